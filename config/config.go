@@ -1,0 +1,173 @@
+// Package config reads config.yaml: how the program runs on this machine. What
+// rules decide by stands in the policy folder's settings, not here.
+//
+// Start at [Read].
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"stackpolicy/internal/unitfile"
+)
+
+// maxSize bounds the file: a configuration is a few KiB.
+const maxSize = 1 << 20
+
+// Modes of an audit.
+const (
+	Observe = "observe"
+	Enforce = "enforce"
+)
+
+// Config is the whole file. Its zero value, with Mode [Observe], is what no
+// file at all means.
+type Config struct {
+	// Units are managed besides what Home Manager declares: systemctl's glob
+	// patterns of unit names.
+	Units []string `yaml:"units"`
+	// Mode is observe (default) or enforce.
+	Mode string `yaml:"mode"`
+	// Policies is a folder that replaces the built-in policies; "" is those.
+	Policies string `yaml:"policies"`
+	// Stacks by name.
+	Stacks map[string]Stack `yaml:"stacks"`
+}
+
+// Stack describes one stack. An audit reads Unit and Project.
+type Stack struct {
+	Unit     string   `yaml:"unit"`    // default NAME.service
+	Project  string   `yaml:"project"` // compose project; default NAME
+	Compose  []string `yaml:"compose"` // compose files, in order
+	EnvFiles []string `yaml:"env_files"`
+	Secrets  []Secret `yaml:"secrets"`
+	Verify   Verify   `yaml:"verify"`
+	Provider []string `yaml:"provider"` // compose command; default: what is installed
+}
+
+// Secret is a file that must be there, readable by its owner alone.
+type Secret struct {
+	Path string `yaml:"path"`
+	Mode string `yaml:"mode"` // octal; default 0600
+}
+
+// Verify says when a stack counts as up.
+type Verify struct {
+	Timeout time.Duration `yaml:"timeout"`
+	Settle  time.Duration `yaml:"settle"`
+	Healthy bool          `yaml:"healthy"`
+}
+
+// Path is where the file stands below configHome ($XDG_CONFIG_HOME).
+func Path(configHome string) string {
+	return filepath.Join(configHome, "stackpolicy", "config.yaml")
+}
+
+// Read reads the file at path. No file is the default configuration. An error
+// names the file and, where there is one, the line and the key.
+func Read(path string) (Config, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Config{Mode: Observe}, nil
+	}
+	if err != nil {
+		return Config{}, fmt.Errorf("read the configuration: %w", err)
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	if err == nil && len(content) > maxSize {
+		err = fmt.Errorf("larger than %d MiB", maxSize>>20)
+	}
+	if err != nil {
+		return Config{}, fmt.Errorf("read the configuration %s: %w", path, err)
+	}
+	c, err := parse(content)
+	if err != nil {
+		return Config{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
+func parse(content []byte) (Config, error) {
+	c := Config{}
+	d := yaml.NewDecoder(bytes.NewReader(content))
+	d.KnownFields(true)
+	if err := d.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
+		return c, readable(err)
+	}
+	if d.Decode(new(any)) != io.EOF {
+		return c, errors.New("more than one YAML document; keep the first")
+	}
+	c.setDefaults()
+	return c, c.check()
+}
+
+func (c *Config) setDefaults() {
+	if c.Mode == "" {
+		c.Mode = Observe
+	}
+	for name, s := range c.Stacks {
+		if s.Unit == "" {
+			s.Unit = name + ".service"
+		}
+		if s.Project == "" {
+			s.Project = name
+		}
+		c.Stacks[name] = s
+	}
+}
+
+func (c *Config) check() error {
+	var errs []error
+	if c.Mode != Observe && c.Mode != Enforce {
+		errs = append(errs, fmt.Errorf("mode: %q is neither %s nor %s", c.Mode, Observe, Enforce))
+	}
+	for _, p := range c.Units {
+		if _, err := filepath.Match(p, ""); err != nil || !patternOfUnit(p) {
+			errs = append(errs, fmt.Errorf("units: %q is no pattern of unit names; write one such as homelab-*.service", p))
+		}
+	}
+	for name, s := range c.Stacks {
+		if !unitfile.Valid(s.Unit) {
+			errs = append(errs, fmt.Errorf("stacks.%s.unit: %q is no unit name; write one such as web.service", name, s.Unit))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// patternOfUnit: a pattern without a suffix would match nothing, silently.
+func patternOfUnit(p string) bool {
+	return strings.Contains(p, ".") && !strings.Contains(p, "/") || strings.HasSuffix(p, "*")
+}
+
+// readable turns the decoder's words into an operator's: it names the Go type
+// that a key was not found in, which says nothing to them.
+func readable(err error) error {
+	var wrong *yaml.TypeError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	known := map[string]string{
+		"config.Config": "units, mode, policies, stacks",
+		"config.Stack":  "unit, project, compose, env_files, secrets, verify, provider",
+		"config.Secret": "path, mode",
+		"config.Verify": "timeout, settle, healthy",
+	}
+	var errs []error
+	for _, msg := range wrong.Errors {
+		if at, typ, ok := strings.Cut(msg, " not found in type "); ok {
+			msg = strings.Replace(at, "field ", "unknown key ", 1) + "; the keys here are: " + known[typ]
+		}
+		errs = append(errs, errors.New(msg))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,133 @@
+package facts
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"stackpolicy/internal/homemanager"
+	"stackpolicy/internal/systemd"
+)
+
+// An activation that is older than this and still not done was cut off.
+const activationLimit = 15 * time.Minute
+
+// collectHomeManager fills declared, but for its patterns, which are matched
+// when the units are known.
+func collectHomeManager(ctx context.Context, r *run) (func(), error) {
+	e := r.env
+	roots := homemanager.Roots(e.StateHome, e.Name)
+	g, err := homemanager.Current(roots)
+	if err != nil {
+		return nil, err
+	}
+	d := &Declared{Activation: Activation{State: "none", Ahead: []string{}}, Patterns: []Pattern{}, Backups: []Backup{}}
+	paths := map[string]string{}
+	if g != nil {
+		if paths, err = declaredFiles(ctx, e, g); err == nil {
+			err = d.fill(ctx, e, g, roots, paths)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return func() { r.generation, r.declared, r.doc.Declared = g, paths, d }, nil
+}
+
+func declaredFiles(ctx context.Context, e Environment, g *homemanager.Generation) (map[string]string, error) {
+	all, err := g.Declared(ctx, e.Home, e.UnitDir())
+	if err != nil {
+		return nil, err
+	}
+	quadlets, err := g.Declared(ctx, e.Home, e.QuadletDir())
+	if err != nil {
+		return nil, err
+	}
+	for path, target := range quadlets {
+		all[path] = target
+	}
+	return all, nil
+}
+
+func (d *Declared) fill(ctx context.Context, e Environment, g *homemanager.Generation, roots []string, paths map[string]string) error {
+	d.Source, d.Generation, d.FilesDir = "home-manager", g.Path, g.Files
+	if rel, err := filepath.Rel(e.Home, e.UnitDir()); err == nil && !strings.HasPrefix(rel, "..") {
+		d.UnitDir = filepath.Join(g.Files, rel)
+	}
+	service := activationService(ctx, e.Name)
+	if err := d.activation(ctx, e, g, roots, service); err != nil {
+		return err
+	}
+	found, err := homemanager.Backups(ctx, paths)
+	for _, b := range found {
+		certain := service != nil && service.BackupExtension == b.Extension
+		d.Backups = append(d.Backups, Backup{Path: b.Path, Of: b.Of, Certain: certain})
+	}
+	return err
+}
+
+func (d *Declared) activation(ctx context.Context, e Environment, g *homemanager.Generation, roots []string, service *ActivationService) error {
+	begun, err := homemanager.Begun(roots)
+	if err != nil {
+		return err
+	}
+	ahead, err := g.Ahead(ctx, e.UnitDir())
+	if err != nil {
+		return err
+	}
+	d.Activation = Activation{State: activationState(begun, len(ahead), e.Now(), service), Ahead: ahead, Service: service, Since: timeOrNil(begun)}
+	return nil
+}
+
+// activationState: the unit that NixOS activates with knows whether it runs or
+// failed; without it the age of new-home must tell a running activation from
+// one that was killed.
+func activationState(begun time.Time, ahead int, now time.Time, service *ActivationService) string {
+	switch {
+	case service != nil && service.ActiveState == "activating":
+		return "running"
+	case service != nil && service.ActiveState == "failed":
+		return "failed"
+	case !begun.IsZero() && service == nil && now.Sub(begun) < activationLimit:
+		return "running"
+	case !begun.IsZero() || ahead > 0:
+		return "half-finished"
+	}
+	return "current"
+}
+
+// activationService asks the machine's manager for the NixOS module's unit.
+// Nil where there is none, or no system bus that can be read.
+func activationService(ctx context.Context, user string) *ActivationService {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	conn, err := systemd.DialSystem(ctx)
+	if err != nil {
+		return nil
+	}
+	defer conn.Close()
+	units, err := conn.Units(ctx, []string{"home-manager-" + systemd.Escape(user) + ".service"})
+	if err != nil || units[0].LoadState != "loaded" || units[0].Service == nil {
+		return nil
+	}
+	s := &ActivationService{Name: units[0].ID, ActiveState: units[0].ActiveState, Result: units[0].Service.Result}
+	for _, v := range units[0].Service.Environment {
+		key, value, _ := strings.Cut(v, "=")
+		switch key {
+		case "HOME_MANAGER_BACKUP_EXT":
+			s.BackupExtension = value
+		case "HOME_MANAGER_BACKUP_OVERWRITE":
+			s.BackupOverwrite = value != ""
+		}
+	}
+	return s
+}
+
+func timeOrNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}

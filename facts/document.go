@@ -1,0 +1,225 @@
+// Package facts takes one snapshot of a user's systemd units: what the user
+// manager has loaded, what stands on disk, what Home Manager declares, and
+// which containers run. The snapshot is a [Document]; decisions depend on it
+// and on the policies alone, so it can be replayed later and elsewhere.
+//
+// Start reading at [Collect], which runs the collectors, and at [Document].
+package facts
+
+import "time"
+
+// Schema names the version of the document's shape.
+const Schema = "stackpolicy.facts/v1"
+
+// Document is one snapshot. A section that could not be collected is absent
+// (nil), never empty, and its collector says why in Collectors.
+type Document struct {
+	Schema      string                     `json:"schema" jsonschema:"the version of this shape"`
+	CollectedAt time.Time                  `json:"collected_at" jsonschema:"when the snapshot was begun"`
+	Collectors  map[string]CollectorStatus `json:"collectors" jsonschema:"every collector by name, and whether it could look"`
+	Host        *Host                      `json:"host,omitempty" jsonschema:"the machine"`
+	User        *User                      `json:"user,omitempty" jsonschema:"the account whose manager is audited"`
+	Manager     *Manager                   `json:"manager,omitempty" jsonschema:"the systemd user manager"`
+	Declared    *Declared                  `json:"declared,omitempty" jsonschema:"what the Home Manager generation and the configuration declare"`
+	Podman      *Podman                    `json:"podman,omitempty" jsonschema:"podman as a whole; containers of a unit stand under that unit"`
+	Units       []Unit                     `json:"units" jsonschema:"every managed unit, and the unmanaged ones that a rule needs to know of, by name"`
+}
+
+// CollectorStatus tells whether a collector could look.
+type CollectorStatus struct {
+	OK         bool   `json:"ok" jsonschema:"false: its sections are gaps"`
+	Error      string `json:"error" jsonschema:"why it could not look; empty when ok"`
+	DurationMS int64  `json:"duration_ms" jsonschema:"how long it took, in milliseconds"`
+	LimitMS    int64  `json:"limit_ms" jsonschema:"its time limit, in milliseconds"`
+}
+
+// Host is the machine the snapshot was taken on.
+type Host struct {
+	Name string `json:"name" jsonschema:"kernel host name"`
+	OS   string `json:"os" jsonschema:"PRETTY_NAME of os-release; empty when there is none"`
+}
+
+// User is the account whose manager is audited.
+type User struct {
+	UID        int    `json:"uid"`
+	Name       string `json:"name"`
+	Home       string `json:"home"`
+	UnitDir    string `json:"unit_dir" jsonschema:"the user's unit folder, $XDG_CONFIG_HOME/systemd/user"`
+	RuntimeDir string `json:"runtime_dir" jsonschema:"$XDG_RUNTIME_DIR"`
+	Linger     bool   `json:"linger" jsonschema:"the user manager starts at boot and outlives the last session"`
+}
+
+// Manager is the user manager as a whole.
+type Manager struct {
+	Version      string    `json:"version" jsonschema:"free text, e.g. 252.39-1~deb12u1"`
+	State        string    `json:"state" jsonschema:"SystemState: initializing, starting, running, degraded, maintenance or stopping"`
+	Transport    string    `json:"transport" jsonschema:"how it was asked: bus, or private (the manager's own socket)"`
+	UnitPath     []string  `json:"unit_path" jsonschema:"folders searched for unit files, highest priority first"`
+	LoadedAt     time.Time `json:"loaded_at" jsonschema:"start of the last reload; before the first one, when the manager finished loading units"`
+	AuditTimer   Activity  `json:"audit_timer" jsonschema:"stackpolicy-audit.timer"`
+	FailedNoFile []string  `json:"failed_without_file" jsonschema:"units in failed state that have no unit file any more"`
+}
+
+// Activity is whether a unit exists and runs.
+type Activity struct {
+	LoadState   string `json:"load_state"`
+	ActiveState string `json:"active_state"`
+}
+
+// Declared is what the operator's sources say there should be.
+type Declared struct {
+	Source     string     `json:"source" jsonschema:"home-manager, or empty: then the user's unit folder is itself the declaration"`
+	Generation string     `json:"generation" jsonschema:"store path of the current generation; empty without a source"`
+	FilesDir   string     `json:"files_dir" jsonschema:"store path that the links of the current generation point into; empty without a source"`
+	UnitDir    string     `json:"unit_dir" jsonschema:"folder of FilesDir that is linked into the user's unit folder; empty without a source"`
+	Activation Activation `json:"activation"`
+	Patterns   []Pattern  `json:"patterns" jsonschema:"the configuration's unit patterns"`
+	Backups    []Backup   `json:"backups" jsonschema:"files standing beside declared ones that look like an activation's backups"`
+}
+
+// Activation is the state of the last or running Home Manager activation.
+type Activation struct {
+	State   string             `json:"state" jsonschema:"none (no source), current, running, half-finished or failed"`
+	Since   *time.Time         `json:"since,omitempty" jsonschema:"when the running or half-finished activation began"`
+	Ahead   []string           `json:"ahead" jsonschema:"links that belong to a generation other than the current one"`
+	Service *ActivationService `json:"service,omitempty" jsonschema:"the NixOS module's unit; absent where there is none or the system bus cannot be read"`
+}
+
+// ActivationService is the unit by which NixOS activates a user's generation.
+type ActivationService struct {
+	Name            string `json:"name"`
+	ActiveState     string `json:"active_state"`
+	Result          string `json:"result"`
+	BackupExtension string `json:"backup_extension" jsonschema:"HOME_MANAGER_BACKUP_EXT of the service, without the dot; empty when unset"`
+	BackupOverwrite bool   `json:"backup_overwrite" jsonschema:"HOME_MANAGER_BACKUP_OVERWRITE is set: an old backup is overwritten silently"`
+}
+
+// Pattern is one unit pattern of the configuration.
+type Pattern struct {
+	Pattern string `json:"pattern"`
+	Matched int    `json:"matched" jsonschema:"how many units it matched"`
+}
+
+// Backup is a file that stands where an activation would put its backup.
+type Backup struct {
+	Path    string `json:"path"`
+	Of      string `json:"of" jsonschema:"the declared file it is a backup of"`
+	Certain bool   `json:"certain" jsonschema:"its extension is the one the activation service is configured with"`
+}
+
+// Podman is podman as a whole. Present false means not installed, which is a
+// fact; podman that is there and does not answer is a gap.
+type Podman struct {
+	Present         bool        `json:"present"`
+	Transport       string      `json:"transport" jsonschema:"socket, command, or empty when not present"`
+	AutoUpdateTimer *Activity   `json:"auto_update_timer,omitempty" jsonschema:"podman-auto-update.timer of the user manager; absent when the manager could not be asked"`
+	Unowned         []Container `json:"unowned" jsonschema:"containers that belong to no managed unit"`
+}
+
+// Unit is everything about one unit, so that rules need no joins.
+type Unit struct {
+	Name       string      `json:"name"`
+	ManagedBy  string      `json:"managed_by" jsonschema:"home-manager, config, or empty: recorded, never judged"`
+	Stack      string      `json:"stack" jsonschema:"the stack it applies; empty when it is none"`
+	Template   bool        `json:"template" jsonschema:"a template (web@.service) has no loaded state of its own"`
+	Quadlet    bool        `json:"quadlet" jsonschema:"generated by podman from a source file, which is then its artifact"`
+	Loaded     *Loaded     `json:"loaded,omitempty" jsonschema:"what the manager runs; absent for templates and gaps"`
+	Files      []File      `json:"files" jsonschema:"every file that defines or alters it, in the order systemd reads them"`
+	Reload     *Reload     `json:"reload,omitempty" jsonschema:"what a daemon-reload would do to it; absent where loaded is"`
+	Containers []Container `json:"containers" jsonschema:"its containers; empty when podman is a gap"`
+}
+
+// Loaded is a unit as the manager has it in memory, from D-Bus.
+type Loaded struct {
+	LoadState        string       `json:"load_state" jsonschema:"loaded, not-found, masked, bad-setting, error, merged or stub"`
+	ActiveState      string       `json:"active_state" jsonschema:"active, reloading, inactive, failed, activating, deactivating, maintenance, refreshing"`
+	SubState         string       `json:"sub_state"`
+	UnitFileState    string       `json:"unit_file_state" jsonschema:"cached by systemd: never proof of drift"`
+	FragmentPath     string       `json:"fragment_path" jsonschema:"empty when not found; for a mask the path that masks it"`
+	FragmentOrigin   string       `json:"fragment_origin" jsonschema:"which kind of folder it is in: user, control, runtime, generator, etc, distribution, other, or empty"`
+	SourcePath       string       `json:"source_path" jsonschema:"the file a generator made it from, or empty"`
+	DropInPaths      []string     `json:"dropin_paths"`
+	NeedDaemonReload bool         `json:"need_daemon_reload" jsonschema:"systemd's own opinion, blind to files of mtime 1"`
+	Type             string       `json:"type" jsonschema:"service type; empty for other units"`
+	RemainAfterExit  bool         `json:"remain_after_exit"`
+	TimeoutStartSec  float64      `json:"timeout_start_sec" jsonschema:"seconds; -1 when infinite or not a service"`
+	StartPost        []Command    `json:"exec_start_post" jsonschema:"commands that run after ExecStart; arguments are left out, they may hold secrets"`
+	Result           string       `json:"result" jsonschema:"success, exit-code, timeout, …; empty for other units"`
+	ExitStatus       int          `json:"exec_main_status"`
+	Restarts         int          `json:"n_restarts"`
+	ActiveSince      *time.Time   `json:"active_enter,omitempty"`
+	Differs          []Difference `json:"differs" jsonschema:"settings whose loaded value is certainly not the one on disk"`
+	LinksUnread      []string     `json:"links_unread" jsonschema:"units whose wants, requires or upholds link on disk the manager has not read"`
+	LinksGone        []string     `json:"links_gone" jsonschema:"units that pull it in as loaded, by a link that is no longer on disk"`
+}
+
+// Command is one Exec line, without its arguments.
+type Command struct {
+	Path          string `json:"path"`
+	IgnoreFailure bool   `json:"ignore_failure" jsonschema:"a failure does not fail the unit"`
+}
+
+// Difference is one setting that is loaded with another value than on disk.
+// Values that may hold secrets are digests.
+type Difference struct {
+	Key    string `json:"key"`
+	Loaded string `json:"loaded"`
+	OnDisk string `json:"on_disk"`
+}
+
+// File is one file that defines or alters a unit.
+type File struct {
+	Path             string     `json:"path"`
+	Role             string     `json:"role" jsonschema:"fragment, dropin, source, source-dropin, wants, requires or upholds"`
+	Of               string     `json:"of" jsonschema:"for wants, requires and upholds: the unit whose folder holds the link"`
+	Origin           string     `json:"origin" jsonschema:"which kind of folder it is in: user, control, runtime, generator, etc, distribution, other"`
+	Kind             string     `json:"kind" jsonschema:"regular, link, directory, missing or other"`
+	FirstHop         string     `json:"first_hop" jsonschema:"what readlink says; empty when no link"`
+	Target           string     `json:"target" jsonschema:"the path after all links; empty when it does not resolve"`
+	Mode             string     `json:"mode" jsonschema:"permission bits of the final file, octal, e.g. 0444"`
+	UID              int        `json:"uid" jsonschema:"owner of the final file; -1 when it does not resolve"`
+	Digest           string     `json:"digest" jsonschema:"sha256:… of the final file's content; empty when it cannot be read or is no regular file"`
+	LinkMtime        *time.Time `json:"link_mtime,omitempty" jsonschema:"mtime of the path itself"`
+	Mtime            *time.Time `json:"mtime,omitempty" jsonschema:"mtime of the final file; 1970-01-01T00:00:01Z in the Nix store"`
+	ChangedAt        *time.Time `json:"changed_at,omitempty" jsonschema:"newest ctime of the path and its links outside the store: cannot be set back like an mtime"`
+	State            string     `json:"state" jsonschema:"declared, identical, different, other-generation, missing, dangling, foreign-link, mask, directory, unsafe, unreadable, undeclared or generated"`
+	DeclaredTarget   string     `json:"declared_target" jsonschema:"what the link should point to; empty when nothing declares it"`
+	Effective        bool       `json:"effective" jsonschema:"the manager would use it if it loaded the unit now"`
+	Loaded           bool       `json:"loaded" jsonschema:"the manager has it loaded"`
+	ChangedAfterLoad bool       `json:"changed_after_load" jsonschema:"changed_at is not before the manager's loaded_at"`
+}
+
+// Reload is what a daemon-reload would do to a unit beyond reading what is
+// declared. Both lists are empty when a reload is safe for it.
+type Reload struct {
+	LoadsUndeclared []string `json:"loads_undeclared" jsonschema:"files that are not declared, and not already loaded as they are"`
+	DropsDeclared   []string `json:"drops_declared" jsonschema:"declared files that are loaded and no longer usable on disk"`
+}
+
+// Container is one podman container.
+type Container struct {
+	ID            string            `json:"id"`
+	Name          string            `json:"name"`
+	Image         string            `json:"image"`
+	Pod           string            `json:"pod" jsonschema:"name or id of its pod, or empty"`
+	Infra         bool              `json:"infra" jsonschema:"a pod's own pause container"`
+	State         string            `json:"state" jsonschema:"created, initialized, running, paused, exited, stopped, stopping, removing or dead"`
+	Health        string            `json:"health" jsonschema:"starting, healthy or unhealthy; empty without a health check"`
+	ExitCode      int               `json:"exit_code"`
+	Restarts      int               `json:"restarts"`
+	RestartPolicy string            `json:"restart_policy" jsonschema:"always, unless-stopped, on-failure, no or empty"`
+	StartedAt     *time.Time        `json:"started_at,omitempty"`
+	FinishedAt    *time.Time        `json:"finished_at,omitempty"`
+	Project       string            `json:"project" jsonschema:"compose project, or empty"`
+	Service       string            `json:"service" jsonschema:"compose service, or empty"`
+	AutoUpdate    string            `json:"auto_update" jsonschema:"value of io.containers.autoupdate, or empty"`
+	UnitLabel     *UnitLabel        `json:"unit_label,omitempty" jsonschema:"what PODMAN_SYSTEMD_UNIT names; absent without that label"`
+	Labels        map[string]string `json:"labels" jsonschema:"every label; a value that looks like a secret by its key is masked as (masked)"`
+}
+
+// UnitLabel is the unit that a container's PODMAN_SYSTEMD_UNIT label names.
+type UnitLabel struct {
+	Name      string `json:"name"`
+	Valid     bool   `json:"valid" jsonschema:"it is a well-formed unit name"`
+	LoadState string `json:"load_state" jsonschema:"load state of that unit in this user's manager; empty when not asked or not valid"`
+}

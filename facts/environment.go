@@ -1,0 +1,87 @@
+package facts
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"stackpolicy/config"
+	"stackpolicy/internal/podman"
+)
+
+// Environment is whose manager is looked at and from where. Everything that a
+// collector would otherwise take from the process is handed in here.
+type Environment struct {
+	UID        int
+	Name       string
+	Home       string
+	ConfigHome string // $XDG_CONFIG_HOME
+	StateHome  string // $XDG_STATE_HOME
+	RuntimeDir string // $XDG_RUNTIME_DIR
+	BusAddress string // $DBUS_SESSION_BUS_ADDRESS; "" is the runtime folder's bus
+	LingerDir  string // /var/lib/systemd/linger
+	Config     config.Config
+	Podman     Lister
+	Now        func() time.Time
+}
+
+// Lister lists podman's containers; it must respect its context.
+type Lister interface {
+	Containers(ctx context.Context) (podman.Listing, error)
+}
+
+// OfProcess is the environment of the account that runs this process.
+func OfProcess(c config.Config) (Environment, error) {
+	u, err := user.Current()
+	if err != nil {
+		return Environment{}, fmt.Errorf("find out who runs this: %w", err)
+	}
+	uid, err := strconv.Atoi(u.Uid)
+	if err != nil {
+		return Environment{}, fmt.Errorf("find out who runs this: uid %q: %w", u.Uid, err)
+	}
+	home := or(os.Getenv("HOME"), u.HomeDir)
+	runtimeDir := or(os.Getenv("XDG_RUNTIME_DIR"), filepath.Join("/run/user", u.Uid))
+	command, err := exec.LookPath("podman")
+	if err != nil {
+		command = ""
+	}
+	return Environment{
+		UID: uid, Name: u.Username, Home: home,
+		ConfigHome: ConfigHome(),
+		StateHome:  or(os.Getenv("XDG_STATE_HOME"), filepath.Join(home, ".local", "state")),
+		RuntimeDir: runtimeDir,
+		BusAddress: os.Getenv("DBUS_SESSION_BUS_ADDRESS"),
+		LingerDir:  "/var/lib/systemd/linger",
+		Config:     c,
+		Podman:     podman.Client{Socket: filepath.Join(runtimeDir, "podman", "podman.sock"), Command: command},
+		Now:        time.Now,
+	}, nil
+}
+
+// ConfigHome is $XDG_CONFIG_HOME or what stands for it.
+func ConfigHome() string {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		home = "/"
+	}
+	return or(os.Getenv("XDG_CONFIG_HOME"), filepath.Join(home, ".config"))
+}
+
+// UnitDir is the user's unit folder.
+func (e Environment) UnitDir() string { return filepath.Join(e.ConfigHome, "systemd", "user") }
+
+// QuadletDir is the user's folder of quadlet sources (podman-systemd.unit(5)).
+func (e Environment) QuadletDir() string { return filepath.Join(e.ConfigHome, "containers", "systemd") }
+
+func or(v, otherwise string) string {
+	if v == "" {
+		return otherwise
+	}
+	return v
+}

@@ -1,0 +1,101 @@
+package facts
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"stackpolicy/internal/unitfile"
+)
+
+// Who manages a unit.
+const (
+	byHomeManager = "home-manager"
+	byConfig      = "config"
+)
+
+// quadletSuffixes: the unit that a quadlet source NAME.KIND becomes is
+// NAME<suffix>.service (podman-systemd.unit(5)).
+var quadletSuffixes = map[string]string{
+	"container": "", "kube": "", "volume": "-volume", "network": "-network",
+	"pod": "-pod", "image": "-image", "build": "-build", "artifact": "-artifact",
+}
+
+// quadletUnit names the unit that a quadlet source becomes; "" when the path is
+// none.
+func quadletUnit(path string) string {
+	stem, kind := unitfile.Split(filepath.Base(path))
+	suffix, ok := quadletSuffixes[kind]
+	if !ok || stem == "" {
+		return ""
+	}
+	if i := strings.IndexByte(stem, '@'); i >= 0 {
+		return stem[:i] + suffix + stem[i:] + ".service"
+	}
+	return stem + suffix + ".service"
+}
+
+// managedUnits finds every managed unit by name and by whom; Home Manager's
+// word goes before the configuration's. Known are the names on disk and in the
+// manager's memory, both empty where they could not be looked at.
+func (r *run) managedUnits(known []string) (map[string]string, []Pattern) {
+	managed := map[string]string{}
+	patterns := r.byConfiguration(known, managed)
+	for path := range r.declared {
+		switch filepath.Dir(path) {
+		case r.env.UnitDir():
+			if name := filepath.Base(path); unitfile.Valid(name) {
+				managed[name] = byHomeManager
+			}
+		default:
+			if name := quadletUnit(path); name != "" && strings.HasPrefix(path, r.env.QuadletDir()+"/") {
+				managed[name] = byHomeManager
+			}
+		}
+	}
+	for _, name := range known { // an instance is managed where its template is
+		if by := managed[unitfile.Template(name)]; by != "" && managed[name] == "" {
+			managed[name] = by
+		}
+	}
+	return managed, patterns
+}
+
+func (r *run) byConfiguration(known []string, managed map[string]string) []Pattern {
+	patterns := []Pattern{}
+	for _, p := range r.env.Config.Units {
+		matched := 0
+		for _, name := range known {
+			if match(p, name) {
+				managed[name] = byConfig
+				matched++
+			}
+		}
+		if matched == 0 && unitfile.Valid(p) { // a plain name that is nowhere is still one that should be
+			managed[p] = byConfig
+			matched = 1
+		}
+		patterns = append(patterns, Pattern{Pattern: p, Matched: matched})
+	}
+	for _, s := range r.env.Config.Stacks {
+		managed[s.Unit] = byConfig
+	}
+	return patterns
+}
+
+// match matches as systemctl does: a backslash is a plain character there, as
+// it is part of escaped unit names.
+func match(pattern, name string) bool {
+	ok, err := filepath.Match(strings.ReplaceAll(pattern, `\`, `\\`), name)
+	return err == nil && ok
+}
+
+// knownNames lists the units in memory and the files on disk, in order.
+func (r *run) knownNames(index *unitfile.Index, listed []string) []string {
+	names := slices.Clone(listed)
+	if index != nil {
+		names = append(names, index.Names()...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

@@ -1,0 +1,144 @@
+package facts
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+
+	"stackpolicy/internal/podman"
+	"stackpolicy/internal/unitfile"
+)
+
+// Labels by which a container says what it belongs to. podman-compose and
+// Docker's compose both write the second pair.
+const (
+	labelUnit       = "PODMAN_SYSTEMD_UNIT"
+	labelAutoUpdate = "io.containers.autoupdate"
+	labelProject    = "com.docker.compose.project"
+	labelService    = "com.docker.compose.service"
+	labelProjectOwn = "io.podman.compose.project"
+)
+
+// secretLabel tells by its key that a label's value should not be told.
+var secretLabel = regexp.MustCompile(`(?i)passw|secret|token|api_?key|credential|private`)
+
+// collectPodman fills podman and each unit's containers, from the listing that
+// was begun before the other collectors.
+func collectPodman(ctx context.Context, r *run) (func(), error) {
+	var a podmanAnswer
+	select {
+	case a = <-r.listing:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("no answer within %s", podmanLimit)
+	}
+	if a.err != nil {
+		return nil, a.err
+	}
+	states, err := r.labelledUnits(ctx, a.listing.Containers)
+	if err != nil {
+		return nil, err
+	}
+	p := &Podman{Present: a.listing.Present, Transport: a.listing.Transport, Unowned: []Container{}}
+	if timer, ok := r.loaded[autoUpdateTimer]; ok {
+		act := activity(timer)
+		p.AutoUpdateTimer = &act
+	}
+	owned := map[string][]Container{}
+	for _, c := range a.listing.Containers {
+		container := containerFrom(c, states)
+		if owner := r.owner(container); owner != "" {
+			owned[owner] = append(owned[owner], container)
+		} else {
+			p.Unowned = append(p.Unowned, container)
+		}
+	}
+	return func() {
+		r.doc.Podman = p
+		r.assign(owned)
+	}, nil
+}
+
+// labelledUnits asks the manager for the units that containers name: their
+// load states by name. Without a manager none is known.
+func (r *run) labelledUnits(ctx context.Context, containers []podman.Container) (map[string]string, error) {
+	states := map[string]string{}
+	var names []string
+	for _, c := range containers {
+		name := c.Labels[labelUnit]
+		switch l, listed := r.listed[name]; {
+		case listed:
+			states[name] = l.LoadState
+		case unitfile.Valid(name) && !unitfile.IsTemplate(name):
+			names = append(names, name)
+		}
+	}
+	if r.conn == nil || len(names) == 0 {
+		return states, nil
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	units, err := readUnits(ctx, r.conn, names)
+	for name, u := range units {
+		states[name] = u.LoadState
+	}
+	return states, err
+}
+
+func containerFrom(c podman.Container, states map[string]string) Container {
+	out := Container{
+		ID: c.ID, Name: c.Name, Image: c.Image, Pod: c.Pod, Infra: c.Infra, State: c.State, Health: c.Health,
+		ExitCode: c.ExitCode, Restarts: c.Restarts, RestartPolicy: c.RestartPolicy,
+		StartedAt: timeOrNil(c.StartedAt), FinishedAt: timeOrNil(c.FinishedAt),
+		Project: or(c.Labels[labelProject], c.Labels[labelProjectOwn]), Service: c.Labels[labelService],
+		AutoUpdate: c.Labels[labelAutoUpdate], Labels: map[string]string{},
+	}
+	if name, ok := c.Labels[labelUnit]; ok {
+		valid := unitfile.Valid(name) && !unitfile.IsTemplate(name)
+		out.UnitLabel = &UnitLabel{Name: name, Valid: valid, LoadState: states[name]}
+	}
+	for k, v := range c.Labels {
+		if secretLabel.MatchString(k) {
+			v = "(masked)"
+		}
+		out.Labels[k] = v
+	}
+	return out
+}
+
+// owner is the managed unit that a container belongs to: the one its label
+// names, else the configured stack of its compose project. podman-compose
+// labels every container with a unit that does not exist, so the label alone
+// does not do.
+func (r *run) owner(c Container) string {
+	if c.UnitLabel != nil && r.manages(c.UnitLabel.Name) {
+		return c.UnitLabel.Name
+	}
+	for _, s := range r.env.Config.Stacks {
+		if c.Project != "" && s.Project == c.Project {
+			return s.Unit
+		}
+	}
+	return ""
+}
+
+func (r *run) manages(name string) bool {
+	return slices.ContainsFunc(r.doc.Units, func(u Unit) bool { return u.Name == name && u.ManagedBy != "" })
+}
+
+// assign hangs containers under their units. A unit that containers name is a
+// stack, by the name of their project or by its own.
+func (r *run) assign(owned map[string][]Container) {
+	for i := range r.doc.Units {
+		u := &r.doc.Units[i]
+		containers := owned[u.Name]
+		if len(containers) == 0 {
+			continue
+		}
+		u.Containers = containers
+		if u.Stack == "" {
+			stem, _ := unitfile.Split(u.Name)
+			u.Stack = or(containers[0].Project, stem)
+		}
+	}
+}

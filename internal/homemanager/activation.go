@@ -1,0 +1,81 @@
+package homemanager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Begun tells when the activation began that is running or was cut off: the
+// mtime of new-home, which stands beside current-home only during one. Zero
+// when there is none.
+func Begun(roots []string) (time.Time, error) {
+	for _, root := range roots {
+		info, err := os.Lstat(filepath.Join(root, "new-home"))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return time.Time{}, fmt.Errorf("look for a running activation: %w", err)
+		}
+		return info.ModTime().UTC(), nil
+	}
+	return time.Time{}, nil
+}
+
+// Backup is a file beside a declared one that looks like a backup of it.
+type Backup struct {
+	Path, Of  string
+	Extension string // without the dot
+}
+
+// notBackups are the folder suffixes that systemd gives a meaning of their own.
+var notBackups = []string{"d", "wants", "requires", "upholds"}
+
+// Backups lists files that stand as NAME.EXTENSION beside a declared file NAME,
+// as an activation with a backup extension leaves them.
+func Backups(ctx context.Context, declared map[string]string) ([]Backup, error) {
+	folders := map[string]bool{}
+	for path := range declared {
+		folders[filepath.Dir(path)] = true
+	}
+	backups := []Backup{}
+	for folder := range folders {
+		found, err := backupsIn(ctx, folder, declared)
+		if err != nil {
+			return nil, fmt.Errorf("look for leftover backups: %w", err)
+		}
+		backups = append(backups, found...)
+	}
+	slices.SortFunc(backups, func(a, b Backup) int { return strings.Compare(a.Path, b.Path) })
+	return backups, nil
+}
+
+func backupsIn(ctx context.Context, folder string, declared map[string]string) ([]Backup, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var found []Backup
+	for _, e := range entries {
+		path := filepath.Join(folder, e.Name())
+		i := strings.LastIndexByte(path, '.')
+		if i < 0 || declared[path] != "" || declared[path[:i]] == "" || slices.Contains(notBackups, path[i+1:]) {
+			continue
+		}
+		found = append(found, Backup{Path: path, Of: path[:i], Extension: path[i+1:]})
+	}
+	return found, nil
+}

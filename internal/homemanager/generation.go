@@ -1,0 +1,154 @@
+// Package homemanager reads what Home Manager left on disk: the current
+// generation, the files it declares, and the traces of an activation. It runs
+// nothing and writes nothing.
+//
+// Start at [Current].
+package homemanager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// maxFiles bounds a generation's unit folders.
+const maxFiles = 200_000
+
+// Generation is the activated generation.
+type Generation struct {
+	Path    string    // /nix/store/H-home-manager-generation
+	Files   string    // /nix/store/H-home-manager-files, which the links point into
+	Store   string    // /nix/store, wherever it is here
+	Written time.Time // when current-home was written: the last act of an activation
+}
+
+// Roots are the folders that may hold current-home and new-home, as Home
+// Manager's activation-init.sh has them: the user's own, then the one of older
+// releases.
+func Roots(stateHome, user string) []string {
+	return []string{
+		filepath.Join(stateHome, "home-manager", "gcroots"),
+		filepath.Join("/nix/var/nix/gcroots/per-user", user),
+	}
+}
+
+// Current reads the generation that current-home names in the first of roots
+// that has one. Nil without an error: Home Manager is not in use here.
+func Current(roots []string) (*Generation, error) {
+	for _, root := range roots {
+		link := filepath.Join(root, "current-home")
+		info, err := os.Lstat(link)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read the current generation: %w", err)
+		}
+		return read(link, info.ModTime())
+	}
+	return nil, nil
+}
+
+func read(link string, written time.Time) (*Generation, error) {
+	path, err := filepath.EvalSymlinks(link)
+	if err != nil {
+		return nil, fmt.Errorf("resolve the current generation: %w", err)
+	}
+	files, err := filepath.EvalSymlinks(filepath.Join(path, "home-files"))
+	if err != nil {
+		return nil, fmt.Errorf("resolve the current generation's files: %w", err)
+	}
+	return &Generation{Path: path, Files: files, Store: filepath.Dir(files), Written: written.UTC()}, nil
+}
+
+// Owns reports whether Home Manager takes a link for its own, of whatever
+// generation: its first hop is a file of some home-manager-files in the store.
+func (g *Generation) Owns(firstHop string) bool {
+	rest, ok := strings.CutPrefix(firstHop, g.Store+"/")
+	name, below, _ := strings.Cut(rest, "/")
+	return ok && below != "" && strings.HasSuffix(name, "-home-manager-files")
+}
+
+// IsCurrent reports whether a link's first hop is a file of this generation.
+func (g *Generation) IsCurrent(firstHop string) bool {
+	return strings.HasPrefix(firstHop, g.Files+"/")
+}
+
+// Declared lists what the generation declares below a folder of the home, by
+// the path it has in the home; the value is what the link there must point to.
+// A folder that is itself declared as one link counts by the files in it.
+func (g *Generation) Declared(ctx context.Context, home, folder string) (map[string]string, error) {
+	declared := map[string]string{}
+	rel, err := filepath.Rel(home, folder)
+	if err != nil || strings.HasPrefix(rel, "..") {
+		return declared, nil // Home Manager links nothing outside the home
+	}
+	err = walk(ctx, filepath.Join(g.Files, rel), func(path, below string) error {
+		if len(declared) == maxFiles {
+			return fmt.Errorf("more than %d files", maxFiles)
+		}
+		declared[filepath.Join(folder, below)] = path
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the generation's files: %w", err)
+	}
+	return declared, nil
+}
+
+// Ahead lists the links below a folder of the home that belong to another
+// generation and were made after the current one was activated: an activation
+// that did not reach its end leaves such.
+func (g *Generation) Ahead(ctx context.Context, folder string) ([]string, error) {
+	ahead := []string{}
+	err := walk(ctx, folder, func(path, _ string) error {
+		hop, err := os.Readlink(path)
+		if err != nil || !g.Owns(hop) || g.IsCurrent(hop) {
+			return nil // no link, or vanished: the unit files' own facts tell
+		}
+		info, err := os.Lstat(path)
+		if err == nil && !info.ModTime().Before(g.Written) {
+			ahead = append(ahead, path)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for links of another generation: %w", err)
+	}
+	return ahead, nil
+}
+
+// walk visits every leaf below root in order, following a link to a folder one
+// level deep only: such a folder is a store path and holds no links to folders.
+func walk(ctx context.Context, root string, visit func(path, below string) error) error {
+	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil || d.IsDir() {
+			return err
+		}
+		below, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		inner, err := os.ReadDir(path)
+		if err != nil || len(inner) == 0 {
+			return visit(path, below)
+		}
+		for _, e := range inner {
+			if err := visit(filepath.Join(path, e.Name()), filepath.Join(below, e.Name())); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

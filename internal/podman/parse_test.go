@@ -1,0 +1,249 @@
+package podman
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestParseIDs(t *testing.T) {
+	want := map[string][]string{
+		"4.3": {
+			"5c80e4d1cad080cb5d096489ffb8380116875d82c72255480288f0ad1d152992",
+			"9fe6367927c11b90c5c765117f48ab7c68e2dcdb8f1f18737fb735ffd8fbcf0e",
+			"762eafe472d5816dfe78c5d9b391ece93dc8946beb05767c5e9adc0d0b68651a",
+		},
+		"5.4": {
+			"1a6fab32c42c277c33aa596bf6bdae3376d7a1019a488109c745789615d5aab0",
+			"b5510d655df2efe864c779b18677876cc8a1d0c57125832367f09185a0f8c984",
+			"33edbd7d0a2aa5e13dedfb46d8e813c0bb65fd9d3734e8b4cf86de9fabb38989",
+		},
+	}
+	for version, ids := range want {
+		t.Run(version, func(t *testing.T) {
+			got, err := parseIDs(fixture(t, "ps-"+version+".json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(ids, got); diff != "" {
+				t.Errorf("ids (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestParseIDsRefuses(t *testing.T) {
+	entry := `{"Id":"aa"}`
+	tests := map[string]struct{ data, want string }{
+		"empty":              {``, "empty"},
+		"cut short":          {`[{"Id":"aa"},{"Id":"b`, "malformed JSON"},
+		"garbage":            {"<html>busy</html>", "malformed JSON"},
+		"two values":         {`[] []`, "malformed JSON"},
+		"no list":            {`{"Id":"aa"}`, "no list"},
+		"null":               {`null`, "no list"},
+		"id missing":         {`[{"Id":"aa"},{"Names":["x"]}]`, "container 2 of 2: Id is missing"},
+		"id empty":           {`[{"Id":""}]`, "container 1 of 1: Id is missing"},
+		"id a number":        {`[{"Id":12}]`, "Id is missing"},
+		"entry no object":    {`["aa"]`, "Id is missing"},
+		"id an option":       {`[{"Id":"--latest"}]`, "not hexadecimal"},
+		"id a path":          {`[{"Id":"../images"}]`, "not hexadecimal"},
+		"too many":           {"[" + strings.Repeat(entry+",", maxContainers) + entry + "]", "more than 10000"},
+		"nested without end": {strings.Repeat("[", 5_000_000), "nests deeper"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			ids, err := parseIDs([]byte(test.data))
+			wantError(t, err, test.want)
+			if ids != nil {
+				t.Errorf("got ids %q beside the error", ids)
+			}
+		})
+	}
+}
+
+func TestParseIDsOfMostContainers(t *testing.T) {
+	ids, err := parseIDs([]byte("[" + strings.Repeat(`{"Id":"aa"},`, maxContainers-1) + `{"Id":"aa"}]`))
+	if err != nil || len(ids) != maxContainers {
+		t.Errorf("got %d ids, error %v; want %d", len(ids), err, maxContainers)
+	}
+}
+
+func TestParseContainers(t *testing.T) {
+	image43 := "b5945e347e625be442595f5a56dac8472208622ca08bb49b544c85ed128eea87"
+	image54 := "e010dd8387069f1a429a57f60d25537eb539b5e178a23d0f40afb3d586baf95f"
+	pod54 := "2ec4404475a49fd5cbc5157aae7eb427a30f11f9bfb1a44c346e3a7f5c6614a7"
+	unit54 := "podman-compose@stack.service"
+	want := map[string][]Container{
+		"4.3": {{
+			ID: "5c80e4d1cad080cb5d096489ffb8380116875d82c72255480288f0ad1d152992", Name: "stack_db_1",
+			Image: "localhost/bb:1", ImageID: image43, State: "running", Health: "healthy",
+			RestartPolicy: "unless-stopped", StartedAt: at("2026-11-22T20:35:43.087635317Z"),
+			Labels: map[string]string{"com.docker.compose.service": "db", "io.podman.compose.project": "stack"},
+		}, {
+			ID: "762eafe472d5816dfe78c5d9b391ece93dc8946beb05767c5e9adc0d0b68651a", Name: "stack_web_1",
+			Image: "localhost/bb:1", ImageID: image43, State: "running", Health: "unhealthy",
+			StartedAt: at("2026-11-22T20:35:45.820222786Z"),
+			Labels: map[string]string{"com.docker.compose.service": "web", "io.podman.compose.project": "stack",
+				"io.containers.autoupdate": "local", "lab.custom": "yes"},
+		}, {
+			ID: "9fe6367927c11b90c5c765117f48ab7c68e2dcdb8f1f18737fb735ffd8fbcf0e", Name: "stack_once_1",
+			Image: "localhost/bb:1", ImageID: image43, State: "exited", ExitCode: 7,
+			StartedAt: at("2026-11-22T20:35:44.402160531Z"), FinishedAt: at("2026-11-22T20:35:44.401136285Z"),
+			Labels: map[string]string{"com.docker.compose.service": "once", "io.podman.compose.project": "stack"},
+		}},
+		"5.4": {{
+			ID: "1a6fab32c42c277c33aa596bf6bdae3376d7a1019a488109c745789615d5aab0", Name: "stack_db_1",
+			Image: "localhost/bb:1", ImageID: image54, Pod: pod54, State: "running", Health: "healthy",
+			RestartPolicy: "unless-stopped", StartedAt: at("2026-11-22T20:27:44.008746904Z"),
+			Labels: map[string]string{"com.docker.compose.service": "db", "io.podman.compose.project": "stack",
+				"PODMAN_SYSTEMD_UNIT": unit54},
+		}, {
+			ID: "33edbd7d0a2aa5e13dedfb46d8e813c0bb65fd9d3734e8b4cf86de9fabb38989", Name: "stack_web_1",
+			Image: "localhost/bb:1", ImageID: image54, Pod: pod54, State: "running", Health: "unhealthy",
+			RestartPolicy: "no", StartedAt: at("2026-11-22T20:27:45.170481593Z"),
+			Labels: map[string]string{"com.docker.compose.service": "web", "io.podman.compose.project": "stack",
+				"io.containers.autoupdate": "local", "lab.custom": "yes", "PODMAN_SYSTEMD_UNIT": unit54},
+		}, {
+			ID: "b5510d655df2efe864c779b18677876cc8a1d0c57125832367f09185a0f8c984", Name: "stack_once_1",
+			Image: "localhost/bb:1", ImageID: image54, Pod: pod54, State: "exited", ExitCode: 7,
+			RestartPolicy: "no",
+			StartedAt:     at("2026-11-22T20:27:44.760489747Z"), FinishedAt: at("2026-11-22T20:27:44.757139468Z"),
+			Labels: map[string]string{"com.docker.compose.service": "once", "io.podman.compose.project": "stack",
+				"PODMAN_SYSTEMD_UNIT": unit54},
+		}},
+	}
+	for version, containers := range want {
+		t.Run(version, func(t *testing.T) {
+			got, err := parseContainers(fixture(t, "inspect-"+version+".json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(containers, got); diff != "" {
+				t.Errorf("containers (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestParseContainerOddities(t *testing.T) {
+	none := map[string]string{}
+	brackets := strings.Repeat("[", 2*maxDepth)
+	tests := map[string]struct {
+		data string
+		want Container
+	}{
+		"nothing but an id": {`{"Id":"aa"}`, Container{ID: "aa", Labels: none}},
+		"nulls": {`{"Id":"aa","Name":null,"State":null,"RestartCount":null,"Config":{"Labels":null},"HostConfig":null}`,
+			Container{ID: "aa", Labels: none}},
+		"unknown keys and an error text": {`{"Id":"aa","Name":"x","New":{"Id":"bb"},"State":{"Status":"running","Error":"container is running"}}`,
+			Container{ID: "aa", Name: "x", State: "running", Labels: none}},
+		"numbers as text": {`{"Id":"aa","RestartCount":"3","State":{"ExitCode":"137"}}`,
+			Container{ID: "aa", Restarts: 3, ExitCode: 137, Labels: none}},
+		"numbers as floats": {`{"Id":"aa","RestartCount":3.0,"State":{"ExitCode":-1}}`,
+			Container{ID: "aa", Restarts: 3, ExitCode: -1, Labels: none}},
+		"health under its old name": {`{"Id":"aa","State":{"Healthcheck":{"Status":"starting"}}}`,
+			Container{ID: "aa", Health: "starting", Labels: none}},
+		"health under both names": {`{"Id":"aa","State":{"Healthcheck":{"Status":"starting"},"Health":{"Status":"healthy"}}}`,
+			Container{ID: "aa", Health: "healthy", Labels: none}},
+		"health without a status": {`{"Id":"aa","State":{"Health":{},"Healthcheck":null}}`, Container{ID: "aa", Labels: none}},
+		"infra":                   {`{"Id":"aa","IsInfra":true,"Pod":"bb"}`, Container{ID: "aa", Infra: true, Pod: "bb", Labels: none}},
+		"time in another zone": {`{"Id":"aa","State":{"StartedAt":"2026-11-22T21:00:00.5+01:00","FinishedAt":""}}`,
+			Container{ID: "aa", StartedAt: at("2026-11-22T20:00:00.5Z"), Labels: none}},
+		"never, in another zone": {`{"Id":"aa","State":{"StartedAt":"0001-01-01T01:00:00+01:00"}}`, Container{ID: "aa", Labels: none}},
+		"labels no object":       {`{"Id":"aa","Config":{"Labels":["a=b"]}}`, Container{ID: "aa", Labels: none}},
+		"hostile labels": {`{"Id":"aa","Name":"\u001b[2J","Config":{"Labels":{"":"none","a.b|@this":"<b>\u0000\n","n":7,"State.Status":"x"}}}`,
+			Container{ID: "aa", Name: "\x1b[2J", Labels: map[string]string{"": "none", "a.b|@this": "<b>\x00\n", "n": "7", "State.Status": "x"}}},
+		"invalid UTF-8": {"{\"Id\":\"aa\",\"Name\":\"a\xff\",\"Config\":{\"Labels\":{\"k\xfe\":\"\xc3\"}}}",
+			Container{ID: "aa", Name: "a\uFFFD", Labels: map[string]string{"k\uFFFD": "\uFFFD"}}},
+		"brackets in a text": {`{"Id":"aa","Name":"` + brackets + `\"` + brackets + `\\"}`,
+			Container{ID: "aa", Name: brackets + `"` + brackets + `\`, Labels: none}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := parseContainer([]byte(test.data))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("container (-want +got):\n%s", diff)
+			}
+			if zone := got.StartedAt.Location(); zone != time.UTC {
+				t.Errorf("StartedAt is in %v, want UTC", zone)
+			}
+		})
+	}
+}
+
+func TestParseContainerRefuses(t *testing.T) {
+	tests := map[string]struct{ data, want string }{
+		"cut short":         {`{"Id":"aa","Name":"x`, "malformed JSON"},
+		"id missing":        {`{"ID":"aa"}`, "Id is missing"},
+		"a list":            {`[{"Id":"aa"}]`, "Id is missing"},
+		"time of no format": {`{"Id":"aa","State":{"StartedAt":"yesterday"}}`, `aa: State.StartedAt: `},
+		"time as a number":  {`{"Id":"aa","State":{"FinishedAt":1795379744}}`, `aa: State.FinishedAt: `},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := parseContainer([]byte(test.data))
+			wantError(t, err, test.want)
+		})
+	}
+}
+
+func TestLongTextsAreCut(t *testing.T) {
+	atLimit, wide := strings.Repeat("v", maxText), strings.Repeat("é", maxText)
+	got, err := parseContainer(fmt.Appendf(nil, `{"Id":"aa","Name":"x%s","Config":{"Labels":{"at limit":"%s","wide":"x%s"}}}`, atLimit, atLimit, wide))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Labels["at limit"] != atLimit {
+		t.Error("a text of the longest length was changed")
+	}
+	for what, text := range map[string]string{"name": got.Name, "label": got.Labels["wide"]} {
+		if len(text) > maxText || len(text) < maxText-utf8.UTFMax || !strings.HasSuffix(text, cutMark) || !utf8.ValidString(text) {
+			t.Errorf("%s has %d bytes and ends in %q; want at most %d, valid UTF-8 and the mark", what, len(text), text[len(text)-10:], maxText)
+		}
+	}
+}
+
+func TestEveryLabelIsKept(t *testing.T) {
+	var data strings.Builder
+	data.WriteString(`{"Id":"aa","Config":{"Labels":{`)
+	for i := range 20_000 {
+		fmt.Fprintf(&data, `"a%d":"",`, i)
+	}
+	data.WriteString(`"zz.unit":"web.service"}}}`)
+	got, err := parseContainer([]byte(data.String()))
+	if err != nil || len(got.Labels) != 20_001 || got.Labels["zz.unit"] != "web.service" {
+		t.Errorf("got %d labels, zz.unit %q, error %v", len(got.Labels), got.Labels["zz.unit"], err)
+	}
+}
+
+func fixture(t *testing.T, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile("testdata/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func at(text string) time.Time {
+	moment, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		panic(err)
+	}
+	return moment.UTC()
+}
+
+func wantError(t *testing.T, err error, part string) {
+	t.Helper()
+	if err == nil || !strings.Contains(err.Error(), part) {
+		t.Errorf("got error %v, want one with %q", err, part)
+	}
+}

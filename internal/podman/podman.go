@@ -1,0 +1,163 @@
+// Package podman reads the containers of one user's podman: what each is
+// called, whether it runs, and which labels it carries. It only ever looks.
+//
+// Start at [Client.Containers]. It asks the API socket first and the podman
+// command when nobody answers there; both tell the same, so nothing a caller
+// sees depends on the way taken. Podman can hang, and a container can vanish
+// while it is being read: every call here is bounded, and an answer is either
+// complete or an error.
+package podman
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"syscall"
+	"time"
+)
+
+const (
+	defaultLimit  = 10 * time.Second // for a context without a deadline
+	attempts      = 3                // how often a listing is begun when containers vanish meanwhile
+	maxAnswer     = 64 << 20         // bytes of one answer, by either way
+	maxContainers = 10_000
+)
+
+var (
+	errVanished   = errors.New("a container vanished while it was read")
+	errUnanswered = errors.New("nobody answers")
+	errNoSocket   = fmt.Errorf("%w: no such socket", errUnanswered)
+	errTooLong    = fmt.Errorf("answer is longer than %d bytes", maxAnswer)
+)
+
+// Client reaches one user's podman. The zero value finds none.
+type Client struct {
+	Socket  string   // path of the API socket, $XDG_RUNTIME_DIR/podman/podman.sock; it need not exist
+	Command string   // path of the podman command; empty when it is not installed
+	Args    []string // podman's global options, put before its verb; they apply to the command only
+}
+
+// Listing is every container of a user at one time.
+type Listing struct {
+	Present    bool        // false: neither a socket nor a command, so podman is not installed
+	Transport  string      // "socket", "command", or "" when not present
+	Containers []Container // by name, then by id; infra and stopped containers included
+}
+
+// Container is one container. Its texts come from images and from whoever
+// created it: valid UTF-8, control characters and all, and never longer than
+// 64 KiB (a longer one is cut and ends in "…(cut)").
+type Container struct {
+	ID            string // hexadecimal, as podman prints it in full
+	Name          string
+	Image         string // the name it was created from
+	ImageID       string
+	Pod           string // id of its pod, or empty
+	Infra         bool   // a pod's own pause container
+	State         string // podman's word: created, running, paused, exited, …
+	Health        string // starting, healthy, unhealthy; empty without a health check
+	ExitCode      int    // of the last run; 0 while it runs
+	Restarts      int    // how often its restart policy started it again
+	RestartPolicy string // always, unless-stopped, on-failure, no, or empty as older versions say no
+	StartedAt     time.Time
+	FinishedAt    time.Time         // like StartedAt in UTC, and zero when it never happened
+	Labels        map[string]string // never nil
+}
+
+// source is one way to reach podman. Both methods wrap errVanished when a
+// container went away while they looked, and it is worth beginning again.
+type source interface {
+	list(ctx context.Context) (ids []string, err error)
+	inspect(ctx context.Context, ids []string) ([]Container, error)
+}
+
+// Containers reads every container. Podman that is not installed is a listing
+// that says so, and no error. Podman that is there and does not answer, or
+// answers nonsense, is an error, and then nothing is known.
+//
+// The socket may use half of the context's time to answer first. When it stays
+// silent the command is asked in the other half: a service that hangs or died
+// at its start leaves the command sound, which reads podman's own store. An
+// answer that is wrong is never papered over by asking again elsewhere. A
+// context without a deadline gets one of 10 seconds; after the deadline the
+// call returns within a second.
+func (c Client) Containers(ctx context.Context) (Listing, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	listing, err := c.bySocket(ctx)
+	switch {
+	case !errors.Is(err, errUnanswered):
+		return listing, err
+	case c.Command != "":
+		return c.byCommand(ctx, err)
+	case errors.Is(err, errNoSocket):
+		return Listing{}, nil
+	}
+	return Listing{}, err
+}
+
+// bounded gives a context a deadline, unless it has one.
+func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, has := ctx.Deadline(); has {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, defaultLimit)
+}
+
+func (c Client) bySocket(ctx context.Context) (Listing, error) {
+	if _, err := os.Lstat(c.Socket); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return Listing{}, errNoSocket
+	}
+	api := newAPI(c.Socket)
+	defer api.http.CloseIdleConnections()
+	containers, err := read(ctx, api)
+	if err != nil {
+		return Listing{}, fmt.Errorf("podman socket %q: %w", c.Socket, err)
+	}
+	return Listing{Present: true, Transport: "socket", Containers: containers}, nil
+}
+
+// byCommand asks the command, after the socket stayed silent for the reason given.
+func (c Client) byCommand(ctx context.Context, silence error) (Listing, error) {
+	containers, err := read(ctx, command{path: c.Command, args: c.Args})
+	switch {
+	case err != nil && errors.Is(silence, errNoSocket):
+		return Listing{}, fmt.Errorf("podman command: %w", err)
+	case err != nil:
+		return Listing{}, fmt.Errorf("%w; and podman command: %w", silence, err)
+	}
+	return Listing{Present: true, Transport: "command", Containers: containers}, nil
+}
+
+// read lists and inspects, and begins again when a container vanished between.
+func read(ctx context.Context, from source) ([]Container, error) {
+	for attempt := 1; ; attempt++ {
+		containers, err := readOnce(ctx, from)
+		if errors.Is(err, errVanished) && attempt < attempts && ctx.Err() == nil {
+			continue
+		}
+		return containers, err
+	}
+}
+
+func readOnce(ctx context.Context, from source) ([]Container, error) {
+	ids, err := from.list(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list containers: %w", err)
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	containers, err := from.inspect(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("inspect containers: %w", err)
+	}
+	slices.SortFunc(containers, func(a, b Container) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
+	})
+	return containers, nil
+}

@@ -1,0 +1,168 @@
+package podman
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tidwall/gjson"
+)
+
+const (
+	// apiRoot names the oldest API that podman 4 and 5 serve alike. The host
+	// is never looked up: every connection goes to the socket.
+	apiRoot     = "http://podman/v4.0.0/libpod/containers/"
+	concurrency = 4 // inspections at a time, and connections
+)
+
+// errGone is podman's answer for a container it does not have any more.
+var errGone = errors.New("no such container")
+
+// api is the libpod API behind a unix socket.
+type api struct{ http *http.Client }
+
+func newAPI(socket string) api {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}
+	return api{&http.Client{
+		Transport: &http.Transport{
+			DialContext:            dial,
+			DisableCompression:     true, // bounds below count what memory holds
+			MaxConnsPerHost:        concurrency,
+			MaxIdleConnsPerHost:    concurrency,
+			MaxResponseHeaderBytes: 64 << 10,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// list returns the ids of all containers. It waits for half of the time the
+// context has left, and wraps errUnanswered when no whole answer came.
+func (a api) list(ctx context.Context) ([]string, error) {
+	if end, bounded := ctx.Deadline(); bounded {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/2)
+		defer cancel()
+	}
+	body, err := a.get(ctx, "json?all=true")
+	switch {
+	case errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, errUnanswered):
+		return nil, fmt.Errorf("%w to the end: %w", errUnanswered, err)
+	case err != nil:
+		return nil, err
+	}
+	return parseIDs(body)
+}
+
+// inspect reads the containers, some at a time. One that is gone is left out;
+// the first other error ends it.
+func (a api) inspect(ctx context.Context, ids []string) ([]Container, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	found := make([]*Container, len(ids))
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(concurrency, len(ids)) {
+		workers.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(ids)) && ctx.Err() == nil; i = next.Add(1) - 1 {
+				container, err := a.inspectOne(ctx, ids[i])
+				if err != nil && !errors.Is(err, errGone) {
+					cancel(fmt.Errorf("container %s: %w", ids[i], err))
+				}
+				found[i] = container
+			}
+		})
+	}
+	workers.Wait()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return present(found), nil
+}
+
+func (a api) inspectOne(ctx context.Context, id string) (*Container, error) {
+	body, err := a.get(ctx, id+"/json")
+	if err != nil {
+		return nil, err
+	}
+	container, err := parseContainer(body)
+	if err != nil {
+		return nil, err
+	}
+	if container.ID != id {
+		return nil, fmt.Errorf("the answer is about container %s", container.ID)
+	}
+	return &container, nil
+}
+
+func present(found []*Container) []Container {
+	containers := make([]Container, 0, len(found))
+	for _, container := range found {
+		if container != nil {
+			containers = append(containers, *container)
+		}
+	}
+	return containers
+}
+
+// get returns the body of a successful answer. It wraps errUnanswered when
+// there is none at all, which is also what a socket-activated service leaves
+// that dies at its start.
+func (a api) get(ctx context.Context, path string) ([]byte, error) {
+	var answered atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotFirstResponseByte: func() { answered.Store(true) },
+	})
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, apiRoot+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := a.http.Do(request)
+	switch {
+	case err != nil && !answered.Load():
+		return nil, fmt.Errorf("%w: %w", errUnanswered, err)
+	case err != nil:
+		return nil, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read answer: %w", err)
+	case len(body) > maxAnswer:
+		return nil, errTooLong
+	case response.StatusCode != http.StatusOK:
+		return nil, refusal(response.StatusCode, body)
+	}
+	return body, nil
+}
+
+// refusal reads podman's error document. Only its own "no such container" at
+// status 404 proves that the container asked for is gone: the same words at
+// status 500 can be about another one that this one depends on, and any other
+// 404 says that podman does not serve the path.
+func refusal(status int, body []byte) error {
+	message := string(body)
+	if validate(body) == nil && gjson.GetBytes(body, "message").Type == gjson.String {
+		message = gjson.GetBytes(body, "message").Str
+	}
+	message = message[:min(len(message), maxComplaint)]
+	err := fmt.Errorf("status %d: %q", status, message)
+	vanished := strings.Contains(message, errGone.Error()) || strings.Contains(message, "has already been removed")
+	switch {
+	case status == http.StatusNotFound && vanished:
+		return fmt.Errorf("%w: %w", errGone, err)
+	case vanished:
+		return fmt.Errorf("%w: %w", errVanished, err)
+	}
+	return err
+}

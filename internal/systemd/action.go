@@ -1,0 +1,92 @@
+package systemd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// ErrRateLimited says that the manager refused a reload because of its
+// ReloadLimitBurst= (systemd-system.conf(5), since 253). Nothing was changed.
+var ErrRateLimited = errors.New("the manager's reload rate limit is reached")
+
+// Reload makes the manager read every unit file again. It returns when that is
+// complete.
+func (c *Conn) Reload(ctx context.Context) error {
+	err := c.call(ctx, "Reload").Err
+	var bus dbus.Error
+	if errors.As(err, &bus) && bus.Name == "org.freedesktop.DBus.Error.LimitsExceeded" {
+		return ErrRateLimited
+	}
+	if err != nil {
+		return fmt.Errorf("reload the manager: %w", err)
+	}
+	return nil
+}
+
+// ResetFailed forgets the failed state of a unit.
+func (c *Conn) ResetFailed(ctx context.Context, name string) error {
+	if err := c.call(ctx, "ResetFailedUnit", name).Err; err != nil {
+		return fmt.Errorf("reset failed unit %q: %w", name, err)
+	}
+	return nil
+}
+
+// Restart restarts a unit that runs, and waits for the job's end. TryRestart
+// leaves a stopped unit stopped. Any job result but "done" is an error.
+func (c *Conn) Restart(ctx context.Context, name string) error {
+	signals := make(chan *dbus.Signal, 1024) // a reload or a large target sends a storm
+	c.bus.Signal(signals)
+	defer c.bus.RemoveSignal(signals)
+	if err := c.subscribe(ctx); err != nil {
+		return err
+	}
+	var job dbus.ObjectPath
+	if err := c.call(ctx, "TryRestartUnit", name, "replace").Store(&job); err != nil {
+		return fmt.Errorf("restart unit %q: %w", name, err)
+	}
+	result, err := waitForJob(ctx, signals, job)
+	if err != nil {
+		return fmt.Errorf("restart unit %q: %w", name, err)
+	}
+	if result != "done" {
+		return fmt.Errorf("restart unit %q: the job ended with %q", name, result)
+	}
+	return nil
+}
+
+func (c *Conn) subscribe(ctx context.Context) error {
+	if c.transport == Bus { // a private connection gets every signal and knows no match rules
+		err := c.bus.AddMatchSignalContext(ctx,
+			dbus.WithMatchInterface(managerIface), dbus.WithMatchMember("JobRemoved"))
+		if err != nil {
+			return fmt.Errorf("ask for job signals: %w", err)
+		}
+	}
+	if err := c.call(ctx, "Subscribe").Err; err != nil {
+		return fmt.Errorf("subscribe to the manager: %w", err)
+	}
+	return nil
+}
+
+// waitForJob returns the result of a job: done, canceled, timeout, failed,
+// dependency or skipped.
+func waitForJob(ctx context.Context, signals <-chan *dbus.Signal, job dbus.ObjectPath) (string, error) {
+	for {
+		select {
+		case s, ok := <-signals:
+			if !ok {
+				return "", errors.New("the connection ended before the job did")
+			}
+			if s.Name != managerIface+".JobRemoved" || len(s.Body) < 4 || s.Body[1] != job {
+				continue
+			}
+			result, _ := s.Body[3].(string)
+			return result, nil
+		case <-ctx.Done():
+			return "", fmt.Errorf("wait for the job: %w", ctx.Err())
+		}
+	}
+}

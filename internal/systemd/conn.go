@@ -1,0 +1,119 @@
+// Package systemd talks to a systemd manager over D-Bus, to a user's or to the
+// machine's. It never starts a bus, a manager or a unit on its own account.
+//
+// Start at [DialUser].
+package systemd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/godbus/dbus/v5"
+)
+
+const (
+	destination  = "org.freedesktop.systemd1"
+	managerPath  = dbus.ObjectPath("/org/freedesktop/systemd1")
+	managerIface = destination + ".Manager"
+	unitIface    = destination + ".Unit"
+	serviceIface = destination + ".Service"
+	getAll       = "org.freedesktop.DBus.Properties.GetAll"
+	getOne       = "org.freedesktop.DBus.Properties.Get"
+)
+
+// How a manager is reached.
+const (
+	Bus     = "bus"     // through a message bus
+	Private = "private" // through the manager's own socket, without a bus
+)
+
+// Conn is a connection to one manager. Close it when done.
+type Conn struct {
+	bus       *dbus.Conn
+	transport string
+}
+
+// DialUser reaches the user manager behind runtimeDir ($XDG_RUNTIME_DIR) over
+// the user bus at busAddress (default: runtimeDir/bus), or over the manager's
+// private socket where no bus answers for it. The connection ends with ctx,
+// which must therefore outlive it and bounds every wait on it.
+func DialUser(ctx context.Context, runtimeDir, busAddress string) (*Conn, error) {
+	if busAddress == "" {
+		busAddress = unixAddress(filepath.Join(runtimeDir, "bus"))
+	}
+	c, busErr := dialBus(ctx, busAddress)
+	if busErr == nil {
+		return c, nil
+	}
+	c, err := dialPrivate(ctx, filepath.Join(runtimeDir, "systemd", "private"))
+	if err != nil {
+		return nil, fmt.Errorf("reach the user manager: %w", errors.Join(busErr, err))
+	}
+	return c, nil
+}
+
+// DialSystem reaches the machine's own manager over the system bus.
+func DialSystem(ctx context.Context) (*Conn, error) {
+	address := os.Getenv("DBUS_SYSTEM_BUS_ADDRESS")
+	if address == "" {
+		address = unixAddress("/run/dbus/system_bus_socket")
+	}
+	return dialBus(ctx, address)
+}
+
+// Transport says how the manager is reached: [Bus] or [Private].
+func (c *Conn) Transport() string { return c.transport }
+
+// Close ends the connection.
+func (c *Conn) Close() error { return c.bus.Close() }
+
+func unixAddress(path string) string {
+	return "unix:path=" + dbus.EscapeBusAddressValue(path)
+}
+
+func dialBus(ctx context.Context, address string) (*Conn, error) {
+	bus, err := dial(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	if err := bus.Hello(); err != nil {
+		return nil, errors.Join(fmt.Errorf("greet the bus at %s: %w", address, err), bus.Close())
+	}
+	c := &Conn{bus: bus, transport: Bus}
+	var owner string
+	err = bus.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetNameOwner", 0, destination).Store(&owner)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("find systemd on the bus at %s: %w", address, err), bus.Close())
+	}
+	return c, nil
+}
+
+func dialPrivate(ctx context.Context, socket string) (*Conn, error) {
+	bus, err := dial(ctx, unixAddress(socket))
+	if err != nil {
+		return nil, err
+	}
+	return &Conn{bus: bus, transport: Private}, nil
+}
+
+// dial connects and authenticates. Closing on ctx's end is what bounds the
+// handshake: godbus has no deadline of its own there.
+func dial(ctx context.Context, address string) (*dbus.Conn, error) {
+	bus, err := dbus.Dial(address, dbus.WithContext(ctx))
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", address, err)
+	}
+	if err := bus.Auth(nil); err != nil {
+		return nil, errors.Join(fmt.Errorf("authenticate at %s: %w", address, err), bus.Close())
+	}
+	return bus, nil
+}
+
+func (c *Conn) manager() dbus.BusObject { return c.bus.Object(destination, managerPath) }
+
+func (c *Conn) call(ctx context.Context, method string, args ...any) *dbus.Call {
+	return c.manager().CallWithContext(ctx, managerIface+"."+method, dbus.FlagNoAutoStart, args...)
+}

@@ -1,0 +1,93 @@
+package systemd
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// Manager is the state of a manager as a whole.
+type Manager struct {
+	Version  string
+	State    string    // SystemState
+	UnitPath []string  // highest priority first
+	LoadedAt time.Time // see org.freedesktop.systemd1(5): start of the last reload, or end of the first load
+}
+
+// Manager reads the manager's own properties.
+func (c *Conn) Manager(ctx context.Context) (Manager, error) {
+	var props map[string]dbus.Variant
+	err := c.manager().CallWithContext(ctx, getAll, dbus.FlagNoAutoStart, managerIface).Store(&props)
+	if err != nil {
+		return Manager{}, fmt.Errorf("read the manager's properties: %w", err)
+	}
+	p := reader{props: props}
+	m := Manager{
+		Version:  value[string](&p, "Version"),
+		State:    value[string](&p, "SystemState"),
+		UnitPath: value[[]string](&p, "UnitPath"),
+		LoadedAt: usec(value[uint64](&p, "UnitsLoadTimestamp")),
+	}
+	if m.LoadedAt.IsZero() { // no reload yet
+		m.LoadedAt = usec(value[uint64](&p, "UnitsLoadFinishTimestamp"))
+	}
+	return m, p.err("manager")
+}
+
+// Listed is one unit in the manager's memory.
+type Listed struct {
+	Name, LoadState, ActiveState, SubState string
+}
+
+// ListUnits lists the units in memory. Units on disk that nothing refers to
+// are not among them.
+func (c *Conn) ListUnits(ctx context.Context) ([]Listed, error) {
+	var rows []struct {
+		Name, Description, LoadState, ActiveState, SubState, Following string
+		Path                                                           dbus.ObjectPath
+		JobID                                                          uint32
+		JobType                                                        string
+		JobPath                                                        dbus.ObjectPath
+	}
+	if err := c.call(ctx, "ListUnits").Store(&rows); err != nil {
+		return nil, fmt.Errorf("list units: %w", err)
+	}
+	units := make([]Listed, len(rows))
+	for i, r := range rows {
+		units[i] = Listed{r.Name, r.LoadState, r.ActiveState, r.SubState}
+	}
+	return units, nil
+}
+
+// usec turns systemd's microseconds since the epoch into a time; 0 is none.
+func usec(u uint64) time.Time {
+	if u == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(int64(u)).UTC()
+}
+
+// reader takes typed values out of a property map and remembers what was not
+// there or of another type, so that a partial answer is never taken for a
+// whole one.
+type reader struct {
+	props map[string]dbus.Variant
+	wrong []string
+}
+
+func value[T any](r *reader, key string) T {
+	v, ok := r.props[key].Value().(T)
+	if !ok {
+		r.wrong = append(r.wrong, key)
+	}
+	return v
+}
+
+func (r *reader) err(of string) error {
+	if len(r.wrong) == 0 {
+		return nil
+	}
+	return fmt.Errorf("read properties of %s: missing or of an unknown type: %v", of, r.wrong)
+}

@@ -1,0 +1,229 @@
+package systemd
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// Unit is one unit as loaded. See org.freedesktop.systemd1(5).
+type Unit struct {
+	ID, LoadState, ActiveState, SubState, UnitFileState string
+	FragmentPath, SourcePath                            string
+	DropInPaths, Names                                  []string
+	NeedDaemonReload                                    bool
+	Description                                         string
+	Documentation                                       []string
+	WantedBy, RequiredBy, UpheldBy                      []string // UpheldBy: nil before systemd 254
+	ActiveEnter                                         time.Time
+	Service                                             *Service // nil for other unit types
+}
+
+// Service is the service part of a unit.
+type Service struct {
+	Type            string
+	RemainAfterExit bool
+	TimeoutStart    time.Duration // -1: infinite
+	ExecStartPre    []Exec
+	ExecStart       []Exec
+	ExecStartPost   []Exec
+	Environment     []string
+	Result          string
+	ExecMainStatus  int
+	Restarts        int
+}
+
+// Exec is one command line.
+type Exec struct {
+	Path          string
+	Argv          []string
+	IgnoreFailure bool
+}
+
+// serviceProps are read one by one: the whole interface has some 250
+// properties and costs the manager three times as much as the Unit interface.
+var serviceProps = [...]string{
+	"Type", "RemainAfterExit", "TimeoutStartUSec", "ExecStartPre", "ExecStart",
+	"ExecStartPost", "Environment", "Result", "ExecMainStatus", "NRestarts",
+}
+
+// Units reads the named units, loading those that are not in memory, with many
+// calls under way at once. The result is in the order of names. The first
+// failing call fails the whole: a partial answer would pass for a complete one.
+func (c *Conn) Units(ctx context.Context, names []string) ([]Unit, error) {
+	const underWay = 64
+	pending := make([]pendingUnit, len(names))
+	units := make([]Unit, len(names))
+	for i := range len(names) + underWay {
+		if i < len(names) {
+			pending[i] = c.ask(ctx, names[i])
+		}
+		done := i - underWay
+		if done < 0 || done >= len(names) {
+			continue
+		}
+		u, err := pending[done].wait(ctx, names[done])
+		if err != nil {
+			return nil, err
+		}
+		units[done], pending[done] = u, pendingUnit{}
+	}
+	return units, nil
+}
+
+// pendingUnit is the calls under way for one unit.
+type pendingUnit struct {
+	unit    *dbus.Call
+	service []*dbus.Call
+}
+
+func (c *Conn) ask(ctx context.Context, name string) pendingUnit {
+	o := c.bus.Object(destination, unitPath(name))
+	p := pendingUnit{unit: o.GoWithContext(ctx, getAll, dbus.FlagNoAutoStart, make(chan *dbus.Call, 1), unitIface)}
+	if !strings.HasSuffix(name, ".service") {
+		return p
+	}
+	for _, prop := range serviceProps {
+		p.service = append(p.service,
+			o.GoWithContext(ctx, getOne, dbus.FlagNoAutoStart, make(chan *dbus.Call, 1), serviceIface, prop))
+	}
+	return p
+}
+
+func (p pendingUnit) wait(ctx context.Context, name string) (Unit, error) {
+	var props map[string]dbus.Variant
+	if err := await(ctx, p.unit, &props); err != nil {
+		return Unit{}, fmt.Errorf("read unit %q: %w", name, err)
+	}
+	r := reader{props: props}
+	u := unitFrom(&r)
+	if p.service != nil {
+		r.props = map[string]dbus.Variant{}
+		for i, call := range p.service {
+			var v dbus.Variant
+			if err := await(ctx, call, &v); err != nil {
+				return Unit{}, fmt.Errorf("read %s of unit %q: %w", serviceProps[i], name, err)
+			}
+			r.props[serviceProps[i]] = v
+		}
+		u.Service = serviceFrom(&r)
+	}
+	return u, r.err(fmt.Sprintf("unit %q", name))
+}
+
+func await(ctx context.Context, call *dbus.Call, out any) error {
+	select {
+	case done := <-call.Done:
+		return done.Store(out)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func unitFrom(r *reader) Unit {
+	u := Unit{
+		ID:               value[string](r, "Id"),
+		LoadState:        value[string](r, "LoadState"),
+		ActiveState:      value[string](r, "ActiveState"),
+		SubState:         value[string](r, "SubState"),
+		UnitFileState:    value[string](r, "UnitFileState"),
+		FragmentPath:     value[string](r, "FragmentPath"),
+		SourcePath:       value[string](r, "SourcePath"),
+		DropInPaths:      value[[]string](r, "DropInPaths"),
+		Names:            value[[]string](r, "Names"),
+		NeedDaemonReload: value[bool](r, "NeedDaemonReload"),
+		Description:      value[string](r, "Description"),
+		Documentation:    value[[]string](r, "Documentation"),
+		WantedBy:         value[[]string](r, "WantedBy"),
+		RequiredBy:       value[[]string](r, "RequiredBy"),
+		ActiveEnter:      usec(value[uint64](r, "ActiveEnterTimestamp")),
+	}
+	if _, ok := r.props["UpheldBy"]; ok {
+		u.UpheldBy = value[[]string](r, "UpheldBy")
+	}
+	return u
+}
+
+func serviceFrom(r *reader) *Service {
+	return &Service{
+		Type:            value[string](r, "Type"),
+		RemainAfterExit: value[bool](r, "RemainAfterExit"),
+		TimeoutStart:    span(value[uint64](r, "TimeoutStartUSec")),
+		ExecStartPre:    execs(r, "ExecStartPre"),
+		ExecStart:       execs(r, "ExecStart"),
+		ExecStartPost:   execs(r, "ExecStartPost"),
+		Environment:     value[[]string](r, "Environment"),
+		Result:          value[string](r, "Result"),
+		ExecMainStatus:  int(value[int32](r, "ExecMainStatus")),
+		Restarts:        int(value[uint32](r, "NRestarts")),
+	}
+}
+
+// span turns microseconds into a duration; systemd's infinity is -1.
+func span(u uint64) time.Duration {
+	if u >= math.MaxInt64/1000 {
+		return -1
+	}
+	return time.Duration(u) * time.Microsecond
+}
+
+// execs reads a property of signature a(sasbttttuii).
+func execs(r *reader, key string) []Exec {
+	var out []Exec
+	for _, row := range value[[][]any](r, key) {
+		if len(row) < 3 {
+			r.wrong = append(r.wrong, key)
+			continue
+		}
+		path, ok1 := row[0].(string)
+		argv, ok2 := row[1].([]string)
+		ignore, ok3 := row[2].(bool)
+		if !ok1 || !ok2 || !ok3 {
+			r.wrong = append(r.wrong, key)
+		}
+		out = append(out, Exec{path, argv, ignore})
+	}
+	return out
+}
+
+// Escape writes a string as part of a unit name, as systemd-escape(1) does.
+func Escape(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '/':
+			b.WriteByte('-')
+		case letterOrDigit(c) || c == ':' || c == '_' || c == '.' && i > 0:
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, `\x%02x`, c)
+		}
+	}
+	return b.String()
+}
+
+func letterOrDigit(c byte) bool {
+	return c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9'
+}
+
+// unitPath is the unit's object path: every byte but letters and digits is
+// written as _xx, and so is a digit in the first place (bus_label_escape in
+// systemd).
+func unitPath(name string) dbus.ObjectPath {
+	var b strings.Builder
+	b.WriteString("/org/freedesktop/systemd1/unit/")
+	for i := range len(name) {
+		c := name[i]
+		digit := c >= '0' && c <= '9'
+		if letterOrDigit(c) && (i > 0 || !digit) {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "_%02x", c)
+		}
+	}
+	return dbus.ObjectPath(b.String())
+}

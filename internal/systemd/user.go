@@ -1,0 +1,33 @@
+package systemd
+
+import "context"
+
+// User is a user's manager, reached anew for each action.
+type User struct {
+	RuntimeDir string // $XDG_RUNTIME_DIR
+	BusAddress string // see [DialUser]
+}
+
+// Reload is [Conn.Reload].
+func (u *User) Reload(ctx context.Context) error {
+	return u.with(ctx, func(c *Conn) error { return c.Reload(ctx) })
+}
+
+// ResetFailed is [Conn.ResetFailed].
+func (u *User) ResetFailed(ctx context.Context, unit string) error {
+	return u.with(ctx, func(c *Conn) error { return c.ResetFailed(ctx, unit) })
+}
+
+// Restart is [Conn.Restart].
+func (u *User) Restart(ctx context.Context, unit string) error {
+	return u.with(ctx, func(c *Conn) error { return c.Restart(ctx, unit) })
+}
+
+func (u *User) with(ctx context.Context, act func(*Conn) error) error {
+	c, err := DialUser(ctx, u.RuntimeDir, u.BusAddress)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return act(c)
+}

@@ -1,0 +1,188 @@
+package unitfile
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Bounds on what a single path may lead to.
+const (
+	maxHops = 40      // as the kernel's
+	maxSize = 4 << 20 // a unit file is a few KiB
+)
+
+// Kinds of a path, without following links.
+const (
+	Regular   = "regular"
+	Symlink   = "link"
+	Directory = "directory"
+	Missing   = "missing"
+	Other     = "other"
+)
+
+// File is what a path is and where it leads.
+type File struct {
+	Path      string
+	Kind      string
+	FirstHop  string // made absolute; "" when no link
+	Target    string // "" when it does not resolve
+	Directory bool   // the target is a folder
+	Mode      fs.FileMode
+	UID       int    // of the target; -1 when it does not resolve
+	Digest    string // sha256:<hex> of a regular target; "" when unreadable
+	LinkMtime time.Time
+	Mtime     time.Time
+	Changed   time.Time // newest ctime of the path and of every hop outside store
+}
+
+// Stat looks at path and at every link on the way from it. Files below store
+// never change in place, so their ctime (which a hard-linking optimiser moves)
+// does not count as a change; store may be "". What does not exist is a File
+// of kind [Missing], not an error.
+func Stat(ctx context.Context, path, store string) (File, error) {
+	f := File{Path: path, Kind: Missing, UID: -1}
+	f.throughFolder()
+	for hop, at := 0, path; hop <= maxHops; hop++ {
+		if err := ctx.Err(); err != nil {
+			return f, fmt.Errorf("look at %q: %w", path, err)
+		}
+		info, err := os.Lstat(at)
+		if missing(err) {
+			return f, nil
+		}
+		if err != nil {
+			return f, fmt.Errorf("look at %q: %w", path, err)
+		}
+		if hop == 0 {
+			f.LinkMtime = info.ModTime().UTC()
+			if f.FirstHop == "" {
+				f.Kind = kindOf(info)
+			}
+		}
+		if !below(at, store) {
+			f.Changed = later(f.Changed, ctime(info))
+		}
+		if info.Mode()&fs.ModeSymlink == 0 {
+			return f, f.reach(at, info)
+		}
+		if at, err = nextHop(at); err != nil {
+			return f, fmt.Errorf("look at %q: %w", path, err)
+		}
+		if hop == 0 && f.FirstHop == "" {
+			f.FirstHop = at
+		}
+	}
+	return f, nil // a loop resolves to nothing
+}
+
+// throughFolder takes a path in a folder that is itself a link for a link: who
+// declares a whole drop-in folder links the folder, not the files in it.
+func (f *File) throughFolder() {
+	folder := filepath.Dir(f.Path)
+	info, err := os.Lstat(folder)
+	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		return
+	}
+	to, err := nextHop(folder)
+	if _, gone := os.Lstat(f.Path); err != nil || gone != nil {
+		return
+	}
+	f.Kind, f.FirstHop = Symlink, filepath.Join(to, filepath.Base(f.Path))
+	f.Changed = later(f.Changed, ctime(info))
+}
+
+// missing: the path, a folder on its way, or a target is not there.
+func missing(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP)
+}
+
+func nextHop(at string) (string, error) {
+	to, err := os.Readlink(at)
+	if err != nil {
+		return "", err
+	}
+	if !filepath.IsAbs(to) {
+		to = filepath.Join(filepath.Dir(at), to)
+	}
+	return filepath.Clean(to), nil
+}
+
+func (f *File) reach(at string, info fs.FileInfo) error {
+	f.Target, f.Mode, f.Mtime = at, info.Mode().Perm(), info.ModTime().UTC()
+	f.Directory = info.IsDir()
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		f.UID = int(st.Uid)
+	}
+	if !info.Mode().IsRegular() {
+		return nil
+	}
+	content, err := readBounded(at)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil // the manager cannot read it either: digest "" says so
+	}
+	if err != nil {
+		return fmt.Errorf("read %q: %w", at, err)
+	}
+	sum := sha256.Sum256(content)
+	f.Digest = "sha256:" + hex.EncodeToString(sum[:])
+	return nil
+}
+
+// readBounded reads a regular file. O_NONBLOCK keeps a file that was swapped
+// for a FIFO since it was looked at from hanging the reader.
+func readBounded(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("not a regular file")
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	if err == nil && len(b) > maxSize {
+		err = fmt.Errorf("larger than %d MiB", maxSize>>20)
+	}
+	return b, err
+}
+
+func kindOf(info fs.FileInfo) string {
+	switch m := info.Mode(); {
+	case m.IsRegular():
+		return Regular
+	case m&fs.ModeSymlink != 0:
+		return Symlink
+	case m.IsDir():
+		return Directory
+	default:
+		return Other
+	}
+}
+
+func below(path, dir string) bool {
+	return dir != "" && strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
+}
+
+func ctime(info fs.FileInfo) time.Time {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return info.ModTime().UTC()
+	}
+	return time.Unix(st.Ctim.Unix()).UTC()
+}
+
+func isEOF(err error) bool { return errors.Is(err, io.EOF) }

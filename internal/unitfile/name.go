@@ -1,0 +1,88 @@
+// Package unitfile knows how systemd finds and reads unit files: names, search
+// folders, drop-ins, and the settings in them. It reads files and nothing else.
+//
+// Start at [ReadIndex], which walks the unit path once, and [Read], which
+// takes the settings of one unit together.
+package unitfile
+
+import "strings"
+
+// Types are the suffixes of unit names (systemd.unit(5)).
+var types = map[string]bool{
+	"service": true, "socket": true, "target": true, "timer": true, "path": true,
+	"mount": true, "automount": true, "swap": true, "slice": true, "scope": true, "device": true,
+}
+
+// Valid reports whether name is a well-formed unit name: a known suffix, at
+// most 255 bytes, and only letters, digits and :-_.\@ (systemd.unit(5)).
+func Valid(name string) bool {
+	stem, kind := Split(name)
+	if stem == "" || !types[kind] || len(name) > 255 || strings.HasPrefix(stem, "@") {
+		return false
+	}
+	for i := range len(stem) {
+		c := stem[i]
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
+		if !letter && (c < '0' || c > '9') && !strings.ContainsRune(`:-_.\@`, rune(c)) {
+			return false
+		}
+	}
+	return true
+}
+
+// Split parts "web@one.service" into "web@one" and "service".
+func Split(name string) (stem, kind string) {
+	i := strings.LastIndexByte(name, '.')
+	if i < 0 {
+		return name, ""
+	}
+	return name[:i], name[i+1:]
+}
+
+// Template gives the template of an instance, "web@.service" for
+// "web@one.service", or "" for any other name.
+func Template(name string) string {
+	stem, kind := Split(name)
+	prefix, instance, ok := strings.Cut(stem, "@")
+	if !ok || instance == "" {
+		return ""
+	}
+	return prefix + "@." + kind
+}
+
+// IsTemplate reports whether name is a template, as "web@.service" is.
+func IsTemplate(name string) bool {
+	stem, _ := Split(name)
+	return strings.HasSuffix(stem, "@") && strings.Count(stem, "@") == 1
+}
+
+// dropInFolders lists the folders below one search folder whose *.conf files
+// alter the unit, most specific first: NAME.d, then its template's, then those
+// of each dash-prefix (unit_file_find_dirs in systemd). The type's own folder
+// is not among them: systemd reads it after all others.
+func dropInFolders(name string) []string {
+	folders := []string{name + ".d"}
+	if t := Template(name); t != "" {
+		folders = append(folders, dropInFolders(t)...)
+	}
+	if shorter := dashPrefix(name); shorter != "" {
+		folders = append(folders, dropInFolders(shorter)...)
+	}
+	return folders
+}
+
+// dashPrefix cuts the last dash-part of a name: "foo-.service" for
+// "foo-bar.service" and "foo-@x.service" for "foo-bar@x.service"; "" where
+// there is none left.
+func dashPrefix(name string) string {
+	stem, kind := Split(name)
+	prefix, instance, at := strings.Cut(stem, "@")
+	i := strings.LastIndexByte(strings.TrimSuffix(prefix, "-"), '-')
+	if i <= 0 {
+		return ""
+	}
+	if at {
+		instance = "@" + instance
+	}
+	return prefix[:i+1] + instance + "." + kind
+}

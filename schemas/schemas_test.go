@@ -1,0 +1,77 @@
+package schemas_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"reflect"
+	"testing"
+
+	"github.com/google/jsonschema-go/jsonschema"
+
+	"stackpolicy/facts"
+)
+
+var update = flag.Bool("update", false, "write the schemas anew")
+
+// A published schema says exactly what the Go types say.
+func TestSchemasAreFresh(t *testing.T) {
+	cases := []struct {
+		file, id string
+		of       reflect.Type
+	}{
+		{"facts.json", facts.Schema, reflect.TypeFor[facts.Document]()},
+	}
+	for _, c := range cases {
+		t.Run(c.file, func(t *testing.T) {
+			want := generate(t, c.id, c.of)
+			if *update {
+				if err := os.WriteFile(c.file, want, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got, err := os.ReadFile(c.file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got, want) {
+				t.Errorf("%s is not what the types say; run: go test ./schemas -update", c.file)
+			}
+		})
+	}
+}
+
+func generate(t *testing.T, id string, of reflect.Type) []byte {
+	t.Helper()
+	s, err := jsonschema.ForType(of, &jsonschema.ForOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	neverNull(s)
+	s.Schema = "https://json-schema.org/draft/2020-12/schema"
+	s.Title = id
+	var c any = id
+	s.Properties["schema"].Const = &c
+	b, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(b, '\n')
+}
+
+// neverNull drops null from every type: lists and maps are written empty, and
+// what is absent is left out. OPA's type checker then knows each path exactly.
+func neverNull(s *jsonschema.Schema) {
+	if s == nil {
+		return
+	}
+	if len(s.Types) == 2 && s.Types[0] == "null" {
+		s.Type, s.Types = s.Types[1], nil
+	}
+	neverNull(s.Items)
+	neverNull(s.AdditionalProperties)
+	for _, p := range s.Properties {
+		neverNull(p)
+	}
+}
