@@ -34,12 +34,42 @@ func (v *view) compare() error {
 	if err != nil {
 		return err
 	}
+	if err := v.confirm(paths); err != nil {
+		return err
+	}
 	c := comparison{settings: settings, spec: v.specifiers(), differs: []Difference{}}
 	c.unit(v.loaded)
 	if v.loaded.Service != nil {
 		c.service(*v.loaded.Service)
 	}
 	l.Differs = c.differs
+	return nil
+}
+
+// revisionStamp marks a Documentation= entry that names the revision of the
+// file it stands in. D-Bus tells it as loaded, so that equal stamps prove that
+// what is loaded is that file, whatever the file times say.
+const revisionStamp = "info:stackpolicy-rev-"
+
+// confirm takes a declared file whose own stamp is loaded for unchanged: Home
+// Manager makes every link anew with each generation.
+func (v *view) confirm(paths []string) error {
+	for i, f := range v.files {
+		declared := f.State == stateDeclared || f.State == stateIdentical
+		if !f.ChangedAfterLoad || !declared || !slices.Contains(paths, f.Path) {
+			continue
+		}
+		own, err := unitfile.Read([]string{f.Path})
+		if err != nil {
+			return err
+		}
+		stamps := slices.DeleteFunc(strings.Fields(strings.Join(own.List("Unit.Documentation"), " ")), func(d string) bool {
+			return !strings.HasPrefix(d, revisionStamp)
+		})
+		if len(stamps) == 1 && slices.Contains(v.loaded.Documentation, stamps[0]) {
+			v.files[i].ChangedAfterLoad = false
+		}
+	}
 	return nil
 }
 

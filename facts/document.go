@@ -186,7 +186,7 @@ type File struct {
 	DeclaredTarget   string     `json:"declared_target" jsonschema:"what the link should point to; empty when nothing declares it"`
 	Effective        bool       `json:"effective" jsonschema:"the manager would use it if it loaded the unit now"`
 	Loaded           bool       `json:"loaded" jsonschema:"the manager has it loaded"`
-	ChangedAfterLoad bool       `json:"changed_after_load" jsonschema:"changed_at is not before the manager's loaded_at"`
+	ChangedAfterLoad bool       `json:"changed_after_load" jsonschema:"changed_at is not before the manager's loaded_at, and no revision stamp proves that it is what is loaded"`
 }
 
 // Reload is what a daemon-reload would do to a unit beyond reading what is

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/user"
 	"path/filepath"
 	"strconv"
@@ -47,10 +46,6 @@ func OfProcess(c config.Config) (Environment, error) {
 	}
 	home := or(os.Getenv("HOME"), u.HomeDir)
 	runtimeDir := or(os.Getenv("XDG_RUNTIME_DIR"), filepath.Join("/run/user", u.Uid))
-	command, err := exec.LookPath("podman")
-	if err != nil {
-		command = ""
-	}
 	return Environment{
 		UID: uid, Name: u.Username, Home: home,
 		ConfigHome: ConfigHome(),
@@ -59,7 +54,7 @@ func OfProcess(c config.Config) (Environment, error) {
 		BusAddress: os.Getenv("DBUS_SESSION_BUS_ADDRESS"),
 		LingerDir:  "/var/lib/systemd/linger",
 		Config:     c,
-		Podman:     podman.Client{Socket: filepath.Join(runtimeDir, "podman", "podman.sock"), Command: command},
+		Podman:     podman.Of(runtimeDir),
 		Now:        time.Now,
 	}, nil
 }

@@ -16,9 +16,9 @@ const (
 )
 
 // collectSystemd fills manager, and each unit's loaded part. The connection
-// stays open for the podman collector, so it must not end with this one's ctx.
+// stays open for the podman collector.
 func collectSystemd(ctx context.Context, r *run) (func(), error) {
-	conn, err := systemd.DialUser(context.WithoutCancel(ctx), r.env.RuntimeDir, r.env.BusAddress)
+	conn, err := systemd.DialUser(ctx, r.env.RuntimeDir, r.env.BusAddress)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
@@ -39,6 +41,27 @@ type Client struct {
 	Socket  string   // path of the API socket, $XDG_RUNTIME_DIR/podman/podman.sock; it need not exist
 	Command string   // path of the podman command; empty when it is not installed
 	Args    []string // podman's global options, put before its verb; they apply to the command only
+}
+
+// usual are the folders that hold podman where a unit's PATH may lack them.
+var usual = []string{"/usr/bin", "/usr/local/bin", "/run/current-system/sw/bin"}
+
+// Of is the client of the user behind a runtime folder ($XDG_RUNTIME_DIR): its
+// API socket, and the podman command of this process's PATH or of a usual
+// folder.
+func Of(runtimeDir string) Client {
+	c := Client{Socket: filepath.Join(runtimeDir, "podman", "podman.sock")}
+	candidates := []string{"podman"}
+	for _, dir := range usual {
+		candidates = append(candidates, filepath.Join(dir, "podman"))
+	}
+	for _, name := range candidates {
+		if command, err := exec.LookPath(name); err == nil {
+			c.Command = command
+			break
+		}
+	}
+	return c
 }
 
 // Listing is every container of a user at one time.

@@ -66,8 +66,9 @@ func (a api) list(ctx context.Context) ([]string, error) {
 // inspect reads the containers, some at a time. One that is gone is left out;
 // the first other error ends it.
 func (a api) inspect(ctx context.Context, ids []string) ([]Container, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	failed := make(chan error, concurrency) // one for each worker, the cause first
 	found := make([]*Container, len(ids))
 	var next atomic.Int64
 	var workers sync.WaitGroup
@@ -76,17 +77,20 @@ func (a api) inspect(ctx context.Context, ids []string) ([]Container, error) {
 			for i := next.Add(1) - 1; i < int64(len(ids)) && ctx.Err() == nil; i = next.Add(1) - 1 {
 				container, err := a.inspectOne(ctx, ids[i])
 				if err != nil && !errors.Is(err, errGone) {
-					cancel(fmt.Errorf("container %s: %w", ids[i], err))
+					failed <- fmt.Errorf("container %s: %w", ids[i], err)
+					cancel()
+					return
 				}
 				found[i] = container
 			}
 		})
 	}
 	workers.Wait()
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+	close(failed)
+	if err := <-failed; err != nil {
+		return nil, err
 	}
-	return present(found), nil
+	return present(found), ctx.Err()
 }
 
 func (a api) inspectOne(ctx context.Context, id string) (*Container, error) {

@@ -38,8 +38,7 @@ type Conn struct {
 
 // DialUser reaches the user manager behind runtimeDir ($XDG_RUNTIME_DIR) over
 // the user bus at busAddress (default: runtimeDir/bus), or over the manager's
-// private socket where no bus answers for it. The connection ends with ctx,
-// which must therefore outlive it and bounds every wait on it.
+// private socket where no bus answers for it. ctx bounds the dialling alone.
 func DialUser(ctx context.Context, runtimeDir, busAddress string) (*Conn, error) {
 	if busAddress == "" {
 		busAddress = unixAddress(filepath.Join(runtimeDir, "bus"))
@@ -75,41 +74,42 @@ func unixAddress(path string) string {
 }
 
 func dialBus(ctx context.Context, address string) (*Conn, error) {
-	bus, err := dial(ctx, address)
-	if err != nil {
-		return nil, err
-	}
-	if err := bus.Hello(); err != nil {
-		return nil, errors.Join(fmt.Errorf("greet the bus at %s: %w", address, err), bus.Close())
-	}
-	c := &Conn{bus: bus, transport: Bus}
-	var owner string
-	err = bus.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetNameOwner", 0, destination).Store(&owner)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("find systemd on the bus at %s: %w", address, err), bus.Close())
-	}
-	return c, nil
+	return dial(ctx, address, func(bus *dbus.Conn) (*Conn, error) {
+		if err := bus.Hello(); err != nil {
+			return nil, fmt.Errorf("greet the bus at %s: %w", address, err)
+		}
+		var owner string
+		err := bus.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetNameOwner", 0, destination).Store(&owner)
+		if err != nil {
+			return nil, fmt.Errorf("find systemd on the bus at %s: %w", address, err)
+		}
+		return &Conn{bus: bus, transport: Bus}, nil
+	})
 }
 
 func dialPrivate(ctx context.Context, socket string) (*Conn, error) {
-	bus, err := dial(ctx, unixAddress(socket))
-	if err != nil {
-		return nil, err
-	}
-	return &Conn{bus: bus, transport: Private}, nil
+	return dial(ctx, unixAddress(socket), func(bus *dbus.Conn) (*Conn, error) {
+		return &Conn{bus: bus, transport: Private}, nil
+	})
 }
 
-// dial connects and authenticates. Closing on ctx's end is what bounds the
-// handshake: godbus has no deadline of its own there.
-func dial(ctx context.Context, address string) (*dbus.Conn, error) {
-	bus, err := dbus.Dial(address, dbus.WithContext(ctx))
+// dial connects, authenticates and greets. godbus has no deadline there, so the
+// connection is closed under it when ctx ends.
+func dial(ctx context.Context, address string, greet func(*dbus.Conn) (*Conn, error)) (*Conn, error) {
+	bus, err := dbus.Dial(address)
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", address, err)
 	}
+	stop := context.AfterFunc(ctx, func() { _ = bus.Close() })
+	defer stop()
 	if err := bus.Auth(nil); err != nil {
-		return nil, errors.Join(fmt.Errorf("authenticate at %s: %w", address, err), bus.Close())
+		return nil, errors.Join(fmt.Errorf("authenticate at %s: %w", address, err), ctx.Err(), bus.Close())
 	}
-	return bus, nil
+	c, err := greet(bus)
+	if err != nil {
+		return nil, errors.Join(err, ctx.Err(), bus.Close())
+	}
+	return c, nil
 }
 
 func (c *Conn) manager() dbus.BusObject { return c.bus.Object(destination, managerPath) }

@@ -184,5 +184,3 @@ func ctime(info fs.FileInfo) time.Time {
 	}
 	return time.Unix(st.Ctim.Unix()).UTC()
 }
-
-func isEOF(err error) bool { return errors.Is(err, io.EOF) }

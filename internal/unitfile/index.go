@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,11 +18,18 @@ const maxEntries = 100_000
 
 // Index is what stands in the folders of a unit path, read once.
 type Index struct {
-	path    []string                       // search folders, highest priority first
-	names   map[string][]string            // unit file name -> folders that hold it, by priority
-	dropIns map[string]map[string][]string // folder name (foo.service.d) -> search folder -> *.conf names
-	links   map[string][]Link              // unit name -> links that pull it in
-	changed map[string]time.Time           // folder -> its ctime
+	path    []string                           // search folders, highest priority first
+	names   map[string][]string                // unit file name -> folders that hold it, by priority
+	dropIns map[string]map[string]dropInFolder // folder name (foo.service.d) -> search folder -> what is in it
+	links   map[string][]Link                  // unit name -> links that pull it in
+	changed map[string]time.Time               // folder -> its ctime
+}
+
+// dropInFolder is one folder of drop-ins.
+type dropInFolder struct {
+	real   string   // its path without links
+	files  []string // the *.conf names in it, in order
+	unread bool     // systemd passes it over
 }
 
 // Link is an entry of a .wants, .requires or .upholds folder.
@@ -41,7 +48,7 @@ func ReadIndex(ctx context.Context, path []string) (*Index, error) {
 	x := &Index{
 		path:    slices.Clone(path),
 		names:   map[string][]string{},
-		dropIns: map[string]map[string][]string{},
+		dropIns: map[string]map[string]dropInFolder{},
 		links:   map[string][]Link{},
 		changed: map[string]time.Time{},
 	}
@@ -89,17 +96,33 @@ func (x *Index) readDropIns(ctx context.Context, dir, folder string) error {
 	names = slices.DeleteFunc(names, func(n string) bool {
 		return !strings.HasSuffix(n, ".conf") || strings.HasPrefix(n, ".")
 	})
-	if x.dropIns[folder] == nil {
-		x.dropIns[folder] = map[string][]string{}
+	path := filepath.Join(dir, folder)
+	found := dropInFolder{files: names, unread: relativeLink(path)}
+	if found.real, err = filepath.EvalSymlinks(path); err != nil {
+		return nil // gone, or a link to nowhere: there is nothing in it
 	}
-	x.dropIns[folder][dir] = names
+	if x.dropIns[folder] == nil {
+		x.dropIns[folder] = map[string]dropInFolder{}
+	}
+	x.dropIns[folder][dir] = found
 	return nil
+}
+
+// relativeLink reports whether path is a link with a relative target. systemd
+// (252 to 257) reads a linked folder of drop-ins or dependencies only where
+// the target is absolute.
+func relativeLink(path string) bool {
+	to, err := os.Readlink(path)
+	return err == nil && !filepath.IsAbs(to)
 }
 
 func (x *Index) readLinks(ctx context.Context, dir, folder string) error {
 	names, err := x.list(ctx, filepath.Join(dir, folder))
 	if err != nil {
 		return err
+	}
+	if relativeLink(filepath.Join(dir, folder)) {
+		return nil
 	}
 	of, kind := Split(folder)
 	for _, name := range names {
@@ -117,7 +140,7 @@ func (x *Index) list(ctx context.Context, dir string) ([]string, error) {
 		return nil, fmt.Errorf("read unit folder %q: %w", dir, err)
 	}
 	info, err := os.Stat(dir)
-	if errors.Is(err, fs.ErrNotExist) {
+	if missing(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -133,7 +156,7 @@ func (x *Index) list(ctx context.Context, dir string) ([]string, error) {
 	}
 	defer f.Close()
 	names, err := f.Readdirnames(maxEntries + 1)
-	if err != nil && len(names) == 0 && !isEOF(err) {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("read unit folder %q: %w", dir, err)
 	}
 	if len(names) > maxEntries {
@@ -173,7 +196,8 @@ func (x *Index) Fragments(name string) []string {
 // DropIn is a file that alters a unit.
 type DropIn struct {
 	Path   string
-	Masked bool // one of the same name stands before it, so systemd does not read it
+	Real   string // Path without links in its folders: what systemd calls it (DropInPaths)
+	Masked bool   // systemd does not read it: one of the same name stands before it, or its folder is a relative link
 }
 
 // DropIns lists the files that could alter a unit known by names (its own and
@@ -184,9 +208,10 @@ func (x *Index) DropIns(names []string) []DropIn {
 	taken := map[string]bool{}
 	for _, dir := range x.dropInDirs(names) {
 		folder, parent := filepath.Base(dir), filepath.Dir(dir)
-		for _, file := range x.dropIns[folder][parent] {
-			found = append(found, DropIn{filepath.Join(dir, file), taken[file]})
-			taken[file] = true
+		in := x.dropIns[folder][parent]
+		for _, file := range in.files {
+			found = append(found, DropIn{filepath.Join(dir, file), filepath.Join(in.real, file), in.unread || taken[file]})
+			taken[file] = taken[file] || !in.unread
 		}
 	}
 	slices.SortStableFunc(found, func(a, b DropIn) int {

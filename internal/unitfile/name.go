@@ -7,7 +7,7 @@ package unitfile
 
 import "strings"
 
-// Types are the suffixes of unit names (systemd.unit(5)).
+// types are the suffixes of unit names (systemd.unit(5)).
 var types = map[string]bool{
 	"service": true, "socket": true, "target": true, "timer": true, "path": true,
 	"mount": true, "automount": true, "swap": true, "slice": true, "scope": true, "device": true,
@@ -72,16 +72,16 @@ func dropInFolders(name string) []string {
 }
 
 // dashPrefix cuts the last dash-part of a name: "foo-.service" for
-// "foo-bar.service" and "foo-@x.service" for "foo-bar@x.service"; "" where
-// there is none left.
+// "foo-bar.service" and "foo-bar@.service", "foo-@x.service" for
+// "foo-bar@x.service"; "" where there is none left.
 func dashPrefix(name string) string {
 	stem, kind := Split(name)
-	prefix, instance, at := strings.Cut(stem, "@")
+	prefix, instance, _ := strings.Cut(stem, "@")
 	i := strings.LastIndexByte(strings.TrimSuffix(prefix, "-"), '-')
 	if i <= 0 {
 		return ""
 	}
-	if at {
+	if instance != "" {
 		instance = "@" + instance
 	}
 	return prefix[:i+1] + instance + "." + kind

@@ -1,0 +1,157 @@
+// Package audit is the pipeline, read top to bottom: collect, decide, enforce,
+// collect again, decide again. What comes out is a [Report].
+package audit
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"stackpolicy/config"
+	"stackpolicy/decide"
+	"stackpolicy/enforce"
+	"stackpolicy/facts"
+)
+
+// Audit is one run to be done.
+type Audit struct {
+	Policies *decide.Policies
+	// Collect takes a snapshot of the live system.
+	Collect func(context.Context) *facts.Document
+	// Document is judged instead of a snapshot when it is set; nothing is
+	// enforced then.
+	Document *facts.Document
+	// Units limits the report to these subjects; none is all.
+	Units []string
+	// Manager acts; nil observes.
+	Manager enforce.Manager
+}
+
+// Run does the audit. An error means that there is nothing to report: a unit
+// that is not known, or a policy evaluation that could not even begin.
+func (a Audit) Run(ctx context.Context) (*Report, error) {
+	first, err := a.observe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	units, err := subjects(a.Units, first)
+	if err != nil {
+		return nil, err
+	}
+	r := a.report(first, units)
+	r.Actions = enforce.Plan(r.Decisions)
+	if a.Manager != nil && len(r.Actions) > 0 {
+		if err := a.enforce(ctx, r, first, units); err != nil {
+			return nil, err
+		}
+	}
+	setOutcomes(r)
+	r.ExitCode = ExitCode(r.Gaps, r.Decisions)
+	return r, nil
+}
+
+func (a Audit) observe(ctx context.Context) (enforce.Observation, error) {
+	doc := a.Document
+	if doc == nil {
+		doc = a.Collect(ctx)
+	}
+	result, err := a.Policies.Decide(ctx, doc)
+	if err != nil {
+		return enforce.Observation{}, fmt.Errorf("decide: %w", err)
+	}
+	return enforce.Observation{Document: doc, Result: result}, nil
+}
+
+func (a Audit) report(o enforce.Observation, units []string) *Report {
+	mode := config.Observe
+	if a.Manager != nil {
+		mode = config.Enforce
+	}
+	r := &Report{
+		Schema: ReportSchema, CollectedAt: o.Document.CollectedAt, Mode: mode,
+		Policy: Policy{Digest: a.Policies.Digest(), Invariants: []string{}},
+		Gaps:   gaps(o), Decisions: about(o.Result.Decisions, units), Actions: []enforce.Action{},
+	}
+	for _, i := range a.Policies.Invariants() {
+		r.Policy.Invariants = append(r.Policy.Invariants, i.ID)
+	}
+	return r
+}
+
+// enforce acts, looks again, and adds to the report what only then came up.
+func (a Audit) enforce(ctx context.Context, r *Report, first enforce.Observation, units []string) error {
+	e := enforce.Enforcer{Manager: a.Manager, Settings: a.Policies.Settings(), Observe: a.observe}
+	r.Actions = e.Run(ctx, r.Actions, first)
+	if !slices.ContainsFunc(r.Actions, func(x enforce.Action) bool { return x.Status != enforce.Refused }) {
+		return nil // nothing was touched
+	}
+	after, err := a.observe(ctx)
+	if err != nil {
+		return err
+	}
+	r.after = about(after.Result.Decisions, units)
+	r.Gaps = mergeGaps(r.Gaps, gaps(after))
+	// Dependents count too: a finding on any unit that was not there before.
+	for _, d := range after.Result.Decisions {
+		if d.Effect != "allow" && !standsIn(first.Result.Decisions, d) {
+			d.Evidence["appeared_after"] = actionNames(r.Actions)
+			r.Decisions = append(r.Decisions, d)
+		}
+	}
+	return nil
+}
+
+// standsIn: the same invariant already had a finding on the same subject.
+func standsIn(decisions []decide.Decision, d decide.Decision) bool {
+	return slices.ContainsFunc(decisions, func(x decide.Decision) bool {
+		return x.Invariant == d.Invariant && x.Subject == d.Subject && x.Effect != "allow"
+	})
+}
+
+func actionNames(actions []enforce.Action) string {
+	var names []string
+	for _, a := range actions {
+		if a.Status == enforce.Done && !slices.Contains(names, a.Action) {
+			names = append(names, a.Action)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// subjects checks the names an operator gave: one that is not known would
+// check nothing, and pass.
+func subjects(names []string, o enforce.Observation) ([]string, error) {
+	known := []string{enforce.Host}
+	for _, u := range o.Document.Units {
+		if u.ManagedBy != "" {
+			known = append(known, u.Name)
+		}
+	}
+	if o.Document.Manager != nil {
+		known = append(known, o.Document.Manager.FailedNoFile...)
+	}
+	var out []string
+	for _, n := range names {
+		if !slices.Contains(known, n) && slices.Contains(known, n+".service") {
+			n += ".service"
+		}
+		if !slices.Contains(known, n) {
+			return nil, fmt.Errorf("%q is not managed; known are: %s", n, strings.Join(known, ", "))
+		}
+		out = append(out, n)
+	}
+	return out, nil
+}
+
+// about keeps the decisions on the given subjects, and those that could not be
+// made at all; no subjects keeps all.
+func about(decisions []decide.Decision, subjects []string) []decide.Decision {
+	kept := []decide.Decision{}
+	for _, d := range decisions {
+		if len(subjects) == 0 || slices.Contains(subjects, d.Subject) || d.Severity == "unknown" {
+			kept = append(kept, d)
+		}
+	}
+	return kept
+}

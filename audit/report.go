@@ -1,0 +1,163 @@
+package audit
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"stackpolicy/decide"
+	"stackpolicy/enforce"
+)
+
+// ReportSchema names the version of the report's shape.
+const ReportSchema = "stackpolicy.report/v1"
+
+// Exit statuses, as monitoring plugins have them.
+const (
+	ExitOK       = 0 // every invariant holds, healed ones included
+	ExitWarning  = 1 // tickets, or heals that were not done
+	ExitCritical = 2 // a page, or a heal that failed
+	ExitUnknown  = 3 // could not look or decide, bad usage, nothing managed
+)
+
+// What became of a heal.
+const (
+	OutcomePlanned    = "planned"
+	OutcomeHealed     = "healed"
+	OutcomeHealFailed = "heal-failed"
+	OutcomeRefused    = "refused"
+)
+
+// Report is what an audit found and did.
+type Report struct {
+	Schema      string            `json:"schema"`
+	CollectedAt time.Time         `json:"collected_at"`
+	Mode        string            `json:"mode" jsonschema:"observe or enforce"`
+	Policy      Policy            `json:"policy"`
+	ExitCode    int               `json:"exit_code" jsonschema:"0 ok, 1 warning, 2 critical, 3 unknown"`
+	Gaps        []Gap             `json:"gaps" jsonschema:"what could not be looked at"`
+	Decisions   []decide.Decision `json:"decisions" jsonschema:"every invariant on every subject, as decided on the facts as first collected, allows included"`
+	Actions     []enforce.Action  `json:"actions"`
+
+	after []decide.Decision // decided again after acting; nil when nothing was done
+}
+
+// Policy is what the report was decided by.
+type Policy struct {
+	Digest     string   `json:"digest"`
+	Invariants []string `json:"invariants"`
+}
+
+// Gap is something that could not be looked at.
+type Gap struct {
+	Collector string `json:"collector"`
+	Error     string `json:"error"`
+}
+
+// gaps lists failed collectors, patterns that match nothing, and the lack of
+// anything to judge: none of them is a pass.
+func gaps(o enforce.Observation) []Gap {
+	list := []Gap{}
+	for _, name := range slices.Sorted(maps.Keys(o.Document.Collectors)) {
+		if s := o.Document.Collectors[name]; !s.OK {
+			list = append(list, Gap{name, s.Error})
+		}
+	}
+	if d := o.Document.Declared; d != nil {
+		for _, p := range d.Patterns {
+			if p.Matched == 0 {
+				list = append(list, Gap{"config", "units: the pattern " + p.Pattern + " matches no unit"})
+			}
+		}
+	}
+	if o.Result.Managed == 0 {
+		list = append(list, Gap{"config", "no unit is managed: no Home Manager generation declares one, and the configuration names none under units"})
+	}
+	return list
+}
+
+func mergeGaps(a, b []Gap) []Gap {
+	for _, g := range b {
+		if !slices.ContainsFunc(a, func(x Gap) bool { return x.Collector == g.Collector }) {
+			a = append(a, g)
+		}
+	}
+	slices.SortStableFunc(a, func(x, y Gap) int { return strings.Compare(x.Collector, y.Collector) })
+	return a
+}
+
+// setOutcomes says of every heal what became of it. Healed is only what was
+// decided again and is now in order.
+func setOutcomes(r *Report) {
+	for i := range r.Decisions {
+		d := &r.Decisions[i]
+		if d.Effect != "heal" {
+			continue
+		}
+		d.Outcome = OutcomePlanned // one that came up after acting waits for the next audit
+		for _, a := range r.Actions {
+			if slices.Contains(a.Reasons, enforce.Reason{Invariant: d.Invariant, Subject: d.Subject}) && a.Action == d.Action {
+				d.Outcome = r.outcome(a, *d)
+			}
+		}
+	}
+}
+
+func (r *Report) outcome(a enforce.Action, d decide.Decision) string {
+	switch {
+	case a.Status == enforce.Planned:
+		return OutcomePlanned
+	case a.Status == enforce.Refused:
+		return OutcomeRefused
+	case a.Status == enforce.Done && !stillFound(r.after, d):
+		return OutcomeHealed
+	}
+	return OutcomeHealFailed
+}
+
+// stillFound: the finding stands, or whether it does could not be decided.
+func stillFound(after []decide.Decision, d decide.Decision) bool {
+	return slices.ContainsFunc(after, func(x decide.Decision) bool {
+		same := x.Invariant == d.Invariant && x.Effect != "allow"
+		return same && (x.Subject == d.Subject || x.Severity == "unknown")
+	})
+}
+
+// ExitCode is the status of gaps and decisions together: critical before
+// unknown before warning.
+func ExitCode(gaps []Gap, decisions []decide.Decision) int {
+	code := ExitOK
+	if len(gaps) > 0 {
+		code = ExitUnknown
+	}
+	for _, d := range decisions {
+		code = worse(code, statusOf(d))
+	}
+	return code
+}
+
+func statusOf(d decide.Decision) int {
+	switch {
+	case d.Effect == "allow" || d.Outcome == OutcomeHealed:
+		return ExitOK
+	case d.Outcome == OutcomeHealFailed:
+		return ExitCritical
+	case d.Effect == "heal":
+		return ExitWarning
+	case d.Severity == "page":
+		return ExitCritical
+	case d.Severity == "unknown":
+		return ExitUnknown
+	}
+	return ExitWarning
+}
+
+// worse picks the status that outranks the other: 2 over 3 over 1 over 0.
+func worse(a, b int) int {
+	rank := []int{ExitOK: 0, ExitWarning: 1, ExitUnknown: 2, ExitCritical: 3}
+	if rank[b] > rank[a] {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"stackpolicy/report"
+)
+
+// completeUnits offers the subjects of an audit that are not on the line yet.
+func (a *app) completeUnits(cmd *cobra.Command, given []string, begun string) ([]string, cobra.ShellCompDirective) {
+	ctx, cancel := context.WithTimeout(cmd.Context(), 2*time.Second)
+	defer cancel()
+	c, err := readConfig()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	doc, err := a.snapshot(ctx, nil, c)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	offered := []string{"host"}
+	for _, u := range doc.Units {
+		if u.ManagedBy != "" {
+			offered = append(offered, u.Name)
+		}
+	}
+	offered = slices.DeleteFunc(offered, func(n string) bool {
+		return slices.Contains(given, n) || !strings.HasPrefix(n, begun)
+	})
+	return offered, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeInvariants offers the ids of the policies in force.
+func (a *app) completeInvariants(cmd *cobra.Command, begun string) ([]string, cobra.ShellCompDirective) {
+	c, err := readConfig()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	p, err := a.loadPolicies(cmd.Context(), c)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	var offered []string
+	for _, i := range p.Invariants() {
+		if strings.HasPrefix(i.ID, begun) {
+			offered = append(offered, i.ID+"\t"+i.Title)
+		}
+	}
+	return offered, cobra.ShellCompDirectiveNoFileComp
+}
+
+func formatNames() string { return strings.Join(names(report.Formats()), ", ") }

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"stackpolicy/audit"
+	"stackpolicy/config"
+	"stackpolicy/decide"
+	"stackpolicy/enforce"
+	"stackpolicy/facts"
+	"stackpolicy/internal/systemd"
+	"stackpolicy/report"
+)
+
+func (a *app) eval() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "eval [UNIT…]",
+		Short: "Audit every managed unit, or the named ones",
+		Long: `Audits every managed unit, or only the named ones ("host" names what is about
+no single unit). Facts are always collected for all of them: a reload concerns
+every unit. Without --enforce nothing is changed, and the plan is shown.
+` + exitStatus,
+		Example: `  stackpolicy eval
+  stackpolicy eval web.service --enforce
+  stackpolicy facts > facts.json; stackpolicy eval --facts facts.json --policy ./rules`,
+		ValidArgsFunction: a.completeUnits,
+	}
+	a.policyFlag(cmd)
+	a.factsFlag(cmd)
+	enforcing := cmd.Flags().Bool("enforce", false, "run the safe heals (default: what config.yaml says under mode)")
+	cmd.Flags().StringVarP(&format, "output", "o", "table", "how to write the report: "+formatNames())
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(names(report.Formats()), cobra.ShellCompDirectiveNoFileComp))
+	cmd.RunE = func(cmd *cobra.Command, units []string) error {
+		f, err := report.FormatNamed(format)
+		if err != nil {
+			return err
+		}
+		var asked *bool
+		if cmd.Flags().Changed("enforce") {
+			asked = enforcing
+		}
+		r, policies, err := a.audit(cmd.Context(), cmd.InOrStdin(), units, asked)
+		if err != nil {
+			return err
+		}
+		a.status = r.ExitCode
+		return f.Write(cmd.OutOrStdout(), r, options(cmd.OutOrStdout(), policies))
+	}
+	return cmd
+}
+
+// audit runs one audit; asked is what the flag says of enforcing, nil when it
+// was not given.
+func (a *app) audit(ctx context.Context, in io.Reader, units []string, asked *bool) (*audit.Report, *decide.Policies, error) {
+	c, err := readConfig()
+	if err != nil {
+		return nil, nil, err
+	}
+	policies, err := a.loadPolicies(ctx, c)
+	if err != nil {
+		return nil, nil, err
+	}
+	run := audit.Audit{Policies: policies, Units: units}
+	if run.Document, err = a.document(in); err != nil {
+		return nil, nil, err
+	}
+	act := asked != nil && *asked || asked == nil && c.Mode == config.Enforce && run.Document == nil
+	if act && run.Document != nil {
+		return nil, nil, errors.New("--enforce acts on the live system, and --facts is not that; leave one of them out")
+	}
+	env, err := facts.OfProcess(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	run.Collect = func(ctx context.Context) *facts.Document { return facts.Collect(ctx, env) }
+	if act {
+		release, err := enforce.Lock(env.RuntimeDir, time.Now())
+		if err != nil {
+			return nil, nil, err
+		}
+		defer release()
+		run.Manager = &systemd.User{RuntimeDir: env.RuntimeDir, BusAddress: env.BusAddress}
+	}
+	r, err := run.Run(ctx)
+	return r, policies, err
+}
+
+// options shows steps from the runbooks of the policies in force.
+func options(w io.Writer, p *decide.Policies) report.Options {
+	invariants := p.Invariants()
+	return report.Options{Width: width(w), Color: color(w), Steps: func(d decide.Decision) []string {
+		i := slices.IndexFunc(invariants, func(x decide.Invariant) bool { return x.ID == d.Invariant })
+		if i < 0 || d.Severity == "unknown" {
+			return nil
+		}
+		return invariants[i].Runbook.Steps(d)
+	}}
+}
+
+func names(formats []report.Format) []string {
+	var out []string
+	for _, f := range formats {
+		out = append(out, f.Name)
+	}
+	return out
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"stackpolicy/audit"
+	"stackpolicy/decide"
+	"stackpolicy/report"
+)
+
+func (a *app) explain() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "explain UNIT [INVARIANT]",
+		Short: "Explain a finding: evidence, the rule, what would make it allow, what to do",
+		Long: `Explains what the rules say of a unit ("host" for what is about no single
+unit): the evidence, the rule's own text with its place, what would make it
+allow, and every step of the runbook. Without INVARIANT, all findings.
+
+Exit status: as eval's, for what is explained.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) < 1 || len(args) > 2 {
+				return errors.New("explain takes a unit and at most one invariant")
+			}
+			return nil
+		},
+		ValidArgsFunction: func(cmd *cobra.Command, given []string, begun string) ([]string, cobra.ShellCompDirective) {
+			switch len(given) {
+			case 0:
+				return a.completeUnits(cmd, given, begun)
+			case 1:
+				return a.completeInvariants(cmd, begun)
+			}
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		},
+	}
+	a.policyFlag(cmd)
+	a.factsFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		observe := false
+		r, policies, err := a.audit(cmd.Context(), cmd.InOrStdin(), args[:1], &observe)
+		if err != nil {
+			return err
+		}
+		a.status = r.ExitCode
+		invariant := ""
+		if len(args) == 2 {
+			invariant = args[1]
+		}
+		explanations, err := explanations(r, policies, invariant)
+		if err != nil {
+			return err
+		}
+		if invariant != "" {
+			a.status = audit.ExitCode(nil, decisionsOf(explanations))
+		}
+		w := cmd.OutOrStdout()
+		return report.Explain(w, explanations, options(w, policies))
+	}
+	return cmd
+}
+
+// explanations picks what to explain: one invariant, or every finding.
+func explanations(r *audit.Report, p *decide.Policies, invariant string) ([]report.Explanation, error) {
+	invariants := p.Invariants()
+	var known []string
+	for _, i := range invariants {
+		known = append(known, i.ID)
+	}
+	if invariant != "" && !slices.Contains(known, invariant) {
+		return nil, fmt.Errorf("unknown invariant %q; there are: %s", invariant, strings.Join(known, ", "))
+	}
+	var list []report.Explanation
+	for _, d := range r.Decisions {
+		if d.Invariant == invariant || invariant == "" && d.Effect != "allow" {
+			list = append(list, report.Explanation{Decision: d, Invariant: invariants[slices.Index(known, d.Invariant)]})
+		}
+	}
+	if invariant != "" && len(list) == 0 {
+		i := invariants[slices.Index(known, invariant)]
+		return nil, fmt.Errorf("%s is asked of each %s, and so not of this subject", invariant, report.Class(i.Class))
+	}
+	return list, nil
+}
+
+func decisionsOf(list []report.Explanation) []decide.Decision {
+	var decisions []decide.Decision
+	for _, e := range list {
+		decisions = append(decisions, e.Decision)
+	}
+	return decisions
+}

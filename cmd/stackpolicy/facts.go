@@ -1,0 +1,44 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"stackpolicy/audit"
+)
+
+func (a *app) facts() *cobra.Command {
+	return &cobra.Command{
+		Use:   "facts",
+		Short: "Print the facts document that rules decide on",
+		Long: `Prints one snapshot as JSON (stackpolicy.facts/v1; its JSON Schema is
+schemas/facts.json). Values of environment variables and of secrets are not in
+it. Exit status: 0, or 3 when something could not be looked at; that is said on
+standard error too.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := readConfig()
+			if err != nil {
+				return err
+			}
+			doc, err := a.snapshot(cmd.Context(), nil, c)
+			if err != nil {
+				return err
+			}
+			for _, name := range slices.Sorted(maps.Keys(doc.Collectors)) {
+				if s := doc.Collectors[name]; !s.OK {
+					a.status = audit.ExitUnknown
+					fmt.Fprintf(cmd.ErrOrStderr(), "stackpolicy: could not look (%s): %s\n", name, cleanLines(s.Error))
+				}
+			}
+			e := json.NewEncoder(cmd.OutOrStdout())
+			e.SetEscapeHTML(false)
+			e.SetIndent("", "  ")
+			return e.Encode(doc)
+		},
+	}
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"stackpolicy/config"
+	"stackpolicy/decide"
+	"stackpolicy/facts"
+	"stackpolicy/policies"
+)
+
+func (a *app) policyFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&a.policyDir, "policy", "", "folder of policies to use instead of the built-in ones")
+	_ = cmd.MarkFlagDirname("policy")
+}
+
+func (a *app) factsFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&a.factsFile, "facts", "", "judge this facts document (- is standard input) instead of the live system")
+	_ = cmd.MarkFlagFilename("facts", "json")
+}
+
+func readConfig() (config.Config, error) {
+	return config.Read(config.Path(facts.ConfigHome()))
+}
+
+// policyFS is the policy folder in force, and its name for messages: the
+// flag's, the configuration's, or the built-in one.
+func (a *app) policyFS(c config.Config) (fs.FS, string, error) {
+	dir := a.policyDir
+	if dir == "" {
+		dir = c.Policies
+	}
+	if dir == "" {
+		return policies.FS, "", nil
+	}
+	info, err := os.Stat(dir)
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("%s is not a folder", dir)
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("open the policies: %w", err)
+	}
+	return os.DirFS(dir), dir, nil
+}
+
+func (a *app) loadPolicies(ctx context.Context, c config.Config) (*decide.Policies, error) {
+	fsys, name, err := a.policyFS(c)
+	if err != nil {
+		return nil, err
+	}
+	return decide.Load(ctx, fsys, decide.Options{Name: name, Trusted: name == ""})
+}
+
+// document reads --facts; nil without it.
+func (a *app) document(in io.Reader) (*facts.Document, error) {
+	switch a.factsFile {
+	case "":
+		return nil, nil
+	case "-":
+		return facts.Read("standard input", in)
+	}
+	f, err := os.Open(a.factsFile)
+	if err != nil {
+		return nil, fmt.Errorf("open the facts: %w", err)
+	}
+	defer f.Close()
+	return facts.Read(a.factsFile, f)
+}
+
+// snapshot is the document to judge: the given file's, or a live one.
+func (a *app) snapshot(ctx context.Context, in io.Reader, c config.Config) (*facts.Document, error) {
+	doc, err := a.document(in)
+	if doc != nil || err != nil {
+		return doc, err
+	}
+	env, err := facts.OfProcess(c)
+	if err != nil {
+		return nil, err
+	}
+	return facts.Collect(ctx, env), nil
+}
+
+// width is the terminal's, within reason; 80 where it is none.
+func width(w io.Writer) int {
+	if f, ok := w.(*os.File); ok {
+		if columns, _, err := term.GetSize(int(f.Fd())); err == nil && columns > 0 {
+			return min(columns, 120)
+		}
+	}
+	return 80
+}
+
+// color: only on a terminal, and not where NO_COLOR is set (no-color.org).
+func color(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+func splitLines(s string) []string { return strings.Split(s, "\n") }

@@ -1,0 +1,114 @@
+// Package decide compiles policies and turns a facts document into decisions.
+// It is the only importer of OPA.
+//
+// Start reading at [Load], which refuses a policy folder that could let a
+// mistake read as a pass, and at [Policies.Decide], where nothing but an
+// answer of the rules on facts that were collected counts as allow.
+package decide
+
+import (
+	"context"
+	"io/fs"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/storage"
+
+	"stackpolicy/schemas"
+)
+
+// Options says how a policy folder is loaded. The zero value loads untrusted
+// policies with the default limits and the built-in schemas.
+type Options struct {
+	// Name stands before file names in errors, e.g. the folder's path.
+	Name string
+	// Schemas holds facts.json and settings.json; nil means the built-in ones.
+	Schemas fs.FS
+	// Limit bounds one invariant's evaluation; 0 means 2 seconds.
+	Limit time.Duration
+	// Total bounds one Decide; 0 means 20 seconds.
+	Total time.Duration
+	// Trusted skips what only finds mistakes in rules: the checks of types,
+	// misspelt facts, undeclared reads, builtins, findings and runbooks. It is
+	// for the built-in policies alone, whose tests load them without it.
+	Trusted bool
+}
+
+func (o Options) withDefaults() Options {
+	if o.Schemas == nil {
+		o.Schemas = schemas.FS
+	}
+	if o.Limit == 0 {
+		o.Limit = 2 * time.Second
+	}
+	if o.Total == 0 {
+		o.Total = 20 * time.Second
+	}
+	return o
+}
+
+// Policies is a compiled policy folder. It does not change after [Load] and
+// may be used by several goroutines at once.
+type Policies struct {
+	fsys       fs.FS
+	opts       Options
+	digest     string
+	settings   Settings
+	invariants []*Invariant
+	compiler   *ast.Compiler
+	store      storage.Store
+}
+
+// Invariants returns every invariant, sorted by id.
+func (p *Policies) Invariants() []Invariant {
+	list := make([]Invariant, len(p.invariants))
+	for i, inv := range p.invariants {
+		list[i] = *inv
+	}
+	return list
+}
+
+// Digest returns sha256:… over the names and contents of the files that
+// decisions depend on: rules, settings and runbooks, but no tests.
+func (p *Policies) Digest() string { return p.digest }
+
+// Settings returns what settings.yaml says, or the defaults.
+func (p *Policies) Settings() Settings { return p.settings }
+
+// Load reads, checks and compiles the policies in fsys. What it refuses, it
+// refuses in one error of type [*Refusal] that lists file, line, what is
+// wrong and what would be right.
+func Load(ctx context.Context, fsys fs.FS, opts Options) (*Policies, error) {
+	opts = opts.withDefaults()
+	refusal := &Refusal{name: opts.Name}
+
+	files := readFiles(fsys, refusal)
+	settings := parseSettings(files, refusal)
+	modules := parseModules(files.rules, refusal)
+	invariants := readInvariants(files, modules, refusal)
+	if !opts.Trusted {
+		checkCalls(modules, refusal)
+		checkFindings(modules, refusal)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+
+	compiler, err := compile(modules, opts, refusal)
+	if err != nil {
+		return nil, err
+	}
+	if compiler != nil && !opts.Trusted {
+		if err := checkReads(compiler, invariants, opts.Schemas, refusal); err != nil {
+			return nil, err
+		}
+		checkRunbooks(compiler, invariants, refusal)
+	}
+	if err := refusal.err(); err != nil {
+		return nil, err
+	}
+	return &Policies{
+		fsys: fsys, opts: opts, digest: files.digest(), settings: settings,
+		invariants: invariants, compiler: compiler, store: settings.store(),
+	}, nil
+}

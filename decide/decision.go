@@ -1,0 +1,91 @@
+package decide
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"slices"
+	"time"
+)
+
+const (
+	effectAllow = "allow"
+	effectHeal  = "heal"
+	effectBlock = "block"
+
+	severityPage    = "page"
+	severityTicket  = "ticket"
+	severityUnknown = "unknown" // could not look or decide
+
+	// hostSubject is the subject of what is about no single unit.
+	hostSubject = "host"
+
+	caseGap   = "gap"
+	caseError = "error"
+)
+
+// Decision is what one invariant says about one subject.
+type Decision struct {
+	Invariant string         `json:"invariant"`
+	Subject   string         `json:"subject"`  // a unit's name, or host
+	Effect    string         `json:"effect"`   // allow, heal or block
+	Severity  string         `json:"severity"` // page, ticket, unknown; empty for allow
+	Message   string         `json:"message"`
+	Evidence  map[string]any `json:"evidence"` // never nil
+	Runbook   string         `json:"runbook"`  // file in the policy folder; empty for allow
+	Waiver    *Waiver        `json:"waiver"`   // nil: nothing waives yet
+	Outcome   string         `json:"outcome"`  // of a heal, set by whoever acts
+	Class     string         `json:"-"`        // the invariant's
+	Action    string         `json:"-"`        // what a heal asks for; empty otherwise
+}
+
+// Waiver is why a finding does not count, and until when.
+type Waiver struct {
+	Reason string    `json:"reason"`
+	Until  time.Time `json:"until"`
+}
+
+// Result is every decision on one document.
+type Result struct {
+	// Decisions are sorted: host first, then by subject, invariant, message
+	// and evidence. The same document and policies give the same bytes.
+	Decisions []Decision
+	// Managed is how many units were judged. Zero is not a pass.
+	Managed int
+}
+
+// sortDecisions puts decisions in their one order. Evidence decides last, so
+// it is encoded only where all else is equal.
+func sortDecisions(decisions []Decision) {
+	slices.SortFunc(decisions, func(a, b Decision) int {
+		if order := cmp.Or(
+			compareSubjects(a.Subject, b.Subject),
+			cmp.Compare(a.Invariant, b.Invariant),
+			cmp.Compare(a.Message, b.Message),
+			cmp.Compare(a.Effect, b.Effect),
+			cmp.Compare(a.Severity, b.Severity),
+			cmp.Compare(a.Action, b.Action),
+		); order != 0 {
+			return order
+		}
+		return bytes.Compare(encode(a.Evidence), encode(b.Evidence))
+	})
+}
+
+func compareSubjects(a, b string) int {
+	switch {
+	case a == b:
+		return 0
+	case a == hostSubject:
+		return -1
+	case b == hostSubject:
+		return 1
+	}
+	return cmp.Compare(a, b)
+}
+
+// encode cannot fail: evidence comes from Rego values or from this package.
+func encode(evidence map[string]any) []byte {
+	data, _ := json.Marshal(evidence)
+	return data
+}

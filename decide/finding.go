@@ -1,0 +1,154 @@
+package decide
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+const (
+	maxFindings    = 10_000
+	maxMessage     = 1_000   // runes
+	maxEvidence    = 1 << 14 // bytes of JSON
+	maxEvidenceKey = 200     // bytes of a scalar that is kept of evidence that is too large
+)
+
+func findingKeys() []string {
+	return []string{"action", "effect", "evidence", "message", "severity", "subject"}
+}
+
+// findings turns what the rule found into decisions. An error names the first
+// finding that is malformed; the well-formed ones are returned all the same.
+func (inv *Invariant) findings(set ast.Set, subjects map[string]bool) ([]Decision, error) {
+	var decisions []Decision
+	var first error
+	for _, term := range set.Slice() {
+		if len(decisions) == maxFindings {
+			return decisions, fmt.Errorf("more than %d findings", maxFindings)
+		}
+		decision, err := inv.finding(term.Value, subjects)
+		switch {
+		case err == nil:
+			decisions = append(decisions, decision)
+		case first == nil:
+			first = fmt.Errorf("malformed finding: %w", err)
+		}
+	}
+	return decisions, first
+}
+
+func (inv *Invariant) finding(value ast.Value, subjects map[string]bool) (Decision, error) {
+	decision := Decision{Invariant: inv.ID, Severity: inv.Severity, Runbook: inv.Runbook.File}
+	object, ok := value.(ast.Object)
+	if !ok {
+		return decision, fmt.Errorf("%s is no object; want {subject, effect, message, evidence}", clip(value.String()))
+	}
+	fields := map[string]ast.Value{}
+	object.Foreach(func(k, v *ast.Term) {
+		key, _ := k.Value.(ast.String)
+		fields[string(key)] = v.Value
+	})
+	for _, key := range slices.Sorted(maps.Keys(fields)) {
+		if !slices.Contains(findingKeys(), key) {
+			return decision, fmt.Errorf("unknown key %q; %s", clip(key), oneOf(findingKeys()))
+		}
+	}
+	err := errors.Join(
+		text(fields, "subject", &decision.Subject, true),
+		text(fields, "effect", &decision.Effect, true),
+		text(fields, "message", &decision.Message, true),
+		text(fields, "severity", &decision.Severity, false),
+		text(fields, "action", &decision.Action, false),
+		evidence(fields["evidence"], &decision.Evidence),
+	)
+	if err == nil {
+		err = inv.check(decision, subjects)
+	}
+	decision.Message = clip(decision.Message)
+	if decision.Effect != effectHeal {
+		// An operator turns a heal into an alert by editing the effect alone.
+		decision.Action = ""
+	}
+	return decision, err
+}
+
+// text reads a string field of a finding.
+func text(fields map[string]ast.Value, key string, into *string, must bool) error {
+	value, given := fields[key]
+	if !given && !must {
+		return nil
+	}
+	s, ok := value.(ast.String)
+	if !ok || s == "" {
+		return fmt.Errorf("%s is missing or no text", key)
+	}
+	*into = string(s)
+	return nil
+}
+
+// check refuses what a decision may not be.
+func (inv *Invariant) check(d Decision, subjects map[string]bool) error {
+	switch {
+	case !slices.Contains(effects(), d.Effect):
+		return fmt.Errorf("unknown effect %q; %s", clip(d.Effect), oneOf(effects()))
+	case !slices.Contains(severities(), d.Severity):
+		return fmt.Errorf("unknown severity %q; %s", clip(d.Severity), oneOf(severities()))
+	case d.Effect == effectHeal && d.Action == "":
+		return fmt.Errorf("a heal of %s names no action; METADATA allows: %v", clip(d.Subject), inv.Actions)
+	case d.Action != "" && !slices.Contains(actions(), d.Action):
+		return fmt.Errorf("unknown action %q; %s", clip(d.Action), oneOf(actions()))
+	case d.Effect == effectHeal && !slices.Contains(inv.Actions, d.Action):
+		return fmt.Errorf("the action %s is not in METADATA; custom.actions: %v", d.Action, inv.Actions)
+	case !subjects[d.Subject]:
+		return fmt.Errorf("the subject %q is neither a managed unit nor host, nor failed without a file", clip(d.Subject))
+	}
+	return nil
+}
+
+// evidence reads the evidence of a finding; none at all is an empty one.
+func evidence(value ast.Value, into *map[string]any) error {
+	*into = map[string]any{}
+	if value == nil {
+		return nil
+	}
+	if _, ok := value.(ast.Object); !ok {
+		return fmt.Errorf("evidence is no object")
+	}
+	plain, err := ast.JSON(value)
+	if err != nil {
+		return fmt.Errorf("evidence: %w", err)
+	}
+	*into = bounded(plain.(map[string]any))
+	return nil
+}
+
+// bounded keeps only short scalars of evidence that is too large, and says so.
+func bounded(evidence map[string]any) map[string]any {
+	size := len(encode(evidence))
+	if size <= maxEvidence {
+		return evidence
+	}
+	kept := map[string]any{}
+	total := 0
+	for _, key := range slices.Sorted(maps.Keys(evidence)) {
+		value, scalar := scalarText(evidence[key])
+		if cost := len(key) + len(value); scalar && cost <= maxEvidenceKey && total+cost <= maxEvidence/2 {
+			kept[key] = evidence[key]
+			total += cost
+		}
+	}
+	kept["truncated"] = fmt.Sprintf("%d bytes of evidence are left out", size)
+	return kept
+}
+
+// clip cuts text to maxMessage runes.
+func clip(s string) string {
+	if utf8.RuneCountInString(s) <= maxMessage {
+		return s
+	}
+	return string([]rune(s)[:maxMessage-1]) + "…"
+}

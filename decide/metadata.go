@@ -1,0 +1,260 @@
+package decide
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// Invariant is one good state and the rule that looks for its absence.
+type Invariant struct {
+	ID          string
+	Title       string // one line; the message of an allow
+	Description string
+	Class       string   // provenance, stack, unit or host: what it is asked of
+	Severity    string   // page or ticket, unless a finding says otherwise
+	Needs       []string // sections without which nothing can be decided
+	Optional    []string // sections the rule reads when they are there
+	Actions     []string // what its findings may ask for
+	File        string   // relative to the policy folder
+	Line        int      // of the first finding rule
+	Text        string   // source of the finding rules, without METADATA
+	Runbook     Runbook
+
+	metadata *ast.Annotations
+	query    ast.Body
+}
+
+func classes() []string    { return []string{"provenance", "stack", "unit", "host"} }
+func severities() []string { return []string{severityPage, severityTicket} }
+func effects() []string    { return []string{effectHeal, effectBlock} }
+func actions() []string    { return []string{"daemon-reload", "reset-failed", "restart"} }
+
+func customKeys() []string {
+	return []string{"actions", "class", "needs", "optional", "runbook", "severity"}
+}
+
+// place says what the folder's layout is.
+const place = "rules stand in main.rego, lib/ or invariants/ID/ID.rego"
+
+var invariantFile = regexp.MustCompile(`^invariants/([a-z][a-z0-9_]*)/([a-z][a-z0-9_]*)\.rego$`)
+
+// readInvariants finds the invariants among the modules, and refuses rules in
+// any other place and packages that do not fit theirs. Misplaced modules are
+// taken out, so that they cause no errors of their own later.
+func readInvariants(f files, modules map[string]*ast.Module, refusal *Refusal) []*Invariant {
+	var invariants []*Invariant
+	owner := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(modules)) {
+		m := invariantFile.FindStringSubmatch(name)
+		switch {
+		case m != nil && m[1] == m[2]:
+			if !checkPackage(modules[name], "stackpolicy.invariants."+m[1], name, owner, refusal) {
+				delete(modules, name)
+				continue
+			}
+			invariants = append(invariants, readInvariant(m[1], name, f, modules[name], refusal))
+		case name == "main.rego":
+			checkPackage(modules[name], "stackpolicy", name, owner, refusal)
+		case strings.HasPrefix(name, "lib/"):
+			checkLibrary(modules[name], name, refusal)
+		default:
+			refusal.add(name, 0, "rules are not looked for here; %s", place)
+			delete(modules, name)
+		}
+	}
+	if len(invariants) == 0 && len(refusal.Problems) == 0 {
+		refusal.add("", 0, "holds no invariants; %s", place)
+	}
+	return invariants
+}
+
+func packageOf(module *ast.Module) string {
+	return strings.TrimPrefix(module.Package.Path.String(), "data.")
+}
+
+// checkPackage refuses a package that is not the one its place asks for, and
+// an invariant that is defined twice.
+func checkPackage(module *ast.Module, want, name string, owner map[string]string, refusal *Refusal) bool {
+	have, line := packageOf(module), module.Package.Location.Row
+	first, taken := owner[have]
+	if !taken {
+		owner[have] = fmt.Sprintf("%s:%d", name, line)
+	}
+	switch {
+	case have == want && !taken:
+		return true
+	case taken:
+		refusal.add(name, line, "package %s is already defined in %s; this file's is %s", have, first, want)
+	default:
+		refusal.add(name, line, "package %s does not fit its place; want %s", have, want)
+	}
+	return false
+}
+
+func checkLibrary(module *ast.Module, name string, refusal *Refusal) {
+	if have := packageOf(module); have != "stackpolicy.lib" && !strings.HasPrefix(have, "stackpolicy.lib.") {
+		refusal.add(name, module.Package.Location.Row, "package %s does not fit its place; want stackpolicy.lib or a package below it", have)
+	}
+}
+
+// readInvariant joins an invariant's METADATA, rules and runbook.
+func readInvariant(id, name string, f files, module *ast.Module, refusal *Refusal) *Invariant {
+	inv := &Invariant{ID: id, File: name, query: findingQuery(id)}
+	inv.readRules(module, refusal)
+	for _, a := range module.Annotations {
+		if a.Scope == "package" {
+			inv.metadata = a
+		}
+	}
+	if inv.metadata == nil {
+		refusal.add(name, module.Package.Location.Row, "has no METADATA; want a # METADATA block above the package with title, description, schemas and custom")
+		return inv
+	}
+	reader := &metadataReader{inv: inv, source: f.rules[name], refusal: refusal}
+	reader.read(f)
+	return inv
+}
+
+// readRules takes down where the finding rules stand and what they say.
+func (inv *Invariant) readRules(module *ast.Module, refusal *Refusal) {
+	var texts []string
+	for _, rule := range module.Rules {
+		if rule.Head.Name != "finding" {
+			continue
+		}
+		if rule.Head.RuleKind() != ast.MultiValue || len(rule.Head.Ref()) != 1 {
+			refusal.add(inv.File, rule.Location.Row, "finding must be a set; want finding contains {…} if …")
+		}
+		if len(texts) == 0 {
+			inv.Line = rule.Location.Row
+		}
+		texts = append(texts, string(rule.Location.Text))
+	}
+	if len(texts) == 0 {
+		refusal.add(inv.File, module.Package.Location.Row, "has no rule finding; want finding contains {…} if …")
+	}
+	inv.Text = strings.Join(texts, "\n\n")
+}
+
+// metadataReader checks one METADATA block field by field.
+type metadataReader struct {
+	inv     *Invariant
+	source  []byte
+	refusal *Refusal
+}
+
+func (r *metadataReader) read(f files) {
+	m, inv := r.inv.metadata, r.inv
+	inv.Title, inv.Description = strings.TrimSpace(m.Title), strings.TrimSpace(m.Description)
+	if inv.Title == "" {
+		r.problem("title", "METADATA has no title; want one line that states the good state")
+	}
+	if inv.Description == "" {
+		r.problem("description", "METADATA has no description")
+	}
+	r.checkSchemas()
+	for _, key := range slices.Sorted(maps.Keys(m.Custom)) {
+		if !slices.Contains(customKeys(), key) {
+			r.problem(key, "unknown METADATA key custom.%s; %s", key, oneOf(customKeys()))
+		}
+	}
+	inv.Class = r.name("class", classes())
+	inv.Severity = r.name("severity", severities())
+	inv.Needs = r.names("needs", sectionNames(), true)
+	inv.Optional = r.names("optional", sectionNames(), false)
+	inv.Actions = r.names("actions", actions(), true)
+	r.readRunbook(f)
+}
+
+// checkSchemas asks for input: schema.facts, so that opa check sees a misspelt
+// fact as this loader does.
+func (r *metadataReader) checkSchemas() {
+	known := map[string]string{"input": "schema.facts", "data.settings": "schema.settings"}
+	found := false
+	for _, s := range r.inv.metadata.Schemas {
+		want, ok := known[s.Path.String()]
+		if !ok || s.Schema.String() != want {
+			r.problem("schemas", "unknown METADATA schema %s: %s; want input: schema.facts or data.settings: schema.settings", s.Path, s.Schema)
+		}
+		found = found || s.Path.String() == "input"
+	}
+	if !found {
+		r.problem("schemas", "METADATA has no schema of the input; want schemas: [{input: schema.facts}]")
+	}
+}
+
+// name reads a custom key that is one of the known names.
+func (r *metadataReader) name(key string, known []string) string {
+	raw, given := r.inv.metadata.Custom[key]
+	value, ok := raw.(string)
+	switch {
+	case !given:
+		r.problem(key, "METADATA has no custom.%s; %s", key, oneOf(known))
+	case !ok || !slices.Contains(known, value):
+		r.problem(key, "unknown %s %v; %s", key, raw, oneOf(known))
+	}
+	return value
+}
+
+// names reads a custom key that is a list of known names. Lists that say what
+// a rule rests on and asks for must be there even when they are empty.
+func (r *metadataReader) names(key string, known []string, must bool) []string {
+	raw, given := r.inv.metadata.Custom[key]
+	if !given {
+		if must {
+			r.problem(key, "METADATA has no custom.%s; want a list, empty when there are none; %s", key, oneOf(known))
+		}
+		return nil
+	}
+	list, ok := raw.([]any)
+	if !ok {
+		r.problem(key, "custom.%s is no list; want [name, …]; %s", key, oneOf(known))
+		return nil
+	}
+	var names []string
+	for _, item := range list {
+		name, ok := item.(string)
+		if !ok || !slices.Contains(known, name) {
+			r.problem(key, "unknown name %v in custom.%s; %s", item, key, oneOf(known))
+			continue
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+func (r *metadataReader) readRunbook(f files) {
+	raw, given := r.inv.metadata.Custom["runbook"]
+	base, ok := raw.(string)
+	name := path.Join(path.Dir(r.inv.File), base)
+	switch {
+	case !given:
+		r.problem("runbook", "METADATA has no custom.runbook; want the name of a file beside the rule, e.g. runbook.md")
+	case !ok || base != path.Base(base) || path.Ext(base) != ".md":
+		r.problem("runbook", "custom.runbook %v is no name of a .md file beside the rule", raw)
+	case f.prose[name] == nil:
+		r.problem("runbook", "the runbook %s does not exist; want it beside the rule", base)
+	default:
+		r.inv.Runbook = parseRunbook(name, string(f.prose[name]))
+	}
+}
+
+// problem refuses at the line of the METADATA block that names the key, or at
+// its start.
+func (r *metadataReader) problem(key, format string, args ...any) {
+	from, to := r.inv.metadata.Location.Row, r.inv.metadata.EndLoc().Row
+	at := from
+	for i, line := range strings.Split(string(r.source), "\n") {
+		if row := i + 1; row >= from && row <= to && strings.HasPrefix(strings.TrimLeft(line, "#- "), key+":") {
+			at = row
+			break
+		}
+	}
+	r.refusal.add(r.inv.File, at, format, args...)
+}

@@ -1,0 +1,107 @@
+package decide
+
+import (
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// checkReads refuses a rule that reads a section it does not declare, also
+// through other rules and functions, and a key that no fact has. Reading an
+// absent section yields nothing, and nothing reads as allow.
+func checkReads(compiler *ast.Compiler, invariants []*Invariant, schemas fs.FS, refusal *Refusal) error {
+	input, err := factNodes(schemas, "facts", "input")
+	if err != nil {
+		return err
+	}
+	settings, err := factNodes(schemas, "settings", "data.settings")
+	if err != nil {
+		return err
+	}
+	f := follow(compiler.Modules, input, settings, func(at *ast.Location, key string, from nodes) {
+		refusal.add(at.File, at.Row, "%s", unknownFact(key, from))
+	})
+	for _, inv := range invariants {
+		inv.checkDeclared(compiler, f, refusal)
+	}
+	return nil
+}
+
+func unknownFact(key string, from nodes) string {
+	var paths []string
+	for _, n := range from {
+		paths = append(paths, n.path)
+	}
+	slices.Sort(paths)
+	text := "unknown fact " + key + " in " + strings.Join(paths, ", ")
+	if known := from.knownKeys(); len(known) > 0 {
+		return text + "; " + oneOf(known)
+	}
+	return text + "; it has no keys"
+}
+
+// checkDeclared compares what the invariant's findings rest on with its METADATA.
+func (inv *Invariant) checkDeclared(compiler *ast.Compiler, f *flow, refusal *Refusal) {
+	if inv.metadata == nil {
+		return
+	}
+	for section, at := range inv.reads(compiler, f) {
+		if slices.Contains(inv.Needs, section) || slices.Contains(inv.Optional, section) {
+			continue
+		}
+		line, through := at.Row, ""
+		if at.File != inv.File {
+			line, through = inv.Line, " (in "+at.File+")"
+		}
+		refusal.add(inv.File, line, "reads %s%s, which METADATA does not declare; add it to custom.needs, or to custom.optional when the rule can do without it", section, through)
+	}
+}
+
+// reads returns the sections that the findings rest on, and where each is
+// read, preferably in the invariant's own file.
+func (inv *Invariant) reads(compiler *ast.Compiler, f *flow) map[string]*ast.Location {
+	found := map[string]*ast.Location{}
+	for _, rule := range reached(compiler, inv) {
+		if rule.Head.Name == "finding" && rule.Location.File == inv.File {
+			(&frame{flow: f, rule: rule}).whole(f.docOf(rule).value, rule.Location)
+		}
+		for section, at := range f.reads[rule] {
+			if old := found[section]; old == nil || before(at, old, inv.File) {
+				found[section] = at
+			}
+		}
+	}
+	return found
+}
+
+// before orders places: the file itself first, then by name and line.
+func before(a, b *ast.Location, file string) bool {
+	if (a.File == file) != (b.File == file) {
+		return a.File == file
+	}
+	return a.Compare(b) < 0
+}
+
+// reached returns the invariant's finding rules and every rule and function
+// they rest on.
+func reached(compiler *ast.Compiler, inv *Invariant) []*ast.Rule {
+	ref := inv.query[0].Operand(1).Value.(ast.Ref)
+	seen := map[*ast.Rule]bool{}
+	var visit func(*ast.Rule)
+	visit = func(rule *ast.Rule) {
+		if seen[rule] {
+			return
+		}
+		seen[rule] = true
+		for dependency := range compiler.Graph.Dependencies(rule) {
+			visit(dependency.(*ast.Rule))
+		}
+	}
+	for _, rule := range compiler.GetRulesExact(ref) {
+		visit(rule)
+	}
+	return slices.SortedFunc(maps.Keys(seen), func(a, b *ast.Rule) int { return a.Location.Compare(b.Location) })
+}

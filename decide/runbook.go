@@ -1,0 +1,218 @@
+package decide
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Runbook is what to do about an invariant's findings, in Markdown. The part
+// that a report prints stands below "## How to mend", in a "### CASE" of
+// numbered steps for each case of evidence, with "### any" for the rest.
+type Runbook struct {
+	File  string // relative to the policy folder
+	Text  string
+	cases map[string][]step
+}
+
+// step is one numbered step, and the line it begins at.
+type step struct {
+	line int
+	text string
+}
+
+// anyCase is the heading for cases without their own.
+const anyCase = "any"
+
+var numbered = regexp.MustCompile(`^\s{0,3}\d+[.)]\s+(.*)$`)
+
+// parseRunbook reads the steps of each case. A line that goes on with a step
+// is joined to it.
+func parseRunbook(file, text string) Runbook {
+	r := Runbook{File: file, Text: text, cases: map[string][]step{}}
+	mending, name := false, ""
+	for i, line := range strings.Split(text, "\n") {
+		line = strings.TrimRight(line, " \t\r")
+		switch {
+		case strings.HasPrefix(line, "### "):
+			name = strings.TrimSpace(line[4:])
+			if mending && r.cases[name] == nil {
+				r.cases[name] = []step{}
+			}
+		case strings.HasPrefix(line, "## ") || strings.HasPrefix(line, "# "):
+			mending, name = strings.TrimSpace(strings.TrimLeft(line, "#")) == "How to mend", ""
+		case mending && name != "":
+			r.cases[name] = addLine(r.cases[name], i+1, line)
+		}
+	}
+	return r
+}
+
+func addLine(steps []step, number int, line string) []step {
+	if m := numbered.FindStringSubmatch(line); m != nil {
+		return append(steps, step{number, m[1]})
+	}
+	if rest := strings.TrimSpace(line); rest != "" && len(steps) > 0 {
+		steps[len(steps)-1].text += " " + rest
+	}
+	return steps
+}
+
+// Steps returns what to do about a decision, or nil for an allow. Placeholders
+// are filled in from the evidence, {unit} also from the subject; inside
+// backticks values are quoted for the shell.
+func (r Runbook) Steps(d Decision) []string {
+	if d.Effect == effectAllow {
+		return nil
+	}
+	name, _ := d.Evidence["case"].(string)
+	steps, ok := r.cases[name]
+	switch {
+	case ok:
+	case name == caseGap || name == caseError:
+		return builtinSteps(name, d)
+	default:
+		steps = r.cases[anyCase]
+	}
+	texts := make([]string, len(steps))
+	for i, s := range steps {
+		texts[i] = fill(s.text, d)
+	}
+	return texts
+}
+
+// builtinSteps are the same for every invariant: nothing is known about the
+// machine, so there is nothing on it to mend yet.
+func builtinSteps(name string, d Decision) []string {
+	steps := []string{
+		"See why the collector {collector} could not look: the message says it.",
+		"Mend that, then audit again: `stackpolicy eval`.",
+	}
+	if name == caseError {
+		steps = []string{
+			"See what is wrong with the rule in {file}: the message says it.",
+			"Mend the rule, test it with `opa test`, then audit again: `stackpolicy eval`.",
+		}
+	}
+	for i := range steps {
+		steps[i] = fill(steps[i], d)
+	}
+	return steps
+}
+
+// braces are what a step may hold in braces. {{…}} is a template for podman
+// and ${…} is the shell's: both are text.
+var braces = regexp.MustCompile(`\{\{[^}]*\}\}|\$\{[^}]*\}|\{[^{}]*\}`)
+
+var identifier = regexp.MustCompile(`^\{([a-z][a-z0-9_]*)\}$`)
+
+// placeholder returns the name in {name}; "" for literal braces; and an error
+// for braces that are neither.
+func placeholder(match string) (string, error) {
+	if strings.HasPrefix(match, "{{") || strings.HasPrefix(match, "$") {
+		return "", nil
+	}
+	if m := identifier.FindStringSubmatch(match); m != nil {
+		return m[1], nil
+	}
+	return "", fmt.Errorf("%s is no placeholder; want {unit} or {key} of a key of the evidence", match)
+}
+
+// fill replaces the placeholders of one step.
+func fill(text string, d Decision) string {
+	var out strings.Builder
+	last := 0
+	for _, at := range braces.FindAllStringIndex(text, -1) {
+		out.WriteString(text[last:at[0]])
+		last = at[1]
+		name, err := placeholder(text[at[0]:at[1]])
+		if err != nil || name == "" {
+			out.WriteString(text[at[0]:at[1]])
+			continue
+		}
+		inCode := strings.Count(text[:at[0]], "`")%2 == 1
+		out.WriteString(substitute(name, d, inCode))
+	}
+	out.WriteString(text[last:])
+	return out.String()
+}
+
+// substitute is a placeholder's value. One that the evidence lacks reads as
+// such, and is no valid shell either.
+func substitute(name string, d Decision, inCode bool) string {
+	values, ok := scalars(d.Evidence[name])
+	if !ok && name == "unit" && d.Subject != hostSubject {
+		values, ok = []string{d.Subject}, true
+	}
+	if !ok {
+		return fmt.Sprintf("(%s unknown)", name)
+	}
+	if !inCode {
+		return strings.Join(values, ", ")
+	}
+	for i, value := range values {
+		values[i] = shellQuote(value)
+	}
+	return strings.Join(values, " ")
+}
+
+// scalars returns the texts of a scalar, or of a list of scalars.
+func scalars(value any) ([]string, bool) {
+	list, ok := value.([]any)
+	if !ok {
+		list = []any{value}
+	}
+	texts := make([]string, 0, len(list))
+	for _, item := range list {
+		text, scalar := scalarText(item)
+		if !scalar {
+			return nil, false
+		}
+		texts = append(texts, text)
+	}
+	return texts, len(texts) > 0
+}
+
+// scalarText returns a string, number or truth value as text.
+func scalarText(value any) (string, bool) {
+	switch v := value.(type) {
+	case string:
+		return v, true
+	case bool:
+		return strconv.FormatBool(v), true
+	case fmt.Stringer: // json.Number
+		return v.String(), true
+	case int, int64, float64:
+		return fmt.Sprint(v), true
+	}
+	return "", false
+}
+
+var shellSafe = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
+
+// shellQuote makes a value one word of a POSIX shell, or of bash when it
+// holds control characters.
+func shellQuote(s string) string {
+	if shellSafe.MatchString(s) {
+		return s
+	}
+	if !strings.ContainsFunc(s, isControl) {
+		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	}
+	var out strings.Builder
+	out.WriteString("$'")
+	for _, b := range []byte(s) {
+		switch {
+		case b == '\'' || b == '\\':
+			out.WriteString(`\` + string(rune(b)))
+		case isControl(rune(b)):
+			fmt.Fprintf(&out, `\x%02x`, b)
+		default:
+			out.WriteByte(b)
+		}
+	}
+	return out.String() + "'"
+}
+
+func isControl(r rune) bool { return r < 0x20 || r == 0x7f }

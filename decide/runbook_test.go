@@ -1,0 +1,49 @@
+package decide
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+const mending = "# fragment\n\nWhat it means.\n\n## How to look\n\n### masked\n\n1. Not this.\n\n## How to mend\n\n### masked\n\n" +
+	"1. Look: `systemctl --user cat {unit}`.\n2. Remove {path}\n   if it is yours: `rm {path}`.\n\nNote.\n\n" +
+	"### any\n\n1) Try `podman inspect --format {{.State}} ${x} {number}` {flag} {paths} `{paths}`.\n\n## See also\n\n1. Nothing.\n"
+
+func TestSteps(t *testing.T) {
+	book := parseRunbook("r.md", mending)
+	decision := func(subject string, evidence map[string]any) Decision {
+		return Decision{Subject: subject, Effect: "block", Evidence: evidence}
+	}
+	cases := map[string]struct {
+		decision Decision
+		want     string
+	}{
+		"a case": {decision("web.service", map[string]any{"case": "masked", "path": "/a/b"}),
+			"Look: `systemctl --user cat web.service`.\nRemove /a/b if it is yours: `rm /a/b`. Note."},
+		"a path for the shell": {decision("web.service", map[string]any{"case": "masked", "path": "/a/it's; rm -rf $HOME"}),
+			"Look: `systemctl --user cat web.service`.\nRemove /a/it's; rm -rf $HOME if it is yours: `rm '/a/it'\\''s; rm -rf $HOME'`. Note."},
+		"control characters": {decision("a\x1bb\\x2d.service", map[string]any{"case": "masked", "path": ""}),
+			"Look: `systemctl --user cat $'a\\x1bb\\\\x2d.service'`.\nRemove  if it is yours: `rm ''`. Note."},
+		"no evidence": {decision("host", map[string]any{"case": "masked"}),
+			"Look: `systemctl --user cat (unit unknown)`.\nRemove (path unknown) if it is yours: `rm (path unknown)`. Note."},
+		"the unit of the evidence": {decision("host", map[string]any{"case": "masked", "unit": "db.service", "path": "/a"}),
+			"Look: `systemctl --user cat db.service`.\nRemove /a if it is yours: `rm /a`. Note."},
+		"any other case": {decision("web.service", map[string]any{"case": "other", "number": json.Number("7"), "flag": true, "paths": []any{"a b", "c"}}),
+			"Try `podman inspect --format {{.State}} ${x} 7` true a b, c `'a b' c`."},
+		"no case": {decision("web.service", map[string]any{"paths": map[string]any{}}),
+			"Try `podman inspect --format {{.State}} ${x} (number unknown)` (flag unknown) (paths unknown) `(paths unknown)`."},
+		"a gap": {decision("host", map[string]any{"case": "gap", "collector": "podman"}),
+			"See why the collector podman could not look: the message says it.\nMend that, then audit again: `stackpolicy eval`."},
+		"an error": {decision("host", map[string]any{"case": "error", "file": "invariants/a/a.rego"}),
+			"See what is wrong with the rule in invariants/a/a.rego: the message says it.\nMend the rule, test it with `opa test`, then audit again: `stackpolicy eval`."},
+		"an allow": {Decision{Subject: "web.service", Effect: "allow"}, ""},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := strings.Join(book.Steps(c.decision), "\n"); got != c.want {
+				t.Errorf("got:\n%s\nwant:\n%s", got, c.want)
+			}
+		})
+	}
+}

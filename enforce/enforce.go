@@ -1,0 +1,154 @@
+// Package enforce runs the heals that rules ask for, and only those it knows
+// to be safe: the table of verbs below is closed, every action is checked
+// against fresh facts right before it, and doubt refuses. It never starts a
+// stopped unit, never writes or deletes a unit file, never rebuilds anything.
+//
+// Start at [Plan] and [Run].
+package enforce
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"stackpolicy/decide"
+	"stackpolicy/facts"
+	"stackpolicy/internal/systemd"
+)
+
+// Host is the subject of an action on the manager as a whole.
+const Host = "host"
+
+// What became of an action.
+const (
+	Planned = "planned" // observe mode: nothing was done
+	Done    = "done"    // the manager did it; whether it healed is decided anew
+	Failed  = "failed"  // it was tried and did not succeed
+	Refused = "refused" // a guard held it back, or the manager did; nothing changed
+)
+
+// Action is one thing to do, and in the end what became of it.
+type Action struct {
+	Action     string   `json:"action" jsonschema:"daemon-reload, reset-failed or restart"`
+	Subject    string   `json:"subject" jsonschema:"a unit, or host for the manager as a whole"`
+	Reasons    []Reason `json:"reasons" jsonschema:"the findings that ask for it"`
+	Status     string   `json:"status" jsonschema:"planned, done, failed or refused"`
+	Message    string   `json:"message" jsonschema:"why it was refused or failed; empty otherwise"`
+	DurationMS int64    `json:"duration_ms"`
+}
+
+// Reason is a finding that asks for an action.
+type Reason struct {
+	Invariant string `json:"invariant"`
+	Subject   string `json:"subject"`
+}
+
+// Observation is one snapshot and what the rules say of it.
+type Observation struct {
+	Document *facts.Document
+	Result   decide.Result
+}
+
+// Manager does the actions. Each method returns when the thing is done or has
+// failed, and respects its context.
+type Manager interface {
+	Reload(ctx context.Context) error
+	ResetFailed(ctx context.Context, unit string) error
+	Restart(ctx context.Context, unit string) error
+}
+
+// Enforcer acts on one user manager.
+type Enforcer struct {
+	Manager  Manager
+	Settings decide.Settings
+	// Observe collects and decides anew.
+	Observe func(context.Context) (Observation, error)
+}
+
+// maxPerVerb bounds what one audit does to single units. More than that is not
+// drift but something larger, which a person should look at first.
+const maxPerVerb = 10
+
+// Plan lists the actions that heals ask for, in the order they would run: one
+// for all where the action is manager-wide, one for each unit otherwise.
+func Plan(decisions []decide.Decision) []Action {
+	actions := []Action{}
+	for _, v := range verbs {
+		at := map[string]int{}
+		for _, d := range decisions {
+			if d.Effect != "heal" || d.Action != v.name {
+				continue
+			}
+			subject := v.subject(d)
+			i, ok := at[subject]
+			if !ok {
+				i, at[subject] = len(actions), len(actions)
+				actions = append(actions, Action{Action: v.name, Subject: subject, Status: Planned, Reasons: []Reason{}})
+			}
+			actions[i].Reasons = append(actions[i].Reasons, Reason{d.Invariant, d.Subject})
+		}
+	}
+	return actions
+}
+
+// Run carries out planned actions and returns them with what became of each.
+// Before each one, facts are collected and decided again: it runs only while
+// the finding stands and every guard allows it.
+func (e Enforcer) Run(ctx context.Context, actions []Action, first Observation) []Action {
+	done := make([]Action, 0, len(actions))
+	count := map[string]int{}
+	for _, a := range actions {
+		start := time.Now()
+		err := fmt.Errorf("more than %d of these in one audit: look at the cause first, then audit again", maxPerVerb)
+		if count[a.Action]++; count[a.Action] <= maxPerVerb {
+			err = e.act(ctx, a, first)
+		} else {
+			err = refusal{err}
+		}
+		a.Status, a.Message = outcome(err)
+		a.DurationMS = time.Since(start).Milliseconds()
+		done = append(done, a)
+	}
+	return done
+}
+
+func (e Enforcer) act(ctx context.Context, a Action, first Observation) error {
+	v, err := verbNamed(a.Action)
+	if err != nil {
+		return refusal{err}
+	}
+	ctx, cancel := context.WithTimeout(ctx, v.limit)
+	defer cancel()
+	now, err := e.settled(ctx, first)
+	if err != nil {
+		return refusal{fmt.Errorf("facts could not be read again: %w", err)}
+	}
+	for _, g := range append(commonGuards, v.guard) {
+		if err := g(e, a, now); err != nil {
+			return refusal{err}
+		}
+	}
+	err = v.do(ctx, e.Manager, a.Subject)
+	if errors.Is(err, systemd.ErrRateLimited) {
+		return refusal{fmt.Errorf("%w; the next audit tries again", err)}
+	}
+	return err
+}
+
+// refusal says that nothing was changed.
+type refusal struct{ error }
+
+func (r refusal) Unwrap() error { return r.error }
+
+func outcome(err error) (status, message string) {
+	var r refusal
+	switch {
+	case err == nil:
+		return Done, ""
+	case errors.As(err, &r):
+		return Refused, err.Error()
+	default:
+		return Failed, err.Error()
+	}
+}

@@ -1,0 +1,64 @@
+package enforce
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"time"
+)
+
+// Files must have stood still for settleTime before anything rests on them: a
+// reload between two writes of one change loads half of it.
+const (
+	settleTime = time.Second
+	maxLooks   = 6
+)
+
+// settled looks again until no file of a managed unit has just changed and two
+// looks in a row saw the same files; first is the look before.
+func (e Enforcer) settled(ctx context.Context, first Observation) (Observation, error) {
+	before := first
+	for range maxLooks {
+		now, err := e.Observe(ctx)
+		if err != nil {
+			return now, err
+		}
+		if sameFiles(before, now) && !justChanged(now) {
+			return now, nil
+		}
+		before = now
+		select {
+		case <-time.After(settleTime):
+		case <-ctx.Done():
+			return now, ctx.Err()
+		}
+	}
+	return before, errors.New("unit files keep changing")
+}
+
+func sameFiles(a, b Observation) bool {
+	if len(a.Document.Units) != len(b.Document.Units) {
+		return false
+	}
+	for i, u := range a.Document.Units {
+		if u.Name != b.Document.Units[i].Name || !reflect.DeepEqual(u.Files, b.Document.Units[i].Files) {
+			return false
+		}
+	}
+	return true
+}
+
+func justChanged(o Observation) bool {
+	for _, u := range o.Document.Units {
+		for _, f := range u.Files {
+			age := time.Duration(-1)
+			if f.ChangedAt != nil {
+				age = o.Document.CollectedAt.Sub(*f.ChangedAt)
+			}
+			if u.ManagedBy != "" && age >= 0 && age < settleTime {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,102 @@
+// Package stackpolicy_test holds the tests of the house itself.
+package stackpolicy_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// floors of the house, lowest first. A package imports only from lower ones;
+// those of one floor do not know each other.
+var floors = [][]string{
+	{"internal/unitfile", "internal/systemd", "internal/podman", "internal/homemanager", "policies", "schemas", "units"},
+	{"config"},
+	{"facts"},
+	{"decide"},
+	{"enforce"},
+	{"audit"},
+	{"report"},
+	{"cmd/stackpolicy"},
+}
+
+// wards say who alone may import what.
+var wards = map[string][]string{
+	"github.com/open-policy-agent/": {"decide"},
+	"github.com/godbus/":            {"internal/systemd"},
+	"os/exec":                       {"internal/podman"},
+	"stackpolicy/lab/":              {},
+}
+
+func TestFloors(t *testing.T) {
+	seen := map[string]bool{}
+	for file, imports := range imports(t) {
+		pkg := path.Dir(file)
+		seen[pkg] = true
+		floor := floorOf(pkg)
+		if floor < 0 {
+			t.Errorf("%s: its package stands on no floor; give it one in floors_test.go", file)
+		}
+		for _, i := range imports {
+			if lower, ours := strings.CutPrefix(i, "stackpolicy/"); ours && floorOf(lower) >= floor {
+				t.Errorf("%s imports %s, which is not on a lower floor", file, i)
+			}
+			for ward, may := range wards {
+				if strings.HasPrefix(i+"/", ward) || strings.HasPrefix(i, ward) {
+					if !slices.Contains(may, pkg) {
+						t.Errorf("%s imports %s, which only %v may", file, i, may)
+					}
+				}
+			}
+		}
+	}
+	for _, pkg := range slices.Concat(floors...) {
+		if !seen[pkg] {
+			t.Errorf("floors_test.go names %s, which holds no Go", pkg)
+		}
+	}
+}
+
+func floorOf(pkg string) int {
+	return slices.IndexFunc(floors, func(f []string) bool { return slices.Contains(f, pkg) })
+}
+
+// imports of every Go file that is shipped: not of tests, nor of the lab.
+func imports(t *testing.T) map[string][]string {
+	t.Helper()
+	found := map[string][]string{}
+	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (name == "lab" || strings.HasPrefix(d.Name(), ".") && name != ".") {
+			return filepath.SkipDir
+		}
+		if d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		found[filepath.ToSlash(name)] = []string{}
+		for _, i := range f.Imports {
+			p, err := strconv.Unquote(i.Path.Value)
+			if err != nil {
+				return err
+			}
+			found[filepath.ToSlash(name)] = append(found[filepath.ToSlash(name)], p)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}

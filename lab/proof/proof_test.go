@@ -1,0 +1,188 @@
+// Package proof holds the tests of stackpolicy's claims about systemd against
+// a real user manager: the host's own systemd, and the one in the root file
+// system that STACKPOLICY_LAB_ROOT names (lab/root makes one).
+package proof
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stackpolicy/lab/scene"
+	"stackpolicy/lab/usermanager"
+)
+
+// program is the path of the stackpolicy binary under test.
+var program string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "stackpolicy-proof-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		program = filepath.Join(dir, "stackpolicy")
+		build := exec.Command("go", "build", "-o", program, "stackpolicy/cmd/stackpolicy")
+		if out, err := build.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "build stackpolicy: %v\n%s", err, out)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// systems runs a test on each systemd there is, and says which it cannot.
+func systems(t *testing.T, test func(t *testing.T, options usermanager.Options)) {
+	t.Helper()
+	roots := map[string]string{"host": "", "root": os.Getenv("STACKPOLICY_LAB_ROOT")}
+	for _, name := range []string{"host", "root"} {
+		t.Run(name, func(t *testing.T) {
+			options := usermanager.Options{Root: roots[name]}
+			if name == "root" && options.Root == "" {
+				t.Skip("STACKPOLICY_LAB_ROOT names no root file system; make one with: go run ./lab/root trixie DIR")
+			}
+			if err := usermanager.Available(options); err != nil {
+				t.Skip("no user manager can be started here: ", err)
+			}
+			t.Parallel()
+			test(t, options)
+		})
+	}
+}
+
+// stage is a scene whose steps end the test when they fail.
+type stage struct {
+	*scene.Scene
+	t *testing.T
+}
+
+func open(t *testing.T, options usermanager.Options, declared map[string]string) *stage {
+	t.Helper()
+	s, err := scene.Open(t.Context(), program, options, declared)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	st := &stage{s, t}
+	st.do(s.Podman(scene.Containers()...))
+	return st
+}
+
+func (s *stage) do(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *stage) systemctl(args ...string) string {
+	s.t.Helper()
+	out, err := s.Systemctl(s.t.Context(), args...)
+	s.do(err)
+	return out
+}
+
+func (s *stage) property(unit, name string) string {
+	s.t.Helper()
+	return s.systemctl("show", "--value", "--property="+name, unit)
+}
+
+// report is what the tests read of a report.
+type report struct {
+	ExitCode  int `json:"exit_code"`
+	Gaps      []struct{ Collector, Error string }
+	Decisions []struct {
+		Invariant, Subject, Effect, Severity, Message, Outcome string
+		Evidence                                               map[string]any
+	}
+	Actions []struct{ Action, Subject, Status, Message string }
+}
+
+// eval audits and checks that the exit status is the report's.
+func (s *stage) eval(args ...string) report {
+	s.t.Helper()
+	r := s.Stackpolicy(s.t.Context(), append([]string{"eval", "-o", "json"}, args...)...)
+	var out report
+	if err := json.Unmarshal([]byte(r.Out), &out); err != nil {
+		s.t.Fatalf("eval %v: status %d, no report: %v\n%s%s", args, r.Code, err, r.Out, r.Err)
+	}
+	if out.ExitCode != r.Code {
+		s.t.Errorf("eval %v: exit status %d, but the report says %d", args, r.Code, out.ExitCode)
+	}
+	return out
+}
+
+// findings are "subject invariant case effect/severity[/outcome]" of all but
+// allows, in order.
+func (r report) findings() []string {
+	list := []string{}
+	for _, d := range r.Decisions {
+		if d.Effect == "allow" {
+			continue
+		}
+		verdict := d.Effect + "/" + d.Severity
+		if d.Outcome != "" {
+			verdict = d.Effect + "/" + d.Outcome
+		}
+		list = append(list, fmt.Sprintf("%s %s %v %s", d.Subject, d.Invariant, d.Evidence["case"], verdict))
+	}
+	slices.Sort(list)
+	return list
+}
+
+func (r report) actions() []string {
+	list := []string{}
+	for _, a := range r.Actions {
+		list = append(list, a.Action+" "+a.Subject+" "+a.Status)
+	}
+	return list
+}
+
+func (s *stage) want(what string, r report, exit int, findings ...string) {
+	s.t.Helper()
+	slices.Sort(findings)
+	if d := cmp.Diff(append([]string{}, findings...), r.findings()); d != "" {
+		s.t.Errorf("%s: findings -want +got\n%s", what, d)
+		for _, x := range r.Decisions {
+			if x.Effect != "allow" {
+				s.t.Logf("%s %s: %s", x.Subject, x.Invariant, x.Message)
+			}
+		}
+		for _, x := range r.Actions {
+			s.t.Logf("action %s %s: %s %s", x.Action, x.Subject, x.Status, x.Message)
+		}
+		s.t.Logf("gaps %+v", r.Gaps)
+	}
+	if r.ExitCode != exit {
+		s.t.Errorf("%s: exit status %d, want %d", what, r.ExitCode, exit)
+	}
+}
+
+// settle lets the clock that the kernel stamps files with run on: what changes
+// within one tick of a reload counts as changed after it.
+func settle() { time.Sleep(20 * time.Millisecond) }
+
+func (s *stage) reload() {
+	s.t.Helper()
+	settle()
+	s.systemctl("daemon-reload")
+}
+
+// unit is a file of the user's unit folder, relative to the home.
+func unit(name string) string { return scene.UnitDir + "/" + name }
+
+func is257(version string) bool { return strings.HasPrefix(version, "257") }

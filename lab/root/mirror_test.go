@@ -1,0 +1,110 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestMirror(t *testing.T) {
+	tests := map[string]struct {
+		file, text string
+		want       string // "" is an error
+	}{
+		"one line": {
+			"sources.list", "# a comment\ndeb http://mirror.example/debian bookworm main contrib\n",
+			"http://mirror.example/debian",
+		},
+		"options": {
+			"sources.list", "deb [arch=amd64 signed-by=/k.gpg] http://mirror.example/debian/ bookworm main # ours\n",
+			"http://mirror.example/debian/",
+		},
+		"deb822 after the security archive": {
+			"sources.list.d/debian.sources", `Types: deb
+URIs: http://mirror.example/debian-security
+Suites: bookworm-security
+Components: main
+
+Types: deb deb-src
+# a comment
+URIs: http://mirror.example/debian
+Suites: bookworm bookworm-updates
+Components: main
+`, "http://mirror.example/debian",
+		},
+		"disabled": {
+			"sources.list.d/debian.sources",
+			"Types: deb\nEnabled: no\nURIs: http://mirror.example/debian\nSuites: a\nComponents: main\n", "",
+		},
+		"sources only": {"sources.list", "deb-src http://mirror.example/debian bookworm main\n", ""},
+		"another's":    {"sources.list.d/x.list", "deb http://other.example/tool stable main\n", ""},
+		"not apt's":    {"sources.list.d/x.list.save", "deb http://mirror.example/debian bookworm main\n", ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			etc := t.TempDir()
+			path := filepath.Join(etc, test.file)
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte(test.text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			got, err := aptMirror(etc)
+			if got != test.want || (err == nil) != (test.want != "") {
+				t.Errorf("got %q, %v; want %q", got, err, test.want)
+			}
+		})
+	}
+}
+
+func TestMirrorList(t *testing.T) {
+	etc := t.TempDir()
+	list := filepath.Join(etc, "mirrors.list")
+	for name, text := range map[string]string{
+		list:                               "# first choice\nhttp://mirror.example/debian priority:1\nhttp://second.example/debian\n",
+		filepath.Join(etc, "sources.list"): "deb mirror+file://" + list + " bookworm main\n",
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := aptMirror(etc); got != "http://mirror.example/debian" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+func TestFinished(t *testing.T) {
+	dir := t.TempDir()
+	missing := filepath.Join(dir, "missing")
+	if done, err := finished(missing, "x\n"); done || err != nil {
+		t.Errorf("a missing folder: %v, %v", done, err)
+	}
+	if done, err := finished(dir, "x\n"); done || err != nil {
+		t.Errorf("an empty folder: %v, %v", done, err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, stampFile), []byte("x\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if done, err := finished(dir, "x\n"); !done || err != nil {
+		t.Errorf("a finished one: %v, %v", done, err)
+	}
+	if _, err := finished(dir, "y\n"); err == nil || !strings.Contains(err.Error(), "another make") {
+		t.Errorf("one of another make: %v", err)
+	}
+	if err := os.Rename(filepath.Join(dir, stampFile), filepath.Join(dir, "home")); err != nil {
+		t.Fatal(err)
+	}
+	if done, err := finished(dir, "x\n"); done || err == nil {
+		t.Errorf("someone else's folder: %v, %v", done, err)
+	}
+}
+
+func TestRunRefusesBadArguments(t *testing.T) {
+	for _, args := range [][]string{nil, {"trixie"}, {"--help", "x"}, {"trixie", "a", "b"}} {
+		if err := run(t.Context(), args); err == nil {
+			t.Errorf("%q is accepted", args)
+		}
+	}
+}

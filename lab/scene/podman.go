@@ -1,0 +1,93 @@
+package scene
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Container is what the stand-in for podman says of one.
+type Container struct {
+	Name, Unit, Project, Service string
+	State, Health                string // podman's words; State "" is running
+	ExitCode, Restarts           int
+	RestartPolicy, AutoUpdate    string
+	Labels                       map[string]string // further ones
+}
+
+// standIn answers `podman ps` and `podman inspect` from files. It is there for
+// states that a real podman does not show on demand.
+const standIn = `#!/bin/sh
+[ -e "$HOME/.podman-hangs" ] && exec sleep 600
+case $1 in
+ps) exec cat "$HOME/.podman-ps.json" ;;
+inspect) exec cat "$HOME/.podman-inspect.json" ;;
+esac
+echo "podman (stand-in): unknown verb $1" >&2
+exit 125
+`
+
+// Podman puts a stand-in for podman on the account's PATH, or has it say
+// something else.
+func (s *Scene) Podman(containers ...Container) error {
+	rows, details := []any{}, []any{}
+	for i, c := range containers {
+		id := fmt.Sprintf("%064x", i+1)
+		rows = append(rows, map[string]any{"Id": id, "Names": []string{c.Name}})
+		details = append(details, c.inspected(id))
+	}
+	ps, err1 := json.Marshal(rows)
+	inspect, err2 := json.Marshal(details)
+	return errors.Join(err1, err2,
+		s.Write(filepath.Join(s.Home, ".podman-ps.json"), string(ps)),
+		s.Write(filepath.Join(s.Home, ".podman-inspect.json"), string(inspect)),
+		os.WriteFile(filepath.Join(s.BinDir, "podman"), []byte(standIn), 0o755))
+}
+
+func (c Container) inspected(id string) map[string]any {
+	labels := map[string]string{}
+	set := func(key, value string) {
+		if value != "" {
+			labels[key] = value
+		}
+	}
+	set("PODMAN_SYSTEMD_UNIT", c.Unit)
+	set("com.docker.compose.project", c.Project)
+	set("com.docker.compose.service", c.Service)
+	set("io.containers.autoupdate", c.AutoUpdate)
+	for key, value := range c.Labels {
+		labels[key] = value
+	}
+	state := map[string]any{
+		"Status": or(c.State, "running"), "ExitCode": c.ExitCode,
+		"StartedAt": "2026-01-01T00:00:00Z", "FinishedAt": "0001-01-01T00:00:00Z",
+	}
+	if c.Health != "" {
+		state["Health"] = map[string]any{"Status": c.Health}
+	}
+	return map[string]any{
+		"Id": id, "Name": c.Name, "ImageName": "localhost/sample:1", "RestartCount": c.Restarts, "State": state,
+		"Config":     map[string]any{"Labels": labels},
+		"HostConfig": map[string]any{"RestartPolicy": map[string]any{"Name": c.RestartPolicy}},
+	}
+}
+
+func or(v, otherwise string) string {
+	if v == "" {
+		return otherwise
+	}
+	return v
+}
+
+// Containers are the sample stacks' containers, all up and healthy.
+func Containers() []Container {
+	return []Container{
+		{Name: "web-app-1", Unit: "web.service", Project: "web", Service: "app", Health: "healthy"},
+		{Name: "web-db-1", Unit: "web.service", Project: "web", Service: "db"},
+		{Name: "files-app-1", Unit: "files.service", Project: "files", Service: "app", Health: "healthy"},
+		{Name: "files-migrate-1", Unit: "files.service", Project: "files", Service: "migrate", State: "exited"},
+		{Name: "feeds-app-1", Unit: "feeds.service", Project: "feeds", Service: "app"},
+	}
+}

@@ -1,0 +1,173 @@
+// Package scene sets a stage for stackpolicy: a throwaway user manager with
+// three sample stacks that stand there as Home Manager would have left them,
+// the program itself, and hands that break things. Tests and the try-out share
+// it.
+//
+// Start at [Open].
+package scene
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"stackpolicy/lab/generation"
+	"stackpolicy/lab/usermanager"
+)
+
+// UnitDir is the user's unit folder, relative to the home.
+const UnitDir = ".config/systemd/user"
+
+// Scene is a running stage. Close it when done.
+type Scene struct {
+	*usermanager.Manager
+	// Current is the generation that was activated last.
+	Current generation.Built
+	program string
+}
+
+// Open starts a manager, installs the program at the given path, and activates
+// and starts the sample stacks and whatever else is declared: files by path
+// relative to the home. A text "-" takes a sample away.
+func Open(ctx context.Context, program string, options usermanager.Options, declared map[string]string) (*Scene, error) {
+	m, err := usermanager.Start(ctx, options)
+	if err != nil {
+		return nil, err
+	}
+	s := &Scene{Manager: m}
+	if s.program, err = m.Install(program); err == nil {
+		err = s.raise(ctx, declared)
+	}
+	if err != nil {
+		return nil, errors.Join(err, m.Stop())
+	}
+	return s, nil
+}
+
+func (s *Scene) raise(ctx context.Context, declared map[string]string) error {
+	if err := s.Activate(declared); err != nil {
+		return err
+	}
+	if _, err := s.Systemctl(ctx, "daemon-reload"); err != nil {
+		return err
+	}
+	_, err := s.Systemctl(ctx, "start", "web.service", "files.service", "feeds.service", "stackpolicy-audit.timer")
+	return err
+}
+
+// Close ends the manager and removes every trace of the scene.
+func (s *Scene) Close() error { return s.Stop() }
+
+// Generation is the sample stacks with the given files put over them.
+func Generation(declared map[string]string) generation.Generation {
+	g := generation.Generation{Files: samples(), Links: map[string]string{}}
+	maps.Copy(g.Files, declared)
+	for path, text := range g.Files {
+		if text == "-" {
+			delete(g.Files, path)
+		}
+		if target, ok := strings.CutPrefix(text, "-> "); ok {
+			delete(g.Files, path)
+			g.Links[path] = target
+		}
+	}
+	return g
+}
+
+// Activate builds and activates a generation as Home Manager does. It reloads
+// nothing. A text "-> TARGET" declares a link.
+func (s *Scene) Activate(declared map[string]string) error {
+	built, err := Generation(declared).Build(s.StoreDir)
+	if err != nil {
+		return err
+	}
+	s.Current = built
+	return built.Activate(s.Home, generation.Activation{UID: s.UID, GID: s.GID})
+}
+
+// Unit is the path of a file in the user's unit folder.
+func (s *Scene) Unit(name string) string { return filepath.Join(s.Home, UnitDir, name) }
+
+// Write puts a regular file of the account's where another may stand.
+func (s *Scene) Write(path, text string) error {
+	if err := s.mkdir(filepath.Dir(path)); err != nil {
+		return err
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		return err
+	}
+	return os.Lchown(path, s.UID, s.GID)
+}
+
+// Link puts a link of the account's where another file may stand.
+func (s *Scene) Link(target, path string) error {
+	if err := s.mkdir(filepath.Dir(path)); err != nil {
+		return err
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err := os.Symlink(target, path); err != nil {
+		return err
+	}
+	return os.Lchown(path, s.UID, s.GID)
+}
+
+// mkdir makes a folder and those above it, as the account's.
+func (s *Scene) mkdir(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	if err := s.mkdir(filepath.Dir(dir)); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	return os.Lchown(dir, s.UID, s.GID)
+}
+
+// Systemctl runs systemctl --user and returns what it printed.
+func (s *Scene) Systemctl(ctx context.Context, args ...string) (string, error) {
+	r := s.Do(s.Command(ctx, append([]string{"systemctl", "--user", "--no-ask-password"}, args...)...))
+	if r.Code != 0 {
+		return r.Out, fmt.Errorf("systemctl %s: status %d: %s", strings.Join(args, " "), r.Code, strings.TrimSpace(r.Err))
+	}
+	return strings.TrimSpace(r.Out), nil
+}
+
+// Result is what a command printed and how it ended; -1 when it did not run.
+type Result struct {
+	Out, Err string
+	Code     int
+}
+
+// Stackpolicy runs the program as the account.
+func (s *Scene) Stackpolicy(ctx context.Context, args ...string) Result {
+	return s.Do(s.Command(ctx, append([]string{s.program}, args...)...))
+}
+
+// Do runs a command and collects what it prints.
+func (s *Scene) Do(cmd *exec.Cmd) Result {
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	r := Result{Out: out.String(), Err: errs.String()}
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		r.Code = exit.ExitCode()
+	case err != nil:
+		r.Code, r.Err = -1, err.Error()
+	}
+	return r
+}

@@ -1,0 +1,49 @@
+package stackpolicy.invariants.activation_current_test
+
+import data.stackpolicy.invariants.activation_current as rule
+import data.stackpolicy.lib_test as given
+
+activation(changes) := object.union(given.document([]), {"declared": {"activation": changes}})
+
+test_finding if {
+	findings := rule.finding with input as activation({
+		"state": "failed", "ahead": ["/home/ada/.config/systemd/user/web.service"],
+		"service": {
+			"name": "home-manager-ada.service", "active_state": "failed", "result": "exit-code",
+			"backup_extension": "", "backup_overwrite": false,
+		},
+	})
+	findings == {{
+		"subject": "host",
+		"effect": "block",
+		"severity": "page",
+		"message": "the last activation failed (links of another generation: 1)",
+		"evidence": {
+			"case": "failed", "expected": "/nix/store/9x1j-home-manager-generation", "found": "failed", "links": 1,
+			"ahead": ["/home/ada/.config/systemd/user/web.service"],
+			"service": "home-manager-ada.service", "result": "exit-code",
+		},
+	}}
+}
+
+cases := {
+	"holds": {"doc": given.document([]), "want": set()},
+	"no source": {"doc": activation({"state": "none"}), "want": set()},
+	"running": {"doc": activation({"state": "running"}), "want": {["host", "block", "ticket", "running"]}},
+	"half-finished": {
+		"doc": activation({"state": "half-finished", "ahead": ["/a", "/b"]}),
+		"want": {["host", "block", "page", "half-finished"]},
+	},
+	"current, but links are not": {
+		"doc": activation({"state": "current", "ahead": ["/a"]}),
+		"want": {["host", "block", "page", "other-generation"]},
+	},
+	"unheard of": {"doc": activation({"state": "lost"}), "want": {["host", "block", "page", "lost"]}},
+	"declared missing": {"doc": given.without(given.document([]), ["declared"]), "want": set()},
+}
+
+test_cases[name] if {
+	some name, c in cases
+	findings := rule.finding with input as c.doc
+	given.rows(findings) == c.want
+}

@@ -1,0 +1,43 @@
+# METADATA
+# title: the audit's own timer is active
+# description: |
+#   stackpolicy-audit.timer runs the audit that would report everything else. An
+#   audit that nobody runs is silent, which reads as fine (systemd.timer(5)).
+# schemas:
+#   - input: schema.facts
+# custom:
+#   class: host
+#   severity: ticket
+#   needs: [manager]
+#   actions: []
+#   runbook: audit_timer_active.md
+package stackpolicy.invariants.audit_timer_active
+
+import data.stackpolicy.lib
+
+finding contains {
+	"subject": "host",
+	"effect": "block",
+	"severity": "ticket",
+	"message": sprintf("stackpolicy-audit.timer %s: audits only run by hand", [says[case]]),
+	"evidence": {
+		"case": case,
+		"expected": "active",
+		"found": lib.non_empty(input.manager.audit_timer.active_state, "unknown"),
+	},
+} if {
+	input.manager.audit_timer.active_state != "active"
+	case := kind(input.manager.audit_timer.load_state)
+}
+
+kind(load_state) := "not-installed" if load_state in {"", "not-found"}
+
+kind("masked") := "masked"
+
+kind(load_state) := "stopped" if not load_state in {"", "not-found", "masked"}
+
+says := {
+	"not-installed": "is not installed",
+	"masked": "is masked",
+	"stopped": "is not active",
+}

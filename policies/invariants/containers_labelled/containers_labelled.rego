@@ -1,0 +1,84 @@
+# METADATA
+# title: an auto-updated container's PODMAN_SYSTEMD_UNIT label names a loaded unit of this user
+# description: |
+#   podman auto-update restarts the unit that this label names and rolls back
+#   only if that restart fails (podman-auto-update(1)). podman-compose 1.3 names
+#   podman-compose@PROJECT.service, which often does not exist, and 1.0 names
+#   none. Without a unit that is loaded the update fails or does nothing.
+# schemas:
+#   - input: schema.facts
+# custom:
+#   class: host
+#   severity: page
+#   needs: [podman, units.containers]
+#   actions: []
+#   runbook: containers_labelled.md
+package stackpolicy.invariants.containers_labelled
+
+import data.stackpolicy.lib
+
+finding contains {
+	"subject": c.subject,
+	"effect": "block",
+	"severity": "page",
+	"message": sprintf("container %s is auto-updated, but has no PODMAN_SYSTEMD_UNIT label", [c.container]),
+	"evidence": {
+		"case": "missing",
+		"container": c.container,
+		"expected": "the name of a loaded unit of this user",
+		"found": "no label",
+	},
+} if {
+	some c in updated
+	c.labels == []
+}
+
+finding contains {
+	"subject": c.subject,
+	"effect": "block",
+	"severity": "page",
+	"message": sprintf("auto-updated container %s: its PODMAN_SYSTEMD_UNIT %q %s", [c.container, label.name, says[case]]),
+	"evidence": {
+		"case": case,
+		"container": c.container,
+		"expected": "the name of a loaded unit of this user",
+		"found": label.name,
+		"load_state": label.load_state,
+	},
+} if {
+	some c in updated
+	some label in c.labels
+	case := fault(label.valid, label.load_state)
+}
+
+updated contains {
+	"subject": unit.name,
+	"container": container.name,
+	"labels": [container.unit_label | container.unit_label],
+} if {
+	some unit in input.units
+	unit.managed_by != ""
+	some container in unit.containers
+	lib.auto_updated(container.auto_update)
+}
+
+updated contains {
+	"subject": "host",
+	"container": container.name,
+	"labels": [container.unit_label | container.unit_label],
+} if {
+	some container in input.podman.unowned
+	lib.auto_updated(container.auto_update)
+}
+
+fault(false, _) := "malformed"
+
+fault(true, "") := "unverified"
+
+fault(true, load_state) := "foreign" if not load_state in {"", "loaded"}
+
+says := {
+	"malformed": "is no unit name",
+	"unverified": "could not be checked",
+	"foreign": "is not loaded",
+}

@@ -1,0 +1,84 @@
+package stackpolicy.invariants.containers_labelled_test
+
+import data.stackpolicy.invariants.containers_labelled as rule
+import data.stackpolicy.lib_test as given
+
+unlabelled := object.remove(given.container("web_app", {}), ["unit_label"])
+
+labelled(label) := given.container("web_app", {"unit_label": label})
+
+malformed := labelled({"name": "web service", "valid": false, "load_state": ""})
+
+foreign := labelled({"name": "podman-compose@web.service", "valid": true, "load_state": "not-found"})
+
+unverified := labelled({"name": "web.service", "valid": true, "load_state": ""})
+
+owned(name, containers) := given.unit(name, {"containers": containers})
+
+unowned(containers) := object.union(given.document([]), {"podman": {"unowned": containers}})
+
+test_finding if {
+	findings := rule.finding with input as given.document([owned("web.service", [foreign])])
+	findings == {{
+		"subject": "web.service",
+		"effect": "block",
+		"severity": "page",
+		"message": "auto-updated container web_app: its PODMAN_SYSTEMD_UNIT \"podman-compose@web.service\" is not loaded",
+		"evidence": {
+			"case": "foreign", "container": "web_app", "expected": "the name of a loaded unit of this user",
+			"found": "podman-compose@web.service", "load_state": "not-found",
+		},
+	}}
+}
+
+test_missing if {
+	findings := rule.finding with input as unowned([unlabelled])
+	findings == {{
+		"subject": "host",
+		"effect": "block",
+		"severity": "page",
+		"message": "container web_app is auto-updated, but has no PODMAN_SYSTEMD_UNIT label",
+		"evidence": {
+			"case": "missing", "container": "web_app", "expected": "the name of a loaded unit of this user",
+			"found": "no label",
+		},
+	}}
+}
+
+cases := {
+	"unowned, not auto-updated": {"doc": unowned([object.union(unlabelled, {"auto_update": ""})]), "want": set()},
+	"holds": {"doc": given.document([given.unit("web.service", {})]), "want": set()},
+	"unowned, but labelled": {"doc": unowned([given.container("web_app", {})]), "want": set()},
+	"not auto-updated": {
+		"doc": given.document([owned("web.service", [
+			object.union(unlabelled, {"auto_update": ""}),
+			object.union(unlabelled, {"auto_update": "disabled"}),
+		])]),
+		"want": set(),
+	},
+	"each case": {
+		"doc": given.document([
+			owned("a.service", [unlabelled]), owned("b.service", [malformed]), given.unit("c.service", {}),
+			owned("d.service", [foreign]), owned("e.service", [unverified]),
+		]),
+		"want": {
+			["a.service", "block", "page", "missing"], ["b.service", "block", "page", "malformed"],
+			["d.service", "block", "page", "foreign"], ["e.service", "block", "page", "unverified"],
+		},
+	},
+	"each case, unowned": {
+		"doc": unowned([unlabelled, malformed, foreign, unverified]),
+		"want": {["host", "block", "page", found] | some found in ["missing", "malformed", "foreign", "unverified"]},
+	},
+	"of an unmanaged unit": {
+		"doc": given.document([object.union(owned("web.service", [unlabelled]), {"managed_by": ""})]),
+		"want": set(),
+	},
+	"podman missing": {"doc": given.without(unowned([unlabelled]), ["podman"]), "want": set()},
+}
+
+test_cases[name] if {
+	some name, c in cases
+	findings := rule.finding with input as c.doc
+	given.rows(findings) == c.want
+}

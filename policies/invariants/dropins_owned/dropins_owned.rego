@@ -1,0 +1,129 @@
+# METADATA
+# title: every drop-in of a managed unit comes from the user's unit folder and is declared
+# description: |
+#   A drop-in changes a unit from any folder, also where the unit's own file is
+#   right: /etc, the runtime folders (systemctl set-property, edit --runtime),
+#   prefix folders (web-.service.d) and type folders (service.d). Judged is what
+#   is loaded or would be (systemd.unit(5)); a file in the user's folder that is
+#   declared but not as it should be is file_declared's. What podman's generator
+#   adds to a quadlet is its own.
+# schemas:
+#   - input: schema.facts
+#   - data.settings: schema.settings
+# custom:
+#   class: provenance
+#   severity: page
+#   needs: [units.loaded, units.files, units.reload]
+#   actions: [daemon-reload]
+#   runbook: dropins_owned.md
+package stackpolicy.invariants.dropins_owned
+
+import data.stackpolicy.lib
+
+finding contains {
+	"subject": s.subject,
+	"effect": "block",
+	"severity": "page",
+	"message": sprintf("%s changes %s, but %s", [s.path, s.subject, because[s.case]]),
+	"evidence": {"case": s.case, "path": s.path, "expected": expected, "found": s.found},
+} if {
+	some s in stray
+	s.case != "distribution"
+}
+
+finding contains {
+	"subject": s.subject,
+	"effect": "block",
+	"severity": "ticket",
+	"message": sprintf("%s changes %s, but %s", [s.path, s.subject, because[s.case]]),
+	"evidence": {"case": s.case, "path": s.path, "expected": expected, "found": s.found},
+} if {
+	some s in stray
+	s.case == "distribution"
+	not data.settings.trust_distribution_dropins
+}
+
+finding contains {
+	"subject": g.subject,
+	"effect": "heal",
+	"severity": "ticket",
+	"message": sprintf("%s is gone from disk, but still changes %s as loaded", [g.path, g.subject]),
+	"evidence": {"case": "gone", "path": g.path, "expected": expected, "found": "loaded, not on disk"},
+	"action": "daemon-reload",
+} if {
+	some g in gone
+	lib.reload_safe(g.would_load, g.would_drop)
+}
+
+finding contains {
+	"subject": g.subject,
+	"effect": "block",
+	"severity": "page",
+	"message": sprintf("%s is gone, but still changes %s: a reload is withheld", [g.path, g.subject]),
+	"evidence": {
+		"case": "withheld",
+		"path": g.path,
+		"expected": expected,
+		"found": "loaded, not on disk",
+		"culprit": lib.culprit(g.would_load, g.would_drop),
+	},
+} if {
+	some g in gone
+	not lib.reload_safe(g.would_load, g.would_drop)
+}
+
+expected := "a declared drop-in in the user's unit folder"
+
+because := {
+	"etc": "belongs to the system, not to this user",
+	"outranking": "was made at run time",
+	"undeclared": "nothing declares it",
+	"distribution": "comes with the distribution",
+	"other": "is outside the user's unit folder",
+}
+
+stray contains {
+	"subject": unit.name,
+	"case": misplaced(file.origin, file.state, unit.quadlet),
+	"path": file.path,
+	"found": sprintf("%s, %s", [file.origin, file.state]),
+} if {
+	some unit in input.units
+	unit.managed_by != ""
+	some file in unit.files
+	file.role in {"dropin", "source-dropin"}
+	[file.origin, file.state] != ["user", "declared"] # most are: saves the rest
+	file.kind != "missing"
+	in_force(file.effective, file.loaded)
+}
+
+# A declared drop-in that is gone is file_declared's.
+gone contains {
+	"subject": unit.name,
+	"path": path,
+	"would_load": unit.reload.loads_undeclared,
+	"would_drop": unit.reload.drops_declared,
+} if {
+	some unit in input.units
+	unit.managed_by != ""
+	some path in unit.loaded.dropin_paths
+	not path in {file.path | some file in unit.files; file.kind != "missing"}
+	not path in {file.path | some file in unit.files; file.declared_target != ""}
+}
+
+# A drop-in of the same name in a higher folder takes a file out of force.
+in_force(true, _)
+
+in_force(false, true)
+
+misplaced("user", state, _) := "undeclared" if state in {"undeclared", "generated"}
+
+misplaced(origin, _, _) := origin if origin in {"etc", "distribution"}
+
+misplaced(origin, _, _) := "outranking" if origin in {"control", "runtime"}
+
+misplaced("generator", _, false) := "outranking"
+
+misplaced(origin, _, _) := "other" if {
+	not origin in {"user", "etc", "distribution", "control", "runtime", "generator"}
+}

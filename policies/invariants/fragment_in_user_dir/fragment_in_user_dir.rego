@@ -1,0 +1,129 @@
+# METADATA
+# title: a managed unit is loaded from the user's unit folder
+# description: |
+#   Where the manager read the unit from (FragmentPath), or for a quadlet the
+#   file it was generated from (SourcePath). Anything else means that somebody
+#   else's definition runs: a lower folder takes over silently when the link in
+#   the user's folder is gone, and four folders outrank it (systemd.unit(5),
+#   "UNIT FILE LOAD PATH"). An inactive unit counts as an active one does.
+# schemas:
+#   - input: schema.facts
+# custom:
+#   class: provenance
+#   severity: page
+#   needs: [user, units.loaded, units.files, units.reload]
+#   actions: [daemon-reload]
+#   runbook: fragment_in_user_dir.md
+package stackpolicy.invariants.fragment_in_user_dir
+
+import data.stackpolicy.lib
+
+finding contains {
+	"subject": p.subject,
+	"effect": "heal",
+	"severity": "ticket",
+	"message": sprintf("%s is declared and on disk, but the manager has not read it", [p.expected]),
+	"evidence": {"case": "unread", "path": p.expected, "expected": p.expected, "found": p.found},
+	"action": "daemon-reload",
+} if {
+	some p in problem
+	p.subject in waiting
+}
+
+finding contains {
+	"subject": p.subject,
+	"effect": "block",
+	"severity": "page",
+	"message": message(p.case, p.subject, p.found, p.expected),
+	"evidence": {"case": p.case, "path": p.path, "expected": p.expected, "found": p.found},
+} if {
+	some p in problem
+	not p.subject in waiting
+}
+
+problem contains {
+	"subject": unit.name,
+	"case": case,
+	"path": lib.non_empty(artifact.path, expected),
+	"expected": expected,
+	"found": found(unit.loaded.load_state, artifact.path),
+} if {
+	some unit in input.units
+	unit.managed_by != ""
+	load_state := unit.loaded.load_state
+	not in_place(load_state, unit.loaded.fragment_origin)
+
+	sources := {file.path: file.origin | some file in unit.files; file.role == "source"}
+	artifact := judged(
+		unit.quadlet, unit.loaded.fragment_origin,
+		unit.loaded.fragment_path, unit.loaded.source_path, sources,
+	)
+	case := misplaced(load_state, artifact.origin)
+
+	ours := [file.path | some file in unit.files; file.role in {"fragment", "source"}; file.origin == "user"]
+	expected := array.concat(ours, [sprintf("%s/%s", [input.user.unit_dir, unit.name])])[0]
+}
+
+# Units whose declared file a reload would take, and nothing worse with it.
+waiting contains unit.name if {
+	some unit in input.units
+	unit.managed_by != ""
+	lib.reload_safe(unit.reload.loads_undeclared, unit.reload.drops_declared)
+	some file in unit.files
+	[file.loaded, file.changed_after_load] != [true, false] # not read as it is now
+	file.effective
+	file.role in {"fragment", "source"}
+	file.origin == "user"
+	file.state in {"declared", "identical"}
+}
+
+in_place(load_state, "user") if load_state in {"loaded", "merged"}
+
+# judged is the file that tells where a unit comes from: the source of a unit
+# that was generated from one, the fragment of any other.
+judged(true, "generator", _, source_path, sources) := {
+	"path": source_path,
+	"origin": object.get(sources, source_path, "other"),
+}
+
+judged(quadlet, origin, path, _, _) := {"path": path, "origin": origin} if not generated(quadlet, origin)
+
+generated(true, "generator")
+
+misplaced(load_state, origin) := origin if {
+	load_state in {"loaded", "merged"}
+	origin in {"etc", "distribution"}
+}
+
+misplaced(load_state, origin) := "other" if {
+	load_state in {"loaded", "merged"}
+	not origin in {"user", "etc", "distribution", "control", "runtime", "generator", ""}
+}
+
+misplaced(load_state, origin) := "outranked" if {
+	load_state in {"loaded", "merged"}
+	origin in {"control", "runtime", "generator"}
+}
+
+# Some units (a slice) can be loaded without any file.
+misplaced(load_state, "") := "not-found" if load_state in {"loaded", "merged"}
+
+misplaced(load_state, _) := load_state if load_state in {"not-found", "masked"}
+
+misplaced(load_state, _) := "load-error" if not load_state in {"loaded", "merged", "not-found", "masked"}
+
+found(load_state, path) := lib.non_empty(path, "no file") if load_state in {"loaded", "merged"}
+
+found(load_state, path) := trim_suffix(sprintf("%s: %s", [load_state, path]), ": ") if {
+	not load_state in {"loaded", "merged"}
+}
+
+message("masked", subject, found, _) := sprintf("%s cannot start: it is %s", [subject, found])
+
+message("not-found", subject, _, expected) := sprintf("%s has no unit file; expected %s", [subject, expected])
+
+message("load-error", subject, found, _) := sprintf("%s could not be loaded: %s", [subject, found])
+
+message(case, subject, found, expected) := sprintf("%s is loaded from %s, not from %s", [subject, found, expected]) if {
+	not case in {"masked", "not-found", "load-error"}
+}

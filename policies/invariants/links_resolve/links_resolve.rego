@@ -1,0 +1,55 @@
+# METADATA
+# title: every wants, requires and upholds link resolves and belongs to the current generation
+# description: |
+#   These links start a unit with another one. `systemctl --user enable` writes
+#   them straight into the store, where their target is collected later, and
+#   Home Manager never notices one that it did not make. Elsewhere than in the
+#   user's folder a link is somebody else's choice: only a dangling one counts.
+# schemas:
+#   - input: schema.facts
+# custom:
+#   class: provenance
+#   severity: ticket
+#   needs: [units.files]
+#   actions: []
+#   runbook: links_resolve.md
+package stackpolicy.invariants.links_resolve
+
+import data.stackpolicy.lib
+
+finding contains {
+	"subject": unit.name,
+	"effect": "block",
+	"severity": "ticket",
+	"message": sprintf("%s %s", [file.path, says(case)]),
+	"evidence": {
+		"case": case,
+		"path": file.path,
+		"expected": lib.non_empty(file.declared_target, "a link that resolves"),
+		"found": lib.non_empty(file.first_hop, file.kind),
+		"of": file.of,
+		"role": file.role,
+	},
+} if {
+	some unit in input.units
+	unit.managed_by != ""
+	some file in unit.files
+	file.role in {"wants", "requires", "upholds"}
+	case := broken(file.origin, file.state, file.kind, file.target)
+}
+
+broken("user", state, _, _) := state if not state in {"declared", "identical"}
+
+broken(origin, _, "link", "") := "dangling" if origin != "user"
+
+says(state) := object.get(
+	{
+		"dangling": "is a link whose target is gone",
+		"missing": "is declared, but gone from disk",
+		"other-generation": "is a link of another generation than the current one",
+		"foreign-link": "is a link to somewhere else than declared",
+		"undeclared": "starts the unit, but nothing declares it",
+		"mask": "is a link to /dev/null",
+	},
+	state, sprintf("is not the declared link: %s", [state]),
+)

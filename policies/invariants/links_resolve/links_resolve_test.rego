@@ -1,0 +1,66 @@
+package stackpolicy.invariants.links_resolve_test
+
+import data.stackpolicy.invariants.links_resolve as rule
+import data.stackpolicy.lib_test as given
+
+path := given.in_user_dir("default.target.wants/web.service")
+
+# with_link is a unit with one link.
+with_link(name, changes) := given.unit(name, {"files": [given.fragment(name, {}), given.wants(name, changes)]})
+
+test_finding if {
+	findings := rule.finding with input as given.document([with_link("web.service", {
+		"state": "dangling", "target": "", "first_hop": "/nix/store/gone/web.service",
+	})])
+	findings == {{
+		"subject": "web.service",
+		"effect": "block",
+		"severity": "ticket",
+		"message": sprintf("%s is a link whose target is gone", [path]),
+		"evidence": {
+			"case": "dangling", "path": path, "found": "/nix/store/gone/web.service", "of": "default.target",
+			"expected": given.declared("default.target.wants/web.service"), "role": "wants",
+		},
+	}}
+}
+
+test_states[state] if {
+	some state in [
+		"dangling", "other-generation", "missing", "foreign-link", "undeclared", "mask",
+		"different", "directory", "unsafe", "unreadable", "unheard-of",
+	]
+	findings := rule.finding with input as given.document([with_link("web.service", {"state": state})])
+	given.rows(findings) == {["web.service", "block", "ticket", state]}
+}
+
+elsewhere := {"origin": "etc", "state": "undeclared", "declared_target": ""}
+
+cases := {
+	"holds": {"units": [with_link("web.service", {})], "want": set()},
+	"identical": {"units": [with_link("web.service", {"state": "identical"})], "want": set()},
+	"no links": {"units": [given.unit("web.service", {})], "want": set()},
+	"unmanaged": {"units": [object.union(with_link("web.service", {"state": "mask"}), {"managed_by": ""})], "want": set()},
+	"of a template": {
+		"units": [given.template("web@.service", {"files": [given.wants("web@.service", {"state": "missing"})]})],
+		"want": {["web@.service", "block", "ticket", "missing"]},
+	},
+	"every role": {
+		"units": [
+			with_link("a.service", {"role": "requires", "state": "missing"}),
+			with_link("b.service", {"role": "upholds", "state": "missing"}),
+			with_link("c.service", {"role": "dropin", "state": "missing"}),
+		],
+		"want": {["a.service", "block", "ticket", "missing"], ["b.service", "block", "ticket", "missing"]},
+	},
+	"elsewhere": {"units": [with_link("web.service", elsewhere)], "want": set()},
+	"elsewhere and dangling": {
+		"units": [with_link("web.service", object.union(elsewhere, {"target": ""}))],
+		"want": {["web.service", "block", "ticket", "dangling"]},
+	},
+}
+
+test_cases[name] if {
+	some name, c in cases
+	findings := rule.finding with input as given.document(c.units)
+	given.rows(findings) == c.want
+}

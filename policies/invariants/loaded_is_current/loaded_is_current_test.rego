@@ -1,0 +1,151 @@
+package stackpolicy.invariants.loaded_is_current_test
+
+import data.stackpolicy.invariants.loaded_is_current as rule
+import data.stackpolicy.lib_test as given
+
+path := given.in_user_dir("web.service")
+
+need_reload(name) := given.unit(name, {"loaded": {"need_daemon_reload": true}})
+
+with_file(file) := given.unit("web.service", {"files": [file]})
+
+test_heal if {
+	findings := rule.finding with input as given.document([given.unit("web.service", {
+		"loaded": {"need_daemon_reload": true, "differs": [{"key": "Type", "loaded": "simple", "on_disk": "oneshot"}]},
+		"files": [given.fragment("web.service", {"changed_after_load": true})],
+	})])
+	findings == {{
+		"subject": "web.service",
+		"effect": "heal",
+		"severity": "ticket",
+		"message": concat("", [
+			"web.service runs an older definition than the one on disk: ",
+			"file-changed, need-daemon-reload, setting-differs",
+		]),
+		"evidence": {
+			"case": "stale", "path": path, "settings": ["Type"],
+			"reasons": ["file-changed", "need-daemon-reload", "setting-differs"],
+		},
+		"action": "daemon-reload",
+	}}
+}
+
+# The link was deleted and nothing else has changed: a reload would drop the unit.
+test_withheld if {
+	findings := rule.finding with input as given.document([given.unit("web.service", {
+		"loaded": {"need_daemon_reload": true},
+		"files": [given.fragment("web.service", {"kind": "missing", "state": "missing", "effective": false})],
+		"reload": {"drops_declared": [path]},
+	})])
+	findings == {{
+		"subject": "web.service",
+		"effect": "block",
+		"severity": "ticket",
+		"message": "web.service is stale: a reload is withheld",
+		"evidence": {
+			"case": "withheld", "path": path, "reasons": ["need-daemon-reload"], "settings": [],
+			"culprit": path, "would_load": [], "would_drop": [path],
+		},
+	}}
+}
+
+reasons := {
+	"need-daemon-reload": {"unit": need_reload("web.service"), "want": ["need-daemon-reload"]},
+	"link-unread": {
+		"unit": given.unit("web.service", {"loaded": {"links_unread": ["default.target"]}}),
+		"want": ["link-unread"],
+	},
+	"link-gone": {
+		"unit": given.unit("web.service", {"loaded": {"links_gone": ["default.target"]}}),
+		"want": ["link-gone"],
+	},
+	"dropin-gone": {
+		"unit": given.unit("web.service", {"loaded": {"dropin_paths": ["/gone.conf"]}}),
+		"want": ["dropin-gone"],
+	},
+	"dropin-gone, listed": {
+		"unit": object.union(
+			with_file(given.dropin("web.service", {"path": "/gone.conf", "kind": "missing", "effective": false})),
+			{"loaded": {"dropin_paths": ["/gone.conf"]}},
+		),
+		"want": ["dropin-gone"],
+	},
+	"dropin-unread": {"unit": with_file(given.dropin("web.service", {"loaded": false})), "want": ["dropin-unread"]},
+	"source-dropin unread": {
+		"unit": with_file(given.dropin("web.service", {"role": "source-dropin", "loaded": false})),
+		"want": ["dropin-unread"],
+	},
+	"fragment-unread": {
+		"unit": with_file(given.fragment("web.service", {"loaded": false})),
+		"want": ["fragment-unread"],
+	},
+	"file-changed": {
+		"unit": with_file(given.dropin("web.service", {"changed_after_load": true})),
+		"want": ["file-changed"],
+	},
+	"masked, no longer on disk": {
+		"unit": object.union(
+			with_file(given.fragment("web.service", {"changed_after_load": true})),
+			{"loaded": {"load_state": "masked"}},
+		),
+		"want": ["file-changed"],
+	},
+}
+
+test_reasons[name] if {
+	some name, c in reasons
+	findings := rule.finding with input as given.document([c.unit])
+	{finding.evidence.reasons | some finding in findings} == {c.want}
+	given.rows(findings) == {["web.service", "heal", "ticket", "stale", "daemon-reload"]}
+}
+
+cases := {
+	"a link that was made anew": {
+		"units": [with_file(given.wants("web.service", {"changed_after_load": true}))],
+		"want": set(),
+	},
+	"holds": {
+		"units": [given.unit("web.service", {
+			"loaded": {"dropin_paths": [given.in_user_dir("web.service.d/limits.conf")]},
+			"files": [given.fragment("web.service", {}), given.dropin("web.service", {}), given.wants("web.service", {})],
+		})],
+		"want": set(),
+	},
+	"a template": {
+		"units": [given.template("web@.service", {"files": [given.fragment("web@.service", {"loaded": false})]})],
+		"want": set(),
+	},
+	"unmanaged": {"units": [object.union(need_reload("web.service"), {"managed_by": ""})], "want": set()},
+	"loaded from nowhere": {
+		"units": [object.union(need_reload("web.service"), {"loaded": {"load_state": "not-found"}})],
+		"want": set(),
+	},
+	"several": {
+		"units": [
+			need_reload("a.service"), given.unit("b.service", {}),
+			object.union(need_reload("c.service"), {"reload": {"loads_undeclared": ["/etc/x.conf"]}}),
+		],
+		"want": {
+			["a.service", "heal", "ticket", "stale", "daemon-reload"],
+			["c.service", "block", "ticket", "withheld"],
+		},
+	},
+	"a generator's file is always newer": {
+		"units": [with_file(given.fragment("web.service", {"origin": "generator", "changed_after_load": true}))],
+		"want": set(),
+	},
+	"a link's own time": {
+		"units": [with_file(given.wants("web.service", {"loaded": false, "changed_after_load": true}))],
+		"want": set(),
+	},
+	"out of force": {
+		"units": [with_file(given.dropin("web.service", {"effective": false, "changed_after_load": true}))],
+		"want": set(),
+	},
+}
+
+test_cases[name] if {
+	some name, c in cases
+	findings := rule.finding with input as given.document(c.units)
+	given.rows(findings) == c.want
+}

@@ -1,0 +1,41 @@
+# METADATA
+# title: no old backup file stands where the next activation would collide
+# description: |
+#   With a backup extension Home Manager moves a file in its way aside, and
+#   aborts where an older backup already has that name, unless it is told to
+#   overwrite it (measured). Which extension is in use is only known from the
+#   activation service; without one, whatever looks like a backup counts.
+# schemas:
+#   - input: schema.facts
+# custom:
+#   class: host
+#   severity: ticket
+#   needs: [declared]
+#   actions: []
+#   runbook: no_blocking_backup.md
+package stackpolicy.invariants.no_blocking_backup
+
+finding contains {
+	"subject": "host",
+	"effect": "block",
+	"severity": "ticket",
+	"message": sprintf("%s %s", [backup.path, says[case]]),
+	"evidence": {"case": case, "path": backup.path, "expected": "no such file", "found": "a file", "of": backup.of},
+} if {
+	some backup in input.declared.backups
+	case := collision(backup.certain, service.backup_extension, service.backup_overwrite)
+}
+
+default service := {"backup_extension": "", "backup_overwrite": false}
+
+service := input.declared.activation.service
+
+collision(true, _, false) := "certain"
+
+# Where the extension is known, a file with another one is in nobody's way.
+collision(false, "", _) := "uncertain"
+
+says := {
+	"certain": "would make the next activation abort",
+	"uncertain": "looks like an old backup that could make an activation abort",
+}

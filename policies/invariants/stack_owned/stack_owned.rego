@@ -1,0 +1,36 @@
+# METADATA
+# title: containers of a compose project belong to a managed unit
+# description: |
+#   A project that no managed unit claims was started by hand, or is left of a
+#   stack that was renamed or removed. Nothing starts it at boot and nothing
+#   updates it, yet it holds its names, ports and volumes.
+# schemas:
+#   - input: schema.facts
+# custom:
+#   class: host
+#   severity: ticket
+#   needs: [podman]
+#   actions: []
+#   runbook: stack_owned.md
+package stackpolicy.invariants.stack_owned
+
+finding contains {
+	"subject": "host",
+	"effect": "block",
+	"severity": "ticket",
+	"message": sprintf("no managed unit owns project %s (containers: %d)", [project, count(containers)]),
+	"evidence": {
+		"case": "unowned",
+		"project": project,
+		"expected": "a managed unit",
+		"found": "none",
+		"containers": sort(containers),
+	},
+} if {
+	some project, containers in unowned
+}
+
+unowned[container.project] contains container.name if {
+	some container in input.podman.unowned
+	container.project != ""
+}

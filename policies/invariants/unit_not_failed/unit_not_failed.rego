@@ -1,0 +1,64 @@
+# METADATA
+# title: a managed unit is not failed
+# description: |
+#   A failed oneshot says that the last apply failed, not that the stack is
+#   down: the containers of the run before may still do their work
+#   (systemd.service(5): a failing ExecStartPre= fails the unit). So it is a
+#   page where some container is down, or there is none, else a ticket.
+# schemas:
+#   - input: schema.facts
+# custom:
+#   class: unit
+#   severity: page
+#   needs: [units.loaded, units.containers]
+#   actions: []
+#   runbook: unit_not_failed.md
+package stackpolicy.invariants.unit_not_failed
+
+import data.stackpolicy.lib
+
+finding contains {
+	"subject": unit.name,
+	"effect": "block",
+	"severity": severity,
+	"message": sprintf("%s failed (%s): %s", [unit.name, unit.loaded.result, says]),
+	"evidence": {
+		"case": case,
+		"path": unit.loaded.fragment_path,
+		"expected": "not failed",
+		"found": unit.loaded.result,
+		"exit_status": unit.loaded.exec_main_status,
+		"down": sort(down),
+	},
+} if {
+	some unit in input.units
+	unit.managed_by != ""
+	unit.loaded.active_state == "failed"
+
+	running := [container.name | some container in unit.containers; not container.infra; container.state == "running"]
+	down := [container.name |
+		some container in unit.containers
+		not container.infra
+		lib.container_problem(container.state, container.health, container.exit_code, container.restart_policy)
+	]
+	case := judge(unit.stack, count(running), count(down))
+	[severity, says] := verdict[case]
+}
+
+judge("", 0, _) := "failed"
+
+judge(stack, 0, _) := "down" if stack != ""
+
+judge(_, running, 0) := "still-running" if running > 0
+
+judge(_, running, down) := "partly-down" if {
+	running > 0
+	down > 0
+}
+
+verdict := {
+	"failed": ["page", "it does not run"],
+	"down": ["page", "no container of its stack runs"],
+	"partly-down": ["page", "some containers of its stack are down"],
+	"still-running": ["ticket", "the last apply failed, the stack still runs"],
+}

@@ -1,0 +1,60 @@
+package stackpolicy.invariants.unit_not_failed_test
+
+import data.stackpolicy.invariants.unit_not_failed as rule
+import data.stackpolicy.lib_test as given
+
+failed(name, stack, containers) := given.unit(name, {
+	"stack": stack, "containers": containers,
+	"loaded": {"active_state": "failed", "result": "exit-code", "exec_main_status": 125},
+})
+
+up := given.container("web_db", {})
+
+down := given.container("web_app", {"state": "exited", "exit_code": 1})
+
+test_finding if {
+	findings := rule.finding with input as given.document([failed("web.service", "web", [up])])
+	findings == {{
+		"subject": "web.service",
+		"effect": "block",
+		"severity": "ticket",
+		"message": "web.service failed (exit-code): the last apply failed, the stack still runs",
+		"evidence": {
+			"case": "still-running", "path": given.in_user_dir("web.service"), "expected": "not failed",
+			"found": "exit-code", "exit_status": 125, "down": [],
+		},
+	}}
+}
+
+test_names_what_is_down if {
+	findings := rule.finding with input as given.document([failed("web.service", "web", [up, down])])
+	{finding.evidence.down | some finding in findings} == {["web_app"]}
+}
+
+infra := given.container("web_infra", {"infra": true})
+
+cases := {
+	"only infra is down": {
+		"units": [failed("web.service", "web", [up, object.union(infra, {"state": "exited"})])],
+		"want": {["web.service", "block", "ticket", "still-running"]},
+	},
+	"holds": {"units": [given.unit("web.service", {})], "want": set()},
+	"a template": {"units": [given.template("web@.service", {})], "want": set()},
+	"unmanaged": {"units": [object.union(failed("web.service", "", []), {"managed_by": ""})], "want": set()},
+	"no stack": {"units": [failed("sync.service", "", [])], "want": {["sync.service", "block", "page", "failed"]}},
+	"no containers": {"units": [failed("web.service", "web", [])], "want": {["web.service", "block", "page", "down"]}},
+	"only infra runs": {
+		"units": [failed("web.service", "web", [infra, down])],
+		"want": {["web.service", "block", "page", "down"]},
+	},
+	"several": {
+		"units": [failed("a.service", "a", [up]), given.unit("b.service", {}), failed("c.service", "c", [up, down])],
+		"want": {["a.service", "block", "ticket", "still-running"], ["c.service", "block", "page", "partly-down"]},
+	},
+}
+
+test_cases[name] if {
+	some name, c in cases
+	findings := rule.finding with input as given.document(c.units)
+	given.rows(findings) == c.want
+}

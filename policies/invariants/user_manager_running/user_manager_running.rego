@@ -1,0 +1,63 @@
+# METADATA
+# title: the user manager answers and is running
+# description: |
+#   Without it no timer fires, auto-update restarts nothing, and Home Manager
+#   skips its reload silently. "degraded" only says that some unit failed, which
+#   is judged unit by unit (systemctl(1), is-system-running). This rule needs no
+#   section: that the manager could not be asked is what it reports.
+# schemas:
+#   - input: schema.facts
+# custom:
+#   class: host
+#   severity: page
+#   needs: []
+#   optional: [manager]
+#   actions: []
+#   runbook: user_manager_running.md
+package stackpolicy.invariants.user_manager_running
+
+finding contains {
+	"subject": "host",
+	"effect": "block",
+	"severity": "page",
+	"message": "the user manager does not answer",
+	"evidence": {
+		"case": "no-answer",
+		"expected": "running",
+		"found": error,
+	},
+} if {
+	not answered
+}
+
+finding contains {
+	"subject": "host",
+	"effect": "block",
+	"severity": severity(case),
+	"message": sprintf("the user manager is %s, not running", [input.manager.state]),
+	"evidence": {"case": case, "expected": "running", "found": input.manager.state},
+} if {
+	answered
+	case := kind(input.manager.state)
+}
+
+default error := "not asked"
+
+error := input.collectors.systemd.error
+
+answered if {
+	input.collectors.systemd.ok
+	input.manager.state
+}
+
+kind(state) := "starting" if state in {"initializing", "starting"}
+
+kind(state) := state if state in {"maintenance", "stopping"}
+
+kind(state) := "other" if {
+	not state in {"initializing", "starting", "running", "degraded", "maintenance", "stopping"}
+}
+
+default severity(_) := "page"
+
+severity("starting") := "ticket"

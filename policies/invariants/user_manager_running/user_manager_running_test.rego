@@ -1,0 +1,60 @@
+package stackpolicy.invariants.user_manager_running_test
+
+import data.stackpolicy.invariants.user_manager_running as rule
+import data.stackpolicy.lib_test as given
+
+in_state(state) := object.union(given.document([]), {"manager": {"state": state}})
+
+silent := given.without(
+	object.union(given.document([]), {"collectors": {"systemd": {"ok": false, "error": "no bus"}}}),
+	["manager"],
+)
+
+test_no_answer if {
+	findings := rule.finding with input as silent
+	findings == {{
+		"subject": "host",
+		"effect": "block",
+		"severity": "page",
+		"message": "the user manager does not answer",
+		"evidence": {"case": "no-answer", "expected": "running", "found": "no bus"},
+	}}
+}
+
+test_starting if {
+	findings := rule.finding with input as in_state("starting")
+	findings == {{
+		"subject": "host",
+		"effect": "block",
+		"severity": "ticket",
+		"message": "the user manager is starting, not running",
+		"evidence": {"case": "starting", "expected": "running", "found": "starting"},
+	}}
+}
+
+cases := {
+	"a failed collector outweighs its section": {
+		"doc": object.union(in_state("starting"), {"collectors": {"systemd": {"ok": false}}}),
+		"want": {["host", "block", "page", "no-answer"]},
+	},
+	"running": {"doc": in_state("running"), "want": set()},
+	"degraded": {"doc": in_state("degraded"), "want": set()},
+	"initializing": {"doc": in_state("initializing"), "want": {["host", "block", "ticket", "starting"]}},
+	"maintenance": {"doc": in_state("maintenance"), "want": {["host", "block", "page", "maintenance"]}},
+	"stopping": {"doc": in_state("stopping"), "want": {["host", "block", "page", "stopping"]}},
+	"unheard of": {"doc": in_state("offline"), "want": {["host", "block", "page", "other"]}},
+	"answered, section missing": {
+		"doc": given.without(given.document([]), ["manager"]),
+		"want": {["host", "block", "page", "no-answer"]},
+	},
+	"never asked": {
+		"doc": given.without(given.document([]), ["manager", "collectors"]),
+		"want": {["host", "block", "page", "no-answer"]},
+	},
+}
+
+test_cases[name] if {
+	some name, c in cases
+	findings := rule.finding with input as c.doc
+	given.rows(findings) == c.want
+}

@@ -1,0 +1,8 @@
+package stackpolicy.lib
+
+# matches_any is true when a unit's name matches one of the glob patterns, in
+# which * stands for any characters, dots included, as systemctl has it.
+matches_any(name, patterns) if {
+	some pattern in patterns
+	glob.match(pattern, null, name)
+}
