@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 )
@@ -78,18 +79,21 @@ func dialBus(ctx context.Context, address string) (*Conn, error) {
 		if err := bus.Hello(); err != nil {
 			return nil, fmt.Errorf("greet the bus at %s: %w", address, err)
 		}
-		var owner string
-		err := bus.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetNameOwner", 0, destination).Store(&owner)
-		if err != nil {
-			return nil, fmt.Errorf("find systemd on the bus at %s: %w", address, err)
+		c := &Conn{bus: bus, transport: Bus}
+		if err := c.answers(ctx); err != nil {
+			return nil, fmt.Errorf("ask systemd on the bus at %s: %w", address, err)
 		}
-		return &Conn{bus: bus, transport: Bus}, nil
+		return c, nil
 	})
 }
 
 func dialPrivate(ctx context.Context, socket string) (*Conn, error) {
 	return dial(ctx, unixAddress(socket), func(bus *dbus.Conn) (*Conn, error) {
-		return &Conn{bus: bus, transport: Private}, nil
+		c := &Conn{bus: bus, transport: Private}
+		if err := c.answers(ctx); err != nil {
+			return nil, fmt.Errorf("ask systemd at %s: %w", socket, err)
+		}
+		return c, nil
 	})
 }
 
@@ -110,6 +114,25 @@ func dial(ctx context.Context, address string, greet func(*dbus.Conn) (*Conn, er
 		return nil, errors.Join(err, ctx.Err(), bus.Close())
 	}
 	return c, nil
+}
+
+// probeTime bounds the first answer of a manager.
+const probeTime = 2 * time.Second
+
+// answers asks until the manager answers. Once is not enough on its own
+// socket: a call that arrives in one piece with the end of the handshake stays
+// unread there until more comes (seen with systemd 252 and 257).
+func (c *Conn) answers(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	for wait := 5 * time.Millisecond; ; wait *= 2 {
+		call := c.manager().GoWithContext(ctx, getOne, dbus.FlagNoAutoStart, make(chan *dbus.Call, 1), managerIface, "Version")
+		select {
+		case answer := <-call.Done:
+			return answer.Err
+		case <-time.After(wait):
+		}
+	}
 }
 
 func (c *Conn) manager() dbus.BusObject { return c.bus.Object(destination, managerPath) }
