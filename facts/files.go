@@ -162,15 +162,15 @@ func (v *view) sources() error {
 		return nil
 	}
 	paths := []string{}
-	if v.loaded.SourcePath != "" {
-		paths = append(paths, v.loaded.SourcePath)
-	}
 	for path := range v.declared {
-		if quadletUnit(path) == v.unit.Name && !slices.Contains(paths, path) {
+		if quadletUnit(path) == v.unit.Name {
 			paths = append(paths, path)
 		}
 	}
 	slices.Sort(paths)
+	if p := v.loaded.SourcePath; p != "" && !slices.Contains(paths, p) {
+		paths = append(paths, p) // where it is declared to be comes first
+	}
 	for i, p := range paths {
 		f, err := v.file(p, roleSource)
 		if err != nil {

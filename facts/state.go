@@ -30,7 +30,7 @@ func (v *view) state(f unitfile.File, out File) (string, error) {
 	switch {
 	case out.DeclaredTarget != "":
 		return v.againstGeneration(f, out.DeclaredTarget)
-	case out.Role == roleFragment && v.unit.Quadlet && out.Origin == originGenerator:
+	case v.unit.Quadlet && out.Origin == originGenerator:
 		return stateGenerated, nil
 	case v.unit.ManagedBy == byConfig && out.Origin == originUser:
 		return v.asDeclaration(f), nil

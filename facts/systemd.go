@@ -52,6 +52,10 @@ func readManager(ctx context.Context, r *run, conn *systemd.Conn) (func(), error
 	if err != nil {
 		return nil, err
 	}
+	for name, u := range loaded {
+		u.DropInPaths = named(index, u.DropInPaths)
+		loaded[name] = u
+	}
 	return func() {
 		r.conn, r.listed, r.index, r.loaded = conn, byName, index, loaded
 		if indexErr != nil {
@@ -99,6 +103,18 @@ func readUnits(ctx context.Context, conn *systemd.Conn, names []string) (map[str
 		byName[name] = units[i]
 	}
 	return byName, nil
+}
+
+// named puts drop-ins under the names of the folders they were searched in.
+func named(index *unitfile.Index, paths []string) []string {
+	out := []string{}
+	for _, p := range paths {
+		if index != nil {
+			p = index.Named(p)
+		}
+		out = append(out, p)
+	}
+	return out
 }
 
 func activity(u systemd.Unit) Activity {

@@ -1,12 +1,24 @@
-// Package schemas holds the published JSON Schemas: facts.json and report.json
-// are generated from the Go types (go test ./schemas -update), settings.json
-// is written by hand. They stand apart from policies/ because OPA would load
-// JSON there as data. With a stock OPA: opa check --strict -s schemas policies.
+// Package schemas holds the published JSON Schemas, in v1/: facts.json and
+// report.json are generated from the Go types (go test ./schemas -update),
+// settings.json is written by hand. They stand apart from policies/ because OPA
+// would load JSON there as data, and apart from this file because a stock OPA
+// reads every file beside them: opa check --strict -s schemas/v1 policies.
 package schemas
 
-import "embed"
+import (
+	"embed"
+	"io/fs"
+)
 
-// FS holds the schemas, by file name.
-//
-//go:embed *.json
-var FS embed.FS
+//go:embed v1/*.json
+var all embed.FS
+
+// FS holds facts.json, report.json and settings.json.
+var FS = must(fs.Sub(all, "v1"))
+
+func must(f fs.FS, err error) fs.FS {
+	if err != nil {
+		panic(err) // the folder is embedded
+	}
+	return f
+}

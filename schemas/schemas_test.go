@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/jsonschema-go/jsonschema"
 
+	"stackpolicy/audit"
 	"stackpolicy/facts"
 )
 
@@ -21,7 +22,8 @@ func TestSchemasAreFresh(t *testing.T) {
 		file, id string
 		of       reflect.Type
 	}{
-		{"facts.json", facts.Schema, reflect.TypeFor[facts.Document]()},
+		{"v1/facts.json", facts.Schema, reflect.TypeFor[facts.Document]()},
+		{"v1/report.json", audit.ReportSchema, reflect.TypeFor[audit.Report]()},
 	}
 	for _, c := range cases {
 		t.Run(c.file, func(t *testing.T) {

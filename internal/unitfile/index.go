@@ -23,6 +23,7 @@ type Index struct {
 	dropIns map[string]map[string]dropInFolder // folder name (foo.service.d) -> search folder -> what is in it
 	links   map[string][]Link                  // unit name -> links that pull it in
 	changed map[string]time.Time               // folder -> its ctime
+	named   map[string]string                  // folder after all links -> folder as searched
 }
 
 // dropInFolder is one folder of drop-ins.
@@ -51,6 +52,7 @@ func ReadIndex(ctx context.Context, path []string) (*Index, error) {
 		dropIns: map[string]map[string]dropInFolder{},
 		links:   map[string][]Link{},
 		changed: map[string]time.Time{},
+		named:   map[string]string{},
 	}
 	seen := map[string]bool{}
 	for _, dir := range path {
@@ -58,6 +60,7 @@ func ReadIndex(ctx context.Context, path []string) (*Index, error) {
 			continue // /lib/systemd/user on a merged /usr
 		} else if err == nil {
 			seen[real] = true
+			x.named[real] = dir
 		}
 		if err := x.readFolder(ctx, dir); err != nil {
 			return nil, err
@@ -100,6 +103,9 @@ func (x *Index) readDropIns(ctx context.Context, dir, folder string) error {
 	found := dropInFolder{files: names, unread: relativeLink(path)}
 	if found.real, err = filepath.EvalSymlinks(path); err != nil {
 		return nil // gone, or a link to nowhere: there is nothing in it
+	}
+	if real, err := filepath.EvalSymlinks(filepath.Join(dir, folder)); err == nil {
+		x.named[real] = filepath.Join(dir, folder)
 	}
 	if x.dropIns[folder] == nil {
 		x.dropIns[folder] = map[string]dropInFolder{}
@@ -191,6 +197,20 @@ func (x *Index) Fragments(name string) []string {
 		}
 	}
 	return paths
+}
+
+// Named gives the path of a drop-in below the search folder it was found in.
+// systemd names drop-ins by where their folder is after all links (on Debian
+// /etc/xdg/systemd/user is a link, on NixOS /etc/systemd/user is).
+func (x *Index) Named(path string) string {
+	folder := filepath.Dir(path)
+	if name, ok := x.named[folder]; ok {
+		return filepath.Join(name, filepath.Base(path))
+	}
+	if name, ok := x.named[filepath.Dir(folder)]; ok { // the folder is gone
+		return filepath.Join(name, filepath.Base(folder), filepath.Base(path))
+	}
+	return path
 }
 
 // DropIn is a file that alters a unit.

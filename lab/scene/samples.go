@@ -49,7 +49,7 @@ Description=Stack %s, %s revision
 Type=oneshot
 RemainAfterExit=yes
 TimeoutStartSec=90
-ExecStart=/bin/true apply
+ExecStart=/bin/sh -c '[ "$APPLY" != fail ]'
 ExecStartPost=/bin/true verify
 `, name, revision)
 }

@@ -14,6 +14,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -57,7 +58,13 @@ func (s *Scene) raise(ctx context.Context, declared map[string]string) error {
 	if _, err := s.Systemctl(ctx, "daemon-reload"); err != nil {
 		return err
 	}
-	_, err := s.Systemctl(ctx, "start", "web.service", "files.service", "feeds.service", "stackpolicy-audit.timer")
+	start := []string{"start", "stackpolicy-audit.timer"}
+	for _, unit := range Stacks() {
+		if declared[path.Join(UnitDir, unit)] != "-" {
+			start = append(start, unit)
+		}
+	}
+	_, err := s.Systemctl(ctx, start...)
 	return err
 }
 

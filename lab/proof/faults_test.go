@@ -1,0 +1,298 @@
+package proof
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"stackpolicy/lab/scene"
+	"stackpolicy/lab/usermanager"
+)
+
+// undecided are the invariants that need what the systemd collector reads.
+var undecided = func() []string {
+	list := []string{"host user_manager_running no-answer block/page"}
+	for _, id := range []string{
+		"audit_timer_active", "dropins_owned", "file_declared", "fragment_in_user_dir", "links_resolve", "loaded_is_current",
+		"no_ghost_failure", "no_unread_definition", "stack_running", "unit_not_failed", "verify_gate_present",
+	} {
+		list = append(list, "host "+id+" gap block/unknown")
+	}
+	return list
+}()
+
+// TestNoBusDaemon: without a bus the manager's own socket answers.
+func TestNoBusDaemon(t *testing.T) {
+	systems(t, func(t *testing.T, options usermanager.Options) {
+		options.NoBus = true
+		s := open(t, options, nil)
+		s.reload()
+		s.want("observing", s.eval(), 0)
+		if got := s.facts().Manager.Transport; got != "private" {
+			t.Errorf("transport %q, want private", got)
+		}
+		settle()
+		s.activate("second", nil)
+		s.want("enforcing", s.eval("--enforce"), 0, healed)
+	})
+}
+
+type document struct {
+	Manager    *struct{ State, Transport string }
+	Collectors map[string]struct {
+		OK    bool
+		Error string
+	}
+	Units []struct {
+		Name   string
+		Loaded *struct{}
+	}
+}
+
+func (s *stage) facts() document {
+	s.t.Helper()
+	r := s.Stackpolicy(s.t.Context(), "facts")
+	var d document
+	if err := json.Unmarshal([]byte(r.Out), &d); err != nil {
+		s.t.Fatalf("facts: status %d: %v\n%s", r.Code, err, r.Err)
+	}
+	return d
+}
+
+// TestManagerGone: a manager that is not there is a page, never a pass, and
+// nothing is taken for known.
+func TestManagerGone(t *testing.T) {
+	systems(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, nil)
+		s.do(syscall.Kill(s.PID, syscall.SIGKILL))
+		s.until("the manager is gone", func() bool { return syscall.Kill(s.PID, 0) != nil })
+		start := time.Now()
+		s.want("observing", s.eval(), 2, undecided...)
+		s.want("enforcing", s.eval("--enforce"), 2, undecided...)
+		if d := time.Since(start); d > 20*time.Second {
+			t.Errorf("two audits without a manager took %s", d)
+		}
+	})
+}
+
+// TestManagerStops: a manager that stops in the middle of being read leaves a
+// whole answer or a gap, never half of one.
+func TestManagerStops(t *testing.T) {
+	systems(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, manyUnits(300))
+		s.reload()
+		whole, gone := 0, 0
+		for delay := range 12 {
+			if delay == 6 { // from here on it is stopping or gone
+				go func() {
+					time.Sleep(20 * time.Millisecond)
+					_ = syscall.Kill(s.PID, syscall.SIGTERM)
+				}()
+			}
+			d := s.facts()
+			if d.Collectors["systemd"].OK {
+				whole++
+				for _, u := range d.Units {
+					if u.Loaded == nil {
+						t.Fatalf("%s has no loaded state, but the systemd collector says ok", u.Name)
+					}
+				}
+			} else if gone++; d.Manager != nil || d.Units[0].Loaded != nil {
+				t.Fatalf("the systemd collector failed and left something behind: %+v", d.Collectors)
+			}
+		}
+		if whole < 6 || gone == 0 {
+			t.Errorf("%d whole, %d failed; want both", whole, gone)
+		}
+	})
+}
+
+func manyUnits(n int) map[string]string {
+	declared := map[string]string{}
+	for i := range n {
+		name := "many-" + strings.Repeat("x", i%7) + string(rune('a'+i%26)) + "-" + time.Duration(i).String() + ".service"
+		declared[unit(name)] = scene.Stamped(scene.StackUnit(name, "first"))
+	}
+	return declared
+}
+
+func (s *stage) until(what string, done func() bool) {
+	s.t.Helper()
+	for end := time.Now().Add(10 * time.Second); !done(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			s.t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
+// TestReloadRefused: systemd's own rate limit holds a reload back; that is said
+// and nothing else happens. It has one since 253.
+func TestReloadRefused(t *testing.T) {
+	systems(t, func(t *testing.T, options usermanager.Options) {
+		options.UserConf = "[Manager]\nReloadLimitIntervalSec=10min\nReloadLimitBurst=2\n"
+		s := open(t, options, nil)
+		s.reload()
+		settle()
+		s.activate("second", nil)
+		r := s.eval("--enforce")
+		if !is257(s.Version) {
+			s.want("252 knows no limit", r, 0, healed)
+			return
+		}
+		s.want("enforcing", r, 1, strings.Replace(stale, "planned", "refused", 1))
+		if len(r.Actions) != 1 || !strings.Contains(r.Actions[0].Message, "rate limit") {
+			t.Errorf("actions %+v, want one refused for the rate limit", r.Actions)
+		}
+	})
+}
+
+// TestReloadWithheld: one unit could be healed, but the reload would load
+// another's undeclared file.
+func TestReloadWithheld(t *testing.T) {
+	systems(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, nil)
+		s.reload()
+		settle()
+		s.activate("second", nil)
+		s.do(s.Write(s.Unit("files.service"), scene.StackUnit("files.service", "local")))
+		r := s.eval("--enforce")
+		s.want("enforcing", r, 1,
+			"files.service file_declared different block/ticket", "files.service loaded_is_current withheld block/ticket",
+			strings.Replace(stale, "planned", "refused", 1))
+		if got := s.property("files.service", "Description"); got != "Stack files.service, first revision" {
+			t.Errorf("the undeclared file was loaded: %s", got)
+		}
+	})
+}
+
+// TestPodman: what containers say, and what they cannot say.
+func TestPodman(t *testing.T) {
+	cases := []struct {
+		name       string
+		containers []scene.Container
+		found      []string
+		exit       int
+	}{
+		{"unhealthy", with("web-app-1", func(c *scene.Container) { c.Health = "unhealthy" }),
+			[]string{"web.service stack_running unhealthy block/page"}, 2},
+		{"a one-shot that failed", with("files-migrate-1", func(c *scene.Container) { c.ExitCode = 1 }),
+			[]string{"files.service stack_running exited block/page"}, 2},
+		{"a foreign label", with("web-app-1", func(c *scene.Container) { c.AutoUpdate, c.Unit = "registry", "other.service" }),
+			[]string{
+				"host auto_update_timer_active stopped block/ticket", "web.service containers_labelled foreign block/page",
+			}, 2},
+		{"a project of nobody", append(scene.Containers(), scene.Container{Name: "stray-1", Project: "stray"}),
+			[]string{"host stack_owned unowned block/ticket"}, 1},
+		{"a name full of escapes", append(scene.Containers(), scene.Container{Name: "\x1b[31mred\x1b]0;t\x07\n", Project: "\u202estray"}),
+			[]string{"host stack_owned unowned block/ticket"}, 1},
+	}
+	systems(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, nil)
+		s.reload()
+		for _, c := range cases {
+			s.do(s.Podman(c.containers...))
+			s.want(c.name, s.eval(), c.exit, c.found...)
+			s.harmless(s.Stackpolicy(t.Context(), "eval").Out)
+		}
+		s.do(s.Podman(scene.Containers()...))
+		s.hang()
+	})
+}
+
+// with changes one of the sample containers.
+func with(name string, change func(*scene.Container)) []scene.Container {
+	all := scene.Containers()
+	for i := range all {
+		if all[i].Name == name {
+			change(&all[i])
+		}
+	}
+	return all
+}
+
+func (s *stage) harmless(out string) {
+	s.t.Helper()
+	for _, r := range out {
+		if r < ' ' && r != '\n' || r >= 0x7f && r < 0xa0 || r == '\u202e' {
+			s.t.Errorf("%q in the table", r)
+		}
+	}
+}
+
+// hang: a podman that hangs is a gap, within its limit, and hides nothing else.
+func (s *stage) hang() {
+	s.t.Helper()
+	s.do(s.Write(filepath.Join(s.Home, ".podman-hangs"), ""))
+	start := time.Now()
+	r := s.eval()
+	if d := time.Since(start); d > 10*time.Second {
+		s.t.Errorf("an audit with a hanging podman took %s", d)
+	}
+	var want []string
+	for _, id := range []string{"auto_update_timer_active", "containers_labelled", "stack_owned", "stack_running", "unit_not_failed"} {
+		want = append(want, "host "+id+" gap block/unknown")
+	}
+	s.want("podman hangs", r, 3, want...)
+	s.do(os.Remove(filepath.Join(s.Home, ".podman-hangs")))
+	s.do(os.Remove(filepath.Join(s.BinDir, "podman")))
+}
+
+// TestRestart: a stack that lost a container is restarted only where the
+// operator opted it in, only while it runs, and only with its provenance in
+// order.
+func TestRestart(t *testing.T) {
+	systems(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, nil)
+		s.reload()
+		policies := filepath.Join(s.Home, "rules")
+		if r := s.Stackpolicy(t.Context(), "policy", "copy", policies); r.Code != 0 {
+			t.Fatal(r.Err)
+		}
+		s.do(s.Write(filepath.Join(policies, "settings.yaml"), "settings:\n  restart: [\"web*\"]\n  trust_distribution_dropins: false\n"))
+		down := with("web-app-1", func(c *scene.Container) { c.State, c.ExitCode = "exited", 1 })
+		s.do(s.Podman(down...))
+		s.want("not opted in", s.eval("--enforce"), 2, "web.service stack_running exited block/page")
+
+		invocation := s.property("web.service", "InvocationID")
+		r := s.eval("--enforce", "--policy", policies)
+		s.want("opted in, and the container stays down", r, 2, "web.service stack_running exited heal/heal-failed")
+		if s.property("web.service", "InvocationID") == invocation {
+			t.Error("web.service was not restarted")
+		}
+		s.etc("web.service.d/override.conf", dropIn)
+		s.reload()
+		invocation = s.property("web.service", "InvocationID")
+		r = s.eval("--enforce", "--policy", policies)
+		s.want("provenance blocked", r, 2,
+			"web.service dropins_owned etc block/page", "web.service stack_running exited heal/refused")
+		if s.property("web.service", "InvocationID") != invocation {
+			t.Error("web.service was restarted although its provenance is blocked")
+		}
+	})
+}
+
+// TestLock: two enforcing audits at once would each rest on what the other
+// changes.
+func TestLock(t *testing.T) {
+	systems(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, nil)
+		s.do(s.Write(filepath.Join(s.RuntimeDir, "stackpolicy/audit.lock"), "process 1 since yesterday\n"))
+		holder := s.Command(t.Context(), "flock", filepath.Join(s.RuntimeDir, "stackpolicy/audit.lock"), "sh", "-c", "echo held; sleep 60")
+		out, err := holder.StdoutPipe()
+		s.do(err)
+		s.do(holder.Start())
+		_, err = out.Read(make([]byte, 4))
+		s.do(err)
+		r := s.Stackpolicy(t.Context(), "eval", "--enforce")
+		if r.Code != 3 || !strings.Contains(r.Err, "process 1 since yesterday") {
+			t.Errorf("status %d, %q; want 3 and the holder named", r.Code, r.Err)
+		}
+		if r := s.Stackpolicy(t.Context(), "eval"); r.Code != 0 {
+			t.Errorf("observing beside it: status %d: %s", r.Code, r.Err)
+		}
+	})
+}

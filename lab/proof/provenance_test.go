@@ -1,0 +1,339 @@
+package proof
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"stackpolicy/lab/scene"
+	"stackpolicy/lab/usermanager"
+)
+
+// intrusion is something that another hand put beside or over what is declared.
+// Most of it is in force after a reload; none of it may be healed.
+type intrusion struct {
+	name     string
+	declared map[string]string
+	change   func(*stage)
+	found    []string
+	exit     int
+}
+
+var intrusions = []intrusion{
+	{
+		name: "masked",
+		change: func(s *stage) {
+			s.do(s.Link("/dev/null", s.Unit("web.service")))
+			s.reload()
+		},
+		found: []string{
+			"web.service file_declared mask block/page", "web.service fragment_in_user_dir masked block/page",
+		}, exit: 2,
+	},
+	{
+		name:   "masked at run time, which a file in the user's folder outranks",
+		change: func(s *stage) { s.systemctl("mask", "--runtime", "web.service") },
+	},
+	{
+		name: "link dangles, reloaded",
+		change: func(s *stage) {
+			s.do(os.RemoveAll(filepath.Dir(s.Current.Sources[unit("web.service")])))
+			s.reload()
+		},
+		found: []string{
+			"web.service file_declared dangling block/page", "web.service fragment_in_user_dir not-found block/page",
+			"web.service links_resolve dangling block/ticket",
+		}, exit: 2,
+	},
+	{
+		name: "shadowed from user.control, not yet read",
+		change: func(s *stage) {
+			s.do(s.Write(filepath.Join(s.Home, ".config/systemd/user.control/web.service"), scene.StackUnit("web.service", "shadow")))
+		},
+		found: []string{withheld, "web.service no_unread_definition withheld block/page"}, exit: 2,
+	},
+	{
+		name: "shadowed from user.control, in force",
+		change: func(s *stage) {
+			s.do(s.Write(filepath.Join(s.Home, ".config/systemd/user.control/web.service"), scene.StackUnit("web.service", "shadow")))
+			s.reload()
+		},
+		found: []string{"web.service fragment_in_user_dir outranked block/page"}, exit: 2,
+	},
+	{
+		name: "drop-in in /etc/systemd/user/NAME.d",
+		change: func(s *stage) {
+			s.etc("web.service.d/override.conf", dropIn)
+			s.reload()
+		},
+		found: []string{"web.service dropins_owned etc block/page"}, exit: 2,
+	},
+	{
+		name:   "drop-in in /etc not yet read",
+		change: func(s *stage) { s.etc("web.service.d/override.conf", dropIn) },
+		found:  []string{"web.service dropins_owned etc block/page", withheld}, exit: 2,
+	},
+	{
+		name: "drop-in for every service, in service.d",
+		change: func(s *stage) {
+			s.etc("service.d/override.conf", "[Service]\nNice=1\n")
+			s.reload()
+		},
+		found: forEach("dropins_owned etc block/page", "feeds.service", "files.service", "stackpolicy-audit.service", "web.service"),
+		exit:  2,
+	},
+	{
+		name:     "prefix drop-in in foo-.service.d",
+		declared: map[string]string{unit("foo-bar.service"): scene.Stamped(scene.StackUnit("foo-bar.service", "first"))},
+		change: func(s *stage) {
+			s.etc("foo-.service.d/override.conf", dropIn)
+			s.reload()
+			s.systemctl("start", "foo-bar.service")
+		},
+		found: []string{"foo-bar.service dropins_owned etc block/page"}, exit: 2,
+	},
+	{
+		name: "systemctl edit",
+		change: func(s *stage) {
+			s.do(s.Write(s.Unit("web.service.d/override.conf"), dropIn))
+			s.reload()
+		},
+		found: []string{"web.service dropins_owned undeclared block/page"}, exit: 2,
+	},
+	{
+		name:   "systemctl set-property",
+		change: func(s *stage) { s.systemctl("set-property", "web.service", "CPUWeight=50") },
+		// The manager has it without a reload, and so knows no time of it.
+		found: []string{"web.service dropins_owned outranking block/page", withheld}, exit: 2,
+	},
+	{
+		name: "drop-in of the distribution",
+		change: func(s *stage) {
+			path := s.Path("/usr/lib/systemd/user/web.service.d/vendor.conf")
+			s.do(os.MkdirAll(filepath.Dir(path), 0o755))
+			s.do(os.WriteFile(path, []byte(dropIn), 0o644))
+			s.reload()
+		},
+		found: []string{"web.service dropins_owned distribution block/ticket"}, exit: 1,
+	},
+	{
+		name: "enabled by hand: a wants link straight into the store",
+		change: func(s *stage) {
+			s.do(s.Link(s.Current.Sources[unit("web.service")], s.Unit("basic.target.wants/web.service")))
+		},
+		found: []string{withheld, "web.service links_resolve undeclared block/ticket"}, exit: 1,
+	},
+	{
+		name: "an escaped and a templated name hold",
+		declared: map[string]string{
+			unit(`mnt-data\x2dset.service`):                      scene.Stamped(scene.StackUnit("data", "first")),
+			unit("web@.service"):                                 scene.Stamped(scene.StackUnit("web@%i", "first")),
+			unit("default.target.wants/web@one.service"):         "-> ../web@.service",
+			unit(`default.target.wants/mnt-data\x2dset.service`): `-> ../mnt-data\x2dset.service`,
+		},
+		change: func(s *stage) { s.systemctl("start", `mnt-data\x2dset.service`, "web@one.service") },
+	},
+	{
+		name: "an escaped and a templated name drift",
+		declared: map[string]string{
+			unit(`mnt-data\x2dset.service`): scene.StackUnit("data", "first"),
+			unit("web@.service"):            scene.StackUnit("web@%i", "first"),
+		},
+		change: func(s *stage) {
+			s.systemctl("start", `mnt-data\x2dset.service`, "web@one.service")
+			s.do(s.Write(s.Unit(`mnt-data\x2dset.service`), "[Service]\nType=oneshot\nExecStart=/bin/false\n"))
+			s.do(s.Write(s.Unit("web@.service"), "[Service]\nType=oneshot\nExecStart=/bin/false\n"))
+		},
+		found: []string{
+			`mnt-data\x2dset.service file_declared different block/ticket`, `mnt-data\x2dset.service loaded_is_current withheld block/ticket`,
+			"web@.service file_declared different block/ticket",
+			"web@one.service file_declared different block/ticket", "web@one.service loaded_is_current withheld block/ticket",
+		}, exit: 1,
+	},
+	{
+		name: "a hand-written unit is never judged",
+		change: func(s *stage) {
+			s.do(s.Write(s.Unit("mine.service"), "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n"))
+			s.etc("mine.service.d/x.conf", dropIn)
+			s.reload()
+			s.systemctl("start", "mine.service")
+			s.do(s.Write(s.Unit("mine.service"), "[Service]\nExecStart=/bin/false\n"))
+		},
+	},
+	{
+		name: "an older generation's link",
+		change: func(s *stage) {
+			old := s.Current
+			s.activate("second", nil)
+			s.reload()
+			s.do(s.Link(filepath.Join(old.HomeFiles, unit("web.service")), s.Unit("web.service")))
+		},
+		found: []string{
+			"host activation_current half-finished block/page", withheld, "web.service file_declared other-generation block/ticket",
+		}, exit: 2,
+	},
+	{
+		name:   "a backup in the way",
+		change: func(s *stage) { s.do(s.Write(s.Unit("web.service.bak"), "old")) },
+		found:  []string{"host no_blocking_backup uncertain block/ticket"}, exit: 1,
+	},
+	{
+		name:   "failed, while its containers run",
+		change: func(s *stage) { s.fail("web.service") },
+		found:  []string{"web.service unit_not_failed still-running block/ticket"}, exit: 1,
+	},
+	{
+		name: "failed, and its containers are down",
+		change: func(s *stage) {
+			s.fail("web.service")
+			s.do(s.Podman(scene.Container{Name: "web-app-1", Unit: "web.service", State: "exited", ExitCode: 137}))
+		},
+		found: []string{
+			"feeds.service stack_running no-containers block/page", "files.service stack_running no-containers block/page",
+			"web.service unit_not_failed down block/page",
+		}, exit: 2,
+	},
+}
+
+func forEach(finding string, units ...string) []string {
+	var list []string
+	for _, u := range units {
+		list = append(list, u+" "+finding)
+	}
+	return list
+}
+
+// fail makes a unit fail as a failed apply does, without touching its files.
+func (s *stage) fail(name string) {
+	s.t.Helper()
+	s.systemctl("set-environment", "APPLY=fail")
+	if _, err := s.Systemctl(s.t.Context(), "restart", name); err == nil {
+		s.t.Fatalf("%s did not fail", name)
+	}
+}
+
+// TestIntrusions: what another hand did is found, said, and left alone.
+func TestIntrusions(t *testing.T) {
+	systems(t, func(t *testing.T, options usermanager.Options) {
+		for _, i := range intrusions {
+			t.Run(i.name, func(t *testing.T) {
+				t.Parallel()
+				s := open(t, options, i.declared)
+				s.reload()
+				settle()
+				i.change(s)
+				s.want("observing", s.eval(), i.exit, i.found...)
+				before := s.systemctl("list-units", "--all", "--plain", "--no-legend")
+				r := s.eval("--enforce")
+				s.want("enforcing", r, i.exit, i.found...)
+				if after := s.systemctl("list-units", "--all", "--plain", "--no-legend"); before != after {
+					t.Errorf("enforcing changed the units\nfrom\n%s\nto\n%s", before, after)
+				}
+				if len(r.Actions) > 0 {
+					t.Errorf("actions %v, want none", r.actions())
+				}
+			})
+		}
+	})
+}
+
+// TestMigration: a unit that moves from /etc/systemd/user into the user's
+// folder keeps running as the old one until the manager is told.
+func TestMigration(t *testing.T) {
+	systems(t, func(t *testing.T, options usermanager.Options) {
+		t.Run("run", func(t *testing.T) {
+			s := open(t, options, map[string]string{unit("default.target.wants/web.service"): "-", unit("web.service"): "-"})
+			s.etc("web.service", scene.StackUnit("web.service", "legacy"))
+			s.reload()
+			s.systemctl("start", "web.service")
+			settle()
+			s.activate("first", nil)
+			if got := s.property("web.service", "NeedDaemonReload"); got != "no" {
+				t.Errorf("NeedDaemonReload=%s, the field guide measured no", got)
+			}
+			unread := []string{
+				"web.service fragment_in_user_dir unread heal/planned", stale, "web.service no_unread_definition unread heal/planned",
+			}
+			s.want("observing", s.eval(), 1, unread...)
+			r := s.eval("--enforce")
+			for i := range unread {
+				unread[i] = strings.Replace(unread[i], "planned", "healed", 1)
+			}
+			s.want("enforcing", r, 0, unread...)
+			if got := s.property("web.service", "FragmentPath"); got != s.Unit("web.service") {
+				t.Errorf("FragmentPath=%s after the reload", got)
+			}
+		})
+	})
+}
+
+// TestGhost: a failed state of a unit that is gone is forgotten, and only that.
+func TestGhost(t *testing.T) {
+	systems(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, nil)
+		s.do(s.Write(s.Unit("ghost.service"), "[Service]\nExecStart=/bin/false\n"))
+		s.reload()
+		_, _ = s.Systemctl(t.Context(), "start", "--wait", "ghost.service")
+		s.do(os.Remove(s.Unit("ghost.service")))
+		s.reload()
+		settle()
+		s.want("observing", s.eval(), 1, "ghost.service no_ghost_failure ghost heal/planned")
+		r := s.eval("--enforce")
+		s.want("enforcing", r, 0, "ghost.service no_ghost_failure ghost heal/healed")
+		if got := s.property("ghost.service", "ActiveState"); got != "inactive" {
+			t.Errorf("ActiveState=%s after the reset", got)
+		}
+		s.want("afterwards", s.eval(), 0)
+	})
+}
+
+// TestQuadlet: podman's own generator where there is one; its source file is
+// the artifact, and an old mtime on it hides nothing.
+func TestQuadlet(t *testing.T) {
+	const source = ".config/containers/systemd/cache.container"
+	const text = "[Container]\nImage=localhost/none:1\n[Service]\nExecStart=\nExecStart=/bin/sleep 600\nType=exec\nNotifyAccess=none\n"
+	systems(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, map[string]string{source: text})
+		s.quadletGenerator()
+		s.reload()
+		if got := s.property("cache.service", "SourcePath"); got != filepath.Join(s.Home, source) {
+			t.Fatalf("SourcePath=%s: no quadlet generator", got)
+		}
+		s.systemctl("start", "cache.service")
+		settle()
+		s.want("before", s.eval(), 0)
+		s.do(s.Activate(map[string]string{source: text + "Nice=1\n"}))
+		if got := s.property("cache.service", "NeedDaemonReload"); got != "no" {
+			t.Errorf("NeedDaemonReload=%s; the store's mtime should blind it", got)
+		}
+		s.want("source changed", s.eval(), 1, "cache.service loaded_is_current changed heal/planned")
+		s.want("enforcing", s.eval("--enforce"), 0, "cache.service loaded_is_current changed heal/healed")
+		if got := s.property("cache.service", "Nice"); got != "1" {
+			t.Errorf("Nice=%s after the reload", got)
+		}
+		s.do(s.Write(filepath.Join(s.Home, source), text+"Nice=2\n"))
+		s.want("source replaced", s.eval(), 1,
+			"cache.service file_declared different block/ticket", "cache.service loaded_is_current withheld block/ticket")
+	})
+}
+
+// standInGenerator makes of each quadlet source what podman's generator would
+// of these: podman has one since 4.4, and the host's may be older. It is the
+// manager that runs it and that reads SourcePath=.
+const standInGenerator = `#!/bin/sh
+for source in "$HOME"/.config/containers/systemd/*.container; do
+	name=$(basename "$source" .container)
+	{ printf '[Unit]\nSourcePath=%s\n' "$source"; sed -n '/^\[Service\]/,$p' "$source"; } >"$1/$name.service"
+done
+`
+
+func (s *stage) quadletGenerator() {
+	s.t.Helper()
+	if _, err := os.Stat(s.Path("/usr/lib/systemd/user-generators/podman-user-generator")); err == nil {
+		return
+	}
+	path := s.Path("/etc/systemd/user-generators/stand-in")
+	s.do(os.MkdirAll(filepath.Dir(path), 0o755))
+	s.do(os.WriteFile(path, []byte(standInGenerator), 0o755))
+}
