@@ -150,12 +150,9 @@ var drifts = []drift{
 	},
 }
 
-// etc writes a file below /etc/systemd/user inside the scene.
 func (s *stage) etc(name, text string) {
 	s.t.Helper()
-	path := s.Path("/etc/systemd/user/" + name)
-	s.do(os.MkdirAll(filepath.Dir(path), 0o755))
-	s.do(os.WriteFile(path, []byte(text), 0o644))
+	s.do(s.Etc(name, text))
 }
 
 // TestDrift: systemd often cannot tell that a definition on disk is not the one

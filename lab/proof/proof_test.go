@@ -172,9 +172,8 @@ func (s *stage) want(what string, r report, exit int, findings ...string) {
 	}
 }
 
-// settle lets the clock that the kernel stamps files with run on: what changes
-// within one tick of a reload counts as changed after it.
-func settle() { time.Sleep(20 * time.Millisecond) }
+// settle tells what is changed before a reload from what is changed after it.
+func settle() { time.Sleep(scene.ClockTick) }
 
 func (s *stage) reload() {
 	s.t.Helper()

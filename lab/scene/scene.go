@@ -17,6 +17,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"stackpolicy/lab/generation"
 	"stackpolicy/lab/usermanager"
@@ -24,6 +25,10 @@ import (
 
 // UnitDir is the user's unit folder, relative to the home.
 const UnitDir = ".config/systemd/user"
+
+// ClockTick is by how much the clock that the kernel stamps files with may lag:
+// a file written less before a reload counts as written after it.
+const ClockTick = 20 * time.Millisecond
 
 // Scene is a running stage. Close it when done.
 type Scene struct {
@@ -55,6 +60,7 @@ func (s *Scene) raise(ctx context.Context, declared map[string]string) error {
 	if err := s.Activate(declared); err != nil {
 		return err
 	}
+	time.Sleep(ClockTick)
 	if _, err := s.Systemctl(ctx, "daemon-reload"); err != nil {
 		return err
 	}
@@ -127,6 +133,15 @@ func (s *Scene) Link(target, path string) error {
 		return err
 	}
 	return os.Lchown(path, s.UID, s.GID)
+}
+
+// Etc writes a file below /etc/systemd/user, as the machine's owner would.
+func (s *Scene) Etc(name, text string) error {
+	path := s.Path(filepath.Join("/etc/systemd/user", name))
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(text), 0o644)
 }
 
 // mkdir makes a folder and those above it, as the account's.
