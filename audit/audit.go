@@ -41,10 +41,10 @@ func (a Audit) Run(ctx context.Context) (*Report, error) {
 	}
 	r := a.report(first, units)
 	r.Actions = enforce.Plan(r.Decisions)
-	if a.Manager != nil && len(r.Actions) > 0 {
-		if err := a.enforce(ctx, r, first, units); err != nil {
-			return nil, err
-		}
+	if a.Manager == nil {
+		r.Actions = a.enforcer().Preview(r.Actions, first)
+	} else if err := a.enforce(ctx, r, first, units); err != nil {
+		return nil, err
 	}
 	setOutcomes(r)
 	r.ExitCode = ExitCode(r.Gaps, r.Decisions)
@@ -79,10 +79,13 @@ func (a Audit) report(o enforce.Observation, units []string) *Report {
 	return r
 }
 
+func (a Audit) enforcer() enforce.Enforcer {
+	return enforce.Enforcer{Manager: a.Manager, Settings: a.Policies.Settings(), Observe: a.observe}
+}
+
 // enforce acts, looks again, and adds to the report what only then came up.
 func (a Audit) enforce(ctx context.Context, r *Report, first enforce.Observation, units []string) error {
-	e := enforce.Enforcer{Manager: a.Manager, Settings: a.Policies.Settings(), Observe: a.observe}
-	r.Actions = e.Run(ctx, r.Actions, first)
+	r.Actions = a.enforcer().Run(ctx, r.Actions, first)
 	if !slices.ContainsFunc(r.Actions, func(x enforce.Action) bool { return x.Status != enforce.Refused }) {
 		return nil // nothing was touched
 	}

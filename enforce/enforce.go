@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"stackpolicy/decide"
@@ -124,16 +125,40 @@ func (e Enforcer) act(ctx context.Context, a Action, first Observation) error {
 	if err != nil {
 		return refusal{fmt.Errorf("facts could not be read again: %w", err)}
 	}
-	for _, g := range append(commonGuards, v.guard) {
-		if err := g(e, a, now); err != nil {
-			return refusal{err}
-		}
+	if err := e.permit(v, a, now); err != nil {
+		return err
 	}
 	err = v.do(ctx, e.Manager, a.Subject)
 	if errors.Is(err, systemd.ErrRateLimited) {
 		return refusal{fmt.Errorf("%w; the next audit tries again", err)}
 	}
 	return err
+}
+
+// permit asks every guard.
+func (e Enforcer) permit(v verb, a Action, now Observation) error {
+	for _, g := range append(slices.Clone(commonGuards), v.guard) {
+		if err := g(e, a, now); err != nil {
+			return refusal{err}
+		}
+	}
+	return nil
+}
+
+// Preview tells of planned actions which ones the guards would refuse on these
+// facts, so that a plan is what would really be run. It does nothing.
+func (e Enforcer) Preview(actions []Action, o Observation) []Action {
+	previewed := slices.Clone(actions)
+	for i, a := range previewed {
+		v, err := verbNamed(a.Action)
+		if err == nil {
+			err = e.permit(v, a, o)
+		}
+		if err != nil {
+			previewed[i].Status, previewed[i].Message = Refused, err.Error()
+		}
+	}
+	return previewed
 }
 
 // refusal says that nothing was changed.

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Runs every check and every test: the policies with a stock opa, the Go code,
+# and the proofs against a real user manager. What cannot run here is skipped
+# with its reason, and counted as skipped.
+#
+# STACKPOLICY_LAB_ROOT may name a root file system with another systemd for the
+# proofs; make one with: go run ./lab/root trixie DIR
+set -euo pipefail
+cd "$(dirname "$0")"
+
+coverage=98 # percent of the rules' lines, at least
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+step() { printf '== %s\n' "$*"; }
+
+step "policies: opa fmt, check --strict, test"
+opa=$work/opa
+go build -o "$opa" github.com/open-policy-agent/opa
+unformatted=$("$opa" fmt --list policies)
+[ -z "$unformatted" ] || { echo "not formatted; run opa fmt -w on: $unformatted" >&2; exit 1; }
+"$opa" check --strict policies
+"$opa" check --strict --schema schemas/v1 policies
+"$opa" test policies
+"$opa" test --threshold "$coverage" policies >"$work/coverage" || { tail -5 "$work/coverage" >&2; exit 1; }
+
+step "go: gofmt, mod, vet"
+unformatted=$(gofmt -l .)
+[ -z "$unformatted" ] || { echo "not formatted; run gofmt -w on: $unformatted" >&2; exit 1; }
+go mod verify >/dev/null
+go mod tidy -diff
+go vet ./...
+
+step "policies: stackpolicy policy check, test"
+go build -o "$work/stackpolicy" ./cmd/stackpolicy
+"$work/stackpolicy" policy check --policy policies
+"$work/stackpolicy" policy test --policy policies --coverage "$coverage"
+
+step "go test ./..."
+status=0
+go test -count=1 -timeout 15m -v ./... >"$work/log" 2>&1 || status=$?
+grep -E '^(ok|FAIL|---|panic|#)' "$work/log" | grep -v -- '--- PASS' || true
+grep -A2 -E '^ +--- SKIP' "$work/log" | sed -E 's/^ +//' || true
+tally() { grep -cE "^ *--- $1" "$work/log" || true; }
+if [ "$status" -ne 0 ]; then
+	grep -nE -A30 '^ *--- FAIL|^panic|^# ' "$work/log" >&2 || tail -50 "$work/log" >&2
+fi
+printf '%d passed, %d failed, %d skipped\n' "$(tally PASS)" "$(tally FAIL)" "$(tally SKIP)"
+exit "$status"
