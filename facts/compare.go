@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -155,9 +154,12 @@ func (v *view) specifiers() unitfile.Specifiers {
 	return unitfile.Specifiers{
 		'n': v.unit.Name, 'N': stem, 'p': prefix, 'i': instance,
 		'h': v.env.Home, 't': v.env.RuntimeDir, 'u': v.env.Name, 'U': strconv.Itoa(v.env.UID),
-		'E': v.env.ConfigHome, 'S': v.env.StateHome,
+		'E': v.env.ConfigHome, // not %S: it is ConfigHome too before systemd 254
 	}
 }
+
+// serviceTypes are those that every supported systemd knows; it ignores others.
+var serviceTypes = []string{"simple", "exec", "forking", "oneshot", "dbus", "notify", "idle"}
 
 // comparison says "differs" only of what it understood for certain.
 type comparison struct {
@@ -180,27 +182,24 @@ func (c *comparison) unit(u systemd.Unit) {
 	}
 	var docs []string
 	for _, v := range c.settings.List("Unit.Documentation") {
-		words, ok := unitfile.Words(v)
+		uris, ok := unitfile.ParseDocumentation(v, c.spec)
 		if !ok {
 			return
 		}
-		for _, w := range words {
-			expanded, ok := c.spec.Expand(w)
-			if !ok {
-				return
-			}
-			docs = append(docs, expanded)
-		}
+		docs = append(docs, uris...)
 	}
 	c.differ("Documentation", strings.Join(u.Documentation, " "), strings.Join(docs, " "))
 }
 
 func (c *comparison) service(s systemd.Service) {
-	if v, ok := c.settings.Last("Service.Type"); ok && v != "" {
+	if v, ok := c.settings.Last("Service.Type"); ok && slices.Contains(serviceTypes, v) {
 		c.differ("Type", s.Type, v)
 	}
-	v, _ := c.settings.Last("Service.RemainAfterExit")
-	if want, ok := unitfile.ParseBool(or(v, "no")); ok {
+	v, set := c.settings.Last("Service.RemainAfterExit")
+	if !set {
+		v = "no"
+	}
+	if want, ok := unitfile.ParseBool(v); ok { // an empty or odd one is ignored by systemd
 		c.differ("RemainAfterExit", strconv.FormatBool(s.RemainAfterExit), strconv.FormatBool(want))
 	}
 	c.timeout(s)
@@ -252,12 +251,8 @@ func (c *comparison) commands(key string, loaded []systemd.Exec) {
 	}
 }
 
-// commandText leaves out the folder of the program: systemd looks it up.
+// commandText: systemd keeps the first word as it is written, path and all.
 func commandText(argv []string, ignore bool) string {
-	argv = slices.Clone(argv)
-	if len(argv) > 0 {
-		argv[0] = filepath.Base(argv[0])
-	}
 	return fmt.Sprintf("%t %q", ignore, argv)
 }
 
@@ -266,16 +261,12 @@ func commandText(argv []string, ignore bool) string {
 func (c *comparison) environment(loaded []string) {
 	disk := map[string]string{}
 	for _, line := range c.settings.List("Service.Environment") {
-		words, ok := unitfile.Words(line)
+		assignments, ok := unitfile.ParseEnvironment(line, c.spec)
 		if !ok {
 			return
 		}
-		for _, w := range words {
-			expanded, ok := c.spec.Expand(w)
-			if !ok {
-				return
-			}
-			disk[variable(expanded)] = expanded
+		for _, a := range assignments {
+			disk[variable(a)] = a
 		}
 	}
 	have := map[string]string{}

@@ -15,7 +15,8 @@ const (
 )
 
 // quadletSuffixes: the unit that a quadlet source NAME.KIND becomes is
-// NAME<suffix>.service (podman-systemd.unit(5)).
+// NAME<suffix>.service (podman-systemd.unit(5)), of a template too: data@.volume
+// becomes data@-volume.service.
 var quadletSuffixes = map[string]string{
 	"container": "", "kube": "", "volume": "-volume", "network": "-network",
 	"pod": "-pod", "image": "-image", "build": "-build", "artifact": "-artifact",
@@ -28,9 +29,6 @@ func quadletUnit(path string) string {
 	suffix, ok := quadletSuffixes[kind]
 	if !ok || stem == "" {
 		return ""
-	}
-	if i := strings.IndexByte(stem, '@'); i >= 0 {
-		return stem[:i] + suffix + stem[i:] + ".service"
 	}
 	return stem + suffix + ".service"
 }
@@ -84,9 +82,10 @@ func (r *run) byConfiguration(known []string, managed map[string]string) []Patte
 }
 
 // match matches as systemctl does: a backslash is a plain character there, as
-// it is part of escaped unit names.
+// it is part of escaped unit names, and "[!" negates as well as "[^".
 func match(pattern, name string) bool {
-	ok, err := filepath.Match(strings.ReplaceAll(pattern, `\`, `\\`), name)
+	pattern = strings.NewReplacer(`\`, `\\`, "[!", "[^").Replace(pattern)
+	ok, err := filepath.Match(pattern, name)
 	return err == nil && ok
 }
 

@@ -53,7 +53,7 @@ func readManager(ctx context.Context, r *run, conn *systemd.Conn) (func(), error
 		return nil, err
 	}
 	for name, u := range loaded {
-		u.DropInPaths = named(index, u.DropInPaths)
+		u.DropInPaths = named(index, append([]string{u.ID}, u.Names...), u.DropInPaths)
 		loaded[name] = u
 	}
 	return func() {
@@ -105,11 +105,22 @@ func readUnits(ctx context.Context, conn *systemd.Conn, names []string) (map[str
 	return byName, nil
 }
 
-// named puts drop-ins under the names of the folders they were searched in.
-func named(index *unitfile.Index, paths []string) []string {
+// named puts a unit's drop-ins under the names of the folders they were
+// searched in. Two of its folders may lead to one; the first is the one read.
+func named(index *unitfile.Index, unit, paths []string) []string {
+	searched := map[string]string{}
+	if index != nil {
+		for _, d := range index.DropIns(unit) {
+			if searched[d.Real] == "" {
+				searched[d.Real] = d.Path
+			}
+		}
+	}
 	out := []string{}
 	for _, p := range paths {
-		if index != nil {
+		if to := searched[p]; to != "" {
+			p = to
+		} else if index != nil {
 			p = index.Named(p)
 		}
 		out = append(out, p)

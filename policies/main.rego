@@ -12,4 +12,7 @@ package stackpolicy
 # METADATA
 # title: findings by the id of their invariant
 # entrypoint: true
-findings[id] := data.stackpolicy.invariants[id].finding
+findings[id] := found if {
+	some id
+	found := data.stackpolicy.invariants[id].finding
+}

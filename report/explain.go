@@ -30,11 +30,10 @@ func Class(class string) string {
 	return "managed unit"
 }
 
-// Explain writes each decision with its evidence, the rule's own text, what
-// would make it allow, and every step of the runbook.
+// Explain writes each decision with what to do about it, its evidence, what
+// would make it allow, and the rule's own text, which is not wrapped.
 func Explain(w io.Writer, list []Explanation, o Options) error {
-	p := printer{w: w, o: o}
-	p.o.Width = max(o.Width, minWidth)
+	p := newPrinter(w, o)
 	if len(list) == 0 {
 		p.line("Every invariant holds; there is nothing to explain.")
 	}
@@ -49,30 +48,29 @@ func Explain(w io.Writer, list []Explanation, o Options) error {
 
 func (p *printer) explanation(e Explanation) {
 	d, inv := e.Decision, e.Invariant
-	word, color := verdict(d)
-	if d.Effect == "allow" {
-		word, color = "ALLOW", text.FgGreen
-	}
-	p.line("%s  %s  %s", p.paint(word, color, text.Bold), Clean(inv.ID), p.paint(Clean(d.Subject), text.Bold))
+	v := verdictOf(d)
+	p.paragraph(0, p.paint(v.word, v.color, text.Bold)+"  ", inv.ID+"  "+d.Subject, text.Bold)
 	p.paragraph(2, "", d.Message)
-	p.section("evidence")
+	p.steps(d)
+	if len(d.Evidence) > 0 {
+		p.section("evidence")
+	}
 	for _, key := range slices.Sorted(maps.Keys(d.Evidence)) {
-		p.paragraph(4, key+": ", evidenceText(d.Evidence[key]))
+		p.paragraph(4, Clean(key)+": ", evidenceText(d.Evidence[key]))
 	}
 	p.section("what it checks")
 	p.paragraph(4, "", strings.Join(strings.Fields(inv.Description), " "))
 	if d.Effect != "allow" {
 		p.section("it allows when")
 		p.paragraph(4, "", allowsWhen(d, inv))
-		p.steps(d)
 	}
 	p.section(fmt.Sprintf("the rule, %s:%d", inv.File, inv.Line))
 	for _, line := range strings.Split(strings.TrimRight(inv.Text, "\n"), "\n") {
-		p.line("    %s", Clean(strings.ReplaceAll(line, "\t", "  ")))
+		p.line("%s", strings.TrimRight("    "+Clean(strings.ReplaceAll(line, "\t", "  ")), " "))
 	}
 }
 
-func (p *printer) section(name string) { p.line("  %s", p.paint(Clean(name), text.FgCyan)) }
+func (p *printer) section(name string) { p.paragraph(2, "", name, text.FgCyan) }
 
 func (p *printer) steps(d decide.Decision) {
 	if p.o.Steps == nil {
@@ -101,7 +99,10 @@ func allowsWhen(d decide.Decision, inv decide.Invariant) string {
 }
 
 func evidenceText(v any) string {
-	if s, ok := v.(string); ok {
+	switch s, ok := v.(string); {
+	case ok && s == "":
+		return "(empty)"
+	case ok:
 		return s
 	}
 	b, err := json.Marshal(v)

@@ -13,49 +13,75 @@ import (
 // Invariants writes one invariant a paragraph: id, what it is asked of and its
 // severity, what it may do, and the good state.
 func Invariants(w io.Writer, list []decide.Invariant, o Options) error {
-	p := printer{w: w, o: o}
-	p.o.Width = max(o.Width, minWidth)
+	p := newPrinter(w, o)
 	for _, i := range list {
 		actions := ""
 		if len(i.Actions) > 0 {
 			actions = ", may " + strings.Join(i.Actions, ", ")
 		}
-		p.line("%s  (%s, %s%s)", p.paint(Clean(i.ID), text.Bold), i.Class, i.Severity, actions)
+		p.paragraph(0, p.paint(Clean(i.ID), text.Bold)+"  ", "("+i.Class+", "+i.Severity+actions+")")
 		p.paragraph(2, "", i.Title)
 	}
 	return p.err
 }
 
 // PolicyTests writes how the Rego tests went: failures always, each test and
-// the lines without a test where verbose.
-func PolicyTests(w io.Writer, t decide.TestReport, floor float64, verbose bool) error {
-	p := printer{w: w}
-	failed, skipped := 0, 0
+// the lines without a test where verbose. Floor is the least coverage, in
+// percent.
+func PolicyTests(w io.Writer, t decide.TestReport, floor float64, verbose bool, o Options) error {
+	p := newPrinter(w, o)
+	counts := map[decide.Status]int{}
 	for _, r := range t.Results {
-		switch r.Status {
-		case decide.StatusPass:
-		case decide.StatusSkip:
-			skipped++
-		default:
-			failed++
-		}
+		counts[r.Status]++
 		if r.Status != decide.StatusPass || verbose {
-			p.line("%s  %s:%d  %s", strings.ToUpper(string(r.Status)), Clean(r.File), r.Line, Clean(r.Name))
-		}
-		if r.Message != "" {
-			p.line("      %s", Clean(r.Message))
+			p.test(r)
 		}
 	}
 	for _, c := range t.Coverage {
 		if verbose && len(c.NotCovered) > 0 {
-			p.line("%5.1f%%  %s, not covered: %v", c.Percent, Clean(c.File), c.NotCovered)
+			p.paragraph(0, fmt.Sprintf("%5.1f%%  ", c.Percent), c.File+" lacks tests of lines "+ranges(c.NotCovered))
 		}
 	}
-	p.line("%d passed, %d failed, %d skipped", len(t.Results)-failed-skipped, failed, skipped)
+	failed := counts[decide.StatusFail] + counts[decide.StatusError]
+	p.line("%d passed, %d failed, %d skipped", counts[decide.StatusPass], failed, counts[decide.StatusSkip])
 	verdict := ""
 	if t.Percent < floor {
 		verdict = fmt.Sprintf(", below the floor of %.1f%%", floor)
 	}
 	p.line("coverage %.1f%%%s", t.Percent, verdict)
 	return p.err
+}
+
+// test writes one test and, line by line, what went wrong.
+func (p *printer) test(r decide.TestResult) {
+	color := text.FgRed
+	switch r.Status {
+	case decide.StatusPass:
+		color = text.FgGreen
+	case decide.StatusSkip:
+		color = text.FgYellow
+	}
+	word := fmt.Sprintf("%-5s", strings.ToUpper(string(r.Status)))
+	p.line("%s  %s:%d  %s", p.paint(word, color, text.Bold), Clean(r.File), r.Line, Clean(r.Name))
+	for _, l := range cleanLines(r.Message) {
+		p.line("       %s", l)
+	}
+}
+
+// ranges writes sorted lines as "3, 7-9".
+func ranges(lines []int) string {
+	var parts []string
+	for i := 0; i < len(lines); {
+		last := i
+		for last+1 < len(lines) && lines[last+1] == lines[last]+1 {
+			last++
+		}
+		if part := fmt.Sprint(lines[i]); last > i {
+			parts = append(parts, fmt.Sprintf("%s-%d", part, lines[last]))
+		} else {
+			parts = append(parts, part)
+		}
+		i = last + 1
+	}
+	return strings.Join(parts, ", ")
 }

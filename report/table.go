@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -13,217 +14,169 @@ import (
 	"stackpolicy/enforce"
 )
 
-// minWidth keeps the table readable on a terminal that claims to be tiny.
-const minWidth = 40
-
-// writeTable writes what an operator looks at: gaps and findings by unit, each
-// with what to do next; what was or would be done; one line for all that holds.
+// writeTable writes what an operator looks at: findings by unit, the worst
+// first, each with what to do next; what could not be looked at; what was or
+// would be done; and one line for all that holds.
 func writeTable(w io.Writer, r *audit.Report, o Options) error {
-	p := printer{w: w, o: o}
-	p.o.Width = max(o.Width, minWidth)
-	p.gaps(r.Gaps)
-	findings := slices.DeleteFunc(slices.Clone(r.Decisions), func(d decide.Decision) bool { return d.Effect == "allow" })
+	p := newPrinter(w, o)
+	findings, unseen := split(r.Decisions)
 	p.findings(findings)
+	p.gaps(r.Gaps, unseen)
 	p.actions(r.Actions)
-	p.holds(r)
+	if slices.ContainsFunc(findings, func(d decide.Decision) bool { return d.Outcome != audit.OutcomeHealed }) {
+		p.paragraph(0, "", "Evidence and every step: `stackpolicy explain UNIT`")
+	}
+	p.summary(r)
 	return p.err
 }
 
-// printer writes paragraphs and keeps the first error.
-type printer struct {
-	w   io.Writer
-	o   Options
-	err error
-}
-
-func (p *printer) line(format string, args ...any) {
-	if p.err == nil {
-		_, p.err = fmt.Fprintf(p.w, format+"\n", args...)
-	}
-}
-
-// paragraph writes a label and text that goes on under itself.
-func (p *printer) paragraph(indent int, label, words string) {
-	margin := strings.Repeat(" ", indent+text.StringWidthWithoutEscSequences(label))
-	room := max(p.o.Width-len(margin), minWidth/2)
-	lines := strings.Split(text.WrapSoft(Clean(words), room), "\n")
-	for i, l := range lines {
-		l = strings.TrimRight(l, " ")
-		if i == 0 {
-			p.line("%s%s%s", strings.Repeat(" ", indent), label, l)
-		} else {
-			p.line("%s%s", margin, l)
+// split parts what the rules found from what they could not be asked about for
+// want of facts. Allows are neither.
+func split(decisions []decide.Decision) (findings, unseen []decide.Decision) {
+	for _, d := range decisions {
+		switch {
+		case d.Effect == "allow":
+		case d.Severity == "unknown" && d.Evidence["case"] == "gap":
+			unseen = append(unseen, d)
+		default:
+			findings = append(findings, d)
 		}
 	}
+	return findings, unseen
 }
 
-func (p *printer) paint(s string, colors ...text.Color) string {
-	if !p.o.Color {
-		return s
-	}
-	return text.Colors(colors).Sprint(s)
-}
-
-func (p *printer) gaps(gaps []audit.Gap) {
-	for _, g := range gaps {
-		p.paragraph(0, p.paint("UNKNOWN", text.FgMagenta, text.Bold)+"  ", "could not look ("+g.Collector+"): "+g.Error)
-	}
-	if len(gaps) > 0 {
-		p.line("")
-	}
-}
-
-// findings writes one block a subject. What could not be decided for want of
-// the same fact is one line, not one for each invariant.
+// findings writes one block a subject. Those with the worst finding come
+// first, and so do the worst findings of each.
 func (p *printer) findings(findings []decide.Decision) {
-	undecided := map[string][]string{}
-	var order []string
-	subject := ""
+	worst := map[string]int{}
 	for _, d := range findings {
-		if d.Severity == "unknown" && d.Evidence["case"] == "gap" {
-			if undecided[d.Message] == nil {
-				order = append(order, d.Message)
-			}
-			undecided[d.Message] = append(undecided[d.Message], d.Invariant)
-			continue
+		if w, ok := worst[d.Subject]; !ok || verdictOf(d).rank < w {
+			worst[d.Subject] = verdictOf(d).rank
 		}
-		if d.Subject != subject {
-			subject = d.Subject
-			p.line("%s", p.paint(Clean(subject), text.Bold))
+	}
+	slices.SortStableFunc(findings, func(a, b decide.Decision) int {
+		return cmp.Or(
+			cmp.Compare(worst[a.Subject], worst[b.Subject]),
+			cmp.Compare(subjectOrder(a.Subject), subjectOrder(b.Subject)),
+			cmp.Compare(verdictOf(a).rank, verdictOf(b).rank),
+		)
+	})
+	for i, d := range findings {
+		if i == 0 || d.Subject != findings[i-1].Subject {
+			p.heading(d.Subject)
 		}
 		p.finding(d)
-	}
-	for _, message := range order {
-		p.line("%s", p.paint("not decided", text.Bold))
-		p.paragraph(2, "", message+" ("+strings.Join(undecided[message], ", ")+")")
 	}
 	if len(findings) > 0 {
 		p.line("")
 	}
 }
 
+// subjectOrder puts the host before units.
+func subjectOrder(subject string) string {
+	if subject == enforce.Host {
+		return ""
+	}
+	return subject
+}
+
 func (p *printer) finding(d decide.Decision) {
-	word, color := verdict(d)
-	p.line("  %s %s", p.paint(fmt.Sprintf("%-8s", word), color, text.Bold), Clean(d.Invariant))
+	v := verdictOf(d)
+	note := ""
+	switch d.Outcome {
+	case audit.OutcomeHealFailed, audit.OutcomeRefused:
+		note = " (" + strings.ReplaceAll(d.Outcome, "-", " ") + ")"
+	}
+	p.paragraph(2, p.verdict(v), d.Invariant+note)
 	p.paragraph(4, "", d.Message)
 	if after, ok := d.Evidence["appeared_after"].(string); ok {
 		p.paragraph(4, "", "This came up after "+after+".")
 	}
-	if d.Outcome == audit.OutcomeHealed || p.o.Steps == nil {
-		return
-	}
-	if steps := p.o.Steps(d); len(steps) > 0 {
-		p.paragraph(4, p.paint("next:", text.FgCyan)+" ", steps[0])
+	if next := p.next(d); next != "" {
+		p.paragraph(4, p.paint("next:", text.FgCyan)+" ", next)
 	}
 }
 
-// verdict is the word an operator scans for.
-func verdict(d decide.Decision) (string, text.Color) {
+// verdict is the word before an invariant, padded.
+func (p *printer) verdict(v verdict) string {
+	return p.paint(fmt.Sprintf("%-8s", v.word), v.color, text.Bold) + " "
+}
+
+// next is the first thing to do about a finding; "" when there is nothing.
+func (p *printer) next(d decide.Decision) string {
 	switch {
 	case d.Outcome == audit.OutcomeHealed:
-		return "HEALED", text.FgGreen
-	case d.Outcome == audit.OutcomeHealFailed:
-		return "PAGE", text.FgRed
-	case d.Effect == "heal":
-		return "HEAL", text.FgYellow
-	case d.Severity == "page":
-		return "PAGE", text.FgRed
+		return ""
+	case d.Outcome == audit.OutcomePlanned:
+		return "`stackpolicy eval --enforce` heals it (" + d.Action + ")"
 	case d.Severity == "unknown":
-		return "UNKNOWN", text.FgMagenta
+		return "Mend the rule, test it with `stackpolicy policy test`, and audit again."
+	case p.o.Steps == nil:
+		return ""
 	}
-	return "TICKET", text.FgYellow
+	if steps := p.o.Steps(d); len(steps) > 0 {
+		return steps[0]
+	}
+	return ""
 }
 
-func (p *printer) actions(actions []enforce.Action) {
-	if len(actions) == 0 {
-		return
-	}
-	heading := "actions"
-	if slices.ContainsFunc(actions, func(a enforce.Action) bool { return a.Status == enforce.Planned }) {
-		heading = "actions that --enforce would run"
-	}
-	p.line("%s", p.paint(heading, text.Bold))
-	for _, a := range actions {
-		p.action(a)
-	}
-	p.line("")
+// verdict is what an operator scans for, and how bad it is: 0 is worst.
+type verdict struct {
+	word     string
+	color    text.Color
+	rank     int
+	one, all string // as the summary counts it
 }
 
-func (p *printer) action(a enforce.Action) {
-	what := a.Action
-	if a.Subject != enforce.Host {
-		what += " " + a.Subject
+// verdicts, worst first.
+var (
+	page    = verdict{"PAGE", text.FgRed, 0, "page", "pages"}
+	unknown = verdict{"UNKNOWN", text.FgMagenta, 1, "undecided", "undecided"}
+	ticket  = verdict{"TICKET", text.FgYellow, 2, "ticket", "tickets"}
+	heal    = verdict{"HEAL", text.FgYellow, 3, "to heal", "to heal"}
+	healed  = verdict{"HEALED", text.FgGreen, 4, "healed", "healed"}
+	allow   = verdict{"ALLOW", text.FgGreen, 5, "", ""}
+)
+
+func verdictOf(d decide.Decision) verdict {
+	switch {
+	case d.Effect == "allow":
+		return allow
+	case d.Outcome == audit.OutcomeHealed:
+		return healed
+	case d.Outcome == audit.OutcomeHealFailed:
+		return page
+	case d.Effect == "heal":
+		return heal
+	case d.Severity == "page":
+		return page
+	case d.Severity == "unknown":
+		return unknown
 	}
-	if a.Status != enforce.Planned {
-		what += ": " + a.Status
-	}
-	if a.Message != "" {
-		what += ", " + a.Message
-	}
-	p.paragraph(2, "", what)
-	p.paragraph(4, "for ", strings.Join(reasons(a.Reasons), "; "))
+	return ticket
 }
 
-// reasons names the units by invariant: "loaded_is_current of a.service, …".
-func reasons(list []enforce.Reason) []string {
-	of := map[string][]string{}
-	var order []string
-	for _, r := range list {
-		if of[r.Invariant] == nil {
-			order = append(order, r.Invariant)
-		}
-		of[r.Invariant] = append(of[r.Invariant], r.Subject)
-	}
-	out := []string{}
-	for _, i := range order {
-		out = append(out, i+" of "+strings.Join(of[i], ", "))
-	}
-	return out
-}
-
-func (p *printer) holds(r *audit.Report) {
-	units, allowed := map[string]bool{}, 0
-	counts := map[string]int{}
-	var order []string
+// summary is the last line: the status, what holds, and how much does not.
+func (p *printer) summary(r *audit.Report) {
+	units, counts := map[string]bool{}, map[string]int{}
 	for _, d := range r.Decisions {
+		counts[verdictOf(d).word]++
 		if d.Subject != enforce.Host {
 			units[d.Subject] = true
 		}
-		if d.Effect == "allow" {
-			allowed++
-			continue
-		}
-		word, _ := verdict(d)
-		if counts[word]++; counts[word] == 1 {
-			order = append(order, word)
-		}
 	}
-	slices.SortFunc(order, func(a, b string) int { return rank(a) - rank(b) })
-	summary := []string{fmt.Sprintf("%d of %d checks on %s hold", allowed, len(r.Decisions), count(len(units), "unit"))}
-	for _, word := range order {
-		summary = append(summary, fmt.Sprintf("%d %s", counts[word], summaryWord(word, counts[word])))
+	parts := strings.Fields(fmt.Sprintf("%d of %d checks on %s hold", counts[allow.word], len(r.Decisions), count(len(units), "unit")))
+	for _, v := range []verdict{page, unknown, ticket, heal, healed} {
+		switch n := counts[v.word]; n {
+		case 0:
+		case 1:
+			parts = append(parts, "· 1 "+v.one)
+		default:
+			parts = append(parts, fmt.Sprintf("· %d %s", n, v.all))
+		}
 	}
 	label, color := status(r.ExitCode)
-	p.paragraph(0, p.paint(label, color, text.Bold)+"  ", strings.Join(summary, " · "))
-}
-
-func rank(word string) int {
-	return slices.Index([]string{"PAGE", "UNKNOWN", "TICKET", "HEAL", "HEALED"}, word)
-}
-
-func summaryWord(word string, n int) string {
-	switch word {
-	case "PAGE", "TICKET":
-		if n > 1 {
-			return strings.ToLower(word) + "s"
-		}
-		return strings.ToLower(word)
-	case "HEAL":
-		return "to heal"
-	case "UNKNOWN":
-		return "undecided"
-	}
-	return "healed"
+	p.block(0, p.paint(label, color, text.Bold)+"  ", pack(parts, p.o.Width-len(label)-2))
 }
 
 func count(n int, what string) string {

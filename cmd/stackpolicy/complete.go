@@ -13,6 +13,9 @@ import (
 
 // completeUnits offers the subjects of an audit that are not on the line yet.
 func (a *app) completeUnits(cmd *cobra.Command, given []string, begun string) ([]string, cobra.ShellCompDirective) {
+	if a.factsFile == "-" { // a shell's completion has no document on its standard input
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), 2*time.Second)
 	defer cancel()
 	c, err := readConfig()
@@ -25,7 +28,7 @@ func (a *app) completeUnits(cmd *cobra.Command, given []string, begun string) ([
 	}
 	offered := []string{"host"}
 	for _, u := range doc.Units {
-		if u.ManagedBy != "" {
+		if u.ManagedBy != "" && report.Clean(u.Name) == u.Name {
 			offered = append(offered, u.Name)
 		}
 	}

@@ -97,7 +97,7 @@ func options(w io.Writer, p *decide.Policies) report.Options {
 	invariants := p.Invariants()
 	return report.Options{Width: width(w), Color: color(w), Steps: func(d decide.Decision) []string {
 		i := slices.IndexFunc(invariants, func(x decide.Invariant) bool { return x.ID == d.Invariant })
-		if i < 0 || d.Severity == "unknown" {
+		if i < 0 {
 			return nil
 		}
 		return invariants[i].Runbook.Steps(d)

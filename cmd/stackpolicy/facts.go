@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackpolicy/audit"
+	"stackpolicy/report"
 )
 
 func (a *app) facts() *cobra.Command {
@@ -35,10 +35,7 @@ standard error too.`,
 					fmt.Fprintf(cmd.ErrOrStderr(), "stackpolicy: could not look (%s): %s\n", name, cleanLines(s.Error))
 				}
 			}
-			e := json.NewEncoder(cmd.OutOrStdout())
-			e.SetEscapeHTML(false)
-			e.SetIndent("", "  ")
-			return e.Encode(doc)
+			return report.JSON(cmd.OutOrStdout(), doc)
 		},
 	}
 }

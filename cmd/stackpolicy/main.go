@@ -8,11 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"stackpolicy/audit"
 	"stackpolicy/report"
@@ -21,10 +24,12 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	signal.Ignore(syscall.SIGPIPE) // the exit status stands, whoever stopped reading
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// run does one command and returns its exit status.
+// run does one command and returns its exit status. A report that could not be
+// written is unknown, unless what it says is worse.
 func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
 	a := &app{}
 	root := a.root()
@@ -33,11 +38,20 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	root.SetOut(out)
 	root.SetErr(errs)
 	err := root.ExecuteContext(ctx)
-	if err == nil || errors.Is(err, syscall.EPIPE) { // a reader that has seen enough is no fault
+	if err == nil || seenEnough(err) {
 		return a.status
 	}
 	fmt.Fprintf(errs, "stackpolicy: %s\n", cleanLines(err.Error()))
+	if a.status == audit.ExitCritical {
+		return a.status
+	}
 	return audit.ExitUnknown
+}
+
+// seenEnough: the reader of standard output went away, which is no fault.
+func seenEnough(err error) bool {
+	var at *fs.PathError
+	return errors.As(err, &at) && at.Path == os.Stdout.Name() && errors.Is(at, syscall.EPIPE)
 }
 
 // app is what commands share: where policies and facts come from, and the exit
@@ -71,20 +85,49 @@ func (a *app) root() *cobra.Command {
 		Long:          about + "\n" + exitStatus,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_ = cmd.Help()
-			return errors.New("no command given")
-		},
+		Args:          knownCommand,
+		RunE:          noCommand,
 	}
+	root.SetFlagErrorFunc(knownFlag)
 	root.AddCommand(a.eval(), a.facts(), a.explain(), a.policy(), version())
 	return root
+}
+
+// noCommand shows the help of a command that does nothing by itself.
+func noCommand(cmd *cobra.Command, _ []string) error {
+	cmd.SetOut(cmd.ErrOrStderr())
+	_ = cmd.Help()
+	return errors.New("no command given")
+}
+
+// knownCommand refuses what is no command, and lists those there are.
+func knownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var known []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			known = append(known, c.Name())
+		}
+	}
+	return fmt.Errorf("unknown command %q for %q; there are: %s", args[0], cmd.CommandPath(), strings.Join(known, ", "))
+}
+
+// knownFlag adds the flags there are to the error about one there is not.
+func knownFlag(cmd *cobra.Command, err error) error {
+	if !strings.HasPrefix(err.Error(), "unknown ") {
+		return err
+	}
+	var known []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, "--"+f.Name) })
+	return fmt.Errorf("%w; %q knows: %s", err, cmd.CommandPath(), strings.Join(known, ", "))
 }
 
 // cleanLines makes an error's text harmless, line by line.
 func cleanLines(s string) string {
 	var out []byte
-	for i, line := range splitLines(s) {
+	for i, line := range strings.Split(s, "\n") {
 		if i > 0 {
 			out = append(out, "\n  "...)
 		}

@@ -20,11 +20,8 @@ func (a *app) policy() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "policy",
 		Short: "List, check, test and copy the policies",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_ = cmd.Help()
-			return errors.New("no policy command given")
-		},
+		Args:  knownCommand,
+		RunE:  noCommand,
 	}
 	for _, sub := range []*cobra.Command{a.policyList(), a.policyCheck(), a.policyTest()} {
 		a.policyFlag(sub)
@@ -119,7 +116,7 @@ test fails or it is not, 3 when they could not be run.`,
 		if !tests.Passed() || tests.Percent < *floor {
 			a.status = audit.ExitCritical
 		}
-		return report.PolicyTests(cmd.OutOrStdout(), tests, *floor, *verbose)
+		return report.PolicyTests(cmd.OutOrStdout(), tests, *floor, *verbose, options(cmd.OutOrStdout(), p))
 	}
 	return cmd
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -72,8 +71,15 @@ func (a *app) document(in io.Reader) (*facts.Document, error) {
 		return nil, fmt.Errorf("open the facts: %w", err)
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Size() > maxFacts {
+		return nil, fmt.Errorf("read the facts %s: larger than %d MiB, which no facts document is", a.factsFile, maxFacts>>20)
+	}
 	return facts.Read(a.factsFile, f)
 }
+
+// maxFacts refuses a file by its size alone where that is known; facts.Read
+// has the same bound for what it reads.
+const maxFacts = 128 << 20
 
 // snapshot is the document to judge: the given file's, or a live one.
 func (a *app) snapshot(ctx context.Context, in io.Reader, c config.Config) (*facts.Document, error) {
@@ -103,5 +109,3 @@ func color(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
-
-func splitLines(s string) []string { return strings.Split(s, "\n") }

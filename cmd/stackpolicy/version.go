@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"runtime/debug"
 
@@ -19,7 +18,7 @@ func version() *cobra.Command {
 		Short: "Print the version, the built-in policies' digest and the contracts",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := decide.Load(context.Background(), policies.FS, decide.Options{Trusted: true})
+			p, err := decide.Load(cmd.Context(), policies.FS, decide.Options{Trusted: true})
 			if err != nil {
 				return err
 			}

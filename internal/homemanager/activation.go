@@ -71,11 +71,26 @@ func backupsIn(ctx context.Context, folder string, declared map[string]string) (
 	var found []Backup
 	for _, e := range entries {
 		path := filepath.Join(folder, e.Name())
-		i := strings.LastIndexByte(path, '.')
-		if i < 0 || declared[path] != "" || declared[path[:i]] == "" || slices.Contains(notBackups, path[i+1:]) {
-			continue
+		if b, ok := backupOf(path, declared); ok {
+			found = append(found, b)
 		}
-		found = append(found, Backup{Path: path, Of: path[:i], Extension: path[i+1:]})
 	}
 	return found, nil
+}
+
+// backupOf finds the declared file that a path is named after. An extension may
+// have dots of its own.
+func backupOf(path string, declared map[string]string) (Backup, bool) {
+	if declared[path] != "" {
+		return Backup{}, false
+	}
+	for i := len(path) - 1; path[i] != '/'; i-- {
+		if path[i] != '.' || declared[path[:i]] == "" {
+			continue
+		}
+		extension := path[i+1:]
+		first, _, _ := strings.Cut(extension, ".")
+		return Backup{path, path[:i], extension}, extension != "" && !slices.Contains(notBackups, first)
+	}
+	return Backup{}, false
 }

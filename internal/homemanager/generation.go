@@ -16,8 +16,11 @@ import (
 	"time"
 )
 
-// maxFiles bounds a generation's unit folders.
-const maxFiles = 200_000
+// Bounds on a generation's unit folders.
+const (
+	maxFiles      = 200_000
+	linkedFolders = 4 // one inside another
+)
 
 // Generation is the activated generation.
 type Generation struct {
@@ -81,14 +84,15 @@ func (g *Generation) IsCurrent(firstHop string) bool {
 
 // Declared lists what the generation declares below a folder of the home, by
 // the path it has in the home; the value is what the link there must point to.
-// A folder that is itself declared as one link counts by the files in it.
+// A folder that is itself declared as one link counts by the files in it: the
+// whole unit folder can be one, with a folder of drop-ins in it another.
 func (g *Generation) Declared(ctx context.Context, home, folder string) (map[string]string, error) {
 	declared := map[string]string{}
 	rel, err := filepath.Rel(home, folder)
-	if err != nil || strings.HasPrefix(rel, "..") {
+	if err != nil || !filepath.IsLocal(rel) {
 		return declared, nil // Home Manager links nothing outside the home
 	}
-	err = walk(ctx, filepath.Join(g.Files, rel), func(path, below string) error {
+	err = walk(ctx, filepath.Join(g.Files, rel), ".", linkedFolders, func(path, below string) error {
 		if len(declared) == maxFiles {
 			return fmt.Errorf("more than %d files", maxFiles)
 		}
@@ -106,8 +110,9 @@ func (g *Generation) Declared(ctx context.Context, home, folder string) (map[str
 // that did not reach its end leaves such.
 func (g *Generation) Ahead(ctx context.Context, folder string) ([]string, error) {
 	ahead := []string{}
-	err := walk(ctx, folder, func(path, _ string) error {
+	err := walk(ctx, folder, ".", 0, func(path, _ string) error {
 		hop, err := os.Readlink(path)
+		hop = filepath.Clean(hop)
 		if err != nil || !g.Owns(hop) || g.IsCurrent(hop) {
 			return nil // no link, or vanished: the unit files' own facts tell
 		}
@@ -123,32 +128,35 @@ func (g *Generation) Ahead(ctx context.Context, folder string) ([]string, error)
 	return ahead, nil
 }
 
-// walk visits every leaf below root in order, following a link to a folder one
-// level deep only: such a folder is a store path and holds no links to folders.
-func walk(ctx context.Context, root string, visit func(path, below string) error) error {
-	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if ctx.Err() != nil {
-			return ctx.Err()
+// walk visits every leaf below path in order, and goes through as many linked
+// folders on the way to one as links says.
+func walk(ctx context.Context, path, below string, links int, visit func(path, below string) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	info, err := os.Lstat(path)
+	if err == nil && info.Mode()&fs.ModeSymlink != 0 && links > 0 {
+		if to, statErr := os.Stat(path); statErr == nil && to.IsDir() {
+			info, links = to, links-1
 		}
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil || d.IsDir() {
-			return err
-		}
-		below, err := filepath.Rel(root, path)
-		if err != nil {
-			return err
-		}
-		inner, err := os.ReadDir(path)
-		if err != nil || len(inner) == 0 {
-			return visit(path, below)
-		}
-		for _, e := range inner {
-			if err := visit(filepath.Join(path, e.Name()), filepath.Join(below, e.Name())); err != nil {
-				return err
-			}
-		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
-	})
+	}
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return visit(path, below)
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, e := range entries {
+		if err := walk(ctx, filepath.Join(path, e.Name()), filepath.Join(below, e.Name()), links, visit); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -16,13 +16,14 @@ import (
 )
 
 const (
-	destination  = "org.freedesktop.systemd1"
-	managerPath  = dbus.ObjectPath("/org/freedesktop/systemd1")
-	managerIface = destination + ".Manager"
-	unitIface    = destination + ".Unit"
-	serviceIface = destination + ".Service"
-	getAll       = "org.freedesktop.DBus.Properties.GetAll"
-	getOne       = "org.freedesktop.DBus.Properties.Get"
+	destination     = "org.freedesktop.systemd1"
+	managerPath     = dbus.ObjectPath("/org/freedesktop/systemd1")
+	managerIface    = destination + ".Manager"
+	unitIface       = destination + ".Unit"
+	serviceIface    = destination + ".Service"
+	propertiesIface = "org.freedesktop.DBus.Properties"
+	getAll          = propertiesIface + ".GetAll"
+	getOne          = propertiesIface + ".Get"
 )
 
 // How a manager is reached.
@@ -35,6 +36,8 @@ const (
 type Conn struct {
 	bus       *dbus.Conn
 	transport string
+	private   string // the socket on which there may be the same manager; "" is none
+	began     uint64 // the manager's property of that name; 0 is not known
 }
 
 // DialUser reaches the user manager behind runtimeDir ($XDG_RUNTIME_DIR) over
@@ -44,14 +47,15 @@ func DialUser(ctx context.Context, runtimeDir, busAddress string) (*Conn, error)
 	if busAddress == "" {
 		busAddress = unixAddress(filepath.Join(runtimeDir, "bus"))
 	}
+	private := filepath.Join(runtimeDir, "systemd", "private")
 	c, busErr := dialBus(ctx, busAddress)
-	if busErr == nil {
-		return c, nil
+	if busErr != nil {
+		var err error
+		if c, err = dialPrivate(ctx, private); err != nil {
+			return nil, fmt.Errorf("reach the user manager: %w", errors.Join(busErr, err))
+		}
 	}
-	c, err := dialPrivate(ctx, filepath.Join(runtimeDir, "systemd", "private"))
-	if err != nil {
-		return nil, fmt.Errorf("reach the user manager: %w", errors.Join(busErr, err))
-	}
+	c.private = private
 	return c, nil
 }
 
@@ -119,6 +123,10 @@ func dial(ctx context.Context, address string, greet func(*dbus.Conn) (*Conn, er
 // probeTime bounds the first answer of a manager.
 const probeTime = 2 * time.Second
 
+// began is when a manager's process began, to the microsecond: two connections
+// that tell the same lead to the same manager.
+const began = "UserspaceTimestamp"
+
 // answers asks until the manager answers. Once is not enough on its own
 // socket: a call that arrives in one piece with the end of the handshake stays
 // unread there until more comes (seen with systemd 252 and 257).
@@ -126,10 +134,13 @@ func (c *Conn) answers(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
 	for wait := 5 * time.Millisecond; ; wait *= 2 {
-		call := c.manager().GoWithContext(ctx, getOne, dbus.FlagNoAutoStart, make(chan *dbus.Call, 1), managerIface, "Version")
+		call := c.manager().GoWithContext(ctx, getOne, dbus.FlagNoAutoStart, make(chan *dbus.Call, 1), managerIface, began)
 		select {
 		case answer := <-call.Done:
-			return answer.Err
+			var v dbus.Variant
+			err := answer.Store(&v)
+			c.began, _ = v.Value().(uint64)
+			return err
 		case <-time.After(wait):
 		}
 	}

@@ -23,7 +23,7 @@ func (c *Conn) Manager(ctx context.Context) (Manager, error) {
 	if err != nil {
 		return Manager{}, fmt.Errorf("read the manager's properties: %w", err)
 	}
-	p := reader{props: props}
+	p := reader{props: plain(props)}
 	m := Manager{
 		Version:  value[string](&p, "Version"),
 		State:    value[string](&p, "SystemState"),
@@ -73,12 +73,20 @@ func usec(u uint64) time.Time {
 // there or of another type, so that a partial answer is never taken for a
 // whole one.
 type reader struct {
-	props map[string]dbus.Variant
+	props map[string]any
 	wrong []string
 }
 
+func plain(props map[string]dbus.Variant) map[string]any {
+	values := make(map[string]any, len(props))
+	for name, v := range props {
+		values[name] = v.Value()
+	}
+	return values
+}
+
 func value[T any](r *reader, key string) T {
-	v, ok := r.props[key].Value().(T)
+	v, ok := r.props[key].(T)
 	if !ok {
 		r.wrong = append(r.wrong, key)
 	}

@@ -1,7 +1,6 @@
 package systemd
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"strings"
@@ -42,86 +41,6 @@ type Exec struct {
 	Path          string
 	Argv          []string
 	IgnoreFailure bool
-}
-
-// serviceProps are read one by one: the whole interface has some 250
-// properties and costs the manager three times as much as the Unit interface.
-var serviceProps = [...]string{
-	"Type", "RemainAfterExit", "TimeoutStartUSec", "ExecStartPre", "ExecStart",
-	"ExecStartPost", "Environment", "Result", "ExecMainStatus", "NRestarts",
-}
-
-// Units reads the named units, loading those that are not in memory, with many
-// calls under way at once. The result is in the order of names. The first
-// failing call fails the whole: a partial answer would pass for a complete one.
-func (c *Conn) Units(ctx context.Context, names []string) ([]Unit, error) {
-	const underWay = 64
-	pending := make([]pendingUnit, len(names))
-	units := make([]Unit, len(names))
-	for i := range len(names) + underWay {
-		if i < len(names) {
-			pending[i] = c.ask(ctx, names[i])
-		}
-		done := i - underWay
-		if done < 0 || done >= len(names) {
-			continue
-		}
-		u, err := pending[done].wait(ctx, names[done])
-		if err != nil {
-			return nil, err
-		}
-		units[done], pending[done] = u, pendingUnit{}
-	}
-	return units, nil
-}
-
-// pendingUnit is the calls under way for one unit.
-type pendingUnit struct {
-	unit    *dbus.Call
-	service []*dbus.Call
-}
-
-func (c *Conn) ask(ctx context.Context, name string) pendingUnit {
-	o := c.bus.Object(destination, unitPath(name))
-	p := pendingUnit{unit: o.GoWithContext(ctx, getAll, dbus.FlagNoAutoStart, make(chan *dbus.Call, 1), unitIface)}
-	if !strings.HasSuffix(name, ".service") {
-		return p
-	}
-	for _, prop := range serviceProps {
-		p.service = append(p.service,
-			o.GoWithContext(ctx, getOne, dbus.FlagNoAutoStart, make(chan *dbus.Call, 1), serviceIface, prop))
-	}
-	return p
-}
-
-func (p pendingUnit) wait(ctx context.Context, name string) (Unit, error) {
-	var props map[string]dbus.Variant
-	if err := await(ctx, p.unit, &props); err != nil {
-		return Unit{}, fmt.Errorf("read unit %q: %w", name, err)
-	}
-	r := reader{props: props}
-	u := unitFrom(&r)
-	if p.service != nil {
-		r.props = map[string]dbus.Variant{}
-		for i, call := range p.service {
-			var v dbus.Variant
-			if err := await(ctx, call, &v); err != nil {
-				return Unit{}, fmt.Errorf("read %s of unit %q: %w", serviceProps[i], name, err)
-			}
-			r.props[serviceProps[i]] = v
-		}
-		u.Service = serviceFrom(&r)
-	}
-	return u, r.err(fmt.Sprintf("unit %q", name))
-}
-
-func await(ctx context.Context, call *dbus.Call, out any) error {
-	select {
-	case done := <-call.Done:
-		return done.Store(out)
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 func unitFrom(r *reader) Unit {

@@ -17,8 +17,9 @@ import (
 
 // Bounds on what a single path may lead to.
 const (
-	maxHops = 40      // as the kernel's
-	maxSize = 4 << 20 // a unit file is a few KiB
+	maxHops   = 40       // as the kernel's
+	maxSize   = 4 << 20  // a unit file is a few KiB
+	maxDigest = 64 << 20 // what is larger is no unit file
 )
 
 // Kinds of a path, without following links.
@@ -39,7 +40,7 @@ type File struct {
 	Directory bool   // the target is a folder
 	Mode      fs.FileMode
 	UID       int    // of the target; -1 when it does not resolve
-	Digest    string // sha256:<hex> of a regular target; "" when unreadable
+	Digest    string // sha256:<hex> of a regular target; "" when unreadable or far too large
 	LinkMtime time.Time
 	Mtime     time.Time
 	Changed   time.Time // newest ctime of the path and of every hop outside store
@@ -48,7 +49,8 @@ type File struct {
 // Stat looks at path and at every link on the way from it. Files below store
 // never change in place, so their ctime (which a hard-linking optimiser moves)
 // does not count as a change; store may be "". What does not exist is a File
-// of kind [Missing], not an error.
+// of kind [Missing], not an error. A target that this account may not look at
+// has a path and no more: the manager cannot read it either.
 func Stat(ctx context.Context, path, store string) (File, error) {
 	f := File{Path: path, Kind: Missing, UID: -1}
 	f.throughFolder()
@@ -57,6 +59,10 @@ func Stat(ctx context.Context, path, store string) (File, error) {
 			return f, fmt.Errorf("look at %q: %w", path, err)
 		}
 		info, err := os.Lstat(at)
+		if hop > 0 && errors.Is(err, fs.ErrPermission) {
+			f.Target = at
+			return f, nil
+		}
 		if missing(err) {
 			return f, nil
 		}
@@ -69,17 +75,20 @@ func Stat(ctx context.Context, path, store string) (File, error) {
 				f.Kind = kindOf(info)
 			}
 		}
-		if !below(at, store) {
+		if !below(filepath.Clean(at), store) {
 			f.Changed = later(f.Changed, ctime(info))
 		}
 		if info.Mode()&fs.ModeSymlink == 0 {
 			return f, f.reach(at, info)
 		}
-		if at, err = nextHop(at); err != nil {
+		if at, err = nextHop(at); missing(err) {
+			return f, nil // gone just now: an activation replaces links
+		}
+		if err != nil {
 			return f, fmt.Errorf("look at %q: %w", path, err)
 		}
 		if hop == 0 && f.FirstHop == "" {
-			f.FirstHop = at
+			f.FirstHop = filepath.Clean(at)
 		}
 	}
 	return f, nil // a loop resolves to nothing
@@ -106,18 +115,25 @@ func missing(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP)
 }
 
+// nextHop is where a link leads. A relative target counts from the folder that
+// the link is really in, and ".." after a linked folder leads out of where that
+// folder is: it is for the kernel to take such a path apart, not for
+// [filepath.Clean].
 func nextHop(at string) (string, error) {
 	to, err := os.Readlink(at)
-	if err != nil {
-		return "", err
+	if err != nil || filepath.IsAbs(to) {
+		return to, err
 	}
-	if !filepath.IsAbs(to) {
-		to = filepath.Join(filepath.Dir(at), to)
-	}
-	return filepath.Clean(to), nil
+	folder, err := filepath.EvalSymlinks(filepath.Dir(at))
+	return folder + "/" + to, err
 }
 
 func (f *File) reach(at string, info fs.FileInfo) error {
+	if plain := filepath.Clean(at); plain != at {
+		if real, err := filepath.EvalSymlinks(at); err == nil {
+			at = real
+		}
+	}
 	f.Target, f.Mode, f.Mtime = at, info.Mode().Perm(), info.ModTime().UTC()
 	f.Directory = info.IsDir()
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
@@ -126,38 +142,62 @@ func (f *File) reach(at string, info fs.FileInfo) error {
 	if !info.Mode().IsRegular() {
 		return nil
 	}
-	content, err := readBounded(at)
-	if errors.Is(err, fs.ErrPermission) {
+	sum, err := digest(at)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, errTooLarge) {
 		return nil // the manager cannot read it either: digest "" says so
+	}
+	if missing(err) {
+		f.Target, f.UID, f.Directory = "", -1, false // gone just now
+		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("read %q: %w", at, err)
 	}
-	sum := sha256.Sum256(content)
-	f.Digest = "sha256:" + hex.EncodeToString(sum[:])
+	f.Digest = sum
 	return nil
 }
 
-// readBounded reads a regular file. O_NONBLOCK keeps a file that was swapped
+var errTooLarge = errors.New("too large for a unit file")
+
+func digest(path string) (string, error) {
+	sum := sha256.New()
+	err := withRegular(path, func(r io.Reader) error {
+		n, err := io.Copy(sum, io.LimitReader(r, maxDigest+1))
+		if n > maxDigest {
+			return errTooLarge
+		}
+		return err
+	})
+	return "sha256:" + hex.EncodeToString(sum.Sum(nil)), err
+}
+
+func readBounded(path string) (content []byte, err error) {
+	err = withRegular(path, func(r io.Reader) error {
+		content, err = io.ReadAll(io.LimitReader(r, maxSize+1))
+		if len(content) > maxSize {
+			return errTooLarge
+		}
+		return err
+	})
+	return content, err
+}
+
+// withRegular opens a regular file. O_NONBLOCK keeps a file that was swapped
 // for a FIFO since it was looked at from hanging the reader.
-func readBounded(path string) ([]byte, error) {
+func withRegular(path string, read func(io.Reader) error) error {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, errors.New("not a regular file")
+		return errors.New("not a regular file")
 	}
-	b, err := io.ReadAll(io.LimitReader(f, maxSize+1))
-	if err == nil && len(b) > maxSize {
-		err = fmt.Errorf("larger than %d MiB", maxSize>>20)
-	}
-	return b, err
+	return read(f)
 }
 
 func kindOf(info fs.FileInfo) string {

@@ -131,6 +131,7 @@ var onDisk = map[string]string{
 	"foo-bar@own-.service.d/never.conf": setting,
 
 	"linked.service":             service,
+	"shared.service":             service,
 	"relative.service":           service,
 	"relative.service.d":         "-> ../../../elsewhere",
 	"../../../elsewhere/in.conf": setting,
@@ -169,7 +170,7 @@ var onDisk = map[string]string{
 // asked are the units whose paths are compared.
 var asked = []string{
 	"plain.service", "foo-bar-baz.service", "foo-bar-.service", "foo--baz.service", "-lead.service",
-	"foo-bar@x.service", "foo-bar@own-part.service", "linked.service", "relative.service", "looped.service", "lost.service", "filed.service",
+	"foo-bar@x.service", "foo-bar@own-part.service", "linked.service", "shared.service", "relative.service", "looped.service", "lost.service", "filed.service",
 	"real.service", "higher.service", "lower.service", "mask.service", "empty.service", "gone.service", "dir.service",
 	"linkdir.service", ".hidden.service", "inst@one.service", "inst@two.service", "a@b@c.service", "a@d@c.service", "absent.service",
 }
@@ -235,6 +236,7 @@ func TestPathsAreSystemds(t *testing.T) {
 				own[name] = text
 			}
 		}
+		own["shared.service.d"] = "-> " + filepath.Join(m.Home, "elsewhere")
 		own["linked.service.d"] = "-> " + filepath.Join(m.Home, "elsewhere")
 		tree(t, filepath.Join(m.Home, ".config/systemd/user"), own)
 		tree(t, m.Path("/etc/systemd/user"), etc)

@@ -1,10 +1,16 @@
 package unitfile
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"strings"
+	"unicode/utf8"
+)
+
+// whitespace and maxLine are systemd's WHITESPACE and LONG_LINE_MAX.
+const (
+	whitespace = " \t\n\r"
+	maxLine    = 1 << 20
 )
 
 // Settings are the assignments of a unit's files, in the order systemd reads
@@ -21,62 +27,97 @@ func Read(paths []string) (Settings, error) {
 	for _, p := range paths {
 		content, err := readBounded(p)
 		if err != nil {
-			return s, fmt.Errorf("read unit file: %w", err)
-		}
-		if err := s.parse(content); err != nil {
 			return s, fmt.Errorf("read unit file %q: %w", p, err)
 		}
+		s.parse(content)
 	}
 	return s, nil
 }
 
 // parse follows systemd.syntax(7): a line ending in a backslash goes on in the
-// next, comment lines in between are dropped, an empty assignment resets.
-func (s *Settings) parse(content []byte) error {
-	lines := bufio.NewScanner(bytes.NewReader(bytes.TrimPrefix(content, []byte("\ufeff"))))
-	lines.Buffer(nil, 1<<20+1) // LONG_LINE_MAX in systemd
-	section, pending := "", ""
-	for lines.Scan() {
-		line := strings.TrimLeft(lines.Text(), " \t\r")
-		if strings.HasPrefix(line, "#") || strings.HasPrefix(line, ";") {
+// next, comment lines in between are dropped, an empty assignment resets. What
+// systemd takes for an error in a file (a section without its bracket, text
+// that is not UTF-8, a line too long) ends its reading of that file, and ours.
+func (s *Settings) parse(content []byte) {
+	content = bytes.TrimPrefix(content, []byte("\ufeff"))
+	section, pending := "", strings.Builder{}
+	for len(content) > 0 {
+		var line string
+		line, content = cutLine(content)
+		if first := strings.TrimLeft(line, whitespace); first != "" && strings.IndexByte("#;", first[0]) >= 0 {
 			continue
 		}
-		line = pending + strings.TrimRight(line, " \t\r")
-		if rest, ok := strings.CutSuffix(line, `\`); ok {
-			pending = rest + " "
+		if len(line) >= maxLine || pending.Len()+len(line) > maxLine {
+			return
+		}
+		if goesOn(line) {
+			pending.WriteString(line[:len(line)-1] + " ")
 			continue
 		}
-		pending = ""
-		section = s.line(section, line)
+		var ok bool
+		if section, ok = s.line(section, pending.String()+line); !ok {
+			return
+		}
+		pending.Reset()
 	}
-	s.line(section, strings.TrimSpace(pending))
-	return lines.Err()
+	s.line(section, pending.String())
 }
 
-func (s *Settings) line(section, line string) string {
-	if strings.HasPrefix(line, "[") && strings.HasSuffix(line, "]") {
-		return line[1 : len(line)-1]
+// cutLine parts the first line off. A line ends with NUL, or with LF and CR,
+// once each and in either order (read_line in systemd).
+func cutLine(content []byte) (string, []byte) {
+	end := bytes.IndexAny(content, "\n\r\x00")
+	if end < 0 {
+		return string(content), nil
+	}
+	next, seen := end, ""
+	for next < len(content) && strings.IndexByte("\n\r\x00", content[next]) >= 0 &&
+		strings.IndexByte(seen, content[next]) < 0 && !strings.HasSuffix(seen, "\x00") {
+		seen += string(content[next : next+1])
+		next++
+	}
+	return string(content[:end]), content[next:]
+}
+
+// goesOn: a backslash that is not itself escaped ends the line.
+func goesOn(line string) bool {
+	backslashes := len(line) - len(strings.TrimRight(line, `\`))
+	return backslashes%2 == 1
+}
+
+// line takes one assignment or section header; false when systemd would stop
+// reading at it.
+func (s *Settings) line(section, line string) (string, bool) {
+	line = strings.Trim(line, whitespace)
+	if !utf8.ValidString(line) {
+		return section, false
+	}
+	if strings.HasPrefix(line, "[") {
+		name, ok := strings.CutSuffix(line[1:], "]")
+		return name, ok
 	}
 	key, value, ok := strings.Cut(line, "=")
 	if !ok {
-		return section // systemd warns and goes on
+		return section, true // systemd warns and goes on
 	}
-	id := section + "." + strings.TrimSpace(key)
-	value = strings.TrimSpace(value)
+	id := section + "." + strings.Trim(key, whitespace)
+	value = strings.Trim(value, whitespace)
 	s.reset[id] = value == ""
 	if value == "" {
 		s.values[id] = nil
-		return section
+		return section, true
 	}
 	s.values[id] = append(s.values[id], value)
-	return section
+	return section, true
 }
 
 // List gives the values of a list setting since its last reset; nil when none.
 // key is "Section.Key", as in "Service.ExecStart".
 func (s Settings) List(key string) []string { return s.values[key] }
 
-// Last gives the value of a scalar setting, and whether it is set at all.
+// Last gives the value of a scalar setting, and whether it is set at all. An
+// empty value with true is an empty assignment, which for most scalars systemd
+// ignores and which for some is the default again: it tells nothing for certain.
 func (s Settings) Last(key string) (string, bool) {
 	v := s.values[key]
 	if len(v) == 0 {

@@ -9,7 +9,9 @@ user_dir := concat("", [home, "/.config/systemd/user"])
 store := "/nix/store/4p0hs1gkv3zcrlz2xh7ywxjm7cpq1v8r-home-manager-files"
 
 # document is a snapshot of the given units, otherwise as it should be.
-document(units) := {
+document(found) := object.union(nothing_found, {"units": found})
+
+nothing_found := {
 	"schema": "stackpolicy.facts/v1",
 	"collected_at": "2026-05-04T03:02:01Z",
 	"collectors": {name: {"ok": true, "error": "", "duration_ms": 3, "limit_ms": 10000} |
@@ -44,7 +46,6 @@ document(units) := {
 		"present": true, "transport": "socket", "unowned": [],
 		"auto_update_timer": {"load_state": "loaded", "active_state": "active"},
 	},
-	"units": units,
 }
 
 # without is a document that lacks sections, as a failed collector leaves it.

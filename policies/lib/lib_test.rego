@@ -22,7 +22,7 @@ test_container_problem[name] if {
 		"unknown state": {"is": ["configured", "", 0, "no"], "want": {"not-running"}},
 	}
 	[state, health, exit_code, policy] := c.is
-	{lib.container_problem(state, health, exit_code, policy) | true} == c.want
+	{problem | problem := lib.container_problem(state, health, exit_code, policy)} == c.want
 }
 
 test_auto_updated if {

@@ -19,7 +19,7 @@ finding contains {
 	"subject": "host",
 	"effect": "block",
 	"severity": "ticket",
-	"message": sprintf("stackpolicy-audit.timer %s: audits only run by hand", [says[case]]),
+	"message": sprintf("stackpolicy-audit.timer %s: audits only run by hand", [says(case)]),
 	"evidence": {
 		"case": case,
 		"expected": "active",
@@ -36,8 +36,8 @@ kind("masked") := "masked"
 
 kind(load_state) := "stopped" if not load_state in {"", "not-found", "masked"}
 
-says := {
-	"not-installed": "is not installed",
-	"masked": "is masked",
-	"stopped": "is not active",
-}
+says("not-installed") := "is not installed"
+
+says("masked") := "is masked"
+
+says("stopped") := "is not active"

@@ -20,7 +20,7 @@ finding contains {
 	"subject": "host",
 	"effect": "block",
 	"severity": "ticket",
-	"message": sprintf("podman-auto-update.timer %s, but %d containers ask for updates", [says[case], count(waiting)]),
+	"message": sprintf("podman-auto-update.timer %s, but %d containers ask for updates", [says(case), count(waiting)]),
 	"evidence": {
 		"case": case,
 		"expected": "active",
@@ -58,9 +58,10 @@ kind("masked") := "masked"
 
 kind(load_state) := "stopped" if not load_state in {"", "not-found", "masked"}
 
-says := {
-	"not-asked": "could not be asked",
-	"not-installed": "is not installed",
-	"masked": "is masked",
-	"stopped": "is not active",
-}
+says("not-asked") := "could not be asked"
+
+says("not-installed") := "is not installed"
+
+says("masked") := "is masked"
+
+says("stopped") := "is not active"

@@ -4,7 +4,7 @@ import data.stackpolicy.invariants.auto_update_timer_active as rule
 import data.stackpolicy.lib_test as given
 
 # timed is a document with a state of the timer.
-timed(timer, units) := object.union(given.document(units), {"podman": {"auto_update_timer": timer}})
+timed(timer, managed) := object.union(given.document(managed), {"podman": {"auto_update_timer": timer}})
 
 web := given.unit("web.service", {})
 

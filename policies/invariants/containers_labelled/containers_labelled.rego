@@ -37,7 +37,7 @@ finding contains {
 	"subject": c.subject,
 	"effect": "block",
 	"severity": "page",
-	"message": sprintf("auto-updated container %s: its PODMAN_SYSTEMD_UNIT %q %s", [c.container, label.name, says[case]]),
+	"message": sprintf("auto-updated container %s: its PODMAN_SYSTEMD_UNIT %q %s", [c.container, label.name, says(case)]),
 	"evidence": {
 		"case": case,
 		"container": c.container,
@@ -77,8 +77,8 @@ fault(true, "") := "unverified"
 
 fault(true, load_state) := "foreign" if not load_state in {"", "loaded"}
 
-says := {
-	"malformed": "is no unit name",
-	"unverified": "could not be checked",
-	"foreign": "is not loaded",
-}
+says("malformed") := "is no unit name"
+
+says("unverified") := "could not be checked"
+
+says("foreign") := "is not loaded"

@@ -15,10 +15,11 @@ loaded_from(name, path, origin) := given.unit(name, {
 })
 
 # unread is the same unit after its declared link came back.
-unread(name, changes) := object.union(
+unread(name, changes) := object.union_n([
 	loaded_from(name, etc, "etc"),
-	object.union({"files": [given.fragment(name, {"loaded": false})]}, changes),
-)
+	{"files": [given.fragment(name, {"loaded": false})]},
+	changes,
+])
 
 quadlet(origin, path, source_origin) := given.unit("web.service", {
 	"quadlet": true,

@@ -20,39 +20,55 @@ package stackpolicy.invariants.loaded_is_current
 import data.stackpolicy.lib
 
 finding contains {
-	"subject": s.subject,
+	"subject": p.subject,
 	"effect": "heal",
 	"severity": "ticket",
-	"message": sprintf("%s runs an older definition than the one on disk: %s", [s.subject, concat(", ", s.reasons)]),
-	"evidence": {"case": "stale", "path": s.path, "reasons": s.reasons, "settings": s.settings},
+	"message": sprintf("%s runs an older definition than the one on disk: %s", [p.subject, concat(", ", p.reasons)]),
+	"evidence": {"case": "stale", "path": p.path, "reasons": p.reasons, "settings": p.settings},
 	"action": "daemon-reload",
 } if {
-	some s in stale
-	lib.reload_safe(s.would_load, s.would_drop)
+	some p in problem
+	lib.reload_safe(p.would_load, p.would_drop)
+	p.reasons != ["file-changed"]
+}
+
+# A file that was made anew, perhaps with the content that is loaded.
+finding contains {
+	"subject": p.subject,
+	"effect": "heal",
+	"severity": "ticket",
+	"message": sprintf("%s was changed after %s was loaded; only a reload can tell what runs", [p.changed[0], p.subject]),
+	"evidence": {"case": "changed", "path": p.changed[0], "reasons": p.reasons, "changed": p.changed},
+	"action": "daemon-reload",
+} if {
+	some p in problem
+	lib.reload_safe(p.would_load, p.would_drop)
+	p.reasons == ["file-changed"]
 }
 
 finding contains {
-	"subject": s.subject,
+	"subject": p.subject,
 	"effect": "block",
 	"severity": "ticket",
-	"message": sprintf("%s is stale: a reload is withheld", [s.subject]),
+	"message": sprintf("%s needs a reload (%s), which is withheld", [p.subject, concat(", ", p.reasons)]),
 	"evidence": {
 		"case": "withheld",
-		"path": s.path,
-		"reasons": s.reasons, "settings": s.settings,
-		"culprit": lib.culprit(s.would_load, s.would_drop),
-		"would_load": s.would_load,
-		"would_drop": s.would_drop,
+		"path": p.path,
+		"reasons": p.reasons, "settings": p.settings,
+		"culprit": lib.culprit(p.would_load, p.would_drop),
+		"would_load": p.would_load,
+		"would_drop": p.would_drop,
 	},
 } if {
-	some s in stale
-	not lib.reload_safe(s.would_load, s.would_drop)
+	some p in problem
+	not lib.reload_safe(p.would_load, p.would_drop)
 }
 
-stale contains {
+problem contains {
 	"subject": unit.name,
 	"path": unit.loaded.fragment_path,
-	"reasons": sort({reason | some reason in reasons}),
+	"reasons": sort(of_unit(unit.loaded, gone) | {reason | some [reason, _] in unread}),
+	"changed": [path | some ["file-changed", path] in unread],
 	"settings": sort([difference.key | some difference in unit.loaded.differs]),
 	"would_load": unit.reload.loads_undeclared,
 	"would_drop": unit.reload.drops_declared,
@@ -60,33 +76,43 @@ stale contains {
 	some unit in input.units
 	unit.managed_by != ""
 	unit.loaded.load_state != "not-found"
-
-	of_unit := [reason |
-		some reason, holds in {
-			"need-daemon-reload": unit.loaded.need_daemon_reload,
-			"setting-differs": count(unit.loaded.differs) > 0,
-			"link-unread": count(unit.loaded.links_unread) > 0,
-			"link-gone": count(unit.loaded.links_gone) > 0,
-		}
-		holds
-	]
-	on_disk := {file.path | some file in unit.files; file.kind != "missing"}
-	gone := ["dropin-gone" | some path in unit.loaded.dropin_paths; not path in on_disk]
-	of_files := [unread(file.role, file.origin, file.loaded) |
+	unread := [[of_file(file.role, file.origin, file.loaded), file.path] |
 		some file in unit.files
 		file.effective
 		[file.loaded, file.changed_after_load] != [true, false] # not read as it is now
 	]
-	reasons := array.concat(of_unit, array.concat(gone, of_files))
-	count(reasons) > 0
+	gone := [path | some path in unit.loaded.dropin_paths; not on_disk(path, unit.files)]
+	not current(
+		unit.loaded.need_daemon_reload, unit.loaded.differs,
+		unit.loaded.links_unread, unit.loaded.links_gone, gone, unread,
+	)
 }
 
-unread(role, _, false) := "fragment-unread" if role in {"fragment", "source"}
+on_disk(path, files) if {
+	some file in files
+	file.path == path
+	file.kind != "missing"
+}
 
-unread(role, _, false) := "dropin-unread" if role in {"dropin", "source-dropin"}
+current(false, [], [], [], [], [])
+
+of_unit(loaded, gone) := {reason |
+	some reason, seen in {
+		"need-daemon-reload": [true | loaded.need_daemon_reload],
+		"setting-differs": loaded.differs,
+		"link-unread": loaded.links_unread,
+		"link-gone": loaded.links_gone,
+		"dropin-gone": gone,
+	}
+	seen != []
+}
+
+of_file(role, _, false) := "fragment-unread" if role in {"fragment", "source"}
+
+of_file(role, _, false) := "dropin-unread" if role in {"dropin", "source-dropin"}
 
 # Generators write their files during the reload, so these are always newer.
-unread(role, origin, true) := "file-changed" if {
+of_file(role, origin, true) := "file-changed" if {
 	origin != "generator"
 	role in {"fragment", "source", "dropin", "source-dropin"}
 }

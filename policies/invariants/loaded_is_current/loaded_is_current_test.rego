@@ -30,6 +30,23 @@ test_heal if {
 	}}
 }
 
+# Made anew, perhaps with the content that is loaded: nothing tells.
+test_changed if {
+	dropin := given.in_user_dir("web.service.d/limits.conf")
+	findings := rule.finding with input as given.document([given.unit("web.service", {"files": [
+		given.fragment("web.service", {}),
+		given.dropin("web.service", {"changed_after_load": true}),
+	]})])
+	findings == {{
+		"subject": "web.service",
+		"effect": "heal",
+		"severity": "ticket",
+		"message": sprintf("%s was changed after web.service was loaded; only a reload can tell what runs", [dropin]),
+		"evidence": {"case": "changed", "path": dropin, "changed": [dropin], "reasons": ["file-changed"]},
+		"action": "daemon-reload",
+	}}
+}
+
 # The link was deleted and nothing else has changed: a reload would drop the unit.
 test_withheld if {
 	findings := rule.finding with input as given.document([given.unit("web.service", {
@@ -41,7 +58,7 @@ test_withheld if {
 		"subject": "web.service",
 		"effect": "block",
 		"severity": "ticket",
-		"message": "web.service is stale: a reload is withheld",
+		"message": "web.service needs a reload (need-daemon-reload), which is withheld",
 		"evidence": {
 			"case": "withheld", "path": path, "reasons": ["need-daemon-reload"], "settings": [],
 			"culprit": path, "would_load": [], "would_drop": [path],
@@ -79,16 +96,12 @@ reasons := {
 		"unit": with_file(given.fragment("web.service", {"loaded": false})),
 		"want": ["fragment-unread"],
 	},
-	"file-changed": {
-		"unit": with_file(given.dropin("web.service", {"changed_after_load": true})),
-		"want": ["file-changed"],
-	},
-	"masked, no longer on disk": {
+	"file-changed, and more": {
 		"unit": object.union(
-			with_file(given.fragment("web.service", {"changed_after_load": true})),
-			{"loaded": {"load_state": "masked"}},
+			need_reload("web.service"),
+			{"files": [given.fragment("web.service", {"changed_after_load": true})]},
 		),
-		"want": ["file-changed"],
+		"want": ["file-changed", "need-daemon-reload"],
 	},
 }
 
@@ -100,6 +113,27 @@ test_reasons[name] if {
 }
 
 cases := {
+	"several files changed": {
+		"units": [given.unit("web.service", {"files": [
+			given.fragment("web.service", {"changed_after_load": true}),
+			given.dropin("web.service", {"changed_after_load": true}),
+		]})],
+		"want": {["web.service", "heal", "ticket", "changed", "daemon-reload"]},
+	},
+	"changed, masked, and no longer on disk": {
+		"units": [object.union(
+			with_file(given.fragment("web.service", {"changed_after_load": true})),
+			{"loaded": {"load_state": "masked"}},
+		)],
+		"want": {["web.service", "heal", "ticket", "changed", "daemon-reload"]},
+	},
+	"changed, reload withheld": {
+		"units": [object.union(
+			with_file(given.fragment("web.service", {"changed_after_load": true})),
+			{"reload": {"loads_undeclared": ["/etc/x.conf"]}},
+		)],
+		"want": {["web.service", "block", "ticket", "withheld"]},
+	},
 	"a link that was made anew": {
 		"units": [with_file(given.wants("web.service", {"changed_after_load": true}))],
 		"want": set(),

@@ -19,7 +19,7 @@ finding contains {
 	"subject": "host",
 	"effect": "block",
 	"severity": "ticket",
-	"message": sprintf("%s %s", [backup.path, says[case]]),
+	"message": sprintf("%s %s", [backup.path, says(case)]),
 	"evidence": {"case": case, "path": backup.path, "expected": "no such file", "found": "a file", "of": backup.of},
 } if {
 	some backup in input.declared.backups
@@ -35,7 +35,6 @@ collision(true, _, false) := "certain"
 # Where the extension is known, a file with another one is in nobody's way.
 collision(false, "", _) := "uncertain"
 
-says := {
-	"certain": "would make the next activation abort",
-	"uncertain": "looks like an old backup that could make an activation abort",
-}
+says("certain") := "would make the next activation abort"
+
+says("uncertain") := "looks like an old backup that could make an activation abort"

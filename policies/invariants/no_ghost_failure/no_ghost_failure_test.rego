@@ -4,7 +4,7 @@ import data.stackpolicy.invariants.no_ghost_failure as rule
 import data.stackpolicy.lib_test as given
 
 # failed is a document in which these units failed without a file.
-failed(names, units) := object.union(given.document(units), {"manager": {"failed_without_file": names}})
+failed(names, known) := object.union(given.document(known), {"manager": {"failed_without_file": names}})
 
 test_finding if {
 	findings := rule.finding with input as failed(["old.service"], [])

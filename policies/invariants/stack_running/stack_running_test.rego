@@ -15,10 +15,11 @@ down := given.container("web_app", {"state": "exited", "exit_code": 137, "health
 
 migrated := given.container("web_migrate", {"state": "exited", "health": "", "restart_policy": "no"})
 
-between_restarts(name, changes) := object.union(stack(name, "activating", []), object.union(
+between_restarts(name, changes) := object.union_n([
+	stack(name, "activating", []),
 	{"loaded": {"sub_state": "auto-restart", "n_restarts": 5}},
 	changes,
-))
+])
 
 in_state(state) := given.container("web_app", {"state": state, "health": ""})
 

@@ -1,0 +1,117 @@
+package enforce
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stackpolicy/decide"
+	"stackpolicy/facts"
+)
+
+// manager records what it is asked to do.
+type manager struct {
+	calls []string
+	err   error
+}
+
+func (m *manager) Reload(context.Context) error { return m.did("daemon-reload") }
+
+func (m *manager) ResetFailed(_ context.Context, unit string) error {
+	return m.did("reset-failed " + unit)
+}
+
+func (m *manager) Restart(_ context.Context, unit string) error { return m.did("restart " + unit) }
+
+func (m *manager) did(call string) error {
+	m.calls = append(m.calls, call)
+	return m.err
+}
+
+// now is when the test documents were collected.
+var now = time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
+
+// web is a managed unit that is up, of one file that has long been there.
+func web() facts.Unit {
+	long := now.Add(-time.Hour)
+	return facts.Unit{
+		Name: "web.service", ManagedBy: "home-manager",
+		Loaded: &facts.Loaded{LoadState: "loaded", ActiveState: "active"},
+		Reload: &facts.Reload{},
+		Files:  []facts.File{{Path: "/home/alice/.config/systemd/user/web.service", ChangedAt: &long}},
+	}
+}
+
+// sound is a document on which every guard allows what is asked of its unit.
+func sound(units ...facts.Unit) *facts.Document {
+	doc := &facts.Document{
+		Schema: facts.Schema, CollectedAt: now, Collectors: map[string]facts.CollectorStatus{},
+		Manager:  &facts.Manager{State: "running"},
+		Declared: &facts.Declared{Activation: facts.Activation{State: "current"}},
+		Units:    units,
+	}
+	for _, name := range []string{"user", "systemd", "home-manager", "files", "podman"} {
+		doc.Collectors[name] = facts.CollectorStatus{OK: true}
+	}
+	return doc
+}
+
+func heal(subject, action string) decide.Decision {
+	return decide.Decision{Invariant: "stale", Subject: subject, Effect: "heal", Severity: "ticket", Action: action, Class: "stack"}
+}
+
+func block(class, subject, severity string) decide.Decision {
+	return decide.Decision{Invariant: "file_declared", Subject: subject, Effect: "block", Severity: severity, Class: class, Message: "a foreign file"}
+}
+
+func seen(doc *facts.Document, decisions ...decide.Decision) Observation {
+	return Observation{Document: doc, Result: decide.Result{Decisions: decisions, Managed: len(doc.Units)}}
+}
+
+// looks gives one observation after the other, and the last again and again.
+type looks struct {
+	list []Observation
+	n    int
+}
+
+func (l *looks) observe(context.Context) (Observation, error) {
+	o := l.list[min(l.n, len(l.list)-1)]
+	l.n++
+	return o, nil
+}
+
+// run plans on the first observation and acts, seeing the others before each
+// action; settings opt web.service in to restarts. Time is not real.
+func run(t *testing.T, m *manager, observations ...Observation) (actions []Action, took time.Duration) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		l := &looks{list: observations}
+		_, _ = l.observe(t.Context())
+		e := Enforcer{Manager: m, Settings: decide.Settings{Restart: []string{"web.service", "many-*"}}, Observe: l.observe}
+		start := time.Now()
+		actions = e.Run(t.Context(), Plan(observations[0].Result.Decisions), observations[0])
+		took = time.Since(start)
+	})
+	return actions, took
+}
+
+// want compares what became of each action, and what the manager was asked.
+func want(t *testing.T, got []Action, m *manager, statuses []string, calls ...string) {
+	t.Helper()
+	var have []string
+	for _, a := range got {
+		have = append(have, a.Status)
+		if (a.Status == Refused || a.Status == Failed) != (a.Message != "") {
+			t.Errorf("%s %s is %s, with the message %q", a.Action, a.Subject, a.Status, a.Message)
+		}
+	}
+	if d := cmp.Diff(statuses, have); d != "" {
+		t.Errorf("statuses -want +got\n%s%+v", d, got)
+	}
+	if d := cmp.Diff(calls, m.calls); d != "" {
+		t.Errorf("calls of the manager -want +got\n%s", d)
+	}
+}

@@ -1,0 +1,71 @@
+package facts
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+const smallest = `{"schema": "stackpolicy.facts/v1", "collected_at": "2026-01-02T03:04:05Z",
+ "collectors": {}, "units": []}`
+
+func TestRead(t *testing.T) {
+	put := func(old, new string) string { return strings.Replace(smallest, old, new, 1) }
+	for name, tc := range map[string]struct{ text, trouble string }{
+		"smallest":             {smallest, ""},
+		"blanks after it":      {smallest + "\n \n", ""},
+		"ok without a section": {put(`{}`, `{"user": {"ok": true, "error": "", "duration_ms": 1, "limit_ms": 2}}`), ""},
+		"empty":                {"", "cut off"},
+		"truncated":            {smallest[:len(smallest)-3], "line 2"},
+		"truncated in a word":  {smallest[:20], "cut off"},
+		"no JSON":              {"hello", "line 1"},
+		"null":                 {"null", `schema is ""`},
+		"an array":             {"[]", "line 1"},
+		"other version":        {put("v1", "v2"), `"stackpolicy.facts/v2"`},
+		"no version":           {"{}", "make the document anew"},
+		"unknown key":          {put(`"units"`, `"unots": [], "units"`), "unots"},
+		"unknown key below":    {put(`[]`, `[{"name": "a.service", "nmae": 1}]`), "nmae"},
+		"wrong type":           {put(`[]`, `"none"`), "line 2: units is a JSON string"},
+		"wrong type below":     {put(`[]`, "[{\n\"name\":\n 1}]"), "line 4"},
+		"no time":              {put(`"collected_at": "2026-01-02T03:04:05Z",`, ""), "collected_at"},
+		"bad time":             {put("2026-01-02", "yesterday"), "parsing time"},
+		"no collectors":        {put(`"collectors": {},`, ""), "collectors"},
+		"no units":             {put(`[]`, `null`), "units"},
+		"garbage after it":     {smallest + "x", "line 2"},
+		"two documents":        {smallest + "\n" + smallest, "line 3"},
+		"deep nesting":         {put(`[]`, strings.Repeat("[", 100_000)), "depth"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			doc, err := Read("the file", strings.NewReader(tc.text))
+			if tc.trouble == "" {
+				if err != nil || doc == nil {
+					t.Errorf("%v, %v", doc, err)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), tc.trouble) || !strings.Contains(err.Error(), "the file") {
+				t.Errorf("got %v, want %q", err, tc.trouble)
+			}
+		})
+	}
+}
+
+type blanks struct{}
+
+func (blanks) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	return len(p), nil
+}
+
+func TestReadBounds(t *testing.T) {
+	if _, err := Read("x", blanks{}); err == nil || !strings.Contains(err.Error(), "larger than") {
+		t.Errorf("an endless file: %v", err)
+	}
+	broken := errors.New("broken")
+	if _, err := Read("x", iotest.ErrReader(broken)); !errors.Is(err, broken) {
+		t.Errorf("a broken file: %v", err)
+	}
+}

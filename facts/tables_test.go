@@ -1,0 +1,264 @@
+package facts
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"stackpolicy/config"
+	"stackpolicy/internal/homemanager"
+	"stackpolicy/internal/systemd"
+	"stackpolicy/internal/unitfile"
+)
+
+var alice = Environment{
+	UID: 1000, Name: "alice", Home: "/home/alice", ConfigHome: "/home/alice/.config", RuntimeDir: "/run/user/1000",
+}
+
+func TestActivationState(t *testing.T) {
+	now := time.Now()
+	service := func(state string) *ActivationService { return &ActivationService{ActiveState: state} }
+	for name, tc := range map[string]struct {
+		begun   time.Time
+		ahead   int
+		service *ActivationService
+		want    string
+	}{
+		"nothing odd":                   {time.Time{}, 0, nil, "current"},
+		"the service is done":           {time.Time{}, 0, service("active"), "current"},
+		"the service came to its end":   {time.Time{}, 0, service("inactive"), "current"},
+		"the service runs":              {now, 1, service("activating"), "running"},
+		"the service failed":            {time.Time{}, 0, service("failed"), "failed"},
+		"the service failed half-way":   {now, 3, service("failed"), "failed"},
+		"new-home, the service is done": {now, 0, service("inactive"), "half-finished"},
+		"new-home a minute ago":         {now.Add(-time.Minute), 2, nil, "running"},
+		"new-home at the limit":         {now.Add(-activationLimit), 0, nil, "half-finished"},
+		"new-home long ago":             {now.Add(-time.Hour), 0, nil, "half-finished"},
+		"links ahead":                   {time.Time{}, 1, nil, "half-finished"},
+		"links ahead, service is done":  {time.Time{}, 1, service("active"), "half-finished"},
+	} {
+		if got := activationState(tc.begun, tc.ahead, now, tc.service); got != tc.want {
+			t.Errorf("%s: %s, want %s", name, got, tc.want)
+		}
+	}
+}
+
+func TestQuadletUnit(t *testing.T) {
+	for path, want := range map[string]string{
+		"/q/web.container": "web.service", "/q/web.kube": "web.service", "/q/data.volume": "data-volume.service",
+		"/q/net.network": "net-network.service", "/q/p.pod": "p-pod.service", "/q/i.image": "i-image.service", "/q/b.build": "b-build.service",
+		"/q/web@.container": "web@.service", "/q/web@one.container": "web@one.service", "/q/a.b.container": "a.b.service",
+		"/q/data@.volume":      "data@-volume.service",
+		"/q/sub/web.container": "web.service", "/q/web.container.d/10.conf": "", "/q/web.service": "", "/q/.container": "", "/q/container": "", "": "",
+	} {
+		if got := quadletUnit(path); got != want {
+			t.Errorf("quadletUnit(%q) = %q, want %q", path, got, want)
+		}
+	}
+}
+
+func TestMatch(t *testing.T) {
+	for _, tc := range []struct {
+		pattern, name string
+		want          bool
+	}{
+		{"homelab-*.service", "homelab-web.service", true},
+		{"homelab-*.service", "homelab-.service", true},
+		{"homelab-*.service", "homelab-web.timer", false},
+		{"*", ".hidden.service", true},
+		{"web?.service", "web1.service", true},
+		{"web[12].service", "web2.service", true},
+		{"web[^12].service", "web3.service", true},
+		{"web[!12].service", "web3.service", true},
+		{"web[!12].service", "web1.service", false},
+		{`a\x2db*`, `a\x2db.service`, true},
+		{`a\x2db*`, "ax2db.service", false},
+		{"web[", "web[", false},
+		{"web.service", "web.service.d", false},
+	} {
+		if got := match(tc.pattern, tc.name); got != tc.want {
+			t.Errorf("match(%q, %q) = %t", tc.pattern, tc.name, got)
+		}
+	}
+}
+
+func TestManagedUnits(t *testing.T) {
+	r := &run{env: alice, declared: map[string]string{
+		"/home/alice/.config/systemd/user/web.service":                    "/s/web.service",
+		"/home/alice/.config/systemd/user/both.service":                   "/s/both.service",
+		"/home/alice/.config/systemd/user/work@.service":                  "/s/work@.service",
+		"/home/alice/.config/systemd/user/web.service.d/a.conf":           "/s/a.conf",
+		"/home/alice/.config/systemd/user/default.target.wants/x.service": "/s/x.service",
+		"/home/alice/.config/systemd/user/README":                         "/s/README",
+		"/home/alice/.config/containers/systemd/quad.container":           "/s/quad.container",
+		"/home/alice/.config/containers/systemd/sub/vol.volume":           "/s/vol.volume",
+	}}
+	r.env.Config = config.Config{
+		Units:  []string{"lab-*.service", "both.service", "none-*.service", "absent.service", "work@two.service"},
+		Stacks: map[string]config.Stack{"stack": {Unit: "stack.service"}},
+	}
+	managed, patterns := r.managedUnits([]string{"lab-a.service", "lab-b.service", "both.service", "work@one.service", "work@two.service", "other.service"})
+	want := map[string]string{
+		"web.service": byHomeManager, "both.service": byHomeManager, "work@.service": byHomeManager, "work@one.service": byHomeManager,
+		"quad.service": byHomeManager, "vol-volume.service": byHomeManager, "lab-a.service": byConfig, "lab-b.service": byConfig,
+		"absent.service": byConfig, "stack.service": byConfig, "work@two.service": byConfig,
+	}
+	for name, by := range want {
+		if managed[name] != by {
+			t.Errorf("%s is managed by %q, want %q", name, managed[name], by)
+		}
+	}
+	for name := range managed {
+		if want[name] == "" {
+			t.Errorf("%s is managed by %q", name, managed[name])
+		}
+	}
+	wantPatterns := []Pattern{{"lab-*.service", 2}, {"both.service", 1}, {"none-*.service", 0}, {"absent.service", 1}, {"work@two.service", 1}}
+	if !slices.Equal(patterns, wantPatterns) {
+		t.Errorf("patterns %v, want %v", patterns, wantPatterns)
+	}
+}
+
+func TestOrigin(t *testing.T) {
+	r := &run{env: alice}
+	for path, want := range map[string]string{
+		"": "",
+		"/home/alice/.config/systemd/user/web.service":              originUser,
+		"/home/alice/.config/systemd/user/web.service.d/a.conf":     originUser,
+		"/home/alice/.config/containers/systemd/web.container":      originUser,
+		"/home/alice/.config/systemd/user.control/web.service":      originControl,
+		"/run/user/1000/systemd/user.control/web.service.d/50.conf": originControl,
+		"/run/user/1000/systemd/transient/run-1.service":            originRuntime,
+		"/run/user/1000/systemd/user/web.service":                   originRuntime,
+		"/run/user/1000/systemd/generator/web.service":              originGenerator,
+		"/run/user/1000/systemd/generator.early/web.service":        originGenerator,
+		"/run/user/1000/systemd/generator.late/web.service":         originGenerator,
+		"/run/systemd/user/web.service":                             originRuntime,
+		"/etc/systemd/user/web.service":                             originEtc,
+		"/etc/xdg/systemd/user/web.service":                         originEtc,
+		"/usr/lib/systemd/user/web.service":                         originDistribution,
+		"/lib/systemd/user/web.service":                             originDistribution,
+		"/home/alice/.local/share/systemd/user/web.service":         originOther,
+		"/home/alice/.config/systemd/user2/web.service":             originOther,
+		"/run/user/10001/systemd/user/web.service":                  originOther,
+		"/etcetera/web.service":                                     originOther,
+	} {
+		if got := r.origin(path); got != want {
+			t.Errorf("origin(%q) = %q, want %q", path, got, want)
+		}
+	}
+}
+
+func viewOf(u Unit, r *run) *view {
+	if r.doc == nil {
+		r.doc = &Document{Manager: &Manager{LoadedAt: time.Unix(1000, 0)}, CollectedAt: time.Unix(2000, 0)}
+	}
+	return &view{walker: &walker{run: r}, unit: &u}
+}
+
+func TestStateAgainstTheGeneration(t *testing.T) {
+	const target = "/nix/store/b-home-manager-files/web.service"
+	r := &run{env: alice, generation: &homemanager.Generation{Store: "/nix/store", Files: "/nix/store/b-home-manager-files"}}
+	for name, tc := range map[string]struct {
+		file unitfile.File
+		want string
+	}{
+		"gone":                       {unitfile.File{Kind: unitfile.Missing}, stateMissing},
+		"declared":                   {unitfile.File{Kind: unitfile.Symlink, FirstHop: target, Target: "/nix/store/u", Digest: "d"}, stateDeclared},
+		"target collected":           {unitfile.File{Kind: unitfile.Symlink, FirstHop: target}, stateDangling},
+		"mask":                       {unitfile.File{Kind: unitfile.Symlink, FirstHop: "/dev/null", Target: "/dev/null"}, stateMask},
+		"declared as a mask":         {unitfile.File{Kind: unitfile.Symlink, FirstHop: target, Target: "/dev/null"}, stateMask},
+		"folder":                     {unitfile.File{Kind: unitfile.Directory, Target: "/x", Directory: true}, stateDirectory},
+		"link to a folder":           {unitfile.File{Kind: unitfile.Symlink, FirstHop: "/x", Target: "/x", Directory: true}, stateDirectory},
+		"other generation":           {unitfile.File{Kind: unitfile.Symlink, FirstHop: "/nix/store/a-home-manager-files/web.service", Target: "/nix/store/u", Digest: "d"}, stateOther},
+		"other generation, dangling": {unitfile.File{Kind: unitfile.Symlink, FirstHop: "/nix/store/a-home-manager-files/web.service"}, stateDangling},
+		"foreign link":               {unitfile.File{Kind: unitfile.Symlink, FirstHop: "/nix/store/u", Target: "/nix/store/u", Digest: "d"}, stateForeign},
+		"unreadable":                 {unitfile.File{Kind: unitfile.Regular, Target: "/x"}, stateUnreadable},
+	} {
+		got, err := viewOf(Unit{}, r).state(tc.file, File{Role: roleFragment, DeclaredTarget: target})
+		if err != nil || got != tc.want {
+			t.Errorf("%s: %s, %v; want %s", name, got, err, tc.want)
+		}
+	}
+}
+
+func TestStateAsDeclaration(t *testing.T) {
+	for name, tc := range map[string]struct {
+		file unitfile.File
+		want string
+	}{
+		"own":            {unitfile.File{Kind: unitfile.Regular, Target: "/x", Digest: "d", UID: 1000, Mode: 0o644}, stateDeclared},
+		"root's":         {unitfile.File{Kind: unitfile.Regular, Target: "/x", Digest: "d", UID: 0, Mode: 0o644}, stateDeclared},
+		"another's":      {unitfile.File{Kind: unitfile.Regular, Target: "/x", Digest: "d", UID: 1001, Mode: 0o644}, stateUnsafe},
+		"group-writable": {unitfile.File{Kind: unitfile.Regular, Target: "/x", Digest: "d", UID: 1000, Mode: 0o664}, stateUnsafe},
+		"world-writable": {unitfile.File{Kind: unitfile.Symlink, Target: "/x", Digest: "d", UID: 1000, Mode: 0o646}, stateUnsafe},
+		"gone":           {unitfile.File{Kind: unitfile.Missing}, stateMissing},
+		"dangling":       {unitfile.File{Kind: unitfile.Symlink, FirstHop: "/x"}, stateDangling},
+		"mask":           {unitfile.File{Kind: unitfile.Symlink, Target: "/dev/null"}, stateMask},
+		"folder":         {unitfile.File{Kind: unitfile.Directory, Target: "/x", Directory: true}, stateDirectory},
+		"a FIFO":         {unitfile.File{Kind: unitfile.Other, Target: "/x", UID: 1000}, stateUnreadable},
+	} {
+		got, err := viewOf(Unit{ManagedBy: byConfig}, &run{env: alice}).state(tc.file, File{Role: roleFragment, Origin: originUser})
+		if err != nil || got != tc.want {
+			t.Errorf("%s: %s, %v; want %s", name, got, err, tc.want)
+		}
+	}
+}
+
+func TestReload(t *testing.T) {
+	loaded := File{Path: "/f", Role: roleFragment, Kind: unitfile.Symlink, Target: "/t", State: stateDeclared, DeclaredTarget: "/d", Effective: true, Loaded: true}
+	with := func(change func(*File)) File { f := loaded; change(&f); return f }
+	for name, tc := range map[string]struct {
+		file         File
+		loads, drops bool
+	}{
+		"nothing new":                  {loaded, false, false},
+		"declared and changed":         {with(func(f *File) { f.ChangedAfterLoad = true }), false, false},
+		"undeclared, loaded as it is":  {with(func(f *File) { f.State, f.DeclaredTarget = stateUndeclared, "" }), false, false},
+		"undeclared and changed":       {with(func(f *File) { f.State, f.DeclaredTarget, f.ChangedAfterLoad = stateUndeclared, "", true }), true, false},
+		"undeclared and not loaded":    {with(func(f *File) { f.State, f.DeclaredTarget, f.Loaded = stateUndeclared, "", false }), true, false},
+		"undeclared and overridden":    {with(func(f *File) { f.State, f.DeclaredTarget, f.Loaded, f.Effective = stateUndeclared, "", false, false }), false, false},
+		"local, identical":             {with(func(f *File) { f.State, f.ChangedAfterLoad = stateIdentical, true }), false, false},
+		"local, different":             {with(func(f *File) { f.State, f.ChangedAfterLoad = stateDifferent, true }), true, false},
+		"other generation, not loaded": {with(func(f *File) { f.State, f.ChangedAfterLoad = stateOther, true }), true, false},
+		"declared, gone":               {with(func(f *File) { f.State, f.Kind, f.Target, f.Effective = stateMissing, unitfile.Missing, "", false }), false, true},
+		"declared, dangling":           {with(func(f *File) { f.State, f.Target = stateDangling, "" }), false, true},
+		"declared, gone, not loaded":   {with(func(f *File) { f.State, f.Kind, f.Loaded, f.Effective = stateMissing, unitfile.Missing, false, false }), false, false},
+		"undeclared, gone": {with(func(f *File) {
+			f.State, f.Kind, f.DeclaredTarget, f.Effective = stateUndeclared, unitfile.Missing, "", false
+		}), false, false},
+		"foreign wants link": {with(func(f *File) {
+			f.Role, f.Of, f.State, f.Loaded, f.Origin = "wants", "default.target", stateUndeclared, false, originUser
+		}), true, false},
+		"wants link of what is not up": {with(func(f *File) {
+			f.Role, f.Of, f.State, f.Loaded, f.Origin = "wants", "none.target", stateUndeclared, false, originUser
+		}), false, false},
+		"distribution's wants link": {with(func(f *File) {
+			f.Role, f.Of, f.State, f.Loaded, f.Origin = "wants", "default.target", stateUndeclared, false, originDistribution
+		}), false, false},
+	} {
+		v := viewOf(Unit{Loaded: &Loaded{LoadState: "loaded", FragmentPath: "/f"}}, &run{env: alice, listed: map[string]systemd.Listed{"default.target": {}}})
+		v.files = []File{tc.file}
+		got := v.reload()
+		if (len(got.LoadsUndeclared) > 0) != tc.loads || (len(got.DropsDeclared) > 0) != tc.drops {
+			t.Errorf("%s: %+v, want loads %t, drops %t", name, *got, tc.loads, tc.drops)
+		}
+		v.justRead = true
+		if got := v.reload(); len(got.LoadsUndeclared)+len(got.DropsDeclared) != 0 {
+			t.Errorf("%s, read just now: %+v", name, *got)
+		}
+	}
+}
+
+func TestAfterLoad(t *testing.T) {
+	r := &run{doc: &Document{Manager: &Manager{LoadedAt: time.Unix(1000, 0)}, CollectedAt: time.Unix(2000, 0)}}
+	for want, at := range map[bool]time.Time{true: time.Unix(1000, 0).Add(-clockSlack), false: time.Unix(1000, 0).Add(-2 * clockSlack)} {
+		if got := r.afterLoad(at); got != want {
+			t.Errorf("afterLoad(%s) = %t", at, got)
+		}
+	}
+	r.doc.CollectedAt = time.Unix(900, 0) // the clock was set back
+	if !r.afterLoad(time.Unix(1, 0)) {
+		t.Error("a clock that was set back proves nothing, and doubt is a change")
+	}
+}

@@ -1,0 +1,92 @@
+package systemd
+
+import (
+	"context"
+	"fmt"
+
+	"stackpolicy/internal/systemd/wire"
+)
+
+// direct connects to the manager's own socket. Nil where it cannot be reached
+// (a socket knows no peer of another PID namespace), and where another manager
+// than this connection's is there.
+func (c *Conn) direct(ctx context.Context) *wire.Conn {
+	if c.private == "" || c.began == 0 {
+		return nil
+	}
+	w, err := wire.Dial(ctx, c.private)
+	if err != nil {
+		return nil
+	}
+	same := false
+	err = w.Ask(ctx, []wire.Call{get(string(managerPath), managerIface, began)}, func(_ int, b *wire.Body) error {
+		v, err := b.Variant()
+		same = v == c.began
+		return err
+	})
+	if err != nil || !same {
+		_ = w.Close()
+		return nil
+	}
+	return w
+}
+
+func get(path, iface, property string) wire.Call {
+	return wire.Call{
+		Destination: destination, Path: path, Interface: propertiesIface, Member: "Get",
+		Args: []string{iface, property},
+	}
+}
+
+// question is what a call asks about a unit.
+type question struct {
+	unit     int
+	property string // of its service part; "" is the Unit interface as a whole
+	last     bool   // about its unit
+}
+
+func questionsOf(names []string) (questions []question, calls []wire.Call) {
+	for i, name := range names {
+		path := string(unitPath(name))
+		questions = append(questions, question{unit: i, last: !isService(name)})
+		calls = append(calls, wire.Call{
+			Destination: destination, Path: path, Interface: propertiesIface, Member: "GetAll",
+			Args: []string{unitIface},
+		})
+		if !isService(name) {
+			continue
+		}
+		for k, property := range serviceProps {
+			questions = append(questions, question{i, property, k == len(serviceProps)-1})
+			calls = append(calls, get(path, serviceIface, property))
+		}
+	}
+	return questions, calls
+}
+
+// readUnits does what [Conn.Units] says.
+func readUnits(ctx context.Context, w *wire.Conn, names []string) ([]Unit, error) {
+	questions, calls := questionsOf(names)
+	units := make([]Unit, len(names))
+	var r reader
+	err := w.Ask(ctx, calls, func(i int, b *wire.Body) (err error) {
+		q := questions[i]
+		if q.property == "" {
+			r = reader{}
+			r.props, err = b.Properties(unitProps)
+		} else {
+			r.props[q.property], err = b.Variant()
+		}
+		if err != nil {
+			return unread(names[q.unit], q.property, err)
+		}
+		if q.last {
+			units[q.unit], err = r.unit(names[q.unit])
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ask the manager directly: %w", err)
+	}
+	return units, nil
+}

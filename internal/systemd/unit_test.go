@@ -1,0 +1,114 @@
+package systemd
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestEscape(t *testing.T) {
+	for in, want := range map[string]string{
+		"alice": "alice", "a.b": "a.b", ".a": `\x2ea`, "a-b": `a\x2db`, "a/b": "a-b", "a b": `a\x20b`,
+		`a\b`: `a\x5cb`, "ä": `\xc3\xa4`, "a:_1": "a:_1", "a@b": `a\x40b`, "": "",
+	} {
+		if got := Escape(in); got != want {
+			t.Errorf("Escape(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestUnitPath(t *testing.T) {
+	for in, want := range map[string]string{
+		"web.service": "web_2eservice", "1.service": "_31_2eservice", "a1.service": "a1_2eservice",
+		"web@one.service": "web_40one_2eservice", `a\x2db.timer`: "a_5cx2db_2etimer", "A-_b.path": "A_2d_5fb_2epath",
+	} {
+		got := unitPath(in)
+		if string(got) != "/org/freedesktop/systemd1/unit/"+want || !got.IsValid() {
+			t.Errorf("unitPath(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestSpan(t *testing.T) {
+	for in, want := range map[uint64]time.Duration{
+		0: 0, 1: time.Microsecond, 90e6: 90 * time.Second, math.MaxUint64: -1, math.MaxInt64: -1, math.MaxInt64 / 1000: -1,
+		math.MaxInt64/1000 - 1: (math.MaxInt64/1000 - 1) * time.Microsecond,
+	} {
+		if got := span(in); got != want {
+			t.Errorf("span(%d) = %d, want %d", in, got, want)
+		}
+	}
+}
+
+func TestUsec(t *testing.T) {
+	if !usec(0).IsZero() {
+		t.Error("0 is a time")
+	}
+	if got, want := usec(1_500_000), time.Unix(1, 500_000_000).UTC(); !got.Equal(want) {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// TestReaderTellsWhatIsWrong: a partial answer is never taken for a whole one.
+func TestReaderTellsWhatIsWrong(t *testing.T) {
+	r := reader{props: map[string]any{
+		"Id": "web.service", "Names": "not a list", "NeedDaemonReload": true, "ActiveEnterTimestamp": int64(1), "UpheldBy": 1,
+	}}
+	u := unitFrom(&r)
+	if u.ID != "web.service" || !u.NeedDaemonReload {
+		t.Errorf("what is right was not read: %+v", u)
+	}
+	err := r.err("it")
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, key := range []string{"LoadState", "Names", "ActiveEnterTimestamp", "UpheldBy"} {
+		if !strings.Contains(err.Error(), key) {
+			t.Errorf("%s is not named: %v", key, err)
+		}
+	}
+	if strings.Contains(err.Error(), "NeedDaemonReload") {
+		t.Errorf("named although right: %v", err)
+	}
+}
+
+func TestUpheldByIsNewer(t *testing.T) {
+	r := reader{props: map[string]any{}}
+	if unitFrom(&r); strings.Contains(r.err("it").Error(), "UpheldBy") {
+		t.Error("its absence is an error")
+	}
+}
+
+func TestExecs(t *testing.T) {
+	row := func(more ...any) []any {
+		return append(more, uint64(0), uint64(0), uint64(0), uint64(0), uint32(0), int32(0), int32(0))
+	}
+	for name, tc := range map[string]struct {
+		value any
+		want  []Exec
+		wrong bool
+	}{
+		"none":        {[][]any{}, nil, false},
+		"two":         {[][]any{row("/a", []string{"a", "b"}, true), row("/c", []string{"c"}, false)}, []Exec{{"/a", []string{"a", "b"}, true}, {"/c", []string{"c"}, false}}, false},
+		"short row":   {[][]any{{"/a", []string{"a"}}}, nil, true},
+		"wrong argv":  {[][]any{row("/a", "a", true)}, []Exec{{"/a", nil, true}}, true},
+		"wrong type":  {"text", nil, true},
+		"not present": {nil, nil, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := reader{props: map[string]any{}}
+			if tc.value != nil {
+				r.props["ExecStart"] = tc.value
+			}
+			if d := cmp.Diff(tc.want, execs(&r, "ExecStart")); d != "" {
+				t.Errorf("-want +got\n%s", d)
+			}
+			if got := r.err("it") != nil; got != tc.wrong {
+				t.Errorf("an error: %t, want %t", got, tc.wrong)
+			}
+		})
+	}
+}

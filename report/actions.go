@@ -1,0 +1,56 @@
+package report
+
+import (
+	"slices"
+	"strings"
+
+	"stackpolicy/enforce"
+)
+
+// actions writes what was done, or would be.
+func (p *printer) actions(actions []enforce.Action) {
+	if len(actions) == 0 {
+		return
+	}
+	heading := "actions"
+	if slices.ContainsFunc(actions, func(a enforce.Action) bool { return a.Status == enforce.Planned }) {
+		heading = "actions that --enforce would run"
+	}
+	p.heading(heading)
+	for _, a := range actions {
+		p.action(a)
+	}
+	p.line("")
+}
+
+func (p *printer) action(a enforce.Action) {
+	what := a.Action
+	if a.Subject != enforce.Host {
+		what += " " + a.Subject
+	}
+	if a.Status != enforce.Planned {
+		what += ": " + a.Status
+	}
+	if a.Message != "" {
+		what += ", " + strings.ReplaceAll(a.Message, "\n", "; ")
+	}
+	p.paragraph(2, "", what)
+	p.paragraph(4, "for ", strings.Join(reasons(a.Reasons), "; "))
+}
+
+// reasons names the units by invariant: "loaded_is_current of a.service, …".
+func reasons(list []enforce.Reason) []string {
+	of := map[string][]string{}
+	var order []string
+	for _, r := range list {
+		if of[r.Invariant] == nil {
+			order = append(order, r.Invariant)
+		}
+		of[r.Invariant] = append(of[r.Invariant], r.Subject)
+	}
+	out := []string{}
+	for _, i := range order {
+		out = append(out, i+" of "+strings.Join(of[i], ", "))
+	}
+	return out
+}

@@ -1,0 +1,84 @@
+package report
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"stackpolicy/audit"
+	"stackpolicy/decide"
+)
+
+// hole is one thing that could not be looked at, and what stays undecided for
+// want of it.
+type hole struct {
+	collector, reason string
+	invariants        []string
+}
+
+// gaps writes each reason once, whatever number of invariants it leaves
+// undecided.
+func (p *printer) gaps(gaps []audit.Gap, unseen []decide.Decision) {
+	list := holes(gaps, unseen)
+	if len(list) == 0 {
+		return
+	}
+	p.heading("not looked at")
+	for _, h := range list {
+		p.paragraph(2, p.verdict(unknown), h.collector)
+		for _, l := range strings.Split(h.reason, "\n") {
+			p.paragraph(4, "", l)
+		}
+		if len(h.invariants) > 0 {
+			p.paragraph(4, "not decided: ", strings.Join(h.invariants, ", "))
+		}
+		if next := look(h.collector); next != "" {
+			p.paragraph(4, p.paint("next:", text.FgCyan)+" ", "ask it yourself: "+next)
+		}
+	}
+	p.line("")
+}
+
+// holes joins gaps with the decisions that name their collector. A decision
+// whose collector says that all is well is a hole of its own.
+func holes(gaps []audit.Gap, unseen []decide.Decision) []hole {
+	var list []hole
+	for _, g := range gaps {
+		list = append(list, hole{collector: g.Collector, reason: shorten(g, gaps)})
+	}
+	for _, d := range unseen {
+		collector, _ := d.Evidence["collector"].(string)
+		i := slices.IndexFunc(list, func(h hole) bool { return h.collector == collector })
+		if i < 0 {
+			i, list = len(list), append(list, hole{collector: collector, reason: d.Message})
+		}
+		list[i].invariants = append(list[i].invariants, d.Invariant)
+	}
+	return list
+}
+
+// shorten leaves out the reason of another collector that stands there itself.
+func shorten(g audit.Gap, gaps []audit.Gap) string {
+	for _, other := range gaps {
+		if other.Collector != g.Collector && other.Error != "" {
+			if before, ok := strings.CutSuffix(g.Error, ": "+other.Error); ok {
+				return before
+			}
+		}
+	}
+	return g.Error
+}
+
+// look is how to ask what a collector asks, by hand.
+func look(collector string) string {
+	switch collector {
+	case "systemd":
+		return "`systemctl --user is-system-running`"
+	case "podman":
+		return "`podman ps --all`"
+	case "home-manager":
+		return "`ls -l ~/.local/state/home-manager/gcroots ~/.local/state/nix/profiles`"
+	}
+	return ""
+}

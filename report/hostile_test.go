@@ -1,0 +1,179 @@
+package report
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"stackpolicy/audit"
+	"stackpolicy/decide"
+	"stackpolicy/enforce"
+)
+
+// nasty are strings that mean to move a cursor, to hide text, or to break a
+// line.
+var nasty = []string{
+	"\x1b[2J\x1b[1;1H all is well",
+	"\x1b]0;title\x07",
+	"\u009b31m and \x9b31m", // C1, as a rune and as a byte
+	"one\ntwo\r\nthree\rfour\ttab\vfeed\f",
+	"\u202egpj.exe \u2066isolated\u2069 \u200fright",
+	"bad \xff\xfe\xc3( bytes",
+	"zero\u200bwidth\u200djoiner\ufeff soft\u00adhyphen",
+	"filler\u3164\u115f\uffa0 variation\ufe0f tag\U000e0041",
+	"line\u2028separator\u2029paragraph\u0085next",
+	"wide 没有这样的文件或目录没有这样的文件或目录没有这样的文件或目录没有这样的文件或目录没有这样的文件或目录 end",
+	"wide without a space:没有这样的文件或目录没有这样的文件或目录没有这样的文件或目录没有这样的文件或目录",
+	strings.Repeat("a-very-long-word-", 12),
+	"`an unclosed command that is long enough to be broken somewhere, is it not, or is it",
+	"\x7fdelete\x00null",
+	"%s %d %!v(MISSING)",
+}
+
+// hostile has every nasty string in every place that takes one from outside.
+func hostile() *audit.Report {
+	r := reported(2)
+	for _, s := range nasty {
+		d := blocked("file_declared", s, "page", s)
+		d.Evidence["appeared_after"] = s
+		r.Decisions = append(r.Decisions, d, unseen(s, "units", s, s), unseen("x", "units", "podman", s), toHeal(s, audit.OutcomePlanned))
+		r.Gaps = append(r.Gaps, audit.Gap{Collector: s, Error: s})
+		r.Actions = append(r.Actions, enforce.Action{
+			Action: "restart", Subject: s, Status: enforce.Failed, Message: s, Reasons: []enforce.Reason{{Invariant: s, Subject: s}},
+		})
+	}
+	return r
+}
+
+// harmless checks text for what no terminal or log may get to see, and that no
+// line is wider than it should be.
+func harmless(t *testing.T, out []byte, width int) {
+	t.Helper()
+	if !utf8.Valid(out) {
+		t.Error("invalid UTF-8")
+	}
+	for _, r := range string(out) {
+		if r != '\n' && !shown(r) && r != ' ' {
+			t.Errorf("%U in the output", r)
+		}
+	}
+	for line := range strings.Lines(string(out)) {
+		line = strings.TrimSuffix(line, "\n")
+		if columns(line) > width && breakable(line, width) {
+			t.Errorf("%d columns, want at most %d: %q", columns(line), width, line)
+		}
+		if strings.TrimRight(line, " ") != line {
+			t.Errorf("blanks at the end: %q", line)
+		}
+	}
+}
+
+var label = regexp.MustCompile(`^ *(?:next: |for |not decided: |\d+\. |[a-z_]+: |(?:PAGE|UNKNOWN|TICKET|HEAL|HEALED|CRITICAL) +)?`)
+
+// breakable: a line that is too wide holds more than one word after its
+// label, or a word that has no business on one line.
+func breakable(line string, _ int) bool {
+	rest := line[len(label.FindString(line)):]
+	return strings.Contains(rest, " ") || columns(rest) != utf8.RuneCountInString(rest)
+}
+
+func uncolored(s string) string { return regexp.MustCompile(`\x1b\[[0-9;]*m`).ReplaceAllString(s, "") }
+
+func TestOtherWritersAreHarmless(t *testing.T) {
+	for _, width := range []int{40, 80, 120} {
+		var out bytes.Buffer
+		o := Options{Width: width, Steps: func(d decide.Decision) []string { return []string{d.Message, d.Subject} }}
+		var list []Explanation
+		var invariants []decide.Invariant
+		for _, s := range nasty {
+			d := blocked("file_declared", "web.service", "page", s)
+			d.Evidence = map[string]any{"expected": s, "found": []any{s}, "a_key_that_is_really_quite_long_for_a_key": s}
+			inv := decide.Invariant{ID: "file_declared", Title: s, Description: s, Class: "stack", Severity: "page"}
+			list, invariants = append(list, Explanation{d, inv}), append(invariants, inv)
+		}
+		if err := Explain(&out, list, o); err != nil {
+			t.Fatal(err)
+		}
+		if err := Invariants(&out, invariants, o); err != nil {
+			t.Fatal(err)
+		}
+		harmless(t, out.Bytes(), width)
+	}
+}
+
+func TestClean(t *testing.T) {
+	cases := map[string]struct{ in, want string }{
+		"plain":           {"web.service: ok", "web.service: ok"},
+		"other scripts":   {"größe 文件 файл", "größe 文件 файл"},
+		"escape":          {"\x1b[31m", `\x1b[31m`},
+		"newline":         {"a\nb\r\tc", `a\x0ab\x0d\x09c`},
+		"C1 rune":         {"\u009b31m", `\u009b31m`},
+		"C1 byte":         {"\x9b31m", `\x9b31m`},
+		"bidi override":   {"a\u202eb", `a\u202eb`},
+		"zero width":      {"a\u200bb\ufeff", `a\u200bb\ufeff`},
+		"hangul filler":   {"a\u3164", `a\u3164`},
+		"variation":       {"a\ufe0f", `a\ufe0f`},
+		"tag":             {"a\U000e0041", `a\ue0041`},
+		"no-break space":  {"a\u00a0b", `a\u00a0b`},
+		"delete":          {"\x7f", `\x7f`},
+		"invalid":         {"\xff", `\xff`},
+		"replacement":     {"\ufffd", "\ufffd"},
+		"combining":       {"e\u0301", "e\u0301"},
+		"systemd's own":   {`dev-disk-by\x2duuid.device`, `dev-disk-by\x2duuid.device`},
+		"a cut-off rune":  {"a\xe6\x96", `a\xe6\x96`},
+		"nothing":         {"", ""},
+		"blanks are kept": {"a  b ", "a  b "},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := Clean(c.in); got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func FuzzClean(f *testing.F) {
+	for _, s := range nasty {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got := Clean(s)
+		if !utf8.ValidString(got) {
+			t.Errorf("Clean(%q) is no valid UTF-8: %q", s, got)
+		}
+		for _, r := range got {
+			if r != ' ' && !shown(r) || unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+				t.Errorf("Clean(%q) holds %U", s, r)
+			}
+		}
+		if again := Clean(got); again != got {
+			t.Errorf("Clean of %q is %q", got, again)
+		}
+	})
+}
+
+// FuzzWrap: nothing is lost, and only single words are too wide.
+func FuzzWrap(f *testing.F) {
+	for _, s := range nasty {
+		f.Add(s, 40)
+	}
+	f.Add("run `systemctl --user daemon-reload` and `` then ` again", 20)
+	f.Fuzz(func(t *testing.T, s string, room int) {
+		s = Clean(s)
+		room = 20 + (room&0xff)%100
+		squeeze := func(s string) string { return strings.ReplaceAll(s, " ", "") }
+		lines := wrap(s, room)
+		if got := strings.Join(lines, ""); squeeze(got) != squeeze(s) {
+			t.Errorf("wrap(%q, %d) = %q", s, room, lines)
+		}
+		for _, l := range lines {
+			if columns(l) > room && strings.Contains(strings.TrimLeft(l, " "), " ") {
+				t.Errorf("wrap(%q, %d) has the line %q", s, room, l)
+			}
+		}
+	})
+}

@@ -1,0 +1,180 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stackpolicy/audit"
+	"stackpolicy/decide"
+	"stackpolicy/enforce"
+)
+
+// TestJSONIsTheContract: every documented key is there, and no other; lists
+// are empty, not null.
+func TestJSONIsTheContract(t *testing.T) {
+	full := reported(2, blocked("file_declared", "web.service", "page", "gone"))
+	full.Decisions[0].Waiver = &decide.Waiver{Reason: "known", Until: time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC)}
+	full.Gaps = []audit.Gap{{Collector: "podman", Error: "silent"}}
+	full.Actions = []enforce.Action{reload(enforce.Done, "", "web.service")}
+	top := map[string][]string{
+		"":          {"schema", "collected_at", "mode", "policy", "exit_code", "gaps", "decisions", "actions"},
+		"policy":    {"digest", "invariants"},
+		"gaps":      {"collector", "error"},
+		"decisions": {"invariant", "subject", "effect", "severity", "message", "evidence", "runbook", "waiver", "outcome"},
+		"actions":   {"action", "subject", "reasons", "status", "message", "duration_ms"},
+	}
+	got := decoded(t, full)
+	for key, want := range top {
+		at := got
+		if list, ok := got[key].([]any); ok {
+			at = list[0].(map[string]any)
+		} else if key != "" {
+			at = got[key].(map[string]any)
+		}
+		if d := cmp.Diff(want, keys(at), cmp.Transformer("sorted", sorted)); d != "" {
+			t.Errorf("keys of %q -want +got\n%s", key, d)
+		}
+	}
+	waiver := got["decisions"].([]any)[0].(map[string]any)["waiver"]
+	if want := map[string]any{"reason": "known", "until": "2026-04-01T00:00:00Z"}; !reflect.DeepEqual(waiver, want) {
+		t.Errorf("waiver: got %v, want %v", waiver, want)
+	}
+	empty := decoded(t, reported(0, []decide.Decision{}...))
+	for _, list := range []string{"gaps", "actions"} {
+		if l, ok := empty[list].([]any); !ok || len(l) != 0 {
+			t.Errorf("%s: got %v, want an empty list", list, empty[list])
+		}
+	}
+}
+
+func decoded(t *testing.T, r *audit.Report) map[string]any {
+	t.Helper()
+	var out bytes.Buffer
+	if err := writeJSON(&out, r, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]any
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func keys(m map[string]any) []string {
+	var list []string
+	for k := range m {
+		list = append(list, k)
+	}
+	return list
+}
+
+func sorted(list []string) []string { return slices.Sorted(slices.Values(list)) }
+
+// TestJSONIsHarmlessAndFaithful: nothing in it moves a cursor, and it reads
+// back as what it was.
+func TestJSONIsHarmlessAndFaithful(t *testing.T) {
+	var out bytes.Buffer
+	if err := JSON(&out, nasty); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range out.String() {
+		if r != '\n' && r != ' ' && !shown(r) {
+			t.Errorf("%U in the output", r)
+		}
+	}
+	var got []string
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range nasty {
+		if want = string([]rune(want)); got[i] != want { // each invalid byte is one U+FFFD
+			t.Errorf("got %q, want %q", got[i], want)
+		}
+	}
+}
+
+func TestFormatNamed(t *testing.T) {
+	if f, err := FormatNamed("json"); err != nil || f.Name != "json" {
+		t.Errorf("got %v, %v", f, err)
+	}
+	_, err := FormatNamed("yaml")
+	if want := `unknown output format "yaml"; there are: table, json`; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+func TestExplain(t *testing.T) {
+	rule, err := os.ReadFile("testdata/rule.rego")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inv := decide.Invariant{
+		ID: "file_declared", Title: "the file on disk is the declared link", Class: "provenance", Severity: "page",
+		Description: "Every unit file that is declared\nstands where it is declared, as the link Home Manager made.\n",
+		File:        "invariants/file_declared/file_declared.rego", Line: 21, Text: string(rule),
+	}
+	d := blocked("file_declared", "web.service", "page", "web.service is declared, but gone from disk")
+	d.Evidence = map[string]any{
+		"case": "missing", "expected": "/nix/store/jk9dr441xdi76mbfgr3iy3s88kw1qdzs-home-manager-files/.config/systemd/user/web.service",
+		"found": "missing", "mode": "", "owner": json.Number("-1"), "reasons": []any{"a", "b"},
+	}
+	list := []Explanation{{d, inv}, {allowed("file_declared", "files.service"), inv}}
+	var out bytes.Buffer
+	if err := Explain(&out, list, Options{Width: 80, Steps: func(d decide.Decision) []string {
+		if d.Effect == "allow" {
+			return nil
+		}
+		return steps(d)
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "explain.txt", out.Bytes())
+}
+
+func TestExplainOfNothing(t *testing.T) {
+	var out bytes.Buffer
+	if err := Explain(&out, nil, Options{}); err != nil || out.String() != "Every invariant holds; there is nothing to explain.\n" {
+		t.Errorf("got %q, %v", out.String(), err)
+	}
+}
+
+func TestInvariants(t *testing.T) {
+	list := []decide.Invariant{
+		{ID: "linger_enabled", Title: "linger is on", Class: "host", Severity: "page"},
+		{ID: "loaded_is_current", Title: "what is loaded is what is on disk", Class: "provenance", Severity: "ticket", Actions: []string{"daemon-reload"}},
+	}
+	var out bytes.Buffer
+	if err := Invariants(&out, list, Options{Width: 80}); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "invariants.txt", out.Bytes())
+}
+
+func TestPolicyTests(t *testing.T) {
+	r := decide.TestReport{
+		Results: []decide.TestResult{
+			{Name: "a_test.test_holds", File: "a_test.rego", Line: 3, Status: decide.StatusPass},
+			{Name: "a_test.test_broken", File: "a_test.rego", Line: 9, Status: decide.StatusFail,
+				Message: "a_test.rego:11: findings == {\"x\"}\n\tfindings is \x1b[31mset()\n\n"},
+			{Name: "a_test.test_errs", File: "a_test.rego", Line: 20, Status: decide.StatusError, Message: "to_number: no number"},
+			{Name: "a_test.todo_test_later", File: "a_test.rego", Line: 30, Status: decide.StatusSkip, Message: "skipped by its name"},
+		},
+		Coverage: []decide.Coverage{{File: "a.rego", Percent: 50, NotCovered: []int{3, 7, 8, 9, 12}}, {File: "b.rego", Percent: 100}},
+		Percent:  75,
+	}
+	for name, verbose := range map[string]bool{"tests": false, "tests_verbose": true} {
+		var out bytes.Buffer
+		if err := PolicyTests(&out, r, 80, verbose, Options{Width: 80}); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, name+".txt", out.Bytes())
+		harmless(t, out.Bytes(), 80)
+	}
+}
