@@ -292,7 +292,8 @@ func TestGhost(t *testing.T) {
 // the artifact, and an old mtime on it hides nothing.
 func TestQuadlet(t *testing.T) {
 	const source = ".config/containers/systemd/cache.container"
-	const text = "[Container]\nImage=localhost/none:1\n[Service]\nExecStart=\nExecStart=/bin/sleep 600\nType=exec\nNotifyAccess=none\n"
+	// It is never started: that default.target wants it keeps it in memory.
+	const text = "[Container]\nImage=localhost/none:1\n[Install]\nWantedBy=default.target\n[Service]\nNice=3\n"
 	systems(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, map[string]string{source: text})
 		s.quadletGenerator()
@@ -300,7 +301,6 @@ func TestQuadlet(t *testing.T) {
 		if got := s.property("cache.service", "SourcePath"); got != filepath.Join(s.Home, source) {
 			t.Fatalf("SourcePath=%s: no quadlet generator", got)
 		}
-		s.systemctl("start", "cache.service")
 		settle()
 		s.want("before", s.eval(), 0)
 		s.do(s.Activate(map[string]string{source: text + "Nice=1\n"}))
@@ -322,9 +322,11 @@ func TestQuadlet(t *testing.T) {
 // of these: podman has one since 4.4, and the host's may be older. It is the
 // manager that runs it and that reads SourcePath=.
 const standInGenerator = `#!/bin/sh
+mkdir -p "$1/default.target.wants"
 for source in "$HOME"/.config/containers/systemd/*.container; do
-	name=$(basename "$source" .container)
-	{ printf '[Unit]\nSourcePath=%s\n' "$source"; sed -n '/^\[Service\]/,$p' "$source"; } >"$1/$name.service"
+	name=$(basename "$source" .container).service
+	{ printf '[Unit]\nSourcePath=%s\n' "$source"; sed -n '/^\[Service\]/,$p' "$source"; echo ExecStart=/bin/true; } >"$1/$name"
+	ln -s "../$name" "$1/default.target.wants/$name"
 done
 `
 

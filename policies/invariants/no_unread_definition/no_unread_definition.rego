@@ -59,6 +59,7 @@ problem contains {
 	unit.managed_by != ""
 	some file in unit.files
 	file.effective
+	file.target != ""
 	not file.loaded
 	loaded_path := loaded_from(file.role, unit.loaded.fragment_path, unit.loaded.source_path)
 	not outranked(file.path, loaded_path, input.manager.unit_path)
