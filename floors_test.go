@@ -16,6 +16,7 @@ import (
 // floors of the house, lowest first. A package imports only from lower ones;
 // those of one floor do not know each other.
 var floors = [][]string{
+	{"internal/systemd/wire"},
 	{"internal/unitfile", "internal/systemd", "internal/podman", "internal/homemanager", "policies", "schemas", "units"},
 	{"config"},
 	{"facts"},

@@ -41,15 +41,18 @@ func (a Audit) Run(ctx context.Context) (*Report, error) {
 	}
 	r := a.report(first, units)
 	r.Actions = enforce.Plan(r.Decisions)
-	if a.Manager == nil {
+	if a.acts() {
+		a.enforce(ctx, r, first, units)
+	} else {
 		r.Actions = a.enforcer().Preview(r.Actions, first)
-	} else if err := a.enforce(ctx, r, first, units); err != nil {
-		return nil, err
 	}
 	setOutcomes(r)
 	r.ExitCode = ExitCode(r.Gaps, r.Decisions)
 	return r, nil
 }
+
+// acts: on the live system alone, and only with someone to act.
+func (a Audit) acts() bool { return a.Manager != nil && a.Document == nil }
 
 func (a Audit) observe(ctx context.Context) (enforce.Observation, error) {
 	doc := a.Document
@@ -65,7 +68,7 @@ func (a Audit) observe(ctx context.Context) (enforce.Observation, error) {
 
 func (a Audit) report(o enforce.Observation, units []string) *Report {
 	mode := config.Observe
-	if a.Manager != nil {
+	if a.acts() {
 		mode = config.Enforce
 	}
 	r := &Report{
@@ -84,14 +87,16 @@ func (a Audit) enforcer() enforce.Enforcer {
 }
 
 // enforce acts, looks again, and adds to the report what only then came up.
-func (a Audit) enforce(ctx context.Context, r *Report, first enforce.Observation, units []string) error {
+// When it cannot look again, nothing counts as healed.
+func (a Audit) enforce(ctx context.Context, r *Report, first enforce.Observation, units []string) {
 	r.Actions = a.enforcer().Run(ctx, r.Actions, first)
 	if !slices.ContainsFunc(r.Actions, func(x enforce.Action) bool { return x.Status != enforce.Refused }) {
-		return nil // nothing was touched
+		return // nothing was touched
 	}
 	after, err := a.observe(ctx)
 	if err != nil {
-		return err
+		r.Gaps = append(r.Gaps, Gap{"audit", "could not look again after acting: " + err.Error()})
+		return
 	}
 	r.after = about(after.Result.Decisions, units)
 	r.Gaps = mergeGaps(r.Gaps, gaps(after))
@@ -102,20 +107,22 @@ func (a Audit) enforce(ctx context.Context, r *Report, first enforce.Observation
 			r.Decisions = append(r.Decisions, d)
 		}
 	}
-	return nil
 }
 
-// standsIn: the same invariant already had a finding on the same subject.
+// standsIn: the same invariant already had a finding on the same subject that
+// was as bad.
 func standsIn(decisions []decide.Decision, d decide.Decision) bool {
 	return slices.ContainsFunc(decisions, func(x decide.Decision) bool {
-		return x.Invariant == d.Invariant && x.Subject == d.Subject && x.Effect != "allow"
+		same := x.Invariant == d.Invariant && x.Subject == d.Subject && x.Effect != "allow"
+		return same && worse(statusOf(x), statusOf(d)) == statusOf(x)
 	})
 }
 
+// actionNames are the kinds of actions that were tried.
 func actionNames(actions []enforce.Action) string {
 	var names []string
 	for _, a := range actions {
-		if a.Status == enforce.Done && !slices.Contains(names, a.Action) {
+		if a.Status != enforce.Refused && !slices.Contains(names, a.Action) {
 			names = append(names, a.Action)
 		}
 	}

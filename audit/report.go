@@ -40,7 +40,7 @@ type Report struct {
 	Decisions   []decide.Decision `json:"decisions" jsonschema:"every invariant on every subject, as decided on the facts as first collected, allows included"`
 	Actions     []enforce.Action  `json:"actions"`
 
-	after []decide.Decision // decided again after acting; nil when nothing was done
+	after []decide.Decision // decided again after acting; nil when nothing was done, or it could not be
 }
 
 // Policy is what the report was decided by.
@@ -77,9 +77,11 @@ func gaps(o enforce.Observation) []Gap {
 	return list
 }
 
+// mergeGaps adds the gaps of a second look. A collector that fails twice may
+// do so in other words, and is one gap; the configuration's are told apart.
 func mergeGaps(a, b []Gap) []Gap {
 	for _, g := range b {
-		if !slices.ContainsFunc(a, func(x Gap) bool { return x.Collector == g.Collector }) {
+		if !slices.ContainsFunc(a, func(x Gap) bool { return x == g || x.Collector == g.Collector && g.Collector != "config" }) {
 			a = append(a, g)
 		}
 	}
@@ -110,7 +112,7 @@ func (r *Report) outcome(a enforce.Action, d decide.Decision) string {
 		return OutcomePlanned
 	case a.Status == enforce.Refused:
 		return OutcomeRefused
-	case a.Status == enforce.Done && !stillFound(r.after, d):
+	case a.Status == enforce.Done && r.after != nil && !stillFound(r.after, d):
 		return OutcomeHealed
 	}
 	return OutcomeHealFailed

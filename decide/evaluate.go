@@ -113,7 +113,7 @@ func (e *evaluation) invariant(ctx context.Context, inv *Invariant) []Decision {
 	if err != nil {
 		return append(decisions, inv.undecided(fmt.Errorf("%s: %w", inv.File, err)))
 	}
-	return append(decisions, e.allows(inv, decisions)...)
+	return e.withAllows(inv, decisions)
 }
 
 // ask evaluates an invariant's rule within its time limit.
@@ -173,15 +173,16 @@ func (inv *Invariant) unknown(message string, evidence map[string]any) Decision 
 	}
 }
 
-// allows are the subjects of the invariant's class for which the rule found
-// nothing. The host is allowed only when it found nothing at all.
-func (e *evaluation) allows(inv *Invariant, findings []Decision) []Decision {
+// withAllows adds to an invariant's findings the subjects of its class for
+// which the rule found nothing. The host is allowed only when it found nothing
+// at all.
+func (e *evaluation) withAllows(inv *Invariant, findings []Decision) []Decision {
 	found := map[string]bool{}
 	for _, d := range findings {
 		found[d.Subject] = true
 	}
 	asked := e.askedOf(inv, len(findings) > 0)
-	decisions := make([]Decision, 0, len(asked))
+	decisions := slices.Grow(findings, len(asked))
 	for _, subject := range asked {
 		if !found[subject] {
 			decisions = append(decisions, Decision{

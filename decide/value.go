@@ -3,6 +3,7 @@ package decide
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,13 +16,20 @@ import (
 // without the detour through text, which costs more than most rules do. One
 // difference: an absent list or map is empty, never null, as the schema says.
 func toValue(doc *facts.Document) ast.Value {
-	c := converter{fields: map[reflect.Type][]field{}}
-	return c.value(reflect.ValueOf(*doc))
+	return newConverter().term(reflect.ValueOf(doc)).Value
 }
 
-// converter remembers each struct's fields, and each key's term.
+// converter remembers each struct's fields, and the term of each text: of the
+// texts in a document, six in seven are there already.
 type converter struct {
 	fields map[reflect.Type][]field
+	texts  map[string]*ast.Term
+	items  [][2]*ast.Term // of the objects being made, the innermost last
+	time   []byte
+}
+
+func newConverter() *converter {
+	return &converter{fields: map[reflect.Type][]field{}, texts: map[string]*ast.Term{}}
 }
 
 type field struct {
@@ -30,60 +38,97 @@ type field struct {
 	omitEmpty bool
 }
 
-func (c *converter) value(v reflect.Value) ast.Value {
+func (c *converter) term(v reflect.Value) *ast.Term {
 	switch v.Kind() {
 	case reflect.Bool:
-		return ast.Boolean(v.Bool())
+		return ast.InternedTerm(v.Bool())
 	case reflect.String:
-		return ast.String(v.String())
+		return c.text(v.String())
 	case reflect.Int, reflect.Int64, reflect.Int32:
-		return ast.InternedTerm(int(v.Int())).Value
+		return ast.InternedTerm(v.Int())
 	case reflect.Float64:
-		return ast.FloatNumberTerm(v.Float()).Value
+		return ast.FloatNumberTerm(v.Float())
 	case reflect.Pointer:
 		if v.IsNil() {
-			return ast.NullValue
+			return ast.InternedNullTerm
 		}
-		return c.value(v.Elem())
+		return c.term(v.Elem())
 	case reflect.Slice:
 		return c.list(v)
 	case reflect.Map:
 		return c.mapping(v)
 	case reflect.Struct:
-		if t, ok := v.Interface().(time.Time); ok {
-			return ast.String(t.Format(time.RFC3339Nano))
+		if t, ok := reflect.TypeAssert[time.Time](v); ok {
+			c.time = t.AppendFormat(c.time[:0], time.RFC3339Nano)
+			return c.text(string(c.time))
 		}
 		return c.object(v)
 	}
 	panic(fmt.Sprintf("decide: a fact of kind %s", v.Kind()))
 }
 
-func (c *converter) list(v reflect.Value) ast.Value {
+func (c *converter) text(s string) *ast.Term {
+	term, known := c.texts[s]
+	if !known {
+		term = ast.StringTerm(s)
+		c.texts[s] = term
+	}
+	return term
+}
+
+func (c *converter) list(v reflect.Value) *ast.Term {
+	if v.Len() == 0 {
+		return ast.InternedEmptyArray
+	}
 	terms := make([]*ast.Term, v.Len())
+	if len(terms) <= longList {
+		c.fill(terms, v, 0)
+		return ast.ArrayTerm(terms...)
+	}
+	parts := slices.Collect(slices.Chunk(terms, longList))
+	sideBySide(len(parts), func(i int) { newConverter().fill(parts[i], v, i*longList) })
+	return ast.ArrayTerm(terms...)
+}
+
+// longList is how many items are worth a converter of their own.
+const longList = 200
+
+// fill converts the items from first on.
+func (c *converter) fill(terms []*ast.Term, v reflect.Value, first int) {
 	for i := range terms {
-		terms[i] = ast.NewTerm(c.value(v.Index(i)))
+		terms[i] = c.term(v.Index(first + i))
 	}
-	return ast.NewArray(terms...)
 }
 
-func (c *converter) mapping(v reflect.Value) ast.Value {
-	object := ast.NewObjectWithCapacity(v.Len())
+func (c *converter) mapping(v reflect.Value) *ast.Term {
+	outer := len(c.items)
 	for it := v.MapRange(); it.Next(); {
-		object.Insert(ast.StringTerm(it.Key().String()), ast.NewTerm(c.value(it.Value())))
+		c.item(c.text(it.Key().String()), it.Value())
 	}
-	return object
+	return c.made(outer)
 }
 
-func (c *converter) object(v reflect.Value) ast.Value {
-	fields := c.fieldsOf(v.Type())
-	object := ast.NewObjectWithCapacity(len(fields))
-	for _, f := range fields {
+func (c *converter) object(v reflect.Value) *ast.Term {
+	outer := len(c.items)
+	for _, f := range c.fieldsOf(v.Type()) {
 		value := v.Field(f.index)
-		if f.omitEmpty && empty(value) {
-			continue
+		if !f.omitEmpty || !empty(value) {
+			c.item(f.key, value)
 		}
-		object.Insert(f.key, ast.NewTerm(c.value(value)))
 	}
+	return c.made(outer)
+}
+
+// item adds to the object being made; the value may be made of items itself.
+func (c *converter) item(key *ast.Term, v reflect.Value) {
+	value := c.term(v)
+	c.items = append(c.items, ast.Item(key, value))
+}
+
+// made is the object of the items since outer.
+func (c *converter) made(outer int) *ast.Term {
+	object := ast.ObjectTerm(c.items[outer:]...)
+	c.items = c.items[:outer]
 	return object
 }
 

@@ -101,17 +101,23 @@ func (e Enforcer) Run(ctx context.Context, actions []Action, first Observation) 
 	count := map[string]int{}
 	for _, a := range actions {
 		start := time.Now()
-		err := fmt.Errorf("more than %d of these in one audit: look at the cause first, then audit again", maxPerVerb)
-		if count[a.Action]++; count[a.Action] <= maxPerVerb {
+		err := bounded(count, a)
+		if err == nil {
 			err = e.act(ctx, a, first)
-		} else {
-			err = refusal{err}
 		}
 		a.Status, a.Message = outcome(err)
 		a.DurationMS = time.Since(start).Milliseconds()
 		done = append(done, a)
 	}
 	return done
+}
+
+// bounded counts an action, and refuses one too many of its kind.
+func bounded(count map[string]int, a Action) error {
+	if count[a.Action]++; count[a.Action] > maxPerVerb {
+		return refusal{fmt.Errorf("more than %d of these in one audit: look at the cause first, then audit again", maxPerVerb)}
+	}
+	return nil
 }
 
 func (e Enforcer) act(ctx context.Context, a Action, first Observation) error {
@@ -149,8 +155,12 @@ func (e Enforcer) permit(v verb, a Action, now Observation) error {
 // facts, so that a plan is what would really be run. It does nothing.
 func (e Enforcer) Preview(actions []Action, o Observation) []Action {
 	previewed := slices.Clone(actions)
+	count := map[string]int{}
 	for i, a := range previewed {
 		v, err := verbNamed(a.Action)
+		if err == nil {
+			err = bounded(count, a)
+		}
 		if err == nil {
 			err = e.permit(v, a, o)
 		}

@@ -28,12 +28,15 @@ func stillAsked(_ Enforcer, a Action, now Observation) error {
 }
 
 // lookedEverywhere: an action rests on what systemd, the files and Home Manager
-// say together.
+// say together. A document from elsewhere may lack a section all the same.
 func lookedEverywhere(_ Enforcer, _ Action, now Observation) error {
 	for _, name := range []string{"systemd", "files", "home-manager"} {
 		if s := now.Document.Collectors[name]; !s.OK {
 			return fmt.Errorf("the %s collector could not look: %s", name, s.Error)
 		}
+	}
+	if now.Document.Manager == nil || now.Document.Declared == nil {
+		return errors.New("the facts lack the manager, or what is declared")
 	}
 	return nil
 }
@@ -109,12 +112,13 @@ func guardRestart(e Enforcer, a Action, now Observation) error {
 	return provenance(a.Subject, now.Result)
 }
 
-// provenance: where a unit's definition comes from is in order.
+// provenance: where a unit's definition comes from is in order, and what is
+// loaded is that definition.
 func provenance(unit string, result decide.Result) error {
 	for _, d := range result.Decisions {
 		about := d.Subject == unit || d.Subject == Host && d.Severity == "unknown"
-		if about && d.Effect == "block" && d.Class == "provenance" {
-			return fmt.Errorf("the provenance of %s is blocked by %s: %s", unit, d.Invariant, d.Message)
+		if about && d.Effect != "allow" && d.Class == "provenance" {
+			return fmt.Errorf("the provenance of %s is not in order (%s): %s", unit, d.Invariant, d.Message)
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@ package enforce
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,7 +16,7 @@ import (
 // holds it, the error says who and since when.
 func Lock(runtimeDir string, now time.Time) (release func(), err error) {
 	dir := filepath.Join(runtimeDir, "stackpolicy")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("make the lock's folder: %w", err)
 	}
 	path := filepath.Join(dir, "audit.lock")

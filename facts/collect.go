@@ -23,41 +23,39 @@ type collector struct {
 }
 
 // collectors in the order they run. A later one may rest on an earlier one's
-// findings and fails with it. podman's listing is begun before all of them, for
-// it is the slowest, and belongs to none.
+// findings and fails with it. podman's listing and the survey of the manager are
+// begun before all of them: they are slow, and rest on nothing.
 var collectors = []collector{
 	{"user", 2 * time.Second, collectUser},
 	{"home-manager", 5 * time.Second, collectHomeManager},
-	{"systemd", 20 * time.Second, collectSystemd},
+	{"systemd", systemdLimit, collectSystemd},
 	{"files", 15 * time.Second, collectFiles},
 	{"podman", podmanLimit + time.Second, collectPodman},
 }
 
-// podmanLimit bounds a podman that hangs, as it can on its storage lock.
-const podmanLimit = 5 * time.Second
+const (
+	podmanLimit  = 5 * time.Second // for one that hangs, as podman can on its storage lock
+	systemdLimit = 20 * time.Second
+)
 
 // run is one collection under way: the document, and what collectors hand on
 // to later ones.
 type run struct {
+	ctx context.Context // of all collectors, for what one begins and another one needs
 	env Environment
 	doc *Document
 
 	generation *homemanager.Generation // nil: Home Manager is not in use
 	declared   map[string]string       // path in the home -> what its link must point to
+	quadlets   map[string]string       // declared quadlet source -> the unit it becomes
 	conn       *systemd.Conn
 	listed     map[string]systemd.Listed // units in memory before any was asked for
 	index      *unitfile.Index
 	loaded     map[string]systemd.Unit
-	listing    <-chan podmanAnswer
+	looks      *looks
+	survey     <-chan answer[survey]
+	listing    <-chan answer[podman.Listing]
 	failed     map[string]error // collector -> why
-
-	folders map[string][]string        // see byFolder
-	links   map[string][]unitfile.Link // see declaredLinks
-}
-
-type podmanAnswer struct {
-	listing podman.Listing
-	err     error
 }
 
 // Collect takes one snapshot. It never fails as a whole: what could not be
@@ -66,19 +64,20 @@ func Collect(ctx context.Context, env Environment) *Document {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r := &run{
+		ctx:     ctx,
 		env:     env,
 		doc:     &Document{Schema: Schema, CollectedAt: env.Now().UTC(), Collectors: map[string]CollectorStatus{}, Units: []Unit{}},
 		failed:  map[string]error{},
-		listing: listContainers(ctx, env.Podman),
+		listing: begin(ctx, podmanLimit, env.Podman.Containers),
+		survey: begin(ctx, systemdLimit, func(limited context.Context) (survey, error) {
+			return surveyManager(ctx, limited, env)
+		}),
 	}
 	for _, c := range collectors {
 		r.do(ctx, c)
 		if c.name == "systemd" && r.conn == nil {
 			r.namesOnly()
 		}
-	}
-	if r.conn != nil {
-		_ = r.conn.Close() // read-only use: nothing is lost
 	}
 	return r.doc
 }
@@ -97,27 +96,18 @@ func (r *run) namesOnly() {
 func (r *run) do(ctx context.Context, c collector) {
 	limited, cancel := context.WithTimeout(ctx, c.limit)
 	defer cancel()
-	type answer struct {
-		apply func()
-		err   error
-	}
 	start := r.env.Now()
-	answers := make(chan answer, 1)
-	go func() {
-		apply, err := c.collect(limited, r)
-		answers <- answer{apply, err}
-	}()
-	var a answer
-	select {
-	case a = <-answers:
-	case <-limited.Done():
-		a.err = fmt.Errorf("no answer within %s", c.limit)
+	apply, err := await(limited, begin(limited, c.limit, func(ctx context.Context) (func(), error) {
+		return c.collect(ctx, r)
+	}))
+	if limited.Err() != nil {
+		err = fmt.Errorf("no answer within %s", c.limit)
 	}
-	status := CollectorStatus{OK: a.err == nil, DurationMS: r.env.Now().Sub(start).Milliseconds(), LimitMS: c.limit.Milliseconds()}
-	if a.err != nil {
-		status.Error, r.failed[c.name] = a.err.Error(), a.err
+	status := CollectorStatus{OK: err == nil, DurationMS: r.env.Now().Sub(start).Milliseconds(), LimitMS: c.limit.Milliseconds()}
+	if err != nil {
+		status.Error, r.failed[c.name] = err.Error(), err
 	} else {
-		a.apply()
+		apply()
 	}
 	r.doc.Collectors[c.name] = status
 }
@@ -132,13 +122,30 @@ func (r *run) needs(names ...string) error {
 	return nil
 }
 
-func listContainers(ctx context.Context, l Lister) <-chan podmanAnswer {
-	answers := make(chan podmanAnswer, 1)
+// answer is what came of work that was begun.
+type answer[T any] struct {
+	result T
+	err    error
+}
+
+// begin starts work for a collector to wait for.
+func begin[T any](ctx context.Context, limit time.Duration, work func(context.Context) (T, error)) <-chan answer[T] {
+	answers := make(chan answer[T], 1)
 	go func() {
-		limited, cancel := context.WithTimeout(ctx, podmanLimit)
+		limited, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
-		listing, err := l.Containers(limited)
-		answers <- podmanAnswer{listing, err}
+		result, err := work(limited)
+		answers <- answer[T]{result, err}
 	}()
 	return answers
+}
+
+// await waits for work that was begun, until ctx ends.
+func await[T any](ctx context.Context, answers <-chan answer[T]) (result T, err error) {
+	select {
+	case a := <-answers:
+		return a.result, a.err
+	case <-ctx.Done():
+		return result, ctx.Err()
+	}
 }

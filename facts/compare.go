@@ -21,10 +21,7 @@ func (v *view) compare() error {
 	if v.justRead || l.LoadState != "loaded" {
 		return nil
 	}
-	var err error
-	if l.LinksGone, err = v.goneLinks(); err != nil {
-		return err
-	}
+	l.LinksGone = v.goneLinks()
 	paths := v.effectivePaths()
 	if len(paths) == 0 || paths[0] != l.FragmentPath {
 		return nil // another fragment altogether: the files say so themselves
@@ -102,7 +99,7 @@ func (v *view) unreadLinks() []string {
 // goneLinks are the units that pull this one in although no link on disk and
 // none of their own settings say so, where a folder of links changed since the
 // load.
-func (v *view) goneLinks() ([]string, error) {
+func (v *view) goneLinks() []string {
 	gone := []string{}
 	for _, kind := range []string{"wants", "requires", "upholds"} {
 		for _, owner := range v.pulledInBy(kind) {
@@ -112,24 +109,26 @@ func (v *view) goneLinks() ([]string, error) {
 			if linked || !v.afterLoad(v.index.LinksChanged(owner)) {
 				continue
 			}
-			named, err := v.pullsIn(owner)
-			if err != nil {
-				return nil, err
-			}
-			if !slices.Contains(named, v.unit.Name) {
+			if !slices.Contains(v.pullsIn(owner), v.unit.Name) {
 				gone = append(gone, owner)
 			}
 		}
 	}
 	slices.Sort(gone)
-	return slices.Compact(gone), nil
+	return slices.Compact(gone)
 }
 
 // pullsIn lists the units that a unit's own settings name as dependencies.
-func (w *walker) pullsIn(owner string) ([]string, error) {
-	if named, ok := w.mentions[owner]; ok {
-		return named, nil
+func (w *walker) pullsIn(owner string) []string {
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	if _, ok := w.mentions[owner]; !ok {
+		w.mentions[owner] = w.namedBy(owner)
 	}
+	return w.mentions[owner]
+}
+
+func (w *walker) namedBy(owner string) []string {
 	paths := w.index.Fragments(owner)
 	for _, d := range w.index.DropIns([]string{owner}) {
 		paths = append(paths, d.Path)
@@ -144,8 +143,7 @@ func (w *walker) pullsIn(owner string) ([]string, error) {
 			named = append(named, strings.Fields(strings.Join(s.List("Unit."+key), " "))...)
 		}
 	}
-	w.mentions[owner] = named
-	return named, nil
+	return named
 }
 
 func (v *view) specifiers() unitfile.Specifiers {

@@ -32,7 +32,8 @@ func collectHomeManager(ctx context.Context, r *run) (func(), error) {
 			return nil, err
 		}
 	}
-	return func() { r.generation, r.declared, r.doc.Declared = g, paths, d }, nil
+	quadlets := quadletUnits(e.QuadletDir(), paths)
+	return func() { r.generation, r.declared, r.quadlets, r.doc.Declared = g, paths, quadlets, d }, nil
 }
 
 func declaredFiles(ctx context.Context, e Environment, g *homemanager.Generation) (map[string]string, error) {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"stackpolicy/internal/systemd"
@@ -31,22 +32,29 @@ func collectFiles(ctx context.Context, r *run) (func(), error) {
 	if err := r.needs("home-manager", "systemd", "index"); err != nil {
 		return nil, err
 	}
-	w := walker{run: r, ctx: ctx, seen: map[string]unitfile.File{}, mentions: map[string][]string{}}
+	w := newWalker(r)
 	units := slices.Clone(r.doc.Units)
-	for i := range units {
-		if err := w.unit(&units[i]); err != nil {
-			return nil, err
-		}
+	if err := inParallel(ctx, len(units), func(i int) error { return w.unit(&units[i]) }); err != nil {
+		return nil, err
 	}
 	return func() { r.doc.Units = units }, nil
 }
 
-// walker looks at the files of all units; many share a drop-in.
+// walker looks at the files of all units, of several at once: what it holds
+// does not change, or has a lock.
 type walker struct {
 	*run
-	ctx      context.Context
-	seen     map[string]unitfile.File
+	folders  map[string][]string        // folder -> what is declared to stand right in it, in order
+	pulls    map[string][]unitfile.Link // see declaredLinks
+	lock     sync.Mutex
 	mentions map[string][]string // unit -> the units its own settings pull in
+}
+
+func newWalker(r *run) *walker {
+	folders := byFolder(r.declared)
+	return &walker{
+		run: r, folders: folders, pulls: declaredLinks(r.env.UnitDir(), folders), mentions: map[string][]string{},
+	}
 }
 
 func (w *walker) unit(u *Unit) error {
@@ -154,7 +162,7 @@ func (v *view) missingDropIns(listed []unitfile.DropIn) []string {
 }
 
 // declaredIn lists what is declared to stand right in a folder, in order.
-func (v *view) declaredIn(folder string) []string { return v.byFolder()[folder] }
+func (v *view) declaredIn(folder string) []string { return v.folders[folder] }
 
 // sources looks at the file that a quadlet is made from, and its drop-ins.
 func (v *view) sources() error {
@@ -162,8 +170,8 @@ func (v *view) sources() error {
 		return nil
 	}
 	paths := []string{}
-	for path := range v.declared {
-		if quadletUnit(path) == v.unit.Name {
+	for path, unit := range v.quadlets {
+		if unit == v.unit.Name {
 			paths = append(paths, path)
 		}
 	}
@@ -213,7 +221,7 @@ func escapeGlob(path string) string {
 func (v *view) links() error {
 	links := slices.Clone(v.index.Links(v.unit.Name))
 	for _, kind := range []string{"wants", "requires", "upholds"} {
-		for _, l := range v.declaredLinks()[v.unit.Name+"\x00"+kind] {
+		for _, l := range v.pulls[v.unit.Name+"\x00"+kind] {
 			if !slices.Contains(links, l) {
 				links = append(links, l)
 			}
@@ -257,13 +265,9 @@ func (r *run) afterLoad(t time.Time) bool {
 
 // file looks at a path and says what it is to this unit.
 func (v *view) file(path, role string) (File, error) {
-	f, ok := v.seen[path]
-	if !ok {
-		var err error
-		if f, err = unitfile.Stat(v.ctx, path, v.store()); err != nil {
-			return File{}, err
-		}
-		v.seen[path] = f
+	f, err := v.looks.at(path)
+	if err != nil {
+		return File{}, err
 	}
 	out := File{
 		Path: path, Role: role, Origin: v.origin(path), Kind: f.Kind, FirstHop: f.FirstHop, Target: f.Target,
@@ -273,7 +277,6 @@ func (v *view) file(path, role string) (File, error) {
 	if f.Target != "" {
 		out.Mode = fmt.Sprintf("%04o", f.Mode&fs.ModePerm)
 	}
-	var err error
 	out.State, err = v.state(f, out)
 	return out, err
 }

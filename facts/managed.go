@@ -33,6 +33,29 @@ func quadletUnit(path string) string {
 	return stem + suffix + ".service"
 }
 
+// quadletUnits names the unit of each declared quadlet source: ServiceName= in
+// the section named for its kind replaces the name that follows from the file.
+func quadletUnits(dir string, declared map[string]string) map[string]string {
+	units := map[string]string{}
+	for path, target := range declared {
+		name := quadletUnit(path)
+		if name == "" || !within(path, dir) {
+			continue
+		}
+		units[path] = name
+		settings, err := unitfile.Read([]string{target})
+		if err != nil {
+			continue // the file's own state tells
+		}
+		_, kind := unitfile.Split(path)
+		section := strings.ToUpper(kind[:1]) + kind[1:]
+		if v, ok := settings.Last(section + ".ServiceName"); ok && v != "" {
+			units[path] = v + ".service"
+		}
+	}
+	return units
+}
+
 // managedUnits finds every managed unit by name and by whom; Home Manager's
 // word goes before the configuration's. Known are the names on disk and in the
 // manager's memory, both empty where they could not be looked at.
@@ -46,7 +69,7 @@ func (r *run) managedUnits(known []string) (map[string]string, []Pattern) {
 				managed[name] = byHomeManager
 			}
 		default:
-			if name := quadletUnit(path); name != "" && strings.HasPrefix(path, r.env.QuadletDir()+"/") {
+			if name := r.quadlets[path]; name != "" {
 				managed[name] = byHomeManager
 			}
 		}

@@ -2,7 +2,6 @@ package facts
 
 import (
 	"context"
-	"fmt"
 	"regexp"
 	"slices"
 
@@ -26,26 +25,21 @@ var secretLabel = regexp.MustCompile(`(?i)passw|secret|token|api_?key|credential
 // collectPodman fills podman and each unit's containers, from the listing that
 // was begun before the other collectors.
 func collectPodman(ctx context.Context, r *run) (func(), error) {
-	var a podmanAnswer
-	select {
-	case a = <-r.listing:
-	case <-ctx.Done():
-		return nil, fmt.Errorf("no answer within %s", podmanLimit)
-	}
-	if a.err != nil {
-		return nil, a.err
-	}
-	states, err := r.labelledUnits(ctx, a.listing.Containers)
+	listing, err := await(ctx, r.listing)
 	if err != nil {
 		return nil, err
 	}
-	p := &Podman{Present: a.listing.Present, Transport: a.listing.Transport, Unowned: []Container{}}
+	states, err := r.labelledUnits(ctx, listing.Containers)
+	if err != nil {
+		return nil, err
+	}
+	p := &Podman{Present: listing.Present, Transport: listing.Transport, Unowned: []Container{}}
 	if timer, ok := r.loaded[autoUpdateTimer]; ok {
 		act := activity(timer)
 		p.AutoUpdateTimer = &act
 	}
 	owned := map[string][]Container{}
-	for _, c := range a.listing.Containers {
+	for _, c := range listing.Containers {
 		container := containerFrom(c, states)
 		if owner := r.owner(container); owner != "" {
 			owned[owner] = append(owned[owner], container)

@@ -6,6 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"reflect"
+	"strings"
+	"time"
 )
 
 // maxDocument bounds a document read from a file; 10,000 units are some 40 MiB.
@@ -14,7 +18,7 @@ const maxDocument = 128 << 20
 // Read reads a document that was written before, strictly: another version, an
 // unknown key, a cut-off or over-long file are errors that name it.
 func Read(name string, r io.Reader) (*Document, error) {
-	content, err := io.ReadAll(io.LimitReader(r, maxDocument+1))
+	content, err := readAll(io.LimitReader(r, maxDocument+1), sizeOf(r))
 	if err != nil {
 		return nil, fmt.Errorf("read the facts: %w", err)
 	}
@@ -28,7 +32,41 @@ func Read(name string, r io.Reader) (*Document, error) {
 	return doc, nil
 }
 
+// readAll is io.ReadAll, into a buffer that need not grow.
+func readAll(r io.Reader, size int) ([]byte, error) {
+	var all bytes.Buffer
+	all.Grow(size + bytes.MinRead)
+	_, err := all.ReadFrom(r)
+	return all.Bytes(), err
+}
+
+// sizeOf is how long a file says it is, within reason.
+func sizeOf(r io.Reader) int {
+	if f, ok := r.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			return int(min(info.Size(), maxDocument))
+		}
+	}
+	return 0
+}
+
 func decode(content []byte) (*Document, error) {
+	doc := &Document{}
+	if p := newPlainReader(content); !p.read(doc) || doc.Schema != Schema {
+		var err error
+		if doc, err = decodeAny(content); err != nil {
+			return nil, err
+		}
+	}
+	if doc.CollectedAt.IsZero() || doc.Collectors == nil || doc.Units == nil {
+		return nil, errors.New("collected_at, collectors or units is missing")
+	}
+	return doc, nil
+}
+
+// decodeAny reads every document there can be, and knows what is wrong with
+// any other.
+func decodeAny(content []byte) (*Document, error) {
 	var version struct{ Schema string }
 	if err := json.Unmarshal(content, &version); err != nil {
 		return nil, located(err, content)
@@ -41,9 +79,6 @@ func decode(content []byte) (*Document, error) {
 	d.DisallowUnknownFields()
 	if err := d.Decode(doc); err != nil {
 		return nil, located(err, content)
-	}
-	if doc.CollectedAt.IsZero() || doc.Collectors == nil || doc.Units == nil {
-		return nil, errors.New("collected_at, collectors or units is missing")
 	}
 	return doc, nil
 }
@@ -66,4 +101,200 @@ func located(err error, content []byte) error {
 
 func lineOf(content []byte, offset int64) int {
 	return 1 + bytes.Count(content[:min(offset, int64(len(content)))], []byte("\n"))
+}
+
+// plainReader reads a document as this program writes it: every key is known,
+// and they stand in the order of the struct's fields. That takes a quarter of
+// the general decoder's time, and less memory: a text that stands in many
+// places is kept once. Of anything else it only says that it is no such
+// document.
+type plainReader struct {
+	rest  []byte
+	texts map[string]string
+	keys  map[reflect.Type][]string // a struct's, by field
+}
+
+func newPlainReader(content []byte) *plainReader {
+	return &plainReader{rest: content, texts: map[string]string{}, keys: map[reflect.Type][]string{}}
+}
+
+func (p *plainReader) read(doc *Document) bool {
+	return p.value(reflect.ValueOf(doc).Elem()) && p.peek() == 0 && len(p.rest) == 0
+}
+
+func (p *plainReader) value(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.String:
+		s, ok := p.text()
+		v.SetString(s)
+		return ok
+	case reflect.Bool:
+		v.SetBool(p.peek() == 't')
+		return p.word("true") || p.word("false")
+	case reflect.Pointer:
+		if p.word("null") {
+			return true
+		}
+		v.Set(reflect.New(v.Type().Elem()))
+		return p.value(v.Elem())
+	case reflect.Slice:
+		return p.word("null") || p.list(v)
+	case reflect.Map:
+		return p.word("null") || p.mapping(v)
+	case reflect.Struct:
+		if t, ok := v.Addr().Interface().(*time.Time); ok {
+			return t.UnmarshalJSON(p.scalar()) == nil
+		}
+		return p.object(v)
+	}
+	token := p.scalar()
+	return token != nil && json.Unmarshal(token, v.Addr().Interface()) == nil
+}
+
+func (p *plainReader) list(v reflect.Value) bool {
+	v.Set(reflect.MakeSlice(v.Type(), 0, 0))
+	return p.members('[', ']', func() bool {
+		n := v.Len()
+		v.Grow(1)
+		v.SetLen(n + 1)
+		return p.value(v.Index(n))
+	})
+}
+
+func (p *plainReader) mapping(v reflect.Value) bool {
+	v.Set(reflect.MakeMap(v.Type()))
+	return p.members('{', '}', func() bool {
+		key, ok := p.text()
+		value := reflect.New(v.Type().Elem()).Elem()
+		if !ok || !p.sign(':') || !p.value(value) {
+			return false
+		}
+		v.SetMapIndex(reflect.ValueOf(key), value)
+		return true
+	})
+}
+
+func (p *plainReader) object(v reflect.Value) bool {
+	keys, next := p.keysOf(v.Type()), 0
+	return p.members('{', '}', func() bool {
+		key, ok := p.text()
+		for next < len(keys) && keys[next] != key {
+			next++
+		}
+		if !ok || next == len(keys) || !p.sign(':') {
+			return false
+		}
+		next++
+		return p.value(v.Field(next - 1))
+	})
+}
+
+func (p *plainReader) keysOf(t reflect.Type) []string {
+	keys, known := p.keys[t]
+	if !known {
+		for i := range t.NumField() {
+			name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+			keys = append(keys, name)
+		}
+		p.keys[t] = keys
+	}
+	return keys
+}
+
+// members reads what stands between brackets, with commas between.
+func (p *plainReader) members(opening, closing byte, member func() bool) bool {
+	if !p.sign(opening) {
+		return false
+	}
+	if p.sign(closing) {
+		return true
+	}
+	for member() {
+		if !p.sign(',') {
+			return p.sign(closing)
+		}
+	}
+	return false
+}
+
+// text is the next text; nearly all stand in the document many times.
+func (p *plainReader) text() (string, bool) {
+	isText := p.peek() == '"'
+	token := p.scalar()
+	if !isText || token == nil {
+		return "", false
+	}
+	if s, known := p.texts[string(token)]; known {
+		return s, true
+	}
+	return p.newText(token)
+}
+
+func (p *plainReader) newText(token []byte) (string, bool) {
+	quoted := string(token)
+	s := quoted[1 : len(quoted)-1]
+	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' || r == '\\' }) {
+		if json.Unmarshal(token, &s) != nil {
+			return "", false
+		}
+	}
+	p.texts[quoted] = s
+	return s, true
+}
+
+// scalar takes a text with its quotes, or else what reaches to the next sign;
+// nil at the end.
+func (p *plainReader) scalar() []byte {
+	end := 0
+	if p.peek() == '"' {
+		end = endOfText(p.rest)
+	} else {
+		end = bytes.IndexAny(p.rest, ",]} \t\r\n")
+	}
+	if end <= 0 {
+		return nil
+	}
+	token := p.rest[:end]
+	p.rest = p.rest[end:]
+	return token
+}
+
+// endOfText is where the text ends that rest begins with; 0 when it does not.
+func endOfText(rest []byte) int {
+	for i := 1; i < len(rest); i++ {
+		switch rest[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+	return 0
+}
+
+func (p *plainReader) word(w string) bool {
+	p.peek()
+	rest, found := bytes.CutPrefix(p.rest, []byte(w))
+	p.rest = rest
+	return found
+}
+
+func (p *plainReader) sign(b byte) bool {
+	if p.peek() != b {
+		return false
+	}
+	p.rest = p.rest[1:]
+	return true
+}
+
+// peek is the next byte that is no white space; 0 at the end.
+func (p *plainReader) peek() byte {
+	for i, b := range p.rest {
+		if b != ' ' && b != '\n' && b != '\t' && b != '\r' {
+			p.rest = p.rest[i:]
+			return b
+		}
+	}
+	p.rest = nil
+	return 0
 }

@@ -2,9 +2,13 @@ package facts
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 const smallest = `{"schema": "stackpolicy.facts/v1", "collected_at": "2026-01-02T03:04:05Z",
@@ -68,4 +72,33 @@ func TestReadBounds(t *testing.T) {
 	if _, err := Read("x", iotest.ErrReader(broken)); !errors.Is(err, broken) {
 		t.Errorf("a broken file: %v", err)
 	}
+}
+
+// FuzzPlainReader: what the plain reader takes for a document, the general
+// decoder takes for the same one.
+func FuzzPlainReader(f *testing.F) {
+	f.Add([]byte(smallest))
+	for _, name := range []string{"good", "gap", "page", "stale"} {
+		text, err := os.ReadFile(filepath.Join("..", "testdata", "facts", name+".json"))
+		if err != nil {
+			f.Fatal(err)
+		}
+		if !newPlainReader(text).read(&Document{}) {
+			f.Errorf("%s is not read plainly", name)
+		}
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		got := &Document{}
+		if !newPlainReader(text).read(got) || got.Schema != Schema {
+			return
+		}
+		want, err := decodeAny(text)
+		if err != nil {
+			t.Fatalf("the general decoder says %v", err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+	})
 }

@@ -46,14 +46,14 @@ func (v *view) againstGeneration(f unitfile.File, target string) (string, error)
 	switch {
 	case f.Kind == unitfile.Missing:
 		return stateMissing, nil
+	case f.Target == "":
+		return stateDangling, nil
+	case f.FirstHop == target: // a mask too, where the generation declares one
+		return stateDeclared, nil
 	case f.Target == "/dev/null":
 		return stateMask, nil
 	case f.Directory:
 		return stateDirectory, nil
-	case f.Target == "":
-		return stateDangling, nil
-	case f.FirstHop == target:
-		return stateDeclared, nil
 	case f.Kind == unitfile.Symlink && v.generation.Owns(f.FirstHop):
 		return stateOther, nil
 	case f.Kind == unitfile.Symlink:
@@ -98,35 +98,31 @@ func (v *view) owned(f unitfile.File) bool {
 }
 
 // byFolder groups the declared paths by the folder they stand in.
-func (r *run) byFolder() map[string][]string {
-	if r.folders == nil {
-		r.folders = map[string][]string{}
-		for path := range r.declared {
-			dir := filepath.Dir(path)
-			r.folders[dir] = append(r.folders[dir], path)
-		}
-		for _, paths := range r.folders {
-			slices.Sort(paths)
-		}
+func byFolder(declared map[string]string) map[string][]string {
+	folders := map[string][]string{}
+	for path := range declared {
+		dir := filepath.Dir(path)
+		folders[dir] = append(folders[dir], path)
 	}
-	return r.folders
+	for _, paths := range folders {
+		slices.Sort(paths)
+	}
+	return folders
 }
 
 // declaredLinks groups the declared wants, requires and upholds links by the
 // unit they pull in and their kind.
-func (r *run) declaredLinks() map[string][]unitfile.Link {
-	if r.links == nil {
-		r.links = map[string][]unitfile.Link{}
-		for dir, paths := range r.byFolder() {
-			of, kind := unitfile.Split(filepath.Base(dir))
-			if filepath.Dir(dir) != r.env.UnitDir() {
-				continue
-			}
-			for _, p := range paths {
-				key := filepath.Base(p) + "\x00" + kind
-				r.links[key] = append(r.links[key], unitfile.Link{Path: p, Of: of, Kind: kind})
-			}
+func declaredLinks(unitDir string, folders map[string][]string) map[string][]unitfile.Link {
+	links := map[string][]unitfile.Link{}
+	for dir, paths := range folders {
+		if filepath.Dir(dir) != unitDir {
+			continue
+		}
+		of, kind := unitfile.Split(filepath.Base(dir))
+		for _, p := range paths {
+			key := filepath.Base(p) + "\x00" + kind
+			links[key] = append(links[key], unitfile.Link{Path: p, Of: of, Kind: kind})
 		}
 	}
-	return r.links
+	return links
 }

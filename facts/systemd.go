@@ -15,63 +15,80 @@ const (
 	autoUpdateTimer = "podman-auto-update.timer"
 )
 
-// collectSystemd fills manager, and each unit's loaded part. The connection
-// stays open for the podman collector.
-func collectSystemd(ctx context.Context, r *run) (func(), error) {
-	conn, err := systemd.DialUser(ctx, r.env.RuntimeDir, r.env.BusAddress)
-	if err != nil {
-		return nil, err
-	}
-	apply, err := readManager(ctx, r, conn)
-	if err != nil {
-		_ = conn.Close()
-		return nil, err
-	}
-	return apply, nil
+// survey is what a manager tells of itself, and what stands in its unit path.
+type survey struct {
+	conn     *systemd.Conn
+	manager  systemd.Manager
+	listed   []systemd.Listed
+	index    *unitfile.Index
+	indexErr error
 }
 
-func readManager(ctx context.Context, r *run, conn *systemd.Conn) (func(), error) {
-	m, err := conn.Manager(ctx)
+// surveyManager takes it within limited. The connection stays open until ctx
+// ends: other collectors use it.
+func surveyManager(ctx, limited context.Context, e Environment) (s survey, err error) {
+	if s.conn, err = systemd.DialUser(limited, e.RuntimeDir, e.BusAddress); err != nil {
+		return s, err
+	}
+	context.AfterFunc(ctx, func() { _ = s.conn.Close() }) // read-only use: nothing is lost
+	if s.manager, err = s.conn.Manager(limited); err != nil {
+		return s, err
+	}
+	indexed := begin(limited, systemdLimit, func(ctx context.Context) (*unitfile.Index, error) {
+		return unitfile.ReadIndex(ctx, s.manager.UnitPath)
+	})
+	if s.listed, err = s.conn.ListUnits(limited); err != nil {
+		return s, err
+	}
+	s.index, s.indexErr = await(limited, indexed)
+	return s, nil
+}
+
+// collectSystemd fills manager, and each unit's loaded part, from the survey
+// that was begun before the other collectors.
+func collectSystemd(ctx context.Context, r *run) (func(), error) {
+	s, err := await(ctx, r.survey)
 	if err != nil {
 		return nil, err
 	}
-	listed, err := conn.ListUnits(ctx)
-	if err != nil {
-		return nil, err
-	}
-	index, indexErr := unitfile.ReadIndex(ctx, m.UnitPath)
 	var inMemory []string
 	byName := map[string]systemd.Listed{}
-	for _, l := range listed {
+	for _, l := range s.listed {
 		inMemory = append(inMemory, l.Name)
 		byName[l.Name] = l
 	}
-	managed, patterns := r.managedUnits(r.knownNames(index, inMemory))
-	recorded := r.recorded(index, managed)
-	loaded, err := readUnits(ctx, conn, append(loadable(recorded), auditTimer, autoUpdateTimer))
+	managed, patterns := r.managedUnits(r.knownNames(s.index, inMemory))
+	recorded := r.recorded(s.index, managed)
+	looks := r.lookAhead(s.index, recorded)
+	loaded, err := readUnits(ctx, s.conn, append(loadable(recorded), auditTimer, autoUpdateTimer))
 	if err != nil {
 		return nil, err
 	}
 	for name, u := range loaded {
-		u.DropInPaths = named(index, append([]string{u.ID}, u.Names...), u.DropInPaths)
+		u.DropInPaths = named(s.index, append([]string{u.ID}, u.Names...), u.DropInPaths)
 		loaded[name] = u
 	}
 	return func() {
-		r.conn, r.listed, r.index, r.loaded = conn, byName, index, loaded
-		if indexErr != nil {
-			r.failed["index"] = indexErr
+		r.conn, r.listed, r.index, r.loaded, r.looks = s.conn, byName, s.index, loaded, looks
+		if s.indexErr != nil {
+			r.failed["index"] = s.indexErr
 		}
 		if r.doc.Declared != nil {
 			r.doc.Declared.Patterns = patterns
 		}
-		r.doc.Manager = &Manager{
-			Version: m.Version, State: m.State, Transport: conn.Transport(), UnitPath: m.UnitPath, LoadedAt: m.LoadedAt,
-			AuditTimer: activity(loaded[auditTimer]), FailedNoFile: ghosts(listed),
-		}
+		r.doc.Manager = s.document(loaded)
 		for _, name := range recorded {
 			r.doc.Units = append(r.doc.Units, r.unit(name, managed[name]))
 		}
 	}, nil
+}
+
+func (s *survey) document(loaded map[string]systemd.Unit) *Manager {
+	m := s.manager
+	return &Manager{
+		Version: m.Version, State: m.State, Transport: s.conn.Transport(), UnitPath: m.UnitPath, LoadedAt: m.LoadedAt,
+		AuditTimer: activity(loaded[auditTimer]), FailedNoFile: ghosts(s.listed),
+	}
 }
 
 // recorded are the units of the document: the managed ones, and what else
@@ -155,8 +172,8 @@ func (r *run) unit(name, managedBy string) Unit {
 		u.Loaded.FragmentOrigin = r.origin(loaded.FragmentPath)
 	}
 	u.Quadlet = ok && u.Loaded.FragmentOrigin == originGenerator && quadletUnit(loaded.SourcePath) != ""
-	for path := range r.declared {
-		u.Quadlet = u.Quadlet || quadletUnit(path) == name
+	for _, unit := range r.quadlets {
+		u.Quadlet = u.Quadlet || unit == name
 	}
 	return u
 }

@@ -1,9 +1,13 @@
 package facts
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"stackpolicy/config"
 	"stackpolicy/internal/homemanager"
@@ -93,6 +97,7 @@ func TestManagedUnits(t *testing.T) {
 		"/home/alice/.config/containers/systemd/quad.container":           "/s/quad.container",
 		"/home/alice/.config/containers/systemd/sub/vol.volume":           "/s/vol.volume",
 	}}
+	r.quadlets = quadletUnits(alice.QuadletDir(), r.declared)
 	r.env.Config = config.Config{
 		Units:  []string{"lab-*.service", "both.service", "none-*.service", "absent.service", "work@two.service"},
 		Stacks: map[string]config.Stack{"stack": {Unit: "stack.service"}},
@@ -167,7 +172,7 @@ func TestStateAgainstTheGeneration(t *testing.T) {
 		"declared":                   {unitfile.File{Kind: unitfile.Symlink, FirstHop: target, Target: "/nix/store/u", Digest: "d"}, stateDeclared},
 		"target collected":           {unitfile.File{Kind: unitfile.Symlink, FirstHop: target}, stateDangling},
 		"mask":                       {unitfile.File{Kind: unitfile.Symlink, FirstHop: "/dev/null", Target: "/dev/null"}, stateMask},
-		"declared as a mask":         {unitfile.File{Kind: unitfile.Symlink, FirstHop: target, Target: "/dev/null"}, stateMask},
+		"declared as a mask":         {unitfile.File{Kind: unitfile.Symlink, FirstHop: target, Target: "/dev/null"}, stateDeclared},
 		"folder":                     {unitfile.File{Kind: unitfile.Directory, Target: "/x", Directory: true}, stateDirectory},
 		"link to a folder":           {unitfile.File{Kind: unitfile.Symlink, FirstHop: "/x", Target: "/x", Directory: true}, stateDirectory},
 		"other generation":           {unitfile.File{Kind: unitfile.Symlink, FirstHop: "/nix/store/a-home-manager-files/web.service", Target: "/nix/store/u", Digest: "d"}, stateOther},
@@ -260,5 +265,29 @@ func TestAfterLoad(t *testing.T) {
 	r.doc.CollectedAt = time.Unix(900, 0) // the clock was set back
 	if !r.afterLoad(time.Unix(1, 0)) {
 		t.Error("a clock that was set back proves nothing, and doubt is a change")
+	}
+}
+
+func TestQuadletUnits(t *testing.T) {
+	dir := t.TempDir()
+	declared := map[string]string{}
+	for name, text := range map[string]string{
+		"plain.container": "[Container]\nImage=x\n",
+		"named.container": "[Container]\nServiceName=other\n",
+		"named.pod":       "[Pod]\nServiceName=group\n[Container]\nServiceName=wrong\n",
+		"notes.txt":       "",
+	} {
+		target := filepath.Join(dir, name)
+		if err := os.WriteFile(target, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		declared["/home/q/"+name] = target
+	}
+	declared["/elsewhere/x.container"] = "/dev/null"
+	want := map[string]string{
+		"/home/q/plain.container": "plain.service", "/home/q/named.container": "other.service", "/home/q/named.pod": "group.service",
+	}
+	if d := cmp.Diff(want, quadletUnits("/home/q", declared)); d != "" {
+		t.Errorf("-want +got\n%s", d)
 	}
 }

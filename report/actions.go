@@ -1,22 +1,22 @@
 package report
 
 import (
-	"slices"
 	"strings"
 
+	"stackpolicy/config"
 	"stackpolicy/enforce"
 )
 
 // actions writes what was done, or would be.
-func (p *printer) actions(actions []enforce.Action) {
+func (p *printer) actions(actions []enforce.Action, mode string) {
 	if len(actions) == 0 {
 		return
 	}
-	heading := "actions"
-	if slices.ContainsFunc(actions, func(a enforce.Action) bool { return a.Status == enforce.Planned }) {
-		heading = "actions that --enforce would run"
+	if mode == config.Enforce {
+		p.heading("actions")
+	} else {
+		p.heading("what --enforce would do")
 	}
-	p.heading(heading)
 	for _, a := range actions {
 		p.action(a)
 	}
@@ -29,7 +29,7 @@ func (p *printer) action(a enforce.Action) {
 		what += " " + a.Subject
 	}
 	if a.Status != enforce.Planned {
-		what += ": " + a.Status
+		what += ": " + a.Status // a refusal also where it is only foreseen
 	}
 	if a.Message != "" {
 		what += ", " + strings.ReplaceAll(a.Message, "\n", "; ")

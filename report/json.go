@@ -1,25 +1,68 @@
 package report
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"unicode/utf16"
 
 	"stackpolicy/audit"
+	"stackpolicy/decide"
 )
 
-// writeJSON writes the report's contract.
-func writeJSON(w io.Writer, r *audit.Report, _ Options) error { return JSON(w, r) }
+// writeJSON writes the report's contract with a decision a line: grep and diff
+// then show whole ones, and indenting would take longer than everything else.
+func writeJSON(w io.Writer, r *audit.Report, _ Options) error {
+	around := *r
+	around.Decisions = []decide.Decision{}
+	var frame bytes.Buffer
+	if err := encoder(&frame).Encode(around); err != nil {
+		return fmt.Errorf("encode JSON: %w", err)
+	}
+	const key = `"decisions":[` // only as a key: in a string its quotes are escaped
+	before, after, _ := bytes.Cut(escaped(frame.Bytes()), []byte(key))
+	out := bufio.NewWriter(w)
+	out.Write(before)
+	out.WriteString(key)
+	if err := writeLines(out, r.Decisions); err != nil {
+		return fmt.Errorf("encode JSON: %w", err)
+	}
+	out.Write(after)
+	return out.Flush() // says what went wrong before, too
+}
+
+func writeLines(out *bufio.Writer, decisions []decide.Decision) error {
+	var line bytes.Buffer
+	e := encoder(&line)
+	for i := range decisions {
+		line.Reset()
+		if err := e.Encode(&decisions[i]); err != nil {
+			return err
+		}
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		out.WriteByte('\n')
+		out.Write(escaped(bytes.TrimSuffix(line.Bytes(), []byte("\n"))))
+	}
+	return nil
+}
+
+func encoder(w io.Writer) *json.Encoder {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e
+}
 
 // JSON writes a value indented, keys in the order of its type. What a terminal
 // would take for a command, C1 controls and bidirectional marks too, comes out
 // as a JSON escape and reads back as what it was.
 func JSON(w io.Writer, v any) error {
 	var plain bytes.Buffer
-	e := json.NewEncoder(&plain)
-	e.SetEscapeHTML(false)
+	e := encoder(&plain)
 	e.SetIndent("", "  ")
 	if err := e.Encode(v); err != nil {
 		return fmt.Errorf("encode JSON: %w", err)
@@ -31,10 +74,10 @@ func JSON(w io.Writer, v any) error {
 // escaped writes what does not show as \uXXXX. Outside of strings JSON
 // holds nothing but printable ASCII and newlines.
 func escaped(text []byte) []byte {
-	harmless := func(r rune) bool { return r == '\n' || r == ' ' || shown(r) }
-	if bytes.IndexFunc(text, func(r rune) bool { return !harmless(r) }) < 0 {
+	if !slices.ContainsFunc(text, func(b byte) bool { return b > '~' }) {
 		return text
 	}
+	harmless := func(r rune) bool { return r == '\n' || r == ' ' || shown(r) }
 	var out bytes.Buffer
 	for _, r := range string(text) {
 		if harmless(r) {

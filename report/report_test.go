@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"reflect"
 	"slices"
@@ -97,6 +98,29 @@ func TestJSONIsHarmlessAndFaithful(t *testing.T) {
 		if want = string([]rune(want)); got[i] != want { // each invalid byte is one U+FFFD
 			t.Errorf("got %q, want %q", got[i], want)
 		}
+	}
+}
+
+func TestTheReportAsJSONIsHarmlessAndFaithful(t *testing.T) {
+	var out bytes.Buffer
+	if err := writeJSON(&out, hostile(), Options{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range out.String() {
+		if r != '\n' && r != ' ' && !shown(r) {
+			t.Errorf("%U in the output", r)
+		}
+	}
+	var got, want audit.Report
+	plain, err := json.Marshal(hostile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(json.Unmarshal(out.Bytes(), &got), json.Unmarshal(plain, &want)); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Error("it does not read back as the report")
 	}
 }
 

@@ -22,7 +22,7 @@ func writeTable(w io.Writer, r *audit.Report, o Options) error {
 	findings, unseen := split(r.Decisions)
 	p.findings(findings)
 	p.gaps(r.Gaps, unseen)
-	p.actions(r.Actions)
+	p.actions(r.Actions, r.Mode)
 	if slices.ContainsFunc(findings, func(d decide.Decision) bool { return d.Outcome != audit.OutcomeHealed }) {
 		p.paragraph(0, "", "Evidence and every step: `stackpolicy explain UNIT`")
 	}
@@ -109,6 +109,8 @@ func (p *printer) next(d decide.Decision) string {
 		return ""
 	case d.Outcome == audit.OutcomePlanned:
 		return "`stackpolicy eval --enforce` heals it (" + d.Action + ")"
+	case d.Outcome == audit.OutcomeRefused: // the runbook's step would be the very action that is held back
+		return "Mend what holds the " + d.Action + " back (below), then audit again."
 	case d.Severity == "unknown":
 		return "Mend the rule, test it with `stackpolicy policy test`, and audit again."
 	case p.o.Steps == nil:

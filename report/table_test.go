@@ -84,9 +84,15 @@ func TestTable(t *testing.T) {
 	}
 }
 
+func TestForeseenRefusal(t *testing.T) {
+	r := reported(1, toHeal("web.service", audit.OutcomeRefused))
+	r.Actions = []enforce.Action{reload(enforce.Refused, "a Home Manager activation is running", "web.service")}
+	golden(t, "foreseen_80.txt", table(t, r, Options{Width: 80, Steps: steps}))
+}
+
 func TestTheWorstComesFirst(t *testing.T) {
 	got := string(table(t, broken(), Options{Width: 80, Steps: steps}))
-	order := []string{"web.service\n  PAGE", "host\n  UNKNOWN  stack_owned", "files.service\n  TICKET", "feeds.service\n  HEAL", "not looked at", "actions that", "CRITICAL"}
+	order := []string{"web.service\n  PAGE", "host\n  UNKNOWN  stack_owned", "files.service\n  TICKET", "feeds.service\n  HEAL", "not looked at", "what --enforce would do", "CRITICAL"}
 	last := -1
 	for _, s := range order {
 		at := strings.Index(got, s)

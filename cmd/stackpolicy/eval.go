@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
+	"runtime/debug"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -63,14 +66,16 @@ func (a *app) audit(ctx context.Context, in io.Reader, units []string, asked *bo
 	if err != nil {
 		return nil, nil, err
 	}
-	policies, err := a.loadPolicies(ctx, c)
-	if err != nil {
+	loaded := beside(func() (*decide.Policies, error) { return a.loadPolicies(ctx, c) })
+	doc, unreadable := a.document(in)
+	policies, err := loaded()
+	if err := cmp.Or(err, unreadable); err != nil {
 		return nil, nil, err
 	}
-	run := audit.Audit{Policies: policies, Units: units}
-	if run.Document, err = a.document(in); err != nil {
-		return nil, nil, err
+	if doc != nil && len(doc.Units) > eagerFrom {
+		debug.SetGCPercent(gcEagerly)
 	}
+	run := audit.Audit{Policies: policies, Units: units, Document: doc}
 	act := asked != nil && *asked || asked == nil && c.Mode == config.Enforce && run.Document == nil
 	if act && run.Document != nil {
 		return nil, nil, errors.New("--enforce acts on the live system, and --facts is not that; leave one of them out")
@@ -90,6 +95,18 @@ func (a *app) audit(ctx context.Context, in io.Reader, units []string, asked *bo
 	}
 	r, err := run.Run(ctx)
 	return r, policies, err
+}
+
+// beside begins the work, and returns what waits for its answer.
+func beside[T any](work func() (T, error)) func() (T, error) {
+	var answer T
+	var err error
+	var working sync.WaitGroup
+	working.Go(func() { answer, err = work() })
+	return func() (T, error) {
+		working.Wait()
+		return answer, err
+	}
 }
 
 // options shows steps from the runbooks of the policies in force.

@@ -131,22 +131,27 @@ func (g *Generation) Ahead(ctx context.Context, folder string) ([]string, error)
 // walk visits every leaf below path in order, and goes through as many linked
 // folders on the way to one as links says.
 func walk(ctx context.Context, path, below string, links int, visit func(path, below string) error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	info, err := os.Lstat(path)
-	if err == nil && info.Mode()&fs.ModeSymlink != 0 && links > 0 {
-		if to, statErr := os.Stat(path); statErr == nil && to.IsDir() {
-			info, links = to, links-1
-		}
-	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if !info.IsDir() {
+	return walkFrom(ctx, path, below, info.Mode().Type(), links, visit)
+}
+
+// walkFrom is told what path is: a folder's listing says so of all that is in it.
+func walkFrom(ctx context.Context, path, below string, kind fs.FileMode, links int, visit func(path, below string) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if kind == fs.ModeSymlink && links > 0 {
+		if to, err := os.Stat(path); err == nil && to.IsDir() {
+			kind, links = fs.ModeDir, links-1
+		}
+	}
+	if kind != fs.ModeDir {
 		return visit(path, below)
 	}
 	entries, err := os.ReadDir(path)
@@ -154,7 +159,8 @@ func walk(ctx context.Context, path, below string, links int, visit func(path, b
 		return err
 	}
 	for _, e := range entries {
-		if err := walk(ctx, filepath.Join(path, e.Name()), filepath.Join(below, e.Name()), links, visit); err != nil {
+		err := walkFrom(ctx, filepath.Join(path, e.Name()), filepath.Join(below, e.Name()), e.Type(), links, visit)
+		if err != nil {
 			return err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -52,8 +53,13 @@ type File struct {
 // of kind [Missing], not an error. A target that this account may not look at
 // has a path and no more: the manager cannot read it either.
 func Stat(ctx context.Context, path, store string) (File, error) {
+	return NewLooker(store).Stat(ctx, path)
+}
+
+// Stat is the function of that name.
+func (l *Looker) Stat(ctx context.Context, path string) (File, error) {
 	f := File{Path: path, Kind: Missing, UID: -1}
-	f.throughFolder()
+	l.throughFolder(&f)
 	for hop, at := 0, path; hop <= maxHops; hop++ {
 		if err := ctx.Err(); err != nil {
 			return f, fmt.Errorf("look at %q: %w", path, err)
@@ -75,13 +81,13 @@ func Stat(ctx context.Context, path, store string) (File, error) {
 				f.Kind = kindOf(info)
 			}
 		}
-		if !below(filepath.Clean(at), store) {
+		if !below(filepath.Clean(at), l.store) {
 			f.Changed = later(f.Changed, ctime(info))
 		}
 		if info.Mode()&fs.ModeSymlink == 0 {
-			return f, f.reach(at, info)
+			return f, l.reach(&f, at, info)
 		}
-		if at, err = nextHop(at); missing(err) {
+		if at, err = l.nextHop(at); missing(err) {
 			return f, nil // gone just now: an activation replaces links
 		}
 		if err != nil {
@@ -96,13 +102,13 @@ func Stat(ctx context.Context, path, store string) (File, error) {
 
 // throughFolder takes a path in a folder that is itself a link for a link: who
 // declares a whole drop-in folder links the folder, not the files in it.
-func (f *File) throughFolder() {
+func (l *Looker) throughFolder(f *File) {
 	folder := filepath.Dir(f.Path)
-	info, err := os.Lstat(folder)
+	info, err := l.lstat.get(folder, os.Lstat)
 	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
 		return
 	}
-	to, err := nextHop(folder)
+	to, err := l.nextHop(folder)
 	if _, gone := os.Lstat(f.Path); err != nil || gone != nil {
 		return
 	}
@@ -119,20 +125,19 @@ func missing(err error) bool {
 // the link is really in, and ".." after a linked folder leads out of where that
 // folder is: it is for the kernel to take such a path apart, not for
 // [filepath.Clean].
-func nextHop(at string) (string, error) {
+func (l *Looker) nextHop(at string) (string, error) {
 	to, err := os.Readlink(at)
 	if err != nil || filepath.IsAbs(to) {
 		return to, err
 	}
-	folder, err := filepath.EvalSymlinks(filepath.Dir(at))
+	folder, _ := cutName(at)
+	folder, err = l.real.get(folder, filepath.EvalSymlinks)
 	return folder + "/" + to, err
 }
 
-func (f *File) reach(at string, info fs.FileInfo) error {
+func (l *Looker) reach(f *File, at string, info fs.FileInfo) error {
 	if plain := filepath.Clean(at); plain != at {
-		if real, err := filepath.EvalSymlinks(at); err == nil {
-			at = real
-		}
+		at = l.withoutLinks(at)
 	}
 	f.Target, f.Mode, f.Mtime = at, info.Mode().Perm(), info.ModTime().UTC()
 	f.Directory = info.IsDir()
@@ -142,7 +147,7 @@ func (f *File) reach(at string, info fs.FileInfo) error {
 	if !info.Mode().IsRegular() {
 		return nil
 	}
-	sum, err := digest(at)
+	sum, err := l.digest.get(at, digest)
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, errTooLarge) {
 		return nil // the manager cannot read it either: digest "" says so
 	}
@@ -157,12 +162,39 @@ func (f *File) reach(at string, info fs.FileInfo) error {
 	return nil
 }
 
+// withoutLinks is the plain path of what is itself no link.
+func (l *Looker) withoutLinks(at string) string {
+	folder, name := cutName(at)
+	if name == "" || name == "." || name == ".." {
+		folder, name = at, ""
+	}
+	real, err := l.real.get(folder, filepath.EvalSymlinks)
+	if err != nil {
+		return at
+	}
+	return filepath.Join(real, name)
+}
+
+// cutName parts the last name off, and leaves the folder as it is written:
+// filepath.Dir would take links in it apart.
+func cutName(path string) (folder, name string) {
+	i := strings.LastIndexByte(path, '/')
+	return path[:i+1], path[i+1:]
+}
+
 var errTooLarge = errors.New("too large for a unit file")
+
+// buffers spare the collector one for each file.
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+
+const bufferSize = 16 << 10
 
 func digest(path string) (string, error) {
 	sum := sha256.New()
+	buffer := buffers.Get().(*[bufferSize]byte)
+	defer buffers.Put(buffer)
 	err := withRegular(path, func(r io.Reader) error {
-		n, err := io.Copy(sum, io.LimitReader(r, maxDigest+1))
+		n, err := io.CopyBuffer(sum, io.LimitReader(r, maxDigest+1), buffer[:])
 		if n > maxDigest {
 			return errTooLarge
 		}

@@ -1,0 +1,190 @@
+package audit
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"testing/synctest"
+
+	"stackpolicy/decide"
+	"stackpolicy/facts"
+	"stackpolicy/policies"
+)
+
+// recorded reads a document of testdata/facts.
+func recorded(t *testing.T, name string) *facts.Document {
+	t.Helper()
+	f, err := os.Open("../testdata/facts/" + name + ".json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	doc, err := facts.Read(name, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+// builtin are the policies that are shipped.
+func builtin(t *testing.T) *decide.Policies {
+	t.Helper()
+	p, err := decide.Load(t.Context(), policies.FS, decide.Options{Trusted: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// single is a policy folder of one host invariant with the given rule.
+func single(t *testing.T, class, rule string) *decide.Policies {
+	t.Helper()
+	metadata := fmt.Sprintf(`# METADATA
+# title: all is well
+# description: A stand-in.
+# schemas:
+#   - input: schema.facts
+# custom:
+#   class: %s
+#   severity: page
+#   needs: [manager]
+#   actions: [daemon-reload, restart]
+#   runbook: stand_in.md
+package stackpolicy.invariants.stand_in
+
+`, class)
+	p, err := decide.Load(t.Context(), fstest.MapFS{
+		"invariants/stand_in/stand_in.rego": {Data: []byte(metadata + rule)},
+		"invariants/stand_in/stand_in.md":   {Data: []byte("# stand_in\n\n## How to mend\n\n### any\n\n1. Look.\n")},
+		"settings.yaml":                     {Data: []byte("settings: {restart: [web.service]}\n")},
+	}, decide.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// manager does nothing but count, and lets a test change the world.
+type manager struct {
+	calls []string
+	err   error
+	does  func()
+}
+
+func (m *manager) did(call string) error {
+	m.calls = append(m.calls, call)
+	if m.does != nil {
+		m.does()
+	}
+	return m.err
+}
+
+func (m *manager) Reload(context.Context) error { return m.did("daemon-reload") }
+
+func (m *manager) ResetFailed(_ context.Context, unit string) error {
+	return m.did("reset-failed " + unit)
+}
+
+func (m *manager) Restart(_ context.Context, unit string) error { return m.did("restart " + unit) }
+
+// enforced audits a system that looks like before until the manager has acted,
+// and like after from then on. Time is not real.
+func enforced(t *testing.T, p *decide.Policies, m *manager, before, after *facts.Document, units ...string) *Report {
+	t.Helper()
+	var r *Report
+	synctest.Test(t, func(t *testing.T) {
+		now := before
+		m.does = func() { now = after }
+		a := Audit{Policies: p, Manager: m, Units: units, Collect: func(context.Context) *facts.Document { return now }}
+		var err error
+		if r, err = a.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+	return r
+}
+
+func observed(t *testing.T, p *decide.Policies, doc *facts.Document, units ...string) *Report {
+	t.Helper()
+	r, err := Audit{Policies: p, Document: doc, Units: units}.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// gap makes a collector fail, and its sections absent.
+func gap(doc *facts.Document, collector string) *facts.Document {
+	doc.Collectors[collector] = facts.CollectorStatus{Error: "silent"}
+	switch collector {
+	case "systemd":
+		doc.Manager = nil
+		for i := range doc.Units {
+			doc.Units[i].Loaded, doc.Units[i].Reload = nil, nil
+		}
+	case "files":
+		for i := range doc.Units {
+			doc.Units[i].Files, doc.Units[i].Reload = []facts.File{}, nil
+		}
+	case "podman":
+		doc.Podman = nil
+	}
+	return doc
+}
+
+func unit(t *testing.T, doc *facts.Document, name string) *facts.Unit {
+	t.Helper()
+	i := slices.IndexFunc(doc.Units, func(u facts.Unit) bool { return u.Name == name })
+	if i < 0 {
+		t.Fatalf("no %s among the facts", name)
+	}
+	return &doc.Units[i]
+}
+
+// findings are "subject invariant effect severity[ outcome][ after ACTION]" of
+// all but allows.
+func findings(r *Report) []string {
+	list := []string{}
+	for _, d := range r.Decisions {
+		if d.Effect == "allow" {
+			continue
+		}
+		words := []string{d.Subject, d.Invariant, d.Effect, d.Severity}
+		if d.Outcome != "" {
+			words = append(words, d.Outcome)
+		}
+		if after, ok := d.Evidence["appeared_after"]; ok {
+			words = append(words, fmt.Sprint("after ", after))
+		}
+		list = append(list, strings.Join(words, " "))
+	}
+	return list
+}
+
+func actions(r *Report) []string {
+	list := []string{}
+	for _, a := range r.Actions {
+		list = append(list, a.Action+" "+a.Subject+" "+a.Status)
+	}
+	return list
+}
+
+// encoded is the report as JSON, and its keys.
+func encoded(t *testing.T, r *Report) ([]byte, []string) {
+	t.Helper()
+	b, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m map[string]any
+	if err := json.Unmarshal(b, &m); err != nil {
+		t.Fatal(err)
+	}
+	return b, slices.Sorted(maps.Keys(m))
+}

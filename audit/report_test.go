@@ -1,0 +1,65 @@
+package audit
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stackpolicy/decide"
+)
+
+func TestMergeGaps(t *testing.T) {
+	a := []Gap{{"config", "one"}, {"podman", "no answer within 5s"}}
+	b := []Gap{{"config", "one"}, {"config", "two"}, {"podman", "no answer within 6s"}, {"files", "x"}}
+	if d := cmp.Diff([]Gap{{"config", "one"}, {"config", "two"}, {"files", "x"}, {"podman", "no answer within 5s"}}, mergeGaps(a, b)); d != "" {
+		t.Errorf("-want +got\n%s", d)
+	}
+}
+
+func TestExitCode(t *testing.T) {
+	allow := decide.Decision{Effect: "allow"}
+	page := decide.Decision{Effect: "block", Severity: "page"}
+	ticket := decide.Decision{Effect: "block", Severity: "ticket"}
+	unknown := decide.Decision{Effect: "block", Severity: "unknown"}
+	heal := func(severity, outcome string) decide.Decision {
+		return decide.Decision{Effect: "heal", Severity: severity, Outcome: outcome}
+	}
+	gaps := []Gap{{"podman", "silent"}}
+	cases := map[string]struct {
+		gaps      []Gap
+		decisions []decide.Decision
+		want      int
+	}{
+		"allows":                      {nil, []decide.Decision{allow, allow}, ExitOK},
+		"a ticket":                    {nil, []decide.Decision{allow, ticket}, ExitWarning},
+		"a page":                      {nil, []decide.Decision{ticket, page, allow}, ExitCritical},
+		"undecided":                   {nil, []decide.Decision{allow, unknown, ticket}, ExitUnknown},
+		"a gap":                       {gaps, []decide.Decision{allow}, ExitUnknown},
+		"a gap over a ticket":         {gaps, []decide.Decision{ticket}, ExitUnknown},
+		"a page over a gap":           {gaps, []decide.Decision{page}, ExitCritical},
+		"a page over undecided":       {nil, []decide.Decision{unknown, page, unknown}, ExitCritical},
+		"a failed heal over a gap":    {gaps, []decide.Decision{heal("ticket", OutcomeHealFailed)}, ExitCritical},
+		"a planned heal":              {nil, []decide.Decision{heal("ticket", OutcomePlanned)}, ExitWarning},
+		"a planned heal of a page":    {nil, []decide.Decision{heal("page", OutcomePlanned)}, ExitWarning},
+		"a refused heal":              {nil, []decide.Decision{heal("ticket", OutcomeRefused)}, ExitWarning},
+		"a heal nobody spoke of":      {nil, []decide.Decision{heal("ticket", "")}, ExitWarning},
+		"a healed one":                {nil, []decide.Decision{heal("page", OutcomeHealed)}, ExitOK},
+		"a healed one and a ticket":   {nil, []decide.Decision{heal("page", OutcomeHealed), ticket}, ExitWarning},
+		"a severity never heard of":   {nil, []decide.Decision{{Effect: "block", Severity: "?"}}, ExitWarning},
+		"nothing at all, no decision": {nil, nil, ExitOK},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := ExitCode(c.gaps, c.decisions); got != c.want {
+				t.Errorf("got %d, want %d", got, c.want)
+			}
+		})
+	}
+}
+
+func TestReportHasEveryKeyOfTheContract(t *testing.T) {
+	_, got := encoded(t, observed(t, builtin(t), recorded(t, "good")))
+	if d := cmp.Diff([]string{"actions", "collected_at", "decisions", "exit_code", "gaps", "mode", "policy", "schema"}, got); d != "" {
+		t.Errorf("-want +got\n%s", d)
+	}
+}

@@ -1,0 +1,32 @@
+package unitfile
+
+import (
+	"io/fs"
+	"sync"
+)
+
+// Looker looks at the paths of one moment: where many lead to one folder or to
+// one file, that is looked up once. It may be used by several goroutines.
+type Looker struct {
+	store  string
+	lstat  memo[fs.FileInfo]
+	real   memo[string] // folder -> its path without links
+	digest memo[string]
+}
+
+// NewLooker starts with nothing seen. For store see [Stat].
+func NewLooker(store string) *Looker { return &Looker{store: store} }
+
+// memo remembers answers, but for errors.
+type memo[T any] struct{ known sync.Map }
+
+func (m *memo[T]) get(path string, find func(string) (T, error)) (T, error) {
+	if v, ok := m.known.Load(path); ok {
+		return v.(T), nil
+	}
+	v, err := find(path)
+	if err == nil {
+		m.known.Store(path, v)
+	}
+	return v, err
+}
