@@ -78,3 +78,26 @@ func TestAbsentListsAreEmpty(t *testing.T) {
 		t.Error("loaded is there")
 	}
 }
+
+// TestLongListKeepsItsOrder: several converters fill one.
+func TestLongListKeepsItsOrder(t *testing.T) {
+	doc := sound(3*longList + 1)
+	data, err := json.Marshal(doc.Units)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var plain []map[string]any
+	if err := json.Unmarshal(data, &plain); err != nil {
+		t.Fatal(err)
+	}
+	units := toValue(doc).(ast.Object).Get(ast.StringTerm("units")).Value.(*ast.Array)
+	if units.Len() != len(plain) {
+		t.Fatalf("got %d units; want %d", units.Len(), len(plain))
+	}
+	for i, want := range plain {
+		name := units.Elem(i).Value.(ast.Object).Get(ast.StringTerm("name"))
+		if name.Value.Compare(ast.String(want["name"].(string))) != 0 {
+			t.Fatalf("unit %d: got %s; want %s", i, name, want["name"])
+		}
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -14,6 +13,7 @@ import (
 
 	"stackpolicy/facts"
 	"stackpolicy/lab/scene"
+	"stackpolicy/lab/systems"
 	"stackpolicy/lab/usermanager"
 )
 
@@ -98,20 +98,7 @@ const freshBase = "[Unit]\nDescription=base\n[Service]\nType=oneshot\nRemainAfte
 // a fragment of its own, as a drop-in, and as an instance.
 func TestFreshlyLoadedIsTheSame(t *testing.T) {
 	program := buildProgram(t)
-	roots := map[string]string{"host": "", "root": os.Getenv("STACKPOLICY_LAB_ROOT")}
-	for _, name := range []string{"host", "root"} {
-		t.Run(name, func(t *testing.T) {
-			options := usermanager.Options{Root: roots[name]}
-			if name == "root" && options.Root == "" {
-				t.Skip("STACKPOLICY_LAB_ROOT names no root file system; make one with: go run ./lab/root trixie DIR")
-			}
-			if err := usermanager.Available(options); err != nil {
-				t.Skip("no user manager can be started here: ", err)
-			}
-			t.Parallel()
-			fresh(t, program, options)
-		})
-	}
+	systems.Each(t, func(t *testing.T, options usermanager.Options) { fresh(t, program, options) })
 }
 
 func buildProgram(t *testing.T) string {

@@ -72,8 +72,8 @@ func (a *app) audit(ctx context.Context, in io.Reader, units []string, asked *bo
 	if err := cmp.Or(err, unreadable); err != nil {
 		return nil, nil, err
 	}
-	if doc != nil && len(doc.Units) > eagerFrom {
-		debug.SetGCPercent(gcEagerly)
+	if doc != nil && len(doc.Units) > large {
+		debug.SetGCPercent(gcPercentLarge)
 	}
 	run := audit.Audit{Policies: policies, Units: units, Document: doc}
 	act := asked != nil && *asked || asked == nil && c.Mode == config.Enforce && run.Document == nil

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"stackpolicy/internal/systemd"
+	"stackpolicy/lab/systems"
 	"stackpolicy/lab/usermanager"
 )
 
@@ -66,22 +67,14 @@ var units = map[string]string{
 
 // TestActions: each action has come to its end when it returns.
 func TestActions(t *testing.T) {
-	roots := map[string]string{"host": "", "root": os.Getenv("STACKPOLICY_LAB_ROOT")}
-	for _, name := range []string{"host", "root"} {
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
 		for _, transport := range []string{systemd.Bus, systemd.Private} {
-			t.Run(name+"/"+transport, func(t *testing.T) {
-				options := usermanager.Options{Root: roots[name]}
-				if name == "root" && options.Root == "" {
-					t.Skip("STACKPOLICY_LAB_ROOT names no root file system; make one with: go run ./lab/root trixie DIR")
-				}
-				if err := usermanager.Available(options); err != nil {
-					t.Skip("no user manager can be started here: ", err)
-				}
+			t.Run(transport, func(t *testing.T) {
 				t.Parallel()
 				testActions(t, open(t, options), transport)
 			})
 		}
-	}
+	})
 }
 
 // stage is a manager with the units, as commands of its account see it.

@@ -14,35 +14,14 @@ import (
 	"testing"
 
 	"stackpolicy/internal/unitfile"
+	"stackpolicy/lab/systems"
 	"stackpolicy/lab/usermanager"
 )
 
-// systems runs a test below each systemd there is, and says which it cannot.
-func systems(t *testing.T, test func(*testing.T, *usermanager.Manager)) {
+// managers runs a test below each systemd there is.
+func managers(t *testing.T, test func(*testing.T, *usermanager.Manager)) {
 	t.Helper()
-	roots := map[string]string{"host": "", "root": os.Getenv("STACKPOLICY_LAB_ROOT")}
-	for _, name := range []string{"host", "root"} {
-		t.Run(name, func(t *testing.T) {
-			options := usermanager.Options{Root: roots[name]}
-			if name == "root" && options.Root == "" {
-				t.Skip("STACKPOLICY_LAB_ROOT names no root file system; make one with: go run ./lab/root trixie DIR")
-			}
-			if err := usermanager.Available(options); err != nil {
-				t.Skip("no user manager can be started here: ", err)
-			}
-			t.Parallel()
-			m, err := usermanager.Start(t.Context(), options)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() {
-				if err := m.Stop(); err != nil {
-					t.Error(err)
-				}
-			})
-			test(t, m)
-		})
-	}
+	systems.Each(t, func(t *testing.T, options usermanager.Options) { test(t, systems.Start(t, options)) })
 }
 
 // tree writes files below a folder, as root reads them; "-> TARGET" is a link
@@ -227,7 +206,7 @@ func look(path []string) int {
 // TestPathsAreSystemds: the index finds the fragment and the drop-ins that a
 // real manager loads, in its order.
 func TestPathsAreSystemds(t *testing.T) {
-	systems(t, func(t *testing.T, m *usermanager.Manager) {
+	managers(t, func(t *testing.T, m *usermanager.Manager) {
 		etc, own := map[string]string{}, map[string]string{}
 		for name, text := range onDisk {
 			if below, ok := strings.CutPrefix(name, "etc/"); ok {

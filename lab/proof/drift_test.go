@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"stackpolicy/lab/scene"
+	"stackpolicy/lab/systems"
 	"stackpolicy/lab/usermanager"
 )
 
@@ -158,7 +159,7 @@ func (s *stage) etc(name, text string) {
 // TestDrift: systemd often cannot tell that a definition on disk is not the one
 // it runs. stackpolicy can, heals what is safe, and withholds what is not.
 func TestDrift(t *testing.T) {
-	systems(t, func(t *testing.T, options usermanager.Options) {
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
 		for _, d := range drifts {
 			t.Run(d.name, func(t *testing.T) {
 				t.Parallel()

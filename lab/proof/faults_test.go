@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"stackpolicy/lab/scene"
+	"stackpolicy/lab/systems"
 	"stackpolicy/lab/usermanager"
 )
 
@@ -27,7 +28,7 @@ var undecided = func() []string {
 
 // TestNoBusDaemon: without a bus the manager's own socket answers.
 func TestNoBusDaemon(t *testing.T) {
-	systems(t, func(t *testing.T, options usermanager.Options) {
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
 		options.NoBus = true
 		s := open(t, options, nil)
 		s.reload()
@@ -66,7 +67,7 @@ func (s *stage) facts() document {
 // TestManagerGone: a manager that is not there is a page, never a pass, and
 // nothing is taken for known.
 func TestManagerGone(t *testing.T) {
-	systems(t, func(t *testing.T, options usermanager.Options) {
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, nil)
 		s.do(syscall.Kill(s.PID, syscall.SIGKILL))
 		s.until("the manager is gone", func() bool { return syscall.Kill(s.PID, 0) != nil })
@@ -82,7 +83,7 @@ func TestManagerGone(t *testing.T) {
 // TestManagerStops: a manager that stops in the middle of being read leaves a
 // whole answer or a gap, never half of one.
 func TestManagerStops(t *testing.T) {
-	systems(t, func(t *testing.T, options usermanager.Options) {
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, manyUnits(300))
 		s.reload()
 		whole, gone := 0, 0
@@ -132,7 +133,7 @@ func (s *stage) until(what string, done func() bool) {
 // TestReloadRefused: systemd's own rate limit holds a reload back; that is said
 // and nothing else happens. It has one since 253.
 func TestReloadRefused(t *testing.T) {
-	systems(t, func(t *testing.T, options usermanager.Options) {
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
 		options.UserConf = "[Manager]\nReloadLimitIntervalSec=10min\nReloadLimitBurst=2\n"
 		s := open(t, options, nil)
 		s.reload()
@@ -153,7 +154,7 @@ func TestReloadRefused(t *testing.T) {
 // TestReloadWithheld: one unit could be healed, but the reload would load
 // another's undeclared file.
 func TestReloadWithheld(t *testing.T) {
-	systems(t, func(t *testing.T, options usermanager.Options) {
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, nil)
 		s.reload()
 		settle()
@@ -190,7 +191,7 @@ func TestPodman(t *testing.T) {
 		{"a name full of escapes", append(scene.Containers(), scene.Container{Name: "\x1b[31mred\x1b]0;t\x07\n", Project: "\u202estray"}),
 			[]string{"host stack_owned unowned block/ticket"}, 1},
 	}
-	systems(t, func(t *testing.T, options usermanager.Options) {
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, nil)
 		s.reload()
 		for _, c := range cases {
@@ -245,7 +246,7 @@ func (s *stage) hang() {
 // operator opted it in, only while it runs, and only with its provenance in
 // order.
 func TestRestart(t *testing.T) {
-	systems(t, func(t *testing.T, options usermanager.Options) {
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, nil)
 		s.reload()
 		policies := filepath.Join(s.Home, "rules")
@@ -278,7 +279,7 @@ func TestRestart(t *testing.T) {
 // TestLock: two enforcing audits at once would each rest on what the other
 // changes.
 func TestLock(t *testing.T) {
-	systems(t, func(t *testing.T, options usermanager.Options) {
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, nil)
 		s.do(s.Write(filepath.Join(s.RuntimeDir, "stackpolicy/audit.lock"), "process 1 since yesterday\n"))
 		holder := s.Command(t.Context(), "flock", filepath.Join(s.RuntimeDir, "stackpolicy/audit.lock"), "sh", "-c", "echo held; sleep 60")

@@ -41,25 +41,6 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// systems runs a test on each systemd there is, and says which it cannot.
-func systems(t *testing.T, test func(t *testing.T, options usermanager.Options)) {
-	t.Helper()
-	roots := map[string]string{"host": "", "root": os.Getenv("STACKPOLICY_LAB_ROOT")}
-	for _, name := range []string{"host", "root"} {
-		t.Run(name, func(t *testing.T) {
-			options := usermanager.Options{Root: roots[name]}
-			if name == "root" && options.Root == "" {
-				t.Skip("STACKPOLICY_LAB_ROOT names no root file system; make one with: go run ./lab/root trixie DIR")
-			}
-			if err := usermanager.Available(options); err != nil {
-				t.Skip("no user manager can be started here: ", err)
-			}
-			t.Parallel()
-			test(t, options)
-		})
-	}
-}
-
 // stage is a scene whose steps end the test when they fail.
 type stage struct {
 	*scene.Scene

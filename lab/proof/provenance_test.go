@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"stackpolicy/lab/scene"
+	"stackpolicy/lab/systems"
 	"stackpolicy/lab/usermanager"
 )
 
@@ -215,7 +216,7 @@ func (s *stage) fail(name string) {
 
 // TestIntrusions: what another hand did is found, said, and left alone.
 func TestIntrusions(t *testing.T) {
-	systems(t, func(t *testing.T, options usermanager.Options) {
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
 		for _, i := range intrusions {
 			t.Run(i.name, func(t *testing.T) {
 				t.Parallel()
@@ -241,7 +242,7 @@ func TestIntrusions(t *testing.T) {
 // TestMigration: a unit that moves from /etc/systemd/user into the user's
 // folder keeps running as the old one until the manager is told.
 func TestMigration(t *testing.T) {
-	systems(t, func(t *testing.T, options usermanager.Options) {
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
 		t.Run("run", func(t *testing.T) {
 			s := open(t, options, map[string]string{unit("default.target.wants/web.service"): "-", unit("web.service"): "-"})
 			s.etc("web.service", scene.StackUnit("web.service", "legacy"))
@@ -270,7 +271,7 @@ func TestMigration(t *testing.T) {
 
 // TestGhost: a failed state of a unit that is gone is forgotten, and only that.
 func TestGhost(t *testing.T) {
-	systems(t, func(t *testing.T, options usermanager.Options) {
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, nil)
 		s.do(s.Write(s.Unit("ghost.service"), "[Service]\nExecStart=/bin/false\n"))
 		s.reload()
@@ -294,7 +295,7 @@ func TestQuadlet(t *testing.T) {
 	const source = ".config/containers/systemd/cache.container"
 	// It is never started: that default.target wants it keeps it in memory.
 	const text = "[Container]\nImage=localhost/none:1\n[Install]\nWantedBy=default.target\n[Service]\nNice=3\n"
-	systems(t, func(t *testing.T, options usermanager.Options) {
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, map[string]string{source: text})
 		s.quadletGenerator()
 		s.reload()
