@@ -157,7 +157,7 @@ func subjects(names []string, o enforce.Observation) ([]string, error) {
 // about keeps the decisions on the given subjects, and those that could not be
 // made at all; no subjects keeps all.
 func about(decisions []decide.Decision, subjects []string) []decide.Decision {
-	kept := []decide.Decision{}
+	kept := make([]decide.Decision, 0, len(decisions))
 	for _, d := range decisions {
 		if len(subjects) == 0 || slices.Contains(subjects, d.Subject) || d.Severity == "unknown" {
 			kept = append(kept, d)

@@ -16,7 +16,11 @@ import (
 // holds it, the error says who and since when.
 func Lock(runtimeDir string, now time.Time) (release func(), err error) {
 	dir := filepath.Join(runtimeDir, "stackpolicy")
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	err = os.Mkdir(dir, 0o700)
+	if errors.Is(err, fs.ErrNotExist) {
+		return func() {}, nil // no runtime folder, no manager: there is nothing to act on
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("make the lock's folder: %w", err)
 	}
 	path := filepath.Join(dir, "audit.lock")

@@ -27,7 +27,7 @@ import (
 // the time; with a large one the margin would be most of the memory.
 const (
 	gcPercent      = 400
-	gcPercentLarge = 150
+	gcPercentLarge = 200
 	large          = 200 // units
 )
 
