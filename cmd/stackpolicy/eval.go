@@ -66,35 +66,61 @@ func (a *app) audit(ctx context.Context, in io.Reader, units []string, asked *bo
 	if err != nil {
 		return nil, nil, err
 	}
-	loaded := beside(func() (*decide.Policies, error) { return a.loadPolicies(ctx, c) })
-	doc, unreadable := a.document(in)
-	policies, err := loaded()
-	if err := cmp.Or(err, unreadable); err != nil {
-		return nil, nil, err
-	}
-	if doc != nil && len(doc.Units) > large {
-		debug.SetGCPercent(gcPercentLarge)
-	}
-	run := audit.Audit{Policies: policies, Units: units, Document: doc}
-	act := asked != nil && *asked || asked == nil && c.Mode == config.Enforce && run.Document == nil
-	if act && run.Document != nil {
-		return nil, nil, errors.New("--enforce acts on the live system, and --facts is not that; leave one of them out")
-	}
 	env, err := facts.OfProcess(c)
 	if err != nil {
 		return nil, nil, err
 	}
-	run.Collect = func(ctx context.Context) *facts.Document { return facts.Collect(ctx, env) }
-	if act {
-		release, err := enforce.Lock(env.RuntimeDir, time.Now())
-		if err != nil {
-			return nil, nil, err
-		}
-		defer release()
-		run.Manager = &systemd.User{RuntimeDir: env.RuntimeDir, BusAddress: env.BusAddress}
+	run := audit.Audit{Units: units}
+	release, err := a.enforcing(&run, c, env, asked)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer release()
+	loaded := beside(func() (*decide.Policies, error) { return a.loadPolicies(ctx, c) })
+	unreadable := a.look(ctx, &run, in, env)
+	if run.Policies, err = loaded(); cmp.Or(err, unreadable) != nil {
+		return nil, nil, cmp.Or(err, unreadable)
 	}
 	r, err := run.Run(ctx)
-	return r, policies, err
+	return r, run.Policies, err
+}
+
+// enforcing makes the run one that acts, where the flag or else the
+// configuration says so, and takes the lock for it.
+func (a *app) enforcing(run *audit.Audit, c config.Config, env facts.Environment, asked *bool) (release func(), err error) {
+	act := c.Mode == config.Enforce && a.factsFile == ""
+	if asked != nil {
+		act = *asked
+	}
+	if !act {
+		return func() {}, nil
+	}
+	if a.factsFile != "" {
+		return nil, errors.New("--enforce acts on the live system, and --facts is not that; leave one of them out")
+	}
+	run.Manager = &systemd.User{RuntimeDir: env.RuntimeDir, BusAddress: env.BusAddress}
+	return enforce.Lock(env.RuntimeDir, time.Now())
+}
+
+// look reads the recorded document, or takes the first snapshot.
+func (a *app) look(ctx context.Context, run *audit.Audit, in io.Reader, env facts.Environment) (err error) {
+	if run.Document, err = a.document(in); err != nil {
+		return err
+	}
+	if run.Document != nil && len(run.Document.Units) > large {
+		debug.SetGCPercent(gcPercentLarge)
+	}
+	if run.Document == nil {
+		first := facts.Collect(ctx, env)
+		run.Collect = func(ctx context.Context) *facts.Document {
+			doc := first
+			if first = nil; doc == nil {
+				doc = facts.Collect(ctx, env)
+			}
+			return doc
+		}
+	}
+	return nil
 }
 
 // beside begins the work, and returns what waits for its answer.
