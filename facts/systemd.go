@@ -2,6 +2,7 @@ package facts
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -33,6 +34,9 @@ func surveyManager(ctx, limited context.Context, e Environment) (s survey, err e
 	context.AfterFunc(ctx, func() { _ = s.conn.Close() }) // read-only use: nothing is lost
 	if s.manager, err = s.conn.Manager(limited); err != nil {
 		return s, err
+	}
+	if dir := e.UnitDir(); !slices.Contains(s.manager.UnitPath, dir) { // all else would be judged by the wrong folder
+		return s, fmt.Errorf("the manager does not search %s; run this with the HOME and XDG_CONFIG_HOME that it has", dir)
 	}
 	indexed := begin(limited, systemdLimit, func(ctx context.Context) (*unitfile.Index, error) {
 		return unitfile.ReadIndex(ctx, s.manager.UnitPath)

@@ -80,6 +80,18 @@ func TestManagerGone(t *testing.T) {
 	})
 }
 
+// TestOtherFolder: with another XDG_CONFIG_HOME than the manager's, every unit
+// would be judged by a folder that the manager does not read.
+func TestOtherFolder(t *testing.T) {
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, nil)
+		r := s.Do(s.Command(t.Context(), "env", "XDG_CONFIG_HOME="+s.Home+"/elsewhere", "stackpolicy", "eval"))
+		if r.Code != 2 || !strings.Contains(r.Out, "the manager does not search") {
+			t.Errorf("status %d, want 2 and what to do:\n%s%s", r.Code, r.Out, r.Err)
+		}
+	})
+}
+
 // TestManagerStops: a manager that stops in the middle of being read leaves a
 // whole answer or a gap, never half of one.
 func TestManagerStops(t *testing.T) {
