@@ -14,6 +14,8 @@ func (c *Conn) direct(ctx context.Context) *wire.Conn {
 	if c.private == "" || c.began == 0 {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
 	w, err := wire.Dial(ctx, c.private)
 	if err != nil {
 		return nil

@@ -53,6 +53,8 @@ func act(ctx context.Context, words []string) error {
 		return c.ResetFailed(ctx, words[2])
 	case "daemon-reload":
 		return c.Reload(ctx)
+	case "read-both-ways":
+		return readBothWays(ctx, c)
 	}
 	return errors.New("no such action")
 }

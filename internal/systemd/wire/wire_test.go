@@ -55,7 +55,7 @@ func TestCalls(t *testing.T) {
 func TestMessageRefusals(t *testing.T) {
 	foreign := map[byte]string{'l': "B", 'B': "l"}[mark]
 	head := func(first string, version, body, fields int) []byte {
-		return le(first+"\x02\x00"+string(byte(version)), body, 1, fields)
+		return raw(first+"\x02\x00"+string(byte(version)), body, 1, fields)
 	}
 	own := string(mark)
 	for name, tc := range map[string]struct {
@@ -95,7 +95,7 @@ func peer(t *testing.T, serve func(call *dbus.Message, send func(*dbus.Message))
 			}
 		}
 		_, _ = io.WriteString(conn, "OK 0123456789abcdef0123456789abcdef\r\n")
-		send := func(m *dbus.Message) { _ = m.EncodeTo(conn, order) }
+		send := func(m *dbus.Message) { _ = m.EncodeTo(conn, named) }
 		for {
 			call, err := dbus.DecodeMessage(in)
 			if err != nil || !serve(call, send) {
@@ -176,7 +176,9 @@ func TestAsk(t *testing.T) {
 	defer c.Close()
 	for _, n := range []int{1, 0, batch, batch*underWay*2 + 1} {
 		next := 0
-		err := c.Ask(t.Context(), calls(n), func(i int, b *Body) error {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		err := c.Ask(ctx, calls(n), func(i int, b *Body) error {
 			v, err := b.Variant()
 			if i != next || v != fmt.Sprint(i) || err != nil {
 				t.Fatalf("answer %d is %v, %v; want %d", i, v, err, next)
@@ -294,7 +296,7 @@ func TestDialFails(t *testing.T) {
 func FuzzMessages(f *testing.F) {
 	var out bytes.Buffer
 	for _, m := range []*dbus.Message{reply(dbus.TypeMethodReply, 1, dbus.MakeVariant("x")), reply(dbus.TypeError, 2, "no"), signal()} {
-		if err := m.EncodeTo(&out, order); err != nil {
+		if err := m.EncodeTo(&out, named); err != nil {
 			f.Fatal(err)
 		}
 	}

@@ -1,0 +1,13 @@
+package systemd
+
+import "context"
+
+// UnitsBothWays reads units directly and over the connection's own library.
+func (c *Conn) UnitsBothWays(ctx context.Context, names []string) (direct, general []Unit, errs [2]error) {
+	if w := c.direct(ctx); w != nil {
+		direct, errs[0] = readUnits(ctx, w, names)
+		_ = w.Close()
+	}
+	general, errs[1] = c.units(ctx, names)
+	return direct, general, errs
+}

@@ -1,0 +1,63 @@
+package systemd_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stackpolicy/internal/systemd"
+	"stackpolicy/lab/systems"
+	"stackpolicy/lab/usermanager"
+)
+
+// readBothWays makes sure that units read directly are those that are read over
+// the general library: all in memory, and some that are not.
+func readBothWays(ctx context.Context, c *systemd.Conn) error {
+	listed, err := c.ListUnits(ctx)
+	if err != nil {
+		return err
+	}
+	names := []string{"absent.service", "absent.timer", `odd\x2dname.service`, "absent@one.service", "1st.target"}
+	for _, l := range listed {
+		names = append(names, l.Name)
+	}
+	for range 4 { // more than may be under way at a time
+		names = append(names, names...)
+	}
+	direct, general, errs := c.UnitsBothWays(ctx, names)
+	if err := errors.Join(errs[:]...); err != nil {
+		return err
+	}
+	if d := cmp.Diff(general, direct); d != "" {
+		return fmt.Errorf("-general +direct\n%s", d)
+	}
+	return refusedBothWays(ctx, c)
+}
+
+// refusedBothWays: a name that the manager refuses fails the whole, either way.
+func refusedBothWays(ctx context.Context, c *systemd.Conn) error {
+	direct, general, errs := c.UnitsBothWays(ctx, []string{"up.service", "no-type", "stopped.service"})
+	for _, err := range errs {
+		if err == nil || !strings.Contains(err.Error(), `"no-type"`) {
+			return fmt.Errorf("of a refused name: %v", errs)
+		}
+	}
+	if direct != nil || general != nil {
+		return fmt.Errorf("a part was read: %v, %v", direct, general)
+	}
+	return nil
+}
+
+// TestUnitsBothWays: both ways of reading units say the same.
+func TestUnitsBothWays(t *testing.T) {
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options)
+		for _, transport := range []string{systemd.Bus, systemd.Private} {
+			s.act(transport+" read-both-ways", "")
+		}
+	})
+}
