@@ -31,6 +31,20 @@ test_names_what_is_down if {
 	{finding.evidence.down | some finding in findings} == {["web_app"]}
 }
 
+audited(status) := given.unit("stackpolicy-audit.service", {"loaded": {
+	"active_state": "failed", "result": "exit-code", "exec_main_status": status,
+}})
+
+test_verdict_of_audit_is_no_failure if {
+	findings := rule.finding with input as given.document([audited(2)])
+	findings == set()
+}
+
+test_audit_that_broke_is_a_failure if {
+	findings := rule.finding with input as given.document([audited(127)])
+	{finding.subject | some finding in findings} == {"stackpolicy-audit.service"}
+}
+
 infra := given.container("web_infra", {"infra": true})
 
 cases := {
