@@ -38,8 +38,8 @@ go build -o "$work/stackpolicy" ./cmd/stackpolicy
 step "go test ./..."
 status=0
 go test -count=1 -timeout 15m -v ./... >"$work/log" 2>&1 || status=$?
-grep -E '^(ok|FAIL|---|panic|#)' "$work/log" | grep -v -- '--- PASS' || true
-grep -A2 -E '^ +--- SKIP' "$work/log" | sed -E 's/^ +//' || true
+grep -E '^(ok|FAIL|panic|#)' "$work/log" || true
+grep -B1 -E '^ *--- SKIP' "$work/log" | sed -E 's/^ +//; /^--$/d' || true # with the reason before it
 tally() { grep -cE "^ *--- $1" "$work/log" || true; }
 if [ "$status" -ne 0 ]; then
 	grep -nE -A30 '^ *--- FAIL|^panic|^# ' "$work/log" >&2 || tail -50 "$work/log" >&2

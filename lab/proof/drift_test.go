@@ -186,7 +186,7 @@ func (d drift) check(s *stage) {
 		}
 	}
 	if got := s.property("web.service", "NeedDaemonReload"); got != blind {
-		s.t.Errorf("NeedDaemonReload=%s, the field guide measured %s", got, blind)
+		s.t.Errorf("NeedDaemonReload=%s, want %s: systemd behaves otherwise than was measured", got, blind)
 	}
 	s.want("observing", s.eval(), d.exit, d.found...)
 	s.want("enforcing", s.eval("--enforce"), d.exitThen, d.after...)

@@ -251,7 +251,7 @@ func TestMigration(t *testing.T) {
 			settle()
 			s.activate("first", nil)
 			if got := s.property("web.service", "NeedDaemonReload"); got != "no" {
-				t.Errorf("NeedDaemonReload=%s, the field guide measured no", got)
+				t.Errorf("NeedDaemonReload=%s, want no: systemd behaves otherwise than was measured", got)
 			}
 			unread := []string{
 				"web.service fragment_in_user_dir unread heal/planned", stale, "web.service no_unread_definition unread heal/planned",
