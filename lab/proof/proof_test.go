@@ -96,13 +96,19 @@ type report struct {
 // eval audits and checks that the exit status is the report's.
 func (s *stage) eval(args ...string) report {
 	s.t.Helper()
-	r := s.Stackpolicy(s.t.Context(), append([]string{"eval", "-o", "json"}, args...)...)
+	return s.evalBy(append([]string{"stackpolicy", "eval", "-o", "json"}, args...)...)
+}
+
+// evalBy is eval by a whole command line.
+func (s *stage) evalBy(argv ...string) report {
+	s.t.Helper()
+	r := s.Do(s.Command(s.t.Context(), argv...))
 	var out report
 	if err := json.Unmarshal([]byte(r.Out), &out); err != nil {
-		s.t.Fatalf("eval %v: status %d, no report: %v\n%s%s", args, r.Code, err, r.Out, r.Err)
+		s.t.Fatalf("%v: status %d, no report: %v\n%s%s", argv, r.Code, err, r.Out, r.Err)
 	}
 	if out.ExitCode != r.Code {
-		s.t.Errorf("eval %v: exit status %d, but the report says %d", args, r.Code, out.ExitCode)
+		s.t.Errorf("%v: exit status %d, but the report says %d", argv, r.Code, out.ExitCode)
 	}
 	return out
 }

@@ -1,0 +1,76 @@
+package proof
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"stackpolicy/lab/generation"
+	"stackpolicy/lab/scene"
+	"stackpolicy/lab/systems"
+	"stackpolicy/lab/usermanager"
+)
+
+// TestActivation: an activation that was cut off is found by what it leaves,
+// and while one may be under way nothing is reloaded.
+func TestActivation(t *testing.T) {
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, nil)
+		s.reload()
+		settle()
+		built, err := scene.Generation(map[string]string{unit("web.service"): scene.StackUnit("web.service", "second")}).Build(s.StoreDir)
+		s.do(err)
+		s.do(built.ActivateHalf(s.Home, generation.Activation{UID: s.UID, GID: s.GID}))
+
+		s.want("under way", s.eval("--enforce"), 1, s.relinked("running block/ticket")...)
+		s.aged(filepath.Join(s.Home, ".local/state/home-manager/gcroots/new-home"), time.Hour)
+		s.want("cut off", s.eval("--enforce"), 2, s.relinked("half-finished block/page")...)
+
+		s.Current = built
+		s.do(built.Activate(s.Home, generation.Activation{UID: s.UID, GID: s.GID}))
+		s.want("done after all", s.eval("--enforce"), 0, healed)
+	})
+}
+
+// relinked are the findings while every link is another generation's.
+func (s *stage) relinked(activation string) []string {
+	list := []string{"host activation_current " + activation}
+	for _, u := range []string{"feeds.service", "files.service", "stackpolicy-audit.service", "stackpolicy-audit.timer", "web.service"} {
+		list = append(list, u+" file_declared other-generation block/ticket", u+" loaded_is_current withheld block/ticket")
+		if u != "stackpolicy-audit.service" {
+			list = append(list, u+" links_resolve other-generation block/ticket")
+		}
+	}
+	return list
+}
+
+// aged sets the time of a link back.
+func (s *stage) aged(link string, by time.Duration) {
+	s.t.Helper()
+	then := unix.NsecToTimeval(time.Now().Add(-by).UnixNano())
+	s.do(unix.Lutimes(link, []unix.Timeval{then, then}))
+}
+
+// TestActivationService: the unit that NixOS activates with is asked for over
+// the system bus. The user's own bus stands in for that one here: the manager
+// behind it is as real.
+func TestActivationService(t *testing.T) {
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, nil)
+		s.etc("home-manager-alice.service", "[Service]\nType=oneshot\nRemainAfterExit=yes\n"+
+			"Environment=HOME_MANAGER_BACKUP_EXT=bak\nExecStart=/bin/sh -c '[ \"$APPLY\" != fail ]'\n")
+		s.reload()
+		s.systemctl("start", "home-manager-alice.service")
+		system := []string{"env", "DBUS_SYSTEM_BUS_ADDRESS=" + s.BusAddress(), "stackpolicy", "eval", "-o", "json"}
+		s.want("activated", s.evalBy(system...), 0)
+
+		s.do(s.Write(s.Unit("web.service.bak"), "old"))
+		s.want("its backup in the way", s.evalBy(system...), 1, "host no_blocking_backup certain block/ticket")
+
+		s.fail("home-manager-alice.service")
+		s.want("failed", s.evalBy(system...), 2,
+			"host activation_current failed block/page", "host no_blocking_backup certain block/ticket")
+	})
+}

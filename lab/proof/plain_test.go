@@ -1,0 +1,47 @@
+package proof
+
+import (
+	"os"
+	"testing"
+
+	"stackpolicy/lab/scene"
+	"stackpolicy/lab/systems"
+	"stackpolicy/lab/usermanager"
+)
+
+// TestPlainFiles: a unit that the configuration alone manages has the user's
+// folder for its declaration: a file of the user's own, writable by no one
+// else.
+func TestPlainFiles(t *testing.T) {
+	const stacks = "stacks: {web: {}, files: {}, feeds: {}}\n"
+	const config = ".config/stackpolicy/config.yaml"
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, map[string]string{config: "units: [\"plain-*.service\"]\n" + stacks})
+		path := s.Unit("plain-a.service")
+		s.do(s.Write(path, scene.StackUnit("plain-a.service", "first")))
+		s.reload()
+		s.systemctl("start", "plain-a.service")
+		s.want("in order", s.eval("plain-a"), 0)
+
+		settle()
+		s.do(s.Write(path, scene.StackUnit("plain-a.service", "second")))
+		s.want("edited", s.eval("--enforce"), 0, "plain-a.service loaded_is_current stale heal/healed")
+
+		s.do(os.Chmod(path, 0o664))
+		s.want("writable by others", s.eval("--enforce"), 2,
+			"plain-a.service file_declared unsafe block/page", "plain-a.service loaded_is_current withheld block/ticket")
+		s.do(os.Chmod(path, 0o644))
+
+		s.do(s.Activate(map[string]string{config: "units: [plain-a.service, absent.service]\n" + stacks}))
+		s.want("a named unit that is nowhere", s.eval("absent"), 2,
+			"absent.service file_declared missing block/page", "absent.service fragment_in_user_dir not-found block/page")
+
+		s.do(s.Activate(map[string]string{config: "units: [\"plian-*.service\"]\n" + stacks}))
+		s.want("a pattern that matches nothing", s.eval(), 3)
+
+		s.do(s.Activate(map[string]string{config: "unts: [plain-a.service]\n" + stacks}))
+		if r := s.Stackpolicy(t.Context(), "eval"); r.Code != 3 {
+			t.Errorf("a misspelt key: status %d: %s%s", r.Code, r.Out, r.Err)
+		}
+	})
+}
