@@ -38,6 +38,9 @@ func (s *stage) activate(revision string, more map[string]string) {
 	s.do(s.Activate(declared))
 }
 
+// services are the managed ones among the samples.
+var services = []string{"feeds.service", "files.service", "stackpolicy-audit.service", "web.service"}
+
 const dropIn = "[Service]\nEnvironment=A=1\n"
 
 var drifts = []drift{
@@ -75,6 +78,14 @@ var drifts = []drift{
 			s.activate("first", map[string]string{unit("web.service.d/a.conf"): dropIn, unit("web.service.d/b.conf"): dropIn})
 		},
 		found: []string{stale}, exit: 1, after: []string{healed},
+	},
+	{
+		name: "type-level service.d drop-in", blind: "252",
+		change: func(s *stage) {
+			s.activate("first", map[string]string{unit("service.d/a.conf"): "[Service]\nNice=1\n"})
+		},
+		found: forEach("loaded_is_current stale heal/planned", services...), exit: 1,
+		after: forEach("loaded_is_current stale heal/healed", services...),
 	},
 	{
 		name: "drop-in removed", blind: "yes",

@@ -81,7 +81,7 @@ var intrusions = []intrusion{
 			s.etc("service.d/override.conf", "[Service]\nNice=1\n")
 			s.reload()
 		},
-		found: forEach("dropins_owned etc block/page", "feeds.service", "files.service", "stackpolicy-audit.service", "web.service"),
+		found: forEach("dropins_owned etc block/page", services...),
 		exit:  2,
 	},
 	{
