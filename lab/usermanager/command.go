@@ -50,25 +50,45 @@ func (m *Manager) inside(ctx context.Context, argv []string) *exec.Cmd {
 
 // killInside kills the process group that nsenter leads, but for nsenter, which
 // ends with its child. Killed too, it would leave that child to be reaped by
-// the host's process 1, and the PID namespace cannot end before that.
+// the host's process 1, and the PID namespace cannot end before that. It looks
+// more than once: a process may have been forked while it looked.
 func (m *Manager) killInside(nsenter int) error {
-	procs, err := os.ReadFile(filepath.Join(m.cgroup.dir, "cgroup.procs"))
-	if err != nil {
-		return syscall.Kill(-nsenter, syscall.SIGKILL)
-	}
 	found := false
-	for _, field := range strings.Fields(string(procs)) {
-		pid, err := strconv.Atoi(field)
-		if err != nil || pid == nsenter {
-			continue
+	for range 20 {
+		members, err := m.group(nsenter)
+		if err != nil {
+			return syscall.Kill(-nsenter, syscall.SIGKILL)
 		}
-		if group, err := syscall.Getpgid(pid); err == nil && group == nsenter {
-			found = true
+		if len(members) == 0 {
+			break
+		}
+		found = true
+		for _, pid := range members {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
+		time.Sleep(time.Millisecond)
 	}
 	if !found {
 		return syscall.Kill(nsenter, syscall.SIGKILL)
 	}
 	return nil
+}
+
+// group lists the processes of a process group, without its leader.
+func (m *Manager) group(leader int) ([]int, error) {
+	procs, err := os.ReadFile(filepath.Join(m.cgroup.dir, "cgroup.procs"))
+	if err != nil {
+		return nil, err
+	}
+	var members []int
+	for _, field := range strings.Fields(string(procs)) {
+		pid, err := strconv.Atoi(field)
+		if err != nil || pid == leader {
+			continue
+		}
+		if group, err := syscall.Getpgid(pid); err == nil && group == leader {
+			members = append(members, pid)
+		}
+	}
+	return members, nil
 }
