@@ -108,7 +108,7 @@ func activationService(ctx context.Context, user string) *ActivationService {
 		return nil
 	}
 	defer conn.Close()
-	units, err := conn.Units(ctx, []string{"home-manager-" + systemd.Escape(user) + ".service"})
+	units, err := conn.Units(ctx, []string{"home-manager-" + systemd.Escape(user) + ".service"}, nil)
 	if err != nil || units[0].LoadState != "loaded" || units[0].Service == nil {
 		return nil
 	}

@@ -72,7 +72,7 @@ func (r *run) labelledUnits(ctx context.Context, containers []podman.Container) 
 	}
 	slices.Sort(names)
 	names = slices.Compact(names)
-	units, err := readUnits(ctx, r.conn, names)
+	units, err := readUnits(ctx, r.conn, r.listed, names)
 	for name, u := range units {
 		states[name] = u.LoadState
 	}

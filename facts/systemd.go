@@ -64,7 +64,7 @@ func collectSystemd(ctx context.Context, r *run) (func(), error) {
 	managed, patterns := r.managedUnits(r.knownNames(s.index, inMemory))
 	recorded := r.recorded(s.index, managed)
 	looks := r.lookAhead(s.index, recorded)
-	loaded, err := readUnits(ctx, s.conn, append(loadable(recorded), auditTimer, autoUpdateTimer))
+	loaded, err := readUnits(ctx, s.conn, byName, append(loadable(recorded), auditTimer, autoUpdateTimer))
 	if err != nil {
 		return nil, err
 	}
@@ -114,8 +114,9 @@ func loadable(names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), unitfile.IsTemplate)
 }
 
-func readUnits(ctx context.Context, conn *systemd.Conn, names []string) (map[string]systemd.Unit, error) {
-	units, err := conn.Units(ctx, names)
+func readUnits(ctx context.Context, conn *systemd.Conn, inMemory map[string]systemd.Listed, names []string) (map[string]systemd.Unit, error) {
+	idle := func(name string) bool { _, ok := inMemory[name]; return !ok }
+	units, err := conn.Units(ctx, names, idle)
 	if err != nil {
 		return nil, err
 	}

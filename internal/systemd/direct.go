@@ -43,19 +43,27 @@ func get(path, iface, property string) wire.Call {
 // question is what a call asks about a unit.
 type question struct {
 	unit     int
-	property string // of its service part; "" is the Unit interface as a whole
+	property string // of its service part; "" is several at once
 	last     bool   // about its unit
 }
 
-func questionsOf(names []string) (questions []question, calls []wire.Call) {
+// questionsOf asks for the Unit interface, and one by one for what is wanted of
+// the service: that costs the manager least. One that is idle it would load
+// anew for each call, so it is asked for everything at once (300 such units: 1.6 s
+// in eleven calls each, 0.7 s in one).
+func questionsOf(names []string, idle func(string) bool) (questions []question, calls []wire.Call) {
 	for i, name := range names {
-		path := string(unitPath(name))
-		questions = append(questions, question{unit: i, last: !isService(name)})
+		path, iface := string(unitPath(name)), unitIface
+		once := !isService(name)
+		if idle(name) {
+			once, iface = true, "" // every interface
+		}
+		questions = append(questions, question{unit: i, last: once})
 		calls = append(calls, wire.Call{
 			Destination: destination, Path: path, Interface: propertiesIface, Member: "GetAll",
-			Args: []string{unitIface},
+			Args: []string{iface},
 		})
-		if !isService(name) {
+		if once {
 			continue
 		}
 		for k, property := range serviceProps {
@@ -67,15 +75,15 @@ func questionsOf(names []string) (questions []question, calls []wire.Call) {
 }
 
 // readUnits does what [Conn.Units] says.
-func readUnits(ctx context.Context, w *wire.Conn, names []string) ([]Unit, error) {
-	questions, calls := questionsOf(names)
+func readUnits(ctx context.Context, w *wire.Conn, names []string, idle func(string) bool) ([]Unit, error) {
+	questions, calls := questionsOf(names, idle)
 	units := make([]Unit, len(names))
 	var r reader
 	err := w.Ask(ctx, calls, func(i int, b *wire.Body) (err error) {
 		q := questions[i]
 		if q.property == "" {
 			r = reader{}
-			r.props, err = b.Properties(unitProps)
+			r.props, err = b.Properties(wantedProps)
 		} else {
 			r.props[q.property], err = b.Variant()
 		}

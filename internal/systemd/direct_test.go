@@ -80,7 +80,7 @@ func TestDirectFails(t *testing.T) {
 			}
 			defer c.Close()
 			err = within(t, 300*time.Millisecond, func(ctx context.Context) error {
-				_, err := c.Units(ctx, []string{"a.timer"})
+				_, err := c.Units(ctx, []string{"a.timer"}, nil)
 				return err
 			})
 			for _, part := range tc.want {

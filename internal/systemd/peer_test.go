@@ -192,7 +192,7 @@ func TestCallsEnd(t *testing.T) {
 		"Manager":   func(ctx context.Context, c *Conn) error { _, err := c.Manager(ctx); return err },
 		"ListUnits": func(ctx context.Context, c *Conn) error { _, err := c.ListUnits(ctx); return err },
 		"Units": func(ctx context.Context, c *Conn) error {
-			_, err := c.Units(ctx, []string{"a.service", "b.timer"})
+			_, err := c.Units(ctx, []string{"a.service", "b.timer"}, nil)
 			return err
 		},
 		"Reload":      func(ctx context.Context, c *Conn) error { return c.Reload(ctx) },

@@ -3,6 +3,7 @@ package systemd
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/godbus/dbus/v5"
@@ -22,6 +23,15 @@ var serviceProps = [...]string{
 	"ExecStartPost", "Environment", "Result", "ExecMainStatus", "NRestarts",
 }
 
+// wantedProps are both together.
+var wantedProps = func() map[string]bool {
+	set := maps.Clone(unitProps)
+	for _, name := range serviceProps {
+		set[name] = true
+	}
+	return set
+}()
+
 func propertySet(names ...string) map[string]bool {
 	set := make(map[string]bool, len(names))
 	for _, n := range names {
@@ -34,12 +44,18 @@ func propertySet(names ...string) map[string]bool {
 // calls under way at once. The result is in the order of names. The first
 // failing call fails the whole: a partial answer would pass for a complete one.
 //
+// idle tells of units that are not in memory; nil is none. It only matters to
+// how fast they are read.
+//
 // It asks over the manager's own socket where that can be reached, which takes
 // a fraction of the time (see package wire), and else over this connection.
-func (c *Conn) Units(ctx context.Context, names []string) ([]Unit, error) {
+func (c *Conn) Units(ctx context.Context, names []string, idle func(string) bool) ([]Unit, error) {
+	if idle == nil {
+		idle = func(string) bool { return false }
+	}
 	if direct := c.direct(ctx); direct != nil {
 		defer direct.Close()
-		return readUnits(ctx, direct, names)
+		return readUnits(ctx, direct, names, idle)
 	}
 	return c.units(ctx, names)
 }
