@@ -16,7 +16,7 @@ func (a *app) facts() *cobra.Command {
 		Use:   "facts",
 		Short: "Print the facts document that rules decide on",
 		Long: `Prints one snapshot as JSON (stackpolicy.facts/v1; its JSON Schema is
-schemas/facts.json). Values of environment variables and of secrets are not in
+schemas/v1/facts.json). Values of environment variables and of secrets are not in
 it. Exit status: 0, or 3 when something could not be looked at; that is said on
 standard error too.`,
 		Args: cobra.NoArgs,
