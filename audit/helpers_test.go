@@ -138,15 +138,6 @@ func gap(doc *facts.Document, collector string) *facts.Document {
 	return doc
 }
 
-func unit(t *testing.T, doc *facts.Document, name string) *facts.Unit {
-	t.Helper()
-	i := slices.IndexFunc(doc.Units, func(u facts.Unit) bool { return u.Name == name })
-	if i < 0 {
-		t.Fatalf("no %s among the facts", name)
-	}
-	return &doc.Units[i]
-}
-
 // findings are "subject invariant effect severity[ outcome][ after ACTION]" of
 // all but allows.
 func findings(r *Report) []string {
