@@ -2,6 +2,7 @@ package facts
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"time"
@@ -12,6 +13,10 @@ import (
 
 // An activation that is older than this and still not done was cut off.
 const activationLimit = 15 * time.Minute
+
+// systemBusLimit bounds the question for the activation's unit. It is shorter
+// than what a connection gives a manager to answer, and so the one that counts.
+const systemBusLimit = 1500 * time.Millisecond
 
 // collectHomeManager fills declared, but for its patterns, which are matched
 // when the units are known.
@@ -56,7 +61,10 @@ func (d *Declared) fill(ctx context.Context, e Environment, g *homemanager.Gener
 	if rel, err := filepath.Rel(e.Home, e.UnitDir()); err == nil && !strings.HasPrefix(rel, "..") {
 		d.UnitDir = filepath.Join(g.Files, rel)
 	}
-	service := activationService(ctx, e.Name)
+	service, err := activationService(ctx, e.Name)
+	if err != nil {
+		return err
+	}
 	if err := d.activation(ctx, e, g, roots, service); err != nil {
 		return err
 	}
@@ -98,19 +106,26 @@ func activationState(begun time.Time, ahead int, now time.Time, service *Activat
 	return "current"
 }
 
-// activationService asks the machine's manager for the NixOS module's unit.
-// Nil where there is none, or no system bus that can be read.
-func activationService(ctx context.Context, user string) *ActivationService {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+// activationService asks the machine's manager for the NixOS module's unit. Nil
+// where there is none, or no system bus that may be read. One that does not
+// answer is an error: it may hide an activation that failed.
+func activationService(ctx context.Context, user string) (*ActivationService, error) {
+	ctx, cancel := context.WithTimeout(ctx, systemBusLimit)
 	defer cancel()
 	conn, err := systemd.DialSystem(ctx)
+	if err != nil && ctx.Err() != nil {
+		return nil, fmt.Errorf("ask the system bus for the activation's unit: %w", err)
+	}
 	if err != nil {
-		return nil
+		return nil, nil
 	}
 	defer conn.Close()
 	units, err := conn.Units(ctx, []string{"home-manager-" + systemd.Escape(user) + ".service"}, nil)
+	if err != nil && ctx.Err() != nil {
+		return nil, fmt.Errorf("ask the system bus for the activation's unit: %w", err)
+	}
 	if err != nil || units[0].LoadState != "loaded" || units[0].Service == nil {
-		return nil
+		return nil, nil
 	}
 	s := &ActivationService{Name: units[0].ID, ActiveState: units[0].ActiveState, Result: units[0].Service.Result}
 	for _, v := range units[0].Service.Environment {
@@ -122,7 +137,7 @@ func activationService(ctx context.Context, user string) *ActivationService {
 			s.BackupOverwrite = value != ""
 		}
 	}
-	return s
+	return s, nil
 }
 
 func timeOrNil(t time.Time) *time.Time {
