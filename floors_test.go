@@ -17,7 +17,8 @@ import (
 // those of one floor do not know each other.
 var floors = [][]string{
 	{"internal/systemd/wire"},
-	{"internal/unitfile", "internal/systemd", "internal/podman", "internal/homemanager", "policies", "schemas", "units"},
+	{"internal/unitfile", "internal/systemd", "internal/podman", "internal/homemanager", "internal/compose",
+		"internal/journal", "internal/lock", "policies", "schemas", "units"},
 	{"config"},
 	{"facts"},
 	{"decide"},
@@ -31,7 +32,9 @@ var floors = [][]string{
 var wards = map[string][]string{
 	"github.com/open-policy-agent/": {"decide"},
 	"github.com/godbus/":            {"internal/systemd"},
-	"os/exec":                       {"internal/podman"},
+	"os/exec":                       {"internal/podman", "internal/compose"},
+	"github.com/compose-spec/":      {"internal/compose"},
+	"github.com/coreos/go-systemd/": {"internal/journal"},
 	"stackpolicy/lab/":              {},
 }
 

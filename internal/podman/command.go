@@ -5,12 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/tidwall/gjson"
 )
 
 const (
@@ -26,12 +30,12 @@ type command struct {
 	args []string // global options
 }
 
-func (c command) list(ctx context.Context) ([]string, error) {
+func (c command) list(ctx context.Context) ([]row, error) {
 	out, err := c.run(ctx, "ps", "--all", "--no-trunc", "--format", "json")
 	if err != nil {
-		return nil, err
+		return nil, orVanished(err)
 	}
-	return parseIDs(out)
+	return parseRows(out)
 }
 
 // inspect reads all containers or none: podman prints those it finds, and
@@ -41,7 +45,7 @@ func (c command) inspect(ctx context.Context, ids []string) ([]Container, error)
 	for some := range slices.Chunk(ids, chunk) {
 		out, err := c.run(ctx, "inspect", append([]string{"--type", "container"}, some...)...)
 		if err != nil {
-			return nil, err
+			return nil, orVanished(err)
 		}
 		found, err := parseContainers(out)
 		if err != nil {
@@ -69,23 +73,53 @@ func sameIDs(asked []string, found []Container) error {
 	return nil
 }
 
-// run returns what podman prints. When the context ends, podman and all it
-// started in its process group are killed; what escaped the group and holds the
-// output open delays the return by waitDelay at most.
+func (c command) document(ctx context.Context, kind, name string) (gjson.Result, error) {
+	out, err := c.run(ctx, "inspect", "--type", kind, name)
+	if err != nil {
+		return gjson.Result{}, err
+	}
+	found, err := parseArray(out)
+	switch {
+	case err != nil:
+		return gjson.Result{}, err
+	case len(found) != 1:
+		return gjson.Result{}, fmt.Errorf("asked for one %s, told of %d", kind, len(found))
+	}
+	return found[0], nil
+}
+
+// logs returns the end of what a container wrote. Both streams go through one
+// pipe, so their order is podman's.
+func (c command) logs(ctx context.Context, id string, lines int) (*tail, error) {
+	both := &tail{limit: maxLogs}
+	if err := c.start(ctx, both, both, "logs", "--tail", strconv.Itoa(lines), id); err != nil {
+		return nil, complain("logs", err, both.kept[max(0, len(both.kept)-maxComplaint):])
+	}
+	return both, nil
+}
+
+// run returns what podman prints.
 func (c command) run(ctx context.Context, verb string, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stdout, stderr := &capped{full: cancel}, &tail{}
+	stdout, stderr := &capped{full: cancel}, &tail{limit: maxComplaint}
+	if err := c.start(ctx, stdout, stderr, verb, args...); err != nil {
+		return nil, complain(verb, err, stderr.kept)
+	}
+	return stdout.data.Bytes(), nil
+}
+
+// start runs podman to its end. When the context ends before, podman and all it
+// started in its process group are killed; what escaped the group and holds the
+// output open delays the return by waitDelay at most.
+func (c command) start(ctx context.Context, stdout, stderr io.Writer, verb string, args ...string) error {
 	cmd := exec.CommandContext(ctx, c.path, slices.Concat(c.args, []string{verb}, args)...)
 	cmd.Env = environment(os.Environ())
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return killGroup(cmd.Process.Pid) }
 	cmd.WaitDelay = waitDelay
-	if err := reason(ctx, cmd.Run()); err != nil {
-		return nil, complain(verb, err, stderr.kept)
-	}
-	return stdout.data.Bytes(), nil
+	return reason(ctx, cmd.Run())
 }
 
 func killGroup(pid int) error {
@@ -98,7 +132,6 @@ func killGroup(pid int) error {
 
 // reason says why a run failed, or nil.
 func reason(ctx context.Context, err error) error {
-	var exit *exec.ExitError
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return context.Cause(ctx)
@@ -107,14 +140,25 @@ func reason(ctx context.Context, err error) error {
 		// as the first rootless podman may do. What it printed has been read,
 		// and a part that was not would be malformed JSON.
 		return nil
-	case errors.As(err, &exit) && exit.ExitCode() == exitPodman:
+	}
+	return err
+}
+
+// orVanished says of podman's own failure what else it may mean.
+func orVanished(err error) error {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() == exitPodman {
 		return fmt.Errorf("%w, or podman failed: %w", errVanished, err)
 	}
 	return err
 }
 
 func complain(verb string, err error, stderr []byte) error {
-	if text := strings.TrimSpace(string(stderr)); text != "" {
+	text := strings.TrimSpace(string(stderr))
+	if strings.Contains(text, errNoImage.Error()) {
+		err = fmt.Errorf("%w: %w", errNoImage, err)
+	}
+	if text != "" {
 		return fmt.Errorf("podman %s: %w: %q", verb, err, text)
 	}
 	return fmt.Errorf("podman %s: %w", verb, err)
@@ -144,11 +188,16 @@ func (w *capped) Write(p []byte) (int, error) {
 	return w.data.Write(p)
 }
 
-// tail keeps the last maxComplaint bytes.
-type tail struct{ kept []byte }
+// tail keeps the last bytes, up to its limit.
+type tail struct {
+	limit int
+	kept  []byte
+	cut   bool // there were more
+}
 
 func (w *tail) Write(p []byte) (int, error) {
 	w.kept = append(w.kept, p...)
-	w.kept = w.kept[max(0, len(w.kept)-maxComplaint):]
+	over := max(0, len(w.kept)-w.limit)
+	w.kept, w.cut = w.kept[over:], w.cut || over > 0
 	return len(p), nil
 }

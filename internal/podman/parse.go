@@ -15,22 +15,6 @@ const (
 	cutMark  = "…(cut)"
 )
 
-// parseIDs reads the ids of a list of containers, which `podman ps --format
-// json` and the API print alike as far as ids go.
-func parseIDs(data []byte) ([]string, error) {
-	entries, err := parseArray(data)
-	if err != nil {
-		return nil, err
-	}
-	ids := make([]string, len(entries))
-	for i, entry := range entries {
-		if ids[i], err = parseID(entry); err != nil {
-			return nil, fmt.Errorf("container %d of %d: %w", i+1, len(entries), err)
-		}
-	}
-	return ids, nil
-}
-
 // parseContainers reads what `podman inspect` prints.
 func parseContainers(data []byte) ([]Container, error) {
 	entries, err := parseArray(data)
@@ -142,26 +126,33 @@ func container(of gjson.Result) (Container, error) {
 	}, nil
 }
 
-// parseID insists on hexadecimal digits: an id becomes an argument of the
-// command and a part of the API's paths.
+// parseID reads a container's or an image's id.
 func parseID(of gjson.Result) (string, error) {
 	id := of.Get("Id")
-	switch {
-	case id.Str == "": // also where it is no text
+	if id.Str == "" { // also where it is no text
 		return "", errors.New("Id is missing")
-	case strings.Trim(id.Str, "0123456789abcdef") != "":
-		return "", fmt.Errorf("Id is not hexadecimal: %.80q", id.Str)
 	}
-	return strings.Clone(id.Str), nil
+	return strings.Clone(id.Str), checkID(id.Str)
 }
 
-// health is under State.Health since podman 4.0, and was under
-// State.Healthcheck before (github.com/containers/podman/pull/11654).
-func health(of gjson.Result) string {
-	if status := of.Get("State.Health.Status"); status.Exists() {
-		return text(status)
+// checkID insists on hexadecimal digits: an id becomes an argument of the
+// command and a part of the API's paths.
+func checkID(id string) error {
+	if id == "" || strings.Trim(id, "0123456789abcdef") != "" {
+		return fmt.Errorf("Id is not hexadecimal: %.80q", id)
 	}
-	return text(of.Get("State.Healthcheck.Status"))
+	return nil
+}
+
+func health(of gjson.Result) string { return text(healthState(of).Get("Status")) }
+
+// healthState is State.Health since podman 4.0, and was State.Healthcheck
+// before (github.com/containers/podman/pull/11654).
+func healthState(of gjson.Result) gjson.Result {
+	if state := of.Get("State.Health"); state.Get("Status").Exists() {
+		return state
+	}
+	return of.Get("State.Healthcheck")
 }
 
 // moment reads a time, in UTC. Year 1 is Go's zero time, podman's word for never.

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestParseIDs(t *testing.T) {
+func TestParseRows(t *testing.T) {
 	want := map[string][]string{
 		"4.3": {
 			"5c80e4d1cad080cb5d096489ffb8380116875d82c72255480288f0ad1d152992",
@@ -26,9 +26,13 @@ func TestParseIDs(t *testing.T) {
 	}
 	for version, ids := range want {
 		t.Run(version, func(t *testing.T) {
-			got, err := parseIDs(fixture(t, "ps-"+version+".json"))
+			rows, err := parseRows(fixture(t, "ps-"+version+".json"))
 			if err != nil {
 				t.Fatal(err)
+			}
+			var got []string
+			for _, row := range rows {
+				got = append(got, row.id)
 			}
 			if diff := cmp.Diff(ids, got); diff != "" {
 				t.Errorf("ids (-want +got):\n%s", diff)
@@ -37,7 +41,7 @@ func TestParseIDs(t *testing.T) {
 	}
 }
 
-func TestParseIDsRefuses(t *testing.T) {
+func TestParseRowsRefuses(t *testing.T) {
 	entry := `{"Id":"aa"}`
 	tests := map[string]struct{ data, want string }{
 		"empty":              {``, "empty"},
@@ -57,19 +61,19 @@ func TestParseIDsRefuses(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			ids, err := parseIDs([]byte(test.data))
+			rows, err := parseRows([]byte(test.data))
 			wantError(t, err, test.want)
-			if ids != nil {
-				t.Errorf("got ids %q beside the error", ids)
+			if rows != nil {
+				t.Errorf("got rows %q beside the error", rows)
 			}
 		})
 	}
 }
 
-func TestParseIDsOfMostContainers(t *testing.T) {
-	ids, err := parseIDs([]byte("[" + strings.Repeat(`{"Id":"aa"},`, maxContainers-1) + `{"Id":"aa"}]`))
-	if err != nil || len(ids) != maxContainers {
-		t.Errorf("got %d ids, error %v; want %d", len(ids), err, maxContainers)
+func TestParseRowsOfMostContainers(t *testing.T) {
+	rows, err := parseRows([]byte("[" + strings.Repeat(`{"Id":"aa"},`, maxContainers-1) + `{"Id":"aa"}]`))
+	if err != nil || len(rows) != maxContainers {
+		t.Errorf("got %d rows, error %v; want %d", len(rows), err, maxContainers)
 	}
 }
 

@@ -1,7 +1,9 @@
 // Package podman reads the containers of one user's podman: what each is
 // called, whether it runs, and which labels it carries. It only ever looks.
 //
-// Start at [Client.Containers]. It asks the API socket first and the podman
+// Start at [Client.Containers], or at [Client.Watch] to look many times; what
+// one container said and how its health checks went is in [Client.Logs] and
+// [Client.HealthLog]. A look asks the API socket first and the podman
 // command when nobody answers there; both tell the same, so nothing a caller
 // sees depends on the way taken. Podman can hang, and a container can vanish
 // while it is being read: every call here is bounded, and an answer is either
@@ -9,7 +11,6 @@
 package podman
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,9 +18,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"syscall"
 	"time"
+
+	"github.com/tidwall/gjson"
 )
 
 const (
@@ -33,6 +35,7 @@ var (
 	errVanished   = errors.New("a container vanished while it was read")
 	errUnanswered = errors.New("nobody answers")
 	errNoSocket   = fmt.Errorf("%w: no such socket", errUnanswered)
+	errAbsent     = errors.New("podman is not installed")
 	errTooLong    = fmt.Errorf("answer is longer than %d bytes", maxAnswer)
 )
 
@@ -91,11 +94,14 @@ type Container struct {
 	Labels        map[string]string // never nil
 }
 
-// source is one way to reach podman. Both methods wrap errVanished when a
+// source is one way to reach podman. All methods wrap errVanished when a
 // container went away while they looked, and it is worth beginning again.
 type source interface {
-	list(ctx context.Context) (ids []string, err error)
+	list(ctx context.Context) ([]row, error)
 	inspect(ctx context.Context, ids []string) ([]Container, error)
+	// document is what inspect tells of one "container" or "image". It wraps
+	// errNoImage when podman has no such image.
+	document(ctx context.Context, kind, name string) (gjson.Result, error)
 }
 
 // Containers reads every container. Podman that is not installed is a listing
@@ -108,19 +114,10 @@ type source interface {
 // answer that is wrong is never papered over by asking again elsewhere. A
 // context without a deadline gets one of 10 seconds; after the deadline the
 // call returns within a second.
+//
+// To look again and again, use [Client.Watch].
 func (c Client) Containers(ctx context.Context) (Listing, error) {
-	ctx, cancel := bounded(ctx)
-	defer cancel()
-	listing, err := c.bySocket(ctx)
-	switch {
-	case !errors.Is(err, errUnanswered):
-		return listing, err
-	case c.Command != "":
-		return c.byCommand(ctx, err)
-	case errors.Is(err, errNoSocket):
-		return Listing{}, nil
-	}
-	return Listing{}, err
+	return c.Watch().Containers(ctx)
 }
 
 // bounded gives a context a deadline, unless it has one.
@@ -131,56 +128,47 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, defaultLimit)
 }
 
-func (c Client) bySocket(ctx context.Context) (Listing, error) {
-	if _, err := os.Lstat(c.Socket); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return Listing{}, errNoSocket
+// question is what a caller wants to know, by whichever way.
+type question[T any] func(ctx context.Context, from source) (T, error)
+
+// ask puts a question to the socket, and to the command when nobody answers
+// there. The transport is the one that answered; it is empty, without an error,
+// when podman is not installed.
+func ask[T any](ctx context.Context, c Client, put question[T]) (answer T, transport string, err error) {
+	answer, silence := askSocket(ctx, c.Socket, put)
+	switch {
+	case !errors.Is(silence, errUnanswered):
+		return answer, "socket", silence
+	case c.Command != "":
+		answer, err = askCommand(ctx, c, silence, put)
+		return answer, "command", err
+	case errors.Is(silence, errNoSocket):
+		return answer, "", nil
 	}
-	api := newAPI(c.Socket)
-	defer api.http.CloseIdleConnections()
-	containers, err := read(ctx, api)
-	if err != nil {
-		return Listing{}, fmt.Errorf("podman socket %q: %w", c.Socket, err)
-	}
-	return Listing{Present: true, Transport: "socket", Containers: containers}, nil
+	return answer, "", silence
 }
 
-// byCommand asks the command, after the socket stayed silent for the reason given.
-func (c Client) byCommand(ctx context.Context, silence error) (Listing, error) {
-	containers, err := read(ctx, command{path: c.Command, args: c.Args})
+func askSocket[T any](ctx context.Context, socket string, put question[T]) (none T, err error) {
+	if _, err := os.Lstat(socket); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return none, errNoSocket
+	}
+	api := newAPI(socket)
+	defer api.http.CloseIdleConnections()
+	answer, err := put(ctx, api)
+	if err != nil {
+		return none, fmt.Errorf("podman socket %q: %w", socket, err)
+	}
+	return answer, nil
+}
+
+// askCommand asks the command, after the socket stayed silent for the reason given.
+func askCommand[T any](ctx context.Context, c Client, silence error, put question[T]) (none T, err error) {
+	answer, err := put(ctx, command{path: c.Command, args: c.Args})
 	switch {
 	case err != nil && errors.Is(silence, errNoSocket):
-		return Listing{}, fmt.Errorf("podman command: %w", err)
+		return none, fmt.Errorf("podman command: %w", err)
 	case err != nil:
-		return Listing{}, fmt.Errorf("%w; and podman command: %w", silence, err)
+		return none, fmt.Errorf("%w; and podman command: %w", silence, err)
 	}
-	return Listing{Present: true, Transport: "command", Containers: containers}, nil
-}
-
-// read lists and inspects, and begins again when a container vanished between.
-func read(ctx context.Context, from source) ([]Container, error) {
-	for attempt := 1; ; attempt++ {
-		containers, err := readOnce(ctx, from)
-		if errors.Is(err, errVanished) && attempt < attempts && ctx.Err() == nil {
-			continue
-		}
-		return containers, err
-	}
-}
-
-func readOnce(ctx context.Context, from source) ([]Container, error) {
-	ids, err := from.list(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("list containers: %w", err)
-	}
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	containers, err := from.inspect(ctx, ids)
-	if err != nil {
-		return nil, fmt.Errorf("inspect containers: %w", err)
-	}
-	slices.SortFunc(containers, func(a, b Container) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
-	})
-	return containers, nil
+	return answer, nil
 }

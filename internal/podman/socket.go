@@ -19,12 +19,15 @@ import (
 const (
 	// apiRoot names the oldest API that podman 4 and 5 serve alike. The host
 	// is never looked up: every connection goes to the socket.
-	apiRoot     = "http://podman/v4.0.0/libpod/containers/"
+	apiRoot     = "http://podman/v4.0.0/libpod/"
 	concurrency = 4 // inspections at a time, and connections
 )
 
-// errGone is podman's answer for a container it does not have any more.
-var errGone = errors.New("no such container")
+// Podman's answers for what it does not have, or not any more, in its words.
+var (
+	errGone    = errors.New("no such container")
+	errNoImage = errors.New("image not known")
+)
 
 // api is the libpod API behind a unix socket.
 type api struct{ http *http.Client }
@@ -45,22 +48,35 @@ func newAPI(socket string) api {
 	}}
 }
 
-// list returns the ids of all containers. It waits for half of the time the
-// context has left, and wraps errUnanswered when no whole answer came.
-func (a api) list(ctx context.Context) ([]string, error) {
+func (a api) list(ctx context.Context) ([]row, error) {
+	body, err := a.first(ctx, "containers/json?all=true")
+	if err != nil {
+		return nil, err
+	}
+	return parseRows(body)
+}
+
+func (a api) document(ctx context.Context, kind, name string) (gjson.Result, error) {
+	body, err := a.first(ctx, kind+"s/"+name+"/json")
+	if err != nil {
+		return gjson.Result{}, err
+	}
+	return gjson.ParseBytes(body), validate(body)
+}
+
+// first is the get that shows whether anybody answers. It waits for half of the
+// time the context has left, and wraps errUnanswered when no whole answer came.
+func (a api) first(ctx context.Context, path string) ([]byte, error) {
 	if end, bounded := ctx.Deadline(); bounded {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/2)
 		defer cancel()
 	}
-	body, err := a.get(ctx, "json?all=true")
-	switch {
-	case errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, errUnanswered):
+	body, err := a.get(ctx, path)
+	if errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, errUnanswered) {
 		return nil, fmt.Errorf("%w to the end: %w", errUnanswered, err)
-	case err != nil:
-		return nil, err
 	}
-	return parseIDs(body)
+	return body, err
 }
 
 // inspect reads the containers, some at a time. One that is gone is left out;
@@ -94,7 +110,7 @@ func (a api) inspect(ctx context.Context, ids []string) ([]Container, error) {
 }
 
 func (a api) inspectOne(ctx context.Context, id string) (*Container, error) {
-	body, err := a.get(ctx, id+"/json")
+	body, err := a.get(ctx, "containers/"+id+"/json")
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +169,7 @@ func (a api) get(ctx context.Context, path string) ([]byte, error) {
 // refusal reads podman's error document. Only its own "no such container" at
 // status 404 proves that the container asked for is gone: the same words at
 // status 500 can be about another one that this one depends on, and any other
-// 404 says that podman does not serve the path.
+// 404 but "image not known" says that podman does not serve the path.
 func refusal(status int, body []byte) error {
 	message := string(body)
 	if validate(body) == nil && gjson.GetBytes(body, "message").Type == gjson.String {
@@ -165,6 +181,8 @@ func refusal(status int, body []byte) error {
 	switch {
 	case status == http.StatusNotFound && vanished:
 		return fmt.Errorf("%w: %w", errGone, err)
+	case status == http.StatusNotFound && strings.Contains(message, errNoImage.Error()):
+		return fmt.Errorf("%w: %w", errNoImage, err)
 	case vanished:
 		return fmt.Errorf("%w: %w", errVanished, err)
 	}

@@ -1,0 +1,203 @@
+package compose
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/compose-spec/compose-go/v2/template"
+	"go.yaml.in/yaml/v3"
+)
+
+const (
+	maxFile  = 1 << 20 // bytes of one file
+	maxFiles = 100     // compose files of one project, included and extended ones counted
+)
+
+// sources are the compose files that a load reads, in the order they were found.
+// compose-go opens included and extended files by itself, as large as they are
+// and also where they are pipes, so they are looked at first.
+type sources []source
+
+type source struct {
+	path    string
+	content []byte
+}
+
+func (s sources) content(path string) []byte {
+	for _, source := range s {
+		if source.path == path {
+			return source.content
+		}
+	}
+	return nil
+}
+
+// add reads a file and all that it refers to: relative to dir, with the
+// variables of env. What is wrong within a file is left for compose-go to say.
+func (s *sources) add(path, dir string, env map[string]string) error {
+	if s.content(path) != nil {
+		return nil
+	}
+	if len(*s) == maxFiles {
+		return fmt.Errorf("%s: more than %d compose files", path, maxFiles)
+	}
+	content, err := readFile(path)
+	if err != nil {
+		return err
+	}
+	*s = append(*s, source{path, content})
+	for decoder := yaml.NewDecoder(bytes.NewReader(content)); ; {
+		var document map[string]any
+		if decoder.Decode(&document) != nil {
+			return nil
+		}
+		if err := s.follow(document, dir, env); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
+}
+
+func (s *sources) follow(document map[string]any, dir string, env map[string]string) error {
+	entries, _ := document["include"].([]any)
+	for _, entry := range entries {
+		if err := s.include(entry, dir, env); err != nil {
+			return fmt.Errorf("include: %w", err)
+		}
+	}
+	services, _ := document["services"].(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(services)) {
+		service, _ := services[name].(map[string]any)
+		extends, _ := service["extends"].(map[string]any)
+		file, ok := extends["file"].(string)
+		if !ok {
+			continue
+		}
+		path, err := local(file, dir, env)
+		if err == nil {
+			err = s.add(path, filepath.Dir(path), env)
+		}
+		if err != nil {
+			return fmt.Errorf("services.%s.extends.file: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// include follows one entry: a path, or paths with a folder and variables of
+// their own.
+func (s *sources) include(entry any, dir string, env map[string]string) error {
+	long, ok := entry.(map[string]any)
+	if !ok {
+		long = map[string]any{"path": entry}
+	}
+	paths, err := locals(long["path"], dir, env)
+	if err != nil || len(paths) == 0 {
+		return err
+	}
+	home := filepath.Dir(paths[0])
+	if own, ok := long["project_directory"].(string); ok {
+		if home, err = local(own, dir, env); err != nil {
+			return err
+		}
+	}
+	env, err = includeEnvironment(long["env_file"], dir, home, env)
+	if err != nil {
+		return err
+	}
+	for _, path := range paths {
+		if err := s.add(path, home, env); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// includeEnvironment adds what an included file's own variables are: those of
+// its env_file, or of .env in its folder.
+func includeEnvironment(envFile any, dir, home string, env map[string]string) (map[string]string, error) {
+	files, err := locals(envFile, dir, env)
+	if err != nil {
+		return nil, err
+	}
+	if len(files) == 0 {
+		return withDotenv(home, env)
+	}
+	files = slices.DeleteFunc(files, func(file string) bool { return file == os.DevNull })
+	return withFiles(files, env)
+}
+
+// locals are the paths of a value that is one string or a list of them.
+func locals(value any, dir string, env map[string]string) ([]string, error) {
+	list, ok := value.([]any)
+	if !ok {
+		list = []any{value}
+	}
+	var paths []string
+	for _, element := range list {
+		text, ok := element.(string)
+		if !ok {
+			continue
+		}
+		path, err := local(text, dir, env)
+		if err != nil {
+			return nil, err
+		}
+		paths = append(paths, path)
+	}
+	return paths, nil
+}
+
+// local is the absolute path of a local file, and an error for a remote one:
+// what runs here must not depend on what a server sends.
+func local(path, dir string, env map[string]string) (string, error) {
+	path, err := template.SubstituteWithOptions(path, lookup(env), template.WithoutLogging)
+	if err != nil {
+		return "", err
+	}
+	remote := strings.Contains(path, "://") || slices.ContainsFunc(remotes[:], func(prefix string) bool {
+		return strings.HasPrefix(path, prefix)
+	})
+	switch {
+	case remote:
+		return "", fmt.Errorf("%q is remote, and only local files are read; keep a copy of it beside the compose file", path)
+	case filepath.IsAbs(path):
+		return filepath.Clean(path), nil
+	}
+	return filepath.Join(dir, path), nil
+}
+
+// remotes are what else compose takes for remote: git by ssh, artifacts, GitHub.
+var remotes = [...]string{"git@", "oci:", "github.com/"}
+
+// readFile reads a regular file of at most maxFile bytes. It does not wait for
+// the other end of a pipe.
+func readFile(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: not a regular file", path)
+	}
+	content, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(content) > maxFile {
+		err = errors.New("larger than 1 MiB")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return content, nil
+}

@@ -1,0 +1,86 @@
+package journal
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"unicode"
+)
+
+const (
+	maxFields = 32      // with the longest texts still one datagram of the usual 208 KiB
+	maxText   = 4 << 10 // bytes
+	maxName   = 64      // bytes, journal_field_valid() of systemd
+	cutMark   = "…(cut)"
+)
+
+// fields are all but message and priority, by the names the journal takes.
+func (e Entry) fields() (map[string]string, error) {
+	switch {
+	case e.Priority < 0 || e.Priority > 7:
+		return nil, fmt.Errorf("priority %d is not 0 to 7", e.Priority)
+	case len(e.Fields) > maxFields:
+		return nil, fmt.Errorf("%d fields, more than %d", len(e.Fields), maxFields)
+	}
+	fields := map[string]string{}
+	for name, value := range e.Fields {
+		upper := strings.ToUpper(name)
+		if err := checkName(upper); err != nil {
+			return nil, err
+		}
+		if _, twice := fields[upper]; twice {
+			return nil, fmt.Errorf("field %s is there twice", upper)
+		}
+		fields[upper] = clean(value)
+	}
+	return fields, e.own(fields)
+}
+
+// own adds the fields that an entry has parts for. USER_UNIT= is what the user
+// manager writes of a unit, and what journalctl --user --unit= matches for all
+// processes of the same user (systemd.journal-fields(7)).
+func (e Entry) own(fields map[string]string) error {
+	if e.MessageID != "" {
+		raw, err := hex.DecodeString(e.MessageID)
+		if err != nil || len(raw) != 16 || e.MessageID != strings.ToLower(e.MessageID) {
+			return fmt.Errorf("message id %.40q is not 32 lower-case hex digits", e.MessageID)
+		}
+		fields["MESSAGE_ID"] = e.MessageID
+	}
+	if e.UserUnit != "" {
+		fields["USER_UNIT"] = clean(e.UserUnit)
+	}
+	return nil
+}
+
+// checkName refuses what the journal would drop without a word
+// (sd_journal_print(3); journal_field_valid() of systemd), and the names of an
+// entry's own parts.
+func checkName(name string) error {
+	switch {
+	case name == "MESSAGE", name == "PRIORITY", name == "MESSAGE_ID", name == "USER_UNIT":
+		return fmt.Errorf("field %s has a place of its own in an entry", name)
+	case name == "", len(name) > maxName, strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "":
+		return fmt.Errorf("field name %.80q is not 1 to %d letters, digits and underscores", name, maxName)
+	case name[0] == '_', '0' <= name[0] && name[0] <= '9':
+		return fmt.Errorf("field name %q does not begin with a letter", name)
+	}
+	return nil
+}
+
+// clean is a text as journalctl prints it: a single control character but tab
+// and line break, or a byte that is no UTF-8, would make it "[31B blob data]".
+func clean(text string) string {
+	var b strings.Builder
+	for _, r := range strings.ToValidUTF8(text, "\uFFFD") {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			fmt.Fprintf(&b, `\x%02x`, r)
+		} else {
+			b.WriteRune(r)
+		}
+		if b.Len() > maxText {
+			return strings.ToValidUTF8(b.String()[:maxText-len(cutMark)], "") + cutMark
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,98 @@
+// Package lock keeps two processes of one user from doing the same thing at
+// once. A lock lies in a file and ends with the process, however that ends.
+package lock
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// patience is how long Take waits for one that only looks at the lock.
+const patience = time.Second
+
+// HeldError says that another process holds the lock.
+type HeldError struct {
+	Holder string // what it wrote about itself: process, and since when
+}
+
+func (e *HeldError) Error() string { return "held by " + e.Holder }
+
+// Take takes the lock at path, in a folder that is made when it is missing.
+// When another process holds it, the error is a [*HeldError]. Without the
+// folder above that folder it is [fs.ErrNotExist].
+func Take(path string, now time.Time) (release func(), err error) {
+	f, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := flock(f, syscall.LOCK_EX); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	err = f.Truncate(0)
+	if err == nil {
+		_, err = f.WriteAt(fmt.Appendf(nil, "process %d since %s\n", os.Getpid(), now.UTC().Format(time.RFC3339)), 0)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("take the lock %s: %w", path, err), f.Close())
+	}
+	return func() { _ = f.Close() }, nil
+}
+
+// Free looks whether the lock at path could be taken, and takes nothing: nil,
+// or as [Take].
+func Free(path string) error {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_CLOEXEC|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look at the lock: %w", err)
+	}
+	defer f.Close()
+	return flock(f, syscall.LOCK_SH)
+}
+
+func open(path string) (*os.File, error) {
+	err := os.Mkdir(filepath.Dir(path), 0o700)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("make the lock's folder: %w", err)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_CLOEXEC|syscall.O_NONBLOCK, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the lock: %w", err)
+	}
+	return f, nil
+}
+
+// flock takes the lock of flock(2). One who shares it only looks, and lets go
+// at once, so an exclusive try is made again for a while.
+func flock(f *os.File, how int) error {
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		err := syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return fmt.Errorf("take the lock %s: %w", f.Name(), err)
+		}
+		if how == syscall.LOCK_SH || time.Now().After(end) {
+			return &HeldError{holder(f)}
+		}
+	}
+}
+
+func holder(f *os.File) string {
+	text := make([]byte, 200)
+	n, err := f.ReadAt(text, 0)
+	if err != nil && err != io.EOF || n == 0 {
+		return "a process that has not said which"
+	}
+	return strings.TrimSpace(string(text[:n]))
+}

@@ -1,0 +1,78 @@
+package podman
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tidwall/gjson"
+)
+
+const maxRuns = 20 // of a health check that are told; podman keeps five unless told otherwise
+
+// HealthRun is one run of a container's health check.
+type HealthRun struct {
+	Start, End time.Time // UTC
+	ExitCode   int       // 0 is healthy
+	Output     string    // what the check printed; a text like those of [Container]
+}
+
+// HealthLog reads the last runs of a container's health check, oldest first: nil
+// where it has no check or none ran yet. A container that is not there is an
+// error. It is asked for as in [Client.Containers].
+func (c Client) HealthLog(ctx context.Context, id string) ([]HealthRun, error) {
+	if err := checkID(id); err != nil {
+		return nil, err
+	}
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	runs, transport, err := ask(ctx, c, func(ctx context.Context, from source) ([]HealthRun, error) {
+		document, err := from.document(ctx, "container", id)
+		if err != nil {
+			return nil, err
+		}
+		return parseHealthLog(document, id)
+	})
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("health log of container %s: %w", id, err)
+	case transport == "":
+		return nil, errAbsent
+	}
+	return runs, nil
+}
+
+func parseHealthLog(document gjson.Result, id string) ([]HealthRun, error) {
+	if about, err := parseID(document); err != nil || about != id {
+		return nil, errors.Join(err, fmt.Errorf("the answer is about container %q", about))
+	}
+	entries := healthState(document).Get("Log").Array()
+	entries = entries[max(0, len(entries)-maxRuns):]
+	var runs []HealthRun
+	for i, entry := range entries {
+		run, err := healthRun(entry)
+		if err != nil {
+			return nil, fmt.Errorf("run %d of %d: %w", i+1, len(entries), err)
+		}
+		runs = append(runs, run)
+	}
+	return runs, nil
+}
+
+func healthRun(entry gjson.Result) (HealthRun, error) {
+	start, err := moment(entry, "Start")
+	if err != nil {
+		return HealthRun{}, err
+	}
+	end, err := moment(entry, "End")
+	if err != nil {
+		return HealthRun{}, err
+	}
+	return HealthRun{
+		Start:    start,
+		End:      end,
+		ExitCode: int(entry.Get("ExitCode").Int()),
+		Output:   text(entry.Get("Output")),
+	}, nil
+}

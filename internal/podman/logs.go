@@ -1,0 +1,52 @@
+package podman
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+const (
+	maxLines = 1000
+	maxLogs  = 64 << 10 // bytes of a container's logs that are kept
+)
+
+// Logs reads the last lines that a container wrote to stdout and stderr, oldest
+// first: up to 1,000 lines, and of those the last 64 KiB; where the first began
+// before that, "…(cut)" stands for the part left out. Lines are valid UTF-8,
+// control characters and all.
+//
+// The command is asked, as only it reads every log driver; a driver that keeps
+// nothing is an error. Time is bounded as in [Client.Containers].
+func (c Client) Logs(ctx context.Context, id string, lines int) ([]string, error) {
+	if err := checkID(id); err != nil {
+		return nil, err
+	}
+	if c.Command == "" {
+		return nil, fmt.Errorf("logs of container %s: no podman command is installed", id)
+	}
+	if lines = min(lines, maxLines); lines < 1 {
+		return nil, errors.New("logs: fewer than one line asked for")
+	}
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	end, err := command{path: c.Command, args: c.Args}.logs(ctx, id, lines)
+	if err != nil {
+		return nil, fmt.Errorf("logs of container %s: %w", id, err)
+	}
+	return end.lines(lines), nil
+}
+
+// lines are the last lines of what was written, at most so many.
+func (w *tail) lines(most int) []string {
+	all := strings.ToValidUTF8(strings.TrimSuffix(string(w.kept), "\n"), "\uFFFD")
+	if all == "" {
+		return nil
+	}
+	if w.cut {
+		all = cutMark + all
+	}
+	lines := strings.Split(all, "\n")
+	return lines[max(0, len(lines)-most):]
+}
