@@ -19,7 +19,7 @@ var floors = [][]string{
 	{"internal/systemd/wire"},
 	{"internal/unitfile", "internal/systemd", "internal/podman", "internal/homemanager", "internal/compose",
 		"internal/journal", "internal/lock", "policies", "schemas", "units"},
-	{"config"},
+	{"config", "applied"},
 	{"facts"},
 	{"decide"},
 	{"enforce"},

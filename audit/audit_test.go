@@ -110,7 +110,8 @@ func TestEnforcing(t *testing.T) {
 		"undecidable after": {
 			before: recorded(t, "stale"), after: gap(recorded(t, "good"), "files"), exit: 2,
 			findings: []string{
-				stale + "heal-failed", "host dropins_owned block unknown after daemon-reload", "host file_declared block unknown after daemon-reload",
+				stale + "heal-failed", "host applied_is_current block unknown after daemon-reload",
+				"host dropins_owned block unknown after daemon-reload", "host file_declared block unknown after daemon-reload",
 				"host fragment_in_user_dir block unknown after daemon-reload", "host links_resolve block unknown after daemon-reload",
 				"host loaded_is_current block unknown after daemon-reload", "host no_unread_definition block unknown after daemon-reload",
 			}, status: "done", calls: reload, gaps: []string{"files"},

@@ -13,11 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"go.yaml.in/yaml/v3"
-
-	"stackpolicy/internal/unitfile"
 )
 
 // maxSize bounds the file: a configuration is a few KiB.
@@ -41,30 +38,6 @@ type Config struct {
 	Policies string `yaml:"policies"`
 	// Stacks by name.
 	Stacks map[string]Stack `yaml:"stacks"`
-}
-
-// Stack describes one stack. An audit reads Unit and Project.
-type Stack struct {
-	Unit     string   `yaml:"unit"`    // default NAME.service
-	Project  string   `yaml:"project"` // compose project; default NAME
-	Compose  []string `yaml:"compose"` // compose files, in order
-	EnvFiles []string `yaml:"env_files"`
-	Secrets  []Secret `yaml:"secrets"`
-	Verify   Verify   `yaml:"verify"`
-	Provider []string `yaml:"provider"` // compose command; default: what is installed
-}
-
-// Secret is a file that must be there, readable by its owner alone.
-type Secret struct {
-	Path string `yaml:"path"`
-	Mode string `yaml:"mode"` // octal; default 0600
-}
-
-// Verify says when a stack counts as up.
-type Verify struct {
-	Timeout time.Duration `yaml:"timeout"`
-	Settle  time.Duration `yaml:"settle"`
-	Healthy bool          `yaml:"healthy"`
 }
 
 // Path is where the file stands below configHome ($XDG_CONFIG_HOME).
@@ -116,13 +89,7 @@ func (c *Config) setDefaults() {
 		c.Mode = Observe
 	}
 	for name, s := range c.Stacks {
-		if s.Unit == "" {
-			s.Unit = name + ".service"
-		}
-		if s.Project == "" {
-			s.Project = name
-		}
-		c.Stacks[name] = s
+		c.Stacks[name] = s.withDefaults(name)
 	}
 }
 
@@ -136,12 +103,7 @@ func (c *Config) check() error {
 			errs = append(errs, fmt.Errorf("units: %q is no pattern of unit names; write one such as homelab-*.service", p))
 		}
 	}
-	for name, s := range c.Stacks {
-		if !unitfile.Valid(s.Unit) {
-			errs = append(errs, fmt.Errorf("stacks.%s.unit: %q is no unit name; write one such as web.service", name, s.Unit))
-		}
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, checkStacks(c.Stacks)...)...)
 }
 
 // patternOfUnit: a pattern without a suffix would match nothing, silently.
@@ -158,8 +120,8 @@ func readable(err error) error {
 	}
 	known := map[string]string{
 		"config.Config": "units, mode, policies, stacks",
-		"config.Stack":  "unit, project, compose, env_files, secrets, verify, provider",
-		"config.Secret": "path, mode",
+		"config.Stack":  "unit, project, compose, env_files, secrets, registries, apply, verify, provider",
+		"config.Apply":  "timeout",
 		"config.Verify": "timeout, settle, healthy",
 	}
 	var errs []error

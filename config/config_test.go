@@ -17,16 +17,18 @@ policies: /etc/rules
 stacks:
   web:
     compose: [/srv/compose.yaml]
-    env_files: [/srv/web.env]
+    env_files: [/srv/web.env, {path: /srv/more.env, mode: "0640", owner: root}]
     secrets: [{path: /srv/token, mode: "0600"}]
-    verify: {timeout: 60s, settle: 5s, healthy: true}
+    verify: {timeout: 90s, settle: 7s, healthy: false}
     provider: [podman, compose]
 `
 	web := Stack{
 		Unit: "web.service", Project: "web",
-		Compose: []string{"/srv/compose.yaml"}, EnvFiles: []string{"/srv/web.env"},
-		Secrets:  []Secret{{Path: "/srv/token", Mode: "0600"}},
-		Verify:   Verify{Timeout: time.Minute, Settle: 5 * time.Second, Healthy: true},
+		Compose:  []string{"/srv/compose.yaml"},
+		EnvFiles: []File{{Path: "/srv/web.env"}, {Path: "/srv/more.env", Mode: 0o640, Owner: "root"}},
+		Secrets:  []File{{Path: "/srv/token", Mode: 0o600}},
+		Apply:    Apply{Timeout: 5 * time.Minute},
+		Verify:   Verify{Timeout: 90 * time.Second, Settle: 7 * time.Second, Healthy: new(false)},
 		Provider: []string{"podman", "compose"},
 	}
 	cases := []struct {
@@ -43,7 +45,7 @@ stacks:
 		{"unknown key", "mode: observe\nunit: [a.service]\n", Config{},
 			"line 2: unknown key unit; the keys here are: units, mode, policies, stacks"},
 		{"unknown key of a stack", "stacks:\n  web:\n    projct: x\n", Config{},
-			"line 3: unknown key projct; the keys here are: unit, project, compose, env_files, secrets, verify, provider"},
+			"line 3: unknown key projct; the keys here are: unit, project, compose, env_files, secrets, registries, apply, verify, provider"},
 		{"unknown mode", "mode: enfroce\n", Config{}, `mode: "enfroce" is neither observe nor enforce`},
 		{"pattern without suffix", "units: [web]\n", Config{},
 			`units: "web" is no pattern of unit names; write one such as homelab-*.service`},
@@ -51,6 +53,23 @@ stacks:
 			`units: "a[.service" is no pattern of unit names; write one such as homelab-*.service`},
 		{"stack unit", "stacks: {web: {unit: ../x}}\n", Config{},
 			`stacks.web.unit: "../x" is no unit name; write one such as web.service`},
+		{"unknown key of a file", "stacks:\n  web:\n    secrets: [{pth: /x}]\n", Config{},
+			"line 3: unknown key pth; the keys here are: path, mode, owner"},
+		{"mode of a file", "stacks: {web: {secrets: [{path: /x, mode: rw}]}}", Config{},
+			`line 1: mode "rw" is no octal file mode; write one such as "0600"`},
+		{"relative path", "stacks: {web: {compose: [compose.yaml], env_files: [~/x]}}", Config{},
+			`stacks.web.compose: "compose.yaml" is not an absolute path` + "\n" +
+				`stacks.web.env_files: "~/x" is not an absolute path`},
+		{"stack name", "stacks: {../web: {unit: web.service, project: web}}", Config{},
+			"stacks.../web: the name becomes a file name; use letters, digits, and any of _ . @ -"},
+		{"project name", "stacks: {Web: {}}", Config{},
+			`stacks.Web.project: "Web" is no compose project; use small letters, digits, _ and -`},
+		{"shared unit and project", "stacks: {a: {unit: x.service, project: p}, b: {unit: x.service, project: p}}", Config{},
+			"stacks.b.unit: x.service is the unit of stack a already\nstacks.b.project: p is the project of stack a already"},
+		{"apply's timeout", "stacks: {web: {apply: {timeout: -1s}}}", Config{},
+			"stacks.web.apply: timeout (-1s) is in the past"},
+		{"settles too long", "stacks: {web: {verify: {timeout: 5s, settle: 5s}}}", Config{},
+			"stacks.web.verify: settle (5s) must be shorter than timeout (5s)"},
 		{"two documents", "mode: observe\n---\nmode: enforce\n", Config{}, "more than one YAML document; keep the first"},
 	}
 	for _, c := range cases {
@@ -80,5 +99,22 @@ func TestReadWithoutFile(t *testing.T) {
 	got, err := Read(filepath.Join(t.TempDir(), "none.yaml"))
 	if err != nil || got.Mode != Observe {
 		t.Errorf("got %+v, %v; want the defaults", got, err)
+	}
+}
+
+func TestDefaultsOfAStack(t *testing.T) {
+	got, err := parse([]byte("stacks: {web: {apply: {timeout: 1h}}, quick: {verify: {timeout: 4s}}}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]Stack{
+		"web":   {Unit: "web.service", Project: "web", Apply: Apply{time.Hour}, Verify: Verify{Timeout: time.Minute, Settle: 5 * time.Second}},
+		"quick": {Unit: "quick.service", Project: "quick", Apply: Apply{5 * time.Minute}, Verify: Verify{Timeout: 4 * time.Second, Settle: 2 * time.Second}},
+	}
+	if d := cmp.Diff(want, got.Stacks); d != "" {
+		t.Errorf("-want +got\n%s", d)
+	}
+	if !got.Stacks["web"].Verify.NeedsHealth() {
+		t.Error("health is not asked for by default")
 	}
 }

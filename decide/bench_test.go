@@ -39,6 +39,8 @@ func soundUnit(name string) facts.Unit {
 			UnitLabel: &facts.UnitLabel{Name: unit, Valid: true, LoadState: "loaded"}, AutoUpdate: "registry",
 			Labels: map[string]string{"io.containers.autoupdate": "registry"},
 		}},
+		Services: []facts.Service{{Name: "web", Containers: 1, HealthCheck: true}},
+		Applied:  &facts.Applied{State: "recorded", Changed: []facts.AppliedFile{}, Step: "verify"},
 	}
 }
 

@@ -9,6 +9,7 @@ package decide
 import (
 	"context"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -74,6 +75,19 @@ func (p *Policies) Digest() string { return p.digest }
 
 // Settings returns what settings.yaml says, or the defaults.
 func (p *Policies) Settings() Settings { return p.settings }
+
+// Only is the policies with the named invariants alone, for one who asks often
+// and cares for no other. Names that are none are left out.
+func (p *Policies) Only(ids ...string) *Policies {
+	only := *p
+	only.invariants = nil
+	for _, inv := range p.invariants {
+		if slices.Contains(ids, inv.ID) {
+			only.invariants = append(only.invariants, inv)
+		}
+	}
+	return &only
+}
 
 // Load reads, checks and compiles the policies in fsys. What it refuses, it
 // refuses in one error of type [*Refusal] that lists file, line, what is

@@ -84,6 +84,14 @@ func TestGapsAreNeverAllowed(t *testing.T) {
 		"files failed": {"units.files", func(d *facts.Document) {
 			d.Collectors["files"] = facts.CollectorStatus{Error: "denied"}
 		}, "units.files was not collected: denied files"},
+		"applied failed": {"units.applied", func(d *facts.Document) {
+			d.Collectors["applied"] = facts.CollectorStatus{Error: "no answer"}
+		}, "units.applied was not collected: no answer applied"},
+		"what applied compares with failed": {"units.applied", func(d *facts.Document) {
+			d.Collectors["files"] = facts.CollectorStatus{Error: "denied"}
+		}, "units.applied was not collected: denied files"},
+		"services were not read": {"units.services", func(d *facts.Document) { delete(d.Collectors, "applied") },
+			"units.services was not collected: the collector applied did not run applied"},
 		"a managed unit lacks its state":  {"units.loaded", func(d *facts.Document) { d.Units[1].Loaded = nil }, "units.loaded was not collected: not for b.service systemd"},
 		"a managed unit lacks its reload": {"units.reload", func(d *facts.Document) { d.Units[1].Reload = nil }, "units.reload was not collected: not for b.service files"},
 	}

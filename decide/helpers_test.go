@@ -106,7 +106,7 @@ func document(names ...string) *facts.Document {
 		Declared:    &facts.Declared{},
 		Podman:      &facts.Podman{},
 	}
-	for _, name := range []string{"user", "systemd", "home-manager", "files", "podman"} {
+	for _, name := range []string{"user", "systemd", "home-manager", "files", "applied", "podman"} {
 		doc.Collectors[name] = facts.CollectorStatus{OK: true}
 	}
 	for _, name := range names {

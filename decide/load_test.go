@@ -48,12 +48,12 @@ p/invariants/loaded/loaded.rego:14: undefined schema: schema.fact`},
 		"unknown severity": {withMetadata("severity: page", "severity: critical"),
 			`p/invariants/loaded/loaded.rego:8: unknown severity critical; known: page, ticket`},
 		"no needs": {withMetadata("#   needs: [units.loaded]\n", ""),
-			`p/invariants/loaded/loaded.rego:1: METADATA has no custom.needs; want a list, empty when there are none; known: host, user, manager, declared, podman, units.loaded, units.files, units.reload, units.containers
+			`p/invariants/loaded/loaded.rego:1: METADATA has no custom.needs; want a list, empty when there are none; known: host, user, manager, declared, podman, units.loaded, units.files, units.reload, units.containers, units.services, units.applied
 p/invariants/loaded/loaded.rego:20: reads units.loaded, which METADATA does not declare; add it to custom.needs, or to custom.optional when the rule can do without it`},
 		"unknown need": {withMetadata("[units.loaded]", "[units.loaded, units.load]"),
-			`p/invariants/loaded/loaded.rego:9: unknown name units.load in custom.needs; known: host, user, manager, declared, podman, units.loaded, units.files, units.reload, units.containers`},
+			`p/invariants/loaded/loaded.rego:9: unknown name units.load in custom.needs; known: host, user, manager, declared, podman, units.loaded, units.files, units.reload, units.containers, units.services, units.applied`},
 		"needs is no list": {withMetadata("[units.loaded]", "units.loaded"),
-			`p/invariants/loaded/loaded.rego:9: custom.needs is no list; want [name, …]; known: host, user, manager, declared, podman, units.loaded, units.files, units.reload, units.containers
+			`p/invariants/loaded/loaded.rego:9: custom.needs is no list; want [name, …]; known: host, user, manager, declared, podman, units.loaded, units.files, units.reload, units.containers, units.services, units.applied
 p/invariants/loaded/loaded.rego:21: reads units.loaded, which METADATA does not declare; add it to custom.needs, or to custom.optional when the rule can do without it`},
 		"unknown action in METADATA": {withMetadata("restart]", "start]"),
 			`p/invariants/loaded/loaded.rego:10: unknown name start in custom.actions; known: daemon-reload, reset-failed, restart`},
@@ -94,7 +94,7 @@ p/invariants/loaded/loaded.rego:21: reads units.loaded, which METADATA does not 
 		"misspelt fact of an argument": {withRule(strings.Replace(rule, "unit.loaded.load_state", "state(unit)", 1) + "\nstate(u) := u.loaded.loadstate\n"),
 			`p/invariants/loaded/loaded.rego:24: unknown fact loadstate in input.units[].loaded; known: active_enter, active_state, differs, dropin_paths, exec_main_status, exec_start_post, fragment_origin, fragment_path, links_gone, links_unread, load_state, n_restarts, need_daemon_reload, remain_after_exit, result, source_path, sub_state, timeout_start_sec, type, unit_file_state`},
 		"misspelt fact of an argument that is named as one elsewhere": {withRule(strings.Replace(rule, "unit.loaded.load_state", "state(unit)", 1) + "\nstate(u) := u.load_state\n"),
-			`p/invariants/loaded/loaded.rego:24: unknown fact load_state in input.units[]; known: containers, files, loaded, managed_by, name, quadlet, reload, stack, template`},
+			`p/invariants/loaded/loaded.rego:24: unknown fact load_state in input.units[]; known: applied, containers, files, loaded, managed_by, name, quadlet, reload, services, stack, template, verify`},
 		"misspelt fact in a default": {withRule(strings.Replace(rule, "unit.loaded.load_state", `object.get(unit, ["loaded", "lod"], "")`, 1)),
 			`p/invariants/loaded/loaded.rego:21: unknown fact lod in input.units[].loaded; known: active_enter, active_state, differs, dropin_paths, exec_main_status, exec_start_post, fragment_origin, fragment_path, links_gone, links_unread, load_state, n_restarts, need_daemon_reload, remain_after_exit, result, source_path, sub_state, timeout_start_sec, type, unit_file_state`},
 		"misspelt setting": {withRule(strings.Replace(rule, "some unit in input.units", "some unit in input.units\n\tdata.settings.restrat", 1)),

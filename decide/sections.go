@@ -34,6 +34,8 @@ func sections() []section {
 			return lacking(d, func(u *facts.Unit) bool { return u.Reload == nil })
 		}},
 		{"units.containers", []string{"podman"}, func(*facts.Document) error { return nil }},
+		{"units.services", []string{"applied"}, func(*facts.Document) error { return nil }},
+		{"units.applied", []string{"applied", "files"}, func(*facts.Document) error { return nil }},
 	}
 }
 

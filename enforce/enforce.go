@@ -152,7 +152,8 @@ func (e Enforcer) permit(v verb, a Action, now Observation) error {
 }
 
 // Preview tells of planned actions which ones the guards would refuse on these
-// facts, so that a plan is what would really be run. It does nothing.
+// facts, so that a plan is what would really be run: what an action that runs
+// first is to heal stands in the way of none after it. It does nothing.
 func (e Enforcer) Preview(actions []Action, o Observation) []Action {
 	previewed := slices.Clone(actions)
 	count := map[string]int{}
@@ -166,7 +167,11 @@ func (e Enforcer) Preview(actions []Action, o Observation) []Action {
 		}
 		if err != nil {
 			previewed[i].Status, previewed[i].Message = Refused, err.Error()
+			continue
 		}
+		o.Result.Decisions = slices.DeleteFunc(slices.Clone(o.Result.Decisions), func(d decide.Decision) bool {
+			return d.Effect == "heal" && d.Action == a.Action && v.subject(d) == a.Subject
+		})
 	}
 	return previewed
 }

@@ -60,3 +60,19 @@ func TestPreviewForeseesTheBound(t *testing.T) {
 		}
 	}
 }
+
+// What an action that runs first heals does not stand in the way of the next.
+func TestPreviewForeseesWhatIsHealedFirst(t *testing.T) {
+	reload := heal("web.service", "daemon-reload")
+	reload.Class = "provenance"
+	o := seen(sound(web()), reload, heal("web.service", "restart"))
+	got := Enforcer{Settings: decide.Settings{Restart: []string{"*"}}}.Preview(Plan(o.Result.Decisions), o)
+	if len(got) != 2 || got[0].Status != Planned || got[1].Status != Planned {
+		t.Errorf("got %+v", got)
+	}
+	o.Result.Decisions = append(o.Result.Decisions, block("provenance", "web.service", "page"))
+	got = Enforcer{Settings: decide.Settings{Restart: []string{"*"}}}.Preview(Plan(o.Result.Decisions), o)
+	if got[1].Status != Refused {
+		t.Errorf("in spite of a foreign file: %+v", got)
+	}
+}

@@ -30,6 +30,7 @@ var collectors = []collector{
 	{"home-manager", 5 * time.Second, collectHomeManager},
 	{"systemd", systemdLimit, collectSystemd},
 	{"files", 15 * time.Second, collectFiles},
+	{"applied", 5 * time.Second, collectApplied},
 	{"podman", podmanLimit + time.Second, collectPodman},
 }
 

@@ -127,6 +127,9 @@ type Unit struct {
 	Files      []File      `json:"files" jsonschema:"every file that defines or alters it, in the order systemd reads them"`
 	Reload     *Reload     `json:"reload,omitempty" jsonschema:"what a daemon-reload would do to it; absent where loaded is"`
 	Containers []Container `json:"containers" jsonschema:"its containers; empty when podman is a gap"`
+	Services   []Service   `json:"services" jsonschema:"what its compose files let one expect, as they were last applied; empty where nothing is recorded"`
+	Applied    *Applied    `json:"applied,omitempty" jsonschema:"what stackctl recorded of its last apply; absent where the configuration names no compose files"`
+	Verify     *Verify     `json:"verify,omitempty" jsonschema:"only while stackctl verifies it: then what is still on its way counts as a finding"`
 }
 
 // Loaded is a unit as the manager has it in memory, from D-Bus.
@@ -194,6 +197,42 @@ type File struct {
 type Reload struct {
 	LoadsUndeclared []string `json:"loads_undeclared" jsonschema:"files that are not declared, and not already loaded as they are"`
 	DropsDeclared   []string `json:"drops_declared" jsonschema:"declared files that are loaded and no longer usable on disk"`
+}
+
+// Service is one compose service that a stack should have.
+type Service struct {
+	Name        string `json:"name"`
+	Containers  int    `json:"containers" jsonschema:"how many containers it has"`
+	OneShot     bool   `json:"one_shot" jsonschema:"runs to its end and exits 0, as a migration does: restart is no, or others wait for it to complete"`
+	HealthCheck bool   `json:"health_check" jsonschema:"the compose files declare a health check; an image may bring one as well"`
+}
+
+// Applied is what stackctl recorded when a stack was last applied, compared
+// with what is there now.
+type Applied struct {
+	State      string        `json:"state" jsonschema:"recorded, none (never applied by stackctl) or unreadable"`
+	Error      string        `json:"error" jsonschema:"why the record cannot be read; else empty"`
+	At         *time.Time    `json:"at,omitempty" jsonschema:"when it was applied"`
+	Invocation string        `json:"invocation" jsonschema:"invocation id of the unit's start that applied it; empty when applied by hand"`
+	Stale      bool          `json:"stale" jsonschema:"the manager then ran the unit by an older definition than the one on disk"`
+	Changed    []AppliedFile `json:"changed" jsonschema:"files of the unit, compose files and env files that are not as they were applied"`
+	Step       string        `json:"step" jsonschema:"how far the last apply came: apply or verify"`
+	Status     int           `json:"status" jsonschema:"stackctl's exit status in that step; 0 is success"`
+	Message    string        `json:"message" jsonschema:"what stackctl said of it"`
+}
+
+// AppliedFile is a file that is not as it was applied.
+type AppliedFile struct {
+	Path    string `json:"path"`
+	Role    string `json:"role" jsonschema:"unit, compose, env, or named: a file that the compose files name, as include, extends or env_file"`
+	Applied string `json:"applied" jsonschema:"sha256:… as applied; empty when it was not there"`
+	Found   string `json:"found" jsonschema:"sha256:… now; empty when it is not there or cannot be read"`
+}
+
+// Verify is a verification under way.
+type Verify struct {
+	Restarted []string `json:"restarted" jsonschema:"containers that started again since they were first seen up"`
+	Healthy   bool     `json:"healthy" jsonschema:"containers with a health check must be healthy, not only not unhealthy"`
 }
 
 // Container is one podman container.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"regexp"
 	"slices"
+	"time"
 
 	"stackpolicy/internal/podman"
 	"stackpolicy/internal/unitfile"
@@ -77,6 +78,17 @@ func (r *run) labelledUnits(ctx context.Context, containers []podman.Container) 
 		states[name] = u.LoadState
 	}
 	return states, err
+}
+
+// Relist looks at the containers again, and at nothing else: for one who waits
+// for them. What it says of the units that labels name is not looked at.
+func (d *Document) Relist(ctx context.Context, env Environment) {
+	for i := range d.Units {
+		d.Units[i].Containers = []Container{}
+	}
+	d.Podman = nil
+	r := &run{ctx: ctx, env: env, doc: d, failed: map[string]error{}, listing: begin(ctx, podmanLimit, env.Podman.Containers)}
+	r.do(ctx, collector{"podman", podmanLimit + time.Second, collectPodman})
 }
 
 func containerFrom(c podman.Container, states map[string]string) Container {

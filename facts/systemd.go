@@ -169,7 +169,7 @@ func ghosts(listed []systemd.Listed) []string {
 func (r *run) unit(name, managedBy string) Unit {
 	u := Unit{
 		Name: name, ManagedBy: managedBy, Template: unitfile.IsTemplate(name), Stack: r.configuredStack(name),
-		Files: []File{}, Containers: []Container{},
+		Files: []File{}, Containers: []Container{}, Services: []Service{},
 	}
 	loaded, ok := r.loaded[name]
 	if ok {

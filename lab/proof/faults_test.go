@@ -18,7 +18,7 @@ import (
 var undecided = func() []string {
 	list := []string{"host user_manager_running no-answer block/page"}
 	for _, id := range []string{
-		"audit_timer_active", "dropins_owned", "file_declared", "fragment_in_user_dir", "links_resolve", "loaded_is_current",
+		"applied_is_current", "audit_timer_active", "dropins_owned", "file_declared", "fragment_in_user_dir", "links_resolve", "loaded_is_current",
 		"no_ghost_failure", "no_unread_definition", "stack_running", "unit_not_failed", "verify_gate_present",
 	} {
 		list = append(list, "host "+id+" gap block/unknown")

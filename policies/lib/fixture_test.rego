@@ -15,7 +15,7 @@ nothing_found := {
 	"schema": "stackpolicy.facts/v1",
 	"collected_at": "2026-05-04T03:02:01Z",
 	"collectors": {name: {"ok": true, "error": "", "duration_ms": 3, "limit_ms": 10000} |
-		some name in ["user", "systemd", "files", "home-manager", "podman"]
+		some name in ["user", "systemd", "files", "home-manager", "applied", "podman"]
 	},
 	"host": {"name": "lab", "os": "NixOS 26.05"},
 	"user": {
@@ -66,6 +66,7 @@ unit(name, changes) := object.union(
 		"files": [fragment(name, {})],
 		"reload": {"loads_undeclared": [], "drops_declared": []},
 		"containers": [container("web_app", {})],
+		"services": [],
 	},
 	changes,
 )
@@ -112,6 +113,9 @@ container(name, changes) := object.union(
 	},
 	changes,
 )
+
+# service is what is recorded of a service that runs one container, with changes.
+service(name, changes) := object.union({"name": name, "containers": 1, "one_shot": false, "health_check": false}, changes)
 
 # rows is what findings decide, without their words. A finding that breaks the
 # contract of every finding has no row.

@@ -2,6 +2,13 @@ package stackpolicy.lib_test
 
 import data.stackpolicy.lib
 
+# described is a container by its service, and by state, health, exit code and
+# restart policy.
+described(service_name, is) := container("web_app", {
+	"service": service_name,
+	"state": is[0], "health": is[1], "exit_code": is[2], "restart_policy": is[3],
+})
+
 test_container_problem[name] if {
 	some name, c in {
 		"running, no check": {"is": ["running", "", 0, "always"], "want": set()},
@@ -21,8 +28,34 @@ test_container_problem[name] if {
 		"dead": {"is": ["dead", "", 0, "no"], "want": {"not-running"}},
 		"unknown state": {"is": ["configured", "", 0, "no"], "want": {"not-running"}},
 	}
-	[state, health, exit_code, policy] := c.is
-	{problem | problem := lib.container_problem(state, health, exit_code, policy)} == c.want
+	{problem | problem := lib.container_problem(described("app", c.is), [])} == c.want
+}
+
+test_container_problem_by_record[name] if {
+	some name, c in {
+		"one-shot done": {"of": "migrate", "is": ["exited", "", 0, "no"], "want": set()},
+		"one-shot done, its policy is another's": {"of": "migrate", "is": ["exited", "", 0, "always"], "want": set()},
+		"one-shot failed": {"of": "migrate", "is": ["exited", "", 1, "no"], "want": {"exited"}},
+		"one-shot at work": {"of": "migrate", "is": ["running", "", 0, "no"], "want": set()},
+		"one-shot never started": {"of": "migrate", "is": ["created", "", 0, "no"], "want": {"not-running"}},
+		"no one-shot": {"of": "app", "is": ["exited", "", 0, "no"], "want": {"exited"}},
+		"of no service that is recorded": {"of": "other", "is": ["exited", "", 0, "no"], "want": set()},
+		"of no service": {"of": "", "is": ["exited", "", 0, "always"], "want": {"exited"}},
+	}
+	{problem | problem := lib.container_problem(described(c.of, c.is), services)} == c.want
+}
+
+services := [service("app", {"containers": 2}), service("migrate", {"one_shot": true})]
+
+test_too_few[name] if {
+	some name, c in {
+		"enough": {"have": ["app", "app", "migrate"], "want": {}},
+		"one of two": {"have": ["app", "other", ""], "want": {"app": 1, "migrate": 0}},
+		"none at all": {"have": [], "want": {"app": 0, "migrate": 0}},
+		"more than recorded": {"have": ["app", "app", "app", "migrate"], "want": {}},
+	}
+	containers := [described(of, ["running", "", 0, ""]) | some of in c.have]
+	{s.name: have | some s in services; have := lib.too_few(s, containers)} == c.want
 }
 
 test_auto_updated if {

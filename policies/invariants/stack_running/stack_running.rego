@@ -3,9 +3,12 @@
 # description: |
 #   A oneshot that returned says that a command returned, not that the stack is
 #   up (systemd.service(5), Type=oneshot with RemainAfterExit=). So every
-#   container of an active unit is looked at. A one-shot that exited 0 is right,
-#   but a stack of nothing else is down: podman stop ends many programs with 0.
-#   A unit that waits for its next automatic restart never reads failed.
+#   container of an active unit is looked at, and every service that stackctl
+#   recorded must have its containers. A one-shot that exited 0 is right: by the
+#   record, else by its restart policy, but then a stack of nothing else is
+#   down, as podman stop ends many programs with 0. A unit that waits for its
+#   next automatic restart never reads failed. While stackctl verifies, what is
+#   still on its way counts as well, whatever state the unit is in.
 # schemas:
 #   - input: schema.facts
 #   - data.settings: schema.settings
@@ -13,6 +16,7 @@
 #   class: stack
 #   severity: page
 #   needs: [units.loaded, units.containers]
+#   optional: [units.services]
 #   actions: [restart]
 #   runbook: stack_running.md
 package stackpolicy.invariants.stack_running
@@ -49,6 +53,12 @@ restart_wanted contains p.subject if {
 	lib.matches_any(p.subject, data.settings.restart)
 }
 
+stacks := [unit |
+	some unit in input.units
+	unit.managed_by != ""
+	unit.stack != ""
+]
+
 # A container that does not do its work.
 problem contains {
 	"subject": unit.name,
@@ -57,39 +67,66 @@ problem contains {
 	"evidence": {
 		"case": case,
 		"container": container.name,
-		"expected": "running",
+		"service": container.service,
+		"expected": expected(container, services(unit)),
 		"found": container.state,
 		"health": container.health,
 		"exit_code": container.exit_code,
 		"restarts": container.restarts,
+		"restart_policy": container.restart_policy,
 	},
 } if {
-	some unit in input.units
-	unit.managed_by != ""
-	unit.stack != ""
-	active_state := unit.loaded.active_state
-	active_state in {"active", "activating", "reloading", "refreshing"}
-	some container in unit.containers
-	not container.infra
-	[container.state, container.health] != ["running", "healthy"] # most are: saves the rest
-	not in_transit(active_state, container.state)
-	case := lib.container_problem(container.state, container.health, container.exit_code, container.restart_policy)
+	some {"unit": unit, "container": container, "case": case} in fault
 	says := describe(case, container.state, container.exit_code)
 }
 
-# An active stack of which nothing runs.
+fault contains {"unit": unit, "container": container, "case": case} if {
+	some unit in stacks
+	unit.loaded.active_state in {"active", "activating", "reloading", "refreshing"}
+	some container in unit.containers
+	not container.infra
+	not [container.state, container.health] in in_order # most are: saves the rest
+	not unit.verify
+	not in_transit(unit.loaded.active_state, container.state)
+	case := lib.container_problem(container, services(unit))
+}
+
+# While stackctl verifies: a start runs it while the unit is activating, and by
+# hand the unit may be in any state.
+fault contains {"unit": unit, "container": container, "case": case} if {
+	some unit in stacks
+	unit.verify
+	some container in unit.containers
+	not container.infra
+	case := unsettled(container.state, unit.verify, container, services(unit))
+}
+
+# A service that has fewer containers than it should.
 problem contains {
 	"subject": unit.name,
-	"active_state": "active",
-	"message": sprintf("%s is active, but %s", [unit.name, says]),
+	"active_state": unit.loaded.active_state,
+	"message": sprintf("%s: service %s has %d of %d containers", [unit.name, service.name, have, service.containers]),
+	"evidence": {"case": "missing", "service": service.name, "expected": service.containers, "found": have},
+} if {
+	some unit in stacks
+	some service in unit.services
+	have := lib.too_few(service, unit.containers)
+	in_effect(unit)
+	not prunable(unit, service)
+}
+
+# A stack of which nothing runs. Where services are recorded, they say more.
+problem contains {
+	"subject": unit.name,
+	"active_state": unit.loaded.active_state,
+	"message": sprintf("%s is %s, but %s", [unit.name, unit.loaded.active_state, says]),
 	"evidence": {"case": case, "expected": "running containers", "found": "none", "stack": unit.stack},
 } if {
-	some unit in input.units
-	unit.managed_by != ""
-	unit.stack != ""
-	unit.loaded.active_state == "active"
+	some unit in stacks
 	states := [container.state | some container in unit.containers; not container.infra]
 	not "running" in states
+	in_effect(unit)
+	services(unit) == []
 	case := absence(states)
 	says := {
 		"no-containers": "it has no container at all",
@@ -109,17 +146,60 @@ problem contains {
 		"restarts": unit.loaded.n_restarts,
 	},
 } if {
-	some unit in input.units
-	unit.managed_by != ""
-	unit.stack != ""
+	some unit in stacks
 	startswith(unit.loaded.sub_state, "auto-restart")
 }
+
+services(unit) := object.get(unit, "services", [])
+
+in_order := {["running", health] | some health in ["", "starting", "healthy"]}
 
 # While an apply runs, containers come and go.
 in_transit(active_state, state) if {
 	active_state != "active"
 	state in {"created", "initialized", "stopping", "removing"}
 }
+
+# What verify has still to wait for.
+unsettled(state, _, container, recorded) := lib.container_problem(container, recorded) if state != "running"
+
+unsettled("running", verify, container, recorded) := "not-done" if {
+	lib.one_shot(container, recorded)
+} else := case if {
+	verify.healthy
+	case := lib.container_problem(container, recorded)
+} else := "starting" if {
+	verify.healthy
+	unproven(container, recorded)
+} else := "restarted" if {
+	container.name in verify.restarted
+}
+
+# unproven is true where a health check has no verdict yet, or is declared and
+# the provider has not set it up.
+unproven(container, _) if container.health == "starting"
+
+unproven(container, recorded) if {
+	container.health == ""
+	some service in recorded
+	service.name == container.service
+	service.health_check
+}
+
+# in_effect is true where all that belongs to a stack should be there by now.
+in_effect(unit) if unit.loaded.active_state == "active"
+
+in_effect(unit) if unit.verify
+
+# A one-shot's container may be gone once it is done (podman container prune).
+prunable(unit, service) if {
+	service.one_shot
+	not unit.verify
+}
+
+expected(container, recorded) := "exited (0)" if lib.one_shot(container, recorded)
+
+expected(container, recorded) := "running" if not lib.one_shot(container, recorded)
 
 absence([]) := "no-containers"
 
@@ -137,3 +217,9 @@ describe("unhealthy", _, _) := "runs, but is not healthy"
 describe("restarting", _, _) := "restarts again and again"
 
 describe("not-running", state, _) := sprintf("does not run: %s", [state])
+
+describe("starting", _, _) := "runs, but its health check has not passed yet"
+
+describe("not-done", _, _) := "is to run to its end, and has not ended yet"
+
+describe("restarted", _, _) := "started again while it was to settle"

@@ -24,8 +24,8 @@ between_restarts(name, changes) := object.union_n([
 in_state(state) := given.container("web_app", {"state": state, "health": ""})
 
 evidence := {
-	"case": "exited", "container": "web_app", "expected": "running", "found": "exited",
-	"health": "", "exit_code": 137, "restarts": 0,
+	"case": "exited", "container": "web_app", "service": "app", "expected": "running", "found": "exited",
+	"health": "", "exit_code": 137, "restarts": 0, "restart_policy": "always",
 }
 
 test_finding if {
@@ -131,6 +131,10 @@ cases := {
 		"units": [stack("web.service", "active", [given.container("web_infra", {"infra": true})])],
 		"want": {["web.service", "block", "page", "no-containers"]},
 	},
+	"services missing": {
+		"units": [object.remove(stack("web.service", "active", [ok, down]), ["services"])],
+		"want": {["web.service", "block", "page", "exited"]},
+	},
 	"several, one finding a container": {
 		"units": [
 			stack("a.service", "active", [ok, down, given.container("web_two", {"health": "unhealthy"})]),
@@ -149,4 +153,195 @@ test_cases[name] if {
 	some name, c in cases
 	findings := rule.finding with input as given.document(c.units) with data.settings.restart as []
 	given.rows(findings) == c.want
+}
+
+app := given.service("app", {})
+
+migrate := given.service("migrate", {"one_shot": true})
+
+of(service_name, changes) := given.container(concat("_", ["web", service_name]), object.union({"service": service_name}, changes))
+
+ended(service_name, policy) := of(service_name, {"state": "exited", "health": "", "restart_policy": policy})
+
+test_missing if {
+	findings := rule.finding with input as given.document([object.union(
+		stack("web.service", "active", [of("app", {})]),
+		{"services": [given.service("app", {"containers": 2})]},
+	)])
+	findings == {{
+		"subject": "web.service",
+		"effect": "block",
+		"severity": "page",
+		"message": "web.service: service app has 1 of 2 containers",
+		"evidence": {"case": "missing", "service": "app", "expected": 2, "found": 1},
+	}}
+}
+
+# With services recorded: of one active unit, the cases found.
+recorded_cases := {
+	"holds": {"services": [app, migrate], "containers": [of("app", {}), ended("migrate", "no")], "want": set()},
+	"a one-shot's policy is another's": {
+		"services": [app, migrate],
+		"containers": [of("app", {}), ended("migrate", "always")],
+		"want": set(),
+	},
+	"a one-shot failed": {
+		"services": [app, migrate],
+		"containers": [of("app", {}), object.union(ended("migrate", "no"), {"exit_code": 1})],
+		"want": {["exited", "exited (0)"]},
+	},
+	"no one-shot, whatever its policy": {
+		"services": [app],
+		"containers": [ended("app", "no")],
+		"want": {["exited", "running"]},
+	},
+	"of a service that is not recorded": {
+		"services": [app],
+		"containers": [of("app", {}), ended("other", "no"), ended("another", "always")],
+		"want": {["exited", "running"]},
+	},
+	"nothing but one-shots, done": {"services": [migrate], "containers": [ended("migrate", "no")], "want": set()},
+	"nothing but one-shots, gone": {"services": [migrate], "containers": [], "want": set()},
+	"a one-shot is gone": {"services": [app, migrate], "containers": [of("app", {})], "want": set()},
+	"no container at all": {
+		"services": [app, given.service("db", {}), migrate],
+		"containers": [],
+		"want": {["missing", 1]},
+	},
+	"only others run": {
+		"services": [app],
+		"containers": [of("other", {}), given.container("web_infra", {"infra": true})],
+		"want": {["missing", 1]},
+	},
+	"scaled to none": {"services": [given.service("app", {"containers": 0})], "containers": [], "want": set()},
+}
+
+test_recorded[name] if {
+	some name, c in recorded_cases
+	findings := rule.finding with input as given.document([object.union(
+		stack("web.service", "active", c.containers),
+		{"services": c.services},
+	)])
+	{[finding.evidence.case, finding.evidence.expected] | some finding in findings} == c.want
+}
+
+test_missing_waits_for_an_apply_to_end[active_state] if {
+	some active_state, want in {"active": {"missing"}, "activating": set(), "reloading": set(), "failed": set()}
+	findings := rule.finding with input as given.document([object.union(
+		stack("web.service", active_state, []),
+		{"services": [app]},
+	)])
+	{finding.evidence.case | some finding in findings} == want
+}
+
+# verified is a unit that stackctl verifies.
+verified(active_state, containers, verify) := object.union(stack("web.service", active_state, containers), {
+	"services": [app, migrate],
+	"verify": object.union({"restarted": [], "healthy": true}, verify),
+})
+
+settled := [of("app", {}), ended("migrate", "no")]
+
+beside(container) := [container, ended("migrate", "no")]
+
+verify_cases := {
+	"up": {"containers": settled, "verify": {}, "want": set()},
+	"created": {"containers": beside(of("app", {"state": "created"})), "verify": {}, "want": {"not-running"}},
+	"initialized": {"containers": beside(of("app", {"state": "initialized"})), "verify": {}, "want": {"not-running"}},
+	"stopping": {"containers": beside(of("app", {"state": "stopping"})), "verify": {}, "want": {"not-running"}},
+	"exited": {"containers": beside(ended("app", "no")), "verify": {}, "want": {"exited"}},
+	"health starting": {"containers": beside(of("app", {"health": "starting"})), "verify": {}, "want": {"starting"}},
+	"health starting, not asked for": {
+		"containers": beside(of("app", {"health": "starting"})),
+		"verify": {"healthy": false},
+		"want": set(),
+	},
+	"health check not set up": {
+		"containers": beside(of("app", {"health": ""})),
+		"services": [object.union(app, {"health_check": true}), migrate],
+		"verify": {},
+		"want": {"starting"},
+	},
+	"health starting, and ended": {
+		"containers": beside(object.union(ended("app", "no"), {"health": "starting"})),
+		"verify": {},
+		"want": {"exited"},
+	},
+	"no health check": {"containers": beside(of("app", {"health": ""})), "verify": {}, "want": set()},
+	"unhealthy": {"containers": beside(of("app", {"health": "unhealthy"})), "verify": {}, "want": {"unhealthy"}},
+	"unhealthy, not asked for": {
+		"containers": beside(of("app", {"health": "unhealthy"})),
+		"verify": {"healthy": false},
+		"want": set(),
+	},
+	"one-shot at work": {"containers": [of("app", {}), of("migrate", {})], "verify": {}, "want": {"not-done"}},
+	"one-shot failed": {
+		"containers": [of("app", {}), object.union(ended("migrate", "no"), {"exit_code": 1})],
+		"verify": {},
+		"want": {"exited"},
+	},
+	"one-shot gone": {"containers": [of("app", {})], "verify": {}, "want": {"missing"}},
+	"restarted": {"containers": settled, "verify": {"restarted": ["web_app"]}, "want": {"restarted"}},
+	"restarted, not asked for health": {
+		"containers": beside(of("app", {"health": "starting"})),
+		"verify": {"healthy": false, "restarted": ["web_app"]},
+		"want": {"restarted"},
+	},
+	"restarted, and down": {
+		"containers": beside(ended("app", "always")),
+		"verify": {"restarted": ["web_app"]},
+		"want": {"exited"},
+	},
+	"a one-shot that ran twice": {"containers": settled, "verify": {"restarted": ["web_migrate"]}, "want": set()},
+	"nothing there": {"containers": [], "verify": {}, "want": {"missing"}},
+	"a pod's own container": {
+		"containers": array.concat(settled, [given.container("web_infra", {"infra": true, "state": "exited"})]),
+		"verify": {},
+		"want": set(),
+	},
+}
+
+# By a start the unit is activating, by hand it may be in any state.
+test_verify[name] if {
+	some name, c in verify_cases
+	every active_state in ["activating", "active", "inactive", "failed", "deactivating"] {
+		unit := verified(active_state, c.containers, c.verify)
+		services := object.get(c, "services", unit.services)
+		findings := rule.finding with input as given.document([object.union(unit, {"services": services})])
+			with data.settings.restart as []
+		given.rows(findings) == {["web.service", "block", "page", case] | some case in c.want}
+	}
+}
+
+test_verify_of_nothing_recorded[name] if {
+	some name, c in {
+		"no container": {"containers": [], "want": {"no-containers"}},
+		"all ended": {"containers": [ended("app", "no")], "want": {"none-running"}},
+		"up": {"containers": [of("app", {})], "want": set()},
+	}
+	unit := object.union(verified("activating", c.containers, {}), {"services": []})
+	findings := rule.finding with input as given.document([unit])
+	{finding.evidence.case | some finding in findings} == c.want
+}
+
+test_verify_says_what_it_waits_for if {
+	waiting := [of("app", {"health": "starting"}), of("db", {}), of("migrate", {})]
+	unit := verified("activating", waiting, {"restarted": ["web_db"]})
+	findings := rule.finding with input as given.document([unit])
+	{[finding.message, finding.evidence.expected] | some finding in findings} == {
+		["web.service: container web_app runs, but its health check has not passed yet", "running"],
+		["web.service: container web_db started again while it was to settle", "running"],
+		["web.service: container web_migrate is to run to its end, and has not ended yet", "exited (0)"],
+	}
+}
+
+test_verify_between_restarts if {
+	findings := rule.finding with input as given.document([object.union(
+		between_restarts("web.service", {}),
+		{"services": [app], "verify": {"restarted": [], "healthy": true}},
+	)])
+	given.rows(findings) == {
+		["web.service", "block", "page", "auto-restart"],
+		["web.service", "block", "page", "missing"],
+	}
 }

@@ -4,15 +4,16 @@
 #   A failed oneshot says that the last apply failed, not that the stack is
 #   down: the containers of the run before may still do their work
 #   (systemd.service(5): a failing ExecStartPre= fails the unit). So it is a
-#   page where some container is down, or there is none, else a ticket. The
-#   audit's own service fails with status 2 when it found a page; that is its
-#   verdict, and no failure.
+#   page where some container is down, or there is none, or a service lacks
+#   one, else a ticket. The audit's own service fails with status 2 when it
+#   found a page; that is its verdict, and no failure.
 # schemas:
 #   - input: schema.facts
 # custom:
 #   class: unit
 #   severity: page
 #   needs: [units.loaded, units.containers]
+#   optional: [units.services]
 #   actions: []
 #   runbook: unit_not_failed.md
 package stackpolicy.invariants.unit_not_failed
@@ -31,6 +32,7 @@ finding contains {
 		"found": unit.loaded.result,
 		"exit_status": unit.loaded.exec_main_status,
 		"down": sort(down),
+		"missing": sort(missing),
 	},
 } if {
 	some unit in input.units
@@ -38,25 +40,39 @@ finding contains {
 	unit.loaded.active_state == "failed"
 	not verdict_of_audit(unit.name, unit.loaded.result, unit.loaded.exec_main_status)
 
-	running := [container.name | some container in unit.containers; not container.infra; container.state == "running"]
-	down := [container.name |
-		some container in unit.containers
-		not container.infra
-		lib.container_problem(container.state, container.health, container.exit_code, container.restart_policy)
+	services := object.get(unit, "services", [])
+	containers := [container | some container in unit.containers; not container.infra]
+	running := [container.name | some container in containers; container.state == "running"]
+	down := [container.name | some container in containers; lib.container_problem(container, services)]
+	missing := [service.name | some service in services; not service.one_shot; lib.too_few(service, containers)]
+	done := [container.name |
+		some container in containers
+		lib.one_shot(container, services)
+		lib.one_shot_done(container, services)
 	]
-	case := judge(unit.stack, count(running), count(down))
+	case := judge(unit.stack, count(running), count(down) + count(missing), count(done))
 	[severity, says] := verdict[case]
 }
 
 verdict_of_audit("stackpolicy-audit.service", "exit-code", 2)
 
-judge("", 0, _) := "failed"
+judge("", 0, _, _) := "failed"
 
-judge(stack, 0, _) := "down" if stack != ""
+judge(stack, 0, 0, 0) := "down" if stack != ""
 
-judge(_, running, 0) := "still-running" if running > 0
+judge(stack, 0, down, _) := "down" if {
+	stack != ""
+	down > 0
+}
 
-judge(_, running, down) := "partly-down" if {
+judge(stack, 0, 0, done) := "done-before" if {
+	stack != ""
+	done > 0
+}
+
+judge(_, running, 0, _) := "still-running" if running > 0
+
+judge(_, running, down, _) := "partly-down" if {
 	running > 0
 	down > 0
 }
@@ -66,4 +82,5 @@ verdict := {
 	"down": ["page", "no container of its stack runs"],
 	"partly-down": ["page", "some containers of its stack are down"],
 	"still-running": ["ticket", "the last apply failed, the stack still runs"],
+	"done-before": ["ticket", "the last apply failed, its one-shots were done before"],
 }

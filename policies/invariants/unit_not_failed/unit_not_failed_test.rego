@@ -21,7 +21,7 @@ test_finding if {
 		"message": "web.service failed (exit-code): the last apply failed, the stack still runs",
 		"evidence": {
 			"case": "still-running", "path": given.in_user_dir("web.service"), "expected": "not failed",
-			"found": "exit-code", "exit_status": 125, "down": [],
+			"found": "exit-code", "exit_status": 125, "down": [], "missing": [],
 		},
 	}}
 }
@@ -29,6 +29,20 @@ test_finding if {
 test_names_what_is_down if {
 	findings := rule.finding with input as given.document([failed("web.service", "web", [up, down])])
 	{finding.evidence.down | some finding in findings} == {["web_app"]}
+}
+
+# expecting is a failed stack of which services are recorded.
+expecting(name, containers, services) := object.union(failed(name, "web", containers), {"services": services})
+
+app := given.service("app", {})
+
+migrate := given.service("migrate", {"one_shot": true})
+
+migrated := given.container("web_migrate", {"state": "exited", "health": "", "service": "migrate"})
+
+test_names_what_is_missing if {
+	findings := rule.finding with input as given.document([expecting("web.service", [up], [app, given.service("db", {}), migrate])])
+	{[finding.evidence.case, finding.evidence.missing] | some finding in findings} == {["partly-down", ["db"]]}
 }
 
 audited(status) := given.unit("stackpolicy-audit.service", {"loaded": {
@@ -60,6 +74,38 @@ cases := {
 	"only infra runs": {
 		"units": [failed("web.service", "web", [infra, down])],
 		"want": {["web.service", "block", "page", "down"]},
+	},
+	"a one-shot's restart policy is another's": {
+		"units": [expecting("web.service", [up, migrated], [app, migrate])],
+		"want": {["web.service", "block", "ticket", "still-running"]},
+	},
+	"a one-shot's container is gone": {
+		"units": [expecting("web.service", [up], [app, migrate])],
+		"want": {["web.service", "block", "ticket", "still-running"]},
+	},
+	"one of two containers": {
+		"units": [expecting("web.service", [up], [given.service("app", {"containers": 2})])],
+		"want": {["web.service", "block", "page", "partly-down"]},
+	},
+	"only a one-shot is there": {
+		"units": [expecting("web.service", [migrated], [app, migrate])],
+		"want": {["web.service", "block", "page", "down"]},
+	},
+	"nothing but one-shots, done": {
+		"units": [expecting("web.service", [migrated], [migrate])],
+		"want": {["web.service", "block", "ticket", "done-before"]},
+	},
+	"nothing but one-shots, one failed": {
+		"units": [expecting("web.service", [migrated, object.union(migrated, {"exit_code": 1})], [migrate])],
+		"want": {["web.service", "block", "page", "down"]},
+	},
+	"nothing but one-shots, gone": {
+		"units": [expecting("web.service", [], [migrate])],
+		"want": {["web.service", "block", "page", "down"]},
+	},
+	"services missing": {
+		"units": [object.remove(failed("web.service", "web", [up]), ["services"])],
+		"want": {["web.service", "block", "ticket", "still-running"]},
 	},
 	"several": {
 		"units": [failed("a.service", "a", [up]), given.unit("b.service", {}), failed("c.service", "c", [up, down])],

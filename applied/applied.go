@@ -1,0 +1,157 @@
+// Package applied keeps what was last applied of each stack: stackctl writes
+// it, an audit reads it. One record is one JSON file in the user's state
+// folder, private to the user, replaced whole.
+//
+// Start at [Record].
+package applied
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Schema names the version of a record's shape.
+const Schema = "stackpolicy.applied/v1"
+
+// maxRecord bounds a record: a hundred services are some 30 KiB.
+const maxRecord = 4 << 20
+
+// Roles of files.
+const (
+	RoleUnit    = "unit" // the unit's fragment, drop-ins or quadlet source
+	RoleCompose = "compose"
+	RoleEnv     = "env"
+	RoleNamed   = "named" // included and extended compose files, and env files of services
+)
+
+// Record is what the last apply of a stack that its provider carried out rests
+// on. Secrets are not in it.
+type Record struct {
+	Schema     string    `json:"schema"`
+	Stack      string    `json:"stack"`
+	Unit       string    `json:"unit"`
+	Project    string    `json:"project"`
+	AppliedAt  time.Time `json:"applied_at"`
+	Invocation string    `json:"invocation"` // $INVOCATION_ID of the unit's start; "" when applied by hand
+	Stale      bool      `json:"stale"`      // the manager ran the unit by an older definition than the one on disk
+	Definition string    `json:"definition"` // digest over all that decides what the containers are
+	Files      []File    `json:"files"`
+	Services   []Service `json:"services"`
+	Last       Outcome   `json:"last"`
+}
+
+// File is one file that the apply rests on.
+type File struct {
+	Path   string `json:"path"`
+	Role   string `json:"role"`
+	Digest string `json:"digest"` // sha256:…; "" when it was not there
+}
+
+// Service is what the compose files let one expect.
+type Service struct {
+	Name        string `json:"name"`
+	Containers  int    `json:"containers"`   // how many of it
+	OneShot     bool   `json:"one_shot"`     // runs to its end and exits 0, as a migration does
+	HealthCheck bool   `json:"health_check"` // declared in the compose files; an image may bring one as well
+}
+
+// Outcome is how the last apply and its verification ended.
+type Outcome struct {
+	Step    string    `json:"step"`   // apply or verify
+	Status  int       `json:"status"` // stackctl's exit status
+	Message string    `json:"message"`
+	At      time.Time `json:"at"`
+}
+
+// Folder holds the records below stateHome ($XDG_STATE_HOME).
+func Folder(stateHome string) string { return filepath.Join(stateHome, "stackpolicy", "applied") }
+
+// Path is where the record of a stack stands.
+func Path(stateHome, stack string) string { return filepath.Join(Folder(stateHome), stack+".json") }
+
+// Read reads a stack's record. Without one the error is [fs.ErrNotExist]; one
+// of another version, or that is damaged, is an error that names the file.
+func Read(stateHome, stack string) (Record, error) {
+	path := Path(stateHome, stack)
+	f, err := os.Open(path)
+	if err != nil {
+		return Record{}, fmt.Errorf("read what was applied: %w", err)
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, maxRecord+1))
+	if err == nil && len(content) > maxRecord {
+		err = fmt.Errorf("larger than %d MiB", maxRecord>>20)
+	}
+	r := Record{}
+	if err == nil {
+		r, err = decode(content, stack)
+	}
+	if err != nil {
+		return Record{}, fmt.Errorf("read what was applied: %s: %w", path, err)
+	}
+	return r, nil
+}
+
+func decode(content []byte, stack string) (Record, error) {
+	r := Record{}
+	d := json.NewDecoder(bytes.NewReader(content))
+	d.DisallowUnknownFields()
+	err := d.Decode(&r)
+	switch {
+	case r.Schema != "" && r.Schema != Schema:
+		return r, fmt.Errorf("schema is %q; this program reads %q", r.Schema, Schema)
+	case err != nil:
+		return r, err
+	case r.Schema == "" || r.Stack != stack || r.AppliedAt.IsZero():
+		return r, errors.New("schema, stack or applied_at is missing or not this stack's")
+	}
+	return r, nil
+}
+
+// Write replaces the record of r's stack. A crash leaves the old one or the
+// new one, never a part.
+func Write(stateHome string, r Record) (err error) {
+	r.Schema = Schema
+	content, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write what was applied: %w", err)
+	}
+	if err := os.MkdirAll(Folder(stateHome), 0o700); err != nil {
+		return fmt.Errorf("write what was applied: %w", err)
+	}
+	if err := replace(Path(stateHome, r.Stack), append(content, '\n')); err != nil {
+		return fmt.Errorf("write what was applied: %w", err)
+	}
+	return nil
+}
+
+// replace writes beside the file, syncs, and renames (rename(2) is atomic).
+func replace(path string, content []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, remove(f.Name()))
+	}
+	return nil
+}
+
+func remove(name string) error {
+	if err := os.Remove(name); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,174 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"stackpolicy/internal/unitfile"
+)
+
+// How long apply and verify wait where the configuration says nothing.
+const (
+	defaultApply   = 5 * time.Minute
+	defaultTimeout = 60 * time.Second
+	defaultSettle  = 5 * time.Second
+)
+
+// Stack describes one stack. An audit reads Unit, Project, Compose and
+// EnvFiles.
+type Stack struct {
+	Unit       string   `yaml:"unit"`       // default NAME.service
+	Project    string   `yaml:"project"`    // compose project; default NAME
+	Compose    []string `yaml:"compose"`    // compose files, in order
+	EnvFiles   []File   `yaml:"env_files"`  // variables for the compose files, in order: a later file wins
+	Secrets    []File   `yaml:"secrets"`    // must be there, and readable by their owner alone
+	Registries bool     `yaml:"registries"` // preflight asks the images' registries whether they answer
+	Apply      Apply    `yaml:"apply"`
+	Verify     Verify   `yaml:"verify"`
+	Provider   []string `yaml:"provider"` // compose command; default: what is installed
+}
+
+// File is a file that a stack needs. In YAML a path alone does.
+type File struct {
+	Path  string
+	Mode  fs.FileMode // permission bits it may have at most; 0 is no demand; a secret has 0600 then
+	Owner string      // user name or uid; "" is the user or root
+}
+
+// Apply says how long the compose provider may take, pulls of images included.
+type Apply struct {
+	Timeout time.Duration `yaml:"timeout"` // default 5m
+}
+
+// Verify says when a stack counts as up.
+type Verify struct {
+	Timeout time.Duration `yaml:"timeout"` // for all services to be up; default 60s
+	Settle  time.Duration `yaml:"settle"`  // how long they must stay up without a restart; default 5s
+	Healthy *bool         `yaml:"healthy"` // those with a health check must be healthy; default true
+}
+
+// NeedsHealth says whether services with a health check must be healthy.
+func (v Verify) NeedsHealth() bool { return v.Healthy == nil || *v.Healthy }
+
+func (s Stack) withDefaults(name string) Stack {
+	if s.Unit == "" {
+		s.Unit = name + ".service"
+	}
+	if s.Project == "" {
+		s.Project = name
+	}
+	if s.Apply.Timeout == 0 {
+		s.Apply.Timeout = defaultApply
+	}
+	if s.Verify.Timeout == 0 {
+		s.Verify.Timeout = defaultTimeout
+	}
+	if s.Verify.Settle == 0 {
+		s.Verify.Settle = min(defaultSettle, s.Verify.Timeout/2)
+	}
+	return s
+}
+
+// UnmarshalYAML reads a path, or a mapping of path, mode and owner.
+func (f *File) UnmarshalYAML(node *yaml.Node) error {
+	if node.Kind == yaml.ScalarNode {
+		return node.Decode(&f.Path)
+	}
+	var values map[string]string
+	if err := node.Decode(&values); err != nil {
+		return err
+	}
+	for key, value := range values {
+		switch key {
+		case "path":
+			f.Path = value
+		case "owner":
+			f.Owner = value
+		case "mode":
+			bits, err := strconv.ParseUint(value, 8, 32)
+			if err != nil || bits == 0 || bits > 0o777 {
+				return fmt.Errorf("line %d: mode %q is no octal file mode; write one such as \"0600\"", node.Line, value)
+			}
+			f.Mode = fs.FileMode(bits)
+		default:
+			return fmt.Errorf("line %d: unknown key %s; the keys here are: path, mode, owner", node.Line, key)
+		}
+	}
+	return nil
+}
+
+var (
+	stackName   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.@-]*$`)
+	projectName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`) // the Compose Specification, "name"
+)
+
+func checkStacks(stacks map[string]Stack) (errs []error) {
+	units, projects := map[string]string{}, map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(stacks)) {
+		s := stacks[name]
+		for _, err := range append(s.check(name), s.unshared(name, units, projects)...) {
+			errs = append(errs, fmt.Errorf("stacks.%s%w", name, err))
+		}
+	}
+	return errs
+}
+
+func (s Stack) check(name string) (errs []error) {
+	if !stackName.MatchString(name) || len(name) > 200 {
+		errs = append(errs, errors.New(": the name becomes a file name; use letters, digits, and any of _ . @ -"))
+	}
+	if !unitfile.Valid(s.Unit) {
+		errs = append(errs, fmt.Errorf(".unit: %q is no unit name; write one such as web.service", s.Unit))
+	}
+	if !projectName.MatchString(s.Project) {
+		errs = append(errs, fmt.Errorf(".project: %q is no compose project; use small letters, digits, _ and -", s.Project))
+	}
+	if s.Apply.Timeout < 0 {
+		errs = append(errs, fmt.Errorf(".apply: timeout (%s) is in the past", s.Apply.Timeout))
+	}
+	if s.Verify.Timeout < 0 || s.Verify.Settle < 0 || s.Verify.Settle >= s.Verify.Timeout {
+		errs = append(errs, fmt.Errorf(".verify: settle (%s) must be shorter than timeout (%s)", s.Verify.Settle, s.Verify.Timeout))
+	}
+	return append(errs, s.checkPaths()...)
+}
+
+func (s Stack) checkPaths() (errs []error) {
+	paths := map[string][]string{"compose": s.Compose, "env_files": pathsOf(s.EnvFiles), "secrets": pathsOf(s.Secrets)}
+	for _, key := range slices.Sorted(maps.Keys(paths)) {
+		for _, path := range paths[key] {
+			if !filepath.IsAbs(path) || strings.ContainsRune(path, 0) {
+				errs = append(errs, fmt.Errorf(".%s: %q is not an absolute path", key, path))
+			}
+		}
+	}
+	return errs
+}
+
+// unshared: containers are told apart by project, and applies by unit.
+func (s Stack) unshared(name string, units, projects map[string]string) (errs []error) {
+	if other, taken := units[s.Unit]; taken {
+		errs = append(errs, fmt.Errorf(".unit: %s is the unit of stack %s already", s.Unit, other))
+	}
+	if other, taken := projects[s.Project]; taken {
+		errs = append(errs, fmt.Errorf(".project: %s is the project of stack %s already", s.Project, other))
+	}
+	units[s.Unit], projects[s.Project] = name, name
+	return errs
+}
+
+func pathsOf(files []File) (paths []string) {
+	for _, f := range files {
+		paths = append(paths, f.Path)
+	}
+	return paths
+}

@@ -1,0 +1,251 @@
+package facts
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stackpolicy/applied"
+	"stackpolicy/config"
+)
+
+// applyScene is a home with a stack that was applied: its compose file, the env
+// file that the configuration names, and one that the compose file names.
+type applyScene struct {
+	t      *testing.T
+	home   string
+	run    *run
+	record applied.Record
+}
+
+func (s *applyScene) path(name string) string { return filepath.Join(s.home, name) }
+
+func (s *applyScene) write(name, text string) {
+	s.t.Helper()
+	if err := os.WriteFile(s.path(name), []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *applyScene) do(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// unit is the stack's unit in the document.
+func (s *applyScene) unit() *Unit { return &s.run.doc.Units[0] }
+
+func (s *applyScene) stack(change func(*config.Stack)) {
+	stack := s.run.env.Config.Stacks["web"]
+	change(&stack)
+	s.run.env.Config.Stacks["web"] = stack
+}
+
+func sum(text string) string {
+	d := sha256.Sum256([]byte(text))
+	return "sha256:" + hex.EncodeToString(d[:])
+}
+
+var appliedAt = time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
+
+func newApplyScene(t *testing.T) *applyScene {
+	t.Helper()
+	s := &applyScene{t: t, home: t.TempDir()}
+	for _, name := range []string{"compose.yaml", "web.env", "app.env"} {
+		s.write(name, name)
+	}
+	fragment := File{Path: "/u/web.service", Role: roleFragment, State: stateDeclared, Effective: true, Loaded: true, Digest: sum("unit")}
+	s.run = &run{
+		env: Environment{StateHome: s.home, Config: config.Config{Stacks: map[string]config.Stack{
+			"web":  {Unit: "web.service", Compose: []string{s.path("compose.yaml")}, EnvFiles: []config.File{{Path: s.path("web.env")}}},
+			"gone": {Unit: "gone.service", Compose: []string{s.path("compose.yaml")}},
+		}}},
+		doc: &Document{Units: []Unit{
+			{Name: "web.service", Services: []Service{}, Files: []File{fragment}},
+			{Name: "other.service", Services: []Service{}},
+		}},
+		failed: map[string]error{},
+	}
+	s.record = applied.Record{
+		Stack: "web", Unit: "web.service", Project: "web", AppliedAt: appliedAt, Invocation: "8f2c",
+		Files: []applied.File{
+			{Path: "/u/web.service", Role: applied.RoleUnit, Digest: sum("unit")},
+			{Path: s.path("compose.yaml"), Role: applied.RoleCompose, Digest: sum("compose.yaml")},
+			{Path: s.path("web.env"), Role: applied.RoleEnv, Digest: sum("web.env")},
+			{Path: s.path("app.env"), Role: applied.RoleNamed, Digest: sum("app.env")},
+		},
+		Services: []applied.Service{{Name: "app", Containers: 2, HealthCheck: true}, {Name: "migrate", Containers: 1, OneShot: true}},
+		Last:     applied.Outcome{Step: "verify", Status: 4, Message: "app is not healthy"},
+	}
+	return s
+}
+
+func (s *applyScene) collect() {
+	s.t.Helper()
+	s.do(applied.Write(s.home, s.record))
+	s.look()
+}
+
+func (s *applyScene) look() {
+	s.t.Helper()
+	apply, err := collectApplied(s.t.Context(), s.run)
+	s.do(err)
+	apply()
+}
+
+func TestAppliedIsWhatIsRecorded(t *testing.T) {
+	s := newApplyScene(t)
+	s.record.Stale = true
+	s.collect()
+	want := Unit{
+		Name: "web.service", Files: s.unit().Files,
+		Services: []Service{{Name: "app", Containers: 2, HealthCheck: true}, {Name: "migrate", Containers: 1, OneShot: true}},
+		Applied: &Applied{
+			State: "recorded", At: &appliedAt, Invocation: "8f2c", Stale: true, Changed: []AppliedFile{},
+			Step: "verify", Status: 4, Message: "app is not healthy",
+		},
+	}
+	if d := cmp.Diff(want, *s.unit()); d != "" {
+		t.Errorf("-want +got\n%s", d)
+	}
+	if other := s.run.doc.Units[1]; other.Applied != nil || len(other.Services) != 0 {
+		t.Errorf("a unit that no stack names: %+v", other)
+	}
+}
+
+func TestAppliedChanges(t *testing.T) {
+	dropIn := File{Path: "/u/web.service.d/a.conf", Role: roleDropIn, State: stateDeclared, Effective: true, Loaded: true, Digest: sum("dropin")}
+	cases := map[string]struct {
+		change func(*applyScene)
+		want   []AppliedFile // paths below the home without it
+	}{
+		"nothing": {func(*applyScene) {}, nil},
+		"compose file": {func(s *applyScene) { s.write("compose.yaml", "new") },
+			[]AppliedFile{{"compose.yaml", "compose", sum("compose.yaml"), sum("new")}}},
+		"written anew with the same content": {func(s *applyScene) { s.write("compose.yaml", "compose.yaml") }, nil},
+		"compose file gone": {func(s *applyScene) { s.do(os.Remove(s.path("compose.yaml"))) },
+			[]AppliedFile{{"compose.yaml", "compose", sum("compose.yaml"), ""}}},
+		"one more compose file": {func(s *applyScene) {
+			s.write("more.yaml", "more")
+			s.stack(func(c *config.Stack) { c.Compose = append(c.Compose, s.path("more.yaml")) })
+		}, []AppliedFile{{"more.yaml", "compose", "", sum("more")}}},
+		"compose file moved": {func(s *applyScene) {
+			s.do(os.Rename(s.path("compose.yaml"), s.path("moved.yaml")))
+			s.stack(func(c *config.Stack) { c.Compose = []string{s.path("moved.yaml")} })
+		}, nil},
+		"compose file moved and changed": {func(s *applyScene) {
+			s.write("moved.yaml", "new")
+			s.stack(func(c *config.Stack) { c.Compose = []string{s.path("moved.yaml")} })
+		}, []AppliedFile{{"compose.yaml", "compose", sum("compose.yaml"), ""}, {"moved.yaml", "compose", "", sum("new")}}},
+		"env file of the configuration": {func(s *applyScene) { s.write("web.env", "new") },
+			[]AppliedFile{{"web.env", "env", sum("web.env"), sum("new")}}},
+		"env file that the compose file names": {func(s *applyScene) { s.write("app.env", "new") },
+			[]AppliedFile{{"app.env", "named", sum("app.env"), sum("new")}}},
+		"to what another one holds": {func(s *applyScene) { s.write("app.env", "web.env") },
+			[]AppliedFile{{"app.env", "named", sum("app.env"), sum("web.env")}}},
+		"env file no longer configured": {func(s *applyScene) { s.stack(func(c *config.Stack) { c.EnvFiles = nil }) },
+			[]AppliedFile{{"web.env", "env", sum("web.env"), ""}}},
+		"one of two that were the same": {func(s *applyScene) {
+			s.record.Files[2].Digest, s.record.Files[3].Digest = sum(""), sum("")
+			s.write("web.env", "")
+			s.write("app.env", "new")
+		}, []AppliedFile{{"app.env", "named", sum(""), sum("new")}}},
+		"one that was not there, and is not": {func(s *applyScene) {
+			s.record.Files[3].Digest = ""
+			s.do(os.Remove(s.path("app.env")))
+		}, nil},
+		"one that was not there, and is": {func(s *applyScene) { s.record.Files[3].Digest = "" },
+			[]AppliedFile{{"app.env", "named", "", sum("app.env")}}},
+		"same content in another role": {func(s *applyScene) {
+			s.write("web.env", "compose.yaml")
+			s.do(os.Remove(s.path("compose.yaml")))
+		}, []AppliedFile{{"compose.yaml", "compose", sum("compose.yaml"), ""}, {"web.env", "env", sum("web.env"), sum("compose.yaml")}}},
+		"unit file": {func(s *applyScene) { s.unit().Files[0].Digest = sum("new") },
+			[]AppliedFile{{"/u/web.service", "unit", sum("unit"), sum("new")}}},
+		"unit file in another folder": {func(s *applyScene) { s.unit().Files[0].Path = "/etc/web.service" }, nil},
+		"a drop-in came": {func(s *applyScene) { s.unit().Files = append(s.unit().Files, dropIn) },
+			[]AppliedFile{{"/u/web.service.d/a.conf", "unit", "", sum("dropin")}}},
+		"a drop-in went": {func(s *applyScene) {
+			s.record.Files = append(s.record.Files, applied.File{Path: dropIn.Path, Role: applied.RoleUnit, Digest: sum("dropin")})
+		}, []AppliedFile{{"/u/web.service.d/a.conf", "unit", sum("dropin"), ""}}},
+		"a drop-in went that says what another one says": {func(s *applyScene) {
+			s.unit().Files = append(s.unit().Files, dropIn)
+			for _, path := range []string{dropIn.Path, "/u/web.service.d/b.conf"} {
+				s.record.Files = append(s.record.Files, applied.File{Path: path, Role: applied.RoleUnit, Digest: sum("dropin")})
+			}
+		}, []AppliedFile{{"/u/web.service.d/b.conf", "unit", sum("dropin"), ""}}},
+		"a drop-in that does not count": {func(s *applyScene) {
+			hidden := dropIn
+			hidden.Effective = false
+			s.unit().Files = append(s.unit().Files, hidden)
+		}, nil},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := newApplyScene(t)
+			c.change(s)
+			s.collect()
+			got := []AppliedFile{}
+			for _, f := range s.unit().Applied.Changed {
+				f.Path = strings.TrimPrefix(f.Path, s.home+"/")
+				got = append(got, f)
+			}
+			if d := cmp.Diff(append([]AppliedFile{}, c.want...), got); d != "" {
+				t.Errorf("-want +got\n%s", d)
+			}
+		})
+	}
+}
+
+func TestAppliedWithoutARecord(t *testing.T) {
+	cases := map[string]struct {
+		change     func(*applyScene)
+		state, err string // state "" is no applied at all
+	}{
+		"never applied": {func(*applyScene) {}, "none", ""},
+		"damaged": {func(s *applyScene) {
+			s.do(os.MkdirAll(applied.Folder(s.home), 0o700))
+			s.do(os.WriteFile(applied.Path(s.home, "web"), []byte("{"), 0o600))
+		}, "unreadable", "applied/web.json: unexpected EOF"},
+		"a folder in its place": {func(s *applyScene) { s.do(os.MkdirAll(applied.Path(s.home, "web"), 0o700)) },
+			"unreadable", "is a directory"},
+		"no compose files": {func(s *applyScene) { s.stack(func(c *config.Stack) { c.Compose = nil }) }, "", ""},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := newApplyScene(t)
+			c.change(s)
+			s.look()
+			u := s.unit()
+			if c.state == "" {
+				if u.Applied != nil {
+					t.Errorf("got %+v, want nothing", u.Applied)
+				}
+				return
+			}
+			if u.Applied == nil || u.Applied.State != c.state || !strings.Contains(u.Applied.Error, c.err) || (c.err == "") != (u.Applied.Error == "") {
+				t.Errorf("got %+v, want %s: %s", u.Applied, c.state, c.err)
+			}
+			if u.Services == nil || len(u.Services) > 0 || u.Applied.Changed == nil || u.Applied.At != nil {
+				t.Errorf("services %v, %+v", u.Services, u.Applied)
+			}
+		})
+	}
+}
+
+func TestAppliedRestsOnTheFiles(t *testing.T) {
+	s := newApplyScene(t)
+	s.run.failed["files"] = errors.New("denied")
+	if _, err := collectApplied(t.Context(), s.run); err == nil || !strings.Contains(err.Error(), "rests on the files collector: denied") {
+		t.Errorf("got %v", err)
+	}
+}

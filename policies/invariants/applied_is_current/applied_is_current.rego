@@ -1,0 +1,131 @@
+# METADATA
+# title: the active unit was applied after its definition last changed
+# description: |
+#   Starting a oneshot that is active does nothing (systemd.service(5),
+#   RemainAfterExit=), so a new compose file, env file or unit file waits for a
+#   restart. Judged by content: the digests that stackctl recorded when it
+#   applied the stack, never times, as older Home Managers make every link anew
+#   at each activation. Whether the unit is active or failed is for others. A
+#   restart is asked for only where the record proves the difference, and
+#   settings.yaml opts in.
+# schemas:
+#   - input: schema.facts
+#   - data.settings: schema.settings
+# custom:
+#   class: stack
+#   severity: ticket
+#   needs: [units.loaded, units.applied]
+#   actions: [restart]
+#   runbook: applied_is_current.md
+package stackpolicy.invariants.applied_is_current
+
+import data.stackpolicy.lib
+
+# Only where settings.yaml opts in.
+finding contains {
+	"subject": p.subject,
+	"effect": "heal",
+	"severity": "ticket",
+	"message": p.message,
+	"evidence": p.evidence,
+	"action": "restart",
+} if {
+	some p in problem
+	p.subject in restart_wanted
+}
+
+finding contains {
+	"subject": p.subject,
+	"effect": "block",
+	"severity": "ticket",
+	"message": p.message,
+	"evidence": p.evidence,
+} if {
+	some p in problem
+	not p.subject in restart_wanted
+}
+
+# Where nothing is recorded a restart may change nothing, again and again.
+restart_wanted contains p.subject if {
+	some p in problem
+	p.evidence.case in {"changed", "stale"}
+	lib.matches_any(p.subject, data.settings.restart)
+}
+
+in_doubt := [unit |
+	some unit in input.units
+	unit.managed_by != ""
+	unit.loaded.active_state == "active"
+	[unit.applied.state, unit.applied.stale, unit.applied.changed] != ["recorded", false, []] # most are
+]
+
+problem contains {
+	"subject": unit.name,
+	"message": sprintf("%s runs what was applied before its %s changed: %s", [unit.name, kinds(unit.applied.changed), first.path]),
+	"evidence": {
+		"case": "changed",
+		"path": first.path,
+		"expected": lib.non_empty(first.applied, "no file"),
+		"found": lib.non_empty(first.found, "no file"),
+		"changed": unit.applied.changed,
+		"applied_at": object.get(unit.applied, "at", "unknown"),
+	},
+} if {
+	some unit in in_doubt
+	unit.applied.state == "recorded"
+	first := unit.applied.changed[0]
+}
+
+problem contains {
+	"subject": unit.name,
+	"message": sprintf("%s was applied by an older definition than the one on disk", [unit.name]),
+	"evidence": {
+		"case": "stale",
+		"path": unit.loaded.fragment_path,
+		"expected": "applied by the definition on disk",
+		"found": "applied by an older one that was loaded then",
+		"applied_at": object.get(unit.applied, "at", "unknown"),
+	},
+} if {
+	some unit in in_doubt
+	unit.applied.state == "recorded"
+	unit.applied.changed == []
+	unit.applied.stale
+}
+
+problem contains {
+	"subject": unit.name,
+	"message": sprintf("%s is active, but stackctl never applied it: nothing tells what runs", [unit.name]),
+	"evidence": {
+		"case": "never-applied",
+		"path": unit.loaded.fragment_path,
+		"expected": "a record of its last apply",
+		"found": "none",
+	},
+} if {
+	some unit in in_doubt
+	unit.applied.state == "none"
+}
+
+problem contains {
+	"subject": unit.name,
+	"message": sprintf("%s: the record of what was applied cannot be read", [unit.name]),
+	"evidence": {
+		"case": "unreadable",
+		"path": unit.loaded.fragment_path,
+		"expected": "a record of its last apply",
+		"found": lib.non_empty(unit.applied.error, unit.applied.state),
+	},
+} if {
+	some unit in in_doubt
+	not unit.applied.state in {"recorded", "none"}
+}
+
+# kinds says of which files: "compose and env files", "unit file".
+kinds(changed) := sprintf("%s %s", [concat(" and ", {words(file.role) | some file in changed}), noun(count(changed))])
+
+words(role) := object.get({"named": "included"}, role, role)
+
+noun(1) := "file"
+
+noun(files) := "files" if files != 1

@@ -1,0 +1,154 @@
+package stackpolicy.invariants.applied_is_current_test
+
+import data.stackpolicy.invariants.applied_is_current as rule
+import data.stackpolicy.lib_test as given
+
+# stack is an active unit with what is known of its last apply, with changes.
+stack(name, changes) := given.unit(name, {"applied": object.union(current, changes)})
+
+current := {
+	"state": "recorded", "error": "", "at": "2026-05-04T02:00:00Z", "invocation": "8f2c", "stale": false,
+	"changed": [], "step": "verify", "status": 0, "message": "",
+}
+
+file(role, path) := {"path": path, "role": role, "applied": "sha256:00", "found": "sha256:01"}
+
+compose := file("compose", "/srv/web/compose.yaml")
+
+changed := {"changed": [compose]}
+
+never := {"state": "none"}
+
+unreadable := {"state": "unreadable", "error": "read what was applied: web.json: unexpected EOF"}
+
+evidence := {
+	"case": "changed", "path": "/srv/web/compose.yaml", "expected": "sha256:00", "found": "sha256:01",
+	"changed": [compose], "applied_at": "2026-05-04T02:00:00Z",
+}
+
+test_changed if {
+	findings := rule.finding with input as given.document([stack("web.service", changed)])
+		with data.settings.restart as []
+	findings == {{
+		"subject": "web.service",
+		"effect": "block",
+		"severity": "ticket",
+		"message": "web.service runs what was applied before its compose file changed: /srv/web/compose.yaml",
+		"evidence": evidence,
+	}}
+}
+
+test_heal if {
+	findings := rule.finding with input as given.document([stack("web.service", changed)])
+		with data.settings.restart as ["web*"]
+	findings == {{
+		"subject": "web.service",
+		"effect": "heal",
+		"severity": "ticket",
+		"message": "web.service runs what was applied before its compose file changed: /srv/web/compose.yaml",
+		"evidence": evidence,
+		"action": "restart",
+	}}
+}
+
+test_other_cases if {
+	findings := rule.finding with input as given.document([
+		stack("a.service", {"stale": true}), stack("b.service", never), stack("c.service", unreadable),
+	])
+	{finding.message: finding.evidence | some finding in findings} == {
+		"a.service was applied by an older definition than the one on disk": {
+			"case": "stale", "path": given.in_user_dir("a.service"),
+			"expected": "applied by the definition on disk", "found": "applied by an older one that was loaded then",
+			"applied_at": "2026-05-04T02:00:00Z",
+		},
+		"b.service is active, but stackctl never applied it: nothing tells what runs": {
+			"case": "never-applied", "path": given.in_user_dir("b.service"),
+			"expected": "a record of its last apply", "found": "none",
+		},
+		"c.service: the record of what was applied cannot be read": {
+			"case": "unreadable", "path": given.in_user_dir("c.service"),
+			"expected": "a record of its last apply", "found": "read what was applied: web.json: unexpected EOF",
+		},
+	}
+}
+
+test_says_which_files[name] if {
+	some name, c in {
+		"unit": {"changed": [file("unit", "/u/web.service")], "want": "unit file changed: /u/web.service"},
+		"two of a kind": {"changed": [file("env", "/a"), file("env", "/b")], "want": "env files changed: /a"},
+		"all kinds": {
+			"changed": [file("env", "/a"), file("unit", "/b"), file("compose", "/c")],
+			"want": "compose and env and unit files changed: /a",
+		},
+	}
+	findings := rule.finding with input as given.document([stack("web.service", {"changed": c.changed})])
+	{finding.message | some finding in findings} == {concat("", ["web.service runs what was applied before its ", c.want])}
+}
+
+test_file_that_came_or_went if {
+	findings := rule.finding with input as given.document([
+		stack("a.service", {"changed": [object.union(compose, {"applied": ""})]}),
+		stack("b.service", {"changed": [object.union(compose, {"found": ""})]}),
+	])
+	{[finding.evidence.expected, finding.evidence.found] | some finding in findings} == {
+		["no file", "sha256:01"],
+		["sha256:00", "no file"],
+	}
+}
+
+test_without_a_time if {
+	timeless := object.remove(object.union(current, changed), ["at"])
+	findings := rule.finding with input as given.document([given.unit("web.service", {"applied": timeless})])
+	{finding.evidence.applied_at | some finding in findings} == {"unknown"}
+}
+
+cases := {
+	"holds": {"units": [stack("web.service", {})], "want": set()},
+	"not stackctl's": {"units": [given.unit("web.service", {})], "want": set()},
+	"a template": {"units": [given.template("web@.service", {"applied": never})], "want": set()},
+	"unmanaged": {"units": [object.union(stack("web.service", changed), {"managed_by": ""})], "want": set()},
+	"changed and stale is one finding": {
+		"units": [stack("web.service", object.union(changed, {"stale": true}))],
+		"want": {["web.service", "block", "ticket", "changed"]},
+	},
+	"a state that is not known": {
+		"units": [stack("web.service", {"state": "later"})],
+		"want": {["web.service", "block", "ticket", "unreadable"]},
+	},
+	"opted in, and proved": {
+		"units": [stack("lab-a.service", changed), stack("lab-b.service", {"stale": true})],
+		"want": {
+			["lab-a.service", "heal", "ticket", "changed", "restart"],
+			["lab-b.service", "heal", "ticket", "stale", "restart"],
+		},
+	},
+	"opted in, but in doubt": {
+		"units": [stack("lab-a.service", never), stack("lab-b.service", unreadable)],
+		"want": {
+			["lab-a.service", "block", "ticket", "never-applied"],
+			["lab-b.service", "block", "ticket", "unreadable"],
+		},
+	},
+	"several": {
+		"units": [stack("a.service", changed), stack("b.service", {}), stack("c.service", never)],
+		"want": {
+			["a.service", "block", "ticket", "changed"],
+			["c.service", "block", "ticket", "never-applied"],
+		},
+	},
+}
+
+test_cases[name] if {
+	some name, c in cases
+	findings := rule.finding with input as given.document(c.units) with data.settings.restart as ["lab-*"]
+	given.rows(findings) == c.want
+}
+
+test_only_while_active[active_state] if {
+	some active_state in ["activating", "reloading", "deactivating", "inactive", "failed"]
+	findings := rule.finding with input as given.document([
+		object.union(stack("web.service", changed), {"loaded": {"active_state": active_state}}),
+		object.union(stack("web.service", never), {"loaded": {"active_state": active_state}}),
+	])
+	findings == set()
+}
