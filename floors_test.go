@@ -22,10 +22,11 @@ var floors = [][]string{
 	{"config", "applied"},
 	{"facts"},
 	{"decide"},
-	{"enforce"},
+	{"enforce", "stack"},
 	{"audit"},
 	{"report"},
-	{"cmd/stackpolicy"},
+	{"cmd/internal/cli"},
+	{"cmd/stackpolicy", "cmd/stackctl"},
 }
 
 // wards say who alone may import what.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/report"
 )
 
@@ -18,7 +19,7 @@ func (a *app) completeUnits(cmd *cobra.Command, given []string, begun string) ([
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), 2*time.Second)
 	defer cancel()
-	c, err := readConfig()
+	c, err := cli.ReadConfig()
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
@@ -40,7 +41,7 @@ func (a *app) completeUnits(cmd *cobra.Command, given []string, begun string) ([
 
 // completeInvariants offers the ids of the policies in force.
 func (a *app) completeInvariants(cmd *cobra.Command, begun string) ([]string, cobra.ShellCompDirective) {
-	c, err := readConfig()
+	c, err := cli.ReadConfig()
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}

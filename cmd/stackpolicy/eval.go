@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackpolicy/audit"
+	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/config"
 	"stackpolicy/decide"
 	"stackpolicy/enforce"
@@ -62,7 +63,7 @@ every unit. Without --enforce nothing is changed, and the plan is shown.
 // audit runs one audit; asked is what the flag says of enforcing, nil when it
 // was not given.
 func (a *app) audit(ctx context.Context, in io.Reader, units []string, asked *bool) (*audit.Report, *decide.Policies, error) {
-	c, err := readConfig()
+	c, err := cli.ReadConfig()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -138,7 +139,7 @@ func beside[T any](work func() (T, error)) func() (T, error) {
 // options shows steps from the runbooks of the policies in force.
 func options(w io.Writer, p *decide.Policies) report.Options {
 	invariants := p.Invariants()
-	return report.Options{Width: width(w), Color: color(w), Steps: func(d decide.Decision) []string {
+	return report.Options{Width: cli.Width(w), Color: cli.Color(w), Steps: func(d decide.Decision) []string {
 		i := slices.IndexFunc(invariants, func(x decide.Invariant) bool { return x.ID == d.Invariant })
 		if i < 0 {
 			return nil

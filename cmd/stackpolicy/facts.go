@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackpolicy/audit"
+	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/report"
 )
 
@@ -21,7 +22,7 @@ it. Exit status: 0, or 3 when something could not be looked at; that is said on
 standard error too.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := readConfig()
+			c, err := cli.ReadConfig()
 			if err != nil {
 				return err
 			}
@@ -32,7 +33,7 @@ standard error too.`,
 			for _, name := range slices.Sorted(maps.Keys(doc.Collectors)) {
 				if s := doc.Collectors[name]; !s.OK {
 					a.status = audit.ExitUnknown
-					fmt.Fprintf(cmd.ErrOrStderr(), "stackpolicy: could not look (%s): %s\n", name, cleanLines(s.Error))
+					fmt.Fprintf(cmd.ErrOrStderr(), "stackpolicy: could not look (%s): %s\n", name, cli.CleanLines(s.Error))
 				}
 			}
 			return report.JSON(cmd.OutOrStdout(), doc)

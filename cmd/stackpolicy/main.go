@@ -5,21 +5,17 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"stackpolicy/audit"
-	"stackpolicy/report"
+	"stackpolicy/cmd/internal/cli"
 )
 
 // How often memory is collected, in percent of growth. What judging a small
@@ -49,20 +45,14 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	root.SetOut(out)
 	root.SetErr(errs)
 	err := root.ExecuteContext(ctx)
-	if err == nil || seenEnough(err) {
+	if err == nil || cli.SeenEnough(err) {
 		return a.status
 	}
-	fmt.Fprintf(errs, "stackpolicy: %s\n", cleanLines(err.Error()))
+	fmt.Fprintf(errs, "stackpolicy: %s\n", cli.CleanLines(err.Error()))
 	if a.status == audit.ExitCritical {
 		return a.status
 	}
 	return audit.ExitUnknown
-}
-
-// seenEnough: the reader of standard output went away, which is no fault.
-func seenEnough(err error) bool {
-	var at *fs.PathError
-	return errors.As(err, &at) && at.Path == os.Stdout.Name() && errors.Is(at, syscall.EPIPE)
 }
 
 // app is what commands share: where policies and facts come from, and the exit
@@ -90,59 +80,11 @@ Exit status:
 The highest wins: 2 over 3 over 1.`
 
 func (a *app) root() *cobra.Command {
-	root := &cobra.Command{
-		Use:           "stackpolicy",
-		Short:         "Audit systemd user units that run container stacks",
-		Long:          about + "\n" + exitStatus,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		Args:          knownCommand,
-		RunE:          noCommand,
-	}
-	root.SetFlagErrorFunc(knownFlag)
+	root := cli.Root(&cobra.Command{
+		Use:   "stackpolicy",
+		Short: "Audit systemd user units that run container stacks",
+		Long:  about + "\n" + exitStatus,
+	})
 	root.AddCommand(a.eval(), a.facts(), a.explain(), a.policy(), version())
 	return root
-}
-
-// noCommand shows the help of a command that does nothing by itself.
-func noCommand(cmd *cobra.Command, _ []string) error {
-	cmd.SetOut(cmd.ErrOrStderr())
-	_ = cmd.Help()
-	return errors.New("no command given")
-}
-
-// knownCommand refuses what is no command, and lists those there are.
-func knownCommand(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	var known []string
-	for _, c := range cmd.Commands() {
-		if c.IsAvailableCommand() {
-			known = append(known, c.Name())
-		}
-	}
-	return fmt.Errorf("unknown command %q for %q; there are: %s", args[0], cmd.CommandPath(), strings.Join(known, ", "))
-}
-
-// knownFlag adds the flags there are to the error about one there is not.
-func knownFlag(cmd *cobra.Command, err error) error {
-	if !strings.HasPrefix(err.Error(), "unknown ") {
-		return err
-	}
-	var known []string
-	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, "--"+f.Name) })
-	return fmt.Errorf("%w; %q knows: %s", err, cmd.CommandPath(), strings.Join(known, ", "))
-}
-
-// cleanLines makes an error's text harmless, line by line.
-func cleanLines(s string) string {
-	var out []byte
-	for i, line := range strings.Split(s, "\n") {
-		if i > 0 {
-			out = append(out, "\n  "...)
-		}
-		out = append(out, report.Clean(line)...)
-	}
-	return string(out)
 }

@@ -11,18 +11,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackpolicy/audit"
+	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/decide"
 	"stackpolicy/policies"
 	"stackpolicy/report"
 )
 
 func (a *app) policy() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "policy",
-		Short: "List, check, test and copy the policies",
-		Args:  knownCommand,
-		RunE:  noCommand,
-	}
+	cmd := cli.Group(&cobra.Command{Use: "policy", Short: "List, check, test and copy the policies"})
 	for _, sub := range []*cobra.Command{a.policyList(), a.policyCheck(), a.policyTest()} {
 		a.policyFlag(sub)
 		cmd.AddCommand(sub)
@@ -37,7 +33,7 @@ func (a *app) policyList() *cobra.Command {
 		Short: "List the invariants: what each asks for, of what, and how loudly",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := readConfig()
+			c, err := cli.ReadConfig()
 			if err != nil {
 				return err
 			}
@@ -82,7 +78,7 @@ line on standard error.`,
 }
 
 func (a *app) policyFolder() (fs.FS, string, error) {
-	c, err := readConfig()
+	c, err := cli.ReadConfig()
 	if err != nil {
 		return nil, "", err
 	}

@@ -8,12 +8,11 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
+	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/config"
 	"stackpolicy/decide"
 	"stackpolicy/facts"
-	"stackpolicy/policies"
 )
 
 func (a *app) policyFlag(cmd *cobra.Command) {
@@ -26,10 +25,6 @@ func (a *app) factsFlag(cmd *cobra.Command) {
 	_ = cmd.MarkFlagFilename("facts", "json")
 }
 
-func readConfig() (config.Config, error) {
-	return config.Read(config.Path(facts.ConfigHome()))
-}
-
 // policyFS is the policy folder in force, and its name for messages: the
 // flag's, the configuration's, or the built-in one.
 func (a *app) policyFS(c config.Config) (fs.FS, string, error) {
@@ -37,17 +32,7 @@ func (a *app) policyFS(c config.Config) (fs.FS, string, error) {
 	if dir == "" {
 		dir = c.Policies
 	}
-	if dir == "" {
-		return policies.FS, "", nil
-	}
-	info, err := os.Stat(dir)
-	if err == nil && !info.IsDir() {
-		err = fmt.Errorf("%s is not a folder", dir)
-	}
-	if err != nil {
-		return nil, "", fmt.Errorf("open the policies: %w", err)
-	}
-	return os.DirFS(dir), dir, nil
+	return cli.Policies(dir)
 }
 
 func (a *app) loadPolicies(ctx context.Context, c config.Config) (*decide.Policies, error) {
@@ -92,20 +77,4 @@ func (a *app) snapshot(ctx context.Context, in io.Reader, c config.Config) (*fac
 		return nil, err
 	}
 	return facts.Collect(ctx, env), nil
-}
-
-// width is the terminal's, within reason; 80 where it is none.
-func width(w io.Writer) int {
-	if f, ok := w.(*os.File); ok {
-		if columns, _, err := term.GetSize(int(f.Fd())); err == nil && columns > 0 {
-			return min(columns, 120)
-		}
-	}
-	return 80
-}
-
-// color: only on a terminal, and not where NO_COLOR is set (no-color.org).
-func color(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }

@@ -2,11 +2,11 @@ package main
 
 import (
 	"fmt"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
 	"stackpolicy/audit"
+	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/decide"
 	"stackpolicy/facts"
 	"stackpolicy/policies"
@@ -23,25 +23,10 @@ func version() *cobra.Command {
 				return err
 			}
 			w := cmd.OutOrStdout()
-			fmt.Fprintf(w, "stackpolicy %s\n", buildVersion())
+			fmt.Fprintf(w, "stackpolicy %s\n", cli.Version())
 			fmt.Fprintf(w, "policies    %s (%d invariants)\n", p.Digest(), len(p.Invariants()))
 			fmt.Fprintf(w, "contracts   %s, %s\n", facts.Schema, audit.ReportSchema)
 			return nil
 		},
 	}
-}
-
-// buildVersion is the module's version, or the commit it was built from.
-func buildVersion() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	v := info.Main.Version
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && len(s.Value) > 12 && v == "(devel)" {
-			v = s.Value[:12]
-		}
-	}
-	return v
 }

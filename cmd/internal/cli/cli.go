@@ -1,0 +1,144 @@
+// Package cli is what the project's commands have in common: how a command
+// line is refused, where configuration and policies come from, and what is
+// known of the terminal.
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"stackpolicy/config"
+	"stackpolicy/facts"
+	"stackpolicy/policies"
+	"stackpolicy/report"
+)
+
+// Root makes cmd the root of a command line: unknown commands and flags are
+// errors that list the known ones, and printing errors is the caller's.
+func Root(cmd *cobra.Command) *cobra.Command {
+	cmd.SilenceUsage, cmd.SilenceErrors = true, true
+	cmd.SetFlagErrorFunc(knownFlag)
+	return Group(cmd)
+}
+
+// Group makes cmd one that only has commands below it.
+func Group(cmd *cobra.Command) *cobra.Command {
+	cmd.Args, cmd.RunE = knownCommand, noCommand
+	return cmd
+}
+
+// noCommand shows the help of a command that does nothing by itself.
+func noCommand(cmd *cobra.Command, _ []string) error {
+	cmd.SetOut(cmd.ErrOrStderr())
+	_ = cmd.Help()
+	return errors.New("no command given")
+}
+
+// knownCommand refuses what is no command, and lists those there are.
+func knownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var known []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			known = append(known, c.Name())
+		}
+	}
+	return fmt.Errorf("unknown command %q for %q; there are: %s", args[0], cmd.CommandPath(), strings.Join(known, ", "))
+}
+
+// knownFlag adds the flags there are to the error about one there is not.
+func knownFlag(cmd *cobra.Command, err error) error {
+	if !strings.HasPrefix(err.Error(), "unknown ") {
+		return err
+	}
+	var known []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, "--"+f.Name) })
+	return fmt.Errorf("%w; %q knows: %s", err, cmd.CommandPath(), strings.Join(known, ", "))
+}
+
+// CleanLines makes a text harmless, line by line; lines after the first are
+// indented.
+func CleanLines(s string) string {
+	var out []byte
+	for i, line := range strings.Split(s, "\n") {
+		if i > 0 {
+			out = append(out, "\n  "...)
+		}
+		out = append(out, report.Clean(line)...)
+	}
+	return string(out)
+}
+
+// SeenEnough says that the reader of standard output went away, which is no
+// fault.
+func SeenEnough(err error) bool {
+	var at *fs.PathError
+	return errors.As(err, &at) && at.Path == os.Stdout.Name() && errors.Is(at, syscall.EPIPE)
+}
+
+// ReadConfig reads the configuration of the account that runs this.
+func ReadConfig() (config.Config, error) {
+	return config.Read(config.Path(facts.ConfigHome()))
+}
+
+// Policies is the folder dir and its name for messages; where dir is empty, the
+// built-in policies, whose name is empty.
+func Policies(dir string) (fs.FS, string, error) {
+	if dir == "" {
+		return policies.FS, "", nil
+	}
+	info, err := os.Stat(dir)
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("%s is not a folder", dir)
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("open the policies: %w", err)
+	}
+	return os.DirFS(dir), dir, nil
+}
+
+// Width is the terminal's, within reason; 80 where it is none.
+func Width(w io.Writer) int {
+	if f, ok := w.(*os.File); ok {
+		if columns, _, err := term.GetSize(int(f.Fd())); err == nil && columns > 0 {
+			return min(columns, 120)
+		}
+	}
+	return 80
+}
+
+// Terminal says whether w is one that can move its cursor.
+func Terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"
+}
+
+// Color: only on a terminal, and not where NO_COLOR is set (no-color.org).
+func Color(w io.Writer) bool { return Terminal(w) && os.Getenv("NO_COLOR") == "" }
+
+// Version is the module's version, or the commit it was built from.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) > 12 && v == "(devel)" {
+			v = s.Value[:12]
+		}
+	}
+	return v
+}

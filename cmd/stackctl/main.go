@@ -1,0 +1,125 @@
+// Stackctl makes a restart of a container stack a transaction: preflight,
+// apply and verify are what the stack's systemd unit calls, and status tells
+// how a stack is. See stackctl --help.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"stackpolicy/cmd/internal/cli"
+	"stackpolicy/config"
+	"stackpolicy/decide"
+	"stackpolicy/facts"
+	"stackpolicy/internal/compose"
+	"stackpolicy/internal/podman"
+	"stackpolicy/stack"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	signal.Ignore(syscall.SIGPIPE) // a reader that went away must not cut an apply
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run does one command and returns its exit status.
+func run(ctx context.Context, args []string, out, errs io.Writer) int {
+	a := &app{}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(strings.NewReader(""))
+	root.SetOut(out)
+	root.SetErr(errs)
+	err := root.ExecuteContext(ctx)
+	if err == nil || cli.SeenEnough(err) {
+		return a.status
+	}
+	fmt.Fprintf(errs, "stackctl: %s\n", cli.CleanLines(err.Error()))
+	return max(a.status, stack.Usage.Status)
+}
+
+// app is what commands share: the exit status of what was done.
+type app struct {
+	status int
+}
+
+const about = `Applies container stacks and verifies that they are up.
+
+A stack's unit calls preflight, apply and verify in that order, so that
+"systemctl --user restart" succeeds only when the stack is up and stays up:
+
+  [Service]
+  Type=oneshot
+  RemainAfterExit=yes
+  TimeoutStartSec=180
+  ExecStartPre=stackctl preflight web
+  ExecStart=stackctl apply web
+  ExecStartPost=stackctl verify web --timeout=60s
+
+Stacks are described in ~/.config/stackpolicy/config.yaml. STACK is a stack's
+name there, or its unit's. What a verb did stands in the journal too.`
+
+func (a *app) root() *cobra.Command {
+	root := cli.Root(&cobra.Command{
+		Use:   "stackctl",
+		Short: "Apply container stacks and verify that they are up",
+		Long:  about + "\n\n" + exitStatus(),
+	})
+	root.AddCommand(a.preflight(), a.apply(), a.verify(), a.statusCommand(), version())
+	return root
+}
+
+func exitStatus() string {
+	var b strings.Builder
+	b.WriteString("Exit status:\n")
+	last := -1
+	for _, o := range stack.Outcomes() {
+		if o.Status == 0 && last == 0 {
+			continue
+		}
+		meaning := o.Meaning
+		if last = o.Status; o.Status == 0 {
+			meaning = "done; for status: every stack is up"
+		}
+		fmt.Fprintf(&b, "  %2d  %s\n", o.Status, meaning)
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+func version() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		Run: func(cmd *cobra.Command, _ []string) { fmt.Fprintf(cmd.OutOrStdout(), "stackctl %s\n", cli.Version()) },
+	}
+}
+
+// operator is the one of the account that runs this.
+func operator(ctx context.Context, c config.Config, asksRules bool) (*stack.Operator, error) {
+	env, err := facts.OfProcess(c)
+	if err != nil {
+		return nil, err
+	}
+	o := &stack.Operator{
+		Env: env, Podman: podman.Of(env.RuntimeDir), HTTP: http.DefaultClient,
+		Environ: os.Environ(), Invocation: os.Getenv("INVOCATION_ID"), Scope: compose.Scope,
+		Output: func(string) {}, Progress: func(string) {},
+	}
+	if asksRules {
+		fsys, name, err := cli.Policies(c.Policies)
+		if err != nil {
+			return nil, err
+		}
+		o.Policies, err = decide.Load(ctx, fsys, decide.Options{Name: name, Trusted: name == ""})
+		return o, err
+	}
+	return o, nil
+}

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"stackpolicy/cmd/internal/cli"
+	"stackpolicy/config"
+	"stackpolicy/report"
+	"stackpolicy/stack"
+)
+
+func (a *app) statusCommand() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "status [STACK…]",
+		Short: "Tell how stacks are: up, apply failed, degraded, down, unknown",
+		Long: `Tells how each stack is, without changing anything:
+  up               every service is up
+  up-apply-failed  every service is up, but the last apply failed
+  degraded         some services are not up, or not yet
+  down             nothing of it runs
+  unknown          it could not be told
+Without a name it tells of all stacks; the exit status is the highest.`,
+		ValidArgsFunction: completeStacks,
+	}
+	cmd.Flags().StringVarP(&format, "output", "o", "text", "how to write it: text, json")
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	cmd.RunE = func(cmd *cobra.Command, names []string) error {
+		if format != "text" && format != "json" {
+			return fmt.Errorf("unknown output %q; there are: text, json", format)
+		}
+		list, err := statusOf(cmd.Context(), names)
+		if err != nil {
+			return err
+		}
+		for _, s := range list {
+			a.status = max(a.status, s.Outcome().Status)
+		}
+		if format == "json" {
+			return writeJSON(cmd.OutOrStdout(), list)
+		}
+		return writeText(cmd.OutOrStdout(), list, time.Now())
+	}
+	return cmd
+}
+
+func statusOf(ctx context.Context, names []string) ([]stack.Status, error) {
+	c, err := cli.ReadConfig()
+	if err != nil {
+		return nil, err
+	}
+	stacks, err := wanted(c, names)
+	if err != nil {
+		return nil, err
+	}
+	o, err := operator(ctx, c, true)
+	if err != nil {
+		return nil, err
+	}
+	return o.Status(ctx, stacks)
+}
+
+func wanted(c config.Config, names []string) (stacks []stack.Stack, err error) {
+	if len(names) == 0 {
+		names = slices.Sorted(maps.Keys(c.Stacks))
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("the configuration describes no stacks; add them under stacks in config.yaml")
+	}
+	for _, name := range names {
+		s, err := stack.Find(c, name)
+		if err != nil {
+			return nil, err
+		}
+		stacks = append(stacks, s)
+	}
+	return stacks, nil
+}
+
+func writeJSON(out io.Writer, list []stack.Status) error {
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	return e.Encode(struct {
+		Schema string         `json:"schema"`
+		Stacks []stack.Status `json:"stacks"`
+	}{stack.StatusSchema, list})
+}
+
+// verdicts are the words for an operator.
+var verdicts = map[string]string{"up-apply-failed": "up, but the last apply failed"}
+
+func writeText(out io.Writer, list []stack.Status, now time.Time) error {
+	var b strings.Builder
+	for i, s := range list {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		verdict := verdicts[s.State]
+		if verdict == "" {
+			verdict = s.State
+		}
+		fmt.Fprintf(&b, "%s: %s\n", s.Stack, verdict)
+		table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+		for _, c := range s.Services {
+			fmt.Fprintf(table, "  %s\t%s\t%s\n", report.Clean(c.Service), condition(c, now), report.Clean(c.Container))
+		}
+		if err := table.Flush(); err != nil {
+			return err
+		}
+		remarks(&b, s, now)
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
+}
+
+func condition(c stack.ServiceStatus, now time.Time) string {
+	text := report.Clean(c.State)
+	switch {
+	case c.State == "running" && c.StartedAt != nil:
+		text = "running for " + age(now.Sub(*c.StartedAt))
+	case c.State == "exited":
+		text = fmt.Sprintf("exited (%d)", c.ExitCode)
+	}
+	if c.Health != "" && c.State == "running" {
+		text += ", " + report.Clean(c.Health)
+	}
+	if c.Restarts > 0 {
+		text += fmt.Sprintf(", restarts: %d", c.Restarts)
+	}
+	return text
+}
+
+func remarks(b *strings.Builder, s stack.Status, now time.Time) {
+	fmt.Fprintf(b, "  unit: %s is %s", s.Unit, report.Clean(s.ActiveState))
+	if s.Result != "" && s.Result != "success" {
+		fmt.Fprintf(b, " (%s)", report.Clean(s.Result))
+	}
+	b.WriteByte('\n')
+	if s.AppliedAt != nil {
+		fmt.Fprintf(b, "  applied %s ago", age(now.Sub(*s.AppliedAt)))
+		if s.LastStatus != 0 {
+			fmt.Fprintf(b, "; then %s ended with %d: %s", s.LastStep, s.LastStatus, report.Clean(s.LastMessage))
+		}
+		b.WriteByte('\n')
+	}
+	for _, p := range s.Problems {
+		fmt.Fprintf(b, "  problem: %s\n", report.Clean(p))
+	}
+	for _, f := range s.Audit {
+		fmt.Fprintf(b, "  audit: %s (%s): %s\n", f.Invariant, f.Severity, report.Clean(f.Message))
+	}
+	if s.Hint != "" {
+		fmt.Fprintf(b, "  next: %s\n", report.Clean(s.Hint))
+	}
+}
+
+// age is a duration in its largest unit.
+func age(d time.Duration) string {
+	for _, unit := range []struct {
+		of   time.Duration
+		name string
+	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "min"}} {
+		if d >= unit.of {
+			return fmt.Sprintf("%d%s", d/unit.of, unit.name)
+		}
+	}
+	return fmt.Sprintf("%ds", max(0, d/time.Second))
+}
+
+func completeStacks(_ *cobra.Command, given []string, begun string) ([]string, cobra.ShellCompDirective) {
+	c, err := cli.ReadConfig()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	var offered []string
+	for _, name := range slices.Sorted(maps.Keys(c.Stacks)) {
+		if strings.HasPrefix(name, begun) && !slices.Contains(given, name) {
+			offered = append(offered, name)
+		}
+	}
+	return offered, cobra.ShellCompDirectiveNoFileComp
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"stackpolicy/cmd/internal/cli"
+	"stackpolicy/internal/journal"
+	"stackpolicy/report"
+	"stackpolicy/stack"
+)
+
+func (a *app) preflight() *cobra.Command {
+	return a.verb(&cobra.Command{
+		Use:   "preflight STACK",
+		Short: "Look whether a stack can be applied; changes nothing",
+		Long: `Looks at the compose files, env files and secrets (there, readable, not open to
+others), at the labels of auto-updated services, whether podman answers, whether
+a compose provider is installed, whether registries answer (registries: true),
+and whether another apply is running. Changes nothing.`,
+	}, false, func(ctx context.Context, o *stack.Operator, s stack.Stack) stack.Report { return o.Preflight(ctx, s) })
+}
+
+func (a *app) apply() *cobra.Command {
+	return a.verb(&cobra.Command{
+		Use:   "apply STACK",
+		Short: "Bring a stack's containers to what its compose files say",
+		Long: `Runs the compose provider: up, detached, without orphans. Containers are made
+anew where the compose files, what they name, or an image changed. What was
+applied is recorded, so that an audit can tell when it is no longer what is
+declared. Only one apply of a stack runs at a time.`,
+	}, false, func(ctx context.Context, o *stack.Operator, s stack.Stack) stack.Report { return o.Apply(ctx, s) })
+}
+
+func (a *app) verify() *cobra.Command {
+	var timeout time.Duration
+	cmd := a.verb(&cobra.Command{
+		Use:   "verify STACK",
+		Short: "Wait until a stack is up and stays up",
+		Long: `Asks the audit's rule (stack_running) again and again, until it has found nothing
+wrong for the settle time: every service of the compose files is there, runs,
+is healthy where it has a check, did not start again, and one-shots exited 0.
+Otherwise it says which service is not up and why, with its last lines.`,
+	}, true, func(ctx context.Context, o *stack.Operator, s stack.Stack) stack.Report {
+		return o.Verify(ctx, s, timeout)
+	})
+	cmd.Flags().DurationVar(&timeout, "timeout", 0, "how long to wait at most (default: the configuration's, else 1m0s)")
+	return cmd
+}
+
+type verb func(context.Context, *stack.Operator, stack.Stack) stack.Report
+
+// verb makes a command that does one verb on one stack.
+func (a *app) verb(cmd *cobra.Command, asksRules bool, do verb) *cobra.Command {
+	cmd.Args, cmd.ValidArgsFunction = oneStack, completeStacks
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, err := cli.ReadConfig()
+		if err != nil {
+			return err
+		}
+		s, err := stack.Find(c, args[0])
+		if err != nil {
+			return err
+		}
+		o, err := operator(cmd.Context(), c, asksRules)
+		if err != nil {
+			return err
+		}
+		p := newProgress(cmd.ErrOrStderr())
+		o.Output, o.Progress = p.line, p.show
+		r := do(cmd.Context(), o, s)
+		p.clear()
+		a.status = r.Outcome.Status
+		return tell(cmd.OutOrStdout(), r)
+	}
+	return cmd
+}
+
+func oneStack(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("want the name of one stack, got %d; usage: %s", len(args), cmd.UseLine())
+	}
+	return nil
+}
+
+// tell says how a verb ended: to the journal, and to whoever reads the output
+// unless that is the journal too.
+func tell(out io.Writer, r stack.Report) error {
+	err := journal.Send(entry(r))
+	if err == nil && journal.Connected(os.Stdout) {
+		return nil
+	}
+	_, writing := io.WriteString(out, describe(r))
+	if errors.Is(err, journal.ErrNoJournal) {
+		err = nil // the words are out; a journal is not everywhere
+	}
+	return errors.Join(writing, err)
+}
+
+func describe(r stack.Report) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s: %s\n", r.Stack, r.Verb, report.Clean(r.Message))
+	for _, d := range r.Details {
+		fmt.Fprintf(&b, "  %s\n", report.Clean(d))
+	}
+	if r.Hint != "" {
+		fmt.Fprintf(&b, "next: %s\n", report.Clean(r.Hint))
+	}
+	return b.String()
+}
+
+func entry(r stack.Report) journal.Entry {
+	return journal.Entry{
+		MessageID: r.Outcome.MessageID, Priority: r.Outcome.Priority,
+		Message:  strings.TrimRight(describe(r), "\n"),
+		UserUnit: r.Unit,
+		Fields: map[string]string{
+			"STACKPOLICY_STACK": r.Stack, "STACKPOLICY_VERB": r.Verb, "STACKPOLICY_OUTCOME": r.Outcome.Name,
+			"STACKPOLICY_STATUS": fmt.Sprint(r.Outcome.Status), "STACKPOLICY_HINT": r.Hint,
+		},
+	}
+}

@@ -1,0 +1,225 @@
+package stack
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"stackpolicy/applied"
+	"stackpolicy/config"
+	"stackpolicy/internal/lock"
+)
+
+// provider is a stand-in that writes down how it was called.
+const provider = `#!/bin/sh
+dir=$(dirname "$0")
+echo "$*" >>"$dir/calls"
+echo "unit $PODMAN_SYSTEMD_UNIT, A is $A"
+`
+
+func (w *world) calls() []string {
+	w.t.Helper()
+	text, err := os.ReadFile(w.path("calls"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return strings.Split(strings.TrimSpace(string(text)), "\n")
+}
+
+func TestApplyRecords(t *testing.T) {
+	w := newWorld(t)
+	w.write("up", provider, 0o755)
+	w.write("web.env", "A=1\n", 0o644)
+	w.write("compose.yaml", `services:
+  app: {image: "localhost/app:$A", depends_on: {migrate: {condition: service_completed_successfully}}}
+  migrate: {image: localhost/app:1}
+`, 0o644)
+	w.contains(container{"app", "running"}, container{"migrate", "exited"})
+	w.Invocation = "8f2c"
+	s := w.web(func(s *config.Stack) { s.EnvFiles = []config.File{{Path: w.path("web.env")}} })
+
+	want(t, w.Apply(t.Context(), s), Applied)
+	r := w.record()
+	if r.Unit != "web.service" || r.Invocation != "8f2c" || !r.Stale || r.Last.Step != "apply" || r.Last.Status != 0 {
+		t.Errorf("recorded %+v", r)
+	}
+	roles := []string{}
+	for _, f := range r.Files {
+		roles = append(roles, f.Role)
+		if !strings.HasPrefix(f.Digest, "sha256:") {
+			t.Errorf("no digest of %s", f.Path)
+		}
+	}
+	if got := strings.Join(roles, " "); got != "compose env" {
+		t.Errorf("recorded files: %s", got)
+	}
+	if len(r.Services) != 2 || r.Services[0].OneShot || !r.Services[1].OneShot {
+		t.Errorf("recorded services: %+v", r.Services)
+	}
+	if got := strings.Join(w.said, "\n"); !strings.Contains(got, "unit web.service, A is 1") {
+		t.Errorf("the provider's surroundings: %q", got)
+	}
+}
+
+// What makes containers be made anew, and what does not.
+func TestApplyRecreates(t *testing.T) {
+	cases := []struct {
+		name   string
+		change func(*world)
+		want   string // why; "" is not at all
+	}{
+		{"nothing changed", func(*world) {}, ""},
+		{"a blank line in the compose file", func(w *world) {
+			w.write("compose.yaml", "\nservices: {app: {image: localhost/app:1}}\n", 0o644)
+		}, ""},
+		{"another command", func(w *world) {
+			w.write("compose.yaml", "services: {app: {image: localhost/app:1, command: [x]}}\n", 0o644)
+		}, "changed"},
+		{"another secret", func(w *world) { w.write("token", "other", 0o600) }, "changed"},
+		{"a newer image", func(w *world) { w.images(strings.Repeat("b", 64)) }, "older image"},
+		{"an ended container", func(w *world) { w.contains(container{"app", "exited"}) }, ""},
+		{"a half-made container", func(w *world) { w.contains(container{"app", "created"}) }, "left created"},
+		{"the record is gone", func(w *world) { _ = os.Remove(applied.Path(w.Env.StateHome, "web")) }, "not known"},
+		{"the record is damaged", func(w *world) { w.write("state/stackpolicy/applied/web.json", "{", 0o600) }, "not known"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.write("token", "s3cret", 0o600)
+			s := w.web(func(s *config.Stack) { s.Secrets = []config.File{{Path: w.path("token")}} })
+			want(t, w.Apply(t.Context(), s), Applied)
+
+			w.write("up", provider, 0o755)
+			w.said = nil
+			c.change(w)
+			want(t, w.Apply(t.Context(), s), Applied)
+			recreated := strings.Contains(w.calls()[0], "--force-recreate")
+			said := strings.Join(w.said, "\n")
+			if recreated != (c.want != "") || !strings.Contains(said, c.want) {
+				t.Errorf("made anew: %v; said %q, want %q", recreated, said, c.want)
+			}
+		})
+	}
+}
+
+func TestApplyFails(t *testing.T) {
+	w := newWorld(t)
+	s := w.web(nil)
+	want(t, w.Apply(t.Context(), s), Applied)
+
+	w.write("up", "#!/bin/sh\necho no such image >&2\nexit 7\n", 0o755)
+	want(t, w.Apply(t.Context(), s), ApplyFailed, "7", "no such image", "stackctl status web")
+	if last := w.record().Last; last.Step != "apply" || last.Status != ApplyFailed.Status {
+		t.Errorf("recorded %+v", last)
+	}
+
+	// The next one makes sure.
+	w.write("up", provider, 0o755)
+	want(t, w.Apply(t.Context(), s), Applied)
+	if !strings.Contains(w.calls()[0], "--force-recreate") {
+		t.Error("containers of a failed apply are kept")
+	}
+	if last := w.record().Last; last.Status != 0 {
+		t.Errorf("recorded %+v", last)
+	}
+}
+
+// What a provider leaves out is told, whatever its exit status.
+func TestApplyFindsWhatIsMissing(t *testing.T) {
+	w := newWorld(t)
+	w.contains()
+	w.write("up", "#!/bin/sh\necho 'Error: port is taken' >&2\n", 0o755)
+	want(t, w.Apply(t.Context(), w.web(nil)), ApplyFailed, "service app has no container", "port is taken")
+}
+
+func TestApplyRemovesOrphans(t *testing.T) {
+	w := newWorld(t)
+	w.contains(container{"app", "running"}, container{"debug", "exited"}, container{"old", "running"})
+	w.write("compose.yaml", "services: {app: {image: localhost/app:1}, debug: {image: x, profiles: [debug]}}\n", 0o644)
+	want(t, w.Apply(t.Context(), w.web(nil)), Applied)
+	removed, err := os.ReadFile(w.path("removed"))
+	if err != nil || string(removed) != "rm --force --ignore --time=10 -- "+strings.Repeat("0", 63)+"3\n" {
+		t.Errorf("removed %q, %v; want the third container alone", removed, err)
+	}
+}
+
+// A missing image is fetched before anything is stopped, or nothing is.
+func TestApplyFetchesImagesFirst(t *testing.T) {
+	w := newWorld(t)
+	w.images("")
+	w.write("up", provider, 0o755)
+	want(t, w.Apply(t.Context(), w.web(nil)), ApplyFailed, "an image is not to be had", "left alone")
+	if _, err := os.Stat(w.path("calls")); err == nil {
+		t.Error("the provider was run without the image")
+	}
+	w.write("pull", "", 0o644)
+	want(t, w.Apply(t.Context(), w.web(nil)), Applied)
+}
+
+func TestApplyThatHangs(t *testing.T) {
+	w := newWorld(t)
+	w.write("up", "#!/bin/sh\nexec sleep 60\n", 0o755)
+	s := w.web(func(s *config.Stack) { s.Apply.Timeout = 500 * time.Millisecond })
+	want(t, w.Apply(t.Context(), s), ApplyFailed, "apply.timeout", "container web_app: running")
+	want(t, w.Preflight(t.Context(), s), Ready)
+}
+
+func TestApplyKnowsWhatTheProviderDoesNot(t *testing.T) {
+	w := newWorld(t)
+	w.write("compose.yaml", "services: {app: {image: localhost/app:1}, debug: {image: x, profiles: [debug]}}\n", 0o644)
+	for version, outcome := range map[string]Outcome{"1.0.3": NoProvider, "1.3.0": Applied} {
+		w.write("up", "#!/bin/sh\necho podman-compose version "+version+"\n", 0o755)
+		want(t, w.Apply(t.Context(), w.web(nil)), outcome)
+	}
+}
+
+func TestApplyWithoutPodman(t *testing.T) {
+	w := newWorld(t)
+	w.write("up", provider, 0o755)
+	w.write("ps.json", "nonsense", 0o644)
+	want(t, w.Apply(t.Context(), w.web(nil)), NoPodman)
+	if _, err := os.Stat(w.path("calls")); err == nil {
+		t.Error("applied blindly")
+	}
+}
+
+// Two at once: one waits for nobody and says who has it.
+func TestApplyIsAlone(t *testing.T) {
+	w := newWorld(t)
+	s := w.web(nil)
+	release, err := lock.Take(w.lockPath(s), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, w.Apply(t.Context(), s), Locked, "process ", "since ")
+	release()
+	want(t, w.Apply(t.Context(), s), Applied)
+	want(t, w.Preflight(t.Context(), s), Ready)
+}
+
+func TestApplyToldToStop(t *testing.T) {
+	w := newWorld(t)
+	s := w.web(nil)
+	want(t, w.Apply(t.Context(), s), Applied)
+	w.write("up", "#!/bin/sh\necho begun\nexec sleep 60\n", 0o755)
+	ctx, cancel := context.WithCancel(t.Context())
+	w.Output = func(string) { cancel() }
+	begin := time.Now()
+	want(t, w.Apply(ctx, s), ApplyCut, "systemctl --user restart web.service")
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("it took %v to stop", took)
+	}
+	if last := w.record().Last; last.Status != ApplyCut.Status {
+		t.Errorf("recorded %+v", last)
+	}
+	want(t, w.Preflight(t.Context(), s), Ready)
+}
+
+func TestApplyThatCannotBeRecorded(t *testing.T) {
+	w := newWorld(t)
+	w.write("state", "a file in the way", 0o644)
+	want(t, w.Apply(t.Context(), w.web(nil)), Broken, "could not be recorded")
+}

@@ -1,0 +1,84 @@
+package stack
+
+import "cmp"
+
+// Outcome is one way a verb can end. Names, exit statuses and message ids are
+// promises to users.
+type Outcome struct {
+	Name      string
+	Status    int    // exit status
+	MessageID string // of its journal entry (systemd.journal-fields(7)); "" for those that are only printed
+	Priority  int    // of its journal entry, as in syslog(3)
+	Meaning   string
+}
+
+// Priorities of syslog(3).
+const (
+	priorityError   = 3
+	priorityWarning = 4
+	priorityInfo    = 6
+)
+
+// The ways a verb can end. Below 200, where systemd's own statuses begin
+// (systemd.exec(5), "Process Exit Codes").
+var (
+	Ready    = Outcome{"preflight-passed", 0, "09266df38be547b497eff67b1c7ec3da", priorityInfo, "preflight: everything that an apply needs is there"}
+	Applied  = Outcome{"applied", 0, "d5186d0b8b4844b18863e1a52141d63f", priorityInfo, "apply: the compose provider did its work"}
+	Verified = Outcome{"verified", 0, "34271c799a1c4e539dda66335bf1d7c1", priorityInfo, "verify: every service is up, and stayed up"}
+	IsUp     = Outcome{"up", 0, "", 0, "status: every stack is up"}
+
+	Broken = Outcome{"internal-error", 1, "902923cc3c514f7b857a83ed705c82f2", priorityError, "the program itself failed"}
+	Usage  = Outcome{"usage", 2, "c60198b85658426f85e8e511d6a565f8", priorityError, "bad usage, configuration or policies"}
+
+	BadCompose  = Outcome{"compose-invalid", 10, "fcbb1584b7464884af796c75bfe18781", priorityError, "preflight: a compose file is missing or invalid"}
+	BadEnv      = Outcome{"env-file", 11, "d99954ebc06c45bf9132b36b9c570d94", priorityError, "preflight: an env file is missing, or may not be read"}
+	BadSecret   = Outcome{"secret-file", 12, "1ce4f73d0832482094dced567a485ee3", priorityError, "preflight: a secret is missing, may not be read, or others may read it"}
+	BadLabel    = Outcome{"unit-label", 13, "438996ffe5ca4984a57e2102fc879314", priorityError, "preflight: an auto-updated service names another unit than its stack's"}
+	NoPodman    = Outcome{"podman-silent", 14, "0ca997a3ab2c477ba77df2ec081a437a", priorityError, "preflight: podman is missing or does not answer"}
+	NoRegistry  = Outcome{"registry-silent", 15, "5b74e3074f7c4620a310eb23a978ea82", priorityError, "preflight: a registry does not answer"}
+	Locked      = Outcome{"locked", 16, "e0581fcca7a84720b589438a6f70c087", priorityError, "preflight, apply: another apply of the stack is running"}
+	NoProvider  = Outcome{"provider-missing", 20, "fea7f5291c024f6b952504b07a2e6e0d", priorityError, "preflight, apply: no compose provider is installed"}
+	ApplyFailed = Outcome{"apply-failed", 21, "52362dcae65c4ec0b4bf4c3424071261", priorityError, "apply: the compose provider failed"}
+	ApplyCut    = Outcome{"apply-interrupted", 22, "3d000135a7c54d3ca695a1813b344dec", priorityError, "apply: it was told to stop in the middle"}
+	ServiceDown = Outcome{"service-failed", 30, "17b74724077c4d339431032053bd1ffa", priorityError, "verify: a service ended, restarts, or is not healthy"}
+	NotInTime   = Outcome{"not-ready", 31, "9b2fab723971415196ad833e3bbfcc12", priorityError, "verify: a service was not up in time"}
+	CannotLook  = Outcome{"cannot-verify", 32, "f3ee7b405ca142cd99df49b0f31b0f68", priorityError, "verify: whether the services are up could not be told"}
+	VerifyCut   = Outcome{"verify-interrupted", 33, "eac5bab1c3a247a7bf332ac56942a82b", priorityError, "verify: it was told to stop in the middle"}
+
+	UpButFailed = Outcome{"up-apply-failed", 40, "", 0, "status: a stack is up, but its last apply failed"}
+	Degraded    = Outcome{"degraded", 41, "", 0, "status: some services of a stack are not up"}
+	Down        = Outcome{"down", 42, "", 0, "status: nothing of a stack runs"}
+	Unknown     = Outcome{"unknown", 43, "", 0, "status: how a stack is could not be told"}
+)
+
+// Outcomes lists them all, by exit status.
+func Outcomes() []Outcome {
+	return []Outcome{
+		Ready, Applied, Verified, IsUp, Broken, Usage,
+		BadCompose, BadEnv, BadSecret, BadLabel, NoPodman, NoRegistry, Locked,
+		NoProvider, ApplyFailed, ApplyCut, ServiceDown, NotInTime, CannotLook, VerifyCut,
+		UpButFailed, Degraded, Down, Unknown,
+	}
+}
+
+// Report is how a verb ended on one stack.
+type Report struct {
+	Verb    string
+	Stack   string
+	Unit    string
+	Outcome Outcome
+	Message string   // one line
+	Details []string // what exactly, a line each; from outside, so not safe to print as they are
+	Hint    string   // what to do next
+}
+
+// Problem is one thing that is wrong.
+type Problem struct {
+	Outcome Outcome
+	Message string
+	Details []string
+	Hint    string
+}
+
+// worst puts the problem first whose exit status stands for all.
+func worst(a, b Problem) int { return cmp.Compare(a.Outcome.Status, b.Outcome.Status) }

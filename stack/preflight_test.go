@@ -1,0 +1,128 @@
+package stack
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stackpolicy/config"
+	"stackpolicy/internal/compose"
+	"stackpolicy/internal/lock"
+)
+
+func TestPreflightPasses(t *testing.T) {
+	w := newWorld(t)
+	w.write("token", "s3cret", 0o600)
+	w.write("web.env", "A=1\n", 0o644)
+	r := w.Preflight(t.Context(), w.web(func(s *config.Stack) {
+		s.Secrets = []config.File{{Path: w.path("token")}}
+		s.EnvFiles = []config.File{{Path: w.path("web.env")}}
+	}))
+	want(t, r, Ready, "ready")
+}
+
+func TestPreflightRefuses(t *testing.T) {
+	composeOf := func(text string) func(*world, *config.Stack) {
+		return func(w *world, _ *config.Stack) { w.write("compose.yaml", text, 0o644) }
+	}
+	secret := func(mode os.FileMode, f config.File) func(*world, *config.Stack) {
+		return func(w *world, s *config.Stack) {
+			w.write("token", "s3cret", mode)
+			f.Path = w.path("token")
+			s.Secrets = []config.File{f}
+		}
+	}
+	cases := []struct {
+		name    string
+		arrange func(*world, *config.Stack)
+		want    Outcome
+		words   []string
+	}{
+		{"no compose files", func(_ *world, s *config.Stack) { s.Compose = nil }, Usage, []string{"names no compose files", "stacks.web.compose"}},
+		{"compose file missing", func(w *world, _ *config.Stack) { _ = os.Remove(w.path("compose.yaml")) }, BadCompose, []string{"compose.yaml"}},
+		{"compose key misspelt", composeOf("services: {app: {imgae: x}}\n"), BadCompose, []string{"compose.yaml", "imgae"}},
+		{"env file missing", func(w *world, s *config.Stack) { s.EnvFiles = []config.File{{Path: w.path("no.env")}} }, BadCompose, []string{"env file", "no.env is missing"}},
+		{"env file of a service missing", composeOf("services: {app: {image: x, env_file: [no.env]}}\n"), BadEnv, []string{"env file of service app", "no.env is missing"}},
+		{"secret missing", func(w *world, s *config.Stack) { s.Secrets = []config.File{{Path: w.path("token")}} }, BadSecret, []string{"secret", "token is missing", "nothing was changed"}},
+		{"secret open to others", secret(0o644, config.File{}), BadSecret, []string{"its mode is 0644, want at most 0600", "chmod 0600"}},
+		{"secret beyond its mode", secret(0o600, config.File{Mode: 0o400}), BadSecret, []string{"its mode is 0600, want at most 0400"}},
+		{"secret of another owner", secret(0o600, config.File{Owner: "12345"}), BadSecret, []string{"want 12345"}},
+		{"secret of nobody known", secret(0o600, config.File{Owner: "no-such-user"}), BadSecret, []string{"no-such-user"}},
+		{"secret is a folder", func(w *world, s *config.Stack) { s.Secrets = []config.File{{Path: w.dir}} }, BadSecret, []string{"is no regular file"}},
+		{"secret of the compose file missing", composeOf("services: {app: {image: x, secrets: [t]}}\nsecrets: {t: {file: ./no-token}}\n"), BadSecret, []string{"secret or config t", "no-token is missing"}},
+		{"label of another unit", composeOf("services: {app: {image: x, labels: {io.containers.autoupdate: registry, PODMAN_SYSTEMD_UNIT: old.service}}}\n"),
+			BadLabel, []string{`service app`, `"old.service"`, "web.service"}},
+		{"podman hangs", func(w *world, _ *config.Stack) { w.hangs("ps.json") }, NoPodman, []string{"does not answer"}},
+		{"podman not installed", func(w *world, _ *config.Stack) { w.Operator.Podman.Command = "" }, NoPodman, []string{"not installed"}},
+		{"no provider", func(w *world, s *config.Stack) { s.Provider = []string{w.path("none")} }, NoProvider, []string{"stacks.web.provider"}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			s := w.web(nil)
+			c.arrange(w, &s.Stack)
+			want(t, w.Preflight(t.Context(), s), c.want, c.words...)
+		})
+	}
+}
+
+// Everything that is wrong is told at once, by the first one's exit status.
+func TestPreflightTellsAll(t *testing.T) {
+	w := newWorld(t)
+	r := w.Preflight(t.Context(), w.web(func(s *config.Stack) {
+		s.Secrets = []config.File{{Path: w.path("one")}, {Path: w.path("two")}}
+		s.Provider = []string{w.path("none")}
+	}))
+	want(t, r, BadSecret, w.path("one"), w.path("two"), "no compose provider")
+}
+
+func TestPreflightWhileAnApplyRuns(t *testing.T) {
+	w := newWorld(t)
+	s := w.web(nil)
+	release, err := lock.Take(w.lockPath(s), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, w.Preflight(t.Context(), s), Locked, "another apply of web is running", "process ")
+	release()
+	want(t, w.Preflight(t.Context(), s), Ready)
+}
+
+func TestPreflightAsksRegistries(t *testing.T) {
+	answer := http.StatusUnauthorized
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v2/" {
+			t.Errorf("asked for %s", r.URL.Path)
+		}
+		w.WriteHeader(answer)
+	}))
+	defer server.Close()
+	host := strings.TrimPrefix(server.URL, "http://")
+	w := newWorld(t)
+	w.write("compose.yaml", "services: {app: {image: "+host+"/app:1}}\n", 0o644)
+	s := w.web(func(s *config.Stack) { s.Registries = true })
+
+	want(t, w.Preflight(t.Context(), s), Ready)
+	answer = http.StatusBadGateway
+	want(t, w.Preflight(t.Context(), s), NoRegistry, host)
+	server.Close()
+	want(t, w.Preflight(t.Context(), s), NoRegistry, host, "refused")
+	s.Registries = false
+	want(t, w.Preflight(t.Context(), s), Ready)
+}
+
+func TestRegistriesOf(t *testing.T) {
+	project := &compose.Project{Services: []compose.Service{
+		{Image: "nginx"}, {Image: "library/nginx:1"}, {Image: "quay.io/x/y:1"}, {Image: "quay.io/x/z@sha256:00"},
+		{Image: "127.0.0.1:5000/app"}, {Image: "localhost/app:1"}, {Image: "registry:5000/app"}, {Image: "ghcr.io/x", Build: true}, {},
+	}}
+	if d := cmp.Diff([]string{"127.0.0.1:5000", "docker.io", "quay.io", "registry:5000"}, registriesOf(project)); d != "" {
+		t.Errorf("-want +got\n%s", d)
+	}
+}

@@ -1,0 +1,202 @@
+package stack
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"stackpolicy/applied"
+	"stackpolicy/config"
+	"stackpolicy/decide"
+	"stackpolicy/facts"
+	"stackpolicy/internal/podman"
+	"stackpolicy/policies"
+)
+
+// world is an operator over a home of its own, with stand-ins for podman and
+// for the compose provider. There is no user manager in it.
+type world struct {
+	*Operator
+	t      *testing.T
+	dir    string
+	said   []string
+	waited []string
+}
+
+// standIn answers as podman does, from files beside it; a folder in the place
+// of an answer makes it hang.
+const standIn = `#!/bin/sh
+here=$(dirname "$0")
+answer() { [ -d "$here/$1" ] && exec sleep 60; exec cat "$here/$1"; }
+case "$1 $*" in
+ps\ *) answer ps.json ;;
+inspect\ *"--type image"*)
+	[ -e "$here/images.json" ] || { echo "Error: $5: image not known" >&2; exit 125; }
+	answer images.json ;;
+pull\ *) answer pull ;;
+rm\ *) echo "$*" >>"$here/removed"; exit 0 ;;
+inspect\ *) answer inspect.json ;;
+logs\ *) answer log ;;
+esac
+echo "podman (stand-in): unknown verb $1" >&2
+exit 125
+`
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	dir := t.TempDir()
+	loaded, err := decide.Load(t.Context(), policies.FS, decide.Options{Trusted: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, dir: dir}
+	client := podman.Client{Socket: w.path("none.sock"), Command: w.path("podman")}
+	w.Operator = &Operator{
+		Env: facts.Environment{
+			UID: os.Getuid(), Name: "ada", Home: dir, ConfigHome: w.path("config"), StateHome: w.path("state"),
+			RuntimeDir: w.path("run"), LingerDir: w.path("linger"), Podman: client, Now: time.Now,
+		},
+		Policies: loaded, Podman: client, HTTP: http.DefaultClient, Environ: []string{"PATH=" + os.Getenv("PATH")},
+		Output:   func(line string) { w.said = append(w.said, line) },
+		Progress: func(line string) { w.waited = append(w.waited, line) },
+	}
+	w.write("podman", standIn, 0o755)
+	w.write("up", "#!/bin/sh\nexit 0\n", 0o755)
+	w.write("compose.yaml", "services: {app: {image: localhost/app:1}}\n", 0o644)
+	w.images(image)
+	if err := os.Mkdir(w.path("run"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	w.contains(container{"app", "running"})
+	return w
+}
+
+func (w *world) path(name string) string { return filepath.Join(w.dir, name) }
+
+func (w *world) write(name, text string, mode os.FileMode) {
+	w.t.Helper()
+	if err := os.RemoveAll(w.path(name)); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.WriteFile(w.path(name), []byte(text), mode); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// container is one that the stand-in tells of.
+type container struct{ service, state string }
+
+// image is the id of the image that every container was made from.
+var image = strings.Repeat("a", 64)
+
+// images makes an image the one that every name means; "" is none.
+func (w *world) images(id string) {
+	w.t.Helper()
+	w.write("images.json", `[{"Id":"`+id+`"}]`, 0o644)
+	if id == "" {
+		_ = os.Remove(w.path("images.json"))
+	}
+}
+
+// contains puts containers into podman.
+func (w *world) contains(containers ...container) {
+	w.t.Helper()
+	rows, details := []any{}, []any{}
+	for i, c := range containers {
+		id := fmt.Sprintf("%064x", i+1)
+		rows = append(rows, map[string]any{"Id": id, "Names": []string{"web_" + c.service}, "State": c.state})
+		details = append(details, map[string]any{
+			"Id": id, "Name": "web_" + c.service, "ImageName": "localhost/app:1", "Image": image,
+			"State":  map[string]any{"Status": c.state, "StartedAt": "2026-01-01T00:00:00Z", "FinishedAt": "0001-01-01T00:00:00Z"},
+			"Config": map[string]any{"Labels": map[string]string{labelProject: "web", labelService: c.service}},
+		})
+	}
+	for name, value := range map[string]any{"ps.json": rows, "inspect.json": details} {
+		text, err := json.Marshal(value)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.write(name, string(text), 0o644)
+	}
+}
+
+// hangs makes an answer of podman one that never comes.
+func (w *world) hangs(name string) {
+	w.t.Helper()
+	if err := os.Remove(w.path(name)); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.Mkdir(w.path(name), 0o700); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// web is the stack that tests work on, with changes.
+func (w *world) web(change func(*config.Stack)) Stack {
+	s := Stack{"web", config.Stack{
+		Unit: "web.service", Project: "web", Compose: []string{w.path("compose.yaml")}, Provider: []string{w.path("up")},
+		Apply:  config.Apply{Timeout: 20 * time.Second},
+		Verify: config.Verify{Timeout: 2 * time.Second, Settle: 500 * time.Millisecond},
+	}}
+	if change != nil {
+		change(&s.Stack)
+	}
+	return s
+}
+
+func (w *world) record() applied.Record {
+	w.t.Helper()
+	r, err := applied.Read(w.Env.StateHome, "web")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return r
+}
+
+func want(t *testing.T, r Report, outcome Outcome, words ...string) {
+	t.Helper()
+	if r.Outcome != outcome {
+		t.Errorf("%s ended %s, want %s\n%+v", r.Verb, r.Outcome.Name, outcome.Name, r)
+	}
+	text := strings.Join(append([]string{r.Message, r.Hint}, r.Details...), "\n")
+	for _, w := range words {
+		if !strings.Contains(text, w) {
+			t.Errorf("%s does not say %q:\n%s", r.Verb, w, text)
+		}
+	}
+}
+
+func TestFind(t *testing.T) {
+	c := config.Config{Stacks: map[string]config.Stack{"web": {Unit: "homelab-web.service"}, "db": {Unit: "db.service"}}}
+	for _, name := range []string{"web", "homelab-web.service"} {
+		if s, err := Find(c, name); err != nil || s.Name != "web" || s.Unit != "homelab-web.service" {
+			t.Errorf("%s: %+v, %v", name, s, err)
+		}
+	}
+	for name, c := range map[string]config.Config{"describes none": {}, "describes: db, web": c} {
+		if _, err := Find(c, "wbe"); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("got %v, want an error that says %q", err, name)
+		}
+	}
+}
+
+// Names, exit statuses and message ids are promises: each stands once, and
+// systemd's own statuses begin at 200.
+func TestOutcomesAreDistinct(t *testing.T) {
+	names, ids, statuses := map[string]bool{}, map[string]bool{}, map[int]bool{}
+	last := 0
+	for _, o := range Outcomes() {
+		if names[o.Name] || o.MessageID != "" && ids[o.MessageID] || o.Status != 0 && statuses[o.Status] {
+			t.Errorf("%+v shares a name, a message id or a status", o)
+		}
+		if o.Status < last || o.Status >= 200 || o.MessageID != "" && len(o.MessageID) != 32 {
+			t.Errorf("%+v: status out of order or out of range, or no message id", o)
+		}
+		names[o.Name], ids[o.MessageID], statuses[o.Status], last = true, true, true, o.Status
+	}
+}

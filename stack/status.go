@@ -1,0 +1,174 @@
+package stack
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"stackpolicy/decide"
+	"stackpolicy/facts"
+)
+
+// StatusSchema names the version of the shape that status -o json has.
+const StatusSchema = "stackctl.status/v1"
+
+// Status is how one stack is.
+type Status struct {
+	Stack       string           `json:"stack"`
+	Unit        string           `json:"unit"`
+	State       string           `json:"state"` // the name of an outcome: up, up-apply-failed, degraded, down, unknown
+	ActiveState string           `json:"active_state"`
+	Result      string           `json:"result"` // systemd's, of the unit's last run
+	Services    []ServiceStatus  `json:"services"`
+	AppliedAt   *time.Time       `json:"applied_at,omitempty"`
+	LastStep    string           `json:"last_step"`    // how far the last apply came
+	LastStatus  int              `json:"last_status"`  // and its exit status there
+	LastMessage string           `json:"last_message"` // and what it said
+	Problems    []string         `json:"problems"`     // what keeps it from being up
+	Audit       []AuditedFinding `json:"audit"`        // what else the audit finds on its unit
+	Hint        string           `json:"hint"`
+
+	outcome Outcome
+}
+
+// Outcome is the one that State names.
+func (s Status) Outcome() Outcome { return s.outcome }
+
+// ServiceStatus is how one container of a service is.
+type ServiceStatus struct {
+	Service   string     `json:"service"`
+	Container string     `json:"container"` // empty: there is none
+	State     string     `json:"state"`
+	Health    string     `json:"health"`
+	ExitCode  int        `json:"exit_code"`
+	Restarts  int        `json:"restarts"`
+	StartedAt *time.Time `json:"started_at,omitempty"`
+}
+
+// AuditedFinding is one finding of an invariant.
+type AuditedFinding struct {
+	Invariant string `json:"invariant"`
+	Severity  string `json:"severity"`
+	Message   string `json:"message"`
+}
+
+// Status looks at the stacks and changes nothing.
+func (o *Operator) Status(ctx context.Context, stacks []Stack) ([]Status, error) {
+	doc := facts.Collect(ctx, o.Env)
+	audited, err := o.Policies.Decide(ctx, doc)
+	if err != nil {
+		return nil, err
+	}
+	out := []Status{}
+	for _, s := range stacks {
+		status, err := o.status(ctx, s, doc, audited.Decisions)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, status)
+	}
+	return out, nil
+}
+
+func (o *Operator) status(ctx context.Context, s Stack, doc *facts.Document, audited []decide.Decision) (Status, error) {
+	st := Status{
+		Stack: s.Name, Unit: s.Unit, Services: []ServiceStatus{}, Problems: []string{}, Audit: []AuditedFinding{},
+	}
+	u := unitIn(doc, s.Unit)
+	if u == nil {
+		st.set(Unknown, "the manager could not be asked: "+doc.Collectors["systemd"].Error)
+		return st, nil
+	}
+	st.describe(*u)
+	st.audited(audited)
+	l, err := o.upright(ctx, s, doc, *u)
+	if err != nil {
+		return st, err
+	}
+	for _, d := range l.findings {
+		st.Problems = append(st.Problems, d.Message)
+	}
+	st.judge(*u, l)
+	return st, nil
+}
+
+// upright asks the rules whether the stack is up, whatever its unit says.
+func (o *Operator) upright(ctx context.Context, s Stack, doc *facts.Document, u facts.Unit) (look, error) {
+	one := *doc
+	u.Verify = &facts.Verify{Restarted: []string{}, Healthy: s.Verify.NeedsHealth()}
+	one.Units = []facts.Unit{u}
+	result, err := o.Policies.Only(gate).Decide(ctx, &one)
+	return sorted(result.Decisions), err
+}
+
+func (st *Status) judge(u facts.Unit, l look) {
+	failed := u.Loaded != nil && u.Loaded.ActiveState == "failed"
+	switch running := running(u.Containers); {
+	case l.err != nil:
+		st.set(Unknown, l.err.Error())
+	case u.Loaded == nil:
+		st.set(Unknown, "the manager does not tell of "+u.Name)
+	case running == 0 && !done(u):
+		st.set(Down, "")
+		st.Hint = "apply it: systemctl --user restart " + u.Name
+	case len(l.findings) > 0:
+		st.set(Degraded, "")
+		st.Hint = "see why: stackpolicy explain " + u.Name + " " + gate
+	case failed || st.LastStatus != 0:
+		st.set(UpButFailed, "")
+		st.Hint = "see why: journalctl --user -u " + u.Name + " -n 50; then: systemctl --user restart " + u.Name
+	default:
+		st.set(IsUp, "")
+	}
+}
+
+func (st *Status) set(o Outcome, problem string) {
+	st.outcome, st.State = o, o.Name
+	if problem != "" {
+		st.Problems = append(st.Problems, problem)
+	}
+}
+
+func running(containers []facts.Container) (n int) {
+	for _, c := range containers {
+		if c.State == "running" && !c.Infra {
+			n++
+		}
+	}
+	return n
+}
+
+// done: a stack of one-shots alone is up when it is through.
+func done(u facts.Unit) bool {
+	return len(u.Services) > 0 && !slices.ContainsFunc(u.Services, func(s facts.Service) bool { return !s.OneShot })
+}
+
+func (st *Status) describe(u facts.Unit) {
+	if u.Loaded != nil {
+		st.ActiveState, st.Result = u.Loaded.ActiveState, u.Loaded.Result
+	}
+	if a := u.Applied; a != nil {
+		st.AppliedAt, st.LastStep, st.LastStatus, st.LastMessage = a.At, a.Step, a.Status, a.Message
+	}
+	for _, c := range u.Containers {
+		if !c.Infra {
+			st.Services = append(st.Services, ServiceStatus{
+				Service: c.Service, Container: c.Name, State: c.State, Health: c.Health,
+				ExitCode: c.ExitCode, Restarts: c.Restarts, StartedAt: c.StartedAt,
+			})
+		}
+	}
+	for _, s := range u.Services {
+		if !slices.ContainsFunc(u.Containers, func(c facts.Container) bool { return c.Service == s.Name }) {
+			st.Services = append(st.Services, ServiceStatus{Service: s.Name, State: "missing"})
+		}
+	}
+}
+
+func (st *Status) audited(decisions []decide.Decision) {
+	for _, d := range decisions {
+		if d.Subject == st.Unit && d.Effect != "allow" && d.Invariant != gate && d.Severity != "unknown" {
+			st.Audit = append(st.Audit, AuditedFinding{d.Invariant, d.Severity, d.Message})
+		}
+	}
+}
