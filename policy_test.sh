@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Runs every check and every test: the policies with a stock opa, the Go code,
-# and the proofs against a real user manager. What cannot run here is skipped
-# with its reason, and counted as skipped.
+# the proofs against a real user manager, and whole machines with containers.
+# What cannot run here is skipped with its reason, and counted as skipped.
 #
-# STACKPOLICY_LAB_ROOT may name a root file system with another systemd for the
-# proofs; make one with: go run ./lab/root trixie DIR
+# Root file systems with other versions of systemd and podman are made in
+# STACKPOLICY_LAB_CACHE (/var/tmp/stackpolicy-lab) by the first run, in a minute
+# or two. STACKPOLICY_LAB_ROOT may name another one for the proofs; make it with:
+# go run ./lab/root SUITE DIR
 set -euo pipefail
 cd "$(dirname "$0")"
 

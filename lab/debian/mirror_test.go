@@ -1,9 +1,8 @@
-package main
+package debian
 
 import (
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 )
 
@@ -72,39 +71,5 @@ func TestMirrorList(t *testing.T) {
 	}
 	if got, err := aptMirror(etc); got != "http://mirror.example/debian" {
 		t.Errorf("got %q, %v", got, err)
-	}
-}
-
-func TestFinished(t *testing.T) {
-	dir := t.TempDir()
-	missing := filepath.Join(dir, "missing")
-	if done, err := finished(missing, "x\n"); done || err != nil {
-		t.Errorf("a missing folder: %v, %v", done, err)
-	}
-	if done, err := finished(dir, "x\n"); done || err != nil {
-		t.Errorf("an empty folder: %v, %v", done, err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, stampFile), []byte("x\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if done, err := finished(dir, "x\n"); !done || err != nil {
-		t.Errorf("a finished one: %v, %v", done, err)
-	}
-	if _, err := finished(dir, "y\n"); err == nil || !strings.Contains(err.Error(), "another make") {
-		t.Errorf("one of another make: %v", err)
-	}
-	if err := os.Rename(filepath.Join(dir, stampFile), filepath.Join(dir, "home")); err != nil {
-		t.Fatal(err)
-	}
-	if done, err := finished(dir, "x\n"); done || err == nil {
-		t.Errorf("someone else's folder: %v, %v", done, err)
-	}
-}
-
-func TestRunRefusesBadArguments(t *testing.T) {
-	for _, args := range [][]string{nil, {"trixie"}, {"--help", "x"}, {"trixie", "a", "b"}} {
-		if err := run(t.Context(), args); err == nil {
-			t.Errorf("%q is accepted", args)
-		}
 	}
 }

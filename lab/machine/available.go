@@ -1,0 +1,56 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	"stackpolicy/lab/debian"
+)
+
+// probeScript does what a boot needs of the kernel: a cgroup2 file system, an
+// overlay, and device nodes.
+const probeScript = `set -e
+mount -t cgroup2 none /sys/fs/cgroup
+mount -t tmpfs tmpfs /run
+mkdir /run/lower /run/upper /run/work /run/root
+mknod /run/tun c 10 200
+mount -t overlay overlay /run/root -o lowerdir=/run/lower,upperdir=/run/upper,workdir=/run/work`
+
+// Available says why Boot cannot work with these options here, in words for a
+// person, or returns nil. It tries what can be tried cheaply. Tests skip with
+// its answer.
+func Available(options Options) error {
+	if os.Geteuid() != 0 {
+		return errors.New("a machine needs root: its user's containers need a range of accounts")
+	}
+	for program, hint := range map[string]string{
+		"unshare": "util-linux", "nsenter": "util-linux", "systemd-nspawn": "systemd-container",
+	} {
+		if _, err := exec.LookPath(program); err != nil {
+			return fmt.Errorf("a machine needs %s: %w\nhint: apt-get install %s", program, err, hint)
+		}
+	}
+	if err := debian.Available(options.suite()); err != nil {
+		return fmt.Errorf("a machine needs a root file system of %s: %w", options.suite(), err)
+	}
+	if _, err := ownCgroup(); err != nil {
+		return fmt.Errorf("a machine needs a cgroup of its own: %w", err)
+	}
+	return probe()
+}
+
+func probe() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "unshare", append(slices.Clone(namespaceArgs), "sh", "-c", probeScript)...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("a machine needs namespaces, cgroup2 and overlays: %w: %s", err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}

@@ -1,0 +1,161 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// The variables by which another process of the host finds the way in.
+const (
+	leaderVariable = "MACHINE_LEADER" // the machine's process 1, as the host sees it
+	cgroupVariable = "MACHINE_CGROUP" // the folder of its cgroup
+)
+
+const runtimeDir = "/run/user/1000"
+
+// Entry is the way into a running machine. A Machine has one by itself; any
+// other process of the host, such as a script's helper, gets one with Enter. It
+// ends with the machine, and with a reboot: the zero value is the way into a
+// machine that is off, where every command and every path is an error.
+type Entry struct {
+	leader int
+	cgroup string
+	handle *os.File // of the cgroup of commands
+}
+
+// Enter returns the way into the machine that Machine.Environ names, for
+// another process than the one that booted it. The caller closes it.
+func Enter(getenv func(string) string) (*Entry, error) {
+	leader, err := strconv.Atoi(getenv(leaderVariable))
+	if err != nil || leader <= 1 {
+		return nil, fmt.Errorf("enter a machine: %s=%q names no process", leaderVariable, getenv(leaderVariable))
+	}
+	return newEntry(leader, getenv(cgroupVariable))
+}
+
+// newEntry makes the cgroup that commands run in: beside what the machine's own
+// systemd manages, so that they end with the machine and are none of its units.
+func newEntry(leader int, cgroup string) (*Entry, error) {
+	e := &Entry{leader: leader, cgroup: cgroup}
+	if err := os.Mkdir(e.commands(), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("enter a machine: %w", err)
+	}
+	handle, err := os.Open(e.commands())
+	if err != nil {
+		return nil, fmt.Errorf("enter a machine: %w", err)
+	}
+	e.handle = handle
+	return e, nil
+}
+
+func (e *Entry) commands() string { return filepath.Join(e.cgroup, "commands") }
+
+// Close lets the way in go; commands that run go on.
+func (e *Entry) Close() { e.handle.Close() }
+
+// Environ are the variables that Enter reads.
+func (e *Entry) Environ() []string {
+	return []string{leaderVariable + "=" + strconv.Itoa(e.leader), cgroupVariable + "=" + e.cgroup}
+}
+
+// Command returns a program that runs in the machine as its user: with HOME,
+// USER, PATH, XDG_RUNTIME_DIR and DBUS_SESSION_BUS_ADDRESS and nothing else of
+// an environment, and Home as the working folder. Cmd.Dir and Cmd.Env have no
+// effect: use env(1) and sh -c. When ctx ends, the program's process group is
+// killed.
+//
+// It is a login's equal but for systemd-logind, which knows of none, and
+// nspawn's system call filter, which it goes around: what must hold in a unit,
+// run in a unit, as with systemd-run --user --wait --pipe.
+func (e *Entry) Command(ctx context.Context, argv ...string) *exec.Cmd {
+	drop := []string{
+		"setpriv", "--reuid", strconv.Itoa(UID), "--regid", strconv.Itoa(GID), "--init-groups", "--",
+		"env", "-i", "--chdir=" + Home,
+		"HOME=" + Home, "USER=" + User, "LOGNAME=" + User,
+		"XDG_RUNTIME_DIR=" + runtimeDir, "DBUS_SESSION_BUS_ADDRESS=unix:path=" + runtimeDir + "/bus",
+	}
+	return e.inside(ctx, append(append(drop, commonEnv()...), argv...))
+}
+
+// RootCommand is Command as root, in /.
+func (e *Entry) RootCommand(ctx context.Context, argv ...string) *exec.Cmd {
+	root := []string{"env", "-i", "--chdir=/", "HOME=/root", "USER=root", "LOGNAME=root"}
+	return e.inside(ctx, append(append(root, commonEnv()...), argv...))
+}
+
+func commonEnv() []string {
+	return []string{
+		"SHELL=/bin/bash", "LANG=C.UTF-8",
+		"TERM=" + os.Getenv("TERM"),
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+	}
+}
+
+func (e *Entry) inside(ctx context.Context, argv []string) *exec.Cmd {
+	args := []string{
+		"--target", strconv.Itoa(e.leader), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--",
+	}
+	cmd := exec.CommandContext(ctx, "nsenter", append(args, argv...)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if e.handle == nil {
+		cmd.Err = errors.New("the machine is off")
+		return cmd
+	}
+	cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(e.handle.Fd())
+	cmd.Cancel = func() error { return e.killGroup(cmd.Process.Pid) }
+	cmd.WaitDelay = 2 * time.Second
+	return cmd
+}
+
+// killGroup kills the process group that nsenter leads, but for nsenter, which
+// ends with its child. Killed too, it would leave that child to be reaped by
+// the host's process 1, and the PID namespace cannot end before that.
+func (e *Entry) killGroup(nsenter int) error {
+	found := false
+	for range 20 { // a process may have been forked while this looked
+		members, err := e.group(nsenter)
+		if err != nil {
+			return syscall.Kill(-nsenter, syscall.SIGKILL)
+		}
+		if len(members) == 0 {
+			break
+		}
+		found = true
+		for _, pid := range members {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if !found {
+		return syscall.Kill(nsenter, syscall.SIGKILL)
+	}
+	return nil
+}
+
+// group lists the commands of a process group, without its leader.
+func (e *Entry) group(leader int) ([]int, error) {
+	procs, err := os.ReadFile(filepath.Join(e.commands(), "cgroup.procs"))
+	if err != nil {
+		return nil, err
+	}
+	var members []int
+	for _, field := range strings.Fields(string(procs)) {
+		pid, err := strconv.Atoi(field)
+		if err != nil || pid == leader {
+			continue
+		}
+		if group, err := syscall.Getpgid(pid); err == nil && group == leader {
+			members = append(members, pid)
+		}
+	}
+	return members, nil
+}

@@ -1,0 +1,89 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// waitReady waits until the user manager is up and returns the way in.
+func (n *namespace) waitReady(ctx context.Context, cgroup string) (entry *Entry, err error) {
+	ticker := time.NewTicker(4 * pollInterval)
+	defer ticker.Stop()
+	for {
+		if entry == nil {
+			entry, err = n.findEntry(cgroup)
+		}
+		if entry != nil {
+			if err = entry.up(ctx); err == nil {
+				return entry, nil
+			}
+		}
+		select {
+		case <-n.done:
+			err = errors.Join(errors.New("the machine ended before it was up"), err)
+		case <-ctx.Done():
+			err = fmt.Errorf("the user manager is not up (%w): %w", err, ctx.Err())
+		case <-ticker.C:
+			continue
+		}
+		if entry != nil {
+			entry.Close()
+		}
+		return nil, err
+	}
+}
+
+// findEntry finds the machine's process 1: nspawn's child that is the first of
+// its PID namespace, as the last field of NSpid tells (proc_pid_status(5)).
+func (n *namespace) findEntry(cgroup string) (*Entry, error) {
+	nspawn := strconv.Itoa(n.nspawn)
+	children, err := os.ReadFile(filepath.Join("/proc", nspawn, "task", nspawn, "children"))
+	if err != nil {
+		return nil, err
+	}
+	for _, child := range strings.Fields(string(children)) {
+		status, err := os.ReadFile(filepath.Join("/proc", child, "status"))
+		if err != nil || !isFirst(string(status)) {
+			continue
+		}
+		leader, err := strconv.Atoi(child)
+		if err != nil {
+			return nil, err
+		}
+		return newEntry(leader, cgroup)
+	}
+	return nil, errors.New("no process 1 yet")
+}
+
+// isFirst says whether a process is process 1 of its own PID namespace.
+func isFirst(status string) bool {
+	for line := range strings.Lines(status) {
+		if ids, found := strings.CutPrefix(line, "NSpid:"); found {
+			fields := strings.Fields(ids)
+			return len(fields) > 1 && fields[len(fields)-1] == "1"
+		}
+	}
+	return false
+}
+
+// up is nil when the user manager has started what it starts by itself.
+func (e *Entry) up(ctx context.Context) error {
+	if _, err := os.Stat(e.Path(runtimeDir + "/systemd/private")); err != nil {
+		return errors.New("the user manager has not begun")
+	}
+	out, err := e.Command(ctx, "systemctl", "--user", "show", "--property=SystemState", "--value").CombinedOutput()
+	state := strings.TrimSpace(string(out))
+	if err != nil {
+		return fmt.Errorf("ask the user manager for its state: %w: %s", err, state)
+	}
+	if state != "running" && state != "degraded" {
+		return fmt.Errorf("its state is %s", state)
+	}
+	return nil
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"testing"
+
+	"stackpolicy/lab/debian"
+	"stackpolicy/lab/machine"
+)
+
+// TestSample furnishes a machine of each suite and does what the hint says: all
+// is well, a container that is gone is a page, and a restart mends it.
+func TestSample(t *testing.T) {
+	for _, suite := range []string{debian.Trixie, debian.Bookworm} {
+		t.Run(suite, func(t *testing.T) {
+			if err := machine.Available(machine.Options{Suite: suite}); err != nil {
+				t.Skip("no machine can be booted here: ", err)
+			}
+			t.Parallel()
+			m, err := machine.Boot(t.Context(), machine.Options{Suite: suite})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if err := m.Stop(); err != nil {
+					t.Error(err)
+				}
+			})
+			if err := furnish(t.Context(), m); err != nil {
+				t.Fatal(err)
+			}
+			check(t, m)
+		})
+	}
+}
+
+func check(t *testing.T, m *machine.Machine) {
+	t.Helper()
+	steps := []struct {
+		command string
+		status  int
+	}{
+		{"stackctl status", 0},
+		{"stackpolicy eval", 0},
+		{"curl --silent --fail --max-time 5 http://127.0.0.1:8080/", 0},
+		{"podman kill web_app_1 && podman wait web_app_1", 0},
+		{"stackpolicy eval", 2},
+		{"systemctl --user restart web.service", 0},
+		{"stackpolicy eval", 0},
+		{spoil, 0},
+		{"stackpolicy eval", 1},
+		{"stackpolicy explain web.service", 1},
+	}
+	for _, step := range steps {
+		cmd := m.Command(t.Context(), "sh", "-c", step.command)
+		out, err := cmd.CombinedOutput()
+		if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != step.status {
+			t.Fatalf("%s: %v, want status %d\n%s%s", step.command, err, step.status, out, m.State(t.Context(), stackUnit))
+		}
+	}
+}
+
+func TestRunRefusesBadArguments(t *testing.T) {
+	for _, args := range [][]string{{"trixie", "bookworm"}, {"../trixie"}, {"--help"}} {
+		if err := run(t.Context(), args); err == nil {
+			t.Errorf("%q is accepted", args)
+		}
+	}
+}
