@@ -8,10 +8,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"stackpolicy/lab/debian"
 )
 
 func TestRootGeneratesQuadlets(t *testing.T) {
-	m := start(t, Options{Root: testRoot(t)})
+	m := start(t, Options{Root: debian.Root(t)})
 	write(t, filepath.Join(m.Home, ".config/containers/systemd/web.container"),
 		"[Container]\nImage=localhost/web\n[Install]\nWantedBy=default.target\n")
 	m.systemctl(t, "daemon-reload")

@@ -16,12 +16,10 @@ import (
 	"testing"
 	"time"
 
+	"stackpolicy/lab/debian"
+
 	"github.com/godbus/dbus/v5"
 )
-
-// rootVariable names a root file system that lab/root made, for a second
-// systemd to test with.
-const rootVariable = "STACKPOLICY_LAB_ROOT"
 
 // start starts a manager for a test, and checks that nothing is left of it.
 func start(t *testing.T, options Options) *Manager {
@@ -109,16 +107,7 @@ func write(t *testing.T, path, text string) {
 
 func TestHostSystemd(t *testing.T) { checkManager(t, Options{}) }
 
-func TestRoot(t *testing.T) { checkManager(t, Options{Root: testRoot(t)}) }
-
-func testRoot(t *testing.T) string {
-	t.Helper()
-	root := os.Getenv(rootVariable)
-	if root == "" {
-		t.Skipf("%s names no root file system (go run ./lab/root trixie DIR makes one)", rootVariable)
-	}
-	return root
-}
+func TestRoot(t *testing.T) { checkManager(t, Options{Root: debian.Root(t)}) }
 
 const oneshot = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n"
 
