@@ -57,7 +57,8 @@ func (o *Operator) up(ctx context.Context, s Stack, project *compose.Project, pr
 	said := &complaints{to: o.Output}
 	err = provider.Up(ctx, compose.Up{
 		Project: project.Name, Files: s.Compose, Profiles: project.Profiles, Environ: project.Environ,
-		Unit: s.Unit, Scope: o.scope(s), Recreate: recreate, Output: said.line,
+		Unit: s.Unit, Scope: o.scope(s), NoPod: noPod(ctx, provider, project),
+		Recreate: recreate, Output: said.line,
 	})
 	if err == nil {
 		err = o.settle(ctx, s, project, said)

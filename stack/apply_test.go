@@ -223,3 +223,19 @@ func TestApplyThatCannotBeRecorded(t *testing.T) {
 	w.write("state", "a file in the way", 0o644)
 	want(t, w.Apply(t.Context(), w.web(nil)), Broken, "could not be recorded")
 }
+
+// An auto-updated container in podman-compose's pod would break auto-update.
+func TestApplyKeepsAutoUpdatedContainersOutOfPods(t *testing.T) {
+	const calls = "echo \"$*\" >>$(dirname $0)/calls\n"
+	for version, want := range map[string]bool{"1.3.0": true, "1.0.3": false} {
+		for policy, updated := range map[string]bool{"registry": true, "disabled": false} {
+			w := newWorld(t)
+			w.write("compose.yaml", "services: {app: {image: localhost/app:1, labels: {io.containers.autoupdate: "+policy+"}}}\n", 0o644)
+			w.write("up", "#!/bin/sh\n[ $1 = version ] && exec echo podman-compose version "+version+"\n"+calls, 0o755)
+			want := want && updated
+			if r := w.Apply(t.Context(), w.web(nil)); r.Outcome != Applied || strings.Contains(w.calls()[0], "--in-pod=false") != want {
+				t.Errorf("%s, %s: %s, called with %s", version, policy, r.Outcome.Name, w.calls()[0])
+			}
+		}
+	}
+}

@@ -56,6 +56,26 @@ func (o *Operator) scope(s Stack) []string {
 	return scope
 }
 
+// noPod: podman-compose puts containers into a pod without an infra container,
+// and one auto-updated container in such a pod has podman auto-update fail for
+// every container of the user (measured with podman 5.4: "pod has no infra
+// container").
+func noPod(ctx context.Context, provider compose.Provider, project *compose.Project) bool {
+	if !slices.ContainsFunc(project.Services, autoUpdated) {
+		return false
+	}
+	version, err := provider.Version(ctx)
+	return err == nil && strings.HasPrefix(version, "podman-compose ") && !strings.HasPrefix(version, oldest)
+}
+
+// oldest is the podman-compose that knows neither pods nor profiles.
+const oldest = "podman-compose 1.0."
+
+func autoUpdated(s compose.Service) bool {
+	policy := s.Labels[labelAutoUpdate]
+	return policy != "" && policy != "disabled"
+}
+
 // settle does what providers leave undone. podman-compose 1.0 removes no
 // orphans, and no version says by its exit status that it made no container.
 func (o *Operator) settle(ctx context.Context, s Stack, project *compose.Project, said *complaints) error {

@@ -40,7 +40,9 @@ func (o *Operator) examine(ctx context.Context, s Stack) (problems []Problem, no
 	problems = o.files(s)
 	project, bad := o.project(ctx, s)
 	if bad != nil {
-		// What a missing env file leaves unset makes compose files invalid.
+		if slices.ContainsFunc(problems, func(p Problem) bool { return p.Outcome == BadEnv }) {
+			bad.Outcome = BadEnv // what its file leaves unset makes compose files invalid
+		}
 		problems = append(problems, *bad)
 	} else {
 		problems = slices.Concat(problems, o.filesOf(project, s), labels(project, s))
@@ -62,7 +64,7 @@ func (o *Operator) examine(ctx context.Context, s Stack) (problems []Problem, no
 func labels(project *compose.Project, s Stack) (problems []Problem) {
 	for _, service := range project.Services {
 		named, has := service.Labels[labelUnit]
-		if policy := service.Labels[labelAutoUpdate]; policy == "" || policy == "disabled" || !has || named == s.Unit {
+		if !autoUpdated(service) || !has || named == s.Unit {
 			continue
 		}
 		problems = append(problems, Problem{
@@ -114,7 +116,7 @@ func (o *Operator) provider(ctx context.Context, s Stack, project *compose.Proje
 	if project == nil || len(project.Inactive)+len(project.Profiles) == 0 {
 		return p, nil
 	}
-	if version, err := p.Version(limited); err == nil && strings.HasPrefix(version, "podman-compose 1.0.") {
+	if version, err := p.Version(limited); err == nil && strings.HasPrefix(version, oldest) {
 		return p, &Problem{
 			Outcome: NoProvider, Message: version + " knows no profiles, and would start every service",
 			Hint: "install a newer one, or take the profiles out of the compose files",
@@ -136,7 +138,10 @@ func (o *Operator) locked(s Stack, err error) *Problem {
 			Hint: "wait until it is done, or look at it with ps",
 		}
 	case err != nil:
-		return &Problem{Outcome: Locked, Message: "whether another apply is running cannot be told", Details: lines(err)}
+		return &Problem{
+			Outcome: Locked, Message: "whether another apply is running cannot be told", Details: lines(err),
+			Hint: "the lock stands below $XDG_RUNTIME_DIR, which has to be the user's own folder",
+		}
 	}
 	return nil
 }

@@ -46,7 +46,7 @@ func TestPreflightRefuses(t *testing.T) {
 		{"no compose files", func(_ *world, s *config.Stack) { s.Compose = nil }, Usage, []string{"names no compose files", "stacks.web.compose"}},
 		{"compose file missing", func(w *world, _ *config.Stack) { _ = os.Remove(w.path("compose.yaml")) }, BadCompose, []string{"compose.yaml"}},
 		{"compose key misspelt", composeOf("services: {app: {imgae: x}}\n"), BadCompose, []string{"compose.yaml", "imgae"}},
-		{"env file missing", func(w *world, s *config.Stack) { s.EnvFiles = []config.File{{Path: w.path("no.env")}} }, BadCompose, []string{"env file", "no.env is missing"}},
+		{"env file missing", func(w *world, s *config.Stack) { s.EnvFiles = []config.File{{Path: w.path("no.env")}} }, BadEnv, []string{"env file", "no.env is missing"}},
 		{"env file of a service missing", composeOf("services: {app: {image: x, env_file: [no.env]}}\n"), BadEnv, []string{"env file of service app", "no.env is missing"}},
 		{"secret missing", func(w *world, s *config.Stack) { s.Secrets = []config.File{{Path: w.path("token")}} }, BadSecret, []string{"secret", "token is missing", "nothing was changed"}},
 		{"secret open to others", secret(0o644, config.File{}), BadSecret, []string{"its mode is 0644, want at most 0600", "chmod 0600"}},

@@ -3,6 +3,7 @@ package stack
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"stackpolicy/decide"
@@ -76,7 +77,7 @@ func (o *Operator) status(ctx context.Context, s Stack, doc *facts.Document, aud
 	}
 	u := unitIn(doc, s.Unit)
 	if u == nil {
-		st.set(Unknown, "the manager could not be asked: "+doc.Collectors["systemd"].Error)
+		st.set(Unknown, append([]string{"the manager could not be asked"}, strings.Split(doc.Collectors["systemd"].Error, "\n")...)...)
 		return st, nil
 	}
 	st.describe(*u)
@@ -105,28 +106,25 @@ func (st *Status) judge(u facts.Unit, l look) {
 	failed := u.Loaded != nil && u.Loaded.ActiveState == "failed"
 	switch running := running(u.Containers); {
 	case l.err != nil:
-		st.set(Unknown, l.err.Error())
+		st.set(Unknown, lines(l.err)...)
 	case u.Loaded == nil:
 		st.set(Unknown, "the manager does not tell of "+u.Name)
 	case running == 0 && !done(u):
-		st.set(Down, "")
+		st.set(Down)
 		st.Hint = "apply it: systemctl --user restart " + u.Name
 	case len(l.findings) > 0:
-		st.set(Degraded, "")
+		st.set(Degraded)
 		st.Hint = "see why: stackpolicy explain " + u.Name + " " + gate
 	case failed || st.LastStatus != 0:
-		st.set(UpButFailed, "")
+		st.set(UpButFailed)
 		st.Hint = "see why: journalctl --user -u " + u.Name + " -n 50; then: systemctl --user restart " + u.Name
 	default:
-		st.set(IsUp, "")
+		st.set(IsUp)
 	}
 }
 
-func (st *Status) set(o Outcome, problem string) {
-	st.outcome, st.State = o, o.Name
-	if problem != "" {
-		st.Problems = append(st.Problems, problem)
-	}
+func (st *Status) set(o Outcome, problems ...string) {
+	st.outcome, st.State, st.Problems = o, o.Name, append(st.Problems, problems...)
 }
 
 func running(containers []facts.Container) (n int) {

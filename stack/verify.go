@@ -22,6 +22,9 @@ const (
 	lastPause  = time.Second
 )
 
+// lastLook is for how long a look that was begun in time may go on.
+const lastLook = 10 * time.Second
+
 // Verify waits until the rules find nothing wrong with the stack for its settle
 // time, at most for timeout; 0 is the configuration's. A container that starts
 // again meanwhile begins the settle time anew, and one that ended for good is
@@ -40,25 +43,46 @@ func (o *Operator) verify(ctx context.Context, s Stack, timeout time.Duration) R
 		s.Verify.Settle = min(s.Verify.Settle, timeout/2)
 	}
 	expected, bad := o.expected(ctx, s)
-	if bad != nil {
+	switch {
+	case ctx.Err() != nil:
+		return o.interrupted(s, nil, 0)
+	case bad != nil:
 		return o.failed("verify", s, *bad)
 	}
-	w := newWatcher(o, s, expected)
-	begin := time.Now()
+	return o.watch(ctx, newWatcher(o, s, expected))
+}
+
+// watch looks until the stack is up, or not worth waiting for.
+func (o *Operator) watch(ctx context.Context, w *watcher) Report {
+	s, begin := w.stack, time.Now()
+	limited, cancel := context.WithTimeout(ctx, s.Verify.Timeout+lastLook)
+	defer cancel()
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		l := w.look(ctx)
+		l := w.look(limited)
 		waited := time.Since(begin)
 		switch {
 		case ctx.Err() != nil:
-			return o.report("verify", s, VerifyCut, fmt.Sprintf("told to stop after %s", round(waited)))
-		case l.stoodFor >= s.Verify.Settle:
-			return o.report("verify", s, Verified, fmt.Sprintf("%s up after %s", all(len(expected)), round(waited)))
+			return o.interrupted(s, l.before, waited)
+		case l.up && l.stoodFor >= s.Verify.Settle:
+			return o.report("verify", s, Verified, fmt.Sprintf("%s up after %s", all(len(w.services)), round(waited)))
 		case l.hopeless(), waited >= s.Verify.Timeout:
 			return o.notUp(ctx, s, l, waited)
 		}
 		o.Progress(l.waitingFor(waited, s.Verify.Timeout))
 		wait(ctx, min(pause, s.Verify.Timeout-waited))
 	}
+}
+
+// interrupted tells what was found wrong last: it may be what took so long.
+func (o *Operator) interrupted(s Stack, wrong []decide.Decision, waited time.Duration) Report {
+	message := fmt.Sprintf("told to stop after %s", round(waited))
+	if len(wrong) > 0 {
+		message += "; last not up: " + strings.Join(look{findings: wrong}.culprits(), ", ")
+	}
+	return o.failed("verify", s, Problem{
+		Outcome: VerifyCut, Message: message,
+		Hint: "if nobody stopped it, TimeoutStartSec= of " + s.Unit + " is shorter than verify takes",
+	})
 }
 
 // expected are the services of the compose files as they are now.
@@ -90,12 +114,15 @@ func (o *Operator) notUp(ctx context.Context, s Stack, l look, waited time.Durat
 		})
 	}
 	outcome, how := NotInTime, "not up"
+	if l.up {
+		l.findings, how = l.before, "not up for long enough"
+	}
 	if slices.ContainsFunc(l.findings, func(d decide.Decision) bool { return slices.Contains(failures, caseOf(d)) }) {
 		outcome, how = ServiceDown, "failed"
 	}
 	r := o.failed("verify", s, Problem{
 		Outcome: outcome,
-		Message: fmt.Sprintf("%s after %s: %s", how, round(waited), strings.Join(l.culprits(), ", ")),
+		Message: strings.TrimSuffix(fmt.Sprintf("%s after %s: %s", how, round(waited), strings.Join(l.culprits(), ", ")), ": "),
 		Hint:    "mend that and apply again: systemctl --user restart " + s.Unit,
 	})
 	r.Details = o.blame(ctx, l)

@@ -13,7 +13,8 @@ import (
 )
 
 // watcher asks the rules about a stack again and again, on a document that is
-// collected once and whose containers are looked at anew each time.
+// collected until it has the unit, and whose containers are looked at anew each
+// time.
 type watcher struct {
 	operator *Operator
 	stack    Stack
@@ -23,6 +24,7 @@ type watcher struct {
 	seen     map[string]facts.Container // as first seen up, by id
 	since    time.Time                  // when nothing was found wrong first; zero while something is
 	ended    map[string]int             // looks in a row at which a container had ended for good
+	wrong    []decide.Decision          // what was found wrong last
 }
 
 func newWatcher(o *Operator, s Stack, services []facts.Service) *watcher {
@@ -34,14 +36,16 @@ func newWatcher(o *Operator, s Stack, services []facts.Service) *watcher {
 // look is what was found at one time.
 type look struct {
 	findings []decide.Decision
-	err      error         // why the rules could not be asked, or could not tell
-	stoodFor time.Duration // how long nothing was wrong
-	gone     []string      // containers that ended for good
+	before   []decide.Decision // what was found wrong last, now or earlier
+	err      error             // why the rules could not be asked, or could not tell
+	up       bool              // nothing is wrong
+	stoodFor time.Duration     // how long it has been up
+	gone     []string          // containers that ended for good
 	doc      *facts.Document
 }
 
 func (w *watcher) look(ctx context.Context) look {
-	if w.doc == nil {
+	if !w.knowsUnit() {
 		w.doc = facts.Collect(ctx, w.env)
 	} else {
 		w.doc.Relist(ctx, w.env)
@@ -53,11 +57,23 @@ func (w *watcher) look(ctx context.Context) look {
 		w.since = time.Now()
 		w.remember()
 	}
-	if !w.since.IsZero() {
+	if l.up = !w.since.IsZero(); l.up {
 		l.stoodFor = time.Since(w.since)
 	}
-	l.gone, l.doc = w.endedForGood(l.findings), w.doc
+	if len(l.findings) > 0 {
+		w.wrong = l.findings
+	}
+	l.gone, l.doc, l.before = w.endedForGood(l.findings), w.doc, w.wrong
 	return l
+}
+
+// knowsUnit: not where the manager was too busy to answer, which passes.
+func (w *watcher) knowsUnit() bool {
+	if w.doc == nil {
+		return false
+	}
+	u := unitIn(w.doc, w.stack.Unit)
+	return u != nil && u.Loaded != nil
 }
 
 // judge asks the rules about this unit alone.
@@ -145,7 +161,7 @@ func (l look) culprits() []string {
 		if who == "" {
 			who = d.Subject
 		}
-		if who += " " + caseOf(d); !slices.Contains(names, who) {
+		if who = strings.TrimSpace(who + " " + caseOf(d)); !slices.Contains(names, who) {
 			names = append(names, who)
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -141,7 +142,7 @@ func condition(c stack.ServiceStatus, now time.Time) string {
 }
 
 func remarks(b *strings.Builder, s stack.Status, now time.Time) {
-	fmt.Fprintf(b, "  unit: %s is %s", s.Unit, report.Clean(s.ActiveState))
+	fmt.Fprintf(b, "  unit: %s is %s", s.Unit, report.Clean(cmp.Or(s.ActiveState, "in a state that could not be told")))
 	if s.Result != "" && s.Result != "success" {
 		fmt.Fprintf(b, " (%s)", report.Clean(s.Result))
 	}

@@ -44,14 +44,20 @@ func (a *app) verify() *cobra.Command {
 	cmd := a.verb(&cobra.Command{
 		Use:   "verify STACK",
 		Short: "Wait until a stack is up and stays up",
-		Long: `Asks the audit's rule (stack_running) again and again, until it has found nothing
-wrong for the settle time: every service of the compose files is there, runs,
-is healthy where it has a check, did not start again, and one-shots exited 0.
-Otherwise it says which service is not up and why, with its last lines.`,
+		Long: `Asks the audit's rule (stack_running) again and again, until it has found
+nothing wrong for the settle time: every service of the compose files is there,
+runs, is healthy where it has a check, did not start again, and one-shots exited
+0. Otherwise it says which service is not up and why, with its last lines.`,
 	}, true, func(ctx context.Context, o *stack.Operator, s stack.Stack) stack.Report {
 		return o.Verify(ctx, s, timeout)
 	})
-	cmd.Flags().DurationVar(&timeout, "timeout", 0, "how long to wait at most (default: the configuration's, else 1m0s)")
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		if cmd.Flags().Changed("timeout") && timeout <= 0 {
+			return fmt.Errorf("--timeout %s is no time to wait; give one such as 60s", timeout)
+		}
+		return nil
+	}
+	cmd.Flags().DurationVar(&timeout, "timeout", 0, "longest wait (default: verify.timeout in config.yaml)")
 	return cmd
 }
 
@@ -97,11 +103,12 @@ func tell(out io.Writer, r stack.Report) error {
 	if err == nil && journal.Connected(os.Stdout) {
 		return nil
 	}
-	_, writing := io.WriteString(out, describe(r))
-	if errors.Is(err, journal.ErrNoJournal) {
-		err = nil // the words are out; a journal is not everywhere
+	text := describe(r)
+	if err != nil && !errors.Is(err, journal.ErrNoJournal) {
+		text += "  " + report.Clean(err.Error()) + "\n" // no reason to fail a stack that is up
 	}
-	return errors.Join(writing, err)
+	_, err = io.WriteString(out, text)
+	return err
 }
 
 func describe(r stack.Report) string {

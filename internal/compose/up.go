@@ -24,6 +24,7 @@ type Up struct {
 	Environ  []string          // the whole environment, K=V: [Project].Environ
 	Unit     string            // for the label PODMAN_SYSTEMD_UNIT of every container; "" leaves it to the provider
 	Scope    []string          // put before the command; see [Scope]
+	NoPod    bool              // containers stand alone, and not in a pod: podman-compose since 1.1 makes one
 	Recreate bool              // also replace containers that exist; podman-compose stops all of them first
 	Grace    time.Duration     // from the first SIGTERM to SIGKILL; default 10 s
 	Output   func(line string) // called for each line, or nil
@@ -90,6 +91,9 @@ func (p Provider) run(ctx context.Context, cmd *exec.Cmd, grace time.Duration, o
 
 func (p Provider) command(u Up) *exec.Cmd {
 	args := []string{"-p", u.Project}
+	if u.NoPod {
+		args = append(args, "--in-pod=false")
+	}
 	for _, file := range u.Files {
 		args = append(args, "-f", file)
 	}

@@ -4,7 +4,10 @@
 #   podman auto-update restarts the unit that this label names and rolls back
 #   only if that restart fails (podman-auto-update(1)). podman-compose 1.3 names
 #   podman-compose@PROJECT.service, which often does not exist, and 1.0 names
-#   none. Without a unit that is loaded the update fails or does nothing.
+#   none. Without a unit that is loaded the update fails or does nothing. For a
+#   container in a pod podman asks the pod's infra container; where there is
+#   none, as in podman-compose's own pods, auto-update fails for every container
+#   of the user (measured with podman 5.4).
 # schemas:
 #   - input: schema.facts
 # custom:
@@ -51,9 +54,39 @@ finding contains {
 	case := fault(label.valid, label.load_state)
 }
 
+finding contains {
+	"subject": c.subject,
+	"effect": "block",
+	"severity": "page",
+	"message": sprintf("auto-updated container %s is in a pod without an infra container, so podman auto-update fails", [c.container]),
+	"evidence": {
+		"case": "pod-without-infra",
+		"container": c.container,
+		"expected": "no pod, or one with an infra container",
+		"found": c.pod,
+	},
+} if {
+	some c in updated
+	c.pod != ""
+	not c.pod in with_infra
+}
+
+# with_infra are the pods that have an infra container.
+with_infra contains container.pod if {
+	some unit in input.units
+	some container in unit.containers
+	container.infra
+}
+
+with_infra contains container.pod if {
+	some container in input.podman.unowned
+	container.infra
+}
+
 updated contains {
 	"subject": unit.name,
 	"container": container.name,
+	"pod": container.pod,
 	"labels": [container.unit_label | container.unit_label],
 } if {
 	some unit in input.units
@@ -65,6 +98,7 @@ updated contains {
 updated contains {
 	"subject": "host",
 	"container": container.name,
+	"pod": container.pod,
 	"labels": [container.unit_label | container.unit_label],
 } if {
 	some container in input.podman.unowned

@@ -45,6 +45,32 @@ test_missing if {
 	}}
 }
 
+test_pod_without_infra if {
+	in_pod := given.container("web_app", {"pod": "2ec4"})
+	findings := rule.finding with input as given.document([owned("web.service", [in_pod])])
+	findings == {{
+		"subject": "web.service",
+		"effect": "block",
+		"severity": "page",
+		"message": "auto-updated container web_app is in a pod without an infra container, so podman auto-update fails",
+		"evidence": {
+			"case": "pod-without-infra", "container": "web_app",
+			"expected": "no pod, or one with an infra container", "found": "2ec4",
+		},
+	}}
+}
+
+test_pod_with_infra[name] if {
+	in_pod := given.container("web_app", {"pod": "2ec4"})
+	infra := object.union(unlabelled, {"name": "2ec4-infra", "pod": "2ec4", "infra": true, "auto_update": ""})
+	some name, doc in {
+		"of the unit": given.document([owned("web.service", [in_pod, infra])]),
+		"of nobody": object.union(given.document([owned("web.service", [in_pod])]), {"podman": {"unowned": [infra]}}),
+	}
+	findings := rule.finding with input as doc
+	findings == set()
+}
+
 cases := {
 	"unowned, not auto-updated": {"doc": unowned([object.union(unlabelled, {"auto_update": ""})]), "want": set()},
 	"holds": {"doc": given.document([given.unit("web.service", {})]), "want": set()},

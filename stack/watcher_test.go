@@ -1,0 +1,72 @@
+package stack
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"unicode/utf8"
+
+	"stackpolicy/decide"
+)
+
+// A manager that was too busy at first is asked again; one that answered is
+// not.
+func TestWatcherAsksTheManagerAgain(t *testing.T) {
+	w := newWorld(t)
+	synctest.Test(t, func(t *testing.T) {
+		watcher := w.watching(w.web(nil), app, at(0, one("app", "running")))
+		answered := watcher.doc
+		if l := watcher.look(t.Context()); !l.up || watcher.doc != answered {
+			t.Errorf("up: %v (%v %v); the facts were collected anew: %v", l.up, l.findings, l.err, watcher.doc != answered)
+		}
+		answered.Units[0].Loaded = nil
+		if l := watcher.look(t.Context()); l.up || l.err == nil || watcher.doc == answered {
+			t.Errorf("up: %v, %v; the facts were collected anew: %v", l.up, l.err, watcher.doc != answered)
+		}
+	})
+}
+
+func TestCulprits(t *testing.T) {
+	finding := func(evidence map[string]any) decide.Decision {
+		return decide.Decision{Subject: "web.service", Evidence: evidence}
+	}
+	cases := map[string]struct {
+		findings []decide.Decision
+		want     string
+	}{
+		"none":               {nil, ""},
+		"by service":         {[]decide.Decision{finding(map[string]any{"service": "app", "container": "web_app_1", "case": "exited"})}, "app exited"},
+		"by container":       {[]decide.Decision{finding(map[string]any{"service": "", "container": "web_app_1", "case": "exited"})}, "web_app_1 exited"},
+		"by unit":            {[]decide.Decision{finding(nil)}, "web.service"},
+		"evidence of no use": {[]decide.Decision{finding(map[string]any{"service": 7, "case": []any{}})}, "web.service"},
+		"two replicas": {[]decide.Decision{
+			finding(map[string]any{"service": "app", "case": "exited"}), finding(map[string]any{"service": "app", "case": "exited"}),
+			finding(map[string]any{"service": "app", "case": "starting"}),
+		}, "app exited, app starting"},
+	}
+	for name, c := range cases {
+		if got := strings.Join(look{findings: c.findings}.culprits(), ", "); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// An answer that is none of a rule's stays apart from what a rule found.
+func TestSorted(t *testing.T) {
+	l := sorted([]decide.Decision{
+		{Effect: "allow"}, {Effect: "block", Severity: "page", Message: "down"}, {Effect: "heal", Severity: "ticket", Message: "to heal"},
+		{Effect: "block", Severity: "unknown", Message: "podman hangs"},
+	})
+	if len(l.findings) != 2 || l.err == nil || l.err.Error() != "podman hangs" {
+		t.Errorf("findings %+v, error %v", l.findings, l.err)
+	}
+}
+
+func TestCutLines(t *testing.T) {
+	for _, line := range []string{"", "short", strings.Repeat("x", shownOfLine), strings.Repeat("ä", shownOfLine), "x" + strings.Repeat("ä", shownOfLine)} {
+		got := cut(line)
+		if whole := len(line) <= shownOfLine; whole != (got == line) || !utf8.ValidString(got) || len(got) > shownOfLine+len("…") {
+			t.Errorf("%d bytes became %d: %.20q", len(line), len(got), got)
+		}
+	}
+}
