@@ -30,16 +30,16 @@ var (
 	Broken = Outcome{"internal-error", 1, "902923cc3c514f7b857a83ed705c82f2", priorityError, "the program itself failed"}
 	Usage  = Outcome{"usage", 2, "c60198b85658426f85e8e511d6a565f8", priorityError, "bad usage, configuration or policies"}
 
-	BadCompose  = Outcome{"compose-invalid", 10, "fcbb1584b7464884af796c75bfe18781", priorityError, "preflight: a compose file is missing or invalid"}
+	BadCompose  = Outcome{"compose-invalid", 10, "fcbb1584b7464884af796c75bfe18781", priorityError, "preflight, apply: a compose file is missing or invalid"}
 	BadEnv      = Outcome{"env-file", 11, "d99954ebc06c45bf9132b36b9c570d94", priorityError, "preflight: an env file is missing, or may not be read"}
 	BadSecret   = Outcome{"secret-file", 12, "1ce4f73d0832482094dced567a485ee3", priorityError, "preflight: a secret is missing, may not be read, or others may read it"}
 	BadLabel    = Outcome{"unit-label", 13, "438996ffe5ca4984a57e2102fc879314", priorityError, "preflight: an auto-updated service names another unit than its stack's"}
-	NoPodman    = Outcome{"podman-silent", 14, "0ca997a3ab2c477ba77df2ec081a437a", priorityError, "preflight: podman is missing or does not answer"}
+	NoPodman    = Outcome{"podman-silent", 14, "0ca997a3ab2c477ba77df2ec081a437a", priorityError, "preflight, apply: podman is missing or does not answer"}
 	NoRegistry  = Outcome{"registry-silent", 15, "5b74e3074f7c4620a310eb23a978ea82", priorityError, "preflight: a registry does not answer"}
 	Locked      = Outcome{"locked", 16, "e0581fcca7a84720b589438a6f70c087", priorityError, "preflight, apply: another apply of the stack is running"}
 	NoProvider  = Outcome{"provider-missing", 20, "fea7f5291c024f6b952504b07a2e6e0d", priorityError, "preflight, apply: no compose provider is installed"}
 	ApplyFailed = Outcome{"apply-failed", 21, "52362dcae65c4ec0b4bf4c3424071261", priorityError, "apply: the compose provider failed"}
-	ApplyCut    = Outcome{"apply-interrupted", 22, "3d000135a7c54d3ca695a1813b344dec", priorityError, "apply: it was told to stop in the middle"}
+	ApplyCut    = Outcome{"apply-interrupted", 22, "3d000135a7c54d3ca695a1813b344dec", priorityError, "preflight, apply: it was told to stop in the middle"}
 	ServiceDown = Outcome{"service-failed", 30, "17b74724077c4d339431032053bd1ffa", priorityError, "verify: a service ended, restarts, or is not healthy"}
 	NotInTime   = Outcome{"not-ready", 31, "9b2fab723971415196ad833e3bbfcc12", priorityError, "verify: a service was not up in time"}
 	CannotLook  = Outcome{"cannot-verify", 32, "f3ee7b405ca142cd99df49b0f31b0f68", priorityError, "verify: whether the services are up could not be told"}

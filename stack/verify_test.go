@@ -3,6 +3,7 @@ package stack
 import (
 	"context"
 	"errors"
+	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -189,6 +190,25 @@ func TestVerifyWithoutManager(t *testing.T) {
 	w.Env.Config = config.Config{Stacks: map[string]config.Stack{"web": w.web(nil).Stack}}
 	for _, limit := range []time.Duration{time.Nanosecond, 300 * time.Millisecond} {
 		want(t, w.Verify(t.Context(), w.web(nil), limit), CannotLook, "reach the user manager")
+	}
+}
+
+// A manager that takes a call and never answers holds verify up for no longer
+// than any last look.
+func TestVerifyWhereTheManagerHangs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	bus, err := net.Listen("unix", w.path("bus"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bus.Close()
+	w.Env.BusAddress = "unix:path=" + w.path("bus")
+	w.Env.Config = config.Config{Stacks: map[string]config.Stack{"web": w.web(nil).Stack}}
+	begin := time.Now()
+	want(t, w.Verify(t.Context(), w.web(nil), time.Second), CannotLook)
+	if took := time.Since(begin); took < time.Second || took > lastLook+5*time.Second {
+		t.Errorf("it took %v", took)
 	}
 }
 

@@ -60,7 +60,7 @@ A stack's unit calls preflight, apply and verify in that order, so that
   [Service]
   Type=oneshot
   RemainAfterExit=yes
-  TimeoutStartSec=180
+  TimeoutStartSec=8min
   ExecStartPre=stackctl preflight web
   ExecStart=stackctl apply web
   ExecStartPost=stackctl verify web --timeout=60s

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -25,7 +26,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup:               offline,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"status": status, "columns": columns},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"status": status, "narrow": narrow},
 	})
 }
 
@@ -70,13 +71,13 @@ func status(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// columns N FILE wants no line to be longer.
-func columns(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 || args[0] != "80" {
-		ts.Fatalf("usage: columns 80 FILE")
+// narrow FILE wants no line to be longer than 80 columns.
+func narrow(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: narrow FILE")
 	}
-	for _, line := range strings.Split(ts.ReadFile(args[1]), "\n") {
-		if n := len([]rune(line)); n > 80 {
+	for _, line := range strings.Split(ts.ReadFile(args[0]), "\n") {
+		if n := utf8.RuneCountInString(line); n > 80 {
 			ts.Fatalf("%d columns: %s", n, line)
 		}
 	}
