@@ -55,11 +55,17 @@ func (o *Operator) up(ctx context.Context, s Stack, project *compose.Project, pr
 		o.Output("stackctl: containers are made anew: " + why)
 	}
 	said := &complaints{to: o.Output}
-	err = provider.Up(ctx, compose.Up{
+	up := compose.Up{
 		Project: project.Name, Files: s.Compose, Profiles: project.Profiles, Environ: project.Environ,
-		Unit: s.Unit, Scope: o.scope(s), NoPod: noPod(ctx, provider, project),
-		Recreate: recreate, Output: said.line,
-	})
+		Unit: s.Unit, Scope: o.scope(s), NoPod: noPod(ctx, provider, project), Recreate: recreate, Output: said.line,
+	}
+	err = provider.Up(ctx, up)
+	if errors.Is(err, compose.ErrNotStarted) && !recreate {
+		// As after a manager was killed: the container keeps a network that is gone.
+		o.Output("stackctl: containers are made anew: " + err.Error())
+		up.Recreate = true
+		err = provider.Up(ctx, up)
+	}
 	if err == nil {
 		err = o.settle(ctx, s, project, said)
 	}

@@ -239,3 +239,19 @@ func TestApplyKeepsAutoUpdatedContainersOutOfPods(t *testing.T) {
 		}
 	}
 }
+
+// A container that cannot be started again is made anew, once.
+func TestApplyMakesAnewWhatDoesNotStart(t *testing.T) {
+	const stuck = "#!/bin/sh\necho \"$*\" >>$(dirname $0)/calls\n" +
+		"case $* in *--force-recreate*) exit 0 ;; esac\necho 'Error: unable to start container \"34\": netavark: setns' >&2\n"
+	w := newWorld(t)
+	s := w.web(nil)
+	want(t, w.Apply(t.Context(), s), Applied)
+	w.write("up", stuck, 0o755)
+	want(t, w.Apply(t.Context(), s), Applied)
+	if calls := w.calls(); len(calls) != 2 || !strings.Contains(calls[1], "--force-recreate") {
+		t.Errorf("called %q", calls)
+	}
+	w.write("up", strings.ReplaceAll(stuck, "exit 0", "echo still"), 0o755)
+	want(t, w.Apply(t.Context(), s), ApplyFailed, "did not start", "netavark: setns")
+}

@@ -16,6 +16,7 @@ type failures struct {
 	said    string // the last line by which podman failed
 	started string // 1.0.3 runs this command, and has not said how it ended
 	certain string // the first line that leaves no doubt
+	doomed  func() // called when there is one
 }
 
 var (
@@ -53,5 +54,6 @@ func because(line, said string) string {
 func (f *failures) mark(line string) {
 	if f.certain == "" {
 		f.certain = line
+		f.doomed()
 	}
 }

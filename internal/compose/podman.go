@@ -27,7 +27,7 @@ func (p Podman) do(ctx context.Context, environ []string, output func(line strin
 	if ctx.Err() != nil {
 		return fmt.Errorf("podman %s: not begun: %w", args[0], context.Cause(ctx))
 	}
-	said := &lines{each: output}
+	said := &lines{each: output, failed: failures{doomed: func() {}}}
 	err := Provider(p).run(ctx, Provider(p).toRun(args, "", environ, ""), 0, said)
 	if err != nil {
 		return fmt.Errorf("podman %s: %w: %q", args[0], err, said.last)

@@ -3,6 +3,7 @@ package compose
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -48,18 +49,29 @@ func (p Provider) Up(ctx context.Context, u Up) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s up: not begun: %w", p, context.Cause(ctx))
 	}
+	limited, cut := context.WithCancelCause(ctx)
+	defer cut(nil)
 	output := &lines{each: u.Output}
-	err := p.run(ctx, p.command(u), u.Grace, output)
+	output.failed.doomed = func() { time.AfterFunc(doomedLimit, func() { cut(ErrNotStarted) }) }
+	err := p.run(limited, p.command(u), u.Grace, output)
 	switch refused := output.failed.certain; {
+	case refused != "" && ctx.Err() == nil:
+		return fmt.Errorf("%s up: %w: %q", p, ErrNotStarted, refused)
 	case err != nil && output.last != "":
 		return fmt.Errorf("%s up: %w: %q", p, err, output.last)
 	case err != nil:
 		return fmt.Errorf("%s up: %w", p, err)
-	case refused != "":
-		return fmt.Errorf("%s up: exit status 0, and yet a container did not start: %q", p, refused)
 	}
 	return nil
 }
+
+// ErrNotStarted says that podman could not start a container, whatever the
+// provider's exit status. Made anew, it may start.
+var ErrNotStarted = errors.New("a container did not start")
+
+// doomedLimit is how long a provider may go on after that: podman-compose 1.3
+// waits for a dependency that did not start without an end.
+const doomedLimit = 15 * time.Second
 
 // run runs a command to its end, or to the context's and a grace.
 func (p Provider) run(ctx context.Context, cmd *exec.Cmd, grace time.Duration, output *lines) error {

@@ -82,8 +82,8 @@ func TestUpFails(t *testing.T) {
 		"says nothing":    {`exit 3`, []string{"up: exit status 3"}},
 		"escapes":         {`printf '\033[2J\n'; exit 1`, []string{`"\x1b[2J"`}},
 		"killed":          {`kill -9 $$`, []string{"signal: killed"}},
-		"no start in 1.0": {`echo 'podman start t_a_1'; echo 'exit code: 125'`, []string{"exit status 0", "podman start t_a_1: exit code: 125"}},
-		"no start in 1.3": {`echo 'Error: unable to start container "34": address in use' >&2`, []string{"exit status 0", "address in use"}},
+		"no start in 1.0": {`echo 'podman start t_a_1'; echo 'exit code: 125'`, []string{"a container did not start", "podman start t_a_1: exit code: 125"}},
+		"no start in 1.3": {`echo 'Error: unable to start container "34": address in use' >&2`, []string{"a container did not start", "address in use"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -261,4 +261,16 @@ func waitGone(t *testing.T, dir, name string) {
 		}
 	}
 	t.Errorf("process %d still runs", pid)
+}
+
+// That a provider is doomed is told once: it is not waited for for ever.
+func TestDoomedIsToldOnce(t *testing.T) {
+	told := 0
+	f := failures{doomed: func() { told++ }}
+	for range 2 {
+		f.read(`Error: unable to start container "34": address in use`)
+	}
+	if told != 1 || f.certain == "" {
+		t.Errorf("told %d times, certain %q", told, f.certain)
+	}
 }
