@@ -1,0 +1,146 @@
+// Command looks measures what one look of stackctl's verify costs, side by side
+// with the `podman ps --all --format json` that one would use in a loop instead:
+//
+//	looks UNIT BOUND
+//
+// Both are taken in turn, in one run. It prints the medians of the time that
+// passed and of the processor time, the children's included, and exits with 1
+// when verify's is more than BOUND times the other's. Where podman's socket
+// answers, the processor time of its service is in neither.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"syscall"
+	"time"
+
+	"stackpolicy/config"
+	"stackpolicy/decide"
+	"stackpolicy/facts"
+	"stackpolicy/internal/podman"
+	"stackpolicy/policies"
+)
+
+const (
+	rounds = 15
+	limit  = time.Minute
+	gate   = "stack_running" // the invariant that verify asks
+)
+
+func main() {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "looks:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	if len(args) != 2 {
+		return errors.New("usage: looks UNIT BOUND")
+	}
+	bound, err := strconv.ParseFloat(args[1], 64)
+	if err != nil {
+		return fmt.Errorf("bound: %w", err)
+	}
+	look, err := verifier(ctx, args[0])
+	if err != nil {
+		return err
+	}
+	looks, lists, err := race(look, func() error {
+		return exec.CommandContext(ctx, "podman", "ps", "--all", "--format", "json").Run()
+	})
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		compare("time", bound, looks, lists, func(c cost) time.Duration { return c.elapsed }),
+		compare("processor", bound, looks, lists, func(c cost) time.Duration { return c.processor }),
+	)
+}
+
+// verifier returns what verify does at every look but the first: list the
+// containers again, and ask the rule about the one unit.
+func verifier(ctx context.Context, unit string) (func() error, error) {
+	env, err := facts.OfProcess(config.Config{})
+	if err != nil {
+		return nil, err
+	}
+	rules, err := decide.Load(ctx, policies.FS, decide.Options{Trusted: true})
+	if err != nil {
+		return nil, err
+	}
+	rules = rules.Only(gate)
+	env.Podman = podman.Of(env.RuntimeDir).Watch()
+	doc := facts.Collect(ctx, env)
+	doc.Units = slices.DeleteFunc(doc.Units, func(u facts.Unit) bool { return u.Name != unit })
+	return func() error {
+		doc.Relist(ctx, env)
+		if len(doc.Units) != 1 || len(doc.Units[0].Containers) == 0 {
+			return fmt.Errorf("%s has no containers", unit)
+		}
+		_, err := rules.Decide(ctx, doc)
+		return err
+	}, nil
+}
+
+// cost is what one look takes.
+type cost struct{ elapsed, processor time.Duration }
+
+// race takes both in turn. Each has one more turn before, which is not counted.
+func race(a, b func() error) (as, bs []cost, err error) {
+	for round := range rounds + 1 {
+		ofA, errA := measure(a)
+		ofB, errB := measure(b)
+		if err := errors.Join(errA, errB); err != nil {
+			return nil, nil, err
+		}
+		if round > 0 {
+			as, bs = append(as, ofA), append(bs, ofB)
+		}
+	}
+	return as, bs, nil
+}
+
+func measure(do func() error) (cost, error) {
+	before, start := processor(), time.Now()
+	err := do()
+	return cost{time.Since(start), processor() - before}, err
+}
+
+// processor is the time that this process and its ended children have computed.
+func processor() (total time.Duration) {
+	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
+		var used syscall.Rusage
+		if syscall.Getrusage(who, &used) == nil {
+			total += time.Duration(used.Utime.Nano() + used.Stime.Nano())
+		}
+	}
+	return total
+}
+
+func compare(what string, bound float64, looks, lists []cost, of func(cost) time.Duration) error {
+	look, list := median(looks, of), median(lists, of)
+	ratio := float64(look) / float64(list)
+	fmt.Printf("%s: look %v, podman ps %v, ratio %.2f\n", what, look, list, ratio)
+	if ratio > bound {
+		return fmt.Errorf("%s: %.2f is above %.2f", what, ratio, bound)
+	}
+	return nil
+}
+
+func median(costs []cost, of func(cost) time.Duration) time.Duration {
+	values := []time.Duration{}
+	for _, c := range costs {
+		values = append(values, of(c))
+	}
+	slices.Sort(values)
+	return values[len(values)/2]
+}

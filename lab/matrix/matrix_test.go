@@ -1,0 +1,78 @@
+// Package matrix holds the validation matrix: what can go wrong with stacks of
+// containers, each case induced on a real machine and required to be noticed,
+// stopped or undone. A scenario is a transcript in testdata, run on a machine
+// of its own of each Debian release; it tells what it induces, what it runs and
+// what must come of it.
+//
+// config is what the machines' user declares to Home Manager, as it stands in
+// ~/.config: three stacks and how they are verified. Beside what testscript
+// knows by itself, a transcript may say
+//
+//	user CMD…, root CMD…        run a command in the machine; ! wants it to fail
+//	status N CMD…               want this exit status
+//	until SECONDS CMD…          run it as the user until it succeeds
+//	audit N [FINDING…]          want this exit status of stackpolicy eval, and
+//	                            exactly these findings (invariant, subject,
+//	                            severity, case)
+//	declare PATH [FILE]         change what the user declares
+//	activate, relink [FORCED…]  have Home Manager link it, with or without a reload
+//	write PATH FILE             write a file of the transcript into the machine
+//	image NAME VERSION [CMD…]   make an image that serves its version
+//	registry, reboot            start the registry; cut the power and boot
+//
+// go run ./lab/matrix/run runs them all and shows a table.
+package matrix
+
+import (
+	"os/exec"
+	"path"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"stackpolicy/lab/debian"
+	"stackpolicy/lab/machine"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"user": user, "root": root, "until": until})
+}
+
+// TestMatrix runs every scenario on every release; -parallel bounds how many
+// machines there are at once.
+func TestMatrix(t *testing.T) {
+	programs := build(t)
+	for _, suite := range []string{debian.Trixie, debian.Bookworm} {
+		t.Run(suite, func(t *testing.T) {
+			if err := machine.Available(machine.Options{Suite: suite}); err != nil {
+				t.Skip("no machine can be booted here: ", err)
+			}
+			deadline, _ := t.Deadline()
+			testscript.Run(t, testscript.Params{
+				Dir:                "testdata",
+				Deadline:           deadline,
+				RequireUniqueNames: true,
+				Setup:              func(e *testscript.Env) error { return raise(e, suite, programs) },
+				Condition:          isSuite(suite),
+				Cmds:               commands,
+			})
+		})
+	}
+}
+
+// build builds the programs under test, to run whatever libraries a machine has.
+func build(t *testing.T) (programs []string) {
+	t.Helper()
+	dir := t.TempDir()
+	for _, source := range []string{"cmd/stackpolicy", "cmd/stackctl", "lab/matrix/looks"} {
+		program := filepath.Join(dir, path.Base(source))
+		cmd := exec.CommandContext(t.Context(), "go", "build", "-o", program, "stackpolicy/"+source)
+		cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("build %s: %v\n%s", source, err, out)
+		}
+		programs = append(programs, program)
+	}
+	return programs
+}

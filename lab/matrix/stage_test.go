@@ -1,0 +1,151 @@
+package matrix
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"stackpolicy/lab/generation"
+	"stackpolicy/lab/machine"
+	"stackpolicy/units"
+)
+
+// raiseLimit bounds everything up to a scenario's first line.
+const raiseLimit = 2 * time.Minute
+
+// stage is the machine of one scenario, and what its user declares there.
+type stage struct {
+	*machine.Machine
+	declared map[string]string // text by path below ~/.config
+}
+
+// stageKey is where a transcript's commands find their stage.
+type stageKey struct{}
+
+func of(ts *testscript.TestScript) *stage { return ts.Value(stageKey{}).(*stage) }
+
+// raise boots a scenario's machine, installs the programs and what is declared,
+// and starts the audit's timer. No stack runs yet.
+func raise(e *testscript.Env, suite string, programs []string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), raiseLimit)
+	defer cancel()
+	m, err := machine.Boot(ctx, machine.Options{Suite: suite})
+	if err != nil {
+		return err
+	}
+	t := e.T().(testing.TB)
+	e.Defer(func() {
+		if t.Failed() {
+			t.Log(m.State(context.Background(), "web.service", "shop.service", "feed.service"))
+		}
+		if err := m.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	s := &stage{Machine: m, declared: map[string]string{}}
+	e.Values[stageKey{}] = s
+	e.Vars = append(e.Vars, m.Environ()...)
+	return s.furnish(ctx, programs)
+}
+
+func (s *stage) furnish(ctx context.Context, programs []string) error {
+	for _, program := range programs {
+		if _, err := s.Install(program); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{"localhost/app:1", "localhost/db:1"} {
+		if err := s.image(ctx, name, "1"); err != nil {
+			return err
+		}
+	}
+	if err := s.Write(machine.Home+"/.secrets/web-token", "s3cret\n"); err != nil {
+		return err
+	}
+	if err := s.declareAll(); err != nil {
+		return err
+	}
+	if err := s.relink(); err != nil {
+		return err
+	}
+	return s.run(ctx, "sh", "-c", `set -e
+chmod 0600 .secrets/web-token
+mkdir -p .local/bin
+ln -s `+machine.BinDir+`/stackpolicy .local/bin/
+systemctl --user daemon-reload
+systemctl --user start podman.socket stackpolicy-audit.timer`)
+}
+
+func (s *stage) run(ctx context.Context, argv ...string) error {
+	if out, err := s.Command(ctx, argv...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", argv[0], err, out)
+	}
+	return nil
+}
+
+// image makes an image whose containers serve its version over HTTP, unless they
+// are to run something else.
+func (s *stage) image(ctx context.Context, name, version string, command ...string) error {
+	if len(command) == 0 {
+		command = []string{"httpd", "-f", "-p", "8080", "-h", "/www"}
+	}
+	return s.Image(ctx, machine.Image{
+		Name: name, Command: command, Files: map[string]string{"/www/version": version + "\n"},
+	})
+}
+
+// declareAll declares what is in the folder config, and the units of the audit.
+func (s *stage) declareAll() error {
+	for prefix, files := range map[string]fs.FS{"": os.DirFS("config"), "systemd/user": units.FS} {
+		err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || path.Ext(name) == ".go" {
+				return err
+			}
+			text, err := fs.ReadFile(files, name)
+			s.declared[path.Join(prefix, name)] = string(text)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("read what is declared: %w", err)
+		}
+	}
+	return nil
+}
+
+// relink is what home-manager switch does to the home: what is declared is built,
+// and linked into place. The manager is not told.
+func (s *stage) relink(force ...string) error {
+	g := generation.Generation{Files: map[string]string{}, Links: map[string]string{}}
+	for name, text := range s.declared {
+		name = path.Join(".config", name)
+		g.Files[name] = text
+		for _, target := range wantedBy(text) {
+			g.Links[path.Join(path.Dir(name), target+".wants", path.Base(name))] = "../" + path.Base(name)
+		}
+	}
+	return s.Inside(func() error {
+		built, err := g.Build(machine.StoreDir)
+		if err != nil {
+			return err
+		}
+		return built.Activate(machine.Home, generation.Activation{UID: machine.UID, GID: machine.GID, Force: force})
+	})
+}
+
+// wantedBy reads the targets of an [Install] section, as Home Manager is told
+// them.
+func wantedBy(unit string) (targets []string) {
+	for line := range strings.Lines(unit) {
+		if value, found := strings.CutPrefix(strings.TrimSpace(line), "WantedBy="); found {
+			targets = append(targets, strings.Fields(value)...)
+		}
+	}
+	return targets
+}
