@@ -18,13 +18,15 @@ import (
 var floors = [][]string{
 	{"internal/systemd/wire"},
 	{"internal/unitfile", "internal/systemd", "internal/podman", "internal/homemanager", "internal/compose",
-		"internal/journal", "internal/lock", "policies", "schemas", "units"},
+		"internal/journal", "internal/lock", "internal/atomicfile", "policies", "schemas", "units"},
 	{"config", "applied"},
 	{"facts"},
+	{"history"},
 	{"decide"},
 	{"enforce", "stack"},
 	{"audit"},
-	{"report"},
+	{"report", "alerts"},
+	{"report/page"},
 	{"cmd/internal/cli"},
 	{"cmd/stackpolicy", "cmd/stackctl"},
 }
@@ -36,6 +38,7 @@ var wards = map[string][]string{
 	"os/exec":                       {"internal/podman", "internal/compose"},
 	"github.com/compose-spec/":      {"internal/compose"},
 	"github.com/coreos/go-systemd/": {"internal/journal"},
+	"modernc.org/":                  {"history"},
 	"stackpolicy/lab/":              {},
 }
 

@@ -11,10 +11,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
+
+	"stackpolicy/internal/atomicfile"
 )
 
 // Schema names the version of a record's shape.
@@ -117,7 +118,7 @@ func decode(content []byte, stack string) (Record, error) {
 
 // Write replaces the record of r's stack. A crash leaves the old one or the
 // new one, never a part.
-func Write(stateHome string, r Record) (err error) {
+func Write(stateHome string, r Record) error {
 	r.Schema = Schema
 	content, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
@@ -126,32 +127,12 @@ func Write(stateHome string, r Record) (err error) {
 	if err := os.MkdirAll(Folder(stateHome), 0o700); err != nil {
 		return fmt.Errorf("write what was applied: %w", err)
 	}
-	if err := replace(Path(stateHome, r.Stack), append(content, '\n')); err != nil {
+	err = atomicfile.Write(Path(stateHome, r.Stack), 0o600, func(w io.Writer) error {
+		_, err := w.Write(append(content, '\n'))
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("write what was applied: %w", err)
-	}
-	return nil
-}
-
-// replace writes beside the file, syncs, and renames (rename(2) is atomic).
-func replace(path string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, remove(f.Name()))
-	}
-	return nil
-}
-
-func remove(name string) error {
-	if err := os.Remove(name); !errors.Is(err, fs.ErrNotExist) {
-		return err
 	}
 	return nil
 }

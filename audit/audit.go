@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"stackpolicy/config"
 	"stackpolicy/decide"
@@ -26,11 +27,15 @@ type Audit struct {
 	Units []string
 	// Manager acts; nil observes.
 	Manager enforce.Manager
+	// Store remembers what was found and done; nil remembers nothing, and then
+	// nothing is done either.
+	Store Store
 }
 
 // Run does the audit. An error means that there is nothing to report: a unit
 // that is not known, or a policy evaluation that could not even begin.
 func (a Audit) Run(ctx context.Context) (*Report, error) {
+	begin := time.Now()
 	first, err := a.observe(ctx)
 	if err != nil {
 		return nil, err
@@ -48,6 +53,7 @@ func (a Audit) Run(ctx context.Context) (*Report, error) {
 	}
 	setOutcomes(r)
 	r.ExitCode = ExitCode(r.Gaps, r.Decisions)
+	a.remember(ctx, r, time.Since(begin))
 	return r, nil
 }
 
@@ -75,6 +81,7 @@ func (a Audit) report(o enforce.Observation, units []string) *Report {
 		Schema: ReportSchema, CollectedAt: o.Document.CollectedAt, Mode: mode,
 		Policy: Policy{Digest: a.Policies.Digest(), Invariants: []string{}},
 		Gaps:   gaps(o), Decisions: about(o.Result.Decisions, units), Actions: []enforce.Action{},
+		last: o.Document,
 	}
 	for _, i := range a.Policies.Invariants() {
 		r.Policy.Invariants = append(r.Policy.Invariants, i.ID)
@@ -83,7 +90,11 @@ func (a Audit) report(o enforce.Observation, units []string) *Report {
 }
 
 func (a Audit) enforcer() enforce.Enforcer {
-	return enforce.Enforcer{Manager: a.Manager, Settings: a.Policies.Settings(), Observe: a.observe}
+	e := enforce.Enforcer{Manager: a.Manager, Settings: a.Policies.Settings(), Observe: a.observe}
+	if a.Store != nil {
+		e.Ledger = a.Store
+	}
+	return e
 }
 
 // enforce acts, looks again, and adds to the report what only then came up.
@@ -91,14 +102,17 @@ func (a Audit) enforcer() enforce.Enforcer {
 func (a Audit) enforce(ctx context.Context, r *Report, first enforce.Observation, units []string) {
 	r.Actions = a.enforcer().Run(ctx, r.Actions, first)
 	if !slices.ContainsFunc(r.Actions, func(x enforce.Action) bool { return x.Status != enforce.Refused }) {
-		return // nothing was touched
+		a.trip(ctx, r, first.Result) // nothing was touched
+		return
 	}
 	after, err := a.observe(ctx)
 	if err != nil {
 		r.Gaps = append(r.Gaps, Gap{"audit", "could not look again after acting: " + err.Error()})
 		return
 	}
-	r.after = about(after.Result.Decisions, units)
+	r.after, r.last = about(after.Result.Decisions, units), after.Document
+	a.verified(ctx, r, after)
+	a.trip(ctx, r, after.Result)
 	r.Gaps = mergeGaps(r.Gaps, gaps(after))
 	// Dependents count too: a finding on any unit that was not there before.
 	for _, d := range after.Result.Decisions {

@@ -184,7 +184,7 @@ func TestNothingToDoTouchesNothing(t *testing.T) {
 	for _, name := range []string{"good", "page", "gap"} {
 		m, looks := &manager{}, 0
 		doc := recorded(t, name)
-		a := Audit{Policies: builtin(t), Manager: m, Collect: func(context.Context) *facts.Document { looks++; return doc }}
+		a := Audit{Policies: builtin(t), Manager: m, Store: &memory{}, Collect: func(context.Context) *facts.Document { looks++; return doc }}
 		if _, err := a.Run(t.Context()); err != nil || len(m.calls) > 0 || looks != 1 {
 			t.Errorf("%s: %v, calls %v, %d looks", name, err, m.calls, looks)
 		}
@@ -253,7 +253,7 @@ func TestNoSecondLookIsNoHeal(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		m := &manager{does: cancel}
 		doc := recorded(t, "stale")
-		r, err := Audit{Policies: p, Manager: m, Collect: func(context.Context) *facts.Document { return doc }}.Run(ctx)
+		r, err := Audit{Policies: p, Manager: m, Store: &memory{}, Collect: func(context.Context) *facts.Document { return doc }}.Run(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}

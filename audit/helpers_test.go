@@ -11,9 +11,11 @@ import (
 	"testing"
 	"testing/fstest"
 	"testing/synctest"
+	"time"
 
 	"stackpolicy/decide"
 	"stackpolicy/facts"
+	"stackpolicy/history"
 	"stackpolicy/policies"
 )
 
@@ -93,6 +95,44 @@ func (m *manager) ResetFailed(_ context.Context, unit string) error {
 
 func (m *manager) Restart(_ context.Context, unit string) error { return m.did("restart " + unit) }
 
+// memory is a store that writes down what it is told.
+type memory struct {
+	told   []string
+	record history.Audit
+	heals  map[string]facts.History
+	err    error
+}
+
+func (m *memory) Recall(context.Context, time.Time) (facts.Memory, error) {
+	return facts.Memory{Subjects: m.heals}, m.err
+}
+
+func (m *memory) Intend(_ context.Context, a history.Action, _ *facts.Document) (int64, error) {
+	return int64(len(m.told) + 1), m.tell("intend %s %s", a.Action, a.Subject)
+}
+
+func (m *memory) Conclude(_ context.Context, id int64, status, _ string, _ int64) error {
+	return m.tell("conclude %d %s", id, status)
+}
+
+func (m *memory) Verified(_ context.Context, id int64, healed bool, _ *facts.Document) error {
+	return m.tell("verified %d %v", id, healed)
+}
+
+func (m *memory) OpenBreaker(_ context.Context, subject, reason string, at, until time.Time) error {
+	return m.tell("breaker %s for %s: %s", subject, until.Sub(at), reason)
+}
+
+func (m *memory) Record(_ context.Context, a history.Audit) (history.Changes, error) {
+	m.record = a
+	return history.Changes{}, m.tell("record %d", a.ExitCode)
+}
+
+func (m *memory) tell(format string, args ...any) error {
+	m.told = append(m.told, fmt.Sprintf(format, args...))
+	return m.err
+}
+
 // enforced audits a system that looks like before until the manager has acted,
 // and like after from then on. Time is not real.
 func enforced(t *testing.T, p *decide.Policies, m *manager, before, after *facts.Document, units ...string) *Report {
@@ -101,7 +141,7 @@ func enforced(t *testing.T, p *decide.Policies, m *manager, before, after *facts
 	synctest.Test(t, func(t *testing.T) {
 		now := before
 		m.does = func() { now = after }
-		a := Audit{Policies: p, Manager: m, Units: units, Collect: func(context.Context) *facts.Document { return now }}
+		a := Audit{Policies: p, Manager: m, Store: &memory{}, Units: units, Collect: func(context.Context) *facts.Document { return now }}
 		var err error
 		if r, err = a.Run(t.Context()); err != nil {
 			t.Fatal(err)

@@ -8,6 +8,8 @@ import (
 
 	"stackpolicy/decide"
 	"stackpolicy/enforce"
+	"stackpolicy/facts"
+	"stackpolicy/history"
 )
 
 // ReportSchema names the version of the report's shape.
@@ -40,7 +42,11 @@ type Report struct {
 	Decisions   []decide.Decision `json:"decisions" jsonschema:"every invariant on every subject, as decided on the facts as first collected, allows included"`
 	Actions     []enforce.Action  `json:"actions"`
 
+	// Changes is what this audit changed in the memory; empty without one.
+	Changes history.Changes `json:"-"`
+
 	after []decide.Decision // decided again after acting; nil when nothing was done, or it could not be
+	last  *facts.Document   // as last collected
 }
 
 // Policy is what the report was decided by.
@@ -90,11 +96,11 @@ func mergeGaps(a, b []Gap) []Gap {
 }
 
 // setOutcomes says of every heal what became of it. Healed is only what was
-// decided again and is now in order.
+// decided again and is now in order. A waived one has no outcome.
 func setOutcomes(r *Report) {
 	for i := range r.Decisions {
 		d := &r.Decisions[i]
-		if d.Effect != "heal" {
+		if d.Effect != "heal" || d.Waiver != nil {
 			continue
 		}
 		d.Outcome = OutcomePlanned // one that came up after acting waits for the next audit
@@ -127,7 +133,7 @@ func stillFound(after []decide.Decision, d decide.Decision) bool {
 }
 
 // ExitCode is the status of gaps and decisions together: critical before
-// unknown before warning.
+// unknown before warning. What is waived does not count.
 func ExitCode(gaps []Gap, decisions []decide.Decision) int {
 	code := ExitOK
 	if len(gaps) > 0 {
@@ -141,7 +147,7 @@ func ExitCode(gaps []Gap, decisions []decide.Decision) int {
 
 func statusOf(d decide.Decision) int {
 	switch {
-	case d.Effect == "allow" || d.Outcome == OutcomeHealed:
+	case d.Effect == "allow" || d.Outcome == OutcomeHealed || d.Waiver != nil:
 		return ExitOK
 	case d.Outcome == OutcomeHealFailed:
 		return ExitCritical

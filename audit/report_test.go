@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stackpolicy/decide"
+	"stackpolicy/enforce"
 )
 
 func TestMergeGaps(t *testing.T) {
@@ -23,6 +24,10 @@ func TestExitCode(t *testing.T) {
 	unknown := decide.Decision{Effect: "block", Severity: "unknown"}
 	heal := func(severity, outcome string) decide.Decision {
 		return decide.Decision{Effect: "heal", Severity: severity, Outcome: outcome}
+	}
+	waived := func(d decide.Decision) decide.Decision {
+		d.Waiver = &decide.Waiver{Reason: "known", Owner: "ada"}
+		return d
 	}
 	gaps := []Gap{{"podman", "silent"}}
 	cases := map[string]struct {
@@ -46,6 +51,9 @@ func TestExitCode(t *testing.T) {
 		"a healed one":                {nil, []decide.Decision{heal("page", OutcomeHealed)}, ExitOK},
 		"a healed one and a ticket":   {nil, []decide.Decision{heal("page", OutcomeHealed), ticket}, ExitWarning},
 		"a severity never heard of":   {nil, []decide.Decision{{Effect: "block", Severity: "?"}}, ExitWarning},
+		"waived":                      {nil, []decide.Decision{waived(page), waived(heal("page", ""))}, ExitOK},
+		"waived, and a ticket":        {nil, []decide.Decision{waived(page), ticket}, ExitWarning},
+		"waived, and a gap":           {gaps, []decide.Decision{waived(page)}, ExitUnknown},
 		"nothing at all, no decision": {nil, nil, ExitOK},
 	}
 	for name, c := range cases {
@@ -61,5 +69,18 @@ func TestReportHasEveryKeyOfTheContract(t *testing.T) {
 	_, got := encoded(t, observed(t, builtin(t), recorded(t, "good")))
 	if d := cmp.Diff([]string{"actions", "collected_at", "decisions", "exit_code", "gaps", "mode", "policy", "schema"}, got); d != "" {
 		t.Errorf("-want +got\n%s", d)
+	}
+}
+
+// TestAWaivedHealHasNoOutcome: it is not planned, and nothing refused it.
+func TestAWaivedHealHasNoOutcome(t *testing.T) {
+	waived := decide.Decision{Invariant: "loaded_is_current", Subject: "web.service", Effect: "heal", Action: "daemon-reload", Waiver: &decide.Waiver{}}
+	counts := waived
+	counts.Subject, counts.Waiver = "db.service", nil
+	r := &Report{Decisions: []decide.Decision{waived, counts}}
+	r.Actions = enforce.Plan(r.Decisions)
+	setOutcomes(r)
+	if d := cmp.Diff([]string{"", OutcomePlanned}, []string{r.Decisions[0].Outcome, r.Decisions[1].Outcome}); d != "" || len(r.Actions[0].Reasons) != 1 {
+		t.Errorf("-want +got\n%s\nfor %v", d, r.Actions[0].Reasons)
 	}
 }

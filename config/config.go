@@ -38,6 +38,8 @@ type Config struct {
 	Policies string `yaml:"policies"`
 	// Stacks by name.
 	Stacks map[string]Stack `yaml:"stacks"`
+	// Alerts say who is told of findings.
+	Alerts Alerts `yaml:"alerts"`
 }
 
 // Path is where the file stands below configHome ($XDG_CONFIG_HOME).
@@ -91,6 +93,7 @@ func (c *Config) setDefaults() {
 	for name, s := range c.Stacks {
 		c.Stacks[name] = s.withDefaults(name)
 	}
+	c.Alerts.setDefaults()
 }
 
 func (c *Config) check() error {
@@ -103,7 +106,8 @@ func (c *Config) check() error {
 			errs = append(errs, fmt.Errorf("units: %q is no pattern of unit names; write one such as homelab-*.service", p))
 		}
 	}
-	return errors.Join(append(errs, checkStacks(c.Stacks)...)...)
+	errs = append(errs, checkStacks(c.Stacks)...)
+	return errors.Join(append(errs, c.Alerts.check()...)...)
 }
 
 // patternOfUnit: a pattern without a suffix would match nothing, silently.
@@ -119,10 +123,14 @@ func readable(err error) error {
 		return err
 	}
 	known := map[string]string{
-		"config.Config": "units, mode, policies, stacks",
-		"config.Stack":  "unit, project, compose, env_files, secrets, registries, apply, verify, provider",
-		"config.Apply":  "timeout",
-		"config.Verify": "timeout, settle, healthy",
+		"config.Config":       "units, mode, policies, stacks, alerts",
+		"config.Stack":        "unit, project, compose, env_files, secrets, registries, apply, verify, provider",
+		"config.Apply":        "timeout",
+		"config.Verify":       "timeout, settle, healthy",
+		"config.Alerts":       "journal, textfile, alertmanager, webhooks",
+		"config.Route":        "severity, repeat",
+		"config.Alertmanager": "url, user, password, token, severity, repeat",
+		"config.Webhook":      "name, url, method, headers, body, token, severity, repeat",
 	}
 	var errs []error
 	for _, msg := range wrong.Errors {

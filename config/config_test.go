@@ -43,7 +43,7 @@ stacks:
 			Stacks: map[string]Stack{"web": web},
 		}, ""},
 		{"unknown key", "mode: observe\nunit: [a.service]\n", Config{},
-			"line 2: unknown key unit; the keys here are: units, mode, policies, stacks"},
+			"line 2: unknown key unit; the keys here are: units, mode, policies, stacks, alerts"},
 		{"unknown key of a stack", "stacks:\n  web:\n    projct: x\n", Config{},
 			"line 3: unknown key projct; the keys here are: unit, project, compose, env_files, secrets, registries, apply, verify, provider"},
 		{"unknown mode", "mode: enfroce\n", Config{}, `mode: "enfroce" is neither observe nor enforce`},

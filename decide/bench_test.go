@@ -41,6 +41,7 @@ func soundUnit(name string) facts.Unit {
 		}},
 		Services: []facts.Service{{Name: "web", Containers: 1, HealthCheck: true}},
 		Applied:  &facts.Applied{State: "recorded", Changed: []facts.AppliedFile{}, Step: "verify"},
+		History:  &facts.History{},
 	}
 }
 

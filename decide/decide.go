@@ -100,6 +100,7 @@ func Load(ctx context.Context, fsys fs.FS, opts Options) (*Policies, error) {
 	settings := parseSettings(files, refusal)
 	modules := parseModules(files.rules, refusal)
 	invariants := readInvariants(files, modules, refusal)
+	settings.checkInvariants(invariants, refusal)
 	if !opts.Trusted {
 		checkCalls(modules, refusal)
 		checkFindings(modules, refusal)
@@ -117,12 +118,13 @@ func Load(ctx context.Context, fsys fs.FS, opts Options) (*Policies, error) {
 			return nil, err
 		}
 		checkRunbooks(compiler, invariants, refusal)
+		settings.checkGrace(compiler, invariants, refusal)
 	}
 	if err := refusal.err(); err != nil {
 		return nil, err
 	}
 	return &Policies{
-		fsys: fsys, opts: opts, digest: files.digest(), settings: settings,
-		invariants: invariants, compiler: compiler, store: settings.store(),
+		fsys: fsys, opts: opts, digest: files.digest(), settings: settings.Settings,
+		invariants: invariants, compiler: compiler, store: settings.Settings.store(),
 	}, nil
 }

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"slices"
-	"time"
 )
 
 const (
@@ -33,16 +32,10 @@ type Decision struct {
 	Message   string         `json:"message"`
 	Evidence  map[string]any `json:"evidence"` // never nil
 	Runbook   string         `json:"runbook"`  // file in the policy folder; empty for allow
-	Waiver    *Waiver        `json:"waiver"`   // nil: nothing waives yet
+	Waiver    *Waiver        `json:"waiver"`   // nil: it counts
 	Outcome   string         `json:"outcome"`  // of a heal, set by whoever acts
 	Class     string         `json:"-"`        // the invariant's
 	Action    string         `json:"-"`        // what a heal asks for; empty otherwise
-}
-
-// Waiver is why a finding does not count, and until when.
-type Waiver struct {
-	Reason string    `json:"reason"`
-	Until  time.Time `json:"until"`
 }
 
 // Result is every decision on one document.

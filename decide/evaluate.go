@@ -49,6 +49,7 @@ func (p *Policies) Decide(ctx context.Context, doc *facts.Document) (Result, err
 	if err := ctx.Err(); err != nil {
 		return Result{}, fmt.Errorf("decide: %w", err)
 	}
+	p.settings.waive(decisions, doc.CollectedAt)
 	sortDecisions(decisions)
 	return Result{Decisions: decisions, Managed: len(e.managed)}, nil
 }

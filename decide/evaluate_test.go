@@ -92,8 +92,10 @@ func TestGapsAreNeverAllowed(t *testing.T) {
 		}, "units.applied was not collected: denied files"},
 		"services were not read": {"units.services", func(d *facts.Document) { delete(d.Collectors, "applied") },
 			"units.services was not collected: the collector applied did not run applied"},
-		"a managed unit lacks its state":  {"units.loaded", func(d *facts.Document) { d.Units[1].Loaded = nil }, "units.loaded was not collected: not for b.service systemd"},
-		"a managed unit lacks its reload": {"units.reload", func(d *facts.Document) { d.Units[1].Reload = nil }, "units.reload was not collected: not for b.service files"},
+		"history is absent":                {"history", func(d *facts.Document) { d.History = nil }, "history was not collected: its collector says ok, but the document lacks it history"},
+		"a managed unit lacks its history": {"units.history", func(d *facts.Document) { d.Units[0].History = nil }, "units.history was not collected: not for a.service history"},
+		"a managed unit lacks its state":   {"units.loaded", func(d *facts.Document) { d.Units[1].Loaded = nil }, "units.loaded was not collected: not for b.service systemd"},
+		"a managed unit lacks its reload":  {"units.reload", func(d *facts.Document) { d.Units[1].Reload = nil }, "units.reload was not collected: not for b.service files"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

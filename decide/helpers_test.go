@@ -105,14 +105,15 @@ func document(names ...string) *facts.Document {
 		Manager:     &facts.Manager{State: "running"},
 		Declared:    &facts.Declared{},
 		Podman:      &facts.Podman{},
+		History:     &facts.HostHistory{},
 	}
-	for _, name := range []string{"user", "systemd", "home-manager", "files", "applied", "podman"} {
+	for _, name := range []string{"user", "systemd", "home-manager", "files", "applied", "podman", "history"} {
 		doc.Collectors[name] = facts.CollectorStatus{OK: true}
 	}
 	for _, name := range names {
 		doc.Units = append(doc.Units, facts.Unit{
 			Name: name, ManagedBy: "home-manager",
-			Loaded: &facts.Loaded{LoadState: "loaded"}, Reload: &facts.Reload{},
+			Loaded: &facts.Loaded{LoadState: "loaded"}, Reload: &facts.Reload{}, History: &facts.History{},
 		})
 	}
 	return doc

@@ -48,12 +48,12 @@ p/invariants/loaded/loaded.rego:14: undefined schema: schema.fact`},
 		"unknown severity": {withMetadata("severity: page", "severity: critical"),
 			`p/invariants/loaded/loaded.rego:8: unknown severity critical; known: page, ticket`},
 		"no needs": {withMetadata("#   needs: [units.loaded]\n", ""),
-			`p/invariants/loaded/loaded.rego:1: METADATA has no custom.needs; want a list, empty when there are none; known: host, user, manager, declared, podman, units.loaded, units.files, units.reload, units.containers, units.services, units.applied
+			`p/invariants/loaded/loaded.rego:1: METADATA has no custom.needs; want a list, empty when there are none; known: host, user, manager, declared, podman, history, units.loaded, units.files, units.reload, units.containers, units.services, units.applied, units.history
 p/invariants/loaded/loaded.rego:20: reads units.loaded, which METADATA does not declare; add it to custom.needs, or to custom.optional when the rule can do without it`},
 		"unknown need": {withMetadata("[units.loaded]", "[units.loaded, units.load]"),
-			`p/invariants/loaded/loaded.rego:9: unknown name units.load in custom.needs; known: host, user, manager, declared, podman, units.loaded, units.files, units.reload, units.containers, units.services, units.applied`},
+			`p/invariants/loaded/loaded.rego:9: unknown name units.load in custom.needs; known: host, user, manager, declared, podman, history, units.loaded, units.files, units.reload, units.containers, units.services, units.applied, units.history`},
 		"needs is no list": {withMetadata("[units.loaded]", "units.loaded"),
-			`p/invariants/loaded/loaded.rego:9: custom.needs is no list; want [name, …]; known: host, user, manager, declared, podman, units.loaded, units.files, units.reload, units.containers, units.services, units.applied
+			`p/invariants/loaded/loaded.rego:9: custom.needs is no list; want [name, …]; known: host, user, manager, declared, podman, history, units.loaded, units.files, units.reload, units.containers, units.services, units.applied, units.history
 p/invariants/loaded/loaded.rego:21: reads units.loaded, which METADATA does not declare; add it to custom.needs, or to custom.optional when the rule can do without it`},
 		"unknown action in METADATA": {withMetadata("restart]", "start]"),
 			`p/invariants/loaded/loaded.rego:10: unknown name start in custom.actions; known: daemon-reload, reset-failed, restart`},
@@ -94,11 +94,11 @@ p/invariants/loaded/loaded.rego:21: reads units.loaded, which METADATA does not 
 		"misspelt fact of an argument": {withRule(strings.Replace(rule, "unit.loaded.load_state", "state(unit)", 1) + "\nstate(u) := u.loaded.loadstate\n"),
 			`p/invariants/loaded/loaded.rego:24: unknown fact loadstate in input.units[].loaded; known: active_enter, active_state, differs, dropin_paths, exec_main_status, exec_start_post, fragment_origin, fragment_path, links_gone, links_unread, load_state, n_restarts, need_daemon_reload, remain_after_exit, result, source_path, sub_state, timeout_start_sec, type, unit_file_state`},
 		"misspelt fact of an argument that is named as one elsewhere": {withRule(strings.Replace(rule, "unit.loaded.load_state", "state(unit)", 1) + "\nstate(u) := u.load_state\n"),
-			`p/invariants/loaded/loaded.rego:24: unknown fact load_state in input.units[]; known: applied, containers, files, loaded, managed_by, name, quadlet, reload, services, stack, template, verify`},
+			`p/invariants/loaded/loaded.rego:24: unknown fact load_state in input.units[]; known: applied, containers, files, history, loaded, managed_by, name, quadlet, reload, services, stack, template, verify`},
 		"misspelt fact in a default": {withRule(strings.Replace(rule, "unit.loaded.load_state", `object.get(unit, ["loaded", "lod"], "")`, 1)),
 			`p/invariants/loaded/loaded.rego:21: unknown fact lod in input.units[].loaded; known: active_enter, active_state, differs, dropin_paths, exec_main_status, exec_start_post, fragment_origin, fragment_path, links_gone, links_unread, load_state, n_restarts, need_daemon_reload, remain_after_exit, result, source_path, sub_state, timeout_start_sec, type, unit_file_state`},
 		"misspelt setting": {withRule(strings.Replace(rule, "some unit in input.units", "some unit in input.units\n\tdata.settings.restrat", 1)),
-			`p/invariants/loaded/loaded.rego:21: unknown fact restrat in data.settings; known: restart, trust_distribution_dropins`},
+			`p/invariants/loaded/loaded.rego:21: unknown fact restrat in data.settings; known: breaker, budget, grace, repeat, restart, settle, trust_distribution_dropins, waivers`},
 		"undefined function": {withRule(strings.Replace(rule, "unit.loaded.load_state", "foo(unit)", 1)),
 			`p/invariants/loaded/loaded.rego:21: undefined function foo; define it in this package or import data.stackpolicy.lib`},
 		"network": {withRule(strings.Replace(rule, "unit.loaded.load_state", `http.send({"url": unit.name}).body`, 1)),
@@ -112,9 +112,9 @@ p/invariants/loaded/loaded.rego:21: with replaces facts; it belongs in tests`},
 			`p/extra.yaml: unknown data file; the only data is settings.yaml in the folder's root
 p/invariants/loaded/data.json: unknown data file; the only data is settings.yaml in the folder's root`},
 		"unknown setting": {folder(map[string]string{"settings.yaml": "settings:\n  restart: []\n  trust: true\n"}),
-			`p/settings.yaml:3: unknown key "trust"; the shape is settings: {restart: [patterns], trust_distribution_dropins: true or false}`},
+			`p/settings.yaml:3: unknown key "trust"; known: restart, trust_distribution_dropins, grace, budget, breaker, repeat, settle, waivers`},
 		"unknown key beside the settings": {folder(map[string]string{"settings.yaml": "restart: []\n"}),
-			`p/settings.yaml:1: unknown key "restart"; the shape is settings: {restart: [patterns], trust_distribution_dropins: true or false}`},
+			`p/settings.yaml:1: unknown key "restart"; known: settings`},
 		"setting of another type": {folder(map[string]string{"settings.yaml": "settings:\n  restart: web.service\n"}),
 			"p/settings.yaml:2: cannot unmarshal !!str `web.ser...` into []string"},
 		"a link": {fstest.MapFS{"lib/a.rego": {Mode: fs.ModeSymlink, Data: []byte("/etc/passwd")}, ruleFile: {Data: []byte(metadata + rule)}, runbookFile: {Data: []byte(runbook)}},
@@ -313,21 +313,6 @@ func TestDigest(t *testing.T) {
 		if digest(over) == base {
 			t.Errorf("%s does not change the digest", name)
 		}
-	}
-}
-
-func TestSettings(t *testing.T) {
-	rules := strings.Replace(rule, `unit.loaded.load_state != "loaded"`, "unit.loaded\n\tunit.name in data.settings.restart\n\tdata.settings.trust_distribution_dropins", 1)
-	fsys := withRule(rules)
-	fsys["settings.yaml"] = &fstest.MapFile{Data: []byte("settings:\n  restart: [web.service]\n  trust_distribution_dropins: true\n")}
-	p := load(t, fsys, Options{})
-	if s := p.Settings(); fmt.Sprint(s.Restart) != "[web.service]" || !s.TrustDistributionDropins {
-		t.Errorf("got %+v", s)
-	}
-	got := shape(decide(t, p, document("db.service", "web.service")))
-	want := "db.service | allow |  | the unit is loaded\nweb.service | block | page | not loaded"
-	if got != want {
-		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 }
 

@@ -74,5 +74,8 @@ func (r *Refusal) err() error {
 
 // oneOf lists the known names of a kind for an error's second half.
 func oneOf(known []string) string {
+	if len(known) == 0 {
+		return "known: none"
+	}
 	return "known: " + strings.Join(known, ", ")
 }

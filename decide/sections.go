@@ -26,6 +26,7 @@ func sections() []section {
 		{"manager", []string{"systemd"}, func(d *facts.Document) error { return absent(d.Manager == nil) }},
 		{"declared", []string{"home-manager"}, func(d *facts.Document) error { return absent(d.Declared == nil) }},
 		{"podman", []string{"podman"}, func(d *facts.Document) error { return absent(d.Podman == nil) }},
+		{"history", []string{"history"}, func(d *facts.Document) error { return absent(d.History == nil) }},
 		{"units.loaded", []string{"systemd"}, func(d *facts.Document) error {
 			return lacking(d, func(u *facts.Unit) bool { return u.Loaded == nil })
 		}},
@@ -36,6 +37,9 @@ func sections() []section {
 		{"units.containers", []string{"podman"}, func(*facts.Document) error { return nil }},
 		{"units.services", []string{"applied"}, func(*facts.Document) error { return nil }},
 		{"units.applied", []string{"applied", "files"}, func(*facts.Document) error { return nil }},
+		{"units.history", []string{"history"}, func(d *facts.Document) error {
+			return lacking(d, func(u *facts.Unit) bool { return u.History == nil })
+		}},
 	}
 }
 

@@ -3,10 +3,9 @@ package decide
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
-	"regexp"
-	"strconv"
+	"strings"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
@@ -17,75 +16,131 @@ import (
 const settingsFile = "settings.yaml"
 
 // Settings is what an operator tunes without touching a rule: the value of
-// settings in settings.yaml, data.settings in Rego. Without a file it is zero.
+// settings in settings.yaml, data.settings in Rego. What the file leaves out
+// is as [defaultSettings] has it.
 type Settings struct {
 	// Restart names units that may be restarted as a heal, as systemctl's
 	// glob patterns.
-	Restart []string `yaml:"restart" json:"restart"`
+	Restart []string `yaml:"restart"`
 	// TrustDistributionDropins takes drop-ins below /usr/lib/systemd/user as owned.
-	TrustDistributionDropins bool `yaml:"trust_distribution_dropins" json:"trust_distribution_dropins"`
+	TrustDistributionDropins bool `yaml:"trust_distribution_dropins"`
+	// Grace is how long a finding of an invariant, by id, may wait for its
+	// heal. For those that it does not name, lib/history.rego says it.
+	Grace map[string]time.Duration `yaml:"grace"`
+	// Budget bounds how often heals are tried.
+	Budget Budget `yaml:"budget"`
+	// Breaker holds heals back that do not help.
+	Breaker Breaker `yaml:"breaker"`
+	// Repeat is from when on a finding that is healed again and again is one
+	// itself.
+	Repeat Repeat `yaml:"repeat"`
+	// Settle is how long unit files must have stood still before an action.
+	Settle time.Duration `yaml:"settle"`
+	// Waivers say which findings do not count, and until when.
+	Waivers []WaiverSetting `yaml:"waivers"`
+}
+
+// Budget is how many actions may be begun within a window of 1 or 24 hours,
+// which are those that the history counts.
+type Budget struct {
+	Unit   int           `yaml:"unit"` // on one unit
+	Host   int           `yaml:"host"` // on the host, units included
+	Window time.Duration `yaml:"window"`
+}
+
+// Breaker opens after so many heals within 24 hours that failed or did not help,
+// and stays open for Cooldown.
+type Breaker struct {
+	Failures int           `yaml:"failures"`
+	Cooldown time.Duration `yaml:"cooldown"`
+}
+
+// Repeat is how many heals of one finding within a window of 1 or 24 hours are
+// a finding themselves.
+type Repeat struct {
+	Drift  int           `yaml:"drift"`
+	Window time.Duration `yaml:"window"`
+}
+
+func defaultSettings() Settings {
+	return Settings{
+		Budget:  Budget{Unit: 3, Host: 6, Window: time.Hour},
+		Breaker: Breaker{Failures: 2, Cooldown: 6 * time.Hour},
+		Repeat:  Repeat{Drift: 3, Window: 24 * time.Hour},
+		Settle:  2 * time.Second,
+	}
+}
+
+// settingsDoc is the whole of settings.yaml.
+type settingsDoc struct {
+	Settings Settings `yaml:"settings"`
+	root     yaml.Node
 }
 
 // parseSettings reads settings.yaml strictly: an unknown key, a key given
-// twice and a second document are refused.
-func parseSettings(f files, refusal *Refusal) Settings {
-	var doc struct {
-		Settings Settings `yaml:"settings"`
-	}
+// twice, a value out of bounds and a second document are refused.
+func parseSettings(f files, refusal *Refusal) *settingsDoc {
+	doc := &settingsDoc{Settings: defaultSettings()}
 	if f.settings == nil {
-		return doc.Settings
+		return doc
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(f.settings))
 	decoder.KnownFields(true)
-	err := decoder.Decode(&doc)
+	err := decoder.Decode(doc)
 	if errors.Is(err, io.EOF) {
-		return doc.Settings
+		return doc
 	}
 	if err != nil {
 		addYAMLError(err, refusal)
-		return doc.Settings
+		return doc
 	}
 	if err := decoder.Decode(new(any)); !errors.Is(err, io.EOF) {
 		refusal.add(settingsFile, 0, "holds more than one YAML document; one is read")
 	}
-	return doc.Settings
-}
-
-// yamlLine is how yaml says where: "yaml: line 3: …" or "line 3: …".
-var yamlLine = regexp.MustCompile(`^(?:yaml: )?line (\d+): (.*)$`)
-
-// yamlUnknown is how yaml says that KnownFields met an unknown key.
-var yamlUnknown = regexp.MustCompile(`^field (\S+) (not found|already set) in type .*$`)
-
-func addYAMLError(err error, refusal *Refusal) {
-	texts := []string{err.Error()}
-	if typeErr := new(yaml.TypeError); errors.As(err, &typeErr) {
-		texts = typeErr.Errors
-	}
-	for _, text := range texts {
-		line := 0
-		if m := yamlLine.FindStringSubmatch(text); m != nil {
-			line, _ = strconv.Atoi(m[1])
-			text = m[2]
-		}
-		if m := yamlUnknown.FindStringSubmatch(text); m != nil {
-			text = fmt.Sprintf("unknown key %q; the shape is settings: {restart: [patterns], trust_distribution_dropins: true or false}", m[1])
-			if m[2] == "already set" {
-				text = fmt.Sprintf("key %q is given twice", m[1])
-			}
-		}
-		refusal.add(settingsFile, line, "%s", text)
-	}
+	_ = yaml.Unmarshal(f.settings, &doc.root) // it was decoded above; this is for the lines
+	doc.checkLimits(refusal)
+	doc.checkPatterns("restart", doc.Settings.Restart, refusal)
+	doc.checkWaivers(refusal)
+	return doc
 }
 
 // store hands the settings to Rego as data.settings.
 func (s Settings) store() storage.Store {
-	restart := make([]any, len(s.Restart))
-	for i, pattern := range s.Restart {
-		restart[i] = pattern
+	grace := map[string]any{}
+	for id, period := range s.Grace {
+		grace[id] = brief(period)
+	}
+	waivers := make([]any, len(s.Waivers))
+	for i, w := range s.Waivers {
+		waivers[i] = w.data()
 	}
 	return inmem.NewFromObjectWithOpts(map[string]any{"settings": map[string]any{
-		"restart":                    restart,
+		"restart":                    texts(s.Restart),
 		"trust_distribution_dropins": s.TrustDistributionDropins,
+		"grace":                      grace,
+		"budget":                     map[string]any{"unit": s.Budget.Unit, "host": s.Budget.Host, "window": brief(s.Budget.Window)},
+		"breaker":                    map[string]any{"failures": s.Breaker.Failures, "cooldown": brief(s.Breaker.Cooldown)},
+		"repeat":                     map[string]any{"drift": s.Repeat.Drift, "window": brief(s.Repeat.Window)},
+		"settle":                     brief(s.Settle),
+		"waivers":                    waivers,
 	}}, inmem.OptRoundTripOnWrite(false))
+}
+
+func texts(list []string) []any {
+	out := make([]any, len(list))
+	for i, text := range list {
+		out[i] = text
+	}
+	return out
+}
+
+// brief is a duration as a person writes it: 15m, where String says 15m0s.
+func brief(d time.Duration) string {
+	text := d.String()
+	for _, end := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, end) {
+			text = text[:len(text)-2]
+		}
+	}
+	return text
 }

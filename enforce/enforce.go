@@ -11,10 +11,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"stackpolicy/decide"
 	"stackpolicy/facts"
+	"stackpolicy/history"
 	"stackpolicy/internal/systemd"
 )
 
@@ -37,6 +39,8 @@ type Action struct {
 	Status     string   `json:"status" jsonschema:"planned, done, failed or refused"`
 	Message    string   `json:"message" jsonschema:"why it was refused or failed; empty otherwise"`
 	DurationMS int64    `json:"duration_ms"`
+
+	ID int64 `json:"-"` // in the memory; 0 when it was not begun
 }
 
 // Reason is a finding that asks for an action.
@@ -59,9 +63,17 @@ type Manager interface {
 	Restart(ctx context.Context, unit string) error
 }
 
+// Ledger remembers actions. Intend returns when it is certain that the action
+// will be remembered, with the evidence that it rests on.
+type Ledger interface {
+	Intend(ctx context.Context, a history.Action, before *facts.Document) (id int64, err error)
+	Conclude(ctx context.Context, id int64, status, message string, durationMS int64) error
+}
+
 // Enforcer acts on one user manager.
 type Enforcer struct {
 	Manager  Manager
+	Ledger   Ledger // nil: nothing is done
 	Settings decide.Settings
 	// Observe collects and decides anew.
 	Observe func(context.Context) (Observation, error)
@@ -72,13 +84,14 @@ type Enforcer struct {
 const maxPerVerb = 10
 
 // Plan lists the actions that heals ask for, in the order they would run: one
-// for all where the action is manager-wide, one for each unit otherwise.
+// for all where the action is manager-wide, one for each unit otherwise. A
+// waived heal asks for nothing.
 func Plan(decisions []decide.Decision) []Action {
 	actions := []Action{}
 	for _, v := range verbs {
 		at := map[string]int{}
 		for _, d := range decisions {
-			if d.Effect != "heal" || d.Action != v.name {
+			if d.Effect != "heal" || d.Action != v.name || d.Waiver != nil {
 				continue
 			}
 			subject := v.subject(d)
@@ -103,11 +116,11 @@ func (e Enforcer) Run(ctx context.Context, actions []Action, first Observation) 
 		start := time.Now()
 		err := bounded(count, a)
 		if err == nil {
-			err = e.act(ctx, a, first)
+			a.ID, err = e.act(ctx, a, first)
 		}
 		a.Status, a.Message = outcome(err)
 		a.DurationMS = time.Since(start).Milliseconds()
-		done = append(done, a)
+		done = append(done, e.concluded(ctx, a))
 	}
 	return done
 }
@@ -120,25 +133,55 @@ func bounded(count map[string]int, a Action) error {
 	return nil
 }
 
-func (e Enforcer) act(ctx context.Context, a Action, first Observation) error {
+func (e Enforcer) act(ctx context.Context, a Action, first Observation) (id int64, err error) {
 	v, err := verbNamed(a.Action)
 	if err != nil {
-		return refusal{err}
+		return 0, refusal{err}
 	}
 	ctx, cancel := context.WithTimeout(ctx, v.limit)
 	defer cancel()
 	now, err := e.settled(ctx, first)
 	if err != nil {
-		return refusal{fmt.Errorf("facts could not be read again: %w", err)}
+		return 0, refusal{fmt.Errorf("facts could not be read again: %w", err)}
 	}
 	if err := e.permit(v, a, now); err != nil {
-		return err
+		return 0, err
+	}
+	if id, err = e.intend(ctx, a, now); err != nil {
+		return 0, refusal{fmt.Errorf("it could not be recorded, so it was not done: %w", err)}
 	}
 	err = v.do(ctx, e.Manager, a.Subject)
 	if errors.Is(err, systemd.ErrRateLimited) {
-		return refusal{fmt.Errorf("%w; the next audit tries again", err)}
+		return id, refusal{fmt.Errorf("%w; the next audit tries again", err)}
 	}
-	return err
+	return id, err
+}
+
+// intend records the action before it is done: one that is killed in the middle
+// counts to the budget all the same.
+func (e Enforcer) intend(ctx context.Context, a Action, now Observation) (int64, error) {
+	if e.Ledger == nil {
+		return 0, errors.New("there is no memory of actions")
+	}
+	intent := history.Action{At: time.Now(), Action: a.Action, Subject: a.Subject}
+	for _, d := range now.Result.Decisions {
+		if d.Effect == "heal" && d.Action == a.Action && slices.Contains(a.Reasons, Reason{d.Invariant, d.Subject}) {
+			c, _ := d.Evidence["case"].(string)
+			intent.Reasons = append(intent.Reasons, history.Reason{Invariant: d.Invariant, Subject: d.Subject, Case: c})
+		}
+	}
+	return e.Ledger.Intend(ctx, intent, now.Document)
+}
+
+func (e Enforcer) concluded(ctx context.Context, a Action) Action {
+	if a.ID == 0 {
+		return a
+	}
+	ctx = context.WithoutCancel(ctx) // what was done is told, also by one that is told to stop
+	if err := e.Ledger.Conclude(ctx, a.ID, a.Status, a.Message, a.DurationMS); err != nil {
+		a.Message = strings.TrimPrefix(fmt.Sprintf("%s; how it ended could not be recorded: %v", a.Message, err), "; ")
+	}
+	return a
 }
 
 // permit asks every guard.

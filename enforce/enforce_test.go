@@ -23,6 +23,8 @@ func TestPlan(t *testing.T) {
 	edited.Effect = "block" // an operator turned the heal into an alert
 	other := heal("web.service", "daemon-reload")
 	other.Invariant = "dropins_owned"
+	waived := heal("web.service", "restart")
+	waived.Waiver = &decide.Waiver{Reason: "known", Owner: "ada"}
 	reasons := func(of ...decide.Decision) []Reason {
 		list := []Reason{}
 		for _, d := range of {
@@ -37,6 +39,7 @@ func TestPlan(t *testing.T) {
 	}{
 		"nothing":            {nil, []Action{}},
 		"alerts":             {[]decide.Decision{alert, edited}, []Action{}},
+		"waived":             {[]decide.Decision{waived}, []Action{}},
 		"an unheard-of verb": {[]decide.Decision{wrong}, []Action{}},
 		"one reload for all": {[]decide.Decision{a, b, other}, []Action{
 			{Action: "daemon-reload", Subject: "host", Status: Planned, Reasons: reasons(a, b, other)},
@@ -65,7 +68,7 @@ func TestVerbsAreClosed(t *testing.T) {
 		t.Errorf("a verb more or less is a decision of its own -want +got\n%s", d)
 	}
 	m := &manager{}
-	e := Enforcer{Manager: m, Observe: (&looks{list: []Observation{seen(sound())}}).observe}
+	e := Enforcer{Manager: m, Ledger: &ledger{}, Settings: settings, Observe: (&looks{list: []Observation{seen(sound())}}).observe}
 	got := e.Run(t.Context(), []Action{{Action: "stop", Subject: "web.service", Status: Planned}}, seen(sound()))
 	want(t, got, m, []string{Refused})
 	if !strings.Contains(got[0].Message, "daemon-reload reset-failed restart") {
@@ -160,7 +163,7 @@ func TestMoreThanAPersonShouldMiss(t *testing.T) {
 func TestFactsThatCannotBeReadAgainRefuse(t *testing.T) {
 	m := &manager{}
 	silent := errors.New("no more facts")
-	e := Enforcer{Manager: m, Observe: func(context.Context) (Observation, error) { return Observation{}, silent }}
+	e := Enforcer{Manager: m, Ledger: &ledger{}, Settings: settings, Observe: func(context.Context) (Observation, error) { return Observation{}, silent }}
 	first := seen(sound(web()), heal("web.service", "daemon-reload"))
 	got := e.Run(t.Context(), Plan(first.Result.Decisions), first)
 	want(t, got, m, []string{Refused})
@@ -180,7 +183,7 @@ func TestEveryCallIsBounded(t *testing.T) {
 				}
 				m := &manager{}
 				start := time.Now()
-				e := Enforcer{Manager: m, Observe: hang}
+				e := Enforcer{Manager: m, Ledger: &ledger{}, Settings: settings, Observe: hang}
 				got := e.Run(t.Context(), []Action{{Action: v.name, Subject: "web.service"}}, seen(sound(web())))
 				want(t, got, m, []string{Refused})
 				if took := time.Since(start); took != v.limit || got[0].DurationMS != v.limit.Milliseconds() {

@@ -15,7 +15,7 @@ import (
 type guard func(Enforcer, Action, Observation) error
 
 // commonGuards come before an action's own.
-var commonGuards = []guard{stillAsked, lookedEverywhere, managerReady, noActivation}
+var commonGuards = []guard{stillAsked, lookedEverywhere, managerReady, noActivation, remembered, breakerClosed, withinBudget}
 
 // stillAsked: the finding is still there, with the same action.
 func stillAsked(_ Enforcer, a Action, now Observation) error {

@@ -2,6 +2,8 @@ package enforce
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,6 +12,7 @@ import (
 
 	"stackpolicy/decide"
 	"stackpolicy/facts"
+	"stackpolicy/history"
 )
 
 // manager records what it is asked to do.
@@ -40,8 +43,8 @@ func web() facts.Unit {
 	return facts.Unit{
 		Name: "web.service", ManagedBy: "home-manager",
 		Loaded: &facts.Loaded{LoadState: "loaded", ActiveState: "active"},
-		Reload: &facts.Reload{},
-		Files:  []facts.File{{Path: "/home/alice/.config/systemd/user/web.service", ChangedAt: &long}},
+		Reload: &facts.Reload{}, History: &facts.History{},
+		Files: []facts.File{{Path: "/home/alice/.config/systemd/user/web.service", ChangedAt: &long}},
 	}
 }
 
@@ -51,9 +54,10 @@ func sound(units ...facts.Unit) *facts.Document {
 		Schema: facts.Schema, CollectedAt: now, Collectors: map[string]facts.CollectorStatus{},
 		Manager:  &facts.Manager{State: "running"},
 		Declared: &facts.Declared{Activation: facts.Activation{State: "current"}},
+		History:  &facts.HostHistory{},
 		Units:    units,
 	}
-	for _, name := range []string{"user", "systemd", "home-manager", "files", "podman"} {
+	for _, name := range []string{"history", "user", "systemd", "home-manager", "files", "podman"} {
 		doc.Collectors[name] = facts.CollectorStatus{OK: true}
 	}
 	return doc
@@ -69,6 +73,31 @@ func block(class, subject, severity string) decide.Decision {
 
 func seen(doc *facts.Document, decisions ...decide.Decision) Observation {
 	return Observation{Document: doc, Result: decide.Result{Decisions: decisions, Managed: len(doc.Units)}}
+}
+
+// settings opt web.service in to restarts, and many more.
+var settings = decide.Settings{
+	Restart: []string{"web.service", "many-*"}, Settle: settleTime,
+	Budget:  decide.Budget{Unit: 3, Host: 100, Window: time.Hour},
+	Breaker: decide.Breaker{Failures: 2, Cooldown: 6 * time.Hour},
+}
+
+const settleTime = time.Second
+
+// ledger remembers what it is told, or fails to.
+type ledger struct {
+	told []string
+	err  error
+}
+
+func (l *ledger) Intend(_ context.Context, a history.Action, _ *facts.Document) (int64, error) {
+	l.told = append(l.told, fmt.Sprintf("intend %s %s %v", a.Action, a.Subject, a.Reasons))
+	return int64(len(l.told)), l.err
+}
+
+func (l *ledger) Conclude(_ context.Context, id int64, status, message string, _ int64) error {
+	l.told = append(l.told, strings.TrimSpace(fmt.Sprintf("conclude %d %s %s", id, status, message)))
+	return l.err
 }
 
 // looks gives one observation after the other, and the last again and again.
@@ -90,7 +119,7 @@ func run(t *testing.T, m *manager, observations ...Observation) (actions []Actio
 	synctest.Test(t, func(t *testing.T) {
 		l := &looks{list: observations}
 		_, _ = l.observe(t.Context())
-		e := Enforcer{Manager: m, Settings: decide.Settings{Restart: []string{"web.service", "many-*"}}, Observe: l.observe}
+		e := Enforcer{Manager: m, Ledger: &ledger{}, Settings: settings, Observe: l.observe}
 		start := time.Now()
 		actions = e.Run(t.Context(), Plan(observations[0].Result.Decisions), observations[0])
 		took = time.Since(start)

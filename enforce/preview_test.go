@@ -30,7 +30,7 @@ func TestPreviewIsWhatRunWouldDo(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := &manager{}
 			plan := Plan(c.on.Result.Decisions)
-			got := Enforcer{Manager: m, Settings: decide.Settings{Restart: []string{"*"}}}.Preview(plan, c.on)
+			got := Enforcer{Manager: m, Settings: settings}.Preview(plan, c.on)
 			if len(got) != 1 || got[0].Status != c.status || !strings.Contains(got[0].Message, c.says) || (c.says == "") != (got[0].Message == "") {
 				t.Errorf("got %+v, want %s, %q", got, c.status, c.says)
 			}
@@ -53,7 +53,7 @@ func TestPreviewForeseesTheBound(t *testing.T) {
 		units, decisions = append(units, u), append(decisions, heal(u.Name, "restart"))
 	}
 	o := seen(sound(units...), decisions...)
-	got := Enforcer{Settings: decide.Settings{Restart: []string{"*"}}}.Preview(Plan(decisions), o)
+	got := Enforcer{Settings: settings}.Preview(Plan(decisions), o)
 	for i, a := range got {
 		if want := i >= maxPerVerb; (a.Status == Refused) != want {
 			t.Errorf("%d: %+v", i, a)
@@ -66,12 +66,12 @@ func TestPreviewForeseesWhatIsHealedFirst(t *testing.T) {
 	reload := heal("web.service", "daemon-reload")
 	reload.Class = "provenance"
 	o := seen(sound(web()), reload, heal("web.service", "restart"))
-	got := Enforcer{Settings: decide.Settings{Restart: []string{"*"}}}.Preview(Plan(o.Result.Decisions), o)
+	got := Enforcer{Settings: settings}.Preview(Plan(o.Result.Decisions), o)
 	if len(got) != 2 || got[0].Status != Planned || got[1].Status != Planned {
 		t.Errorf("got %+v", got)
 	}
 	o.Result.Decisions = append(o.Result.Decisions, block("provenance", "web.service", "page"))
-	got = Enforcer{Settings: decide.Settings{Restart: []string{"*"}}}.Preview(Plan(o.Result.Decisions), o)
+	got = Enforcer{Settings: settings}.Preview(Plan(o.Result.Decisions), o)
 	if got[1].Status != Refused {
 		t.Errorf("in spite of a foreign file: %+v", got)
 	}

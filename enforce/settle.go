@@ -7,12 +7,10 @@ import (
 	"time"
 )
 
-// Files must have stood still for settleTime before anything rests on them: a
-// reload between two writes of one change loads half of it.
-const (
-	settleTime = time.Second
-	maxLooks   = 6
-)
+// maxLooks bounds the wait for files to stand still, which they must have done
+// for a while (settings: settle) before anything rests on them: a reload between
+// two writes of one change loads half of it.
+const maxLooks = 6
 
 // settled looks again until no file of a managed unit has just changed and two
 // looks in a row saw the same files; first is the look before.
@@ -23,12 +21,12 @@ func (e Enforcer) settled(ctx context.Context, first Observation) (Observation, 
 		if err != nil {
 			return now, err
 		}
-		if sameFiles(before, now) && !justChanged(now) {
+		if sameFiles(before, now) && !e.justChanged(now) {
 			return now, nil
 		}
 		before = now
 		select {
-		case <-time.After(settleTime):
+		case <-time.After(e.Settings.Settle):
 		case <-ctx.Done():
 			return now, ctx.Err()
 		}
@@ -48,14 +46,14 @@ func sameFiles(a, b Observation) bool {
 	return true
 }
 
-func justChanged(o Observation) bool {
+func (e Enforcer) justChanged(o Observation) bool {
 	for _, u := range o.Document.Units {
 		for _, f := range u.Files {
 			age := time.Duration(-1)
 			if f.ChangedAt != nil {
 				age = o.Document.CollectedAt.Sub(*f.ChangedAt)
 			}
-			if u.ManagedBy != "" && age >= 0 && age < settleTime {
+			if u.ManagedBy != "" && age >= 0 && age < e.Settings.Settle {
 				return true
 			}
 		}

@@ -82,7 +82,7 @@ func TestWaitingEndsWithTheContext(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), settleTime/2)
 		defer cancel()
 		o := changed(now, "a")
-		e := Enforcer{Observe: (&looks{list: []Observation{o}}).observe}
+		e := Enforcer{Settings: settings, Observe: (&looks{list: []Observation{o}}).observe}
 		if _, err := e.settled(ctx, o); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
 		}

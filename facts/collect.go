@@ -26,6 +26,7 @@ type collector struct {
 // findings and fails with it. podman's listing and the survey of the manager are
 // begun before all of them: they are slow, and rest on nothing.
 var collectors = []collector{
+	{"history", 3 * time.Second, collectHistory},
 	{"user", 2 * time.Second, collectUser},
 	{"home-manager", 5 * time.Second, collectHomeManager},
 	{"systemd", systemdLimit, collectSystemd},
@@ -48,6 +49,7 @@ type run struct {
 
 	generation *homemanager.Generation // nil: Home Manager is not in use
 	declared   map[string]string       // path in the home -> what its link must point to
+	memory     *Memory                 // nil: there is none, or it could not be asked
 	quadlets   map[string]string       // declared quadlet source -> the unit it becomes
 	conn       *systemd.Conn
 	listed     map[string]systemd.Listed // units in memory before any was asked for

@@ -22,6 +22,7 @@ type Document struct {
 	Manager     *Manager                   `json:"manager,omitempty" jsonschema:"the systemd user manager"`
 	Declared    *Declared                  `json:"declared,omitempty" jsonschema:"what the Home Manager generation and the configuration declare"`
 	Podman      *Podman                    `json:"podman,omitempty" jsonschema:"podman as a whole; containers of a unit stand under that unit"`
+	History     *HostHistory               `json:"history,omitempty" jsonschema:"what earlier audits saw and did on the host as a whole"`
 	Units       []Unit                     `json:"units" jsonschema:"every managed unit, and the unmanaged ones that a rule needs to know of, by name"`
 }
 
@@ -129,6 +130,7 @@ type Unit struct {
 	Containers []Container `json:"containers" jsonschema:"its containers; empty when podman is a gap"`
 	Services   []Service   `json:"services" jsonschema:"what its compose files let one expect, as they were last applied; empty where nothing is recorded"`
 	Applied    *Applied    `json:"applied,omitempty" jsonschema:"what stackctl recorded of its last apply; absent where the configuration names no compose files"`
+	History    *History    `json:"history,omitempty" jsonschema:"what earlier audits saw and did on it; absent where the memory could not be asked"`
 	Verify     *Verify     `json:"verify,omitempty" jsonschema:"only while stackctl verifies it: then what is still on its way counts as a finding"`
 }
 

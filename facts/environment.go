@@ -26,6 +26,7 @@ type Environment struct {
 	LingerDir  string // /var/lib/systemd/linger
 	Config     config.Config
 	Podman     Lister
+	Memory     Rememberer // nil: there is none, which is a gap
 	Now        func() time.Time
 }
 

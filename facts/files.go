@@ -253,6 +253,9 @@ func (v *view) pulledInBy(kind string) []string {
 
 func (v *view) add(f File) {
 	f.ChangedAfterLoad = !v.justRead && f.ChangedAt != nil && v.afterLoad(*f.ChangedAt)
+	if changed, known := v.fromLedger(f); known && !v.justRead {
+		f.ChangedAfterLoad = changed
+	}
 	v.files = append(v.files, f)
 }
 

@@ -171,6 +171,7 @@ func (r *run) unit(name, managedBy string) Unit {
 		Name: name, ManagedBy: managedBy, Template: unitfile.IsTemplate(name), Stack: r.configuredStack(name),
 		Files: []File{}, Containers: []Container{}, Services: []Service{},
 	}
+	r.remember(&u)
 	loaded, ok := r.loaded[name]
 	if ok {
 		u.Loaded = loadedFrom(loaded)

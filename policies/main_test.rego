@@ -11,6 +11,7 @@ test_good_document_has_no_finding if {
 		given.unit("web.service", {}),
 		given.template("web@.service", {}),
 	])
+		with data.settings as {}
 }
 
 test_every_invariant_is_asked if {
@@ -20,7 +21,7 @@ test_every_invariant_is_asked if {
 }
 
 test_empty_document_is_silent_but_for_the_manager if {
-	findings := stackpolicy.findings with input as {}
+	findings := stackpolicy.findings with input as {} with data.settings as {}
 	found(findings) == {"user_manager_running": {["host", "block", "page", "no-answer"]}}
 }
 
@@ -34,5 +35,6 @@ test_unmanaged_units_are_never_judged if {
 		"files": [given.fragment("web.service", {"state": "mask", "loaded": false})],
 		"containers": [],
 	})])
+		with data.settings as {}
 	found(findings) == {}
 }

@@ -51,6 +51,7 @@ func (p *printer) explanation(e Explanation) {
 	v := verdictOf(d)
 	p.paragraph(0, p.paint(v.word, v.color, text.Bold)+"  ", inv.ID+"  "+d.Subject, text.Bold)
 	p.paragraph(2, "", d.Message)
+	p.waiver(2, d)
 	p.steps(d)
 	if len(d.Evidence) > 0 {
 		p.section("evidence")

@@ -71,7 +71,7 @@ func harmless(t *testing.T, out []byte, width int) {
 	}
 }
 
-var label = regexp.MustCompile(`^ *(?:next: |for |not decided: |\d+\. |[a-z_]+: |(?:PAGE|UNKNOWN|TICKET|HEAL|HEALED|CRITICAL) +)?`)
+var label = regexp.MustCompile(`^ *(?:next: |for |waived |not decided: |\d+\. |[a-z_]+: |(?:PAGE|UNKNOWN|TICKET|HEAL|HEALED|WAIVED|CRITICAL) +)?`)
 
 // breakable: a line that is too wide holds more than one word after its
 // label, or a word that has no business on one line.
@@ -176,4 +176,17 @@ func FuzzWrap(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestWaiversAreHarmless: who writes settings.yaml is trusted, and yet pastes.
+func TestWaiversAreHarmless(t *testing.T) {
+	r := reported(0)
+	for _, s := range nasty {
+		d := blocked("links_resolve", "web.service", "page", "gone")
+		d.Waiver = &decide.Waiver{Reason: s, Owner: s}
+		r.Decisions = append(r.Decisions, d)
+	}
+	for _, width := range []int{40, 80} {
+		harmless(t, table(t, r, Options{Width: width}), width)
+	}
 }

@@ -20,6 +20,8 @@ type Options struct {
 	Color bool // only where a terminal reads it
 	// Steps gives what to do about a decision, the first thing first.
 	Steps func(decide.Decision) []string
+	// Around is what metrics tell beyond the report.
+	Around Around
 }
 
 // Format is one way to write a report.
@@ -34,6 +36,8 @@ func Formats() []Format {
 	return []Format{
 		{"table", "for a person: findings first, what to do next, then what holds", writeTable},
 		{"json", "the whole report, " + audit.ReportSchema, writeJSON},
+		{"junit", "for CI: a suite for each subject, a test case for each invariant", writeJUnit},
+		{"openmetrics", "for Prometheus, and the textfile collector of its node_exporter", writeOpenMetrics},
 	}
 }
 

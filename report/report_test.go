@@ -21,7 +21,7 @@ import (
 // are empty, not null.
 func TestJSONIsTheContract(t *testing.T) {
 	full := reported(2, blocked("file_declared", "web.service", "page", "gone"))
-	full.Decisions[0].Waiver = &decide.Waiver{Reason: "known", Until: time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC)}
+	full.Decisions[0].Waiver = &decide.Waiver{Reason: "known", Owner: "ada", Until: time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC)}
 	full.Gaps = []audit.Gap{{Collector: "podman", Error: "silent"}}
 	full.Actions = []enforce.Action{reload(enforce.Done, "", "web.service")}
 	top := map[string][]string{
@@ -44,7 +44,7 @@ func TestJSONIsTheContract(t *testing.T) {
 		}
 	}
 	waiver := got["decisions"].([]any)[0].(map[string]any)["waiver"]
-	if want := map[string]any{"reason": "known", "until": "2026-04-01T00:00:00Z"}; !reflect.DeepEqual(waiver, want) {
+	if want := map[string]any{"reason": "known", "owner": "ada", "until": "2026-04-01T00:00:00Z"}; !reflect.DeepEqual(waiver, want) {
 		t.Errorf("waiver: got %v, want %v", waiver, want)
 	}
 	empty := decoded(t, reported(0, []decide.Decision{}...))
@@ -129,7 +129,7 @@ func TestFormatNamed(t *testing.T) {
 		t.Errorf("got %v, %v", f, err)
 	}
 	_, err := FormatNamed("yaml")
-	if want := `unknown output format "yaml"; there are: table, json`; err == nil || err.Error() != want {
+	if want := `unknown output format "yaml"; there are: table, json, junit, openmetrics`; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
@@ -149,7 +149,9 @@ func TestExplain(t *testing.T) {
 		"case": "missing", "expected": "/nix/store/jk9dr441xdi76mbfgr3iy3s88kw1qdzs-home-manager-files/.config/systemd/user/web.service",
 		"found": "missing", "mode": "", "owner": json.Number("-1"), "reasons": []any{"a", "b"},
 	}
-	list := []Explanation{{d, inv}, {allowed("file_declared", "files.service"), inv}}
+	waived := blocked("file_declared", "db.service", "page", "db.service is declared, but gone from disk")
+	waived.Waiver = &decide.Waiver{Reason: "moves away", Owner: "ada", Until: time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC)}
+	list := []Explanation{{d, inv}, {waived, inv}, {allowed("file_declared", "files.service"), inv}}
 	var out bytes.Buffer
 	if err := Explain(&out, list, Options{Width: 80, Steps: func(d decide.Decision) []string {
 		if d.Effect == "allow" {

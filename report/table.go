@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jedib0t/go-pretty/v6/text"
 
@@ -89,11 +90,19 @@ func (p *printer) finding(d decide.Decision) {
 	}
 	p.paragraph(2, p.verdict(v), d.Invariant+note)
 	p.paragraph(4, "", d.Message)
+	p.waiver(4, d)
 	if after, ok := d.Evidence["appeared_after"].(string); ok {
 		p.paragraph(4, "", "This came up after "+after+".")
 	}
 	if next := p.next(d); next != "" {
 		p.paragraph(4, p.paint("next:", text.FgCyan)+" ", next)
+	}
+}
+
+// waiver says why a finding does not count.
+func (p *printer) waiver(indent int, d decide.Decision) {
+	if w := d.Waiver; w != nil {
+		p.paragraph(indent, "waived ", fmt.Sprintf("until %s by %s: %s", w.Until.UTC().Format(time.RFC3339), w.Owner, w.Reason))
 	}
 }
 
@@ -105,7 +114,7 @@ func (p *printer) verdict(v verdict) string {
 // next is the first thing to do about a finding; "" when there is nothing.
 func (p *printer) next(d decide.Decision) string {
 	switch {
-	case d.Outcome == audit.OutcomeHealed:
+	case d.Outcome == audit.OutcomeHealed || d.Waiver != nil:
 		return ""
 	case d.Outcome == audit.OutcomePlanned:
 		return "`stackpolicy eval --enforce` heals it (" + d.Action + ")"
@@ -137,13 +146,16 @@ var (
 	ticket  = verdict{"TICKET", text.FgYellow, 2, "ticket", "tickets"}
 	heal    = verdict{"HEAL", text.FgYellow, 3, "to heal", "to heal"}
 	healed  = verdict{"HEALED", text.FgGreen, 4, "healed", "healed"}
-	allow   = verdict{"ALLOW", text.FgGreen, 5, "", ""}
+	waived  = verdict{"WAIVED", text.FgCyan, 5, "waived", "waived"}
+	allow   = verdict{"ALLOW", text.FgGreen, 6, "", ""}
 )
 
 func verdictOf(d decide.Decision) verdict {
 	switch {
 	case d.Effect == "allow":
 		return allow
+	case d.Waiver != nil:
+		return waived
 	case d.Outcome == audit.OutcomeHealed:
 		return healed
 	case d.Outcome == audit.OutcomeHealFailed:
@@ -168,7 +180,7 @@ func (p *printer) summary(r *audit.Report) {
 		}
 	}
 	parts := strings.Fields(fmt.Sprintf("%d of %d checks on %s hold", counts[allow.word], len(r.Decisions), count(len(units), "unit")))
-	for _, v := range []verdict{page, unknown, ticket, heal, healed} {
+	for _, v := range []verdict{page, unknown, ticket, heal, healed, waived} {
 		switch n := counts[v.word]; n {
 		case 0:
 		case 1:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"stackpolicy/audit"
 	"stackpolicy/decide"
@@ -64,8 +65,18 @@ func acted() *audit.Report {
 	return r
 }
 
+// exempt has waived findings beside one that counts.
+func exempt() *audit.Report {
+	page := blocked("stack_running", "web.service", "page", "web.service is active, and its container web-app-1 is exited")
+	page.Waiver = &decide.Waiver{Reason: "moves to another machine, which takes its time", Owner: "ada", Until: time.Date(2026, 4, 1, 2, 0, 0, 0, time.FixedZone("", 7200))}
+	heal := toHeal("web.service", "")
+	heal.Waiver = page.Waiver
+	return reported(1, allowed("linger_enabled", "host"), page, heal,
+		blocked("links_resolve", "files.service", "ticket", "the link default.target.wants/files.service points to nothing"))
+}
+
 func TestTable(t *testing.T) {
-	reports := map[string]*audit.Report{"fine": fine(), "broken": broken(), "acted": acted(), "hostile": hostile()}
+	reports := map[string]*audit.Report{"fine": fine(), "broken": broken(), "acted": acted(), "exempt": exempt(), "hostile": hostile()}
 	for name, r := range reports {
 		for _, width := range []int{40, 80, 120} {
 			t.Run(fmt.Sprintf("%s_%d", name, width), func(t *testing.T) {

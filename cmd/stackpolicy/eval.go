@@ -5,8 +5,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
+	"os/user"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -50,24 +53,31 @@ every unit. Without --enforce nothing is changed, and the plan is shown.
 		if cmd.Flags().Changed("enforce") {
 			asked = enforcing
 		}
-		r, policies, err := a.audit(cmd.Context(), cmd.InOrStdin(), units, asked)
+		r, policies, err := a.audit(cmd, units, asked)
 		if err != nil {
 			return err
 		}
 		a.status = r.ExitCode
-		return f.Write(cmd.OutOrStdout(), r, options(cmd.OutOrStdout(), policies))
+		o := options(cmd.OutOrStdout(), policies)
+		o.Around.User = userName()
+		return f.Write(cmd.OutOrStdout(), r, o)
 	}
 	return cmd
 }
 
 // audit runs one audit; asked is what the flag says of enforcing, nil when it
 // was not given.
-func (a *app) audit(ctx context.Context, in io.Reader, units []string, asked *bool) (*audit.Report, *decide.Policies, error) {
+func (a *app) audit(cmd *cobra.Command, units []string, asked *bool) (*audit.Report, *decide.Policies, error) {
+	ctx := cmd.Context()
 	c, err := cli.ReadConfig()
 	if err != nil {
 		return nil, nil, err
 	}
 	env, err := facts.OfProcess(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	routes, err := routes(c)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -77,12 +87,19 @@ func (a *app) audit(ctx context.Context, in io.Reader, units []string, asked *bo
 		return nil, nil, err
 	}
 	defer release()
+	store, done := a.remembering(cmd, &run, &env)
+	defer done()
 	loaded := beside(func() (*decide.Policies, error) { return a.loadPolicies(ctx, c) })
-	unreadable := a.look(ctx, &run, in, env)
+	unreadable := a.look(ctx, &run, cmd.InOrStdin(), env)
 	if run.Policies, err = loaded(); cmp.Or(err, unreadable) != nil {
 		return nil, nil, cmp.Or(err, unreadable)
 	}
+	begin := time.Now()
 	r, err := run.Run(ctx)
+	if err == nil && store != nil && len(units) == 0 {
+		t := telling{store: store, routes: routes, env: env, report: r, policies: run.Policies, took: time.Since(begin)}
+		t.tell(ctx, c.Alerts.Textfile, cmd.ErrOrStderr())
+	}
 	return r, run.Policies, err
 }
 
@@ -138,14 +155,25 @@ func beside[T any](work func() (T, error)) func() (T, error) {
 
 // options shows steps from the runbooks of the policies in force.
 func options(w io.Writer, p *decide.Policies) report.Options {
-	invariants := p.Invariants()
-	return report.Options{Width: cli.Width(w), Color: cli.Color(w), Steps: func(d decide.Decision) []string {
+	return report.Options{Width: cli.Width(w), Color: cli.Color(w), Steps: steps(p.Invariants())}
+}
+
+// userName tells the metrics of one account from those of another.
+func userName() string {
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return strconv.Itoa(os.Getuid())
+}
+
+func steps(invariants []decide.Invariant) func(decide.Decision) []string {
+	return func(d decide.Decision) []string {
 		i := slices.IndexFunc(invariants, func(x decide.Invariant) bool { return x.ID == d.Invariant })
 		if i < 0 {
 			return nil
 		}
 		return invariants[i].Runbook.Steps(d)
-	}}
+	}
 }
 
 func names(formats []report.Format) []string {

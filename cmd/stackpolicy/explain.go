@@ -42,7 +42,7 @@ Exit status: as eval's, for what is explained.`,
 	a.factsFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		observe := false
-		r, policies, err := a.audit(cmd.Context(), cmd.InOrStdin(), args[:1], &observe)
+		r, policies, err := a.audit(cmd, args[:1], &observe)
 		if err != nil {
 			return err
 		}

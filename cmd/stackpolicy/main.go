@@ -85,6 +85,6 @@ func (a *app) root() *cobra.Command {
 		Short: "Audit systemd user units that run container stacks",
 		Long:  about + "\n" + exitStatus,
 	})
-	root.AddCommand(a.eval(), a.facts(), a.explain(), a.policy(), version())
+	root.AddCommand(a.eval(), a.lastStatus(), a.explain(), a.report(), a.history(), a.facts(), a.policy(), resetBreaker(), version())
 	return root
 }

@@ -15,7 +15,7 @@ nothing_found := {
 	"schema": "stackpolicy.facts/v1",
 	"collected_at": "2026-05-04T03:02:01Z",
 	"collectors": {name: {"ok": true, "error": "", "duration_ms": 3, "limit_ms": 10000} |
-		some name in ["user", "systemd", "files", "home-manager", "applied", "podman"]
+		some name in ["user", "systemd", "files", "home-manager", "applied", "podman", "history"]
 	},
 	"host": {"name": "lab", "os": "NixOS 26.05"},
 	"user": {
@@ -46,6 +46,7 @@ nothing_found := {
 		"present": true, "transport": "socket", "unowned": [],
 		"auto_update_timer": {"load_state": "loaded", "active_state": "active"},
 	},
+	"history": {"since": "2026-04-01T00:00:00Z", "findings": [], "heals": []},
 }
 
 # without is a document that lacks sections, as a failed collector leaves it.
@@ -67,6 +68,7 @@ unit(name, changes) := object.union(
 		"reload": {"loads_undeclared": [], "drops_declared": []},
 		"containers": [container("web_app", {})],
 		"services": [],
+		"history": {"findings": [], "heals": []},
 	},
 	changes,
 )

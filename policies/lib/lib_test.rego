@@ -68,8 +68,9 @@ test_matches_any[name] if {
 		"a name": {"patterns": ["web.service"], "want": {"web.service"}},
 		"a star crosses dots": {"patterns": ["web*"], "want": {"web.service", "web.x.service"}},
 		"several": {"patterns": ["db.*", "web.?ervice"], "want": {"web.service", "db.service"}},
+		"a backslash is itself": {"patterns": [`a\x2d?.service`], "want": {`a\x2db.service`}},
 	}
-	{unit | some unit in ["web.service", "web.x.service", "db.service"]; lib.matches_any(unit, c.patterns)} == c.want
+	{unit | some unit in ["web.service", "web.x.service", "db.service", `a\x2db.service`, "ax2db.service"]; lib.matches_any(unit, c.patterns)} == c.want
 }
 
 test_reload_safe if {

@@ -6,13 +6,16 @@
 #   sign among several: settings that differ, drop-ins, links and fragments that
 #   were not read or are gone, files changed after the load. A unit that is
 #   loaded from nowhere is fragment_in_user_dir's. A reload reads whatever is on
-#   disk: where that is not what is declared it is withheld.
+#   disk: where that is not what is declared it is withheld. After the grace
+#   period of settings.yaml the heal did not come or did not help: a person is
+#   to look.
 # schemas:
 #   - input: schema.facts
 # custom:
 #   class: provenance
 #   severity: ticket
 #   needs: [units.loaded, units.files, units.reload]
+#   optional: [units.history]
 #   actions: [daemon-reload]
 #   runbook: loaded_is_current.md
 package stackpolicy.invariants.loaded_is_current
@@ -20,30 +23,27 @@ package stackpolicy.invariants.loaded_is_current
 import data.stackpolicy.lib
 
 finding contains {
-	"subject": p.subject,
+	"subject": r.subject,
 	"effect": "heal",
 	"severity": "ticket",
-	"message": sprintf("%s runs an older definition than the one on disk: %s", [p.subject, concat(", ", p.reasons)]),
-	"evidence": {"case": "stale", "path": p.path, "reasons": p.reasons, "settings": p.settings},
+	"message": r.message,
+	"evidence": r.evidence,
 	"action": "daemon-reload",
 } if {
-	some p in problem
-	lib.reload_safe(p.would_load, p.would_drop)
-	p.reasons != ["file-changed"]
+	some r in to_reload
+	r.overdue_since == ""
 }
 
-# A file that was made anew, perhaps with the content that is loaded.
+# Heals did not help.
 finding contains {
-	"subject": p.subject,
-	"effect": "heal",
+	"subject": r.subject,
+	"effect": "block",
 	"severity": "ticket",
-	"message": sprintf("%s was changed after %s was loaded; only a reload can tell what runs", [p.changed[0], p.subject]),
-	"evidence": {"case": "changed", "path": p.changed[0], "reasons": p.reasons, "changed": p.changed},
-	"action": "daemon-reload",
+	"message": sprintf("%s, still after %s", [r.message, grace]),
+	"evidence": object.union(r.evidence, {"since": r.overdue_since, "grace": grace}),
 } if {
-	some p in problem
-	lib.reload_safe(p.would_load, p.would_drop)
-	p.reasons == ["file-changed"]
+	some r in to_reload
+	r.overdue_since != ""
 }
 
 finding contains {
@@ -64,8 +64,32 @@ finding contains {
 	not lib.reload_safe(p.would_load, p.would_drop)
 }
 
+to_reload contains {
+	"subject": p.subject,
+	"overdue_since": p.overdue_since,
+	"message": sprintf("%s runs an older definition than the one on disk: %s", [p.subject, concat(", ", p.reasons)]),
+	"evidence": {"case": "stale", "path": p.path, "reasons": p.reasons, "settings": p.settings},
+} if {
+	some p in problem
+	lib.reload_safe(p.would_load, p.would_drop)
+	p.reasons != ["file-changed"]
+}
+
+# A file that was made anew, perhaps with the content that is loaded.
+to_reload contains {
+	"subject": p.subject,
+	"overdue_since": p.overdue_since,
+	"message": sprintf("%s was changed after %s was loaded; only a reload can tell what runs", [p.changed[0], p.subject]),
+	"evidence": {"case": "changed", "path": p.changed[0], "reasons": p.reasons, "changed": p.changed},
+} if {
+	some p in problem
+	lib.reload_safe(p.would_load, p.would_drop)
+	p.reasons == ["file-changed"]
+}
+
 problem contains {
 	"subject": unit.name,
+	"overdue_since": overdue_since(unit),
 	"path": unit.loaded.fragment_path,
 	"reasons": sort(of_unit(unit.loaded, gone) | {reason | some [reason, _] in unread}),
 	"changed": [path | some ["file-changed", path] in unread],
@@ -87,6 +111,20 @@ problem contains {
 		unit.loaded.links_unread, unit.loaded.links_gone, gone, unread,
 	)
 }
+
+# overdue_since is since when a unit has waited for its reload, when that is
+# longer than the grace period, and one was tried; else empty. The time that it
+# was withheld does not count. Where none was tried, as in observe mode, the
+# next audit that may act still heals it.
+default overdue_since(_) := ""
+
+overdue_since(unit) := since if {
+	since := lib.standing(unit.history, "loaded_is_current", {"stale", "changed"})
+	lib.overdue(since, input.collected_at, "loaded_is_current")
+	lib.tried(unit.history, "loaded_is_current")
+}
+
+grace := lib.grace("loaded_is_current")
 
 on_disk(path, files) if {
 	some file in files

@@ -112,6 +112,80 @@ test_reasons[name] if {
 	given.rows(findings) == {["web.service", "heal", "ticket", "stale", "daemon-reload"]}
 }
 
+# stood is a unit to reload, which audits saw before.
+stood(name, seen) := stood_and(name, seen, [tried(1)])
+
+stood_and(name, seen, heals) := object.union(need_reload(name), {"history": {"findings": seen, "heals": heals}})
+
+tried(times) := {"action": "daemon-reload", "invariant": "loaded_is_current", "case": "stale", "tried_24h": times}
+
+seen(case, since) := {"invariant": "loaded_is_current", "case": case, "since": since}
+
+test_overdue if {
+	findings := rule.finding with input as given.document([stood("web.service", [seen("stale", "2026-05-04T02:00:00Z")])])
+		with data.settings as {}
+	findings == {{
+		"subject": "web.service",
+		"effect": "block",
+		"severity": "ticket",
+		"message": "web.service runs an older definition than the one on disk: need-daemon-reload, still after 15m",
+		"evidence": {
+			"case": "stale", "path": path, "settings": [], "reasons": ["need-daemon-reload"],
+			"since": "2026-05-04T02:00:00Z", "grace": "15m",
+		},
+	}}
+}
+
+# The document is of 03:02:01.
+test_grace[name] if {
+	some name, c in {
+		"never seen": {"seen": [], "want": "heal"},
+		"seen a while ago": {"seen": [seen("stale", "2026-05-04T02:47:01Z")], "want": "heal"},
+		"seen too long ago": {"seen": [seen("stale", "2026-05-04T02:47:00.9Z")], "want": "block"},
+		"seen first for another reason": {
+			"seen": [seen("stale", "2026-05-04T03:00:00Z"), seen("changed", "2026-05-04T02:00:00Z")],
+			"want": "block",
+		},
+		"withheld until now": {"seen": [seen("withheld", "2026-05-04T01:00:00Z")], "want": "heal"},
+		"another invariant's": {
+			"seen": [{"invariant": "no_unread_definition", "case": "stale", "since": "2026-05-04T01:00:00Z"}],
+			"want": "heal",
+		},
+		"seen later, as a clock was set back": {"seen": [seen("stale", "2026-05-05T01:00:00Z")], "want": "heal"},
+	}
+	findings := rule.finding with input as given.document([stood("web.service", c.seen)]) with data.settings as {}
+	{finding.effect | some finding in findings} == {c.want}
+}
+
+test_grace_of_the_settings[name] if {
+	some name, c in {
+		"longer": {"grace": {"loaded_is_current": "2h"}, "want": "heal"},
+		"shorter": {"grace": {"loaded_is_current": "1m"}, "want": "block"},
+		"not given": {"grace": {}, "want": "block"},
+	}
+	doc := given.document([stood("web.service", [seen("stale", "2026-05-04T02:40:00Z")])])
+	findings := rule.finding with input as doc with data.settings.grace as c.grace
+	{finding.effect | some finding in findings} == {c.want}
+}
+
+test_overdue_only_where_a_heal_was_tried[name] if {
+	some name, c in {
+		"never": {"heals": [], "want": "heal"},
+		"long ago": {"heals": [tried(0)], "want": "heal"},
+		"for another invariant": {"heals": [object.union(tried(1), {"invariant": "no_unread_definition"})], "want": "heal"},
+		"today": {"heals": [tried(1)], "want": "block"},
+	}
+	unit := stood_and("web.service", [seen("stale", "2026-05-04T02:00:00Z")], c.heals)
+	findings := rule.finding with input as given.document([unit]) with data.settings as {}
+	{finding.effect | some finding in findings} == {c.want}
+}
+
+test_without_a_memory if {
+	units := [object.remove(need_reload("web.service"), ["history"])]
+	findings := rule.finding with input as given.document(units)
+	given.rows(findings) == {["web.service", "heal", "ticket", "stale", "daemon-reload"]}
+}
+
 cases := {
 	"several files changed": {
 		"units": [given.unit("web.service", {"files": [

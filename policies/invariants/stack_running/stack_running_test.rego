@@ -30,6 +30,7 @@ evidence := {
 
 test_finding if {
 	findings := rule.finding with input as given.document([stack("web.service", "active", [ok, down])])
+		with data.settings as {}
 	findings == {{
 		"subject": "web.service",
 		"effect": "block",
@@ -69,6 +70,7 @@ test_nothing_runs if {
 		stack("a.service", "active", []),
 		stack("b.service", "active", [migrated]),
 	])
+		with data.settings as {}
 	findings == {
 		{
 			"subject": "a.service", "effect": "block", "severity": "page",
@@ -168,6 +170,7 @@ test_missing if {
 		stack("web.service", "active", [of("app", {})]),
 		{"services": [given.service("app", {"containers": 2})]},
 	)])
+		with data.settings as {}
 	findings == {{
 		"subject": "web.service",
 		"effect": "block",

@@ -1,0 +1,136 @@
+package alerts
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"stackpolicy/audit"
+	"stackpolicy/decide"
+	"stackpolicy/enforce"
+	"stackpolicy/history"
+)
+
+// Kinds of alerts.
+const (
+	KindFiring   = "firing"   // a finding appeared
+	KindChanged  = "changed"  // it stands, and became another: worse, better, or its heal ended otherwise
+	KindRepeat   = "repeat"   // it still stands
+	KindResolved = "resolved" // it is gone, waived, or too small for this sink now
+	KindHealed   = "healed"   // it is gone by an action of the audit
+)
+
+// Severities, as sinks are told them.
+const (
+	severityPage    = "page"
+	severityTicket  = "ticket"
+	severityUnknown = "unknown" // could not look or decide; goes where tickets go
+)
+
+// Alert is what a sink is told. Its texts come from outside: unit names, paths,
+// the words of rules.
+type Alert struct {
+	Kind        string     `json:"kind"`
+	Title       string     `json:"title"` // one line: how bad, what, where
+	Invariant   string     `json:"invariant"`
+	Subject     string     `json:"subject"` // a unit's name, or host
+	Case        string     `json:"case"`
+	Severity    string     `json:"severity"` // page, ticket or unknown
+	Effect      string     `json:"effect"`
+	Outcome     string     `json:"outcome"`
+	Message     string     `json:"message"`
+	Steps       []string   `json:"steps"` // what to do, the first thing first
+	Runbook     string     `json:"runbook"`
+	Since       time.Time  `json:"since"`
+	ResolvedAt  *time.Time `json:"resolved_at"`
+	Host        string     `json:"host"`
+	User        string     `json:"user"`
+	Fingerprint string     `json:"fingerprint"` // the same for all alerts of one finding on one host
+}
+
+// Firing says that the finding stands.
+func (a Alert) Firing() bool { return a.Kind != KindResolved && a.Kind != KindHealed }
+
+// Unit is the unit it is about; "" when it is about no single one.
+func (a Alert) Unit() string {
+	if a.Subject == enforce.Host {
+		return ""
+	}
+	return a.Subject
+}
+
+// alert tells of a standing finding.
+func (o Options) alert(kind string, s history.Standing) Alert {
+	a := Alert{
+		Kind: kind, Invariant: s.Invariant, Subject: s.Subject, Case: s.Case, Severity: severityOf(s.Finding),
+		Effect: s.Effect, Outcome: s.Outcome, Message: s.Message, Steps: o.steps(s.Finding), Runbook: s.Runbook,
+		Since: s.Since, ResolvedAt: s.ResolvedAt, Host: o.Host, User: o.User,
+	}
+	if !a.Firing() && a.ResolvedAt == nil {
+		a.ResolvedAt = &o.Now
+	}
+	label := a.Severity
+	if !a.Firing() {
+		label = kind
+	}
+	a.Title = fmt.Sprintf("%s: %s on %s (%s)", strings.ToUpper(label), a.Invariant, a.Subject, a.Host)
+	a.Fingerprint = fingerprint(a.Host, a.User, a.Invariant, a.Subject, a.Case)
+	return a
+}
+
+// severityOf is how bad a finding is, as the exit status counts it: a heal that
+// failed is a page, any other that was not done a ticket.
+func severityOf(f history.Finding) string {
+	switch {
+	case f.Outcome == audit.OutcomeHealFailed:
+		return severityPage
+	case f.Effect == "heal":
+		return severityTicket
+	}
+	return f.Severity
+}
+
+// steps are from the runbook of the policies in force now.
+func (o Options) steps(f history.Finding) []string {
+	d := decide.Decision{
+		Invariant: f.Invariant, Subject: f.Subject, Effect: f.Effect, Severity: f.Severity,
+		Message: f.Message, Evidence: map[string]any{}, Runbook: f.Runbook, Outcome: f.Outcome,
+	}
+	numbers := json.NewDecoder(bytes.NewReader(f.Evidence))
+	numbers.UseNumber()
+	if err := numbers.Decode(&d.Evidence); err != nil || o.Steps == nil {
+		return []string{} // an alert without steps is better than none
+	}
+	return append([]string{}, o.Steps(d)...)
+}
+
+// Bounds of an alert: a service that refuses a long one would never take it.
+const (
+	maxMessage = 4 << 10 // bytes
+	maxSteps   = 8 << 10 // bytes of all steps together
+)
+
+// cut shortens what is too long.
+func (a Alert) cut() Alert {
+	if len(a.Message) > maxMessage {
+		a.Message = strings.ToValidUTF8(a.Message[:maxMessage], "") + "…(cut)"
+	}
+	size := 0
+	for i, step := range a.Steps {
+		if size += len(step); size > maxSteps {
+			a.Steps = append(slices.Clone(a.Steps[:i]), "…(more: stackpolicy explain)")
+			break
+		}
+	}
+	return a
+}
+
+func fingerprint(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	return hex.EncodeToString(sum[:8])
+}

@@ -1,0 +1,69 @@
+package alerts
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stackpolicy/decide"
+	"stackpolicy/history"
+)
+
+func TestAlert(t *testing.T) {
+	o := Options{Host: "den", User: "ada", Now: noon, Steps: func(d decide.Decision) []string {
+		return []string{"case " + d.Evidence["case"].(string)}
+	}}
+	s := history.Standing{ID: 7, Finding: down("page"), Since: noon}
+	want := Alert{
+		Kind: KindFiring, Title: "PAGE: stack_running on web.service (den)", Invariant: "stack_running", Subject: "web.service",
+		Case: "exited", Severity: "page", Effect: "block", Message: s.Message, Steps: []string{"case exited"}, Runbook: s.Runbook,
+		Since: noon, Host: "den", User: "ada", Fingerprint: fingerprint("den", "ada", "stack_running", "web.service", "exited"),
+	}
+	if d := cmp.Diff(want, o.alert(KindFiring, s)); d != "" {
+		t.Errorf("-want +got\n%s", d)
+	}
+	withdrawn := o.alert(KindResolved, s)
+	if withdrawn.ResolvedAt == nil || !withdrawn.ResolvedAt.Equal(noon) || withdrawn.Title != "RESOLVED: stack_running on web.service (den)" {
+		t.Errorf("got %+v", withdrawn)
+	}
+	s.Evidence = []byte("{")
+	if steps := o.alert(KindFiring, s).Steps; steps == nil || len(steps) != 0 {
+		t.Errorf("evidence that is damaged: got steps %v", steps)
+	}
+}
+
+func TestSeverityOf(t *testing.T) {
+	cases := map[string]struct {
+		severity, effect, outcome, want string
+	}{
+		"page":          {"page", "block", "", "page"},
+		"ticket":        {"ticket", "block", "", "ticket"},
+		"not decided":   {"unknown", "block", "", "unknown"},
+		"to be healed":  {"page", "heal", "planned", "ticket"},
+		"a heal failed": {"ticket", "heal", "heal-failed", "page"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := severityOf(history.Finding{Severity: c.severity, Effect: c.effect, Outcome: c.outcome}); got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestLongAlertsAreCut(t *testing.T) {
+	a := firing()
+	a.Message = strings.Repeat("ä", maxMessage)
+	a.Steps = []string{"first", strings.Repeat("x", maxSteps), "last"}
+	got := a.cut()
+	if len(got.Message) > maxMessage+20 || !strings.HasSuffix(got.Message, "ä…(cut)") {
+		t.Errorf("message: %d bytes, ends in %q", len(got.Message), got.Message[len(got.Message)-20:])
+	}
+	if d := cmp.Diff([]string{"first", "…(more: stackpolicy explain)"}, got.Steps); d != "" {
+		t.Errorf("steps -want +got\n%s", d)
+	}
+	if d := cmp.Diff(firing(), firing().cut()); d != "" {
+		t.Errorf("a short one was changed:\n%s", d)
+	}
+}

@@ -1,0 +1,250 @@
+package alerts
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stackpolicy/config"
+)
+
+// TestWhatAlertmanagerIsTold: an alertmanager that has this finding as a page.
+func TestWhatAlertmanagerIsTold(t *testing.T) {
+	now := noon.Add(2 * time.Hour)
+	ticket, changed, late, other := firing(), firing(), ended(KindHealed), ended(KindResolved)
+	ticket.Severity, ticket.Kind = "ticket", KindChanged
+	changed.Kind, changed.Outcome = KindChanged, "refused"
+	late.Severity, late.Since = "ticket", now // the clock was set back
+	other.Subject = "files.service"
+	cases := map[string]struct {
+		alert Alert
+		want  []string
+	}{
+		"firing":              {firing(), []string{"page 12:00-15:00"}},
+		"it became a ticket":  {ticket, []string{"page 12:00-14:00", "ticket 12:00-15:00"}},
+		"it is a page still":  {changed, []string{"page 12:00-15:00"}},
+		"resolved":            {ended(KindResolved), []string{"page 12:00-13:00"}},
+		"healed as a ticket":  {late, []string{"page 13:00-13:00"}},
+		"it has none of that": {other, nil},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			s, requests := service(t, 200, has(t, firing()))
+			m := toAlertmanager{config.Alertmanager{URL: s.URL, Route: config.Route{Repeat: 10 * time.Minute}}, secrets{}, Client(), func() time.Time { return now }}
+			if err := m.Send(t.Context(), c.alert); err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(c.want, spans(t, *requests)); d != "" {
+				t.Errorf("-want +got\n%s", d)
+			}
+		})
+	}
+}
+
+// has is how Alertmanager answers what it has.
+func has(t *testing.T, a Alert) string {
+	t.Helper()
+	text, err := json.Marshal([]posted{postable(a, a.Severity, noon)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// spans are what was posted: severity, begin and end.
+func spans(t *testing.T, requests []taken) (list []string) {
+	t.Helper()
+	for _, r := range requests {
+		if r.method != http.MethodPost {
+			continue
+		}
+		var told []posted
+		if err := json.Unmarshal([]byte(r.body), &told); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range told {
+			list = append(list, p.Labels["severity"]+" "+p.StartsAt.Format("15:04")+"-"+p.EndsAt.Format("15:04"))
+		}
+	}
+	return list
+}
+
+func TestLabelsOfTheHost(t *testing.T) {
+	a := firing()
+	a.Subject, a.Case = "host", ""
+	labels := postable(a, "page", noon).Labels
+	want := map[string]string{"alertname": "StackpolicyFinding", "invariant": "stack_running", "subject": "host", "severity": "page", "host": "den", "user": "ada"}
+	if d := cmp.Diff(want, labels); d != "" {
+		t.Errorf("-want +got\n%s", d)
+	}
+}
+
+// group is what Alertmanager sends a receiver.
+type group struct {
+	Status string
+	Alerts []struct {
+		Status string
+		Labels map[string]string
+	}
+}
+
+// inbox is a receiver that Alertmanager tells.
+type inbox struct {
+	mu     sync.Mutex
+	groups []group
+}
+
+func (b *inbox) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
+	var g group
+	if err := json.NewDecoder(r.Body).Decode(&g); err != nil {
+		panic(err) // the server answers nothing, and the test waits in vain
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.groups = append(b.groups, g)
+}
+
+// last is the group that came last, in a few words.
+func (b *inbox) last() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.groups) == 0 {
+		return "nothing"
+	}
+	g := b.groups[len(b.groups)-1]
+	var list []string
+	for _, a := range g.Alerts {
+		list = append(list, a.Status+" "+a.Labels["invariant"]+" "+a.Labels["unit"]+" "+a.Labels["severity"])
+	}
+	slices.Sort(list)
+	return fmt.Sprint(g.Status, list)
+}
+
+func (b *inbox) waitFor(t *testing.T, step, want string) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for b.last() != want {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: Alertmanager sent\n got %s\nwant %s", step, b.last(), want)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// TestRealAlertmanager: audits tell a real one, which groups by host, follows a
+// change of severity and resolves.
+func TestRealAlertmanager(t *testing.T) {
+	box := &inbox{}
+	url := alertmanager(t, box)
+	c := config.Alerts{
+		Journal:      &config.Route{Severity: config.SeverityNone},
+		Alertmanager: &config.Alertmanager{URL: url, Route: config.Route{Severity: "ticket", Repeat: 10 * time.Minute}},
+	}
+	routes, err := Routes(c, Environment{Client: Client(), Clock: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := newHouse(t, routes...)
+	h.now = time.Now().Add(-6 * time.Hour)
+	tell := func(step string, notices []Notice, want string) {
+		t.Helper()
+		if notices != nil {
+			t.Errorf("%s: %v", step, notices)
+		}
+		box.waitFor(t, step, want)
+	}
+	other := down("ticket")
+	other.Subject = "files.service"
+	tell("two findings, one group", h.audit(down("page"), other),
+		"firing[firing stack_running files.service ticket firing stack_running web.service page]")
+	tell("one becomes a ticket", h.audit(down("ticket"), other),
+		"firing[firing stack_running files.service ticket firing stack_running web.service ticket resolved stack_running web.service page]")
+	tell("one is gone", h.audit(down("ticket")),
+		"firing[firing stack_running web.service ticket resolved stack_running files.service ticket]")
+	tell("all are gone", h.audit(), "resolved[resolved stack_running web.service ticket]")
+}
+
+// alertmanager starts a real one that tells box, and returns its address.
+func alertmanager(t *testing.T, box http.Handler) string {
+	t.Helper()
+	program, err := exec.LookPath("prometheus-alertmanager")
+	if err != nil {
+		t.Skip("prometheus-alertmanager is not installed; it is in Debian's package of that name")
+	}
+	receiver := httptest.NewServer(box)
+	t.Cleanup(receiver.Close)
+	folder, address := t.TempDir(), freeAddress(t)
+	settings := fmt.Sprintf(`
+route: {receiver: test, group_by: [host], group_wait: 500ms, group_interval: 500ms, repeat_interval: 1h}
+receivers: [{name: test, webhook_configs: [{url: %q, send_resolved: true}]}]
+`, receiver.URL)
+	file := filepath.Join(folder, "alertmanager.yml")
+	if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cmd := exec.CommandContext(ctx, program, "--config.file="+file, "--storage.path="+folder,
+		"--web.listen-address="+address, "--cluster.listen-address=")
+	cmd.Stderr = &logged{t: t}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cancel(); _ = cmd.Wait() })
+	ready(t, "http://"+address+"/-/ready")
+	return "http://" + address
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func ready(t *testing.T, url string) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		answer, err := http.Get(url)
+		if err == nil {
+			answer.Body.Close()
+			if answer.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s is not ready: %v", url, err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// logged shows a program's log where the test fails.
+type logged struct {
+	t  *testing.T
+	mu sync.Mutex
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.t.Context().Err() == nil {
+		l.t.Logf("%s", p)
+	}
+	return len(p), nil
+}

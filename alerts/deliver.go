@@ -1,0 +1,108 @@
+package alerts
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"stackpolicy/history"
+)
+
+// A message that failed is tried again after a minute, then after twice as
+// long each time, at most after an hour.
+const (
+	firstRetry = time.Minute
+	lastRetry  = time.Hour
+)
+
+// deliver sends what waits, to all sinks at once: one that is silent does not
+// hold up another.
+func (o Options) deliver(ctx context.Context, waiting []history.Message) []Notice {
+	notices := make([][]Notice, len(o.Routes))
+	var sinks sync.WaitGroup
+	for i, r := range o.Routes {
+		sinks.Go(func() { notices[i] = o.drain(ctx, r, of(r.Name(), waiting)) })
+	}
+	sinks.Wait()
+	return append(slices.Concat(notices...), o.dropForeign(ctx, waiting)...)
+}
+
+func of(sink string, waiting []history.Message) []history.Message {
+	return slices.DeleteFunc(slices.Clone(waiting), func(m history.Message) bool { return m.Sink != sink })
+}
+
+// drain sends a sink what waits for it, oldest first, until one fails. Messages
+// of one finding keep their order: none overtakes one that is to be tried later.
+func (o Options) drain(ctx context.Context, r Route, messages []history.Message) []Notice {
+	held := map[int64]bool{}
+	sent := 0
+	for _, m := range messages {
+		wait := m.NextTry.Sub(o.Now)
+		later := wait > 0 && wait <= lastRetry // further off only where the clock was set back
+		if held[m.Standing] || later {
+			held[m.Standing] = m.Standing != 0
+			continue
+		}
+		if err := o.try(ctx, r, m); err != nil {
+			return []Notice{{r.Name(), fmt.Sprintf("%s; %d wait", err, len(messages)-sent)}}
+		}
+		sent++
+	}
+	return nil
+}
+
+// try sends one message, and notes what became of it even when time is up.
+func (o Options) try(ctx context.Context, r Route, m history.Message) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("not sent within %v", total)
+	}
+	noting := context.WithoutCancel(ctx)
+	if err := send(ctx, r, m); err != nil {
+		if noted := o.Outbox.Failed(noting, m.ID, o.Now.Add(retry(m.Tries)), err.Error()); noted != nil {
+			return fmt.Errorf("%w; and that could not be noted: %w", err, noted)
+		}
+		return err
+	}
+	if err := o.Outbox.Delivered(noting, m.ID, o.Now); err != nil {
+		return fmt.Errorf("sent, which could not be noted, so it will be sent again: %w", err)
+	}
+	return nil
+}
+
+func send(ctx context.Context, r Route, m history.Message) error {
+	ctx, cancel := context.WithTimeout(ctx, perAlert)
+	defer cancel()
+	var a Alert
+	if err := json.Unmarshal(m.Body, &a); err != nil {
+		return fmt.Errorf("decode the alert: %w", err)
+	}
+	return r.Send(ctx, a)
+}
+
+// retry is how long to wait after a try, before which there were so many.
+func retry(tries int) time.Duration {
+	return min(firstRetry<<min(max(tries, 0), 10), lastRetry)
+}
+
+// dropForeign ends messages for sinks that the configuration no longer names,
+// which would wait for ever.
+func (o Options) dropForeign(ctx context.Context, waiting []history.Message) (notices []Notice) {
+	dropped := map[string]int{}
+	for _, m := range waiting {
+		if slices.ContainsFunc(o.Routes, func(r Route) bool { return r.Name() == m.Sink }) {
+			continue
+		}
+		if err := o.Outbox.Delivered(ctx, m.ID, o.Now); err != nil {
+			return append(notices, Notice{m.Sink, "drop what waits for a sink that is no more: " + err.Error()})
+		}
+		dropped[m.Sink]++
+	}
+	for _, sink := range slices.Sorted(maps.Keys(dropped)) {
+		notices = append(notices, Notice{sink, fmt.Sprintf("the configuration no longer names it; dropped %d that waited", dropped[sink])})
+	}
+	return notices
+}

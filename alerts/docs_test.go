@@ -1,0 +1,79 @@
+package alerts
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"stackpolicy/config"
+)
+
+const page = "../docs/alerts.md"
+
+// TestTheExamplesWork: every example of a configuration is read, and every
+// template that is to make JSON does so, whatever stands in the texts.
+func TestTheExamplesWork(t *testing.T) {
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tested := 0
+	for _, example := range regexp.MustCompile("(?s)```yaml\n(alerts:.*?)```").FindAllStringSubmatch(string(text), -1) {
+		path := filepath.Join(t.TempDir(), "config.yaml")
+		if err := os.WriteFile(path, []byte(example[1]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := config.Read(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		routes, err := Routes(c.Alerts, Environment{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range routes {
+			if w, ok := r.Sink.(toWebhook); ok {
+				tested++
+				checkBody(t, w)
+			}
+		}
+	}
+	if tested != 4 {
+		t.Errorf("%d webhooks are shown, want 4", tested)
+	}
+}
+
+func checkBody(t *testing.T, w toWebhook) {
+	t.Helper()
+	odd := ended(KindResolved)
+	odd.Message, odd.Title, odd.Steps = "\"quoted\"\n\x1b[31m \xff</script>", `\`, []string{"`a` \"b\""}
+	for _, a := range []Alert{firing(), odd} {
+		body, err := w.render(a)
+		if err != nil {
+			t.Errorf("%s: %v", w.Name(), err)
+		}
+		if plain := w.config.Headers["Content-Type"] == "text/plain"; !plain && !json.Valid(body) {
+			t.Errorf("%s makes no JSON: %s", w.Name(), body)
+		}
+	}
+}
+
+// TestTheMessageIDsAreDocumented: and no others.
+func TestTheMessageIDsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := everyKind()
+	for id := range kinds {
+		if !strings.Contains(string(text), "| `"+id+"` |") {
+			t.Errorf("%s is not in %s", id, page)
+		}
+	}
+	if n := len(regexp.MustCompile("(?m)^\\| `[0-9a-f]{32}` ").FindAll(text, -1)); n != len(kinds) {
+		t.Errorf("%s has %d message ids, want %d", page, n, len(kinds))
+	}
+}

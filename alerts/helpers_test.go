@@ -1,0 +1,115 @@
+package alerts
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"stackpolicy/decide"
+	"stackpolicy/facts"
+	"stackpolicy/history"
+)
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// errSilent is what a sink answers that is down.
+var errSilent = errors.New("connection refused")
+
+// house is a history with sinks, and audits that go by.
+type house struct {
+	t      *testing.T
+	store  *history.Store
+	now    time.Time
+	routes []Route
+	exit   int // of the audits
+}
+
+func newHouse(t *testing.T, routes ...Route) *house {
+	t.Helper()
+	store, err := history.Open(t.Context(), t.TempDir(), noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	return &house{t: t, store: store, now: noon, routes: routes}
+}
+
+// audit records one that found this, ten minutes after the last.
+func (h *house) audit(found ...history.Finding) []Notice { return h.healing(nil, found...) }
+
+func (h *house) healing(healed []history.Finding, found ...history.Finding) []Notice {
+	h.t.Helper()
+	changes := h.record(healed, found...)
+	return h.run(changes)
+}
+
+func (h *house) record(healed []history.Finding, found ...history.Finding) history.Changes {
+	h.t.Helper()
+	h.now = h.now.Add(10 * time.Minute)
+	changes, err := h.store.Record(h.t.Context(), history.Audit{
+		At: h.now, Mode: "observe", ExitCode: h.exit, PolicyDigest: "sha256:00", Document: &facts.Document{CollectedAt: h.now},
+		Findings: found, Healed: healed,
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return changes
+}
+
+func (h *house) run(changes history.Changes) []Notice {
+	h.t.Helper()
+	standings, err := h.store.Standings(h.t.Context(), h.now.Add(-Memory), 1000)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return Run(h.t.Context(), Options{
+		Outbox: h.store, Routes: h.routes, Changes: changes, Standings: standings, Now: h.now,
+		Host: "den", User: "ada", Steps: func(d decide.Decision) []string { return []string{"Look at " + d.Subject} },
+	})
+}
+
+// fake is a sink that keeps what it is sent, as KIND INVARIANT SUBJECT SEVERITY.
+type fake struct {
+	name string
+	err  error
+	hang bool
+	sent []string
+}
+
+func (f *fake) Name() string { return f.name }
+
+func (f *fake) Send(ctx context.Context, a Alert) error {
+	if f.hang {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	if f.err == nil {
+		f.sent = append(f.sent, a.Kind+" "+a.Invariant+" "+a.Subject+" "+a.Severity)
+	}
+	return f.err
+}
+
+// wasSent compares what came since it was last asked.
+func (f *fake) wasSent(t *testing.T, step string, want ...string) {
+	t.Helper()
+	if !slices.Equal(f.sent, want) {
+		t.Errorf("%s: %s was sent\n got %q\nwant %q", step, f.name, f.sent, want)
+	}
+	f.sent = nil
+}
+
+func down(severity string) history.Finding {
+	return history.Finding{
+		Invariant: "stack_running", Subject: "web.service", Case: "exited", Effect: "block", Severity: severity,
+		Message: "web.service is active, and its container web-app is exited",
+		Runbook: "invariants/stack_running/stack_running.md", Evidence: []byte(`{"case":"exited"}`),
+	}
+}
+
+func toHeal(outcome string) history.Finding {
+	f := down("ticket")
+	f.Invariant, f.Case, f.Effect, f.Outcome = "loaded_is_current", "file-changed", "heal", outcome
+	return f
+}

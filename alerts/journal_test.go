@@ -1,0 +1,222 @@
+package alerts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"stackpolicy/internal/journal"
+	"stackpolicy/lab/debian"
+	"stackpolicy/lab/machine"
+	"stackpolicy/stack"
+)
+
+// everyKind are alerts of every kind that the journal tells apart, by message id.
+func everyKind() map[string]Alert {
+	ticket, unknown, failed := firing(), firing(), firing()
+	ticket.Severity, ticket.Kind, unknown.Severity = "ticket", KindRepeat, "unknown"
+	failed.Outcome, failed.Effect, failed.Kind = "heal-failed", "heal", KindChanged
+	return map[string]Alert{
+		MessagePage: firing(), MessageTicket: ticket, MessageUnknown: unknown, MessageHealFailed: failed,
+		MessageResolved: ended(KindResolved), MessageHealed: ended(KindHealed),
+	}
+}
+
+func TestEntries(t *testing.T) {
+	priorities := map[string]int{
+		MessagePage: journal.Critical, MessageHealFailed: journal.Critical, MessageTicket: journal.Warning,
+		MessageUnknown: journal.Warning, MessageResolved: journal.Notice, MessageHealed: journal.Notice,
+	}
+	for id, a := range everyKind() {
+		e := entry(a)
+		if e.MessageID != id || e.Priority != priorities[id] || e.UserUnit != "web.service" {
+			t.Errorf("%s, %s: got id %s, priority %d, unit %s", a.Kind, a.Severity, e.MessageID, e.Priority, e.UserUnit)
+		}
+	}
+	e := entry(firing())
+	want := "PAGE: stack_running on web.service (den)\nits container \"web-app\" is exited\nsince 2026-03-01T12:00:00Z\nnext: Look at its log"
+	if e.Message != want {
+		t.Errorf("message\n got %q\nwant %q", e.Message, want)
+	}
+	if got := entry(ended(KindHealed)).Message; strings.Contains(got, "next:") {
+		t.Errorf("there is nothing to do after a heal: %q", got)
+	}
+	host := firing()
+	host.Subject = "host"
+	if e := entry(host); e.UserUnit != "" {
+		t.Errorf("the host is no unit, got %q", e.UserUnit)
+	}
+}
+
+func TestAJournalThatIsNotThere(t *testing.T) {
+	cases := map[string]struct{ sent, want error }{
+		"none listens": {fmt.Errorf("%w: no such file", journal.ErrNoJournal), nil},
+		"it is full":   {errSilent, errSilent},
+		"it took it":   {nil, nil},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			j := toJournal{func(journal.Entry) error { return c.sent }}
+			if err := j.Send(t.Context(), firing()); !errors.Is(err, c.want) {
+				t.Errorf("got %v, want %v", err, c.want)
+			}
+		})
+	}
+}
+
+const catalog = "../units/stackpolicy.catalog"
+
+// entries of the catalog, by message id.
+func entries(t *testing.T) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(catalog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]string{}
+	for _, part := range strings.Split(string(text), "\n-- ")[1:] {
+		id, body, _ := strings.Cut(part, "\n")
+		if _, twice := all[id]; twice {
+			t.Errorf("%s is there twice", id)
+		}
+		all[id] = body
+	}
+	return all
+}
+
+// TestTheCatalogExplainsEveryMessage: and names only fields that it has.
+func TestTheCatalogExplainsEveryMessage(t *testing.T) {
+	explained := entries(t)
+	messages := map[string][]string{}
+	for id, a := range everyKind() {
+		for name := range entry(a).Fields {
+			messages[id] = append(messages[id], name)
+		}
+	}
+	for _, o := range stack.Outcomes() {
+		if o.MessageID != "" {
+			messages[o.MessageID] = []string{"STACKPOLICY_STACK", "STACKPOLICY_VERB", "STACKPOLICY_OUTCOME", "STACKPOLICY_STATUS", "STACKPOLICY_HINT"}
+			if status := fmt.Sprintf("Exit status %d (%s)", o.Status, o.Name); !strings.Contains(explained[o.MessageID], status) {
+				t.Errorf("the entry of %s does not say %q", o.Name, status)
+			}
+		}
+	}
+	for id, fields := range messages {
+		for _, m := range regexp.MustCompile(`@([A-Z_]+)@`).FindAllStringSubmatch(explained[id], -1) {
+			if !slices.Contains(fields, m[1]) {
+				t.Errorf("%s: the message has no field %s", id, m[1])
+			}
+		}
+		if !strings.HasPrefix(explained[id], "Subject: ") || !strings.Contains(explained[id], "\nDefined-By: stackpolicy\n\n") {
+			t.Errorf("%s is not explained: %q", id, explained[id])
+		}
+	}
+	if len(explained) != len(messages) {
+		t.Errorf("%d messages are explained, and there are %d", len(explained), len(messages))
+	}
+}
+
+// TestJournalctlTakesTheCatalog: builds the index that -x reads from.
+func TestJournalctlTakesTheCatalog(t *testing.T) {
+	journalctl, err := exec.LookPath("journalctl")
+	if err != nil {
+		t.Skip("journalctl is not installed; it is in Debian's package systemd")
+	}
+	root := t.TempDir()
+	for _, folder := range []string{"usr/lib/systemd/catalog", "var/lib/systemd/catalog"} {
+		if err := os.MkdirAll(filepath.Join(root, folder), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(catalog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "usr/lib/systemd/catalog/stackpolicy.catalog"), text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(journalctl, "--root="+root, "--update-catalog").CombinedOutput(); err != nil || len(out) > 0 {
+		t.Fatalf("update: %v\n%s", err, out)
+	}
+	out, err := exec.Command(journalctl, "--root="+root, "--list-catalog").Output()
+	if n := strings.Count(string(out), "\n"); err != nil || n != len(entries(t)) {
+		t.Errorf("%d entries, %v; want %d\n%s", n, err, len(entries(t)), out)
+	}
+}
+
+// tellVariable makes the test program one that only tells the journal.
+const tellVariable = "STACKPOLICY_TEST_TELLS_THE_JOURNAL"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(tellVariable) == "" {
+		os.Exit(m.Run())
+	}
+	for _, a := range everyKind() {
+		if err := journal.Send(entry(a)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+}
+
+// TestRealJournal: a user's alerts stand in the log of the unit they are about,
+// and journalctl -x explains them.
+func TestRealJournal(t *testing.T) {
+	o := machine.Options{Suite: debian.Trixie}
+	if err := machine.Available(o); err != nil {
+		t.Skip(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	m, err := machine.Boot(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = m.Stop() })
+	text, err := os.ReadFile(catalog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Write("/usr/lib/systemd/catalog/stackpolicy.catalog", string(text)); err != nil {
+		t.Fatal(err)
+	}
+	program, err := m.Install(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func(cmd *exec.Cmd) string {
+		t.Helper()
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", cmd, err, out)
+		}
+		return string(out)
+	}
+	run(m.RootCommand(ctx, "journalctl", "--update-catalog"))
+	run(m.Command(ctx, "env", tellVariable+"=1", program))
+	run(m.RootCommand(ctx, "journalctl", "--sync"))
+	got := run(m.Command(ctx, "journalctl", "--user", "--unit=web.service", "--catalog", "--no-pager", "--output=short"))
+	for _, want := range []string{
+		"PAGE: stack_running on web.service (den)",
+		"Subject: web.service needs somebody now: stack_running does not hold",
+		"Subject: web.service could not be healed: stack_running does not hold",
+		"Subject: web.service was healed: stack_running holds again",
+		"░░ Look at its log\n░░ Restart it\n", // both steps, from the message's own field
+		"░░     stackpolicy explain web.service stack_running",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("lacks %q", want)
+		}
+	}
+	if t.Failed() {
+		t.Log(got)
+	}
+}

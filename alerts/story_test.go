@@ -1,0 +1,258 @@
+package alerts
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"stackpolicy/audit"
+	"stackpolicy/history"
+)
+
+func route(f *fake, severity string) Route {
+	return Route{Sink: f, Severity: severity, Repeat: 4 * time.Hour}
+}
+
+func TestOnlyChangesAreTold(t *testing.T) {
+	tickets, pages := &fake{name: "tickets"}, &fake{name: "pages"}
+	h := newHouse(t, route(tickets, "ticket"), route(pages, "page"))
+	tell := func(step string, found []history.Finding, toTickets, toPages []string) {
+		t.Helper()
+		if n := h.audit(found...); n != nil {
+			t.Errorf("%s: %v", step, n)
+		}
+		tickets.wasSent(t, step, toTickets...)
+		pages.wasSent(t, step, toPages...)
+	}
+	ticket, page := []history.Finding{down("ticket")}, []history.Finding{down("page")}
+	tell("it appears", ticket, []string{"firing stack_running web.service ticket"}, nil)
+	tell("it stands", ticket, nil, nil)
+	tell("it gets worse", page, []string{"changed stack_running web.service page"}, []string{"firing stack_running web.service page"})
+	tell("it gets better", ticket, []string{"changed stack_running web.service ticket"}, []string{"resolved stack_running web.service ticket"})
+	tell("it gets worse again", page, []string{"changed stack_running web.service page"}, []string{"changed stack_running web.service page"})
+	tell("it is gone", nil, []string{"resolved stack_running web.service page"}, []string{"resolved stack_running web.service page"})
+	tell("nothing", nil, nil, nil)
+	tell("it comes back", ticket, []string{"firing stack_running web.service ticket"}, nil)
+}
+
+func TestWhatStandsIsRepeated(t *testing.T) {
+	sink := &fake{name: "sink"}
+	h := newHouse(t, route(sink, "ticket"))
+	for hour := range 10 {
+		for range 6 {
+			h.audit(down("page"))
+		}
+		var want []string
+		switch hour {
+		case 0:
+			want = []string{"firing stack_running web.service page"}
+		case 4, 8:
+			want = []string{"repeat stack_running web.service page"}
+		}
+		sink.wasSent(t, "hour "+string(rune('0'+hour)), want...)
+	}
+	h.now = noon.Add(-24 * time.Hour)
+	h.audit(down("page"))
+	sink.wasSent(t, "after the clock was set back", "repeat stack_running web.service page")
+}
+
+func TestWaivedFindingsAreNotTold(t *testing.T) {
+	sink := &fake{name: "sink"}
+	h := newHouse(t, route(sink, "ticket"))
+	h.audit(down("page"))
+	sink.wasSent(t, "it appears", "firing stack_running web.service page")
+	waived := down("page")
+	until := noon.Add(24 * time.Hour)
+	waived.WaivedUntil, waived.WaivedReason = &until, "known"
+	h.audit(waived)
+	sink.wasSent(t, "it is waived", "resolved stack_running web.service page")
+	h.now = h.now.Add(5 * time.Hour)
+	h.audit(waived)
+	sink.wasSent(t, "still waived")
+	h.audit(down("page"))
+	sink.wasSent(t, "no longer waived", "changed stack_running web.service page")
+}
+
+func TestHeals(t *testing.T) {
+	journal, other, pages := &fake{name: "journal"}, &fake{name: "other"}, &fake{name: "pages"}
+	heals := route(journal, "ticket")
+	heals.Heals = true
+	h := newHouse(t, heals, route(other, "ticket"), route(pages, "page"))
+	h.healing([]history.Finding{toHeal(audit.OutcomeHealed)})
+	journal.wasSent(t, "healed at once", "healed loaded_is_current web.service ticket")
+	other.wasSent(t, "healed at once")
+	pages.wasSent(t, "healed at once")
+	h.audit(toHeal(audit.OutcomeHealFailed))
+	journal.wasSent(t, "a heal failed", "firing loaded_is_current web.service page")
+	other.wasSent(t, "a heal failed", "firing loaded_is_current web.service page")
+	pages.wasSent(t, "a heal failed", "firing loaded_is_current web.service page")
+	h.healing([]history.Finding{toHeal(audit.OutcomeHealed)})
+	journal.wasSent(t, "healed in the end", "healed loaded_is_current web.service ticket")
+	other.wasSent(t, "healed in the end", "healed loaded_is_current web.service ticket")
+	pages.wasSent(t, "healed in the end", "healed loaded_is_current web.service ticket")
+}
+
+// TestASinkThatIsDown: it is told of everything, in order, when it is up, and
+// the other sink meanwhile.
+func TestASinkThatIsDown(t *testing.T) {
+	broken, fine := &fake{name: "broken", err: errSilent}, &fake{name: "fine"}
+	h := newHouse(t, route(broken, "ticket"), route(fine, "ticket"))
+	notices := h.audit(down("page"))
+	if len(notices) != 1 || notices[0].String() != "alerts to broken: connection refused; 1 wait" {
+		t.Errorf("notices: got %v", notices)
+	}
+	fine.wasSent(t, "down", "firing stack_running web.service page")
+	h.audit(down("ticket"))
+	h.audit()
+	h.audit()
+	broken.wasSent(t, "down")
+	if n, err := Waiting(t.Context(), h.store, h.now); err != nil || n["broken"] != 3 || n["fine"] != 0 {
+		t.Errorf("waiting: got %v, %v", n, err)
+	}
+	broken.err = nil
+	h.now = h.now.Add(time.Hour)
+	if n := h.audit(); n != nil {
+		t.Errorf("up again: %v", n)
+	}
+	broken.wasSent(t, "up again", "firing stack_running web.service page",
+		"changed stack_running web.service ticket", "resolved stack_running web.service ticket")
+}
+
+// TestNoneOvertakes: a message that waits for its next try holds back those of
+// the same finding, and of no other.
+func TestNoneOvertakes(t *testing.T) {
+	sink := &fake{name: "sink", err: errSilent}
+	h := newHouse(t, route(sink, "ticket"))
+	h.audit(down("page"))
+	sink.err = nil
+	h.now = h.now.Add(-10 * time.Minute) // the next audit is at the same time: before the next try
+	h.audit(down("ticket"), toHeal(audit.OutcomePlanned))
+	sink.wasSent(t, "too early", "firing loaded_is_current web.service ticket")
+	h.audit(down("ticket"), toHeal(audit.OutcomePlanned))
+	sink.wasSent(t, "in time", "firing stack_running web.service page", "changed stack_running web.service ticket")
+}
+
+// TestAKillBeforeTheOutbox: the audit was recorded, and nobody told.
+func TestAKillBeforeTheOutbox(t *testing.T) {
+	sink := &fake{name: "sink"}
+	h := newHouse(t, route(sink, "ticket"))
+	h.record(nil, down("page"))
+	h.audit(down("page"))
+	sink.wasSent(t, "the next audit", "firing stack_running web.service page")
+	h.record(nil)
+	h.audit()
+	sink.wasSent(t, "and the one after", "resolved stack_running web.service page")
+}
+
+func TestANewSinkHearsOfWhatStands(t *testing.T) {
+	first, second := &fake{name: "first"}, &fake{name: "second"}
+	h := newHouse(t, route(first, "ticket"))
+	h.audit(down("page"))
+	h.routes = append(h.routes, route(second, "ticket"))
+	h.audit(down("page"))
+	second.wasSent(t, "new", "firing stack_running web.service page")
+}
+
+func TestASinkThatIsNoMore(t *testing.T) {
+	gone := &fake{name: "gone", err: errSilent}
+	h := newHouse(t, route(gone, "ticket"))
+	h.audit(down("page"))
+	h.routes = nil
+	notices := h.audit(down("page"))
+	if len(notices) != 1 || notices[0].String() != "alerts to gone: the configuration no longer names it; dropped 1 that waited" {
+		t.Errorf("notices: got %v", notices)
+	}
+	if notices := h.audit(down("page")); notices != nil {
+		t.Errorf("again: %v", notices)
+	}
+}
+
+// TestASinkThatHangs: it costs its own limit, and no other sink waits for it.
+func TestASinkThatHangs(t *testing.T) {
+	hangs, fine := &fake{name: "hangs", hang: true}, &fake{name: "fine"}
+	h := newHouse(t, route(hangs, "ticket"), route(fine, "ticket"))
+	start := time.Now()
+	notices := h.audit(down("page"), toHeal(audit.OutcomePlanned))
+	if took := time.Since(start); took > total {
+		t.Errorf("it took %v", took)
+	}
+	fine.wasSent(t, "beside", "firing stack_running web.service page", "firing loaded_is_current web.service ticket")
+	if len(notices) != 1 || !strings.HasPrefix(notices[0].String(), "alerts to hangs: context deadline exceeded; 2 wait") {
+		t.Errorf("notices: got %v", notices)
+	}
+}
+
+func TestAHistoryThatCannotBeRead(t *testing.T) {
+	h := newHouse(t, route(&fake{name: "sink"}, "ticket"))
+	if err := h.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	notices := Run(t.Context(), Options{Outbox: h.store, Routes: h.routes, Now: noon})
+	if len(notices) != 1 || !strings.HasPrefix(notices[0].String(), "alerts: read which alerts wait: ") {
+		t.Errorf("notices: got %v", notices)
+	}
+}
+
+// forgetful is an outbox that keeps nothing new.
+type forgetful struct{ Outbox }
+
+var errFull = errors.New("database or disk is full")
+
+func (forgetful) Enqueue(context.Context, []history.Message) error       { return errFull }
+func (forgetful) Delivered(context.Context, int64, time.Time) error      { return errFull }
+func (forgetful) Failed(context.Context, int64, time.Time, string) error { return errFull }
+
+// TestAHistoryThatIsFull: what waited is sent all the same.
+func TestAHistoryThatIsFull(t *testing.T) {
+	cases := map[string]struct {
+		sink error
+		sent []string
+		want string
+	}{
+		"the sink is up":   {nil, []string{"firing stack_running web.service page"}, "alerts to sink: sent, which could not be noted, so it will be sent again: " + errFull.Error() + "; 1 wait"},
+		"the sink is down": {errSilent, nil, "alerts to sink: connection refused; and that could not be noted: " + errFull.Error() + "; 1 wait"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			sink := &fake{name: "sink", err: errSilent}
+			h := newHouse(t, route(sink, "ticket"))
+			h.audit(down("page"))
+			sink.err = c.sink
+			h.record(nil, down("page"), toHeal(audit.OutcomePlanned))
+			standings, err := h.store.Standings(t.Context(), h.now, 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := Run(t.Context(), Options{Outbox: forgetful{h.store}, Routes: h.routes, Standings: standings, Now: h.now})
+			want := []Notice{{Text: "keep 1 alerts to be sent: " + errFull.Error()}}
+			if len(got) != 2 || got[0] != want[0] || got[1].String() != c.want {
+				t.Errorf("got %q", got)
+			}
+			sink.wasSent(t, name, c.sent...)
+		})
+	}
+}
+
+func TestRetry(t *testing.T) {
+	for tries, want := range map[int]time.Duration{-1: time.Minute, 0: time.Minute, 1: 2 * time.Minute, 5: 32 * time.Minute, 6: time.Hour, 1 << 40: time.Hour} {
+		if got := retry(tries); got != want {
+			t.Errorf("after %d tries: got %v, want %v", tries, got, want)
+		}
+	}
+}
+
+func TestLastSuccess(t *testing.T) {
+	h := newHouse(t)
+	if got, err := LastSuccess(t.Context(), h.store, h.now); err != nil || !got.IsZero() {
+		t.Errorf("without an audit: got %v, %v", got, err)
+	}
+	h.audit(down("page"))
+	want := h.now
+	h.exit = audit.ExitUnknown
+	h.audit(down("page"))
+	if got, err := LastSuccess(t.Context(), h.store, h.now); err != nil || !got.Equal(want) {
+		t.Errorf("got %v, %v; want %v", got, err, want)
+	}
+}

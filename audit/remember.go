@@ -1,0 +1,110 @@
+package audit
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"stackpolicy/decide"
+	"stackpolicy/enforce"
+	"stackpolicy/facts"
+	"stackpolicy/history"
+)
+
+// Store remembers audits and actions; [history.Store] is one.
+type Store interface {
+	enforce.Ledger
+	facts.Rememberer
+	Verified(ctx context.Context, id int64, healed bool, after *facts.Document) error
+	OpenBreaker(ctx context.Context, subject, reason string, at, until time.Time) error
+	Record(ctx context.Context, a history.Audit) (history.Changes, error)
+}
+
+// remember records a whole audit of the live system. One that cannot be is told
+// as a gap: the next audit will not know of this one.
+func (a Audit) remember(ctx context.Context, r *Report, took time.Duration) {
+	if a.Store == nil || a.Document != nil || len(a.Units) > 0 {
+		return
+	}
+	record := history.Audit{
+		At: r.CollectedAt, Mode: r.Mode, ExitCode: r.ExitCode, PolicyDigest: r.Policy.Digest,
+		DurationMS: took.Milliseconds(), Document: r.last,
+	}
+	for _, g := range r.Gaps {
+		record.Gaps = append(record.Gaps, g.Collector+": "+g.Error)
+	}
+	for _, d := range r.Decisions {
+		switch {
+		case d.Effect == "allow":
+		case d.Outcome == OutcomeHealed:
+			record.Healed = append(record.Healed, finding(d))
+		default:
+			record.Findings = append(record.Findings, finding(d))
+		}
+	}
+	changes, err := a.Store.Record(context.WithoutCancel(ctx), record)
+	if err != nil {
+		a.forgot(r, err)
+	}
+	r.Changes = changes
+}
+
+func (a Audit) forgot(r *Report, err error) {
+	r.Gaps = mergeGaps(r.Gaps, []Gap{{"history", "not remembered: " + err.Error()}})
+	r.ExitCode = ExitCode(r.Gaps, r.Decisions)
+}
+
+func finding(d decide.Decision) history.Finding {
+	evidence, _ := json.Marshal(d.Evidence) // from JSON or from this program
+	c, _ := d.Evidence["case"].(string)
+	f := history.Finding{
+		Invariant: d.Invariant, Subject: d.Subject, Case: c, Effect: d.Effect, Severity: d.Severity,
+		Message: d.Message, Runbook: d.Runbook, Evidence: evidence, Outcome: d.Outcome,
+	}
+	if d.Waiver != nil {
+		f.WaivedUntil, f.WaivedReason = &d.Waiver.Until, d.Waiver.Reason
+	}
+	return f
+}
+
+// verified records of each action whether what asked for it is gone.
+func (a Audit) verified(ctx context.Context, r *Report, after enforce.Observation) {
+	for _, action := range r.Actions {
+		if action.ID == 0 {
+			continue
+		}
+		if err := a.Store.Verified(ctx, action.ID, healed(action, after.Result), after.Document); err != nil {
+			a.forgot(r, err)
+		}
+	}
+}
+
+func healed(a enforce.Action, after decide.Result) bool {
+	return a.Status == enforce.Done && !slices.ContainsFunc(after.Decisions, func(d decide.Decision) bool {
+		return d.Effect != "allow" && slices.Contains(a.Reasons, enforce.Reason{Invariant: d.Invariant, Subject: d.Subject})
+	})
+}
+
+// trip opens the breakers of what was acted on without help, or too often.
+func (a Audit) trip(ctx context.Context, r *Report, after decide.Result) {
+	if a.Store == nil {
+		return
+	}
+	now := r.last.CollectedAt
+	memory, err := a.Store.Recall(ctx, now)
+	if err != nil {
+		a.forgot(r, err)
+		return
+	}
+	e := a.enforcer()
+	for _, action := range r.Actions {
+		reason := e.Trip(action, healed(action, after), memory.Subjects[action.Subject].Heals)
+		if reason == "" {
+			continue
+		}
+		if err := a.Store.OpenBreaker(ctx, action.Subject, reason, now, now.Add(e.Settings.Breaker.Cooldown)); err != nil {
+			a.forgot(r, err)
+		}
+	}
+}

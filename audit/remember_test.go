@@ -1,0 +1,112 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stackpolicy/decide"
+	"stackpolicy/facts"
+	"stackpolicy/history"
+)
+
+// remembered audits as enforced does, and returns what the memory was told.
+func remembered(t *testing.T, store *memory, m *manager, before, after *facts.Document, units ...string) *Report {
+	t.Helper()
+	var r *Report
+	synctest.Test(t, func(t *testing.T) {
+		now := before
+		m.does = func() { now = after }
+		a := Audit{Policies: builtin(t), Manager: m, Store: store, Units: units, Collect: func(context.Context) *facts.Document { return now }}
+		var err error
+		if r, err = a.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+	return r
+}
+
+func failures(n int) map[string]facts.History {
+	return map[string]facts.History{"host": {Heals: []facts.HealCount{{Action: "daemon-reload", Tried1h: n, Tried24h: n, Failed24h: n}}}}
+}
+
+func TestWhatTheMemoryIsTold(t *testing.T) {
+	cases := map[string]struct {
+		memory memory
+		after  string
+		units  []string
+		want   []string
+	}{
+		"healed":         {memory{}, "good", nil, []string{"intend daemon-reload host", "conclude 1 done", "verified 1 true", "record 0"}},
+		"healed nothing": {memory{}, "stale", nil, []string{"intend daemon-reload host", "conclude 1 done", "verified 1 false", "record 2"}},
+		"nothing again": {memory{heals: failures(2)}, "stale", nil, []string{
+			"intend daemon-reload host", "conclude 1 done", "verified 1 false",
+			"breaker host for 6h0m0s: 2 actions on it failed or healed nothing within a day", "record 2",
+		}},
+		"one unit alone": {memory{}, "good", []string{"web.service"}, []string{
+			"intend daemon-reload host", "conclude 1 done", "verified 1 true",
+		}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			remembered(t, &c.memory, &manager{}, recorded(t, "stale"), recorded(t, c.after), c.units...)
+			if d := cmp.Diff(c.want, c.memory.told); d != "" {
+				t.Errorf("-want +got\n%s", d)
+			}
+		})
+	}
+}
+
+func TestRecord(t *testing.T) {
+	store := &memory{}
+	after := recorded(t, "good")
+	remembered(t, store, &manager{}, recorded(t, "stale"), after)
+	got := store.record
+	if got.Mode != "enforce" || got.ExitCode != 0 || got.Document != after || len(got.Findings) != 0 || len(got.Healed) != 1 {
+		t.Errorf("recorded %+v", got)
+	}
+	if f := got.Healed[0]; f.Invariant != "loaded_is_current" || f.Case != "stale" || f.Outcome != OutcomeHealed || !strings.Contains(string(f.Evidence), "reasons") {
+		t.Errorf("recorded %+v", f)
+	}
+}
+
+// What is observed is remembered too, but a recorded document is not.
+func TestRecordOfOneThatObserves(t *testing.T) {
+	for name, document := range map[string]*facts.Document{"live": nil, "recorded": recorded(t, "page")} {
+		store := &memory{}
+		a := Audit{Policies: builtin(t), Store: store, Document: document, Collect: func(context.Context) *facts.Document { return recorded(t, "page") }}
+		if _, err := a.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if told := strings.Join(store.told, ", "); (told == "record 2") != (document == nil) {
+			t.Errorf("%s: told %q", name, told)
+		}
+	}
+}
+
+// A memory that fails never hides a verdict, and is itself no pass.
+func TestMemoryThatFails(t *testing.T) {
+	for document, exit := range map[string]int{"good": 3, "page": 2} {
+		store := &memory{err: errors.New("disk full")}
+		a := Audit{Policies: builtin(t), Store: store, Collect: func(context.Context) *facts.Document { return recorded(t, document) }}
+		r, err := a.Run(t.Context())
+		if err != nil || r.ExitCode != exit || len(r.Gaps) != 1 || r.Gaps[0].Collector != "history" {
+			t.Errorf("%s: exit status %d, gaps %+v, %v", document, r.ExitCode, r.Gaps, err)
+		}
+	}
+}
+
+func TestFindingKeepsItsWaiver(t *testing.T) {
+	until := time.Date(2027, 1, 2, 0, 0, 0, 0, time.UTC)
+	f := finding(decide.Decision{Waiver: &decide.Waiver{Reason: "moving", Owner: "ada", Until: until}})
+	if f.WaivedUntil == nil || !f.WaivedUntil.Equal(until) || f.WaivedReason != "moving" {
+		t.Errorf("%+v", f)
+	}
+}
+
+var _ Store = (*history.Store)(nil)

@@ -1,0 +1,126 @@
+package config
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestAlerts(t *testing.T) {
+	const whole = `
+alerts:
+  journal: {severity: page, repeat: 48h}
+  textfile: /var/lib/prometheus/node-exporter/stackpolicy.prom
+  alertmanager: {url: "https://alerts.example", user: ada, password: {file: /run/pw}, severity: page, repeat: 5m}
+  webhooks:
+    - name: ntfy
+      url: https://ntfy.sh
+      method: PUT
+      headers: {Content-Type: text/plain}
+      body: "{{.Title}}"
+      token: {credential: ntfy}
+      severity: ticket
+      repeat: 1h
+    - {name: chat, url: {file: /run/chat-url}}
+`
+	got, err := parse([]byte(whole))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Alerts{
+		Journal:  &Route{"page", 48 * time.Hour},
+		Textfile: "/var/lib/prometheus/node-exporter/stackpolicy.prom",
+		Alertmanager: &Alertmanager{
+			URL: "https://alerts.example", User: "ada", Password: &Secret{File: "/run/pw"}, Route: Route{"page", 5 * time.Minute},
+		},
+		Webhooks: []Webhook{
+			{
+				Name: "ntfy", URL: URL{Text: "https://ntfy.sh"}, Method: "PUT", Headers: map[string]string{"Content-Type": "text/plain"},
+				Body: "{{.Title}}", Token: &Secret{Credential: "ntfy"}, Route: Route{"ticket", time.Hour},
+			},
+			{Name: "chat", URL: URL{Secret: &Secret{File: "/run/chat-url"}}, Method: "POST", Route: Route{"page", 4 * time.Hour}},
+		},
+	}
+	if d := cmp.Diff(want, got.Alerts); d != "" {
+		t.Errorf("-want +got\n%s", d)
+	}
+}
+
+func TestDefaultsOfAlerts(t *testing.T) {
+	got, err := parse([]byte("alerts: {alertmanager: {url: 'http://[::1]:9093'}}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := got.Alerts.Alertmanager.Route; r != (Route{"ticket", 10 * time.Minute}) {
+		t.Errorf("alertmanager: got %v", r)
+	}
+	if r := got.Alerts.JournalRoute(); r != (Route{"ticket", 24 * time.Hour}) {
+		t.Errorf("journal: got %v", r)
+	}
+	if r := (Alerts{Journal: &Route{Severity: SeverityNone}}).JournalRoute(); r.Severity != SeverityNone {
+		t.Errorf("a journal that is told nothing: got %v", r)
+	}
+}
+
+func TestAlertsThatAreRefused(t *testing.T) {
+	cases := []struct{ name, content, err string }{
+		{"unknown key", "alerts:\n  jurnal: {}\n", "line 2: unknown key jurnal; the keys here are: journal, textfile, alertmanager, webhooks"},
+		{"unknown key of the journal", "alerts:\n  journal: {level: page}\n", "line 2: unknown key level; the keys here are: severity, repeat"},
+		{"unknown key of alertmanager", "alerts:\n  alertmanager: {uri: x}\n",
+			"line 2: unknown key uri; the keys here are: url, user, password, token, severity, repeat"},
+		{"unknown key of a webhook", "alerts:\n  webhooks: [{uri: x}]\n",
+			"line 2: unknown key uri; the keys here are: name, url, method, headers, body, token, severity, repeat"},
+		{"unknown key of a secret", "alerts:\n  webhooks: [{token: {path: x}}]\n", "line 2: unknown key path; the keys here are: file, credential"},
+		{"severity", "alerts: {journal: {severity: warning}}", `alerts.journal.severity: "warning" is none of page, ticket, none`},
+		{"repeat", "alerts: {journal: {repeat: 5s}}", "alerts.journal.repeat: 5s is shorter than 1m0s"},
+		{"relative textfile", "alerts: {textfile: x.prom}", `alerts.textfile: "x.prom" is no absolute path of a file NAME.prom; node_exporter reads no others`},
+		{"textfile of another name", "alerts: {textfile: /x.txt}", `alerts.textfile: "/x.txt" is no absolute path of a file NAME.prom; node_exporter reads no others`},
+		{"no URL", "alerts: {alertmanager: {}}", "alerts.alertmanager.url: not a URL such as https://host/path"},
+		{"scheme", "alerts: {alertmanager: {url: 'ftp://x'}}", "alerts.alertmanager.url: not a URL such as https://host/path"},
+		{"password in the URL", "alerts: {alertmanager: {url: 'https://a:s3cr3t@x'}}",
+			"alerts.alertmanager.url: it holds a user or password; name the secret's file under password or token"},
+		{"secret over http", "alerts: {alertmanager: {url: 'http://x', token: {file: /t}}}",
+			"alerts.alertmanager.url: a secret over plain http can be read on the way; use https"},
+		{"user alone", "alerts: {alertmanager: {url: 'https://x', user: a}}", "alerts.alertmanager.user: user and password go together"},
+		{"password and token", "alerts: {alertmanager: {url: 'https://x', user: a, password: {file: /p}, token: {file: /t}}}",
+			"alerts.alertmanager.token: give a password or a token, not both"},
+		{"two sources", "alerts: {webhooks: [{name: a, url: 'https://x', token: {file: /t, credential: t}}]}",
+			"alerts.webhooks[0].token: name one of file and credential"},
+		{"relative secret", "alerts: {webhooks: [{name: a, url: {file: t}}]}", `alerts.webhooks[0].url.file: "t" is not an absolute path`},
+		{"credential", "alerts: {webhooks: [{name: a, url: 'https://x', token: {credential: ../t}}]}",
+			`alerts.webhooks[0].token.credential: "../t" is no name of a credential`},
+		{"name", "alerts: {webhooks: [{name: 'a b', url: 'https://x'}]}",
+			`alerts.webhooks[0].name: "a b" is no name of at most 64 letters, digits, and any of _ . -`},
+		{"same name", "alerts: {webhooks: [{name: a, url: 'https://x'}, {name: a, url: 'https://x'}]}", "alerts.webhooks[1].name: there is another webhook a"},
+		{"method", "alerts: {webhooks: [{name: a, url: 'https://x', method: GET}]}", `alerts.webhooks[0].method: "GET" is neither POST nor PUT`},
+		{"headers", "alerts: {webhooks: [{name: a, url: 'https://x', headers: {authorization: s3cr3t, 'a b': x, X-Y: \"a\\nb\"}}]}",
+			"alerts.webhooks[0].headers.X-Y: the value holds a control character\n" +
+				`alerts.webhooks[0].headers: "a b" is no name of a header` + "\n" +
+				"alerts.webhooks[0].headers: Authorization is a secret; name its file under token"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := parse([]byte(c.content))
+			if err == nil || err.Error() != c.err {
+				t.Errorf("got\n%v\nwant\n%s", err, c.err)
+			}
+		})
+	}
+}
+
+// TestASecretInPlaceOfItsNameIsNotRepeated: the error goes to a log.
+func TestASecretInPlaceOfItsNameIsNotRepeated(t *testing.T) {
+	for _, content := range []string{
+		"alerts: {alertmanager: {url: 'https://x', token: s3cr3t}}",
+		"alerts: {webhooks: [{name: a, url: 'https://x', token: s3cr3t}]}",
+		"alerts: {webhooks: [{name: a, url: 'https://x', token: [s3cr3t]}]}",
+		"alerts: {webhooks: [{name: a, url: 'http://192.0.2.1/s3cr3t', token: {file: /t}}]}",
+		"alerts: {webhooks: [{name: a, url: 's3cr3t'}]}",
+	} {
+		if _, err := parse([]byte(content)); err == nil || strings.Contains(err.Error(), "s3cr3t") {
+			t.Errorf("%s: got %v", content, err)
+		}
+	}
+}

@@ -1,0 +1,58 @@
+package decide
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// limit is what a setting is, and what it may be.
+type limit struct {
+	path, is, want string
+	kept           bool
+}
+
+// checkLimits refuses numbers and durations that would switch a safeguard off,
+// or that nothing could keep.
+func (doc *settingsDoc) checkLimits(refusal *Refusal) {
+	for _, l := range doc.Settings.limits() {
+		if !l.kept {
+			doc.problem(refusal, l.path, "%s is out of bounds; want %s", l.is, l.want)
+		}
+	}
+}
+
+func (s Settings) limits() []limit {
+	limits := []limit{
+		count("budget.unit", s.Budget.Unit, 1, 100),
+		count("budget.host", s.Budget.Host, 1, 1000),
+		window("budget.window", s.Budget.Window),
+		count("breaker.failures", s.Breaker.Failures, 1, 100),
+		span("breaker.cooldown", s.Breaker.Cooldown, time.Minute, 30*24*time.Hour),
+		count("repeat.drift", s.Repeat.Drift, 2, 1000),
+		window("repeat.window", s.Repeat.Window),
+		// An action waits for this several times, within its own limit.
+		span("settle", s.Settle, 100*time.Millisecond, 5*time.Second),
+		count("waivers", len(s.Waivers), 0, 200),
+	}
+	for id, period := range s.Grace {
+		limits = append(limits, span("grace."+id, period, 0, 30*24*time.Hour))
+	}
+	for i, w := range s.Waivers {
+		limits = append(limits, count(fmt.Sprintf("waivers.%d.units", i), len(w.Units), 1, 100))
+	}
+	return limits
+}
+
+func count(path string, n, low, high int) limit {
+	return limit{path, strconv.Itoa(n), fmt.Sprintf("%d to %d", low, high), low <= n && n <= high}
+}
+
+func span(path string, d, low, high time.Duration) limit {
+	return limit{path, brief(d), fmt.Sprintf("%s to %s", brief(low), brief(high)), low <= d && d <= high}
+}
+
+// window is a span that the history counts heals in.
+func window(path string, d time.Duration) limit {
+	return limit{path, brief(d), "1h or 24h, as the history counts", d == time.Hour || d == 24*time.Hour}
+}

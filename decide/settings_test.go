@@ -1,0 +1,242 @@
+package decide
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/google/jsonschema-go/jsonschema"
+	"go.yaml.in/yaml/v3"
+
+	"stackpolicy/policies"
+	"stackpolicy/schemas"
+)
+
+func TestSettings(t *testing.T) {
+	rules := strings.Replace(rule, `unit.loaded.load_state != "loaded"`, "unit.loaded\n\tunit.name in data.settings.restart\n\tdata.settings.trust_distribution_dropins", 1)
+	fsys := withRule(rules)
+	fsys["settings.yaml"] = &fstest.MapFile{Data: []byte("settings:\n  restart: [web.service]\n  trust_distribution_dropins: true\n")}
+	p := load(t, fsys, Options{})
+	if s := p.Settings(); !slices.Equal(s.Restart, []string{"web.service"}) || !s.TrustDistributionDropins {
+		t.Errorf("got %+v", s)
+	}
+	got := shape(decide(t, p, document("db.service", "web.service")))
+	want := "db.service | allow |  | the unit is loaded\nweb.service | block | page | not loaded"
+	if got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+// withSettings is the folder of one sound invariant with lines of settings.
+func withSettings(lines string) fstest.MapFS {
+	return folder(map[string]string{"settings.yaml": "settings:\n" + lines})
+}
+
+// patient is withSettings, and the rule knows a grace period.
+func patient(lines string) fstest.MapFS {
+	fsys := withSettings(lines)
+	text := metadata + strings.Replace(rule, "some unit in", "data.settings.grace.loaded != \"1s\"\n\tsome unit in", 1)
+	fsys[ruleFile] = &fstest.MapFile{Data: []byte(text)}
+	return fsys
+}
+
+const waived = `  waivers:
+    - invariant: loaded
+      units: ["web*", host]
+      reason: is being rebuilt
+      owner: ada
+      until: 2026-06-01T00:00:00+02:00
+`
+
+func TestSettingsSayWhatTheFileSays(t *testing.T) {
+	fsys := patient(`  restart: [web.service]
+  grace: {loaded: 90m}
+  budget: {unit: 5, window: 24h}
+  breaker:
+    cooldown: 90s
+  repeat: {drift: 4, window: 60m}
+  settle: 500ms
+` + waived)
+	until := time.Date(2026, 5, 31, 22, 0, 0, 0, time.UTC)
+	want := Settings{
+		Restart: []string{"web.service"}, Grace: map[string]time.Duration{"loaded": 90 * time.Minute},
+		Budget: Budget{Unit: 5, Host: 6, Window: 24 * time.Hour}, Breaker: Breaker{Failures: 2, Cooldown: 90 * time.Second},
+		Repeat: Repeat{Drift: 4, Window: time.Hour}, Settle: 500 * time.Millisecond,
+		Waivers: []WaiverSetting{{
+			Invariant: "loaded", Units: []string{"web*", "host"}, Reason: "is being rebuilt", Owner: "ada",
+			Until: "2026-06-01T00:00:00+02:00", until: until,
+		}},
+	}
+	got := load(t, fsys, Options{}).Settings()
+	if d := cmp.Diff(want, got, cmp.AllowUnexported(WaiverSetting{}), cmpopts.EquateApproxTime(0)); d != "" {
+		t.Errorf("-want +got\n%s", d)
+	}
+}
+
+func TestSettingsHaveDefaults(t *testing.T) {
+	for name, fsys := range map[string]fstest.MapFS{
+		"no file": folder(nil), "an empty file": folder(map[string]string{"settings.yaml": "# nothing\n"}), "no key": withSettings(""),
+		"keys without a value": withSettings("  restart:\n  grace:\n  budget:\n  breaker:\n  repeat:\n  settle:\n  waivers:\n"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if d := cmp.Diff(defaultSettings(), load(t, fsys, Options{}).Settings(), cmpopts.EquateEmpty()); d != "" {
+				t.Errorf("-want +got\n%s", d)
+			}
+		})
+	}
+}
+
+// TestBuiltinSettingsAreTheDefaults: what a folder leaves out is as the
+// built-in file, with its comments, has it.
+func TestBuiltinSettingsAreTheDefaults(t *testing.T) {
+	p, err := Load(context.Background(), policies.FS, Options{Trusted: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(defaultSettings(), p.Settings(), cmpopts.EquateEmpty()); d != "" {
+		t.Errorf("-want +got\n%s", d)
+	}
+}
+
+func TestSettingsRefused(t *testing.T) {
+	entry := func(old, line string) fstest.MapFS { return withSettings(strings.Replace(waived, old, line, 1)) }
+	cases := map[string]struct {
+		fsys fstest.MapFS
+		want string
+	}{
+		"unknown key":          {withSettings("  budget:\n    units: 3\n"), `3: unknown key "units"; known: unit, host, window`},
+		"unknown waiver key":   {entry("owner: ada", "owner: ada\n      till: x"), `7: unknown key "till"; known: invariant, units, reason, owner, until`},
+		"a key twice":          {withSettings("  settle: 1s\n  settle: 2s\n"), `3: mapping key "settle" already defined at line 2`},
+		"no duration":          {withSettings("  settle: soon\n"), "2: cannot unmarshal !!str `soon` into a duration; want for example 90s, 15m or 24h"},
+		"a bare number":        {withSettings("  settle: 2\n"), "2: cannot unmarshal !!int `2` into a duration; want for example 90s, 15m or 24h"},
+		"days":                 {patient("  grace: {loaded: 1d}\n"), "2: cannot unmarshal !!str `1d` into a duration; want for example 90s, 15m or 24h"},
+		"settles too long":     {withSettings("  settle: 1m\n"), "2: settle: 1m is out of bounds; want 100ms to 5s"},
+		"a budget of nothing":  {withSettings("  budget:\n    host: 4\n    unit: 0\n"), "4: budget.unit: 0 is out of bounds; want 1 to 100"},
+		"another window":       {withSettings("  budget: {window: 2h}\n"), "2: budget.window: 2h is out of bounds; want 1h or 24h, as the history counts"},
+		"a cooldown of years":  {withSettings("  breaker: {cooldown: 9000h}\n"), "2: breaker.cooldown: 9000h is out of bounds; want 1m to 720h"},
+		"every heal is drift":  {withSettings("  repeat: {drift: 1}\n"), "2: repeat.drift: 1 is out of bounds; want 2 to 1000"},
+		"a negative grace":     {patient("  grace: {loaded: -1s}\n"), "2: grace.loaded: -1s is out of bounds; want 0s to 720h"},
+		"grace of nobody":      {patient("  grace:\n    loaded: 5m\n    laoded: 5m\n"), "4: grace.laoded: unknown invariant; known: loaded"},
+		"grace without one":    {withSettings("  grace: {loaded: 5m}\n"), "2: grace.loaded: its rule has no grace period; known: none"},
+		"a restart pattern":    {withSettings("  restart: [\"web[\", \"[!a]*\", db.service]\n"), "2: restart.0: \"web[\" is no pattern; want a unit's name, with *, ? or [abc] in it\np/settings.yaml:2: restart.1: \"[!a]*\" is no pattern; want a unit's name, with *, ? or [abc] in it"},
+		"units as a text":      {entry(`["web*", host]`, "host"), "4: cannot unmarshal !!str `host` into []string"},
+		"no units":             {entry(`["web*", host]`, "[]"), "4: waivers.0.units: 0 is out of bounds; want 1 to 100"},
+		"no unit's pattern":    {entry(`["web*", host]`, `["{a,b}"]`), "4: waivers.0.units.0: \"{a,b}\" is no pattern; want a unit's name, with *, ? or [abc] in it"},
+		"no invariant":         {entry("invariant: loaded", "invariant: \"\""), `3: waivers.0.invariant: "" is neither an invariant nor a pattern`},
+		"unknown invariant":    {entry("invariant: loaded", "invariant: laoded"), `3: waivers.0.invariant: unknown invariant "laoded"; known: loaded`},
+		"pattern of none":      {entry("invariant: loaded", "invariant: \"un*\""), `3: waivers.0.invariant: unknown invariant "un*"; known: loaded`},
+		"the one for waivers":  {entry("invariant: loaded", "invariant: waivers_current"), `3: waivers.0.invariant: waivers_current cannot be waived; remove the waivers it tells of`},
+		"no reason":            {entry("      reason: is being rebuilt\n", ""), "3: waivers.0.reason: want one line of 1 to 200 characters"},
+		"a reason of lines":    {entry("is being rebuilt", `"a\nb"`), "5: waivers.0.reason: want one line of 1 to 200 characters"},
+		"an alias":             {withSettings("  waivers:\n    - &w {invariant: loaded, units: [a], owner: b, until: 2026-06-01T00:00:00Z,\n        reason: \"\"}\n    - *w\n"), "4: waivers.0.reason: want one line of 1 to 200 characters\np/settings.yaml:4: waivers.1.reason: want one line of 1 to 200 characters"},
+		"no owner":             {entry("      owner: ada\n", ""), "3: waivers.0.owner: want one line of 1 to 200 characters"},
+		"an endless owner":     {entry("owner: ada", "owner: "+strings.Repeat("a", 201)), "6: waivers.0.owner: want one line of 1 to 200 characters"},
+		"no end":               {entry("      until: 2026-06-01T00:00:00+02:00\n", ""), `3: waivers.0.until: "" is no time up to the year 2200 with a zone; want for example 2026-12-24T18:00:00Z`},
+		"an end without zone":  {entry("00:00:00+02:00", "00:00:00"), `7: waivers.0.until: "2026-06-01T00:00:00" is no time up to the year 2200 with a zone; want for example 2026-12-24T18:00:00Z`},
+		"a day":                {entry("T00:00:00+02:00", ""), `7: waivers.0.until: "2026-06-01" is no time up to the year 2200 with a zone; want for example 2026-12-24T18:00:00Z`},
+		"an end beyond Rego's": {entry("2026-06", "9999-06"), `7: waivers.0.until: "9999-06-01T00:00:00+02:00" is no time up to the year 2200 with a zone; want for example 2026-12-24T18:00:00Z`},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, err := Load(context.Background(), c.fsys, Options{Name: "p"})
+			if refusal := new(Refusal); !errors.As(err, &refusal) {
+				t.Fatalf("got %v; want a refusal", err)
+			}
+			if got, want := err.Error(), "p/settings.yaml:"+c.want; got != want {
+				t.Errorf("got:\n%s\nwant:\n%s", got, want)
+			}
+		})
+	}
+}
+
+// TestSettingsInRego: rules read what a stock OPA reads in the same file, but
+// for defaults and for how a duration is written.
+func TestSettingsInRego(t *testing.T) {
+	text := "settings:\n  restart: [\"web*\"]\n  trust_distribution_dropins: true\n  grace: {loaded: 15m}\n" +
+		"  budget: {unit: 3, host: 6, window: 1h}\n  breaker: {failures: 2, cooldown: 6h}\n  repeat: {drift: 3, window: 24h}\n  settle: 1.5s\n" +
+		strings.Replace(waived, "2026-06-01T00:00:00+02:00", `"2026-06-01T00:00:00+02:00"`, 1)
+	doc := &settingsDoc{}
+	var stock any
+	if err := errors.Join(yaml.Unmarshal([]byte(text), doc), yaml.Unmarshal([]byte(text), &stock)); err != nil {
+		t.Fatal(err)
+	}
+	store := doc.Settings.store()
+	txn, err := store.NewTransaction(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Abort(t.Context(), txn)
+	got, err := store.Read(t.Context(), txn, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(stock, got); d != "" {
+		t.Errorf("-stock +got\n%s", d)
+	}
+}
+
+// TestSettingsSchemaIsTheType: the schema has the keys of the type, and the
+// built-in settings are as it says.
+func TestSettingsSchemaIsTheType(t *testing.T) {
+	data, err := fs.ReadFile(schemas.FS, "settings.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema jsonschema.Schema
+	if err := json.Unmarshal(data, &schema); err != nil {
+		t.Fatal(err)
+	}
+	sameKeys(t, "settings", &schema, reflect.TypeFor[Settings]())
+	resolved, err := schema.Resolve(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	builtin, err := policies.FS.ReadFile("settings.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc map[string]any
+	if err := yaml.Unmarshal(builtin, &doc); err != nil {
+		t.Fatal(err)
+	}
+	if err := resolved.Validate(doc["settings"]); err != nil {
+		t.Error(err)
+	}
+}
+
+func sameKeys(t *testing.T, path string, schema *jsonschema.Schema, of reflect.Type) {
+	t.Helper()
+	if of.Kind() == reflect.Slice {
+		schema, of = schema.Items, of.Elem()
+	}
+	if of.Kind() != reflect.Struct {
+		return
+	}
+	var keys []string
+	for i := range of.NumField() {
+		key := of.Field(i).Tag.Get("yaml")
+		if key == "" {
+			continue
+		}
+		keys = append(keys, key)
+		if schema.Properties[key] == nil {
+			t.Errorf("the schema lacks %s.%s", path, key)
+			continue
+		}
+		sameKeys(t, path+"."+key, schema.Properties[key], of.Field(i).Type)
+	}
+	for key := range schema.Properties {
+		if !slices.Contains(keys, key) {
+			t.Errorf("%s has no %s", path, key)
+		}
+	}
+}

@@ -1,0 +1,101 @@
+package enforce
+
+import (
+	"fmt"
+	"time"
+
+	"stackpolicy/facts"
+)
+
+// past is what is remembered of a subject; ok is false where the memory could
+// not be asked. Of a unit that is gone nothing is told, and the host's counts.
+func past(doc *facts.Document, subject string) (heals []facts.HealCount, breaker *facts.Breaker, ok bool) {
+	if doc.History == nil {
+		return nil, nil, false
+	}
+	if u := find(doc, subject); u != nil {
+		if u.History == nil {
+			return nil, nil, false
+		}
+		return u.History.Heals, u.History.Breaker, true
+	}
+	return doc.History.Heals, doc.History.Breaker, true
+}
+
+// remembered: budgets and breakers rest on what was done before.
+func remembered(_ Enforcer, a Action, now Observation) error {
+	if _, _, ok := past(now.Document, a.Subject); !ok {
+		return fmt.Errorf("what was done before is not known: %s", now.Document.Collectors["history"].Error)
+	}
+	return nil
+}
+
+// breakerClosed: an open breaker holds everything back until its end.
+func breakerClosed(_ Enforcer, a Action, now Observation) error {
+	_, b, _ := past(now.Document, a.Subject)
+	if b == nil || !now.Document.CollectedAt.Before(b.Until) {
+		return nil
+	}
+	return fmt.Errorf("the breaker of %s is open since %s (%s), until %s; close it with: stackpolicy reset-breaker %s",
+		a.Subject, stamp(b.Since), b.Reason, stamp(b.Until), a.Subject)
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// withinBudget: so many actions within a window on one unit, and on the whole
+// host.
+func withinBudget(e Enforcer, a Action, now Observation) error {
+	heals, _, _ := past(now.Document, a.Subject)
+	b := e.Settings.Budget
+	if n := e.spent(heals); a.Subject != Host && n >= b.Unit {
+		return fmt.Errorf("the budget of %s is used up: %d actions within %s, of %d", a.Subject, n, b.Window, b.Unit)
+	}
+	all := e.spent(now.Document.History.Heals)
+	for _, u := range now.Document.Units {
+		if u.History != nil {
+			all += e.spent(u.History.Heals)
+		}
+	}
+	if all >= b.Host {
+		return fmt.Errorf("the budget of the host is used up: %d actions within %s, of %d", all, b.Window, b.Host)
+	}
+	return nil
+}
+
+// spent is how many actions were begun within the budget's window, which is one
+// of the two that the memory counts.
+func (e Enforcer) spent(heals []facts.HealCount) (tried int) {
+	for _, h := range heals {
+		switch {
+		case h.Invariant != "": // a part of those without
+		case e.Settings.Budget.Window > time.Hour:
+			tried += h.Tried24h
+		default:
+			tried += h.Tried1h
+		}
+	}
+	return tried
+}
+
+// Trip says why the breaker of an action's subject has to open, now that the
+// action is remembered with its outcome, and "" when it has not: too many failed
+// in a day, or more are asked for than the budget allows.
+func (e Enforcer) Trip(a Action, healed bool, heals []facts.HealCount) string {
+	failed := 0
+	for _, h := range heals {
+		if h.Invariant == "" {
+			failed += h.Failed24h
+		}
+	}
+	budget := e.Settings.Budget.Unit
+	if a.Subject == Host {
+		budget = e.Settings.Budget.Host
+	}
+	switch {
+	case a.Status != Refused && !healed && failed >= e.Settings.Breaker.Failures:
+		return fmt.Sprintf("%d actions on it failed or healed nothing within a day", failed)
+	case a.Status == Refused && e.spent(heals) >= budget:
+		return fmt.Sprintf("its budget of %d actions within %s is used up, and more are asked for", budget, e.Settings.Budget.Window)
+	}
+	return ""
+}

@@ -1,0 +1,140 @@
+package enforce
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stackpolicy/decide"
+	"stackpolicy/facts"
+	"stackpolicy/history"
+)
+
+func tried(action string, hour, day, failed int) facts.HealCount {
+	return facts.HealCount{Action: action, Tried1h: hour, Tried24h: day, Failed24h: failed}
+}
+
+func open(until time.Time) *facts.Breaker {
+	return &facts.Breaker{Since: now.Add(-time.Hour), Until: until, Reason: "2 actions on it failed"}
+}
+
+func TestWhatWasDoneBeforeHoldsBack(t *testing.T) {
+	host, unit := heal("web.service", "daemon-reload"), heal("web.service", "restart")
+	cases := map[string]struct {
+		change func(*facts.Document)
+		heal   decide.Decision
+		want   string // of the refusal; "" is consent
+	}{
+		"nothing done yet": {func(*facts.Document) {}, unit, ""},
+		"memory of the host unknown": {func(d *facts.Document) {
+			d.History = nil
+			d.Collectors["history"] = facts.CollectorStatus{Error: "the disk is full"}
+		}, host, "not known: the disk is full"},
+		"memory of the unit unknown": {func(d *facts.Document) { d.Units[0].History = nil }, unit, "not known"},
+		"within the unit's budget": {func(d *facts.Document) {
+			d.Units[0].History.Heals = []facts.HealCount{tried("restart", 2, 9, 0)}
+		}, unit, ""},
+		"the unit's budget used up": {func(d *facts.Document) {
+			d.Units[0].History.Heals = []facts.HealCount{tried("restart", 2, 2, 0), tried("reset-failed", 1, 1, 0)}
+		}, unit, "the budget of web.service is used up: 3 actions within 1h0m0s, of 3"},
+		"counted once": {func(d *facts.Document) {
+			h := tried("restart", 2, 2, 0)
+			h.Invariant = "stack_running"
+			d.Units[0].History.Heals = []facts.HealCount{tried("restart", 2, 2, 0), h}
+		}, unit, ""},
+		"the host's budget used up": {func(d *facts.Document) {
+			d.History.Heals = []facts.HealCount{tried("daemon-reload", 98, 98, 0)}
+			d.Units[0].History.Heals = []facts.HealCount{tried("restart", 2, 2, 0)}
+		}, host, "the budget of the host is used up: 100 actions"},
+		"the unit's breaker open": {func(d *facts.Document) { d.Units[0].History.Breaker = open(now.Add(time.Hour)) },
+			unit, "the breaker of web.service is open since 2026-03-01T01:00:00Z (2 actions on it failed), until 2026-03-01T03:00:00Z; close it with: stackpolicy reset-breaker web.service"},
+		"the unit's breaker, for the host": {func(d *facts.Document) { d.Units[0].History.Breaker = open(now.Add(time.Hour)) }, host, ""},
+		"the breaker's time is over":       {func(d *facts.Document) { d.Units[0].History.Breaker = open(now) }, unit, ""},
+		"the host's breaker open":          {func(d *facts.Document) { d.History.Breaker = open(now.Add(time.Hour)) }, host, "the breaker of host is open"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			doc := sound(web())
+			c.change(doc)
+			o := seen(doc, c.heal)
+			m := &manager{}
+			got, _ := run(t, m, o, o)
+			preview := Enforcer{Settings: settings}.Preview(Plan(o.Result.Decisions), o)
+			if c.want == "" {
+				want(t, got, m, []string{Done}, m.calls...)
+				want(t, preview, &manager{}, []string{Planned})
+				return
+			}
+			want(t, got, m, []string{Refused})
+			if !strings.Contains(got[0].Message, c.want) || preview[0].Message != got[0].Message {
+				t.Errorf("refused with %q, foreseen %q, want %q", got[0].Message, preview[0].Message, c.want)
+			}
+		})
+	}
+}
+
+// What is done is remembered first, with what it rests on.
+func TestActionsAreRemembered(t *testing.T) {
+	d := heal("web.service", "restart")
+	d.Evidence = map[string]any{"case": "exited"}
+	o := seen(sound(web()), d)
+	for name, c := range map[string]struct {
+		manager error
+		want    []string
+	}{
+		"done":   {nil, []string{"intend restart web.service [{stale web.service exited}]", "conclude 1 done"}},
+		"failed": {errors.New("job failed"), []string{"intend restart web.service [{stale web.service exited}]", "conclude 1 failed job failed"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := &ledger{}
+			e := Enforcer{Manager: &manager{err: c.manager}, Ledger: l, Settings: settings, Observe: (&looks{list: []Observation{o}}).observe}
+			got := e.Run(t.Context(), Plan(o.Result.Decisions), o)
+			if diff := cmp.Diff(c.want, l.told); diff != "" || got[0].ID != 1 {
+				t.Errorf("id %d, -want +got\n%s", got[0].ID, diff)
+			}
+		})
+	}
+}
+
+func TestWhatCannotBeRememberedIsNotDone(t *testing.T) {
+	o := seen(sound(web()), heal("web.service", "restart"))
+	for name, l := range map[string]Ledger{"no memory": nil, "disk full": &ledger{err: errors.New("disk full")}} {
+		m := &manager{}
+		e := Enforcer{Manager: m, Ledger: l, Settings: settings, Observe: (&looks{list: []Observation{o}}).observe}
+		got := e.Run(t.Context(), Plan(o.Result.Decisions), o)
+		want(t, got, m, []string{Refused})
+		if !strings.Contains(got[0].Message, "not done") || got[0].ID != 0 {
+			t.Errorf("%s: %+v", name, got[0])
+		}
+	}
+}
+
+func TestTrip(t *testing.T) {
+	cases := map[string]struct {
+		subject, status string
+		healed          bool
+		heals           []facts.HealCount
+		want            string
+	}{
+		"healed":               {"web.service", Done, true, []facts.HealCount{tried("restart", 1, 5, 4)}, ""},
+		"first failure":        {"web.service", Failed, false, []facts.HealCount{tried("restart", 1, 1, 1)}, ""},
+		"second failure":       {"web.service", Failed, false, []facts.HealCount{tried("restart", 1, 2, 2)}, "2 actions on it failed or healed nothing within a day"},
+		"done, healed nothing": {"web.service", Done, false, []facts.HealCount{tried("restart", 1, 1, 1), tried("reset-failed", 1, 1, 1)}, "2 actions"},
+		"refused by a guard":   {"web.service", Refused, false, []facts.HealCount{tried("restart", 1, 4, 4)}, ""},
+		"refused by the budget": {"web.service", Refused, false, []facts.HealCount{tried("restart", 3, 3, 0)},
+			"its budget of 3 actions within 1h0m0s is used up, and more are asked for"},
+		"the host's budget is larger": {Host, Refused, false, []facts.HealCount{tried("daemon-reload", 3, 3, 0)}, ""},
+		"nothing remembered":          {"web.service", Failed, false, nil, ""},
+	}
+	for name, c := range cases {
+		got := Enforcer{Settings: settings}.Trip(Action{Subject: c.subject, Status: c.status}, c.healed, c.heals)
+		if !strings.Contains(got, c.want) || (c.want == "") != (got == "") {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+var _ Ledger = (*history.Store)(nil)

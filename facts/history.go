@@ -1,0 +1,68 @@
+package facts
+
+import "time"
+
+// Memory is what earlier audits saw and did. A snapshot is told it, so that
+// rules can judge by it.
+type Memory struct {
+	Since    time.Time          `json:"since" jsonschema:"when the memory begins; it knows nothing of what was before"`
+	Audits   int                `json:"audits" jsonschema:"how many audits it has seen since"`
+	Subjects map[string]History `json:"subjects" jsonschema:"what is remembered of units, by name, and of the host, as host; nothing is remembered of the others"`
+}
+
+// History is what is remembered of one unit, or of the host.
+type History struct {
+	Findings []StandingFinding `json:"findings" jsonschema:"what stood at the last audit, by invariant and case"`
+	Heals    []HealCount       `json:"heals" jsonschema:"actions of the last 24 hours, by action, invariant and case"`
+	Breaker  *Breaker          `json:"breaker,omitempty" jsonschema:"heals are held back; absent when they are not"`
+	Load     *Load             `json:"load,omitempty" jsonschema:"what the manager is known to have loaded; absent when that is not known"`
+}
+
+// HostHistory is what is remembered of the host.
+type HostHistory struct {
+	Since    time.Time         `json:"since" jsonschema:"when the memory begins; it knows nothing of what was before"`
+	Findings []StandingFinding `json:"findings" jsonschema:"what stood at the last audit, by invariant and case"`
+	Heals    []HealCount       `json:"heals" jsonschema:"actions of the last 24 hours, by action, invariant and case"`
+	Breaker  *Breaker          `json:"breaker,omitempty" jsonschema:"manager-wide heals are held back; absent when they are not"`
+}
+
+// StandingFinding is a finding that stood at the last audit.
+type StandingFinding struct {
+	Invariant string    `json:"invariant"`
+	Case      string    `json:"case" jsonschema:"case of its evidence, or empty"`
+	Since     time.Time `json:"since" jsonschema:"when an audit first saw it"`
+}
+
+// HealCount counts one action. Those without an invariant count every run of
+// the action on the subject; those with one count the runs, on whatever
+// subject, that this subject's findings of that invariant and case asked for.
+type HealCount struct {
+	Action    string    `json:"action" jsonschema:"daemon-reload, reset-failed or restart"`
+	Invariant string    `json:"invariant" jsonschema:"that asked for it; empty for all runs on the subject"`
+	Case      string    `json:"case" jsonschema:"case of the finding that asked for it; empty for all runs, or when it has none"`
+	Tried1h   int       `json:"tried_1h" jsonschema:"begun in the last hour, whatever became of them"`
+	Tried24h  int       `json:"tried_24h" jsonschema:"begun in the last 24 hours, whatever became of them"`
+	Healed1h  int       `json:"healed_1h" jsonschema:"after which the findings were gone, in the last hour"`
+	Healed24h int       `json:"healed_24h" jsonschema:"after which the findings were gone, in the last 24 hours"`
+	Failed24h int       `json:"failed_24h" jsonschema:"that failed, were cut short or healed nothing, in the last 24 hours"`
+	Last      time.Time `json:"last" jsonschema:"when the last one was begun"`
+}
+
+// Breaker holds heals of a subject back for a while.
+type Breaker struct {
+	Since  time.Time `json:"since"`
+	Until  time.Time `json:"until"`
+	Reason string    `json:"reason"`
+}
+
+// Load is what the manager is known to have loaded of a unit.
+type Load struct {
+	LoadedAt time.Time    `json:"loaded_at" jsonschema:"the manager's loaded_at that the digests belong to"`
+	Files    []LoadedFile `json:"files" jsonschema:"files known to be loaded as these digests say, by path; others are not known"`
+}
+
+// LoadedFile is a file as it was when the manager loaded it.
+type LoadedFile struct {
+	Path   string `json:"path"`
+	Digest string `json:"digest" jsonschema:"sha256:… of the content that is loaded"`
+}

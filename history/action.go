@@ -1,0 +1,139 @@
+package history
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"stackpolicy/facts"
+)
+
+// What became of an action.
+const (
+	Begun   = "begun" // still running, or cut short: a kill leaves it so
+	Done    = "done"
+	Failed  = "failed"
+	Refused = "refused" // nothing was done: counts to no budget
+)
+
+// Action is one action that was begun.
+type Action struct {
+	ID         int64     `json:"id"`
+	At         time.Time `json:"at"`
+	Action     string    `json:"action"`  // daemon-reload, reset-failed or restart
+	Subject    string    `json:"subject"` // a unit's name, or host
+	Reasons    []Reason  `json:"reasons"`
+	Status     string    `json:"status"`
+	Healed     *bool     `json:"healed"` // nil: not looked again
+	Message    string    `json:"message"`
+	DurationMS int64     `json:"duration_ms"`
+	Before     string    `json:"before"` // digest of the document it rests on; "" when none is kept
+	After      string    `json:"after"`  // digest of the document that it was verified by; "" when none is kept
+}
+
+// Reason is a finding that asks for an action.
+type Reason struct {
+	Invariant string `json:"invariant"`
+	Subject   string `json:"subject"`
+	Case      string `json:"case"`
+}
+
+// Intend stores that an action is about to be done, with the document it rests
+// on, which may be nil. When it returns that is on disk, so that the act counts
+// whatever happens then. Of a, At, Action, Subject and Reasons are used.
+func (s *Store) Intend(ctx context.Context, a Action, before *facts.Document) (id int64, err error) {
+	reasons, err := encode(append([]Reason{}, a.Reasons...))
+	if err != nil {
+		return 0, fmt.Errorf("record an intention: %w", err)
+	}
+	doc, err := packOrNone(before)
+	if err != nil {
+		return 0, fmt.Errorf("record an intention: %w", err)
+	}
+	err = s.updateNow(ctx, func(c call) error {
+		kept, err := c.keep(doc)
+		if err != nil {
+			return err
+		}
+		id, err = c.insert("INSERT INTO actions (at, action, subject, reasons, status, before) VALUES (?, ?, ?, ?, ?, ?)",
+			stamp(a.At), a.Action, a.Subject, reasons, Begun, kept)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("record the intention to %s %s: %w", a.Action, a.Subject, err)
+	}
+	return id, nil
+}
+
+// Conclude stores how an action ended: Done, Failed or Refused.
+func (s *Store) Conclude(ctx context.Context, id int64, status, message string, durationMS int64) error {
+	err := s.update(ctx, func(c call) error {
+		return c.changeOne("UPDATE actions SET status = ?, message = ?, duration_ms = ? WHERE id = ?", status, message, durationMS, id)
+	})
+	if err != nil {
+		return fmt.Errorf("record how action %d ended: %w", id, err)
+	}
+	return nil
+}
+
+// Verified stores whether the findings that asked for an action were gone when
+// it was looked again, and the document that says so, which may be nil.
+func (s *Store) Verified(ctx context.Context, id int64, healed bool, after *facts.Document) error {
+	doc, err := packOrNone(after)
+	if err == nil {
+		err = s.update(ctx, func(c call) error {
+			kept, err := c.keep(doc)
+			if err != nil {
+				return err
+			}
+			return c.changeOne("UPDATE actions SET healed = ?, after = ? WHERE id = ?", healed, kept, id)
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("record what action %d healed: %w", id, err)
+	}
+	return nil
+}
+
+// changeOne runs an UPDATE that changes one row, or else is an error.
+func (c call) changeOne(query string, args ...any) error {
+	n, err := c.change(query, args...)
+	if err == nil && n != 1 {
+		err = errors.New("there is no such entry")
+	}
+	return err
+}
+
+// Actions are those begun at or after since, newest first, at most limit.
+func (s *Store) Actions(ctx context.Context, since time.Time, limit int) (actions []Action, err error) {
+	err = s.view(ctx, func(c call) (err error) {
+		actions, err = list(c, scanAction, actionQuery+"WHERE at >= ? ORDER BY actions.id DESC LIMIT ?", stamp(since), max(limit, 0))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the actions of the history: %w", err)
+	}
+	return actions, nil
+}
+
+const actionQuery = `SELECT actions.id, at, action, subject, reasons, status, healed, message, duration_ms,
+	coalesce(b.digest, ''), coalesce(a.digest, '')
+	FROM actions LEFT JOIN documents b ON b.id = before LEFT JOIN documents a ON a.id = after `
+
+func scanAction(r row) (Action, error) {
+	var a Action
+	var at int64
+	var reasons string
+	var healed sql.NullBool
+	err := r.Scan(&a.ID, &at, &a.Action, &a.Subject, &reasons, &a.Status, &healed, &a.Message, &a.DurationMS, &a.Before, &a.After)
+	if err != nil {
+		return a, err
+	}
+	if healed.Valid {
+		a.Healed = &healed.Bool
+	}
+	a.At = moment(at)
+	return a, decode(reasons, &a.Reasons)
+}

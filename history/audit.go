@@ -1,0 +1,140 @@
+package history
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"stackpolicy/facts"
+)
+
+// Audit is one whole audit that ended: of every unit, not of some.
+type Audit struct {
+	At           time.Time // when its document was collected
+	Mode         string    // observe or enforce
+	ExitCode     int
+	PolicyDigest string
+	DurationMS   int64
+	Document     *facts.Document // as last collected
+	Gaps         []string
+	Findings     []Finding // that stand at its end: every decision that is no allow, waived ones included
+	Healed       []Finding // that this audit found and healed
+}
+
+// Finding is a decision that is not allow.
+type Finding struct {
+	Invariant    string          `json:"invariant"`
+	Subject      string          `json:"subject"`  // a unit's name, or host
+	Case         string          `json:"case"`     // case of its evidence, or ""
+	Effect       string          `json:"effect"`   // heal or block
+	Severity     string          `json:"severity"` // page, ticket or unknown: could not look or decide
+	Message      string          `json:"message"`
+	Runbook      string          `json:"runbook"`
+	Evidence     json.RawMessage `json:"evidence"` // a JSON value; nil is null
+	Outcome      string          `json:"outcome"`  // of a heal, as in the report
+	WaivedUntil  *time.Time      `json:"waived_until,omitempty"`
+	WaivedReason string          `json:"waived_reason,omitempty"`
+}
+
+// maxPause is how far apart two audits of one span may lie. A machine that was
+// off was not audited.
+const maxPause = time.Hour
+
+// Record adds an audit, in one transaction. A finding keeps standing while its
+// invariant could not be decided.
+func (s *Store) Record(ctx context.Context, a Audit) (Changes, error) {
+	changes, err := s.record(ctx, a)
+	if err != nil {
+		return Changes{}, fmt.Errorf("record the audit: %w", err)
+	}
+	return changes, nil
+}
+
+func (s *Store) record(ctx context.Context, a Audit) (changes Changes, err error) {
+	if a.Document == nil {
+		return changes, errors.New("it has no document")
+	}
+	a.At = a.At.UTC()
+	doc, err := pack(a.Document)
+	if err != nil {
+		return changes, err
+	}
+	now, err := a.span()
+	if err != nil {
+		return changes, err
+	}
+	err = s.update(ctx, func(c call) error {
+		last, err := c.lastSpan()
+		if err != nil {
+			return err
+		}
+		if changes, err = c.reconcile(a, last); err != nil {
+			return err
+		}
+		if err := c.learn(a.Document); err != nil {
+			return err
+		}
+		now.total = last.total + 1
+		if now.document, err = c.keep(&doc); err != nil {
+			return err
+		}
+		return c.extend(last, now, changes.none())
+	})
+	return changes, err
+}
+
+// span is a row of spans; id 0 is none.
+type span struct {
+	id, first, last, count, total int64
+	mode                          string
+	exitCode                      int
+	policy                        string
+	document                      sql.NullInt64
+	gaps                          string
+	durationMS                    int64
+}
+
+// span is one of this audit alone.
+func (a Audit) span() (span, error) {
+	at := stamp(a.At)
+	gaps, err := encode(append([]string{}, a.Gaps...))
+	return span{
+		first: at, last: at, count: 1, mode: a.Mode, exitCode: a.ExitCode,
+		policy: a.PolicyDigest, gaps: gaps, durationMS: a.DurationMS,
+	}, err
+}
+
+func (c call) lastSpan() (span, error) {
+	var x span
+	err := c.one(`SELECT id, first, last, count, total, mode, exit_code, policy, document, gaps, duration_ms
+		FROM spans ORDER BY id DESC LIMIT 1`).
+		Scan(&x.id, &x.first, &x.last, &x.count, &x.total, &x.mode, &x.exitCode, &x.policy, &x.document, &x.gaps, &x.durationMS)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return x, err
+}
+
+// extend adds one audit to the last span where it is just like it, and begins
+// a new one otherwise.
+func (c call) extend(last, now span, nothingChanged bool) error {
+	if nothingChanged && last.sameAs(now) {
+		return c.do("UPDATE spans SET last = ?, count = count + 1, total = ?, duration_ms = ? WHERE id = ?",
+			now.last, now.total, now.durationMS, last.id)
+	}
+	return c.do(`INSERT INTO spans (first, last, count, total, mode, exit_code, policy, document, gaps, duration_ms)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		now.first, now.last, now.count, now.total, now.mode, now.exitCode, now.policy, now.document, now.gaps, now.durationMS)
+}
+
+// sameAs: where the clock went back the spans are apart, so that none ends
+// before it begins.
+func (x span) sameAs(now span) bool {
+	pause := now.first - x.last
+	return x.id != 0 && pause >= 0 && pause <= int64(maxPause) &&
+		x.mode == now.mode && x.exitCode == now.exitCode && x.policy == now.policy &&
+		x.document == now.document && x.gaps == now.gaps
+}

@@ -1,0 +1,50 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"stackpolicy/facts"
+)
+
+// OpenBreaker holds heals of a subject back until the given time. One that is
+// open already takes the new reason and end, and keeps its beginning. When it
+// returns that is on disk.
+func (s *Store) OpenBreaker(ctx context.Context, subject, reason string, at, until time.Time) error {
+	err := s.updateNow(ctx, func(c call) error {
+		return c.do(`INSERT INTO breakers (subject, since, until, reason) VALUES (?1, ?2, ?3, ?4)
+			ON CONFLICT (subject) DO UPDATE SET reason = excluded.reason, until = excluded.until,
+			since = iif(until > ?2 AND since <= ?2, since, ?2)`, subject, stamp(at), stamp(until), reason)
+	})
+	if err != nil {
+		return fmt.Errorf("open the breaker of %s: %w", subject, err)
+	}
+	return nil
+}
+
+// CloseBreaker ends a breaker; one that is not open is no error.
+func (s *Store) CloseBreaker(ctx context.Context, subject string) error {
+	err := s.updateNow(ctx, func(c call) error { return c.do("DELETE FROM breakers WHERE subject = ?", subject) })
+	if err != nil {
+		return fmt.Errorf("close the breaker of %s: %w", subject, err)
+	}
+	return nil
+}
+
+// openBreakers are those open now, by subject. One that was opened by a clock
+// that ran more than a day ahead is none.
+func (c call) openBreakers(now time.Time) (map[string]facts.Breaker, error) {
+	open := map[string]facts.Breaker{}
+	_, err := list(c, func(r row) (b facts.Breaker, err error) {
+		var subject string
+		var since, until int64
+		if err := r.Scan(&subject, &since, &until, &b.Reason); err != nil {
+			return b, err
+		}
+		b.Since, b.Until = earlier(moment(since), now), moment(until)
+		open[subject] = b
+		return b, nil
+	}, "SELECT subject, since, until, reason FROM breakers WHERE until > ? AND since <= ?", stamp(now), stamp(now.Add(day)))
+	return open, err
+}

@@ -1,0 +1,183 @@
+package history
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+const (
+	// patience is how long a call waits for another process's lock.
+	patience = 2 * time.Second
+	// callLimit bounds a call as a whole, on a disk that hangs.
+	callLimit = 10 * time.Second
+)
+
+// connect opens the file after looking at it, and tells what is in it.
+func (s *Store) connect(ctx context.Context) error {
+	if err := ownFile(s.path); err != nil {
+		return err
+	}
+	if err := s.writable(); err != nil {
+		return err
+	}
+	why, err := marked(s.path)
+	if err != nil {
+		return err
+	}
+	if why != "" {
+		return &unusableError{why}
+	}
+	if err := s.dial(s.access()...); err != nil {
+		return err
+	}
+	err = s.check(ctx)
+	if err == nil && !s.readOnly {
+		err = s.update(ctx, func(call) error { return nil }) // nobody else keeps it locked
+	}
+	if err != nil {
+		_ = s.db.Close() // it tells no more than err
+		return err
+	}
+	return nil
+}
+
+// writable: SQLite opens what it cannot write to read, and takes a lock on it
+// for nothing.
+func (s *Store) writable() error {
+	if s.readOnly {
+		return nil
+	}
+	if err := unix.Faccessat(unix.AT_FDCWD, s.path, unix.W_OK, unix.AT_EACCESS); err != nil {
+		return fmt.Errorf("it cannot be written: %w", err)
+	}
+	return nil
+}
+
+// access is how to open the file. SQLite cannot read a database in WAL mode
+// without writing beside it, unless told that nobody writes to it
+// (sqlite.org/wal.html#read_only_databases): in a folder that cannot be written
+// to, without a log that waits to be read, that is so.
+func (s *Store) access() []string {
+	if !s.readOnly {
+		return []string{"mode", "rw"}
+	}
+	_, err := os.Lstat(s.path + beside[0])
+	if err != nil && unix.Access(filepath.Dir(s.path), unix.W_OK) != nil {
+		return []string{"mode", "ro", "immutable", "1"}
+	}
+	return []string{"mode", "ro"}
+}
+
+// dial opens the file as a database with the given options more. A schema is
+// trusted with no side effects, as the file may be anyone's work
+// (sqlite.org/security.html).
+func (s *Store) dial(options ...string) (err error) {
+	q := url.Values{
+		"_busy_timeout": {fmt.Sprint(patience.Milliseconds())},
+		"_txlock":       {"immediate"},
+		"_defensive":    {"1"},
+		"_error_rc":     {"1"},
+		"_pragma":       {"trusted_schema(0)", "cell_size_check(1)", "journal_size_limit(1048576)", "temp_store(2)"},
+	}
+	for i := 0; i+1 < len(options); i += 2 {
+		q.Set(options[i], options[i+1])
+	}
+	absolute, err := filepath.Abs(s.path)
+	if err != nil {
+		return err
+	}
+	name := url.URL{Scheme: "file", Path: absolute, RawQuery: q.Encode()}
+	if s.db, err = sql.Open("sqlite", name.String()); err != nil {
+		return err
+	}
+	s.db.SetMaxOpenConns(1)
+	return nil
+}
+
+// view reads in one transaction: everything as of one moment.
+func (s *Store) view(ctx context.Context, work func(call) error) error {
+	return s.within(ctx, "", &sql.TxOptions{ReadOnly: true}, work)
+}
+
+// update writes in one transaction. After a power cut it may be undone whole.
+func (s *Store) update(ctx context.Context, work func(call) error) error {
+	return s.within(ctx, "PRAGMA synchronous = NORMAL", nil, work)
+}
+
+// updateNow writes in one transaction that is on disk when it returns.
+func (s *Store) updateNow(ctx context.Context, work func(call) error) error {
+	return s.within(ctx, "PRAGMA synchronous = FULL", nil, work)
+}
+
+func (s *Store) within(ctx context.Context, first string, options *sql.TxOptions, work func(call) error) error {
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return s.explain(err)
+	}
+	defer conn.Close()
+	if first != "" {
+		if _, err := conn.ExecContext(ctx, first); err != nil {
+			return s.explain(err)
+		}
+	}
+	tx, err := conn.BeginTx(ctx, options)
+	if err != nil {
+		return s.explain(err)
+	}
+	if err = work(call{ctx, tx}); err != nil {
+		_ = tx.Rollback() // when that fails too, the connection is given up, and with it the transaction
+		return s.explain(err)
+	}
+	return s.explain(tx.Commit())
+}
+
+// explain adds what a person can do, and marks a memory that proves damaged.
+func (s *Store) explain(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case isDamage(err) && !s.readOnly:
+		if marking := mark(s.path, err.Error()); marking != nil {
+			return fmt.Errorf("%w; it cannot be marked for setting aside: %w", err, marking)
+		}
+		return fmt.Errorf("%w; the next one to open it sets it aside", err)
+	}
+	switch code(err) {
+	case sqlite3.SQLITE_BUSY:
+		return fmt.Errorf("another process has held it for %s: %w", patience, err)
+	case sqlite3.SQLITE_FULL:
+		return fmt.Errorf("no space is left on its disk: %w", err)
+	case sqlite3.SQLITE_READONLY:
+		return fmt.Errorf("it cannot be written: %w", err)
+	}
+	return err
+}
+
+// errDamaged marks content that this package cannot have written.
+var errDamaged = errors.New("its content is damaged")
+
+func isDamage(err error) bool {
+	c := code(err)
+	return c == sqlite3.SQLITE_CORRUPT || c == sqlite3.SQLITE_NOTADB || errors.Is(err, errDamaged)
+}
+
+// code is SQLite's primary result code (sqlite.org/rescode.html); 0 when the
+// error is not its own.
+func code(err error) int {
+	if e := (*sqlite.Error)(nil); errors.As(err, &e) {
+		return e.Code() & 0xff
+	}
+	return 0
+}

@@ -1,0 +1,204 @@
+package history
+
+import (
+	"bytes"
+	"compress/flate"
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"time"
+
+	"stackpolicy/facts"
+)
+
+// maxPart bounds what a stored part may unpack to.
+const maxPart = 128 << 20
+
+// packed is a document as it is stored: in parts, of which most are those of
+// the document before.
+type packed struct {
+	digest string
+	parts  []part // all but the units, then each unit
+}
+
+type part struct {
+	digest [sha256.Size]byte
+	text   []byte
+}
+
+// pack brings a document into the form that is the same whenever what rules
+// judge by is. When it was collected and how long collectors took are left out.
+func pack(doc *facts.Document) (packed, error) {
+	head := *doc
+	head.CollectedAt, head.Units = time.Time{}, nil
+	head.Collectors = map[string]facts.CollectorStatus{}
+	for name, status := range doc.Collectors {
+		status.DurationMS = 0
+		head.Collectors[name] = status
+	}
+	p := packed{parts: make([]part, 1+len(doc.Units))}
+	var err error
+	if p.parts[0], err = newPart(head); err != nil {
+		return p, err
+	}
+	for i, u := range doc.Units {
+		if p.parts[i+1], err = newPart(u); err != nil {
+			return p, err
+		}
+	}
+	p.digest = digestOf(p.parts)
+	return p, nil
+}
+
+func newPart(v any) (part, error) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return part{}, fmt.Errorf("encode the document: %w", err)
+	}
+	return part{sha256.Sum256(text), text}, nil
+}
+
+// packOrNone is pack for a document that may be nil.
+func packOrNone(doc *facts.Document) (*packed, error) {
+	if doc == nil {
+		return nil, nil
+	}
+	p, err := pack(doc)
+	return &p, err
+}
+
+// keep stores a document that is not stored yet, and returns its id; NULL for
+// nil.
+func (c call) keep(p *packed) (id sql.NullInt64, err error) {
+	if p == nil {
+		return id, nil
+	}
+	err = c.one("SELECT id FROM documents WHERE digest = ?", p.digest).Scan(&id)
+	if !errors.Is(err, sql.ErrNoRows) {
+		return id, err
+	}
+	ids, err := c.keepParts(p.parts)
+	if err != nil {
+		return id, err
+	}
+	text, err := encode(ids)
+	if err != nil {
+		return id, err
+	}
+	id.Valid = true
+	id.Int64, err = c.insert("INSERT INTO documents (digest, parts) VALUES (?, ?)", p.digest, text)
+	return id, err
+}
+
+func (c call) keepParts(parts []part) ([]int64, error) {
+	find, err := c.tx.PrepareContext(c.ctx, "SELECT id FROM parts WHERE digest = ?")
+	if err != nil {
+		return nil, err
+	}
+	defer find.Close()
+	ids, press := make([]int64, len(parts)), press{}
+	for i, p := range parts {
+		err := find.QueryRowContext(c.ctx, p.digest[:]).Scan(&ids[i])
+		if errors.Is(err, sql.ErrNoRows) {
+			ids[i], err = c.insert("INSERT INTO parts (digest, content) VALUES (?, ?)", p.digest[:], press.press(p.text))
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return ids, nil
+}
+
+// press compresses many short texts.
+type press struct {
+	w   *flate.Writer
+	out bytes.Buffer
+}
+
+// press returns the text, compressed; it is good until the next one. Writing
+// to a buffer cannot fail, nor can a level that exists.
+func (p *press) press(text []byte) []byte {
+	p.out.Reset()
+	if p.w == nil {
+		p.w, _ = flate.NewWriter(&p.out, flate.BestCompression)
+	} else {
+		p.w.Reset(&p.out)
+	}
+	_, _ = p.w.Write(text)
+	_ = p.w.Close()
+	return p.out.Bytes()
+}
+
+// Document is a document that an audit stored, as collected at the given time:
+// a time within the span that names it. Collectors took no time in it. One that
+// is not kept is [fs.ErrNotExist].
+func (s *Store) Document(ctx context.Context, digest string, at time.Time) (*facts.Document, error) {
+	doc := &facts.Document{}
+	err := s.view(ctx, func(c call) (err error) {
+		doc, err = c.document(digest)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read document %q of the history: %w", digest, err)
+	}
+	doc.CollectedAt = at.UTC()
+	return doc, nil
+}
+
+func (c call) document(digest string) (*facts.Document, error) {
+	var ids string
+	err := c.one("SELECT parts FROM documents WHERE digest = ?", digest).Scan(&ids)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, fs.ErrNotExist
+	}
+	if err != nil {
+		return nil, err
+	}
+	parts, err := list(c, unpack, "SELECT content FROM json_each(?) AS part JOIN parts ON parts.id = part.value ORDER BY part.key", ids)
+	if err != nil {
+		return nil, err
+	}
+	return assemble(digest, parts)
+}
+
+// assemble puts a document together, and makes sure that it is the one.
+func assemble(digest string, parts []part) (*facts.Document, error) {
+	if digestOf(parts) != digest || len(parts) == 0 {
+		return nil, errors.New("parts of it are missing or not what was stored")
+	}
+	doc := &facts.Document{}
+	if err := json.Unmarshal(parts[0].text, doc); err != nil {
+		return nil, err
+	}
+	doc.Units = make([]facts.Unit, len(parts)-1)
+	for i := range doc.Units {
+		if err := json.Unmarshal(parts[i+1].text, &doc.Units[i]); err != nil {
+			return nil, err
+		}
+	}
+	return doc, nil
+}
+
+func digestOf(parts []part) string {
+	whole := sha256.New()
+	for _, p := range parts {
+		whole.Write(p.digest[:])
+	}
+	return fmt.Sprintf("sha256:%x", whole.Sum(nil))
+}
+
+// unpack reads one part; its digest is that of what is there.
+func unpack(r row) (p part, err error) {
+	var content []byte
+	if err := r.Scan(&content); err != nil {
+		return p, err
+	}
+	p.text, err = io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(content)), maxPart))
+	p.digest = sha256.Sum256(p.text)
+	return p, err
+}

@@ -1,0 +1,150 @@
+package history
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// keptAside is how many memories that could not be used are kept.
+const keptAside = 3
+
+// beside are the endings of the files that SQLite keeps beside a database in
+// WAL mode (sqlite.org/walformat.html).
+var beside = []string{"-wal", "-shm"}
+
+// unusableError says that what stands there is no memory of this program's, or
+// a damaged one.
+type unusableError struct{ why string }
+
+func (e *unusableError) Error() string { return e.why }
+
+// errBlank: a database that nothing was put into yet, as a kill leaves it.
+var errBlank = errors.New("nothing is in it yet")
+
+// ownFolder makes the folder, private to the user, and refuses one that others
+// may write to: they could replace what is in it.
+func ownFolder(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	return owned(dir, info)
+}
+
+// ownFile looks whether path, or what SQLite keeps beside it, is something
+// other than a file of the user's own. Only path has to exist.
+func ownFile(path string) error {
+	for _, ending := range append([]string{""}, beside...) {
+		info, err := os.Lstat(path + ending)
+		if ending != "" && errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if !info.Mode().IsRegular() {
+			return fmt.Errorf("%s is no regular file but %s; remove it", path+ending, info.Mode().Type())
+		}
+		if err := owned(path+ending, info); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func owned(path string, info fs.FileInfo) error {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != os.Geteuid() {
+		return fmt.Errorf("%s belongs to user id %d, and this is %d", path, stat.Uid, os.Geteuid())
+	}
+	if info.Mode().Perm()&0o022 != 0 {
+		return fmt.Errorf("others may write to %s (mode %04o); take that away: chmod go-w %s", path, info.Mode().Perm(), path)
+	}
+	return nil
+}
+
+// createFile makes an empty file, private to the user; one that is there stays.
+func createFile(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// setAside renames the database and what SQLite keeps beside it, so that it can
+// still be opened by its new name, and returns that.
+func setAside(path string, now time.Time) (string, error) {
+	aside := path + ".damaged-" + now.UTC().Format("20060102T150405Z")
+	for _, ending := range append([]string{""}, beside...) {
+		err := os.Rename(path+ending, aside+ending)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+	}
+	if err := os.Remove(brokenMark(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	return aside, dropAside(path)
+}
+
+// dropAside keeps the newest of those set aside.
+func dropAside(path string) error {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), filepath.Base(path)+".damaged-") && !strings.HasSuffix(e.Name(), beside[0]) && !strings.HasSuffix(e.Name(), beside[1]) {
+			names = append(names, e.Name())
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int { return cmp.Compare(b, a) })
+	for _, name := range names[min(keptAside, len(names)):] {
+		for _, ending := range append([]string{""}, beside...) {
+			err := os.Remove(filepath.Join(filepath.Dir(path), name+ending))
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// brokenMark is left beside a memory that was found damaged while in use, so
+// that the next one to open it sets it aside. Pages that are not read to open
+// it are not looked at then: that would cost a large memory too much each time.
+func brokenMark(path string) string { return path + ".broken" }
+
+// marked is why the memory was found damaged; empty when it was not.
+func marked(path string) (string, error) {
+	f, err := os.OpenFile(brokenMark(path), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	why, err := io.ReadAll(io.LimitReader(f, 500))
+	return cmp.Or(strings.ToValidUTF8(string(why), "?"), "found damaged"), err
+}
+
+func mark(path, why string) error {
+	return os.WriteFile(brokenMark(path), []byte(why), 0o600)
+}

@@ -1,0 +1,123 @@
+// Package history remembers what audits saw and did, in one SQLite file in the
+// user's state folder: what stands since when, which heals were tried, what the
+// manager is known to have loaded, which alerts are still to be sent.
+//
+// An audit may be killed at any instant. What it wrote is then there whole or
+// not at all, and an action that it began counts as tried.
+//
+// Start at [Open], [Store.Recall] and [Store.Record].
+package history
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"stackpolicy/internal/lock"
+)
+
+// Store is the open memory. Its methods may be called from several goroutines,
+// and several processes may have it open; each call waits for others for two
+// seconds at most.
+type Store struct {
+	db       *sql.DB
+	path     string
+	notice   string
+	readOnly bool
+}
+
+// Path is where the memory stands below stateHome ($XDG_STATE_HOME).
+func Path(stateHome string) string { return filepath.Join(stateHome, "stackpolicy", "history.db") }
+
+// Open opens the memory below stateHome, and begins one where there is none. A
+// damaged one, or one of a version this program does not know, is set aside
+// beside it as history.db.damaged-TIME, of which the newest three are kept;
+// [Store.Notice] then says so. What is in use, cannot be written or is not the
+// user's own alone is an error.
+func Open(ctx context.Context, stateHome string, now time.Time) (*Store, error) {
+	path := Path(stateHome)
+	err := ownFolder(filepath.Dir(path))
+	if err != nil {
+		return nil, fmt.Errorf("open the history: %w", err)
+	}
+	s, err := open(ctx, path)
+	if startsAnew(err) {
+		s, err = begin(ctx, path, now)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the history %s: %w", path, err)
+	}
+	return s, nil
+}
+
+// OpenReadOnly opens the memory to read it. It makes, mends and sets aside
+// nothing: without a memory the error is [fs.ErrNotExist], and a damaged one,
+// or one of another version, is an error too.
+func OpenReadOnly(ctx context.Context, stateHome string) (*Store, error) {
+	path := Path(stateHome)
+	s := &Store{path: path, readOnly: true}
+	err := s.connect(ctx)
+	if errors.Is(err, errBlank) {
+		err = fs.ErrNotExist
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the history %s: %w", path, err)
+	}
+	return s, nil
+}
+
+// Notice says what opening had to do that a person should know of, in one line;
+// empty when nothing.
+func (s *Store) Notice() string { return s.notice }
+
+// Close closes the memory.
+func (s *Store) Close() error {
+	if err := s.db.Close(); err != nil {
+		return fmt.Errorf("close the history: %w", err)
+	}
+	return nil
+}
+
+func open(ctx context.Context, path string) (*Store, error) {
+	s := &Store{path: path}
+	return s, s.connect(ctx)
+}
+
+// begin makes a new memory, and sets aside what stands in its place. One
+// process at a time: what another one has just begun is not set aside.
+func begin(ctx context.Context, path string, now time.Time) (*Store, error) {
+	release, err := lock.Take(strings.TrimSuffix(path, ".db")+".lock", now)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	s, err := open(ctx, path)
+	if !startsAnew(err) {
+		return s, err
+	}
+	notice := ""
+	if unusable := (*unusableError)(nil); errors.As(err, &unusable) {
+		aside, err := setAside(path, now)
+		if err != nil {
+			return nil, fmt.Errorf("set aside what cannot be used (%w): %w", unusable, err)
+		}
+		notice = fmt.Sprintf("the history could not be used (%s) and begins anew; the old one is kept as %s", unusable.why, aside)
+	}
+	if err := create(ctx, path, now); err != nil {
+		return nil, fmt.Errorf("begin it: %w", err)
+	}
+	s, err = open(ctx, path)
+	s.notice = notice
+	return s, err
+}
+
+// startsAnew: there is none, or what is there is of no use.
+func startsAnew(err error) bool {
+	unusable := (*unusableError)(nil)
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, errBlank) || errors.As(err, &unusable)
+}

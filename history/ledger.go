@@ -1,0 +1,95 @@
+package history
+
+import (
+	"cmp"
+	"slices"
+
+	"stackpolicy/facts"
+)
+
+// loadedRoles are the roles of files that say what a unit is.
+var loadedRoles = [...]string{"fragment", "dropin", "source", "source-dropin"}
+
+// learn adds to what the manager is known to have loaded. A digest that is
+// known of one load stays: what is on disk later may be another. After another
+// load nothing of the one before is known.
+func (c call) learn(doc *facts.Document) error {
+	if doc.Manager == nil {
+		return nil
+	}
+	loadedAt := stamp(doc.Manager.LoadedAt)
+	if err := c.do("DELETE FROM loads WHERE loaded_at <> ?", loadedAt); err != nil {
+		return err
+	}
+	known, err := c.loads()
+	if err != nil {
+		return err
+	}
+	for _, u := range doc.Units {
+		if err := c.learnUnit(u, loadedAt, known[u.Name].Files); err != nil {
+			return err
+		}
+		delete(known, u.Name)
+	}
+	for gone := range known {
+		if err := c.do("DELETE FROM loads WHERE unit = ?", gone); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c call) learnUnit(u facts.Unit, loadedAt int64, known []facts.LoadedFile) error {
+	all := merge(known, certain(u))
+	if len(all) == len(known) {
+		return nil
+	}
+	text, err := encode(all)
+	if err != nil {
+		return err
+	}
+	return c.do("INSERT OR REPLACE INTO loads VALUES (?, ?, ?)", u.Name, loadedAt, text)
+}
+
+// certain are the unit's files that are certainly loaded as they are on disk.
+func certain(u facts.Unit) []facts.LoadedFile {
+	files := []facts.LoadedFile{}
+	if u.ManagedBy == "" || u.Loaded == nil {
+		return files
+	}
+	for _, f := range u.Files {
+		if slices.Contains(loadedRoles[:], f.Role) && f.Effective && f.Loaded && !f.ChangedAfterLoad && f.Digest != "" {
+			files = append(files, facts.LoadedFile{Path: f.Path, Digest: f.Digest})
+		}
+	}
+	return files
+}
+
+// merge adds the files at paths that are not known, and sorts by path.
+func merge(known, more []facts.LoadedFile) []facts.LoadedFile {
+	all := slices.Clone(known)
+	for _, f := range more {
+		if !slices.ContainsFunc(all, func(x facts.LoadedFile) bool { return x.Path == f.Path }) {
+			all = append(all, f)
+		}
+	}
+	slices.SortFunc(all, func(a, b facts.LoadedFile) int { return cmp.Compare(a.Path, b.Path) })
+	return all
+}
+
+// loads is what the manager is known to have loaded, by unit.
+func (c call) loads() (map[string]facts.Load, error) {
+	loads := map[string]facts.Load{}
+	_, err := list(c, func(r row) (l facts.Load, err error) {
+		var unit, files string
+		var loadedAt int64
+		if err := r.Scan(&unit, &loadedAt, &files); err != nil {
+			return l, err
+		}
+		l.LoadedAt = moment(loadedAt)
+		err = decode(files, &l.Files)
+		loads[unit] = l
+		return l, err
+	}, "SELECT unit, loaded_at, files FROM loads")
+	return loads, err
+}

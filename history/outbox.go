@@ -1,0 +1,158 @@
+package history
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+const (
+	// maxWaiting is how many messages may wait for one sink.
+	maxWaiting = 1000
+	// maxBody bounds a message.
+	maxBody = 1 << 20
+)
+
+// Message is an alert to be sent. It is due until it is delivered.
+type Message struct {
+	ID        int64
+	Sink      string
+	Key       string // one sink is sent each key once, for as long as the memory keeps it
+	Kind      string // firing, repeat or resolved
+	Standing  int64  // ID of the standing finding; 0 when it is about none
+	Body      []byte // at most 1 MiB
+	CreatedAt time.Time
+	NextTry   time.Time
+	Tries     int
+	LastError string
+}
+
+// Enqueue adds messages, to be tried from their NextTry on. One whose key the
+// sink was sent before, or has waiting, is left out: to enqueue everything
+// again after a kill is safe. Of more than 1,000 waiting for one sink the
+// oldest are dropped, and counted.
+func (s *Store) Enqueue(ctx context.Context, messages []Message) error {
+	if len(messages) == 0 {
+		return nil
+	}
+	err := s.update(ctx, func(c call) error {
+		sinks := map[string]bool{}
+		for _, m := range messages {
+			if len(m.Body) > maxBody {
+				return fmt.Errorf("%s of %s is larger than %d KiB", m.Kind, m.Key, maxBody>>10)
+			}
+			sinks[m.Sink] = true
+			err := c.do(`INSERT INTO messages (sink, key, kind, standing, body, created, next) VALUES (?, ?, ?, ?, ?, ?, ?)
+				ON CONFLICT (sink, key) DO NOTHING`,
+				m.Sink, m.Key, m.Kind, m.Standing, append([]byte{}, m.Body...), stamp(m.CreatedAt), stamp(m.NextTry))
+			if err != nil {
+				return err
+			}
+		}
+		for sink := range sinks {
+			if err := c.dropOldest(sink); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("enqueue alerts: %w", err)
+	}
+	return nil
+}
+
+// dropOldest keeps a sink's newest messages. A key that was dropped is not sent
+// again.
+func (c call) dropOldest(sink string) error {
+	dropped, err := c.change(`UPDATE messages SET body = x'', error = 'dropped: too many were waiting', delivered = 0
+		WHERE sink = ?1 AND delivered IS NULL AND id <= (
+			SELECT id FROM messages WHERE sink = ?1 AND delivered IS NULL ORDER BY id DESC LIMIT 1 OFFSET ?2)`, sink, maxWaiting)
+	if err != nil || dropped == 0 {
+		return err
+	}
+	return c.do("INSERT INTO drops VALUES (?, ?) ON CONFLICT (sink) DO UPDATE SET count = count + excluded.count", sink, dropped)
+}
+
+// Due are the messages to be tried now, oldest first, at most limit. One that
+// was put off more than a day, which no retry is, was so by a clock that ran
+// ahead, and is due.
+func (s *Store) Due(ctx context.Context, now time.Time, limit int) (due []Message, err error) {
+	err = s.view(ctx, func(c call) (err error) {
+		due, err = list(c, scanMessage, `SELECT id, sink, key, kind, standing, body, created, next, tries, error FROM messages
+			WHERE delivered IS NULL AND (next <= ? OR next > ?) ORDER BY id LIMIT ?`, stamp(now), stamp(now.Add(day)), max(limit, 0))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the alerts that are due: %w", err)
+	}
+	return due, nil
+}
+
+func scanMessage(r row) (Message, error) {
+	var m Message
+	var created, next int64
+	err := r.Scan(&m.ID, &m.Sink, &m.Key, &m.Kind, &m.Standing, &m.Body, &created, &next, &m.Tries, &m.LastError)
+	m.CreatedAt, m.NextTry = moment(created), moment(next)
+	return m, err
+}
+
+// Delivered ends a message. A kill before it means that the message is sent
+// twice.
+func (s *Store) Delivered(ctx context.Context, id int64, at time.Time) error {
+	err := s.update(ctx, func(c call) error {
+		return c.changeOne("UPDATE messages SET delivered = ?, body = x'', error = '' WHERE id = ?", max(stamp(at), 1), id)
+	})
+	if err != nil {
+		return fmt.Errorf("record that alert %d was delivered: %w", id, err)
+	}
+	return nil
+}
+
+// Failed counts a try, to be made again at next, within a day.
+func (s *Store) Failed(ctx context.Context, id int64, next time.Time, why string) error {
+	err := s.update(ctx, func(c call) error {
+		return c.changeOne("UPDATE messages SET tries = tries + 1, next = ?, error = ? WHERE id = ?", stamp(next), why, id)
+	})
+	if err != nil {
+		return fmt.Errorf("record that alert %d was not delivered: %w", id, err)
+	}
+	return nil
+}
+
+// LastSent is when the sink was last sent something of a standing finding; the
+// zero time when never.
+func (s *Store) LastSent(ctx context.Context, sink string, standing int64) (time.Time, error) {
+	var sent sql.NullInt64
+	err := s.view(ctx, func(c call) error {
+		return c.one("SELECT max(delivered) FROM messages WHERE standing = ? AND sink = ? AND delivered > 0", standing, sink).Scan(&sent)
+	})
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, fmt.Errorf("read when an alert was last sent: %w", err)
+	}
+	if !sent.Valid {
+		return time.Time{}, nil
+	}
+	return moment(sent.Int64), nil
+}
+
+// Dropped is how many messages were dropped since the memory began, by sink.
+func (s *Store) Dropped(ctx context.Context) (map[string]int, error) {
+	dropped := map[string]int{}
+	err := s.view(ctx, func(c call) error {
+		_, err := list(c, func(r row) (string, error) {
+			var sink string
+			var n int
+			err := r.Scan(&sink, &n)
+			dropped[sink] = n
+			return sink, err
+		}, "SELECT sink, count FROM drops")
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read how many alerts were dropped: %w", err)
+	}
+	return dropped, nil
+}

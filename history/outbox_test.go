@@ -1,0 +1,96 @@
+package history
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func message(key string, at time.Time) Message {
+	return Message{Sink: "mail", Key: key, Kind: "firing", Standing: 7, Body: []byte("body of " + key), CreatedAt: at, NextTry: at}
+}
+
+func dueKeys(t *testing.T, s *Store, now time.Time) []string {
+	t.Helper()
+	keys := []string{}
+	for _, m := range must(s.Due(t.Context(), now, 2000))(t) {
+		keys = append(keys, m.Key)
+	}
+	return keys
+}
+
+func TestOutbox(t *testing.T) {
+	s, home := opened(t)
+	fails := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(what string, now time.Time, keys ...string) {
+		t.Helper()
+		if d := cmp.Diff(append([]string{}, keys...), dueKeys(t, s, now)); d != "" {
+			t.Errorf("%s: -want +got\n%s", what, d)
+		}
+	}
+	fails(s.Enqueue(t.Context(), []Message{message("a", noon), message("b", noon), message("later", noon.Add(time.Hour))}))
+	fails(s.Enqueue(t.Context(), []Message{message("a", noon)}))
+	want("queued", noon, "a", "b")
+	first := must(s.Due(t.Context(), noon, 1))(t)[0]
+	expected := message("a", noon)
+	expected.ID = first.ID
+	if d := cmp.Diff(expected, first); d != "" {
+		t.Errorf("came back: -want +got\n%s", d)
+	}
+	fails(s.Failed(t.Context(), first.ID, noon.Add(time.Minute), "refused"))
+	want("put off", noon, "b")
+	s.Close()
+	s = reopened(t, home)
+	want("after a restart", noon.Add(time.Minute), "a", "b")
+	if m := must(s.Due(t.Context(), noon.Add(time.Minute), 1))(t)[0]; m.Tries != 1 || m.LastError != "refused" {
+		t.Errorf("tried %d times, %q", m.Tries, m.LastError)
+	}
+	if at := must(s.LastSent(t.Context(), "mail", 7))(t); !at.IsZero() {
+		t.Errorf("sent at %s, and nothing was", at)
+	}
+	fails(s.Delivered(t.Context(), first.ID, noon.Add(2*time.Minute)))
+	fails(s.Enqueue(t.Context(), []Message{message("a", noon)}))
+	want("delivered", noon.Add(2*time.Minute), "b")
+	if at := must(s.LastSent(t.Context(), "mail", 7))(t); !at.Equal(noon.Add(2 * time.Minute)) {
+		t.Errorf("last sent at %s", at)
+	}
+	if at := must(s.LastSent(t.Context(), "chat", 7))(t); !at.IsZero() {
+		t.Errorf("another sink was sent it at %s", at)
+	}
+	want("the clock was set back two days", noon.Add(-2*day), "b", "later")
+	if err := s.Enqueue(t.Context(), []Message{{Sink: "mail", Key: "c", Body: make([]byte, maxBody+1)}}); err == nil {
+		t.Error("a message that is too large is queued")
+	}
+}
+
+func TestOutboxIsBounded(t *testing.T) {
+	s, _ := opened(t)
+	var many []Message
+	for i := range maxWaiting + 5 {
+		many = append(many, message(fmt.Sprintf("%04d", i), noon))
+	}
+	other := message("other", noon)
+	other.Sink = "chat"
+	for range 2 {
+		if err := s.Enqueue(t.Context(), append(many, other)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	keys := dueKeys(t, s, noon)
+	if len(keys) != maxWaiting+1 || keys[0] != "0005" {
+		t.Errorf("%d wait, beginning with %s; want %d from 0005 on", len(keys), keys[0], maxWaiting+1)
+	}
+	if d := cmp.Diff(map[string]int{"mail": 5}, must(s.Dropped(t.Context()))(t)); d != "" {
+		t.Errorf("dropped: -want +got\n%s", d)
+	}
+	if at := must(s.LastSent(t.Context(), "mail", 7))(t); !at.IsZero() {
+		t.Errorf("what was dropped counts as sent at %s", at)
+	}
+}

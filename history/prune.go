@@ -1,0 +1,141 @@
+package history
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Prune forgets what ended longer than keep ago, and then, while the memory is
+// larger than maxBytes, the oldest documents, and after them the oldest of the
+// rest. What stands, what waits to be sent, the last audit, and the actions of
+// the last 24 hours with what they rest on always stay. It costs next to
+// nothing when there is nothing to forget: what is old is forgotten once a day,
+// not with each audit.
+func (s *Store) Prune(ctx context.Context, now time.Time, keep time.Duration, maxBytes int64) error {
+	p := pruning{now: now, before: stamp(now.Add(-keep)), slack: min(day, keep/10)}
+	_, err := s.forget(ctx, p.dropOld)
+	for _, drop := range []func(call) (int64, error){p.dropDocuments, p.dropEntries} {
+		for dropped := int64(1); err == nil && dropped > 0; {
+			var size int64
+			if size, err = s.size(ctx); err != nil || size <= maxBytes {
+				break
+			}
+			dropped, err = s.forget(ctx, drop)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("forget what is old in the history: %w", err)
+	}
+	return nil
+}
+
+// forget drops entries and what only they referred to, in one transaction, and
+// gives the room back to the disk.
+func (s *Store) forget(ctx context.Context, drop func(call) (int64, error)) (dropped int64, err error) {
+	err = s.update(ctx, func(c call) (err error) {
+		if dropped, err = drop(c); err != nil || dropped == 0 {
+			return err
+		}
+		return c.doAll(
+			"DELETE FROM documents WHERE id NOT IN ("+referred+")",
+			"DELETE FROM parts WHERE id NOT IN (SELECT value FROM documents, json_each(iif(json_valid(parts), parts, '[]')))",
+		)
+	})
+	if err != nil || dropped == 0 {
+		return dropped, err
+	}
+	return dropped, s.shrink(ctx)
+}
+
+// referred are the documents that something refers to.
+const referred = `SELECT document FROM spans WHERE document IS NOT NULL
+	UNION SELECT before FROM actions WHERE before IS NOT NULL
+	UNION SELECT after FROM actions WHERE after IS NOT NULL`
+
+// shrink gives free pages back. Where others are reading, the file shrinks
+// later.
+func (s *Store) shrink(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	for _, pragma := range []string{"PRAGMA incremental_vacuum", "PRAGMA wal_checkpoint(TRUNCATE)"} {
+		if _, err := s.db.ExecContext(ctx, pragma); err != nil {
+			return s.explain(err)
+		}
+	}
+	return nil
+}
+
+// size is how large the file is, with every change in it.
+func (s *Store) size(ctx context.Context) (bytes int64, err error) {
+	err = s.view(ctx, func(c call) error {
+		return c.one("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").Scan(&bytes)
+	})
+	return bytes, err
+}
+
+// pruning is what may be forgotten.
+type pruning struct {
+	now    time.Time
+	before int64
+	slack  time.Duration // how much longer something may stay, so that not each audit forgets
+}
+
+// recent is from when on actions always stay.
+func (p pruning) recent() int64 { return stamp(p.now.Add(-day)) }
+
+// dropOld drops what ended before the time, as soon as some of it has been due
+// for a while.
+func (p pruning) dropOld(c call) (int64, error) {
+	var oldest sql.NullInt64
+	err := c.one("SELECT min(last) FROM spans WHERE id < (SELECT max(id) FROM spans)").Scan(&oldest)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && (!oldest.Valid || oldest.Int64 >= p.before-int64(p.slack)) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return c.changeAll(
+		statement{"DELETE FROM spans WHERE last < ? AND id < (SELECT max(id) FROM spans)", []any{p.before}},
+		statement{"DELETE FROM standings WHERE resolved < ?", []any{p.before}},
+		statement{"DELETE FROM actions WHERE at < ?", []any{min(p.before, p.recent())}},
+		statement{"DELETE FROM breakers WHERE until < ?", []any{p.before}},
+		statement{"DELETE FROM messages WHERE delivered IS NOT NULL AND created < ?", []any{p.before}},
+	)
+}
+
+// dropDocuments drops the tenth of the documents that were seen longest ago.
+func (p pruning) dropDocuments(c call) (int64, error) {
+	dropped, err := c.change(`DELETE FROM documents WHERE id IN (
+		SELECT documents.id FROM documents LEFT JOIN spans ON document = documents.id
+		WHERE documents.id NOT IN (
+			SELECT document FROM spans WHERE id = (SELECT max(id) FROM spans) AND document IS NOT NULL
+			UNION SELECT before FROM actions WHERE at >= ?1 AND before IS NOT NULL
+			UNION SELECT after FROM actions WHERE at >= ?1 AND after IS NOT NULL)
+		GROUP BY documents.id ORDER BY max(spans.id) LIMIT (SELECT count(*) / 10 + 1 FROM documents))`, p.recent())
+	if err != nil || dropped == 0 {
+		return 0, err
+	}
+	return dropped, c.doAll(
+		"UPDATE spans SET document = NULL WHERE document NOT IN (SELECT id FROM documents)",
+		"UPDATE actions SET before = NULL WHERE before NOT IN (SELECT id FROM documents)",
+		"UPDATE actions SET after = NULL WHERE after NOT IN (SELECT id FROM documents)",
+	)
+}
+
+// dropEntries drops the oldest tenth of everything else that may go.
+func (p pruning) dropEntries(c call) (int64, error) {
+	return c.changeAll(
+		oldestTenth("spans", "id < (SELECT max(id) FROM spans)"),
+		oldestTenth("standings", "resolved IS NOT NULL"),
+		oldestTenth("actions", "at < ?", p.recent()),
+		oldestTenth("messages", "delivered IS NOT NULL"),
+	)
+}
+
+func oldestTenth(table, which string, args ...any) statement {
+	query := fmt.Sprintf("DELETE FROM %[1]s WHERE id IN (SELECT id FROM %[1]s WHERE %[2]s ORDER BY id LIMIT (SELECT count(*) / 10 + 1 FROM %[1]s))", table, which)
+	return statement{query, args}
+}

@@ -1,0 +1,79 @@
+package history
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+)
+
+// AuditSpan is a run of audits that all had the same result.
+type AuditSpan struct {
+	From           time.Time `json:"from"`
+	To             time.Time `json:"to"` // never before From
+	Count          int       `json:"count"`
+	Mode           string    `json:"mode"`
+	ExitCode       int       `json:"exit_code"`
+	PolicyDigest   string    `json:"policy_digest"`
+	DocumentDigest string    `json:"document_digest"` // "" when the document is no longer kept
+	DurationMS     int64     `json:"duration_ms"`     // of the last audit
+	Gaps           []string  `json:"gaps"`
+}
+
+// LastAudit is the span of the last audit; nil when there is none.
+func (s *Store) LastAudit(ctx context.Context) (*AuditSpan, error) {
+	spans, err := s.Audits(ctx, time.Time{}, 1)
+	if err != nil || len(spans) == 0 {
+		return nil, err
+	}
+	return &spans[0], nil
+}
+
+// Audits are the spans that end at or after since, newest first, at most limit.
+func (s *Store) Audits(ctx context.Context, since time.Time, limit int) (spans []AuditSpan, err error) {
+	err = s.view(ctx, func(c call) (err error) {
+		spans, err = list(c, scanSpan, `SELECT first, last, count, mode, exit_code, policy, digest, duration_ms, gaps
+			FROM spans LEFT JOIN documents ON documents.id = document
+			WHERE last >= ? ORDER BY spans.id DESC LIMIT ?`, stamp(since), max(limit, 0))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the audits of the history: %w", err)
+	}
+	return spans, nil
+}
+
+func scanSpan(r row) (AuditSpan, error) {
+	var a AuditSpan
+	var first, last int64
+	var digest sql.NullString
+	var gaps string
+	err := r.Scan(&first, &last, &a.Count, &a.Mode, &a.ExitCode, &a.PolicyDigest, &digest, &a.DurationMS, &gaps)
+	if err != nil {
+		return a, err
+	}
+	a.From, a.To, a.DocumentDigest = moment(first), moment(last), digest.String
+	return a, decode(gaps, &a.Gaps)
+}
+
+// Standings are the findings that stand, and those resolved at or after since:
+// standing ones first, then those resolved last; at most limit.
+func (s *Store) Standings(ctx context.Context, since time.Time, limit int) (standings []Standing, err error) {
+	standings = []Standing{}
+	err = s.view(ctx, func(c call) error {
+		last, err := c.lastSpan()
+		if err != nil {
+			return err
+		}
+		entries, err := c.standings(last.last, `resolved IS NULL OR resolved >= ?
+			ORDER BY resolved IS NOT NULL, resolved DESC, id DESC LIMIT ?`, stamp(since), max(limit, 0))
+		for _, e := range entries {
+			standings = append(standings, e.Standing)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the findings of the history: %w", err)
+	}
+	return standings, nil
+}

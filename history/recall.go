@@ -1,0 +1,138 @@
+package history
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"stackpolicy/facts"
+)
+
+const day = 24 * time.Hour
+
+// Recall is what the next snapshot is told. Nothing in it lies after now, also
+// where the clock was set back: then what was done up to a day ahead counts as
+// done just now, so that a clock cannot make a budget whole again.
+func (s *Store) Recall(ctx context.Context, now time.Time) (facts.Memory, error) {
+	now = now.UTC()
+	m := facts.Memory{Subjects: map[string]facts.History{}}
+	err := s.view(ctx, func(c call) error {
+		var began int64
+		err := c.one("SELECT began, (SELECT coalesce(max(total), 0) FROM spans) FROM origin").Scan(&began, &m.Audits)
+		if err != nil {
+			return err
+		}
+		m.Since = earlier(moment(began), now)
+		return c.recallSubjects(&m, now)
+	})
+	if err != nil {
+		return facts.Memory{}, fmt.Errorf("recall from the history: %w", err)
+	}
+	return m, nil
+}
+
+func (c call) recallSubjects(m *facts.Memory, now time.Time) error {
+	standing, err := c.standings(0, "resolved IS NULL ORDER BY id")
+	if err != nil {
+		return err
+	}
+	actions, err := list(c, scanAction, actionQuery+"WHERE at > ? AND at <= ? AND status <> ? ORDER BY actions.id",
+		stamp(now.Add(-day)), stamp(now.Add(day)), Refused)
+	if err != nil {
+		return err
+	}
+	breakers, err := c.openBreakers(now)
+	if err != nil {
+		return err
+	}
+	loads, err := c.loads()
+	if err != nil {
+		return err
+	}
+	r := remembered{m, now}
+	r.findings(standing)
+	r.heals(actions)
+	for subject, b := range breakers {
+		r.about(subject, func(h *facts.History) { h.Breaker = &b })
+	}
+	for unit, l := range loads {
+		r.about(unit, func(h *facts.History) { h.Load = &l })
+	}
+	return nil
+}
+
+// remembered is a memory being put together.
+type remembered struct {
+	*facts.Memory
+	now time.Time
+}
+
+// about changes what is remembered of a subject.
+func (r remembered) about(subject string, change func(*facts.History)) {
+	h, known := r.Subjects[subject]
+	if !known {
+		h = facts.History{Findings: []facts.StandingFinding{}, Heals: []facts.HealCount{}}
+	}
+	change(&h)
+	r.Subjects[subject] = h
+}
+
+// findings adds what stands, once for each invariant and case.
+func (r remembered) findings(standing []entry) {
+	for _, s := range standing {
+		f := facts.StandingFinding{Invariant: s.Invariant, Case: s.Case, Since: earlier(s.Since, r.now)}
+		r.about(s.Subject, func(h *facts.History) {
+			i, known := slices.BinarySearchFunc(h.Findings, f, func(a, b facts.StandingFinding) int {
+				return cmp.Or(cmp.Compare(a.Invariant, b.Invariant), cmp.Compare(a.Case, b.Case))
+			})
+			if known {
+				h.Findings[i].Since = earlier(h.Findings[i].Since, f.Since)
+			} else {
+				h.Findings = slices.Insert(h.Findings, i, f)
+			}
+		})
+	}
+}
+
+// heals counts each action on its subject, and once for each case that asked
+// for it.
+func (r remembered) heals(actions []Action) {
+	for _, a := range actions {
+		asked := map[Reason]bool{{Subject: a.Subject}: true}
+		for _, reason := range a.Reasons {
+			asked[reason] = true
+		}
+		for reason := range asked {
+			r.about(reason.Subject, func(h *facts.History) { r.count(h, a, reason) })
+		}
+	}
+}
+
+func (r remembered) count(h *facts.History, a Action, asked Reason) {
+	at := facts.HealCount{Action: a.Action, Invariant: asked.Invariant, Case: asked.Case}
+	i, known := slices.BinarySearchFunc(h.Heals, at, func(a, b facts.HealCount) int {
+		return cmp.Or(cmp.Compare(a.Action, b.Action), cmp.Compare(a.Invariant, b.Invariant), cmp.Compare(a.Case, b.Case))
+	})
+	if !known {
+		h.Heals = slices.Insert(h.Heals, i, at)
+	}
+	n, healed := &h.Heals[i], a.Healed != nil && *a.Healed
+	n.Tried24h++
+	switch {
+	case healed:
+		n.Healed24h++
+	case a.Healed != nil || a.Status != Done:
+		n.Failed24h++
+	}
+	if a.At.After(r.now.Add(-time.Hour)) {
+		n.Tried1h++
+		if healed {
+			n.Healed1h++
+		}
+	}
+	if last := earlier(a.At, r.now); last.After(n.Last) {
+		n.Last = last
+	}
+}

@@ -1,0 +1,108 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+const (
+	// applicationID marks the file as ours (PRAGMA application_id): "spol".
+	applicationID = 0x73706f6c
+	// version of the tables below (PRAGMA user_version).
+	version = 1
+)
+
+// Times are nanoseconds since 1970. Ids of what others may name (a finding, an
+// action, a message) are never used twice. A document is its parts, each stored
+// once: first all but the units, then each unit. A span is a run of audits with
+// one result.
+const tables = `
+CREATE TABLE origin (began INTEGER NOT NULL) STRICT;
+CREATE TABLE parts (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, content BLOB NOT NULL) STRICT;
+CREATE TABLE documents (id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, parts TEXT NOT NULL) STRICT;
+CREATE TABLE spans (
+	id INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL,
+	total INTEGER NOT NULL, -- audits since the memory began, up to the span's last
+	mode TEXT NOT NULL, exit_code INTEGER NOT NULL, policy TEXT NOT NULL,
+	document INTEGER,       -- NULL: no longer kept
+	gaps TEXT NOT NULL, duration_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX spans_last ON spans (last);
+CREATE TABLE standings (
+	id INTEGER PRIMARY KEY AUTOINCREMENT, finding TEXT NOT NULL, since INTEGER NOT NULL,
+	seen INTEGER,           -- NULL: by the last audit
+	resolved INTEGER        -- NULL: it stands
+) STRICT;
+CREATE INDEX standings_resolved ON standings (resolved);
+CREATE TABLE actions (
+	id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, action TEXT NOT NULL, subject TEXT NOT NULL,
+	reasons TEXT NOT NULL, status TEXT NOT NULL, healed INTEGER, message TEXT NOT NULL DEFAULT '',
+	duration_ms INTEGER NOT NULL DEFAULT 0, before INTEGER, after INTEGER
+) STRICT;
+CREATE INDEX actions_at ON actions (at);
+CREATE TABLE breakers (subject TEXT PRIMARY KEY, since INTEGER NOT NULL, until INTEGER NOT NULL, reason TEXT NOT NULL) STRICT;
+CREATE TABLE loads (unit TEXT PRIMARY KEY, loaded_at INTEGER NOT NULL, files TEXT NOT NULL) STRICT;
+CREATE TABLE messages (
+	id INTEGER PRIMARY KEY AUTOINCREMENT, sink TEXT NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL,
+	standing INTEGER NOT NULL, body BLOB NOT NULL, created INTEGER NOT NULL, next INTEGER NOT NULL,
+	tries INTEGER NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT '', delivered INTEGER,
+	UNIQUE (sink, key)
+) STRICT;
+CREATE INDEX messages_due ON messages (sink, id) WHERE delivered IS NULL;
+CREATE INDEX messages_standing ON messages (standing, sink);
+CREATE TABLE drops (sink TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT;
+`
+
+// tableCount is how many tables that makes, SQLite's own for AUTOINCREMENT
+// included.
+const tableCount = 11
+
+// create puts the tables into a database that has none. A kill leaves it
+// blank or whole.
+func create(ctx context.Context, path string, now time.Time) error {
+	if err := createFile(path); err != nil {
+		return err
+	}
+	s := &Store{path: path}
+	if err := s.dial("_auto_vacuum", "INCREMENTAL", "_journal_mode", "WAL"); err != nil {
+		return err
+	}
+	err := s.update(ctx, func(c call) error {
+		marks := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, version)
+		if err := c.do(marks + tables); err != nil {
+			return err
+		}
+		return c.do("INSERT INTO origin VALUES (?)", stamp(now))
+	})
+	if closing := s.db.Close(); err == nil {
+		err = closing
+	}
+	return err
+}
+
+// check tells a memory of this version from a blank, a foreign and a damaged
+// one.
+func (s *Store) check(ctx context.Context) error {
+	var id, found, count int
+	err := s.view(ctx, func(c call) error {
+		return c.one(`SELECT application_id, user_version,
+			(SELECT count(*) FROM sqlite_schema WHERE type = 'table')
+			FROM pragma_application_id, pragma_user_version`).Scan(&id, &found, &count)
+	})
+	switch {
+	case isDamage(err):
+		return &unusableError{err.Error()}
+	case err != nil:
+		return err
+	case id == 0 && found == 0 && count == 0:
+		return errBlank
+	case id != applicationID:
+		return &unusableError{"it is another program's database"}
+	case found != version:
+		return &unusableError{fmt.Sprintf("its version is %d, and this program knows %d", found, version)}
+	case count != tableCount:
+		return &unusableError{"tables are missing in it"}
+	}
+	return nil
+}

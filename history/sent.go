@@ -1,0 +1,26 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// FirstSent is when each standing finding that was sent at or after since was
+// first delivered to any sink, by its ID.
+func (s *Store) FirstSent(ctx context.Context, since time.Time) (map[int64]time.Time, error) {
+	first := map[int64]time.Time{}
+	err := s.view(ctx, func(c call) error {
+		_, err := list(c, func(r row) (int64, error) {
+			var id, at int64
+			err := r.Scan(&id, &at)
+			first[id] = moment(at)
+			return id, err
+		}, "SELECT standing, min(delivered) FROM messages WHERE standing > 0 AND delivered > 0 GROUP BY standing HAVING min(delivered) >= ?", stamp(since))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read when alerts were first sent: %w", err)
+	}
+	return first, nil
+}

@@ -1,0 +1,215 @@
+package history
+
+import (
+	"cmp"
+	"database/sql"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Standing is a finding over time.
+type Standing struct {
+	ID int64 `json:"id"` // never used again, not even when it is forgotten
+	Finding
+	Since      time.Time  `json:"since"`
+	LastSeen   time.Time  `json:"last_seen"`             // before the last audit: that one could not decide
+	ResolvedAt *time.Time `json:"resolved_at,omitempty"` // nil while it stands
+}
+
+// Changes is what an audit changed, for alerts. Each list is in the order of
+// ID.
+type Changes struct {
+	Appeared []Standing
+	Changed  []Standing // another effect, severity, outcome or waiver; other words or evidence alone are no change
+	Resolved []Standing // one that was found and healed in the same audit is only here
+}
+
+func (c Changes) none() bool { return len(c.Appeared)+len(c.Changed)+len(c.Resolved) == 0 }
+
+const severityUnknown = "unknown"
+
+// hostSubject is the subject of what is about no single unit, and of what
+// could not be decided for any.
+const hostSubject = "host"
+
+// key tells findings apart. Where two have the same, their words do.
+type key struct{ invariant, subject, kind string }
+
+func (f Finding) key() key { return key{f.Invariant, f.Subject, f.Case} }
+
+// entry is a row of standings.
+type entry struct {
+	Standing
+	text   string // the finding, as it is stored
+	unseen bool   // the last audit could not decide whether it stands
+}
+
+// noted is a finding as it is stored.
+type noted struct {
+	Finding
+	text string
+}
+
+func note(findings []Finding) ([]noted, error) {
+	all := make([]noted, len(findings))
+	for i, f := range findings {
+		text, err := encode(f)
+		if err != nil {
+			return nil, fmt.Errorf("encode the finding of %s on %s: %w", f.Invariant, f.Subject, err)
+		}
+		all[i] = noted{f, text}
+	}
+	return all, nil
+}
+
+// sameVerdict: nothing that an alert is for is another.
+func (f Finding) sameVerdict(g Finding) bool {
+	sameWaiver := (f.WaivedUntil == nil) == (g.WaivedUntil == nil) &&
+		(f.WaivedUntil == nil || f.WaivedUntil.Equal(*g.WaivedUntil))
+	return f.Effect == g.Effect && f.Severity == g.Severity && f.Outcome == g.Outcome && sameWaiver
+}
+
+// pair finds for each finding the standing one that it continues; nil for one
+// that is new. Two of one key go together by their words first.
+func pair(was []*entry, found []noted) []*entry {
+	taken, pairs := map[*entry]bool{}, make([]*entry, len(found))
+	byKey := map[key][]*entry{}
+	for _, s := range was {
+		byKey[s.key()] = append(byKey[s.key()], s)
+	}
+	for _, exactly := range []bool{true, false} {
+		for i, f := range found {
+			for _, s := range byKey[f.key()] {
+				if pairs[i] == nil && !taken[s] && (!exactly || f.text == s.text) {
+					pairs[i], taken[s] = s, true
+				}
+			}
+		}
+	}
+	return pairs
+}
+
+// doubted: whether the finding still stands could not be decided.
+func doubted(f Finding, found []Finding) bool {
+	return slices.ContainsFunc(found, func(x Finding) bool {
+		return x.Severity == severityUnknown && x.Invariant == f.Invariant && (x.Subject == f.Subject || x.Subject == hostSubject)
+	})
+}
+
+// reconcile brings what stands up to the audit, and returns what that changed.
+func (c call) reconcile(a Audit, last span) (Changes, error) {
+	changes := Changes{Appeared: []Standing{}, Changed: []Standing{}, Resolved: []Standing{}}
+	found, err := note(a.Findings)
+	if err != nil {
+		return changes, err
+	}
+	healed, err := note(a.Healed)
+	if err != nil {
+		return changes, err
+	}
+	was, err := c.standings(last.last, "resolved IS NULL ORDER BY id")
+	if err != nil {
+		return changes, err
+	}
+	left := map[int64]bool{}
+	open := make([]*entry, len(was))
+	for i := range was {
+		open[i], left[was[i].ID] = &was[i], true
+	}
+	for i, s := range pair(open, found) {
+		if s != nil {
+			delete(left, s.ID)
+		}
+		if err := c.found(s, found[i], a.At, &changes); err != nil {
+			return changes, err
+		}
+	}
+	open = slices.DeleteFunc(open, func(e *entry) bool { return !left[e.ID] })
+	if err := c.gone(open, a, healed, &changes); err != nil {
+		return changes, err
+	}
+	for _, part := range [][]Standing{changes.Appeared, changes.Changed, changes.Resolved} {
+		slices.SortFunc(part, func(x, y Standing) int { return cmp.Compare(x.ID, y.ID) })
+	}
+	return changes, nil
+}
+
+// found stores a finding that stands; was is what it continues, or nil.
+func (c call) found(was *entry, f noted, at time.Time, changes *Changes) (err error) {
+	now := Standing{Finding: f.Finding, Since: at, LastSeen: at}
+	if was == nil {
+		now.ID, err = c.insert("INSERT INTO standings (finding, since) VALUES (?, ?)", f.text, stamp(at))
+		changes.Appeared = append(changes.Appeared, now)
+		return err
+	}
+	now.ID, now.Since = was.ID, was.Since
+	if !f.sameVerdict(was.Finding) {
+		changes.Changed = append(changes.Changed, now)
+	}
+	if was.unseen || f.text != was.text {
+		err = c.do("UPDATE standings SET finding = ?, seen = NULL WHERE id = ?", f.text, was.ID)
+	}
+	return err
+}
+
+// gone resolves the standing findings that the audit did not find, except where
+// it could not decide, and adds those that it healed as soon as it found them.
+func (c call) gone(open []*entry, a Audit, healed []noted, changes *Changes) error {
+	for i, known := range pair(open, healed) {
+		e := entry{Standing: Standing{Finding: healed[i].Finding, Since: a.At, LastSeen: a.At}, text: healed[i].text}
+		if known != nil {
+			e.ID, e.Since = known.ID, known.Since
+			open = slices.DeleteFunc(open, func(x *entry) bool { return x.ID == e.ID })
+		}
+		if err := c.resolve(e, a.At, changes); err != nil {
+			return err
+		}
+	}
+	for _, e := range open {
+		var err error
+		if doubted(e.Finding, a.Findings) {
+			err = c.do("UPDATE standings SET seen = ? WHERE id = ? AND seen IS NULL", stamp(e.LastSeen), e.ID)
+		} else {
+			err = c.resolve(*e, a.At, changes)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// resolve stores that a finding is gone; never before it came, whatever the
+// clock says.
+func (c call) resolve(e entry, at time.Time, changes *Changes) (err error) {
+	if at.Before(e.Since) {
+		at = e.Since
+	}
+	e.ResolvedAt = &at
+	if e.ID != 0 {
+		err = c.do("UPDATE standings SET finding = ?, seen = ?, resolved = ? WHERE id = ?", e.text, stamp(e.LastSeen), stamp(at), e.ID)
+	} else {
+		e.ID, err = c.insert("INSERT INTO standings (finding, since, seen, resolved) VALUES (?, ?, ?, ?)", e.text, stamp(e.Since), stamp(e.LastSeen), stamp(at))
+	}
+	changes.Resolved = append(changes.Resolved, e.Standing)
+	return err
+}
+
+// standings reads entries; what is not said to be unseen was seen by the last
+// audit, which was at the given time.
+func (c call) standings(lastAudit int64, which string, args ...any) ([]entry, error) {
+	return list(c, func(r row) (e entry, err error) {
+		var since int64
+		var seen, resolved sql.NullInt64
+		if err := r.Scan(&e.ID, &e.text, &since, &seen, &resolved); err != nil {
+			return e, err
+		}
+		e.unseen = seen.Valid
+		if !seen.Valid {
+			seen.Int64 = lastAudit
+		}
+		e.Since, e.LastSeen, e.ResolvedAt = moment(since), moment(max(since, seen.Int64)), momentOrNil(resolved)
+		return e, decode(e.text, &e.Finding)
+	}, "SELECT id, finding, since, seen, resolved FROM standings WHERE "+which, args...)
+}

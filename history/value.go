@@ -1,0 +1,52 @@
+package history
+
+import (
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"math"
+	"time"
+)
+
+// stamp is a time as it is stored. One that cannot be is the nearest that can.
+func stamp(t time.Time) int64 {
+	switch {
+	case t.Before(time.Unix(0, 0)):
+		return 0
+	case t.After(time.Unix(0, math.MaxInt64)):
+		return math.MaxInt64
+	}
+	return t.UnixNano()
+}
+
+func moment(stamp int64) time.Time { return time.Unix(0, stamp).UTC() }
+
+// momentOrNil is a time that may be NULL.
+func momentOrNil(stamp sql.NullInt64) *time.Time {
+	if !stamp.Valid {
+		return nil
+	}
+	t := moment(stamp.Int64)
+	return &t
+}
+
+// earlier is the earlier of two times.
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// encode is a value as stored JSON. It fails only on evidence that is none.
+func encode(v any) (string, error) {
+	text, err := json.Marshal(v)
+	return string(text), err
+}
+
+func decode(text string, v any) error {
+	if err := json.Unmarshal([]byte(text), v); err != nil {
+		return fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	return nil
+}

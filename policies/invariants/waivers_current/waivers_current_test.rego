@@ -1,0 +1,88 @@
+package stackpolicy.invariants.waivers_current_test
+
+import data.stackpolicy.invariants.waivers_current as rule
+import data.stackpolicy.lib_test as given
+
+# waiver is in force for half a year from the document's time, with changes.
+waiver(changes) := object.union(
+	{
+		"invariant": "verify_gate_present", "units": ["web.service"], "reason": "is being rebuilt",
+		"owner": "ada", "until": "2026-11-04T03:02:01Z",
+	},
+	changes,
+)
+
+doc := given.document([given.unit("web.service", {}), given.unit("db.service", {"managed_by": ""})])
+
+test_expired if {
+	findings := rule.finding with input as doc with data.settings.waivers as [waiver({"until": "2026-05-04T05:02:01+02:00"})]
+	findings == {{
+		"subject": "host",
+		"effect": "block",
+		"severity": "ticket",
+		"message": "the waiver of verify_gate_present expired at 2026-05-04T05:02:01+02:00",
+		"evidence": {
+			"case": "expired", "invariant": "verify_gate_present", "units": ["web.service"], "idle": [],
+			"reason": "is being rebuilt", "owner": "ada", "until": "2026-05-04T05:02:01+02:00",
+		},
+	}}
+}
+
+test_idle if {
+	waivers := [waiver({"units": ["web.service", "wbe.*"]})]
+	findings := rule.finding with input as doc with data.settings.waivers as waivers
+	{finding.message: finding.evidence.idle | some finding in findings} == {
+		"the waiver of verify_gate_present names no unit that exists: wbe.*": ["wbe.*"],
+	}
+}
+
+cases := {
+	"none": {"waivers": [], "want": set()},
+	"in force": {"waivers": [waiver({})], "want": set()},
+	"in force for a moment yet": {"waivers": [waiver({"until": "2026-05-04T03:02:02Z"})], "want": set()},
+	"expired just now": {
+		"waivers": [waiver({"until": "2026-05-04T03:02:01Z"})],
+		"want": {["host", "block", "ticket", "expired"]},
+	},
+	"a year": {"waivers": [waiver({"until": "2027-05-05T03:02:01Z"})], "want": set()},
+	"longer than a year": {
+		"waivers": [waiver({"until": "2027-05-05T03:02:02Z"})],
+		"want": {["host", "block", "ticket", "too-long"]},
+	},
+	"a pattern": {"waivers": [waiver({"units": ["w?b.*"]})], "want": set()},
+	"the host": {"waivers": [waiver({"units": ["host"]})], "want": set()},
+	"a unit that failed and is gone": {"waivers": [waiver({"units": ["ghost.service"]})], "want": set()},
+	"not managed": {"waivers": [waiver({"units": ["db.service"]})], "want": {["host", "block", "ticket", "idle"]}},
+	"too long and idle": {
+		"waivers": [waiver({"units": ["x.service"], "until": "2030-01-01T00:00:00Z"})],
+		"want": {["host", "block", "ticket", "idle"], ["host", "block", "ticket", "too-long"]},
+	},
+	"expired, and idle too": {
+		"waivers": [waiver({"units": ["x.service"], "until": "2020-01-01T00:00:00Z"})],
+		"want": {["host", "block", "ticket", "expired"]},
+	},
+	"several": {
+		"waivers": [waiver({}), waiver({"until": "2020-01-01T00:00:00Z"}), waiver({"units": ["x.service"]})],
+		"want": {["host", "block", "ticket", "expired"], ["host", "block", "ticket", "idle"]},
+	},
+}
+
+test_cases[name] if {
+	some name, c in cases
+	with_ghost := object.union(doc, {"manager": {"failed_without_file": ["ghost.service"]}})
+	findings := rule.finding with input as with_ghost with data.settings.waivers as c.waivers
+	given.rows(findings) == c.want
+}
+
+# Where it is not known what there is, nothing is idle.
+test_idle_needs_every_unit[section] if {
+	some section in ["manager", "declared"]
+	waivers := [waiver({"units": ["x.service"]})]
+	findings := rule.finding with input as given.without(doc, [section]) with data.settings.waivers as waivers
+	findings == set()
+}
+
+test_without_settings if {
+	findings := rule.finding with input as doc with data.settings as {}
+	findings == set()
+}

@@ -1,0 +1,171 @@
+package report
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"stackpolicy/audit"
+	"stackpolicy/decide"
+	"stackpolicy/enforce"
+)
+
+// maxFindings bounds the samples of single findings, the worst first; all are
+// counted.
+const maxFindings = 1000
+
+// Around is what metrics tell beyond a report. What is not known is left out.
+type Around struct {
+	User        string         // label of every sample, so that the files of two users do not collide
+	LastSuccess time.Time      // of earlier audits
+	Duration    time.Duration  // of this audit
+	Waiting     map[string]int // alerts that wait to be sent, by sink
+	Dropped     map[string]int // alerts that were dropped, by sink
+}
+
+// Metric is one of those written. Its name, and those of its labels, are
+// promises to users. All are gauges.
+type Metric struct {
+	Name   string
+	Unit   string // "" for plain numbers
+	Labels []string
+	Help   string
+
+	samples func(*audit.Report, Around) []sample
+}
+
+// sample is a value and those of the labels, in their order.
+type sample struct {
+	labels []string
+	value  float64
+}
+
+// Metrics lists every metric there is.
+func Metrics() []Metric {
+	return []Metric{
+		{"stackpolicy_last_success_timestamp_seconds", "seconds", nil,
+			"When an audit last could look and decide, that is, did not end with exit status 3; 0 when none is known.", lastSuccess},
+		{"stackpolicy_last_audit_timestamp_seconds", "seconds", nil,
+			"When the facts of the last audit were collected.", lastAudit},
+		{"stackpolicy_audit_duration_seconds", "seconds", nil,
+			"How long the last audit took.", duration},
+		{"stackpolicy_exit_status", "", nil,
+			"Exit status of the last audit: 0 ok, 1 warning, 2 critical, 3 unknown.", exitStatus},
+		{"stackpolicy_units_managed", "", nil,
+			"Units that the last audit judged.", unitsManaged},
+		{"stackpolicy_findings", "", []string{"severity"},
+			"Findings that stand, by severity: page, ticket (heals that were not done too) or unknown.", counts},
+		{"stackpolicy_finding", "", []string{"invariant", "subject", "severity", "effect", "outcome"},
+			"1 for a finding that stands; outcome tells of a heal: planned, refused or heal-failed.", findings},
+		{"stackpolicy_actions", "", []string{"action", "status"},
+			"Actions of the last audit, by what became of them: planned, done, failed or refused.", actions},
+		{"stackpolicy_gap", "", []string{"collector"},
+			"1 for a collector that could not look in the last audit.", gaps},
+		{"stackpolicy_alerts_waiting", "", []string{"sink"},
+			"Alerts that wait to be sent.", func(_ *audit.Report, a Around) []sample { return counted(a.Waiting) }},
+		{"stackpolicy_alerts_dropped", "", []string{"sink"},
+			"Alerts that were never sent, as too many were waiting.", func(_ *audit.Report, a Around) []sample { return counted(a.Dropped) }},
+	}
+}
+
+func only(value float64) []sample { return []sample{{nil, value}} }
+
+func seconds(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMilli()) / 1000
+}
+
+func lastSuccess(r *audit.Report, a Around) []sample {
+	if r.ExitCode == audit.ExitUnknown {
+		return only(seconds(a.LastSuccess))
+	}
+	return only(seconds(r.CollectedAt))
+}
+
+func lastAudit(r *audit.Report, _ Around) []sample { return only(seconds(r.CollectedAt)) }
+
+func duration(_ *audit.Report, a Around) []sample {
+	if a.Duration == 0 {
+		return nil
+	}
+	return only(a.Duration.Seconds())
+}
+
+func exitStatus(r *audit.Report, _ Around) []sample { return only(float64(r.ExitCode)) }
+
+func unitsManaged(r *audit.Report, _ Around) []sample {
+	units := map[string]bool{}
+	for _, d := range r.Decisions {
+		if d.Subject != enforce.Host {
+			units[d.Subject] = true
+		}
+	}
+	return only(float64(len(units)))
+}
+
+// standing are the decisions that count as findings, the worst first.
+func standing(r *audit.Report) []decide.Decision {
+	list := slices.DeleteFunc(slices.Clone(r.Decisions), func(d decide.Decision) bool {
+		v := verdictOf(d).word
+		return v == allow.word || v == healed.word || d.Waiver != nil
+	})
+	slices.SortStableFunc(list, func(a, b decide.Decision) int { return cmp.Compare(verdictOf(a).rank, verdictOf(b).rank) })
+	return list
+}
+
+// severityOf is how bad a finding is, as the exit status counts it.
+func severityOf(d decide.Decision) string {
+	if v := verdictOf(d); v.word != heal.word {
+		return strings.ToLower(v.word)
+	}
+	return "ticket"
+}
+
+func counts(r *audit.Report, _ Around) []sample {
+	count := map[string]int{"page": 0, "ticket": 0, "unknown": 0}
+	for _, d := range standing(r) {
+		count[severityOf(d)]++
+	}
+	return counted(count)
+}
+
+func findings(r *audit.Report, _ Around) []sample {
+	var list []sample
+	for _, d := range standing(r) {
+		list = append(list, sample{[]string{d.Invariant, d.Subject, severityOf(d), d.Effect, d.Outcome}, 1})
+	}
+	return list[:min(len(list), maxFindings)]
+}
+
+func actions(r *audit.Report, _ Around) []sample {
+	count := map[[2]string]int{}
+	for _, a := range r.Actions {
+		count[[2]string{a.Action, a.Status}]++
+	}
+	var list []sample
+	for key, n := range count {
+		list = append(list, sample{key[:], float64(n)})
+	}
+	slices.SortFunc(list, func(a, b sample) int { return slices.Compare(a.labels, b.labels) })
+	return list
+}
+
+func gaps(r *audit.Report, _ Around) []sample {
+	var list []sample
+	for _, g := range r.Gaps {
+		list = append(list, sample{[]string{g.Collector}, 1})
+	}
+	return list
+}
+
+func counted(count map[string]int) []sample {
+	var list []sample
+	for _, key := range slices.Sorted(maps.Keys(count)) {
+		list = append(list, sample{[]string{key}, float64(count[key])})
+	}
+	return list
+}

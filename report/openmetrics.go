@@ -1,0 +1,61 @@
+package report
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"stackpolicy/audit"
+)
+
+// writeOpenMetrics writes [Metrics] as OpenMetrics text
+// (https://prometheus.io/docs/specs/om/open_metrics_spec/), of which this part
+// is also the older format that node_exporter's textfile collector reads: what
+// differs there, counters and exemplars, is not used, and lines such as # EOF
+// are comments to it.
+func writeOpenMetrics(w io.Writer, r *audit.Report, o Options) error {
+	out := bufio.NewWriter(w)
+	for _, m := range Metrics() {
+		samples := m.samples(r, o.Around)
+		if len(samples) == 0 {
+			continue
+		}
+		fmt.Fprintf(out, "# HELP %s %s\n# TYPE %s gauge\n", m.Name, m.Help, m.Name)
+		if m.Unit != "" {
+			fmt.Fprintf(out, "# UNIT %s %s\n", m.Name, m.Unit)
+		}
+		written := map[string]bool{}
+		for _, s := range samples {
+			if id := m.Name + labels(m.Labels, s.labels, o.Around.User); !written[id] {
+				written[id] = true // a sample that is there twice makes all of them void
+				fmt.Fprintf(out, "%s %s\n", id, strconv.FormatFloat(s.value, 'f', -1, 64))
+			}
+		}
+	}
+	fmt.Fprintln(out, "# EOF")
+	return out.Flush() // says what went wrong before, too
+}
+
+// labels are written without those that are empty, which are no labels.
+func labels(names, values []string, user string) string {
+	var pairs []string
+	for i, name := range names {
+		if values[i] != "" {
+			pairs = append(pairs, name+`="`+quoted(values[i])+`"`)
+		}
+	}
+	if user != "" {
+		pairs = append(pairs, `user="`+quoted(user)+`"`)
+	}
+	if len(pairs) == 0 {
+		return ""
+	}
+	return "{" + strings.Join(pairs, ",") + "}"
+}
+
+// quoted is a label's value: harmless, and escaped as the format has it.
+func quoted(value string) string {
+	return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(Clean(value))
+}

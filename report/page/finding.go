@@ -1,0 +1,88 @@
+package page
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"stackpolicy/audit"
+	"stackpolicy/decide"
+	"stackpolicy/history"
+)
+
+func (b *builder) findings(list []history.Standing) Some[Finding] {
+	cut := some(list, maxFindings)
+	out := Some[Finding]{More: cut.More}
+	for _, s := range cut.List {
+		out.List = append(out.List, b.finding(s))
+	}
+	return out
+}
+
+func (b *builder) finding(s history.Standing) Finding {
+	f := Finding{
+		Class: stateOf(s.Finding).class(), Word: wordOf(s.Finding),
+		Invariant: name(s.Invariant), Message: sentence(s.Message), When: b.stood(s), Note: b.note(s),
+	}
+	if s.ResolvedAt == nil && s.WaivedUntil == nil {
+		f.Next = sentence(next(s.Finding, b.Steps))
+	}
+	return f
+}
+
+// stood is when a finding stood, and for how long.
+func (b *builder) stood(s history.Standing) string {
+	switch {
+	case s.ResolvedAt == nil:
+		return fmt.Sprintf("since %s (%s)", b.at(s.Since), passed(max(b.now.Sub(s.Since), 0)))
+	case !s.ResolvedAt.After(s.Since):
+		return fmt.Sprintf("%s, healed by the audit that found it", b.at(s.Since))
+	}
+	return fmt.Sprintf("%s to %s (%s)", b.at(s.Since), b.at(*s.ResolvedAt), passed(s.ResolvedAt.Sub(s.Since)))
+}
+
+func (b *builder) note(s history.Standing) string {
+	switch {
+	case s.WaivedUntil != nil:
+		return "waived until " + b.at(*s.WaivedUntil) + ": " + sentence(s.WaivedReason)
+	case s.ResolvedAt != nil:
+		return ""
+	case s.Outcome == audit.OutcomeHealFailed:
+		return "the heal failed"
+	case s.Outcome == audit.OutcomeRefused:
+		return "the heal was refused"
+	}
+	return ""
+}
+
+// next is the first thing to do about a finding that stands; "" where nothing
+// is known.
+func next(f history.Finding, steps func(decide.Decision) []string) string {
+	switch {
+	case f.Outcome == audit.OutcomePlanned:
+		return "`stackpolicy eval --enforce` heals it"
+	case f.Outcome == audit.OutcomeRefused: // the runbook's step would be the very action that is held back
+		return "Mend what holds the heal back, then audit again: `stackpolicy eval`"
+	case steps == nil:
+		return ""
+	}
+	if list := steps(decision(f)); len(list) > 0 {
+		return list[0]
+	}
+	return ""
+}
+
+// decision is what a finding was recorded from. Evidence that is no object is
+// none.
+func decision(f history.Finding) decide.Decision {
+	evidence := map[string]any{}
+	d := json.NewDecoder(bytes.NewReader(f.Evidence))
+	d.UseNumber()
+	if err := d.Decode(&evidence); err != nil || evidence == nil {
+		evidence = map[string]any{}
+	}
+	return decide.Decision{
+		Invariant: f.Invariant, Subject: f.Subject, Effect: f.Effect, Severity: f.Severity,
+		Message: f.Message, Evidence: evidence, Runbook: f.Runbook, Outcome: f.Outcome,
+	}
+}

@@ -1,0 +1,54 @@
+package page
+
+import (
+	"stackpolicy/audit"
+	"stackpolicy/history"
+)
+
+// state is what a subject was in for a while, better ones first. Not looked at
+// is worse than in order: where both stand side by side, the doubt shows.
+type state int
+
+const (
+	inOrder state = iota
+	unlooked
+	ticket
+	unknown
+	page
+	states
+)
+
+func (s state) class() string { return [...]string{"ok", "none", "ticket", "unknown", "page"}[s] }
+
+func (s state) word() string {
+	return [...]string{"in order", "not looked at", "ticket", "unknown", "page"}[s]
+}
+
+// stateOf is what a finding puts its subject in. A waived one does not count.
+func stateOf(f history.Finding) state {
+	switch {
+	case f.WaivedUntil != nil:
+		return inOrder
+	case f.Outcome == audit.OutcomeHealFailed:
+		return page
+	case f.Effect == "heal":
+		return ticket
+	case f.Severity == "page":
+		return page
+	case f.Severity == "unknown":
+		return unknown
+	}
+	return ticket
+}
+
+// wordOf is what stands before a finding in a list.
+func wordOf(f history.Finding) string {
+	s := stateOf(f)
+	switch {
+	case f.WaivedUntil != nil:
+		return "WAIVED"
+	case f.Effect == "heal" && s == ticket:
+		return "HEAL"
+	}
+	return [...]string{"", "", "TICKET", "UNKNOWN", "PAGE"}[s]
+}

@@ -1,0 +1,100 @@
+package page
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"stackpolicy/audit"
+	"stackpolicy/decide"
+	"stackpolicy/history"
+	"stackpolicy/report"
+)
+
+// statusFindings is how much fits on one screen.
+const statusFindings = 5
+
+// Latest is what is known of the last audit; a [history.Store] knows it.
+type Latest interface {
+	LastAudit(ctx context.Context) (*history.AuditSpan, error)
+	Standings(ctx context.Context, since time.Time, limit int) ([]history.Standing, error)
+}
+
+// Status is the last audit's verdict. The zone of Now is its texts'.
+type Status struct {
+	Now       time.Time
+	LastAudit *history.AuditSpan // nil: there was none
+	Standings []history.Standing // that stand
+	Steps     func(decide.Decision) []string
+}
+
+// ReadStatus reads the last audit's verdict.
+func ReadStatus(ctx context.Context, latest Latest, now time.Time) (Status, error) {
+	last, err := latest.LastAudit(ctx)
+	if err != nil {
+		return Status{}, fmt.Errorf("read the last audit: %w", err)
+	}
+	standings, err := latest.Standings(ctx, now, maxStandings)
+	if err != nil {
+		return Status{}, fmt.Errorf("read the findings: %w", err)
+	}
+	s := Status{Now: now, LastAudit: last}
+	for _, x := range standings {
+		if x.ResolvedAt == nil {
+			s.Standings = append(s.Standings, x)
+		}
+	}
+	return s, nil
+}
+
+// ExitCode is the last audit's exit status: unknown when there was none, or
+// when it is too old to tell anything of now.
+func (s Status) ExitCode() int {
+	if s.LastAudit == nil || stale(*s.LastAudit, s.Now) != "" {
+		return audit.ExitUnknown
+	}
+	return s.LastAudit.ExitCode
+}
+
+// WriteStatus writes the verdict with its age, and the worst of what stands.
+func WriteStatus(w io.Writer, st Status) error {
+	b := newBuilder(Input{Now: st.Now, Since: st.Now, LastAudit: st.LastAudit, Standings: st.Standings, Steps: st.Steps})
+	s, v := &sheet{w: w}, b.verdict()
+	s.verdict(v.Word, v)
+	counting := b.counting(st.Standings)
+	if len(counting) > 0 {
+		s.line("")
+	}
+	cut := some(counting, statusFindings)
+	for _, x := range cut.List {
+		f := b.finding(x)
+		f.Invariant = name(x.Subject) + ": " + f.Invariant
+		s.finding(2, f)
+	}
+	s.more(2, cut.More)
+	if st.LastAudit != nil {
+		for _, g := range some(st.LastAudit.Gaps, statusFindings).List {
+			s.paragraph(2, "not looked at: ", sentence(g))
+		}
+	}
+	return s.err
+}
+
+// WriteStatusJSON writes the same for programs, with all that stands.
+func WriteStatusJSON(w io.Writer, st Status) error {
+	out := struct {
+		Schema   string        `json:"schema"`
+		At       time.Time     `json:"at"`
+		ExitCode int           `json:"exit_code"`
+		Stale    bool          `json:"stale"`
+		Age      *int64        `json:"age_seconds"` // null: there was no audit
+		Audit    *auditJSON    `json:"audit"`       // null: there was none
+		Findings []findingJSON `json:"findings"`
+	}{Schema: StatusSchema, At: st.Now, ExitCode: st.ExitCode(), Stale: true, Findings: each(st.Standings, findingOf)}
+	if st.LastAudit != nil {
+		last, age := auditOf(*st.LastAudit), int64(st.Now.Sub(st.LastAudit.To).Seconds())
+		out.Audit, out.Age, out.Stale = &last, &age, stale(*st.LastAudit, st.Now) != ""
+	}
+	return report.JSON(w, out)
+}
