@@ -44,7 +44,10 @@ grep -E '^(ok|FAIL|panic|#)' "$work/log" || true
 grep -B1 -E '^ *--- SKIP' "$work/log" | sed -E 's/^ +//; /^--$/d' || true # with the reason before it
 tally() { grep -cE "^ *--- $1" "$work/log" || true; }
 if [ "$status" -ne 0 ]; then
-	grep -nE -A30 '^ *--- FAIL|^panic|^# ' "$work/log" >&2 || tail -50 "$work/log" >&2
+	# What the failed tests said, wherever in the log it stands.
+	awk 'NR == FNR { if ($1 == "---" && $2 == "FAIL:") failed[$3]; next }
+		$1 == "===" { now = $3 }
+		now in failed || /^(panic|#|FAIL)/' "$work/log" "$work/log" | tail -500 >&2
 fi
 printf '%d passed, %d failed, %d skipped\n' "$(tally PASS)" "$(tally FAIL)" "$(tally SKIP)"
 exit "$status"

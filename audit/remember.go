@@ -63,7 +63,7 @@ func finding(d decide.Decision) history.Finding {
 		Message: d.Message, Runbook: d.Runbook, Evidence: evidence, Outcome: d.Outcome,
 	}
 	if d.Waiver != nil {
-		f.WaivedUntil, f.WaivedReason = &d.Waiver.Until, d.Waiver.Reason
+		f.WaivedUntil, f.WaivedReason, f.WaivedBy = &d.Waiver.Until, d.Waiver.Reason, d.Waiver.Owner
 	}
 	return f
 }

@@ -104,7 +104,7 @@ func TestMemoryThatFails(t *testing.T) {
 func TestFindingKeepsItsWaiver(t *testing.T) {
 	until := time.Date(2027, 1, 2, 0, 0, 0, 0, time.UTC)
 	f := finding(decide.Decision{Waiver: &decide.Waiver{Reason: "moving", Owner: "ada", Until: until}})
-	if f.WaivedUntil == nil || !f.WaivedUntil.Equal(until) || f.WaivedReason != "moving" {
+	if f.WaivedUntil == nil || !f.WaivedUntil.Equal(until) || f.WaivedReason != "moving" || f.WaivedBy != "ada" {
 		t.Errorf("%+v", f)
 	}
 }

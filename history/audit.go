@@ -37,6 +37,7 @@ type Finding struct {
 	Outcome      string          `json:"outcome"`  // of a heal, as in the report
 	WaivedUntil  *time.Time      `json:"waived_until,omitempty"`
 	WaivedReason string          `json:"waived_reason,omitempty"`
+	WaivedBy     string          `json:"waived_by,omitempty"` // the waiver's owner
 }
 
 // maxPause is how far apart two audits of one span may lie. A machine that was

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -161,10 +162,10 @@ func (b *builder) waived() Table {
 	var rows [][]string
 	for _, s := range b.waivedNow() {
 		until := fmt.Sprintf("%s (%s)", b.at(*s.WaivedUntil), b.ago(*s.WaivedUntil))
-		rows = append(rows, []string{name(s.Subject), name(s.Invariant) + ": " + sentence(s.Message), sentence(s.WaivedReason), until})
+		rows = append(rows, []string{name(s.Subject), name(s.Invariant) + ": " + sentence(s.Message), sentence(s.WaivedReason), cmp.Or(name(s.WaivedBy), "nobody named"), until})
 	}
 	return Table{
-		Caption: "What stands, and does not count until its waiver ends", Head: []string{"Of", "Finding", "Why", "Until"},
+		Caption: "What stands, and does not count until its waiver ends", Head: []string{"Of", "Finding", "Why", "Owner", "Until"},
 		None: "Nothing is waived.",
 	}.with(rows)
 }

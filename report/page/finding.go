@@ -2,6 +2,7 @@ package page
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 
@@ -44,7 +45,7 @@ func (b *builder) stood(s history.Standing) string {
 func (b *builder) note(s history.Standing) string {
 	switch {
 	case s.WaivedUntil != nil:
-		return "waived until " + b.at(*s.WaivedUntil) + ": " + sentence(s.WaivedReason)
+		return fmt.Sprintf("waived until %s by %s: %s", b.at(*s.WaivedUntil), cmp.Or(name(s.WaivedBy), "nobody named"), sentence(s.WaivedReason))
 	case s.ResolvedAt != nil:
 		return ""
 	case s.Outcome == audit.OutcomeHealFailed:

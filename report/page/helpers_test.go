@@ -70,7 +70,7 @@ func healing(s history.Standing, outcome string) history.Standing {
 }
 
 func waivedUntil(s history.Standing, until time.Time, reason string) history.Standing {
-	s.WaivedUntil, s.WaivedReason = &until, reason
+	s.WaivedUntil, s.WaivedReason, s.WaivedBy = &until, reason, "ada"
 	return s
 }
 
