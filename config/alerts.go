@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"stackpolicy/internal/lazyregexp"
 )
 
 // What a sink is told of at least. Page is told to all of them, and nothing
@@ -132,14 +133,14 @@ func (m Alertmanager) check() []error {
 }
 
 var (
-	sinkName   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
-	headerName = regexp.MustCompile(`^[A-Za-z0-9-]+$`)
+	sinkName   = lazyregexp.New(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
+	headerName = lazyregexp.New(`^[A-Za-z0-9-]+$`)
 )
 
 func (w Webhook) check(names map[string]bool) []error {
 	errs := w.Route.check(SeverityPage, SeverityTicket)
 	switch {
-	case !sinkName.MatchString(w.Name):
+	case !sinkName.Get().MatchString(w.Name):
 		errs = append(errs, fmt.Errorf(".name: %q is no name of at most 64 letters, digits, and any of _ . -", w.Name))
 	case names[w.Name]:
 		errs = append(errs, fmt.Errorf(".name: there is another webhook %s", w.Name))
@@ -154,7 +155,7 @@ func (w Webhook) check(names map[string]bool) []error {
 func checkHeaders(headers map[string]string) (errs []error) {
 	for name, value := range headers {
 		switch {
-		case !headerName.MatchString(name):
+		case !headerName.Get().MatchString(name):
 			errs = append(errs, fmt.Errorf(".headers: %q is no name of a header", name))
 		case strings.EqualFold(name, "Authorization"):
 			errs = append(errs, errors.New(".headers: Authorization is a secret; name its file under token"))

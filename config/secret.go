@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
-	"regexp"
 	"strings"
+
+	"stackpolicy/internal/lazyregexp"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -56,7 +57,7 @@ func (u *URL) UnmarshalYAML(node *yaml.Node) error {
 
 // credentialName is what systemd takes for one: a file name that is not too
 // long (credential_name_valid() of systemd).
-var credentialName = regexp.MustCompile(`^[A-Za-z0-9_@-][A-Za-z0-9_.@-]{0,254}$`)
+var credentialName = lazyregexp.New(`^[A-Za-z0-9_@-][A-Za-z0-9_.@-]{0,254}$`)
 
 // check says what is wrong with a secret, below the given key; no secret is
 // fine.
@@ -67,7 +68,7 @@ func (s *Secret) check(key string) []error {
 		return []error{fmt.Errorf("%s: name one of file and credential", key)}
 	case s.File != "" && (!filepath.IsAbs(s.File) || strings.ContainsRune(s.File, 0)):
 		return []error{fmt.Errorf("%s.file: %q is not an absolute path", key, s.File)}
-	case s.Credential != "" && !credentialName.MatchString(s.Credential):
+	case s.Credential != "" && !credentialName.Get().MatchString(s.Credential):
 		return []error{fmt.Errorf("%s.credential: %q is no name of a credential", key, s.Credential)}
 	}
 	return nil

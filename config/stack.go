@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"maps"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"stackpolicy/internal/lazyregexp"
 	"stackpolicy/internal/unitfile"
 )
 
@@ -108,8 +108,8 @@ func (f *File) UnmarshalYAML(node *yaml.Node) error {
 }
 
 var (
-	stackName   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.@-]*$`)
-	projectName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`) // the Compose Specification, "name"
+	stackName   = lazyregexp.New(`^[A-Za-z0-9][A-Za-z0-9_.@-]*$`)
+	projectName = lazyregexp.New(`^[a-z0-9][a-z0-9_-]*$`) // the Compose Specification, "name"
 )
 
 func checkStacks(stacks map[string]Stack) (errs []error) {
@@ -124,13 +124,13 @@ func checkStacks(stacks map[string]Stack) (errs []error) {
 }
 
 func (s Stack) check(name string) (errs []error) {
-	if !stackName.MatchString(name) || len(name) > 200 {
+	if !stackName.Get().MatchString(name) || len(name) > 200 {
 		errs = append(errs, errors.New(": the name becomes a file name; use letters, digits, and any of _ . @ -"))
 	}
 	if !unitfile.Valid(s.Unit) {
 		errs = append(errs, fmt.Errorf(".unit: %q is no unit name; write one such as web.service", s.Unit))
 	}
-	if !projectName.MatchString(s.Project) {
+	if !projectName.Get().MatchString(s.Project) {
 		errs = append(errs, fmt.Errorf(".project: %q is no compose project; use small letters, digits, _ and -", s.Project))
 	}
 	if s.Apply.Timeout < 0 {

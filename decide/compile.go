@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"stackpolicy/internal/lazyregexp"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 )
@@ -148,7 +149,7 @@ func addASTErrors(err error, file string, refusal *Refusal) {
 }
 
 // undefinedFunction is how OPA says that a function is neither defined nor built in.
-var undefinedFunction = regexp.MustCompile(`^undefined function (\S+)$`)
+var undefinedFunction = lazyregexp.New(`^undefined function (\S+)$`)
 
 // describe says in one line what OPA found, and what would be right.
 func describe(e *ast.Error) string {
@@ -156,7 +157,7 @@ func describe(e *ast.Error) string {
 	if text == "empty module" {
 		return "is empty; want a package and rules"
 	}
-	if m := undefinedFunction.FindStringSubmatch(text); m != nil {
+	if m := undefinedFunction.Get().FindStringSubmatch(text); m != nil {
 		return fmt.Sprintf("undefined function %s; define it in this package or import data.stackpolicy.lib", m[1])
 	}
 	detail, ok := e.Details.(*ast.RefErrInvalidDetail)

@@ -121,7 +121,7 @@ func (inv *Invariant) checkCases(cases map[string]*ast.Location, refusal *Refusa
 func (inv *Invariant) checkPlaceholders(keys map[string]bool, refusal *Refusal) {
 	for _, steps := range inv.Runbook.cases {
 		for _, s := range steps {
-			for _, match := range braces.FindAllString(s.text, -1) {
+			for _, match := range braces.Get().FindAllString(s.text, -1) {
 				name, err := placeholder(match)
 				switch {
 				case err != nil:

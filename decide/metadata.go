@@ -4,9 +4,10 @@ import (
 	"fmt"
 	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
+
+	"stackpolicy/internal/lazyregexp"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 )
@@ -42,7 +43,7 @@ func customKeys() []string {
 // place says what the folder's layout is.
 const place = "rules stand in main.rego, lib/ or invariants/ID/ID.rego"
 
-var invariantFile = regexp.MustCompile(`^invariants/([a-z][a-z0-9_]*)/([a-z][a-z0-9_]*)\.rego$`)
+var invariantFile = lazyregexp.New(`^invariants/([a-z][a-z0-9_]*)/([a-z][a-z0-9_]*)\.rego$`)
 
 // readInvariants finds the invariants among the modules, and refuses rules in
 // any other place and packages that do not fit theirs. Misplaced modules are
@@ -51,7 +52,7 @@ func readInvariants(f files, modules map[string]*ast.Module, refusal *Refusal) [
 	var invariants []*Invariant
 	owner := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(modules)) {
-		m := invariantFile.FindStringSubmatch(name)
+		m := invariantFile.Get().FindStringSubmatch(name)
 		switch {
 		case m != nil && m[1] == m[2]:
 			if !checkPackage(modules[name], "stackpolicy.invariants."+m[1], name, owner, refusal) {

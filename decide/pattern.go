@@ -2,10 +2,11 @@ package decide
 
 import (
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"stackpolicy/internal/lazyregexp"
 )
 
 // matchesAny reports whether a name matches one of the glob patterns. They
@@ -22,11 +23,11 @@ func plainBackslash(pattern string) string { return strings.ReplaceAll(pattern, 
 // patternText is what unit names are made of (systemd.unit(5)) and glob's own
 // characters. Neither negated classes nor alternatives are among them: Go,
 // OPA and systemctl write them in different ways.
-var patternText = regexp.MustCompile(`^[A-Za-z0-9:_.@\\*?\[\]-]{1,255}$`)
+var patternText = lazyregexp.New(`^[A-Za-z0-9:_.@\\*?\[\]-]{1,255}$`)
 
 func soundPattern(pattern string) bool {
 	_, err := filepath.Match(plainBackslash(pattern), "")
-	return err == nil && patternText.MatchString(pattern)
+	return err == nil && patternText.Get().MatchString(pattern)
 }
 
 // checkPatterns refuses what could match no unit as it is meant to.

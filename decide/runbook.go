@@ -2,9 +2,10 @@ package decide
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"stackpolicy/internal/lazyregexp"
 )
 
 // Runbook is what to do about an invariant's findings, in Markdown. The part
@@ -25,7 +26,7 @@ type step struct {
 // anyCase is the heading for cases without their own.
 const anyCase = "any"
 
-var numbered = regexp.MustCompile(`^\s{0,3}\d+[.)]\s+(.*)$`)
+var numbered = lazyregexp.New(`^\s{0,3}\d+[.)]\s+(.*)$`)
 
 // parseRunbook reads the steps of each case. A line that goes on with a step
 // is joined to it.
@@ -50,7 +51,7 @@ func parseRunbook(file, text string) Runbook {
 }
 
 func addLine(steps []step, number int, line string) []step {
-	if m := numbered.FindStringSubmatch(line); m != nil {
+	if m := numbered.Get().FindStringSubmatch(line); m != nil {
 		return append(steps, step{number, m[1]})
 	}
 	if rest := strings.TrimSpace(line); rest != "" && len(steps) > 0 {
@@ -103,9 +104,9 @@ func builtinSteps(name string, d Decision) []string {
 
 // braces are what a step may hold in braces. {{…}} is a template for podman
 // and ${…} is the shell's: both are text.
-var braces = regexp.MustCompile(`\{\{[^}]*\}\}|\$\{[^}]*\}|\{[^{}]*\}`)
+var braces = lazyregexp.New(`\{\{[^}]*\}\}|\$\{[^}]*\}|\{[^{}]*\}`)
 
-var identifier = regexp.MustCompile(`^\{([a-z][a-z0-9_]*)\}$`)
+var identifier = lazyregexp.New(`^\{([a-z][a-z0-9_]*)\}$`)
 
 // placeholder returns the name in {name}; "" for literal braces; and an error
 // for braces that are neither.
@@ -113,7 +114,7 @@ func placeholder(match string) (string, error) {
 	if strings.HasPrefix(match, "{{") || strings.HasPrefix(match, "$") {
 		return "", nil
 	}
-	if m := identifier.FindStringSubmatch(match); m != nil {
+	if m := identifier.Get().FindStringSubmatch(match); m != nil {
 		return m[1], nil
 	}
 	return "", fmt.Errorf("%s is no placeholder; want {unit} or {key} of a key of the evidence", match)
@@ -123,7 +124,7 @@ func placeholder(match string) (string, error) {
 func fill(text string, d Decision) string {
 	var out strings.Builder
 	last := 0
-	for _, at := range braces.FindAllStringIndex(text, -1) {
+	for _, at := range braces.Get().FindAllStringIndex(text, -1) {
 		out.WriteString(text[last:at[0]])
 		last = at[1]
 		name, err := placeholder(text[at[0]:at[1]])
@@ -189,12 +190,12 @@ func scalarText(value any) (string, bool) {
 	return "", false
 }
 
-var shellSafe = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
+var shellSafe = lazyregexp.New(`^[A-Za-z0-9_@%+=:,./-]+$`)
 
 // shellQuote makes a value one word of a POSIX shell, or of bash when it
 // holds control characters.
 func shellQuote(s string) string {
-	if shellSafe.MatchString(s) {
+	if shellSafe.Get().MatchString(s) {
 		return s
 	}
 	if !strings.ContainsFunc(s, isControl) {

@@ -4,18 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"stackpolicy/internal/lazyregexp"
 
 	"go.yaml.in/yaml/v3"
 )
 
 // yamlLine is how yaml says where: "yaml: line 3: …" or "line 3: …".
-var yamlLine = regexp.MustCompile(`^(?:yaml: )?line (\d+): (.*)$`)
+var yamlLine = lazyregexp.New(`^(?:yaml: )?line (\d+): (.*)$`)
 
 // yamlUnknown is how yaml says that KnownFields met an unknown key.
-var yamlUnknown = regexp.MustCompile(`^field (\S+) (not found|already set) in type decide\.(\w+)$`)
+var yamlUnknown = lazyregexp.New(`^field (\S+) (not found|already set) in type decide\.(\w+)$`)
 
 func addYAMLError(err error, refusal *Refusal) {
 	texts := []string{err.Error()}
@@ -24,7 +25,7 @@ func addYAMLError(err error, refusal *Refusal) {
 	}
 	for _, text := range texts {
 		line := 0
-		if m := yamlLine.FindStringSubmatch(text); m != nil {
+		if m := yamlLine.Get().FindStringSubmatch(text); m != nil {
 			line, _ = strconv.Atoi(m[1])
 			text = m[2]
 		}
@@ -38,7 +39,7 @@ func inOurWords(text string) string {
 	if before, ok := strings.CutSuffix(text, " into time.Duration"); ok {
 		return before + " into a duration; want for example 90s, 15m or 24h"
 	}
-	m := yamlUnknown.FindStringSubmatch(text)
+	m := yamlUnknown.Get().FindStringSubmatch(text)
 	switch {
 	case m == nil:
 		return text

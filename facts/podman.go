@@ -2,10 +2,10 @@ package facts
 
 import (
 	"context"
-	"regexp"
 	"slices"
 	"time"
 
+	"stackpolicy/internal/lazyregexp"
 	"stackpolicy/internal/podman"
 	"stackpolicy/internal/unitfile"
 )
@@ -21,7 +21,7 @@ const (
 )
 
 // secretLabel tells by its key that a label's value should not be told.
-var secretLabel = regexp.MustCompile(`(?i)passw|secret|token|api_?key|credential|private`)
+var secretLabel = lazyregexp.New(`(?i)passw|secret|token|api_?key|credential|private`)
 
 // collectPodman fills podman and each unit's containers, from the listing that
 // was begun before the other collectors.
@@ -104,7 +104,7 @@ func containerFrom(c podman.Container, states map[string]string) Container {
 		out.UnitLabel = &UnitLabel{Name: name, Valid: valid, LoadState: states[name]}
 	}
 	for k, v := range c.Labels {
-		if secretLabel.MatchString(k) {
+		if secretLabel.Get().MatchString(k) {
 			v = "(masked)"
 		}
 		out.Labels[k] = v

@@ -7,9 +7,10 @@ import (
 	"io/fs"
 	"maps"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
+
+	"stackpolicy/internal/lazyregexp"
 
 	"github.com/compose-spec/compose-go/v2/dotenv"
 	"github.com/compose-spec/compose-go/v2/template"
@@ -91,7 +92,7 @@ func environ(env map[string]string) []string {
 type unset map[string]bool
 
 // plain is a variable without a default: $NAME or ${NAME}.
-var plain = regexp.MustCompile(`\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})`)
+var plain = lazyregexp.New(`\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})`)
 
 // substitute puts variables into a text, as compose does.
 func (u unset) substitute(text string, mapping template.Mapping) (string, error) {
@@ -101,7 +102,7 @@ func (u unset) substitute(text string, mapping template.Mapping) (string, error)
 		missing[name] = !ok
 		return value, ok
 	})
-	for _, match := range plain.FindAllStringSubmatch(strings.ReplaceAll(text, "$$", ""), -1) {
+	for _, match := range plain.Get().FindAllStringSubmatch(strings.ReplaceAll(text, "$$", ""), -1) {
 		if name := match[1] + match[2]; missing[name] {
 			u[name] = true
 		}

@@ -1,8 +1,9 @@
 package compose
 
 import (
-	"regexp"
 	"strings"
+
+	"stackpolicy/internal/lazyregexp"
 )
 
 // failures reads from a provider's output that it could not start a container.
@@ -21,17 +22,17 @@ type failures struct {
 
 var (
 	// podman-compose 1.0.3 prints each command, and then its exit status.
-	starts = regexp.MustCompile(`^podman start (?:.* )?(\S+)$`)
-	exited = regexp.MustCompile(`^exit code: (-?\d+)$`)
+	starts = lazyregexp.New(`^podman start (?:.* )?(\S+)$`)
+	exited = lazyregexp.New(`^exit code: (-?\d+)$`)
 	// podman start's own words, in 4.3 and 5.4: run has others.
-	unable = regexp.MustCompile(`^Error: unable to start container "`)
+	unable = lazyregexp.New(`^Error: unable to start container "`)
 )
 
 func (f *failures) read(line string) {
-	switch exited := exited.FindStringSubmatch(line); {
-	case unable.MatchString(line):
+	switch exited := exited.Get().FindStringSubmatch(line); {
+	case unable.Get().MatchString(line):
 		f.mark(line)
-	case starts.MatchString(line):
+	case starts.Get().MatchString(line):
 		f.started = line
 	case exited != nil && f.started != "":
 		if exited[1] != "0" {

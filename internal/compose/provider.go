@@ -7,10 +7,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"regexp"
 	"strings"
 	"syscall"
 	"time"
+
+	"stackpolicy/internal/lazyregexp"
 )
 
 const (
@@ -60,7 +61,7 @@ func Find(ctx context.Context, configured []string, lookPath func(string) (strin
 
 // said matches what providers call themselves: "podman-compose version 1.3.0",
 // "podman-composer version  1.0.3", "Docker Compose version v2.29.1".
-var said = regexp.MustCompile(`(?i)(podman-compose|docker compose)r? version:? +v?([0-9][\w.+-]*)`)
+var said = lazyregexp.New(`(?i)(podman-compose|docker compose)r? version:? +v?([0-9][\w.+-]*)`)
 
 // Version asks for name and number, such as "podman-compose 1.3.0", within 10
 // seconds. An answer without them is an error.
@@ -80,7 +81,7 @@ func (p Provider) Version(ctx context.Context) (string, error) {
 		}
 		return "", fmt.Errorf("%s version: %w: %q", p, err, bytes.TrimSpace(answer.kept))
 	}
-	match := said.FindSubmatch(answer.kept)
+	match := said.Get().FindSubmatch(answer.kept)
 	if match == nil {
 		return "", fmt.Errorf("%s version: no version in %q", p, bytes.TrimSpace(answer.kept))
 	}

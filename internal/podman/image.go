@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
+
+	"stackpolicy/internal/lazyregexp"
 )
 
 // imageName is what an image may be called: folders, tag and digest included.
 // No part begins with a mark, so none is an option or a path's "..".
-var imageName = regexp.MustCompile(`^[A-Za-z0-9][\w.:@-]*(/[A-Za-z0-9][\w.:@-]*)*$`)
+var imageName = lazyregexp.New(`^[A-Za-z0-9][\w.:@-]*(/[A-Za-z0-9][\w.:@-]*)*$`)
 
 // ImageIDs reads which image each name means now in local storage, as podman
 // resolves it: the id is that of [Container.ImageID]. A name that means none is
@@ -17,7 +18,7 @@ var imageName = regexp.MustCompile(`^[A-Za-z0-9][\w.:@-]*(/[A-Za-z0-9][\w.:@-]*)
 // [Client.Containers], one image at a time.
 func (c Client) ImageIDs(ctx context.Context, names []string) (map[string]string, error) {
 	for _, name := range names {
-		if len(name) > maxComplaint || !imageName.MatchString(name) {
+		if len(name) > maxComplaint || !imageName.Get().MatchString(name) {
 			return nil, fmt.Errorf("image name %.80q is malformed", name)
 		}
 	}

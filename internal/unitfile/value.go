@@ -1,11 +1,12 @@
 package unitfile
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"stackpolicy/internal/lazyregexp"
 )
 
 // Specifiers are the values of the %-specifiers that are known, by letter
@@ -109,12 +110,12 @@ func ParseEnvironment(v string, spec Specifiers) ([]string, bool) {
 }
 
 // variableName is what systemd takes for the name of a variable.
-var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var variableName = lazyregexp.New(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // validAssignment is env_assignment_is_valid in systemd.
 func validAssignment(w string) bool {
 	name, value, ok := strings.Cut(w, "=")
-	return ok && variableName.MatchString(name) && strings.IndexFunc(value, func(r rune) bool {
+	return ok && variableName.Get().MatchString(name) && strings.IndexFunc(value, func(r rune) bool {
 		return r < ' ' && r != '\t' && r != '\n' || r == 0x7f
 	}) < 0
 }
