@@ -23,13 +23,32 @@ func (s *Store) OpenBreaker(ctx context.Context, subject, reason string, at, unt
 	return nil
 }
 
-// CloseBreaker ends a breaker; one that is not open is no error.
-func (s *Store) CloseBreaker(ctx context.Context, subject string) error {
-	err := s.updateNow(ctx, func(c call) error { return c.do("DELETE FROM breakers WHERE subject = ?", subject) })
+// CloseBreaker ends a breaker, and forgives the subject what was done until
+// then: that counts to no budget any more, and as no failure. One that is not
+// open is no error.
+func (s *Store) CloseBreaker(ctx context.Context, subject string, at time.Time) error {
+	err := s.updateNow(ctx, func(c call) error {
+		if err := c.do("DELETE FROM breakers WHERE subject = ?", subject); err != nil {
+			return err
+		}
+		return c.do("INSERT INTO forgiven (subject, at) VALUES (?, ?) ON CONFLICT (subject) DO UPDATE SET at = excluded.at", subject, stamp(at))
+	})
 	if err != nil {
 		return fmt.Errorf("close the breaker of %s: %w", subject, err)
 	}
 	return nil
+}
+
+// forgiven is until when what was done to a subject does not count, by subject.
+func (c call) forgiven() (map[string]time.Time, error) {
+	until := map[string]time.Time{}
+	_, err := list(c, func(r row) (subject string, err error) {
+		var at int64
+		err = r.Scan(&subject, &at)
+		until[subject] = moment(at)
+		return subject, err
+	}, "SELECT subject, at FROM forgiven")
+	return until, err
 }
 
 // openBreakers are those open now, by subject. One that was opened by a clock

@@ -154,6 +154,9 @@ func (s *Store) explain(err error) error {
 		}
 		return fmt.Errorf("%w; the next one to open it sets it aside", err)
 	}
+	if extended(err) == sqlite3.SQLITE_IOERR_SHMSIZE { // the file that stands beside it
+		return fmt.Errorf("no space is left on its disk: %w", err)
+	}
 	switch code(err) {
 	case sqlite3.SQLITE_BUSY:
 		return fmt.Errorf("another process has held it for %s: %w", patience, err)
@@ -175,9 +178,12 @@ func isDamage(err error) bool {
 
 // code is SQLite's primary result code (sqlite.org/rescode.html); 0 when the
 // error is not its own.
-func code(err error) int {
+func code(err error) int { return extended(err) & 0xff }
+
+// extended is SQLite's result code with all that it tells.
+func extended(err error) int {
 	if e := (*sqlite.Error)(nil); errors.As(err, &e) {
-		return e.Code() & 0xff
+		return e.Code()
 	}
 	return 0
 }

@@ -18,6 +18,8 @@ import (
 	"strings"
 	"time"
 
+	sqlite3 "modernc.org/sqlite/lib"
+
 	"stackpolicy/internal/lock"
 )
 
@@ -62,8 +64,8 @@ func OpenReadOnly(ctx context.Context, stateHome string) (*Store, error) {
 	path := Path(stateHome)
 	s := &Store{path: path, readOnly: true}
 	err := s.connect(ctx)
-	if errors.Is(err, errBlank) {
-		err = fs.ErrNotExist
+	if errors.Is(err, errBlank) || extended(err) == sqlite3.SQLITE_READONLY_ROLLBACK {
+		err = fs.ErrNotExist // a kill cut short its first write, which is the only one without WAL
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open the history %s: %w", path, err)

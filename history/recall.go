@@ -51,9 +51,13 @@ func (c call) recallSubjects(m *facts.Memory, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	forgiven, err := c.forgiven()
+	if err != nil {
+		return err
+	}
 	r := remembered{m, now}
 	r.findings(standing)
-	r.heals(actions)
+	r.heals(actions, forgiven)
 	for subject, b := range breakers {
 		r.about(subject, func(h *facts.History) { h.Breaker = &b })
 	}
@@ -96,11 +100,14 @@ func (r remembered) findings(standing []entry) {
 	}
 }
 
-// heals counts each action on its subject, and once for each case that asked
-// for it.
-func (r remembered) heals(actions []Action) {
+// heals counts each action on its subject, unless it is forgiven, and once for
+// each case that asked for it.
+func (r remembered) heals(actions []Action, forgiven map[string]time.Time) {
 	for _, a := range actions {
-		asked := map[Reason]bool{{Subject: a.Subject}: true}
+		asked := map[Reason]bool{}
+		if a.At.After(forgiven[a.Subject]) {
+			asked[Reason{Subject: a.Subject}] = true
+		}
 		for _, reason := range a.Reasons {
 			asked[reason] = true
 		}

@@ -163,11 +163,32 @@ func TestBreaker(t *testing.T) {
 	open("anew", noon.Add(3*time.Hour), noon.Add(4*time.Hour))
 	want("opened when it was over", noon.Add(3*time.Hour), &facts.Breaker{Since: noon.Add(3 * time.Hour), Until: noon.Add(4 * time.Hour), Reason: "anew"})
 	for range 2 {
-		if err := s.CloseBreaker(t.Context(), "web.service"); err != nil {
+		if err := s.CloseBreaker(t.Context(), "web.service", noon.Add(3*time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	want("closed", noon.Add(3*time.Hour), nil)
+}
+
+// A breaker that is closed forgives what was done before, but what keeps coming
+// back is still told.
+func TestCloseBreakerForgives(t *testing.T) {
+	s, _ := opened(t)
+	for _, minute := range []int{0, 1, 10} {
+		act := restart(noon.Add(time.Duration(minute)*time.Minute), "exited")
+		must(s.Intend(t.Context(), act, nil))(t)
+	}
+	if err := s.CloseBreaker(t.Context(), "web.service", noon.Add(5*time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	memory := must(s.Recall(t.Context(), noon.Add(20*time.Minute)))(t)
+	tried := map[string]int{}
+	for _, h := range memory.Subjects["web.service"].Heals {
+		tried[h.Invariant] += h.Tried1h
+	}
+	if tried[""] != 1 || tried["stack_running"] != 3 {
+		t.Errorf("counts %v, want 1 in all, and 3 for the finding", tried)
+	}
 }
 
 func TestActions(t *testing.T) {

@@ -42,6 +42,7 @@ CREATE TABLE actions (
 ) STRICT;
 CREATE INDEX actions_at ON actions (at);
 CREATE TABLE breakers (subject TEXT PRIMARY KEY, since INTEGER NOT NULL, until INTEGER NOT NULL, reason TEXT NOT NULL) STRICT;
+CREATE TABLE forgiven (subject TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT; -- up to then, what was done counts to no budget
 CREATE TABLE loads (unit TEXT PRIMARY KEY, loaded_at INTEGER NOT NULL, files TEXT NOT NULL) STRICT;
 CREATE TABLE messages (
 	id INTEGER PRIMARY KEY AUTOINCREMENT, sink TEXT NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL,
@@ -56,7 +57,7 @@ CREATE TABLE drops (sink TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT;
 
 // tableCount is how many tables that makes, SQLite's own for AUTOINCREMENT
 // included.
-const tableCount = 11
+const tableCount = 12
 
 // create puts the tables into a database that has none. A kill leaves it
 // blank or whole.

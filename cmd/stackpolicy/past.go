@@ -190,8 +190,8 @@ func resetBreaker() *cobra.Command {
 		Use:   "reset-breaker UNIT|host…",
 		Short: "Let a unit be healed again, whose breaker is open",
 		Long: `A breaker opens when heals of a unit fail, or are asked for too often, and holds
-further ones back for a while (settings: breaker). This closes it. What it was
-opened for should be mended first.`,
+further ones back for a while (settings: breaker). This closes it, and what was
+done until now counts to no budget any more. Mend first what it was opened for.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, subjects []string) error {
 			c, err := cli.ReadConfig()
@@ -225,7 +225,7 @@ func closeBreakers(cmd *cobra.Command, env facts.Environment, subjects []string)
 		if memory.Subjects[s].Breaker == nil {
 			return fmt.Errorf("no breaker of %q is open", s)
 		}
-		if err := store.CloseBreaker(ctx, s); err != nil {
+		if err := store.CloseBreaker(ctx, s, now); err != nil {
 			return err
 		}
 	}

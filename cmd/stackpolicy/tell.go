@@ -45,7 +45,7 @@ type telling struct {
 // changes no verdict.
 func (t telling) tell(ctx context.Context, textfile string, errs io.Writer) {
 	for _, n := range t.alert(ctx) {
-		fmt.Fprintf(errs, "stackpolicy: alerts: %s\n", cli.CleanLines(n.String()))
+		fmt.Fprintf(errs, "stackpolicy: %s\n", cli.CleanLines(n.String()))
 	}
 	if textfile == "" {
 		return

@@ -21,6 +21,7 @@ var claims = []struct {
 	{"b", (*bench).deciding},
 	{"c", (*bench).startToExit},
 	{"d", (*bench).perUnit},
+	{"e", (*bench).remembering},
 }
 
 func letters() []string {

@@ -1,7 +1,7 @@
 // Command bench measures stackpolicy's promises of speed side by side with the
 // tools that one would use instead, in one run on one machine:
 //
-//	go run ./lab/bench            # all four claims, some minutes
+//	go run ./lab/bench            # all five claims, some minutes
 //	go run ./lab/bench --only b,c # these alone
 //
 // It prints a table of ratios and exits with 1 when a bound does not hold. The

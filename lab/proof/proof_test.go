@@ -24,6 +24,13 @@ import (
 var program string
 
 func TestMain(m *testing.M) {
+	if mode := os.Getenv(sqlVariable); mode != "" {
+		if err := playSQL(os.Args[1], os.Args[2:], mode == "hold"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "stackpolicy-proof-")
 		if err != nil {

@@ -24,10 +24,10 @@ default grace(_) := "15m"
 #   - data.settings: schema.settings
 grace(invariant) := data.settings.grace[invariant]
 
-# tried is true where heals were asked for by findings of an invariant, and
-# begun, within the last day.
-tried(history, invariant) if {
+# failed is true where heals that findings of an invariant asked for did not
+# help, within the last day.
+failed(history, invariant) if {
 	some heal in history.heals
 	heal.invariant == invariant
-	heal.tried_24h > 0
+	heal.failed_24h > 0
 }

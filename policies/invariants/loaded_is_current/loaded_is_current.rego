@@ -113,15 +113,15 @@ problem contains {
 }
 
 # overdue_since is since when a unit has waited for its reload, when that is
-# longer than the grace period, and one was tried; else empty. The time that it
-# was withheld does not count. Where none was tried, as in observe mode, the
-# next audit that may act still heals it.
+# longer than the grace period, and one did not help; else empty. The time that
+# it was withheld does not count. Where none was tried, as in observe mode or
+# behind an open breaker, the next audit that may act still heals it.
 default overdue_since(_) := ""
 
 overdue_since(unit) := since if {
 	since := lib.standing(unit.history, "loaded_is_current", {"stale", "changed"})
 	lib.overdue(since, input.collected_at, "loaded_is_current")
-	lib.tried(unit.history, "loaded_is_current")
+	lib.failed(unit.history, "loaded_is_current")
 }
 
 grace := lib.grace("loaded_is_current")

@@ -113,11 +113,11 @@ test_reasons[name] if {
 }
 
 # stood is a unit to reload, which audits saw before.
-stood(name, seen) := stood_and(name, seen, [tried(1)])
+stood(name, seen) := stood_and(name, seen, [failed(1)])
 
 stood_and(name, seen, heals) := object.union(need_reload(name), {"history": {"findings": seen, "heals": heals}})
 
-tried(times) := {"action": "daemon-reload", "invariant": "loaded_is_current", "case": "stale", "tried_24h": times}
+failed(times) := {"action": "daemon-reload", "invariant": "loaded_is_current", "case": "stale", "failed_24h": times}
 
 seen(case, since) := {"invariant": "loaded_is_current", "case": case, "since": since}
 
@@ -168,12 +168,12 @@ test_grace_of_the_settings[name] if {
 	{finding.effect | some finding in findings} == {c.want}
 }
 
-test_overdue_only_where_a_heal_was_tried[name] if {
+test_overdue_only_where_a_heal_failed[name] if {
 	some name, c in {
 		"never": {"heals": [], "want": "heal"},
-		"long ago": {"heals": [tried(0)], "want": "heal"},
-		"for another invariant": {"heals": [object.union(tried(1), {"invariant": "no_unread_definition"})], "want": "heal"},
-		"today": {"heals": [tried(1)], "want": "block"},
+		"long ago": {"heals": [failed(0)], "want": "heal"},
+		"for another invariant": {"heals": [object.union(failed(1), {"invariant": "no_unread_definition"})], "want": "heal"},
+		"today": {"heals": [failed(1)], "want": "block"},
 	}
 	unit := stood_and("web.service", [seen("stale", "2026-05-04T02:00:00Z")], c.heals)
 	findings := rule.finding with input as given.document([unit]) with data.settings as {}

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"stackpolicy/facts"
+	"stackpolicy/history"
+)
+
+// TestLive: what is said to be the past is what an audit recalls.
+func TestLive(t *testing.T) {
+	f, err := os.Open("../../testdata/facts/good.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	doc, err := facts.Read(f.Name(), f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	home, now := t.TempDir(), time.Now()
+	if err := live(t.Context(), home, doc, now, 2); err != nil {
+		t.Fatal(err)
+	}
+	s, err := history.OpenReadOnly(t.Context(), home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	memory, err1 := s.Recall(t.Context(), now)
+	spans, err2 := s.Audits(t.Context(), time.Time{}, 1000)
+	actions, err3 := s.Actions(t.Context(), time.Time{}, 1000)
+	standings, err4 := s.Standings(t.Context(), time.Time{}, 1000)
+	if err1 != nil || err2 != nil || err3 != nil || err4 != nil {
+		t.Fatal(err1, err2, err3, err4)
+	}
+	if memory.Audits != 96 || len(spans) != 96 || len(actions) != 2 || len(standings) != 19 {
+		t.Errorf("%d audits in %d spans, %d actions, %d findings; want 96, 96, 2, 19", memory.Audits, len(spans), len(actions), len(standings))
+	}
+	if due, err := s.Due(t.Context(), now, 1000); err != nil || len(due) > 0 {
+		t.Errorf("%d messages wait, %v", len(due), err)
+	}
+}

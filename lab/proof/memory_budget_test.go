@@ -1,0 +1,69 @@
+package proof
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+
+	"stackpolicy/lab/systems"
+	"stackpolicy/lab/usermanager"
+)
+
+const (
+	repeating = "web.service drift_not_repeating repeating block/ticket"
+	refused   = "web.service loaded_is_current stale heal/refused"
+	breaker   = "host drift_not_repeating breaker-open block/page"
+)
+
+// TestBudget: drift that comes back after each heal is told of after the third,
+// healed six times within an hour, and then no more until the breaker is closed.
+func TestBudget(t *testing.T) {
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+		s := remembering(t, options, nil)
+		for i := range hostBudget {
+			s.again()
+			findings, exit := []string{healed}, 0
+			if i >= 3 {
+				findings, exit = []string{healed, repeating}, 1
+			}
+			s.want("heal "+strconv.Itoa(i+1), s.enforce(), exit, findings...)
+		}
+		s.again()
+		s.refused("one heal too many", s.enforce(), 1, "the budget of the host is used up", refused, repeating)
+		s.refused("the breaker", s.enforce(), 2, "stackpolicy reset-breaker host", refused, repeating, breaker)
+		s.want("observed", s.eval("--policy", s.rules()), 2, refused, repeating, breaker)
+
+		s.resetBreaker()
+		s.want("closed", s.enforce(), 1, healed, repeating)
+	})
+}
+
+// again makes drift anew.
+func (s *stage) again() {
+	s.t.Helper()
+	settle()
+	s.activate("after "+strconv.Itoa(s.reloads()), nil)
+}
+
+// refused wants these findings, and the one action refused for that reason.
+func (s *stage) refused(what string, r report, exit int, why string, findings ...string) {
+	s.t.Helper()
+	before := s.reloads()
+	s.want(what, r, exit, findings...)
+	if len(r.Actions) != 1 || r.Actions[0].Status != "refused" || !strings.Contains(r.Actions[0].Message, why) {
+		s.t.Errorf("%s: actions %+v, want one that is refused: %s", what, r.Actions, why)
+	}
+	if s.reloads() != before {
+		s.t.Errorf("%s: it was reloaded all the same", what)
+	}
+}
+
+func (s *stage) resetBreaker() {
+	s.t.Helper()
+	if r := s.Stackpolicy(s.t.Context(), "reset-breaker", "host"); r.Code != 0 || r.Err != "" {
+		s.t.Errorf("reset-breaker: status %d: %s", r.Code, r.Err)
+	}
+	if left := s.sql("SELECT subject FROM breakers"); len(left) > 0 {
+		s.t.Errorf("breakers left: %v", left)
+	}
+}

@@ -1,0 +1,193 @@
+package proof
+
+import (
+	"bufio"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"stackpolicy/lab/systems"
+	"stackpolicy/lab/usermanager"
+)
+
+// unremembered is what an audit finds that cannot ask its memory.
+const unremembered = "host drift_not_repeating gap block/unknown"
+
+// memoryFaults are things wrong with the memory. One that is of no use is set
+// aside, and said so; one that cannot be used now is a gap.
+var memoryFaults = []struct {
+	name  string
+	make  func(*stage) (undo func())
+	aside bool
+	said  string
+}{
+	{name: "no database", aside: true, said: "file is not a database", make: func(s *stage) func() {
+		s.do(os.WriteFile(s.memory(), []byte(strings.Repeat("this is none\n", 1000)), 0o600))
+		return func() {}
+	}},
+	{name: "of a future version", aside: true, said: "its version is 99", make: func(s *stage) func() {
+		s.sql("PRAGMA user_version = 99")
+		return func() {}
+	}},
+	{name: "pages lost", aside: true, said: "malformed", make: func(s *stage) func() {
+		s.do(os.Truncate(s.memory(), 3*4096))
+		return func() {}
+	}},
+	{name: "another process has it", said: "another process has held it", make: (*stage).hold},
+	{name: "read-only", said: "it cannot be written", make: (*stage).protect},
+	{name: "disk full", said: "no space is left on its disk", make: (*stage).fill},
+}
+
+// TestMemoryFaults: an audit that cannot remember judges as usual and heals
+// nothing. A page stays a page; otherwise it is unknown. Once the memory can be
+// used, the next audit heals.
+func TestMemoryFaults(t *testing.T) {
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+		for _, f := range memoryFaults {
+			t.Run(f.name, func(t *testing.T) {
+				t.Parallel()
+				s := remembering(t, options, nil)
+				s.again()
+				s.want("before", s.enforce(), 0, healed)
+				undo := f.make(s)
+				s.again()
+				before := s.reloads()
+				if f.aside {
+					s.setAside(f.said)
+				} else {
+					s.gap(f.said)
+				}
+				if n := s.reloads() - before; n != 0 {
+					t.Errorf("%d reloads without a memory", n)
+				}
+				undo()
+				s.want("afterwards", s.enforce(), 0, healed)
+			})
+		}
+	})
+}
+
+// setAside: the memory begins anew, and the old one is kept.
+func (s *stage) setAside(why string) {
+	s.t.Helper()
+	if r := s.Stackpolicy(s.t.Context(), "history"); r.Code != 3 || !strings.Contains(r.Err, why) {
+		s.t.Errorf("history: status %d, want 3 and %q: %s", r.Code, why, r.Err)
+	}
+	r := s.Stackpolicy(s.t.Context(), "eval", "--policy", s.rules(), "--enforce")
+	if !strings.Contains(r.Err, why) || !strings.Contains(r.Err, "nothing is healed in this audit") {
+		s.t.Errorf("standard error does not say %q: %s", why, r.Err)
+	}
+	if r.Code != 1 || !strings.Contains(r.Out, "HEAL     loaded_is_current") {
+		s.t.Errorf("status %d, want 1 as without the fault:\n%s", r.Code, r.Out)
+	}
+	kept, err := filepath.Glob(s.memory() + ".damaged-*Z")
+	s.do(err)
+	if len(kept) != 1 {
+		s.t.Errorf("set aside are %v", kept)
+	}
+}
+
+// gap: what cannot be asked is said, and is unknown where nothing is worse.
+func (s *stage) gap(why string) {
+	s.t.Helper()
+	r := s.enforce()
+	findings := slices.DeleteFunc(r.findings(), func(f string) bool { return f == unremembered })
+	if r.ExitCode != 3 || !slices.Equal(findings, []string{refused}) {
+		s.t.Errorf("status %d, want 3, and %v", r.ExitCode, findings)
+	}
+	if len(r.Gaps) != 1 || r.Gaps[0].Collector != "history" || !strings.Contains(r.Gaps[0].Error, why) {
+		s.t.Errorf("gaps %+v, want one of the history: %s", r.Gaps, why)
+	}
+	link := s.Unit("files.service")
+	target, err := os.Readlink(link)
+	s.do(err)
+	s.do(os.Remove(link))
+	if r := s.enforce(); r.ExitCode != 2 || !slices.Contains(r.findings(), "files.service file_declared missing block/page") {
+		s.t.Errorf("with a page: status %d, want 2: %v", r.ExitCode, r.findings())
+	}
+	s.do(s.Link(target, link))
+}
+
+// hold has another process keep the memory to itself.
+func (s *stage) hold() (release func()) {
+	s.t.Helper()
+	cmd := s.sqlCommand("hold", "BEGIN IMMEDIATE")
+	in, err := cmd.StdinPipe()
+	s.do(err)
+	out, err := cmd.StdoutPipe()
+	s.do(err)
+	s.do(cmd.Start())
+	if lines := bufio.NewScanner(out); !lines.Scan() || lines.Text() != "held" {
+		s.t.Fatalf("the memory is not held: %v", cmd.Wait())
+	}
+	return func() {
+		s.do(in.Close())
+		s.do(cmd.Wait())
+	}
+}
+
+// protect takes from the account what it needs to write.
+func (s *stage) protect() (undo func()) {
+	s.t.Helper()
+	change := func(file, folder os.FileMode) {
+		s.do(os.Chmod(s.memory(), file))
+		s.do(os.Chmod(filepath.Dir(s.memory()), folder))
+	}
+	change(0o400, 0o500)
+	return func() { change(0o600, 0o700) }
+}
+
+// fill puts the memory on a disk of its own, and fills that.
+func (s *stage) fill() (undo func()) {
+	s.t.Helper()
+	if os.Geteuid() != 0 {
+		s.t.Skip("only root can mount a small disk")
+	}
+	dir := filepath.Dir(s.memory())
+	id := strconv.Itoa(s.UID)
+	s.root("mount", "-t", "tmpfs", "-o", "size=1m,mode=0700,uid="+id+",gid="+strconv.Itoa(s.GID), "tmpfs", dir)
+	s.again()
+	s.want("on a disk of its own", s.enforce(), 0, healed)
+	s.root("sh", "-c", "! head -c 2m /dev/zero >"+dir+"/more 2>&-")
+	return func() { s.root("rm", dir+"/more") }
+}
+
+// root runs a command as root beside the manager.
+func (s *stage) root(argv ...string) {
+	s.t.Helper()
+	if r := s.Do(s.RootCommand(s.t.Context(), argv...)); r.Code != 0 {
+		s.t.Fatalf("%v: status %d: %s", argv, r.Code, r.Err)
+	}
+}
+
+// TestMemoryClock: a clock that is set a day back brings no new budget; one that
+// is set a day on does, as a day does. The program reads the machine's clock, so
+// what it remembers is moved instead.
+func TestMemoryClock(t *testing.T) {
+	const day = 24 * 60 * 60
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+		s := remembering(t, options, nil)
+		s.policies("host: 6", "host: 2")
+		for range 2 {
+			s.again()
+			s.want("within the budget", s.enforce(), 0, healed)
+		}
+		s.elapse(-day)
+		s.again()
+		s.refused("a day back", s.enforce(), 1, "the budget of the host is used up", refused)
+		if r := s.Stackpolicy(t.Context(), "status"); r.Code != 1 {
+			t.Errorf("status: %d, want the last audit's 1: %s%s", r.Code, r.Out, r.Err)
+		}
+		s.resetBreaker()
+		s.elapse(2 * day)
+		if r := s.Stackpolicy(t.Context(), "status"); r.Code != 3 {
+			t.Errorf("status of an old audit: %d, want 3: %s%s", r.Code, r.Out, r.Err)
+		}
+		s.reload() // what stood for a day is healed no more
+		s.again()
+		s.want("a day on", s.enforce(), 0, healed)
+	})
+}

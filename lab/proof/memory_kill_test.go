@@ -1,0 +1,166 @@
+package proof
+
+import (
+	"context"
+	"encoding/json"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"stackpolicy/lab/usermanager"
+)
+
+// hostBudget is how many reloads the settings allow within an hour.
+const hostBudget = 6
+
+// TestKilledWhileEnforcing: enforcing audits that are killed, 200 of them at any
+// instant, leave a whole memory behind. Each memory sees enough kills for its
+// budget to be used up by them, and then a breaker that has to last.
+func TestKilledWhileEnforcing(t *testing.T) {
+	if err := usermanager.Available(usermanager.Options{}); err != nil {
+		t.Skip("no user manager can be started here: ", err)
+	}
+	for seed := range uint64(2) {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+			t.Parallel()
+			k := &killing{stage: remembering(t, usermanager.Options{}, nil), random: rand.New(rand.NewPCG(seed, 2))}
+			k.run(5, 20)
+		})
+	}
+}
+
+// run kills so many audits with each of so many memories.
+func (k *killing) run(memories, each int) {
+	k.t.Helper()
+	k.drift()
+	k.want("the first audit", k.timed(), 0, healed)
+	for i := range memories {
+		k.do(os.RemoveAll(filepath.Dir(k.memory())))
+		before := k.reloads()
+		for k.killed < (i+1)*each && k.ran < 2*memories*each {
+			k.once()
+		}
+		k.ended(i, before)
+	}
+	k.t.Logf("an audit takes %v; %d killed, %d ended before; %d of the killed had begun a reload, %d kills with an open breaker",
+		k.whole.Round(time.Millisecond), k.killed, k.ran, k.begun, k.breakers)
+	if k.killed < memories*each || k.begun == 0 || k.breakers == 0 {
+		k.t.Error("too little was killed to tell")
+	}
+}
+
+// killing counts what became of audits.
+type killing struct {
+	*stage
+	random                       *rand.Rand
+	whole                        time.Duration // that an audit takes
+	revision                     int
+	open                         bool // the breaker, when last seen
+	killed, ran, begun, breakers int
+}
+
+// timed is an audit that is let alone, which tells how long they take by now.
+func (k *killing) timed() report {
+	k.t.Helper()
+	begun := time.Now()
+	r := k.enforce()
+	k.whole = time.Since(begun)
+	return r
+}
+
+// drift declares another revision behind the manager's back.
+func (k *killing) drift() {
+	k.t.Helper()
+	k.revision++
+	settle()
+	k.activate(strconv.Itoa(k.revision), nil)
+}
+
+// once makes drift, kills an audit at some instant, and looks at what is left.
+func (k *killing) once() {
+	k.t.Helper()
+	k.drift()
+	begun := time.Now()
+	ctx, cancel := context.WithTimeout(k.t.Context(), time.Duration(k.random.Int64N(int64(k.whole))))
+	defer cancel()
+	r := k.Stackpolicy(ctx, "eval", "--policy", k.rules(), "--enforce")
+	if r.Code < 0 || r.Code > 3 {
+		k.killed++
+		k.whole += k.whole / 16 // the machine may have become slower
+	} else {
+		k.ran++
+		k.whole = time.Since(begun)
+	}
+	k.sound()
+}
+
+// sound: the memory is whole and can be read, and a breaker that was open is.
+func (k *killing) sound() {
+	k.t.Helper()
+	if _, err := os.Stat(k.memory()); err != nil {
+		return // killed before there was one
+	}
+	k.log()
+	r := k.Do(k.sqlCommand("once", "PRAGMA integrity_check", "SELECT count(*) FROM sqlite_schema", "SELECT subject FROM breakers"))
+	if r.Out == "ok\n0\n" {
+		return // killed before anything was put into it
+	}
+	if r.Code != 0 || !strings.HasPrefix(r.Out, "ok\n") {
+		k.t.Fatalf("after a kill: status %d: %s%s", r.Code, r.Out, r.Err)
+	}
+	open := strings.HasSuffix(r.Out, "\nhost\n")
+	if k.open && !open {
+		k.t.Error("a breaker is closed by a kill")
+	}
+	if k.open {
+		k.breakers++
+	}
+	k.open = open
+}
+
+// pastLog is what the tests read of `history -o json`.
+type pastLog struct {
+	Actions []struct {
+		Action, Subject, Status string
+		Healed                  *bool
+	}
+	Findings []struct{ Invariant, Subject string }
+}
+
+func (k *killing) log() (l pastLog) {
+	k.t.Helper()
+	r := k.Stackpolicy(k.t.Context(), "history", "-o", "json")
+	if err := json.Unmarshal([]byte(r.Out), &l); err != nil && !(r.Code == 3 && r.Err == noAudit) {
+		k.t.Fatalf("history: status %d: %v\n%s%s", r.Code, err, r.Out, r.Err)
+	}
+	return l
+}
+
+const noAudit = "stackpolicy: no audit was made yet: run stackpolicy eval, or enable stackpolicy-audit.timer\n"
+
+// ended judges a memory after its kills; before is how many reloads there were
+// when it began.
+func (k *killing) ended(memory, before int) {
+	k.t.Helper()
+	k.drift()
+	for _, g := range k.timed().Gaps {
+		k.t.Errorf("memory %d: gap %s: %s", memory, g.Collector, g.Error)
+	}
+	k.sound()
+	actions, reloads := k.log().Actions, k.reloads()-before
+	for _, a := range actions {
+		if a.Status == "begun" {
+			k.begun++
+		}
+	}
+	if reloads > hostBudget || len(actions) > hostBudget || len(actions) < reloads {
+		k.t.Errorf("memory %d: the manager was reloaded %d times, %d are remembered, and %d are allowed",
+			memory, reloads, len(actions), hostBudget)
+	}
+	k.t.Logf("memory %d: %d reloads, %d remembered, breaker open: %v", memory, reloads, len(actions), k.open)
+	k.open = false
+}

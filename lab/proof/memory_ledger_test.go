@@ -1,0 +1,68 @@
+package proof
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"stackpolicy/lab/scene"
+	"stackpolicy/lab/systems"
+	"stackpolicy/lab/usermanager"
+)
+
+const changedHealed = "web.service loaded_is_current changed heal/healed"
+
+// TestLedgerSame: links that are made anew, as older Home Managers do at every
+// activation, are no drift to one who saw the same content loaded. Without that
+// memory they have to be, as nothing tells that they are the same.
+func TestLedgerSame(t *testing.T) {
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+		s := remembering(t, options, map[string]string{unit("web.service"): scene.StackUnit("web.service", "first")})
+		s.want("seen", s.enforce(), 0)
+		settle()
+		for range 2 {
+			target, err := os.Readlink(s.Unit("web.service"))
+			s.do(err)
+			s.do(s.Link(target, s.Unit("web.service")))
+			s.want("made anew", s.enforce(), 0)
+		}
+		if n := s.reloads(); n != 1 {
+			t.Errorf("%d reloads for what is the same", n-1)
+		}
+		s.do(os.RemoveAll(filepath.Dir(s.memory())))
+		s.want("forgotten", s.enforce(), 0, changedHealed)
+	})
+}
+
+// TestLedgerOther: content that was exchanged below a link is found by its
+// digest, though every time on the way is older than the load. A folder that is
+// renamed leaves the times of what is in it alone.
+func TestLedgerOther(t *testing.T) {
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+		text := scene.StackUnit("web.service", "first")
+		s := remembering(t, options, map[string]string{unit("web.service"): text})
+		source := s.Current.Sources[unit("web.service")]
+		other := filepath.Join(s.StoreDir, "other")
+		s.do(s.Write(filepath.Join(other, filepath.Base(source)), text+"TimeoutStopSec=7\n"))
+		s.do(os.Chtimes(filepath.Join(other, filepath.Base(source)), time.Unix(1, 0), time.Unix(1, 0))) // as Nix does
+		s.reload()
+		s.want("seen", s.enforce(), 0)
+
+		s.do(unix.Renameat2(unix.AT_FDCWD, filepath.Dir(source), unix.AT_FDCWD, other, unix.RENAME_EXCHANGE))
+		if got := s.property("web.service", "NeedDaemonReload"); got != "no" {
+			t.Errorf("NeedDaemonReload=%s, want no: systemd behaves otherwise than was measured", got)
+		}
+		s.want("exchanged", s.eval("--policy", s.rules()), 1, "web.service loaded_is_current changed heal/planned")
+		aside := s.memory() + ".aside"
+		s.do(os.Rename(s.memory(), aside))
+		s.want("without a memory", s.eval("--policy", s.rules()), 0)
+		s.do(os.Rename(aside, s.memory()))
+		s.want("healed", s.enforce(), 0, changedHealed)
+		if got := s.property("web.service", "TimeoutStopUSec"); got != "7s" {
+			t.Errorf("TimeoutStopUSec=%s after the heal, want 7s", got)
+		}
+	})
+}
