@@ -1,16 +1,13 @@
 package machine
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"slices"
-	"strings"
-	"time"
 
 	"stackpolicy/lab/debian"
+	"stackpolicy/lab/sandbox"
 )
 
 // probeScript does what a boot needs of the kernel: a cgroup2 file system, an
@@ -39,18 +36,11 @@ func Available(options Options) error {
 	if err := debian.Available(options.suite()); err != nil {
 		return fmt.Errorf("a machine needs a root file system of %s: %w", options.suite(), err)
 	}
-	if _, err := ownCgroup(); err != nil {
+	if _, err := sandbox.OwnCgroup(); err != nil {
 		return fmt.Errorf("a machine needs a cgroup of its own: %w", err)
 	}
-	return probe()
-}
-
-func probe() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "unshare", append(slices.Clone(namespaceArgs), "sh", "-c", probeScript)...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("a machine needs namespaces, cgroup2 and overlays: %w: %s", err, strings.TrimSpace(string(out)))
+	if err := sandbox.TryNamespaces("sh", "-c", probeScript); err != nil {
+		return fmt.Errorf("a machine needs namespaces, cgroup2 and overlays: %w", err)
 	}
 	return nil
 }

@@ -43,16 +43,16 @@ var masked = []string{
 // layer over the root file system and holds all configuration, and the home,
 // which is a plain folder because podman's own overlays need one.
 func (m *Machine) layOut() error {
-	if err := checkOverlay(m.root, m.scratch.dir); err != nil {
+	if err := checkOverlay(m.root, m.scratch.Dir); err != nil {
 		return err
 	}
 	folders := []struct {
 		path string
 		uid  int
 	}{
-		{m.scratch.path("ns"), 0},
-		{m.scratch.path("work"), 0},
-		{m.scratch.path("home"), UID},
+		{m.scratch.Path("ns"), 0},
+		{m.scratch.Path("work"), 0},
+		{m.scratch.Path("home"), UID},
 		{m.disk(StoreDir), UID},
 		{m.disk("/var/log/journal"), 0}, // without it the journal is volatile
 		{m.disk("/var/lib/systemd/linger"), 0},
@@ -71,7 +71,7 @@ func (m *Machine) layOut() error {
 }
 
 // disk is the path of a file of the disk while the machine is off.
-func (m *Machine) disk(path string) string { return m.scratch.path(filepath.Join("upper", path)) }
+func (m *Machine) disk(path string) string { return m.scratch.Path(filepath.Join("upper", path)) }
 
 // checkOverlay refuses folders that mount(8)'s list of options would tear apart.
 func checkOverlay(dirs ...string) error {

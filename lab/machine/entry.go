@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
-	"syscall"
-	"time"
+
+	"stackpolicy/lab/sandbox"
 )
 
 // The variables by which another process of the host finds the way in.
@@ -27,9 +25,9 @@ const runtimeDir = "/run/user/1000"
 // ends with the machine, and with a reboot: the zero value is the way into a
 // machine that is off, where every command and every path is an error.
 type Entry struct {
-	leader int
-	cgroup string
-	handle *os.File // of the cgroup of commands
+	leader   int
+	cgroup   string
+	commands *sandbox.Cgroup // that commands run in; nil when the machine is off
 }
 
 // Enter returns the way into the machine that Machine.Environ names, for
@@ -45,22 +43,19 @@ func Enter(getenv func(string) string) (*Entry, error) {
 // newEntry makes the cgroup that commands run in: beside what the machine's own
 // systemd manages, so that they end with the machine and are none of its units.
 func newEntry(leader int, cgroup string) (*Entry, error) {
-	e := &Entry{leader: leader, cgroup: cgroup}
-	if err := os.Mkdir(e.commands(), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("enter a machine: %w", err)
-	}
-	handle, err := os.Open(e.commands())
+	commands, err := sandbox.JoinCgroup(filepath.Join(cgroup, "commands"))
 	if err != nil {
 		return nil, fmt.Errorf("enter a machine: %w", err)
 	}
-	e.handle = handle
-	return e, nil
+	return &Entry{leader: leader, cgroup: cgroup, commands: commands}, nil
 }
 
-func (e *Entry) commands() string { return filepath.Join(e.cgroup, "commands") }
-
 // Close lets the way in go; commands that run go on.
-func (e *Entry) Close() { e.handle.Close() }
+func (e *Entry) Close() {
+	if e.commands != nil {
+		e.commands.Close()
+	}
+}
 
 // Environ are the variables that Enter reads.
 func (e *Entry) Environ() []string {
@@ -105,57 +100,10 @@ func (e *Entry) inside(ctx context.Context, argv []string) *exec.Cmd {
 		"--target", strconv.Itoa(e.leader), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--",
 	}
 	cmd := exec.CommandContext(ctx, "nsenter", append(args, argv...)...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if e.handle == nil {
+	if e.commands == nil {
 		cmd.Err = errors.New("the machine is off")
 		return cmd
 	}
-	cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(e.handle.Fd())
-	cmd.Cancel = func() error { return e.killGroup(cmd.Process.Pid) }
-	cmd.WaitDelay = 2 * time.Second
+	e.commands.Adopt(cmd)
 	return cmd
-}
-
-// killGroup kills the process group that nsenter leads, but for nsenter, which
-// ends with its child. Killed too, it would leave that child to be reaped by
-// the host's process 1, and the PID namespace cannot end before that.
-func (e *Entry) killGroup(nsenter int) error {
-	found := false
-	for range 20 { // a process may have been forked while this looked
-		members, err := e.group(nsenter)
-		if err != nil {
-			return syscall.Kill(-nsenter, syscall.SIGKILL)
-		}
-		if len(members) == 0 {
-			break
-		}
-		found = true
-		for _, pid := range members {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
-		}
-		time.Sleep(time.Millisecond)
-	}
-	if !found {
-		return syscall.Kill(nsenter, syscall.SIGKILL)
-	}
-	return nil
-}
-
-// group lists the commands of a process group, without its leader.
-func (e *Entry) group(leader int) ([]int, error) {
-	procs, err := os.ReadFile(filepath.Join(e.commands(), "cgroup.procs"))
-	if err != nil {
-		return nil, err
-	}
-	var members []int
-	for _, field := range strings.Fields(string(procs)) {
-		pid, err := strconv.Atoi(field)
-		if err != nil || pid == leader {
-			continue
-		}
-		if group, err := syscall.Getpgid(pid); err == nil && group == leader {
-			members = append(members, pid)
-		}
-	}
-	return members, nil
 }

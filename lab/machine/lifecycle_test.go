@@ -1,48 +1,37 @@
 package machine
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"stackpolicy/lab/debian"
+	"stackpolicy/lab/sandbox"
+	"stackpolicy/lab/sandbox/sandboxtest"
 )
-
-// childVariable makes the test binary boot a machine and wait to be killed.
-const childVariable = "STACKPOLICY_LAB_CHILD"
 
 // leakVariable is in the host's environment, and may not be in a machine's.
 const leakVariable = "STACKPOLICY_LAB_LEAK"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(childVariable) != "" {
-		beKilled()
-	}
+	sandboxtest.BeOwner(func() (string, error) {
+		m, err := Boot(context.Background(), Options{})
+		if err != nil {
+			return "", err
+		}
+		return fmt.Sprintln(m.scratch.Dir, m.cgroup.Dir), nil
+	})
 	if err := os.Setenv(leakVariable, "yes"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	os.Exit(m.Run())
-}
-
-// beKilled boots a machine, tells where it is, and waits for its own end.
-func beKilled() {
-	m, err := Boot(context.Background(), Options{})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	fmt.Println(m.scratch.dir, m.cgroup.dir)
-	select {}
 }
 
 // scratchDir is where this test's machines are, so that what is left of them
@@ -62,7 +51,7 @@ func scratchDir(t *testing.T) string {
 func TestOwnerIsKilled(t *testing.T) {
 	scratchDir(t)
 	dir, cgroup := killOwner(t)
-	err := poll(5*time.Second, func() error {
+	err := sandbox.Poll(5*time.Second, func() error {
 		if pids := processesIn(cgroup); len(pids) > 0 {
 			return fmt.Errorf("processes %v are still there", pids)
 		}
@@ -77,32 +66,18 @@ func TestOwnerIsKilled(t *testing.T) {
 	}
 }
 
-// killOwner runs beKilled and kills it.
+// killOwner kills a process that has a machine.
 func killOwner(t *testing.T) (dir, cgroup string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), childVariable+"=1")
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, cgroup, _ = strings.Cut(strings.TrimSpace(line), " ")
-	if len(processesIn(cgroup)) == 0 {
-		t.Error("no process is in the machine's cgroup")
-	}
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = cmd.Wait()
-	return dir, cgroup
+	words := sandboxtest.KillOwner(t, func(words []string) {
+		if len(words) != 2 {
+			t.Fatalf("the owner says %q", words)
+		}
+		if len(processesIn(words[1])) == 0 {
+			t.Error("no process is in the machine's cgroup")
+		}
+	})
+	return words[0], words[1]
 }
 
 // TestFailedBootLeavesNothing ends the wait at several moments of a boot.
@@ -123,7 +98,7 @@ func TestFailedBootLeavesNothing(t *testing.T) {
 	if left, _ := os.ReadDir(dir); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
-	parent, err := ownCgroup()
+	parent, err := sandbox.OwnCgroup()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +119,7 @@ func TestMachineEndsItself(t *testing.T) {
 	}
 	_ = m.RootCommand(t.Context(), "systemctl", "poweroff", "--force", "--force").Run()
 	select {
-	case <-m.space.done:
+	case <-m.space.Done():
 	case <-time.After(10 * time.Second):
 		t.Error("the machine does not end")
 	}
@@ -164,31 +139,7 @@ func TestMachineEndsItself(t *testing.T) {
 
 func TestCommandEndsWithContext(t *testing.T) {
 	m := boot(t, debian.Trixie)
-	ctx, cancel := context.WithCancel(t.Context())
-	cmd := m.Command(ctx, "sh", "-c", "echo ready; sleep 1000; true")
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := out.Read(make([]byte, 6)); err != nil {
-		t.Fatal(err)
-	}
-	cancel()
-	if err := cmd.Wait(); err == nil {
-		t.Error("the command ended well")
-	}
-	err = poll(5*time.Second, func() error {
-		if left := processesIn(m.now().commands()); len(left) > 0 {
-			return fmt.Errorf("processes %v are still there", left)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Error("after the context ended: ", err)
-	}
+	sandboxtest.EndsWithContext(t, m.now().commands.Dir, m.Command)
 }
 
 // TestTwoAtOnce boots two machines of one suite: neither sees the other.

@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"stackpolicy/lab/debian"
+	"stackpolicy/lab/sandbox"
 )
 
 // The machine's user, and where Install puts programs. All are paths inside.
@@ -43,6 +44,9 @@ const (
 // bootTimeout bounds the wait for the user manager. A first boot takes two to
 // four seconds on two cores.
 const bootTimeout = 60 * time.Second
+
+// scratchPrefix begins the names of machines' folders, and of their cgroups.
+const scratchPrefix = "stackpolicy-machine-"
 
 // Options says what kind of machine to boot. The zero value is a trixie.
 type Options struct {
@@ -67,11 +71,11 @@ type Machine struct {
 
 	root    string // the root file system that is laid under
 	console *console
-	scratch *scratch
-	cgroup  *cgroup
+	scratch *sandbox.Scratch
+	cgroup  *sandbox.Cgroup // the root of the machine's view of the cgroups
 
 	running sync.RWMutex // of what a reboot changes:
-	space   *namespace
+	space   *sandbox.Namespace
 	entry   *Entry
 }
 
@@ -88,7 +92,7 @@ func Boot(ctx context.Context, options Options) (*Machine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("boot a machine: %w", err)
 	}
-	sweep(os.TempDir())
+	sandbox.Sweep(os.TempDir(), scratchPrefix)
 	m := &Machine{Suite: options.suite(), root: root, console: &console{tee: options.Log}}
 	if err = m.prepare(); err == nil {
 		err = m.boot(ctx)
@@ -102,7 +106,7 @@ func Boot(ctx context.Context, options Options) (*Machine, error) {
 
 // prepare makes the machine's folder and disk.
 func (m *Machine) prepare() (err error) {
-	if m.scratch, err = newScratch(os.TempDir()); err != nil {
+	if m.scratch, err = sandbox.NewScratch(os.TempDir(), scratchPrefix); err != nil {
 		return err
 	}
 	return m.layOut()
@@ -120,7 +124,7 @@ func (m *Machine) boot(ctx context.Context) error {
 		return err
 	}
 	m.setRunning(space, nil)
-	entry, err := space.waitReady(ctx, m.cgroup.dir)
+	entry, err := waitReady(ctx, space, m.cgroup.Dir)
 	if err != nil {
 		return err
 	}
@@ -131,13 +135,13 @@ func (m *Machine) boot(ctx context.Context) error {
 // group makes the machine's cgroup, a new one for every boot: Linux 6.18 kills
 // what is started in a cgroup in which all was killed before (cgroup.kill).
 func (m *Machine) group() (err error) {
-	if m.cgroup, err = newCgroup(filepath.Base(m.scratch.dir)); err != nil {
+	if m.cgroup, err = sandbox.NewCgroup(filepath.Base(m.scratch.Dir)); err != nil {
 		return err
 	}
-	return m.scratch.record(m.cgroup.dir)
+	return m.scratch.Record(m.cgroup)
 }
 
-func (m *Machine) setRunning(space *namespace, entry *Entry) {
+func (m *Machine) setRunning(space *sandbox.Namespace, entry *Entry) {
 	m.running.Lock()
 	defer m.running.Unlock()
 	m.space, m.entry = space, entry
@@ -164,12 +168,12 @@ func (m *Machine) cut() error {
 	space, entry := m.space, m.entry
 	m.running.RUnlock()
 	if space != nil {
-		if err := space.stop(); err != nil {
+		if err := space.Stop(); err != nil {
 			return err
 		}
 	}
 	if m.cgroup != nil {
-		if err := m.cgroup.remove(); err != nil {
+		if err := m.cgroup.Remove(); err != nil {
 			return err
 		}
 	}
@@ -186,7 +190,7 @@ func (m *Machine) cut() error {
 func (m *Machine) Stop() error {
 	err := m.cut()
 	if err == nil && m.scratch != nil {
-		err = m.scratch.remove()
+		err = m.scratch.Remove()
 	}
 	if err != nil {
 		return fmt.Errorf("stop the machine: %w", err)

@@ -14,6 +14,7 @@ import (
 
 	"stackpolicy/lab/debian"
 	"stackpolicy/lab/generation"
+	"stackpolicy/lab/sandbox/sandboxtest"
 )
 
 var suites = []string{debian.Trixie, debian.Bookworm}
@@ -52,14 +53,14 @@ func boot(t *testing.T, suite string) *Machine {
 
 func checkStop(t *testing.T, m *Machine) {
 	t.Helper()
-	pids := processesIn(m.cgroup.dir)
+	pids := processesIn(m.cgroup.Dir)
 	if len(pids) == 0 {
 		t.Error("no process is in the machine's cgroup")
 	}
 	if err := m.Stop(); err != nil {
 		t.Error(err)
 	}
-	for _, left := range traces(t, m.scratch.dir, m.cgroup.dir, pids) {
+	for _, left := range traces(t, m.scratch.Dir, m.cgroup.Dir, pids) {
 		t.Errorf("left behind: %s", left)
 	}
 	if err := m.Stop(); err != nil {
@@ -87,7 +88,7 @@ func (m *Machine) checkUp(t *testing.T) {
 	if got := m.run(t, "systemctl", "--user", "is-system-running"); got != "running" {
 		t.Errorf("the user manager is %s", got)
 	}
-	if got := output(t, m.RootCommand(t.Context(), "systemctl", "is-system-running", "--wait")); got != "running" {
+	if got := sandboxtest.Output(t, m.RootCommand(t.Context(), "systemctl", "is-system-running", "--wait")); got != "running" {
 		t.Errorf("the system is %s", got)
 	}
 	if got := m.run(t, "loginctl", "show-user", User, "--property=Linger", "--value"); got != "yes" {
@@ -113,7 +114,7 @@ func (m *Machine) checkUser(t *testing.T) {
 	if got := m.run(t, "env"); strings.Contains(got, leakVariable) {
 		t.Errorf("a command has the host's environment:\n%s", got)
 	}
-	if got := output(t, m.RootCommand(t.Context(), "id", "-u")); got != "0" {
+	if got := sandboxtest.Output(t, m.RootCommand(t.Context(), "id", "-u")); got != "0" {
 		t.Errorf("a root command runs as uid %s", got)
 	}
 	if got := m.unit(t, "id", "-un"); got != User {
@@ -132,7 +133,7 @@ func (m *Machine) checkEnter(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	if got := output(t, e.Command(t.Context(), "systemctl", "--user", "is-system-running")); got != "running" {
+	if got := sandboxtest.Output(t, e.Command(t.Context(), "systemctl", "--user", "is-system-running")); got != "running" {
 		t.Errorf("got %q", got)
 	}
 }

@@ -9,15 +9,20 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"stackpolicy/lab/sandbox"
 )
 
+// pollInterval is the pause between two looks at a boot.
+const pollInterval = 20 * time.Millisecond
+
 // waitReady waits until the user manager is up and returns the way in.
-func (n *namespace) waitReady(ctx context.Context, cgroup string) (entry *Entry, err error) {
-	ticker := time.NewTicker(4 * pollInterval)
+func waitReady(ctx context.Context, space *sandbox.Namespace, cgroup string) (entry *Entry, err error) {
+	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
 	for {
 		if entry == nil {
-			entry, err = n.findEntry(cgroup)
+			entry, err = findEntry(space.Init, cgroup)
 		}
 		if entry != nil {
 			if err = entry.up(ctx); err == nil {
@@ -25,7 +30,7 @@ func (n *namespace) waitReady(ctx context.Context, cgroup string) (entry *Entry,
 			}
 		}
 		select {
-		case <-n.done:
+		case <-space.Done():
 			err = errors.Join(errors.New("the machine ended before it was up"), err)
 		case <-ctx.Done():
 			err = fmt.Errorf("the user manager is not up (%w): %w", err, ctx.Err())
@@ -41,9 +46,9 @@ func (n *namespace) waitReady(ctx context.Context, cgroup string) (entry *Entry,
 
 // findEntry finds the machine's process 1: nspawn's child that is the first of
 // its PID namespace, as the last field of NSpid tells (proc_pid_status(5)).
-func (n *namespace) findEntry(cgroup string) (*Entry, error) {
-	nspawn := strconv.Itoa(n.nspawn)
-	children, err := os.ReadFile(filepath.Join("/proc", nspawn, "task", nspawn, "children"))
+func findEntry(nspawn int, cgroup string) (*Entry, error) {
+	pid := strconv.Itoa(nspawn)
+	children, err := os.ReadFile(filepath.Join("/proc", pid, "task", pid, "children"))
 	if err != nil {
 		return nil, err
 	}

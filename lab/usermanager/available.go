@@ -1,14 +1,13 @@
 package usermanager
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
-	"time"
+
+	"stackpolicy/lab/sandbox"
 )
 
 // tools are the programs that a start needs.
@@ -25,33 +24,13 @@ func Available(options Options) error {
 	if err != nil {
 		return err
 	}
-	if err := tryCgroup(); err != nil {
+	if err := sandbox.TryCgroup(); err != nil {
 		return errors.Join(
 			fmt.Errorf("a user manager needs a cgroup of its own: %w", err),
 			errors.New("hint: be root, or run it in a delegated scope: systemd-run --user --scope --property=Delegate=yes …"))
 	}
-	return tryNamespaces(found)
-}
-
-func tryCgroup() error {
-	parent, err := ownCgroup()
-	if err != nil {
-		return err
-	}
-	probe, err := os.MkdirTemp(parent, scratchPrefix+"probe-")
-	if err != nil {
-		return err
-	}
-	return os.Remove(probe)
-}
-
-func tryNamespaces(found tools) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	args := append(namespaceArgs(), found.shell, "-c", "mount -t tmpfs tmpfs /run")
-	cmd := exec.CommandContext(ctx, found.unshare, args...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("a user manager needs namespaces of its own: unshare: %w: %s", err, strings.TrimSpace(string(out)))
+	if err := sandbox.TryNamespaces(found.shell, "-c", "mount -t tmpfs tmpfs /run"); err != nil {
+		return fmt.Errorf("a user manager needs namespaces of its own: %w", err)
 	}
 	return nil
 }

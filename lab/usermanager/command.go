@@ -4,11 +4,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
-	"strings"
-	"syscall"
-	"time"
 )
 
 // Command returns a program that runs beside the manager, as its account: the
@@ -31,64 +27,13 @@ func (m *Manager) RootCommand(ctx context.Context, argv ...string) *exec.Cmd {
 }
 
 func (m *Manager) inside(ctx context.Context, argv []string) *exec.Cmd {
-	args := []string{"--target", strconv.Itoa(m.space.init), "--mount", "--pid", "--cgroup"}
+	args := []string{"--target", strconv.Itoa(m.space.Init), "--mount", "--pid", "--cgroup"}
 	if os.Geteuid() != 0 {
 		args = append(args, "--user", "--preserve-credentials")
 	}
 	args = append(append(args, "--"), argv...)
 	cmd := exec.CommandContext(ctx, m.tools.nsenter, args...)
 	cmd.Env = m.environment()
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Setpgid:     true,
-		UseCgroupFD: true,
-		CgroupFD:    int(m.cgroup.handle.Fd()),
-	}
-	cmd.Cancel = func() error { return m.killInside(cmd.Process.Pid) }
-	cmd.WaitDelay = 2 * time.Second
+	m.cgroup.Adopt(cmd)
 	return cmd
-}
-
-// killInside kills the process group that nsenter leads, but for nsenter, which
-// ends with its child. Killed too, it would leave that child to be reaped by
-// the host's process 1, and the PID namespace cannot end before that. It looks
-// more than once: a process may have been forked while it looked.
-func (m *Manager) killInside(nsenter int) error {
-	found := false
-	for range 20 {
-		members, err := m.group(nsenter)
-		if err != nil {
-			return syscall.Kill(-nsenter, syscall.SIGKILL)
-		}
-		if len(members) == 0 {
-			break
-		}
-		found = true
-		for _, pid := range members {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
-		}
-		time.Sleep(time.Millisecond)
-	}
-	if !found {
-		return syscall.Kill(nsenter, syscall.SIGKILL)
-	}
-	return nil
-}
-
-// group lists the processes of a process group, without its leader.
-func (m *Manager) group(leader int) ([]int, error) {
-	procs, err := os.ReadFile(filepath.Join(m.cgroup.dir, "cgroup.procs"))
-	if err != nil {
-		return nil, err
-	}
-	var members []int
-	for _, field := range strings.Fields(string(procs)) {
-		pid, err := strconv.Atoi(field)
-		if err != nil || pid == leader {
-			continue
-		}
-		if group, err := syscall.Getpgid(pid); err == nil && group == leader {
-			members = append(members, pid)
-		}
-	}
-	return members, nil
 }

@@ -6,62 +6,29 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"stackpolicy/lab/sandbox"
+	"stackpolicy/lab/sandbox/sandboxtest"
 )
 
-// childVariable makes the test binary start a manager and wait to be killed.
-const childVariable = "STACKPOLICY_LAB_CHILD"
-
 func TestMain(m *testing.M) {
-	if os.Getenv(childVariable) != "" {
-		beKilled()
-	}
+	sandboxtest.BeOwner(func() (string, error) {
+		manager, err := Start(context.Background(), Options{})
+		if err != nil {
+			return "", err
+		}
+		return fmt.Sprintln(manager.Dir, manager.cgroup.Dir, manager.PID, manager.space.Init), nil
+	})
 	os.Exit(m.Run())
-}
-
-// beKilled starts a manager, tells where it is, and waits for its own end.
-func beKilled() {
-	manager, err := Start(context.Background(), Options{})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	fmt.Println(manager.Dir, manager.PID, manager.space.init, manager.cgroup.dir)
-	select {}
 }
 
 func TestCommandEndsWithContext(t *testing.T) {
 	m := start(t, Options{NoBus: true})
-	ctx, cancel := context.WithCancel(t.Context())
-	cmd := m.Command(ctx, "sh", "-c", "echo ready; sleep 1000; true")
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := out.Read(make([]byte, 6)); err != nil {
-		t.Fatal(err)
-	}
-	cancel()
-	if err := cmd.Wait(); err == nil {
-		t.Error("the command ended well")
-	}
-	err = poll(2*time.Second, func() error {
-		left, err := os.ReadFile(filepath.Join(m.cgroup.dir, "cgroup.procs"))
-		if err == nil && len(strings.Fields(string(left))) > 2 { // unshare and process 1
-			err = fmt.Errorf("processes %q", left)
-		}
-		return err
-	})
-	if err != nil {
-		t.Error("after the context ended: ", err)
-	}
+	sandboxtest.EndsWithContext(t, m.cgroup.Dir, m.Command)
 }
 
 func TestFailedStartLeavesNothing(t *testing.T) {
@@ -104,12 +71,17 @@ func TestOwnerIsKilled(t *testing.T) {
 		t.Skip(err)
 	}
 	t.Setenv("TMPDIR", shortTempDir(t))
-	dir, pids, cgroup := killOwner(t)
-	err := poll(3*time.Second, func() error {
+	words := sandboxtest.KillOwner(t, func(words []string) {
+		if len(words) != 4 {
+			t.Fatalf("the owner says %q", words)
+		}
+	})
+	dir, cgroup, pids := words[0], words[1], words[2:]
+	err := sandbox.Poll(3*time.Second, func() error {
 		for _, pid := range pids {
 			// Whoever inherited it may not have reaped it yet.
-			if command, err := os.ReadFile(procPath(pid) + "/cmdline"); err == nil && len(command) > 0 {
-				return fmt.Errorf("process %d is still there", pid)
+			if command, err := os.ReadFile(filepath.Join("/proc", pid, "cmdline")); err == nil && len(command) > 0 {
+				return fmt.Errorf("process %s is still there", pid)
 			}
 		}
 		return nil
@@ -126,29 +98,4 @@ func TestOwnerIsKilled(t *testing.T) {
 			t.Errorf("the next start left %s: %v", path, err)
 		}
 	}
-}
-
-// killOwner runs beKilled and kills it.
-func killOwner(t *testing.T) (dir string, pids []int, cgroup string) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), childVariable+"=1")
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	pids = make([]int, 2)
-	_, err = fmt.Fscan(out, &dir, &pids[0], &pids[1], &cgroup)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = cmd.Wait()
-	return dir, pids, cgroup
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"stackpolicy/lab/debian"
+	"stackpolicy/lab/sandbox/sandboxtest"
 )
 
 func TestRootGeneratesQuadlets(t *testing.T) {
@@ -66,10 +67,10 @@ func TestOptions(t *testing.T) {
 	if got := property("Environment"); !strings.Contains(got, "LAB_EXTRA=yes") || !strings.Contains(got, "FROM_CONF=yes") {
 		t.Errorf("Environment %q", got)
 	}
-	if got := output(t, m.Command(t.Context(), "env")); !strings.Contains(got, "LAB_EXTRA=yes") {
+	if got := sandboxtest.Output(t, m.Command(t.Context(), "env")); !strings.Contains(got, "LAB_EXTRA=yes") {
 		t.Errorf("a command's environment:\n%s", got)
 	}
-	if got := output(t, m.RootCommand(t.Context(), "ls", "/var/lib/systemd/linger")); got != "" {
+	if got := sandboxtest.Output(t, m.RootCommand(t.Context(), "ls", "/var/lib/systemd/linger")); got != "" {
 		t.Errorf("linger flags: %q", got)
 	}
 	if m.Log() == "" {

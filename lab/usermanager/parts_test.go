@@ -1,8 +1,6 @@
 package usermanager
 
 import (
-	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,34 +8,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 )
-
-func TestLocateCgroup(t *testing.T) {
-	const (
-		unified = "29 23 0:26 / /sys/fs/cgroup rw,relatime shared:9 - cgroup2 cgroup2 rw,nsdelegate\n"
-		hybrid  = "30 29 0:27 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n" +
-			"31 29 0:28 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n"
-		part = "29 23 0:26 /docker/1 /sys/fs/cgroup rw - cgroup2 cgroup rw\n"
-	)
-	tests := map[string]struct {
-		mounts, own string
-		want        string // "" is an error
-	}{
-		"unified":             {unified, "0::/user.slice/x.scope\n", "/sys/fs/cgroup/user.slice/x.scope"},
-		"hybrid":              {hybrid, "4:memory:/other\n0::/\n", "/sys/fs/cgroup/unified"},
-		"part of a hierarchy": {part, "0::/docker/1/x\n", "/sys/fs/cgroup/x"},
-		"another part":        {part, "0::/docker/12\n", ""},
-		"legacy":              {"", "4:memory:/\n", ""},
-		"not mounted":         {"", "0::/\n", ""},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			got, err := locateCgroup(test.mounts, test.own)
-			if got != test.want || (err == nil) != (test.want != "") {
-				t.Errorf("got %q, %v; want %q", got, err, test.want)
-			}
-		})
-	}
-}
 
 func TestParseEntry(t *testing.T) {
 	tests := map[string]struct {
@@ -56,37 +26,6 @@ func TestParseEntry(t *testing.T) {
 				t.Errorf("entry (-want +got):\n%s", diff)
 			}
 		})
-	}
-}
-
-func TestSweep(t *testing.T) {
-	parent := shortTempDir(t)
-	living, err := newScratch(parent)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dead, err := newScratch(parent)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, filepath.Join(dead.dir, "nix/store/x"), "")
-	dead.owner.Close() // as the kernel does for a process that ends
-	unclaimed := filepath.Join(parent, scratchPrefix+"unclaimed")
-	if err := os.Mkdir(unclaimed, 0o755); err != nil {
-		t.Fatal(err)
-	}
-
-	sweep(parent)
-	if _, err := os.Lstat(dead.dir); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a dead owner's folder stays: %v", err)
-	}
-	for _, dir := range []string{living.dir, unclaimed} {
-		if _, err := os.Lstat(dir); err != nil {
-			t.Errorf("swept too much: %v", err)
-		}
-	}
-	if err := living.remove(); err != nil {
-		t.Error(err)
 	}
 }
 

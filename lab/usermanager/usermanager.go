@@ -30,6 +30,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"stackpolicy/lab/sandbox"
 )
 
 // startTimeout bounds the wait for the manager to be up.
@@ -86,8 +88,8 @@ type Manager struct {
 
 	options Options
 	tools   tools
-	scratch *scratch
-	cgroup  *cgroup
+	scratch *sandbox.Scratch
+	cgroup  *sandbox.Cgroup
 	space   *namespace
 	log     *logBuffer
 	journal *journal
@@ -106,7 +108,7 @@ func Start(ctx context.Context, options Options) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	sweep(os.TempDir())
+	sandbox.Sweep(os.TempDir(), scratchPrefix)
 	m := &Manager{options: options, tools: tools, log: &logBuffer{tee: options.Log}}
 	if err := m.start(ctx); err != nil {
 		err = fmt.Errorf("start a user manager: %w", err)
@@ -131,7 +133,7 @@ func (m *Manager) start(ctx context.Context) (err error) {
 	if m.cgroup, err = newCgroup(filepath.Base(m.Dir), m.UID, m.GID); err != nil {
 		return err
 	}
-	if err := m.scratch.record(m.cgroup.dir); err != nil {
+	if err := m.scratch.Record(m.cgroup); err != nil {
 		return err
 	}
 	if m.space, err = m.enter(ctx); err != nil {
@@ -142,7 +144,7 @@ func (m *Manager) start(ctx context.Context) (err error) {
 
 // layOut makes the scratch folder's contents.
 func (m *Manager) layOut() error {
-	m.Dir = m.scratch.dir
+	m.Dir = m.scratch.Dir
 	m.Home = filepath.Join(m.Dir, "home", m.Username)
 	m.RuntimeDir = filepath.Join(m.Dir, "run")
 	m.StoreDir = filepath.Join(m.Dir, "nix", "store")
@@ -192,7 +194,7 @@ func (m *Manager) writeConfiguration() error {
 // inside. An absolute link below it still leads into the host's own tree. What
 // is below Dir needs no translation.
 func (m *Manager) Path(path string) string {
-	return filepath.Join("/proc", fmt.Sprint(m.space.init), "root", path)
+	return filepath.Join("/proc", fmt.Sprint(m.space.Init), "root", path)
 }
 
 // PrivateSocket is the manager's own D-Bus socket, which answers without a bus
@@ -265,10 +267,10 @@ func (m *Manager) Stop() error {
 		m.journal.close()
 	}
 	if m.cgroup != nil {
-		errs = append(errs, m.cgroup.remove())
+		errs = append(errs, m.cgroup.Remove())
 	}
 	if m.scratch != nil && errors.Join(errs...) == nil {
-		errs = append(errs, m.scratch.remove())
+		errs = append(errs, m.scratch.Remove())
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("stop the user manager: %w", err)

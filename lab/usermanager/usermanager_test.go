@@ -3,11 +3,8 @@ package usermanager
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -17,6 +14,8 @@ import (
 	"time"
 
 	"stackpolicy/lab/debian"
+	"stackpolicy/lab/sandbox"
+	"stackpolicy/lab/sandbox/sandboxtest"
 
 	"github.com/godbus/dbus/v5"
 )
@@ -49,21 +48,7 @@ func start(t *testing.T, options Options) *Manager {
 // traces lists what is still there of a manager.
 func traces(t *testing.T, m *Manager) []string {
 	t.Helper()
-	var left []string
-	for _, path := range []string{m.Dir, m.cgroup.dir, procPath(m.PID), procPath(m.space.init)} {
-		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-			left = append(left, path)
-		}
-	}
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(mounts)) {
-		if strings.Contains(line, m.Dir) {
-			left = append(left, "mount "+line)
-		}
-	}
+	left := sandboxtest.Traces(t, m.Dir, m.cgroup.Dir, procPath(m.PID), procPath(m.space.Init))
 	return append(left, processesNaming(m.Dir)...)
 }
 
@@ -83,17 +68,6 @@ func processesNaming(path string) []string {
 }
 
 func procPath(pid int) string { return filepath.Join("/proc", strconv.Itoa(pid)) }
-
-func output(t *testing.T, cmd *exec.Cmd) string {
-	t.Helper()
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%q: %v\n%s%s", cmd.Args, err, out, &stderr)
-	}
-	return strings.TrimSpace(string(out))
-}
 
 func write(t *testing.T, path, text string) {
 	t.Helper()
@@ -128,7 +102,7 @@ func checkManager(t *testing.T, options Options) {
 // systemctl runs systemctl --user inside.
 func (m *Manager) systemctl(t *testing.T, args ...string) string {
 	t.Helper()
-	return output(t, m.Command(t.Context(), append([]string{"systemctl", "--user"}, args...)...))
+	return sandboxtest.Output(t, m.Command(t.Context(), append([]string{"systemctl", "--user"}, args...)...))
 }
 
 func (m *Manager) checkRunning(t *testing.T) {
@@ -141,10 +115,10 @@ func (m *Manager) checkRunning(t *testing.T) {
 }
 
 func (m *Manager) checkAccount(t *testing.T) {
-	if got, want := output(t, m.Command(t.Context(), "id", "-un")), m.Username; got != want {
+	if got, want := sandboxtest.Output(t, m.Command(t.Context(), "id", "-un")), m.Username; got != want {
 		t.Errorf("a command runs as %q, want %q", got, want)
 	}
-	if got := output(t, m.Command(t.Context(), "id", "-u")); got == "0" || got != strconv.Itoa(m.UID) {
+	if got := sandboxtest.Output(t, m.Command(t.Context(), "id", "-u")); got == "0" || got != strconv.Itoa(m.UID) {
 		t.Errorf("a command runs as uid %s, want %d", got, m.UID)
 	}
 	info, err := os.Stat(procPath(m.PID))
@@ -174,19 +148,19 @@ func (m *Manager) checkDial(t *testing.T) {
 
 func (m *Manager) checkView(t *testing.T) {
 	t.Setenv("STACKPOLICY_LAB_LEAK", "yes")
-	if got := output(t, m.Command(t.Context(), "env")); strings.Contains(got, "LEAK") {
+	if got := sandboxtest.Output(t, m.Command(t.Context(), "env")); strings.Contains(got, "LEAK") {
 		t.Errorf("a command has the host's environment:\n%s", got)
 	}
-	if got := output(t, m.Command(t.Context(), "pwd")); got != m.Home {
+	if got := sandboxtest.Output(t, m.Command(t.Context(), "pwd")); got != m.Home {
 		t.Errorf("a command runs in %q, want %q", got, m.Home)
 	}
-	if got := output(t, m.Command(t.Context(), "ls", "/var/lib/systemd/linger")); got != m.Username {
+	if got := sandboxtest.Output(t, m.Command(t.Context(), "ls", "/var/lib/systemd/linger")); got != m.Username {
 		t.Errorf("linger flags: %q", got)
 	}
 	if os.Geteuid() != 0 {
 		return
 	}
-	if got := output(t, m.RootCommand(t.Context(), "id", "-u")); got != "0" {
+	if got := sandboxtest.Output(t, m.RootCommand(t.Context(), "id", "-u")); got != "0" {
 		t.Errorf("a root command runs as uid %s", got)
 	}
 }
@@ -218,7 +192,7 @@ func (m *Manager) checkJournal(t *testing.T) {
 		"[Unit]\nWords=yes\n[Service]\nType=oneshot\nExecStart=/bin/echo hello there\n")
 	m.systemctl(t, "start", "talk.service")
 	for _, want := range []string{"echo: hello there", "Unknown key"} {
-		err := poll(2*time.Second, func() error {
+		err := sandbox.Poll(2*time.Second, func() error {
 			if !strings.Contains(m.Log(), want) {
 				return fmt.Errorf("no %q in the log:\n%s", want, m.Log())
 			}
@@ -247,7 +221,7 @@ func (m *Manager) checkInstall(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, program := range []string{path, "say"} {
-		if got := output(t, m.Command(t.Context(), program)); got != "said" {
+		if got := sandboxtest.Output(t, m.Command(t.Context(), program)); got != "said" {
 			t.Errorf("%s: %q", program, got)
 		}
 	}
@@ -257,7 +231,7 @@ func (m *Manager) checkOutlives(t *testing.T) {
 	if err := syscall.Kill(m.PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	if got := output(t, m.Command(t.Context(), "echo", "still here")); got != "still here" {
+	if got := sandboxtest.Output(t, m.Command(t.Context(), "echo", "still here")); got != "still here" {
 		t.Errorf("got %q", got)
 	}
 }
