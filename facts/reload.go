@@ -46,6 +46,7 @@ func (v *view) news(f File) bool {
 
 // lost: it is declared, and a reload would find nothing to read in its place.
 func (v *view) lost(f File) bool {
-	declared := f.DeclaredTarget != "" || f.State == stateMissing || f.State == stateDangling
-	return declared && (f.Kind == unitfile.Missing || f.Target == "")
+	gone := []string{stateMissing, stateDangling, stateDirectory, stateUnreadable}
+	declared := f.DeclaredTarget != "" || slices.Contains(gone, f.State)
+	return declared && (f.Kind == unitfile.Missing || f.Target == "" || slices.Contains(gone, f.State))
 }

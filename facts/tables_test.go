@@ -229,6 +229,11 @@ func TestReload(t *testing.T) {
 		"declared, gone":               {with(func(f *File) { f.State, f.Kind, f.Target, f.Effective = stateMissing, unitfile.Missing, "", false }), false, true},
 		"declared, dangling":           {with(func(f *File) { f.State, f.Target = stateDangling, "" }), false, true},
 		"declared, gone, not loaded":   {with(func(f *File) { f.State, f.Kind, f.Loaded, f.Effective = stateMissing, unitfile.Missing, false, false }), false, false},
+		"a folder in its place": {with(func(f *File) {
+			f.State, f.Kind, f.Target, f.Effective = stateDirectory, unitfile.Directory, "/f", false
+		}), false, true},
+		"a link to a folder in its place": {with(func(f *File) { f.State, f.Target, f.Effective = stateDirectory, "/d", false }), false, true},
+		"not to be read":                  {with(func(f *File) { f.State, f.Kind = stateUnreadable, unitfile.Regular }), false, true},
 		"undeclared, gone": {with(func(f *File) {
 			f.State, f.Kind, f.DeclaredTarget, f.Effective = stateUndeclared, unitfile.Missing, "", false
 		}), false, false},

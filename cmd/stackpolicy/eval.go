@@ -36,7 +36,8 @@ every unit. Without --enforce nothing is changed, and the plan is shown.
 ` + exitStatus,
 		Example: `  stackpolicy eval
   stackpolicy eval web.service --enforce
-  stackpolicy facts > facts.json; stackpolicy eval --facts facts.json --policy ./rules`,
+  stackpolicy facts > facts.json
+  stackpolicy eval --facts facts.json --policy ./rules`,
 		ValidArgsFunction: a.completeUnits,
 	}
 	a.policyFlag(cmd)

@@ -23,7 +23,7 @@ import (
 // the time; with a large one the margin would be most of the memory.
 const (
 	gcPercent      = 400
-	gcPercentLarge = 200
+	gcPercentLarge = 130
 	large          = 200 // units
 )
 
@@ -85,6 +85,6 @@ func (a *app) root() *cobra.Command {
 		Short: "Audit systemd user units that run container stacks",
 		Long:  about + "\n" + exitStatus,
 	})
-	root.AddCommand(a.eval(), a.lastStatus(), a.explain(), a.report(), a.history(), a.facts(), a.policy(), resetBreaker(), version())
+	root.AddCommand(a.eval(), a.lastStatus(), a.explain(), a.report(), a.history(), a.facts(), a.policy(), a.initialize(), resetBreaker(), version(), cli.Man(manual()), unitsCommand())
 	return root
 }

@@ -1,0 +1,25 @@
+package main
+
+import "stackpolicy/cmd/internal/cli"
+
+// manual is what the man page tells beyond the commands.
+func manual() cli.Manual {
+	return cli.Manual{
+		Environment: []cli.Entry{
+			{Name: "XDG_CONFIG_HOME", Text: "Where the configuration stands, instead of ~/.config."},
+			{Name: "XDG_STATE_HOME", Text: "Where it is recorded what was applied, instead of ~/.local/state."},
+			{Name: "XDG_RUNTIME_DIR", Text: "Where the manager's and podman's sockets stand, instead of /run/user/UID."},
+			{Name: "DBUS_SESSION_BUS_ADDRESS", Text: "The user's bus, instead of the one in the runtime folder."},
+			{Name: "HOME", Text: "The home, instead of the one that the account has."},
+			{Name: "PATH", Text: "Where podman and the compose provider are looked for."},
+			{Name: "INVOCATION_ID", Text: "The unit's run that a record belongs to (systemd.exec(5))."},
+			{Name: "JOURNAL_STREAM", Text: "Set by systemd where the output goes to the journal (systemd.exec(5)); nothing is said twice then."},
+			{Name: "SOURCE_DATE_EPOCH", Text: "The date of the man page, for those who package the program."},
+		},
+		Files: []cli.Entry{
+			{Name: "~/.config/stackpolicy/config.yaml", Text: "The configuration: every stack, its compose files, and how it is verified."},
+			{Name: "~/.local/state/stackpolicy/applied/", Text: "What was applied last of each stack."},
+		},
+		SeeAlso: []string{"podman(1)", "podman-compose(1)", "stackpolicy(1)", "systemctl(1)", "systemd.service(5)"},
+	}
+}

@@ -1,0 +1,236 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"stackpolicy/config"
+	"stackpolicy/facts"
+	"stackpolicy/report"
+)
+
+// podmanLimit bounds the look at podman: a start needs no patience.
+const podmanLimit = 10 * time.Second
+
+// packaged are the folders where a package installs units for all users.
+func packaged() []string {
+	return []string{"/etc/systemd/user", "/usr/local/lib/systemd/user", "/usr/lib/systemd/user"}
+}
+
+func (a *app) initialize() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "init",
+		Short: "Set up the audit for dotfiles without Nix: a configuration and units",
+		Long: `Shows the commented configuration and the units that it would write, made from
+what it finds: the units in the user's unit folder, podman, and the compose
+projects among its containers. With --write it writes them; it ends with the
+commands to run next. No file that exists is ever replaced: the configuration is
+kept as it is, and a unit that differs is an error that names it.
+
+Where dotfiles are kept elsewhere and put in place by chezmoi or stow, name the
+folders there with --units and --config. Under Home Manager, use its module.`,
+		Example: `  stackpolicy init
+  stackpolicy init --write
+  stackpolicy init --write --units ~/dotfiles/.config/systemd/user`,
+		Args: cobra.NoArgs,
+	}
+	var o wish
+	cmd.Flags().BoolVar(&o.write, "write", false, "write the files, instead of showing them")
+	cmd.Flags().StringVar(&o.units, "units", "", "folder for the units (default: the user's unit folder)")
+	cmd.Flags().StringVar(&o.config, "config", "", "file for the configuration (default: where it is read from)")
+	cmd.Flags().StringVar(&o.program, "program", "", "program that the units run (default: this one)")
+	_ = cmd.MarkFlagDirname("units")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		env, err := facts.OfProcess(config.Config{})
+		if err != nil {
+			return err
+		}
+		s, err := setUp(cmd.Context(), env, o, packaged())
+		if err != nil {
+			return err
+		}
+		return s.carryOut(cmd.OutOrStdout(), o.write)
+	}
+	return cmd
+}
+
+// wish is what the command line asks for.
+type wish struct {
+	write                  bool
+	units, config, program string
+}
+
+// setup is what init would write, and what it says.
+type setup struct {
+	env     facts.Environment
+	unitDir string // where units are written
+	files   []file // the configuration first
+	found   found
+}
+
+// setUp looks, and plans; system are the folders of packaged units.
+func setUp(ctx context.Context, env facts.Environment, o wish, system []string) (*setup, error) {
+	s := &setup{env: env}
+	var at string
+	var err error
+	if s.unitDir, err = filepath.Abs(cmp.Or(o.units, env.UnitDir())); err != nil {
+		return nil, err
+	}
+	if at, err = filepath.Abs(cmp.Or(o.config, config.Path(env.ConfigHome))); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, podmanLimit)
+	defer cancel()
+	s.found = look(ctx, env, s.unitDir)
+	if o.units == "" {
+		s.found.packagedIn = packagedIn(system)
+	}
+	s.files = []file{{path: at, text: starter(s.found), own: true}}
+	if s.found.packagedIn == "" {
+		if err := s.planUnits(o.program); err != nil {
+			return nil, err
+		}
+	}
+	for i := range s.files {
+		if err := s.files[i].look(); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (s *setup) planUnits(program string) error {
+	var err error
+	if program == "" {
+		if program, err = ownPath(); err != nil {
+			return err
+		}
+	}
+	if below, ok := strings.CutPrefix(program, s.env.Home+"/"); ok {
+		program = "%h/" + below // dotfiles go to more than one home
+	}
+	if temporary(program) {
+		return fmt.Errorf("%s will not stay there; install the program first, or name it with --program", program)
+	}
+	texts, err := unitTexts(program)
+	for _, name := range sortedKeys(texts) {
+		s.files = append(s.files, file{path: filepath.Join(s.unitDir, name), text: texts[name]})
+	}
+	return err
+}
+
+// temporary: as where `go run` builds.
+func temporary(program string) bool {
+	return strings.HasPrefix(program, "/tmp/") || strings.HasPrefix(program, os.TempDir()+"/")
+}
+
+// ownPath is this program by the name that PATH has for it, which outlives an
+// update where that is a link (into the Nix store, say), or else its file.
+func ownPath() (string, error) {
+	own, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find this program: %w", err)
+	}
+	this, err := os.Stat(own)
+	if err != nil {
+		return "", fmt.Errorf("find this program: %w", err)
+	}
+	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+		named := filepath.Join(dir, filepath.Base(own))
+		if info, err := os.Stat(named); err == nil && filepath.IsAbs(named) && os.SameFile(info, this) {
+			return named, nil
+		}
+	}
+	return own, nil
+}
+
+// carryOut writes where that is wished, and says what was or would be done.
+func (s *setup) carryOut(w io.Writer, write bool) error {
+	if err := s.refuse(); err != nil {
+		return err
+	}
+	for i := range s.files {
+		f := &s.files[i]
+		if !write || f.state != absent {
+			continue
+		}
+		if err := writeNew(f.path, f.text); err != nil {
+			return err
+		}
+		f.state = written
+	}
+	_, err := io.WriteString(w, s.describe(write))
+	return err
+}
+
+// refuse names every file in the way.
+func (s *setup) refuse() error {
+	var errs []error
+	for _, f := range s.files {
+		if f.state == differs {
+			errs = append(errs, fmt.Errorf("%s is there and differs", f.path))
+		}
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	hint := "nothing was written; move what you do not need away, or have the units written elsewhere with --units and compare"
+	return errors.Join(append(errs, errors.New(hint))...)
+}
+
+// describe tells the files, what was found, and what to do next.
+func (s *setup) describe(wrote bool) string {
+	var b strings.Builder
+	for _, f := range s.files {
+		fmt.Fprintf(&b, "%-13s  %s\n", f.state, report.Clean(f.path))
+	}
+	for _, note := range s.found.notes() {
+		fmt.Fprintf(&b, "%s\n", report.Clean(note))
+	}
+	if c := s.files[0]; c.state == absent {
+		fmt.Fprintf(&b, "\n%s:\n\n%s", report.Clean(c.path), indent(c.text))
+	}
+	b.WriteString("\nNext:\n\n")
+	if !wrote {
+		b.WriteString("    stackpolicy init --write, with the same flags\n")
+		return b.String()
+	}
+	for _, step := range s.steps() {
+		fmt.Fprintf(&b, "    %s\n", report.Clean(step))
+	}
+	return b.String()
+}
+
+func indent(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		b.WriteString(strings.TrimRight("    "+line, " \n") + "\n")
+	}
+	return b.String()
+}
+
+// steps are the commands to run next, in order.
+func (s *setup) steps() (steps []string) {
+	if s.unitDir != s.env.UnitDir() || s.files[0].path != config.Path(s.env.ConfigHome) {
+		steps = append(steps, "chezmoi apply (or stow, or whatever puts your dotfiles in place)")
+	}
+	steps = append(steps, "systemctl --user daemon-reload")
+	if s.found.podman {
+		steps = append(steps, "systemctl --user enable --now podman.socket")
+	}
+	return append(steps,
+		"systemctl --user enable --now stackpolicy-audit.timer stackpolicy-report.timer",
+		"systemctl --user enable --now stackpolicy-audit.path stackpolicy-audit-subfolders.path",
+		"loginctl enable-linger",
+		"stackpolicy eval",
+	)
+}

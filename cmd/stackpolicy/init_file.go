@@ -1,0 +1,73 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// file is one to write.
+type file struct {
+	path, text string
+	own        bool // the user's to edit: what stands is kept
+	state      state
+}
+
+type state string
+
+const (
+	absent  state = "to write"
+	same    state = "there already"
+	kept    state = "yours, kept"
+	differs state = "differs"
+	written state = "written"
+)
+
+// maxUnit is longer than any of the files: one beyond it differs.
+const maxUnit = 64 << 10
+
+// look finds out what stands where the file would.
+func (f *file) look() error {
+	if _, err := os.Lstat(f.path); err != nil {
+		f.state = absent
+		if !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("look what is there: %w", err)
+		}
+		return nil
+	}
+	f.state = differs
+	if f.own {
+		f.state = kept
+	}
+	if info, err := os.Stat(f.path); err != nil || !info.Mode().IsRegular() || info.Size() > maxUnit {
+		return nil // a dangling link, a folder: not what would be written
+	}
+	if text, err := os.ReadFile(f.path); err == nil && string(text) == f.text {
+		f.state = same
+	}
+	return nil
+}
+
+// writeNew writes a file where nothing stands, whole or not at all, and makes
+// its folder. It never replaces anything: link(2) refuses to.
+func writeNew(path, text string) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("write %s: %w", path, err)
+		}
+	}()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".stackpolicy-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.WriteString(text)
+	if err := errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Link(f.Name(), path)
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"stackpolicy/facts"
+	"stackpolicy/internal/podman"
+	"stackpolicy/internal/unitfile"
+)
+
+// found is what init saw of the machine.
+type found struct {
+	units      []string // of the user's own, by name
+	podman     bool
+	silence    error // why podman did not answer
+	projects   []project
+	packagedIn string // folder where a package installed our units; "" is nowhere
+}
+
+// project is a compose project among podman's containers, by its labels.
+type project struct {
+	name, unit string
+	compose    []string
+}
+
+// maxFound bounds what is listed of each kind: more is written by hand.
+const maxFound = 200
+
+func look(ctx context.Context, env facts.Environment, unitDir string) found {
+	f := found{units: ownUnits(env.UnitDir(), unitDir)}
+	listing, err := env.Podman.Containers(ctx)
+	f.podman, f.silence = listing.Present || err != nil, err
+	f.projects = projects(listing.Containers)
+	return f
+}
+
+// ownUnits names the units in the folders that the user declared: not those of
+// Home Manager, which declares them itself, not masks, and not the audit's.
+func ownUnits(dirs ...string) []string {
+	names := map[string]bool{}
+	for _, dir := range dirs {
+		entries, _ := os.ReadDir(dir) // a folder that is not there has none
+		for _, e := range entries {
+			target, _ := os.Readlink(filepath.Join(dir, e.Name()))
+			foreign := strings.HasPrefix(target, "/nix/store/") || target == os.DevNull
+			if !e.IsDir() && !foreign && unitfile.Valid(e.Name()) && !strings.HasPrefix(e.Name(), "stackpolicy-") {
+				names[e.Name()] = true
+			}
+		}
+	}
+	return first(sortedKeys(names))
+}
+
+// projects reads the labels that compose providers write. Anyone may have
+// written them: what cannot stand in a configuration is left out.
+func projects(containers []podman.Container) []project {
+	byName := map[string]project{}
+	for _, c := range containers {
+		name := c.Labels["com.docker.compose.project"]
+		p := project{name: name, unit: cmp.Or(byName[name].unit, unitOf(c.Labels))}
+		p.compose = composeFiles(c.Labels)
+		if len(p.compose) == 0 {
+			p.compose = byName[name].compose
+		}
+		if projectName(name) {
+			byName[name] = p
+		}
+	}
+	var list []project
+	for _, name := range first(sortedKeys(byName)) {
+		list = append(list, byName[name])
+	}
+	return list
+}
+
+// projectName: as the Compose Specification has it ("name").
+func projectName(name string) bool {
+	const first = "abcdefghijklmnopqrstuvwxyz0123456789"
+	return name != "" && len(name) <= 100 && strings.Trim(name, first+"_-") == "" && strings.Contains(first, name[:1])
+}
+
+// unitOf is the unit that a container names; podman-compose names one of its
+// own, whether it exists or not.
+func unitOf(labels map[string]string) string {
+	unit := labels["PODMAN_SYSTEMD_UNIT"]
+	if !unitfile.Valid(unit) || strings.HasPrefix(unit, "podman-compose@") {
+		return ""
+	}
+	return unit
+}
+
+func composeFiles(labels map[string]string) (paths []string) {
+	dir := labels["com.docker.compose.project.working_dir"]
+	for _, path := range strings.Split(labels["com.docker.compose.project.config_files"], ",") {
+		if path != "" && !filepath.IsAbs(path) {
+			path = filepath.Join(dir, path)
+		}
+		if filepath.IsAbs(path) && len(path) < 4096 && len(paths) < 20 {
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
+// packagedIn is the first of the folders that holds the audit's service.
+func packagedIn(dirs []string) string {
+	for _, dir := range dirs {
+		if _, err := os.Stat(filepath.Join(dir, "stackpolicy-audit.service")); err == nil {
+			return dir
+		}
+	}
+	return ""
+}
+
+// notes say in words what was found, and what could not be looked at.
+func (f found) notes() (notes []string) {
+	if f.packagedIn != "" {
+		notes = append(notes, "The units are installed in "+f.packagedIn+".")
+	}
+	if len(f.units) == 0 {
+		notes = append(notes, "No unit of yours was found: name those to audit under units.")
+	} else {
+		notes = append(notes, "Units of yours: "+strings.Join(f.units, ", "))
+	}
+	switch {
+	case f.silence != nil:
+		notes = append(notes, fmt.Sprintf("Podman does not answer, so no stack was looked for: %v", f.silence))
+	case !f.podman:
+		notes = append(notes, "Podman is not installed.")
+	case len(f.projects) == 0:
+		notes = append(notes, "No compose project is among podman's containers.")
+	}
+	for _, p := range f.projects {
+		notes = append(notes, "Compose project: "+p.name)
+	}
+	return notes
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+func first(names []string) []string { return names[:min(len(names), maxFound)] }

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"stackpolicy/lab/scene"
+	"stackpolicy/lab/systems"
+	"stackpolicy/lab/usermanager"
+)
+
+const webUnit = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh -c :\n[Install]\nWantedBy=default.target\n"
+
+// plain starts a manager of an account that keeps one unit as a plain file and
+// one as a link into its dotfiles, as stow makes them, with the program in
+// ~/.local/bin and a podman without containers. The real
+// podman's socket is taken away.
+func plain(t *testing.T, options usermanager.Options) *scene.Scene {
+	t.Helper()
+	m := systems.Start(t, options)
+	s := &scene.Scene{Manager: m}
+	program, err := exec.LookPath("stackpolicy") // testscript.Main put it there
+	if err == nil {
+		program, err = m.Install(program)
+	}
+	kept := filepath.Join(s.Home, "dotfiles/web.service")
+	if err := errors.Join(err, s.Podman(), s.Write(s.Unit("plain.service"), webUnit),
+		s.Write(kept, webUnit), s.Link(kept, s.Unit("web.service")),
+		s.Link(program, filepath.Join(s.Home, ".local/bin/stackpolicy"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(s.Path("/usr/lib/systemd/user/podman.socket")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// nextSteps are the commands under "Next:".
+func nextSteps(t *testing.T, out string) (steps []string) {
+	t.Helper()
+	_, next, found := strings.Cut(out, "\nNext:\n")
+	if !found {
+		t.Fatalf("no next steps in:\n%s", out)
+	}
+	for line := range strings.Lines(next) {
+		if line = strings.TrimSpace(line); line != "" {
+			steps = append(steps, line)
+		}
+	}
+	return steps
+}
+
+// TestInitForARealManager does what init says, word for word, and the audit
+// that it sets up finds everything in order: by hand and as a service.
+func TestInitForARealManager(t *testing.T) {
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+		s := plain(t, options)
+		run := func(argv ...string) scene.Result { return s.Do(s.Command(t.Context(), argv...)) }
+		if r := run("stackpolicy", "init", "--write"); r.Code != 3 || !strings.Contains(r.Err, "will not stay there") {
+			t.Errorf("a program in a scratch folder: status %d: %s%s", r.Code, r.Out, r.Err)
+		}
+		r := run("stackpolicy", "init", "--write", "--program", filepath.Join(s.Home, ".local/bin/stackpolicy"))
+		if r.Code != 0 {
+			t.Fatalf("init: status %d: %s%s", r.Code, r.Out, r.Err)
+		}
+		steps := nextSteps(t, r.Out)
+		for _, step := range steps {
+			switch {
+			case strings.HasPrefix(step, "loginctl "), strings.Contains(step, " podman.socket"):
+				continue // there is no login manager, and no real podman
+			}
+			if r := run("sh", "-c", step); r.Code != 0 {
+				t.Errorf("%s: status %d: %s%s", step, r.Code, r.Out, r.Err)
+			}
+		}
+		if len(steps) != 6 || steps[5] != "stackpolicy eval" {
+			t.Errorf("steps are %q", steps)
+		}
+		if r := run("systemctl", "--user", "start", "web.service", "plain.service", "stackpolicy-audit.service", "stackpolicy-report.service"); r.Code != 0 {
+			t.Errorf("start: %s\n%s", r.Err, s.Log())
+		}
+		checkAudited(t, run("stackpolicy", "eval", "-o", "json"))
+		if info, err := os.Stat(filepath.Join(s.Home, ".local/state/stackpolicy/report.html")); err != nil || info.Size() == 0 {
+			t.Errorf("the daily report: %v", err)
+		}
+	})
+}
+
+// checkAudited wants a report that knows the user's units and the audit's own units,
+// and finds nothing.
+func checkAudited(t *testing.T, r scene.Result) {
+	t.Helper()
+	var report struct {
+		Decisions []struct{ Invariant, Subject, Effect, Message string }
+	}
+	if err := json.Unmarshal([]byte(r.Out), &report); err != nil || r.Code != 0 {
+		t.Errorf("eval: status %d, %v: %s", r.Code, err, r.Err)
+	}
+	var subjects []string
+	for _, d := range report.Decisions {
+		subjects = append(subjects, d.Subject)
+		if d.Effect != "allow" {
+			t.Errorf("%s %s: %s", d.Subject, d.Invariant, d.Message)
+		}
+	}
+	for _, want := range []string{"host", "web.service", "plain.service", "stackpolicy-audit.service", "stackpolicy-audit.timer", "stackpolicy-report.timer"} {
+		if !slices.Contains(subjects, want) {
+			t.Errorf("%s was not judged", want)
+		}
+	}
+}

@@ -1,0 +1,36 @@
+package docs
+
+import (
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestEveryCommandIsInTheReadme asks the programs themselves, by what they
+// complete, for their commands.
+func TestEveryCommandIsInTheReadme(t *testing.T) {
+	readme := pages(t)["../README.md"]
+	ofEvery := []string{"completion", "help", "version"}
+	for program, least := range map[string]int{"stackpolicy": 9, "stackctl": 4} {
+		out, err := exec.CommandContext(t.Context(), filepath.Join(bin, program), "__complete", "").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := 0
+		for line := range strings.Lines(string(out)) {
+			name, _, described := strings.Cut(line, "\t")
+			if !described || slices.Contains(ofEvery, name) {
+				continue
+			}
+			seen++
+			if !strings.Contains(readme, "\n| `"+program+" "+name) {
+				t.Errorf("the README's tables lack %s %s", program, name)
+			}
+		}
+		if seen < least {
+			t.Errorf("%s completes %d commands, want %d at least", program, seen, least)
+		}
+	}
+}

@@ -1,0 +1,231 @@
+// Package docs holds the pages, and the tests that hold them to what is true:
+// every block of commands is run, every block of configuration is read, and
+// every link leads somewhere.
+//
+// Start at [TestBlocks]. A block that can be neither run nor read says why in a
+// comment right before it: <!-- not run: REASON -->.
+package docs
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// limit bounds the commands of one block, and the setting of one stage.
+const limit = 2 * time.Minute
+
+// bin is the folder of the programs under test.
+var bin string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "stackpolicy-docs-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		bin = dir
+		build := exec.Command("go", "build", "-o", dir, "stackpolicy/cmd/stackpolicy", "stackpolicy/cmd/stackctl")
+		if out, err := build.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "build the programs: %v\n%s", err, out)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// TestBlocks runs or reads every block of every page, in order.
+func TestBlocks(t *testing.T) {
+	for name, text := range pages(t) {
+		t.Run(filepath.Join("docs", name), func(t *testing.T) {
+			blocks, err := parse(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Parallel()
+			p := &page{stages: map[string]stage{}}
+			t.Cleanup(func() { p.close(t) })
+			for _, b := range blocks {
+				t.Run(fmt.Sprintf("line %d", b.line), func(t *testing.T) { p.judge(t, b) })
+			}
+		})
+	}
+}
+
+// page is what the blocks of one page share.
+type page struct {
+	stages map[string]stage
+	last   *result // of the block of commands before; nil where that did not run
+}
+
+// judge does with a block what its marks and its language ask for.
+func (p *page) judge(t *testing.T, b block) {
+	way, err := b.way()
+	if err != nil {
+		t.Fatal(err)
+	}
+	switch way {
+	case markNot:
+		t.Skipf("not run: %s", b.marks[markNot])
+	case markFile:
+		if err := p.stage(t, b).write(b.marks[markFile], b.text); err != nil {
+			t.Fatal(err)
+		}
+	case markOutput:
+		p.compare(t, b)
+	case "sh", "console":
+		p.run(t, b)
+	case "yaml":
+		readYAML(t, b.text)
+	case "ini":
+		verifyUnit(t, b)
+	case "nix":
+		readNix(t, b.text)
+	}
+}
+
+// way is what is done with a block: a mark that says it, or else its language.
+// One of which nothing says it is an error: no block goes unread.
+func (b block) way() (string, error) {
+	for _, mark := range []string{markNot, markFile, markOutput} {
+		if _, has := b.marks[mark]; has {
+			return mark, nil
+		}
+	}
+	if !slices.Contains([]string{"sh", "console", "yaml", "ini", "nix"}, b.lang) {
+		return "", fmt.Errorf("nothing says how to check a block of %q; say what it is by its language, or by a mark: %s, %s or %s",
+			b.lang, markFile, markOutput, markNot)
+	}
+	return b.lang, nil
+}
+
+func TestNoBlockGoesUnread(t *testing.T) {
+	for _, b := range []block{{lang: ""}, {lang: "rego"}, {lang: "bsh"}, {lang: "", marks: map[string]string{markStage: stageHome}}} {
+		if way, err := b.way(); err == nil {
+			t.Errorf("%q with %v is taken for %s", b.lang, b.marks, way)
+		}
+	}
+	if way, err := (block{lang: "rego", marks: map[string]string{markNot: "a part of a rule"}}).way(); way != markNot || err != nil {
+		t.Errorf("a mark that says why: %q, %v", way, err)
+	}
+}
+
+// run runs the commands of a block as a shell script that ends with the first
+// one that fails.
+func (p *page) run(t *testing.T, b block) {
+	want, err := 0, error(nil)
+	if status := b.marks[markStatus]; status != "" {
+		if want, err = strconv.Atoi(status); err != nil {
+			t.Fatal(err)
+		}
+	}
+	script := b.script()
+	if script == "" {
+		t.Fatal("it holds no command")
+	}
+	p.last = nil
+	if needs := b.marks[markNeeds]; needs != "" {
+		available(t, needs)
+	}
+	s := p.stage(t, b)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	if before := b.marks[markBefore]; before != "" {
+		if r := s.run(ctx, before); r.status != 0 {
+			t.Fatalf("what comes before: %s\nexit status %d\n%s", before, r.status, r.output)
+		}
+	}
+	r := s.run(ctx, script)
+	p.last = &r
+	if r.status != want {
+		t.Errorf("exit status %d, want %d\n%s\n%s", r.status, want, script, r.output)
+	}
+}
+
+// script is the commands of a block: every line, or in a session on a console
+// those after a prompt.
+func (b block) script() string {
+	if b.lang != "console" {
+		return strings.TrimSpace(b.text)
+	}
+	var commands []string
+	for line := range strings.Lines(b.text) {
+		if command, ok := strings.CutPrefix(line, "$ "); ok {
+			commands = append(commands, strings.TrimSpace(command))
+		}
+	}
+	return strings.Join(commands, "\n")
+}
+
+func TestScript(t *testing.T) {
+	const session = "$ ls a\na\n$ rm a\n"
+	for lang, want := range map[string]string{"sh": "$ ls a\na\n$ rm a", "console": "ls a\nrm a"} {
+		if got := (block{lang: lang, text: session}).script(); got != want {
+			t.Errorf("%s: %q, want %q", lang, got, want)
+		}
+	}
+}
+
+// compare holds what a page shows as output against what was printed.
+func (p *page) compare(t *testing.T, b block) {
+	if p.last == nil {
+		t.Skip("the commands before it did not run")
+	}
+	got := slices.Collect(strings.Lines(p.last.output))
+	for i := range got {
+		got[i] = strings.TrimRight(got[i], " \n") + "\n"
+	}
+	if text := strings.Join(got, ""); text != b.text {
+		t.Errorf("the block before it printed\n%s\nand the page says\n%s", text, b.text)
+	}
+}
+
+// stage is the one that a block runs on, set when it is first needed. Where it
+// cannot be set, the block is skipped with the reason.
+func (p *page) stage(t *testing.T, b block) stage {
+	t.Helper()
+	name := b.stage()
+	if s := p.stages[name]; s != nil {
+		return s
+	}
+	k := available(t, name)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	s, err := k.open(ctx)
+	if err != nil {
+		t.Fatalf("set the stage %s: %v", name, err)
+	}
+	p.stages[name] = s
+	return s
+}
+
+// available is the kind of stage of that name; where there can be none, the
+// block is skipped.
+func available(t *testing.T, name string) kind {
+	t.Helper()
+	k, known := kinds()[name]
+	if !known {
+		t.Fatalf("unknown stage %q", name)
+	}
+	if err := k.absent(); err != nil {
+		t.Skipf("no %s can be had here: %v", name, err)
+	}
+	return k
+}
+
+func (p *page) close(t *testing.T) {
+	for _, s := range p.stages {
+		if err := s.close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

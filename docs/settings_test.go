@@ -1,0 +1,49 @@
+package docs
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	"stackpolicy/config"
+	"stackpolicy/decide"
+)
+
+// TestSettingsAreDocumented: settings.md has a line for each key of
+// settings.yaml, and one for each of config.yaml, whose larger parts have pages
+// of their own.
+func TestSettingsAreDocumented(t *testing.T) {
+	page := pages(t)["settings.md"]
+	keys := keysOf(reflect.TypeFor[decide.Settings](), "", "Waivers")
+	keys = append(keys, keysOf(reflect.TypeFor[config.Config](), "", "")...)
+	if len(keys) < 20 {
+		t.Fatalf("only %d keys were seen: %v", len(keys), keys)
+	}
+	for _, key := range keys {
+		if n := strings.Count(page, "\n| `"+key+"` |"); n != 1 {
+			t.Errorf("settings.md has %d lines about the key %s, want one", n, key)
+		}
+	}
+	if rows := strings.Count(page, "\n| `"); rows != len(keys) {
+		t.Errorf("settings.md is about %d keys, there are %d", rows, len(keys))
+	}
+}
+
+// keysOf are the YAML keys of a struct; those of a struct within stand for it,
+// except in alerts, and the list of the given name is taken apart as well.
+func keysOf(of reflect.Type, prefix, list string) (keys []string) {
+	for i := range of.NumField() {
+		f := of.Field(i)
+		key := prefix + f.Tag.Get("yaml")
+		switch {
+		case !f.IsExported():
+		case f.Name == list:
+			keys = append(append(keys, key), keysOf(f.Type.Elem(), key+".", "")...)
+		case f.Type.Kind() == reflect.Struct && f.Type != reflect.TypeFor[config.Alerts]():
+			keys = append(keys, keysOf(f.Type, key+".", "")...)
+		default:
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}

@@ -1,0 +1,62 @@
+# Which files of xdg.configFile belong to which unit.
+rec {
+  # isArtifact says whether a path below the configuration folder belongs to one
+  # of the units: its own file, a link in a folder of links, a drop-in of its.
+  # Home Manager has no force for a unit; these are the files that need one each
+  # (modules/systemd.nix of Home Manager).
+  isArtifact =
+    units: path:
+    let
+      parts = builtins.match "systemd/user/([^/]+)(/([^/]+))?" path;
+      first = builtins.elemAt parts 0;
+      second = builtins.elemAt parts 2;
+      ofLinks = builtins.match ".+\\.(wants|requires|upholds)" first != null;
+      ofDropins = builtins.match "(.+)\\.d" first;
+    in
+    if parts == null then
+      false
+    else if second == null then
+      builtins.elem first units
+    else if ofLinks then
+      builtins.elem second units
+    else
+      ofDropins != null && builtins.elem (builtins.head ofDropins) units;
+
+  # Kinds of units that Home Manager declares, by the suffix of their names.
+  unitKinds = {
+    service = "services";
+    socket = "sockets";
+    target = "targets";
+    timer = "timers";
+    path = "paths";
+    slice = "slices";
+    mount = "mounts";
+    automount = "automounts";
+  };
+
+  # splitUnit splits a unit's name into stem and suffix; null for what is none.
+  splitUnit =
+    name:
+    let
+      parts = builtins.match "(.+)\\.([a-z]+)" name;
+    in
+    if parts == null || !(unitKinds ? ${builtins.elemAt parts 1}) then
+      null
+    else
+      {
+        stem = builtins.elemAt parts 0;
+        suffix = builtins.elemAt parts 1;
+      };
+
+  # byKind sorts units by name into systemd.user's options.
+  byKind =
+    units:
+    builtins.foldl' (
+      sorted: name:
+      let
+        split = splitUnit name;
+        kind = unitKinds.${split.suffix};
+      in
+      sorted // { ${kind} = (sorted.${kind} or { }) // { ${split.stem} = units.${name}; }; }
+    ) { } (builtins.attrNames units);
+}

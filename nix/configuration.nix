@@ -1,0 +1,60 @@
+# config.yaml and settings.yaml, from option values.
+{ text, stages }:
+rec {
+  # configuration is config.yaml as a value. The policy folder is a path on the
+  # host, or null for the built-in policies.
+  configuration =
+    o: policies:
+    text.compact {
+      mode = stages.modeOf o;
+      inherit (o) units;
+      inherit policies;
+      stacks = builtins.mapAttrs (_: stack) o.stacks;
+      alerts = alerts o.alerts;
+    };
+
+  stack = s: {
+    inherit (s) unit project provider;
+    compose = map place s.compose;
+    env_files = map file s.envFiles;
+    secrets = map file s.secrets;
+    registries = if s.registries then true else null;
+    apply = { inherit (s.apply) timeout; };
+    verify = { inherit (s.verify) timeout settle healthy; };
+  };
+
+  # place is where a file stands: a Nix path is copied to the store.
+  place = path: "${path}";
+
+  file = f: if builtins.isAttrs f && f ? path then f // { path = place f.path; } else place f;
+
+  alerts = a: {
+    inherit (a) journal textfile alertmanager;
+    webhooks = map (name: a.webhooks.${name} // { inherit name; }) (builtins.attrNames a.webhooks);
+  };
+
+  # settings is settings.yaml as a value; { } when nothing is set, which leaves
+  # the policy folder's own.
+  settings =
+    o:
+    text.compact {
+      restart = o.settings.restart ++ restartable o;
+      trust_distribution_dropins = o.settings.trustDistributionDropins;
+      inherit (o.settings) grace settle;
+      inherit (o) waivers;
+      budget = o.settings.budget;
+      breaker = o.settings.breaker;
+      repeat = o.settings.repeat;
+    };
+
+  # restartable are the units of stacks that opted in, once a restart of theirs
+  # is verified: before that one would prove nothing.
+  restartable =
+    o:
+    let
+      verified = stages.stacksAt "verified-apply" o;
+    in
+    map (name: verified.${name}.unit) (
+      builtins.filter (name: verified.${name}.restart) (builtins.attrNames verified)
+    );
+}

@@ -1,0 +1,75 @@
+# What is checked when a generation is built: the configuration and the policies.
+# A fault of theirs fails the build, not the host.
+{
+  lib,
+  pkgs,
+  plain,
+}:
+rec {
+  # config is config.yaml. The program itself reads it, and the policies that it
+  # names, as an audit does.
+  config =
+    o:
+    checked o "stackpolicy-config.yaml" (plain.yaml (plain.configuration o (policies o))) ''
+      cp "$textPath" "$out"
+      mkdir -p home/.config/stackpolicy
+      cp "$out" home/.config/stackpolicy/config.yaml
+      stackpolicy policy check
+    '';
+
+  # policies is the policy folder with its settings, or null for the built-in
+  # policies. Their Rego tests are run.
+  policies =
+    o:
+    let
+      settings = plain.settings o;
+      copy =
+        if o.policies == null then
+          ''stackpolicy policy copy "$out"''
+        else
+          ''cp -r --no-preserve=mode ${o.policies} "$out"'';
+    in
+    if o.policies == null && settings == { } then
+      null
+    else
+      checked o "stackpolicy-policies" (plain.yaml { inherit settings; }) ''
+        ${copy}
+        ${lib.optionalString (settings != { }) ''cp "$textPath" "$out/settings.yaml"''}
+        stackpolicy policy check --policy "$out"
+        stackpolicy policy test --policy "$out"
+      '';
+
+  checked =
+    o: name: text: script:
+    pkgs.runCommand name
+      {
+        inherit text;
+        passAsFile = [ "text" ];
+        nativeBuildInputs = [ o.package ];
+        preferLocalBuild = true;
+      }
+      ''
+        export HOME="$PWD/home" XDG_CONFIG_HOME="$PWD/home/.config"
+        mkdir -p "$XDG_CONFIG_HOME"
+        ${script}
+      '';
+
+  # assertions: what the build could not read, and two sources of one document,
+  # of which one would be ignored.
+  assertions = o: [
+    {
+      assertion =
+        o.policies == null || builtins.isPath o.policies || lib.hasPrefix builtins.storeDir "${o.policies}";
+      message = ''
+        services.stackpolicy.policies = "${toString o.policies}": a build cannot read there.
+        Write a Nix path, without quotes, as in: policies = ./rules;'';
+    }
+    {
+      assertion =
+        o.policies == null || plain.settings o == { } || !(builtins.pathExists "${o.policies}/settings.yaml");
+      message = ''
+        services.stackpolicy.policies has a settings.yaml, and services.stackpolicy sets settings, waivers or a restart too.
+        Keep one: remove settings.yaml from the folder, or write everything into it.'';
+    }
+  ];
+}

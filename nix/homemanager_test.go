@@ -1,0 +1,179 @@
+package nix
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Where public copies of Home Manager (several, as in PATH) and of nixpkgs'
+// library (a folder with lib) stand, for the tests that evaluate the module by
+// them. Nothing else is needed: packages are stand-ins.
+const (
+	homeManagers = "STACKPOLICY_HOME_MANAGER"
+	nixpkgs      = "STACKPOLICY_NIXPKGS"
+)
+
+// home is what testdata/evaluate.nix answers.
+type home struct {
+	Refused []string
+	Files   map[string]struct {
+		Force bool
+		Text  string
+	}
+}
+
+// eachRelease runs a test by each Home Manager that the environment names. The
+// function it gets evaluates a module for a system's configuration, both as the
+// text of a Nix expression.
+func eachRelease(t *testing.T, test func(t *testing.T, evaluate func(module, system string) (home, string))) {
+	sources, library := os.Getenv(homeManagers), os.Getenv(nixpkgs)
+	if sources == "" || library == "" {
+		t.Skipf("set %s (PATH:PATH…) and %s to evaluate by real ones", homeManagers, nixpkgs)
+	}
+	tree := layOut(t, library)
+	for _, source := range filepath.SplitList(sources) {
+		t.Run(filepath.Base(source), func(t *testing.T) {
+			test(t, func(module, system string) (home, string) { return evaluateHome(t, source, tree, module, system) })
+		})
+	}
+}
+
+// layOut makes a nixpkgs of its library and the stand-ins.
+func layOut(t *testing.T, library string) string {
+	t.Helper()
+	tree := t.TempDir()
+	standIns, err := filepath.Abs("testdata/nixpkgs/nixos")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, target := range map[string]string{"lib": filepath.Join(library, "lib"), "nixos": standIns} {
+		if err := os.Symlink(target, filepath.Join(tree, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return tree
+}
+
+// evaluateHome returns the home, or what Nix complained of.
+func evaluateHome(t *testing.T, source, tree, module, system string) (home, string) {
+	t.Helper()
+	store := t.TempDir()
+	expression := "import ./testdata/evaluate.nix { homeManager = " + source + "; nixpkgs = " + tree + "; configuration = " + module + "; osConfig = " + system + "; }"
+	out, said, err := nix(t, nil, "nix-instantiate", "--eval", "--strict", "--json", "--read-write-mode", "--store", store, "--expr", expression)
+	writable(t, store)
+	if err != nil {
+		return home{}, said
+	}
+	var h home
+	if err := json.Unmarshal([]byte(out), &h); err != nil {
+		t.Fatal(err)
+	}
+	return h, ""
+}
+
+// writable lets the test's clean-up remove what is read-only in a store.
+func writable(t *testing.T, store string) {
+	t.Helper()
+	err := filepath.WalkDir(store, func(path string, d os.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			err = os.Chmod(path, 0o755)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestHomeManagerTakesModule: which files there are, which of them are forced,
+// and which have a stamp.
+func TestHomeManagerTakesModule(t *testing.T) {
+	eachRelease(t, func(t *testing.T, evaluate func(module, system string) (home, string)) {
+		h, complaint := evaluate("./testdata/home.nix", "null")
+		if complaint != "" || len(h.Refused) > 0 {
+			t.Fatalf("refused: %q\n%s", h.Refused, complaint)
+		}
+		var forced, stamped []string
+		for _, path := range slices.Sorted(maps.Keys(h.Files)) {
+			f, name := h.Files[path], strings.TrimPrefix(path, "systemd/user/")
+			if f.Force {
+				forced = append(forced, name)
+			}
+			if n := strings.Count(f.Text, "info:stackpolicy-rev-"); n == 1 && !strings.Contains(name, "/") {
+				stamped = append(stamped, name)
+			}
+		}
+		own := []string{
+			"stackpolicy-audit-change.service", "stackpolicy-audit-subfolders.path", "stackpolicy-audit.path",
+			"stackpolicy-audit.service", "stackpolicy-audit.timer", "stackpolicy-report.service", "stackpolicy-report.timer", "web.service",
+		}
+		want := slices.Concat(own, []string{
+			"default.target.wants/old.service", "default.target.wants/stackpolicy-audit-subfolders.path",
+			"default.target.wants/stackpolicy-audit.path", "default.target.wants/web.service",
+			"old.service", "old.service.d/10-more.conf", "timers.target.wants/podman-auto-update.timer",
+			"timers.target.wants/stackpolicy-audit.timer", "timers.target.wants/stackpolicy-report.timer",
+		})
+		slices.Sort(want)
+		if diff := cmp.Diff(want, forced); diff != "" {
+			t.Errorf("forced (-want +got)\n%s", diff)
+		}
+		if diff := cmp.Diff(append([]string{"mine.service"}, own...), stamped); diff != "" {
+			t.Errorf("stamped (-want +got)\n%s", diff)
+		}
+		if _, policies, found := strings.Cut(h.Files["stackpolicy/config.yaml"].Text, "policies: "); !found || !strings.Contains(policies, "-stackpolicy-policies\"") {
+			t.Errorf("the configuration names no policy folder: %s", h.Files["stackpolicy/config.yaml"].Text)
+		}
+	})
+}
+
+// TestHomeManagerRefuses: what is wrong stops the evaluation, with a message
+// that says what to write instead.
+func TestHomeManagerRefuses(t *testing.T) {
+	const web = `stacks.web.compose = [ "/home/ada/web/compose.yaml" ]; `
+	const backupLost = `{ home-manager = { backupFileExtension = "bak"; overwriteBackup = false; }; }` // the system's
+	cases := map[string]struct{ options, more, want string }{
+		"misspelt option":   {web + `stacks.web.verfy.timeout = "1m";`, "", "stacks.web.verfy' does not exist"},
+		"wrong stage":       {web + `stage = "heal";`, "", `one of "observe", "reconcile", "heal-artifacts", "verified-apply"`},
+		"wrong mode":        {web + `mode = "act";`, "", `one of "observe", "enforce"`},
+		"wrong duration":    {web + `stacks.web.verify.timeout = "1 minute";`, "", "stacks.web.verify.timeout' is not of type"},
+		"waiver's end":      {web + `waivers = [ { invariant = "a"; units = [ "a.service" ]; reason = "b"; owner = "c"; until = "2026-12-24"; } ];`, "", "until' is not of type"},
+		"waiver's owner":    {web + `waivers = [ { invariant = "a"; units = [ "a.service" ]; reason = "b"; until = "2026-12-24T18:00:00Z"; } ];`, "", "owner'"},
+		"start services":    {web, `systemd.user.startServices = "suggest";`, `Write: systemd.user.startServices = "sd-switch";`},
+		"backslash":         {web + `stacks.web.unit = "a\\x2db.service";`, "", `a - needs no \x2d.`},
+		"secret in store":   {web + `stacks.web.secrets = [ "${builtins.toFile "token" "x"}" ];`, "", `Write, as a text in quotes, where it is on the host: "/run/secrets/NAME"`},
+		"secret as path":    {web + `stacks.web.secrets = [ ./testdata/home.nix ];`, "", `Write, as a text in quotes, where it is on the host: "/run/secrets/NAME"`},
+		"foreign label":     {`stacks.web = { compose = [ ./testdata/labelled.yaml ]; autoUpdate = true; };`, "", "Remove the label from the compose file: stackctl sets it."},
+		"backup is lost":    {web, backupLost, "Write either: home-manager.overwriteBackup = true;"},
+		"start timeout":     {web + `stacks.web.startTimeout = "10m";`, "", `Write at most "270s".`},
+		"declared twice":    {web, `systemd.user.services.web.Service.ExecStart = [ "/bin/true" ];`, "is declared elsewhere in this configuration too"},
+		"misspelt stamp":    {web + `stamp = [ "wbe.service" ];`, "", "is none of the units that systemd.user declares"},
+		"two settings":      {web + `policies = ../policies; settings.budget.unit = 5;`, "", "Keep one: remove settings.yaml from the folder"},
+		"policies as text":  {web + `policies = "/home/ada/rules";`, "", "Write a Nix path, without quotes"},
+		"nothing to put up": {`stacks.web.stage = "heal-artifacts";`, "", "Home Manager declares no web.service"},
+	}
+	eachRelease(t, func(t *testing.T, evaluate func(module, system string) (home, string)) {
+		for name, c := range cases {
+			t.Run(name, func(t *testing.T) {
+				options := c.options
+				if !strings.Contains(options, "stage = ") {
+					options += ` stage = "verified-apply";`
+				}
+				more, system := c.more, "null"
+				if more == backupLost {
+					more, system = "", backupLost
+				}
+				h, complaint := evaluate("{ services.stackpolicy = { enable = true; "+options+" }; "+more+" }", system)
+				if got := strings.Join(append(h.Refused, complaint), "\n"); !strings.Contains(got, c.want) {
+					t.Errorf("it said %q; want %q in it", got, c.want)
+				}
+			})
+		}
+	})
+}

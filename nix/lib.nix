@@ -1,0 +1,13 @@
+# The whole of what the modules generate, as plain functions from option values
+# to attribute sets and texts. Builtins only: what stands here evaluates without
+# nixpkgs, and is tested so. Start at configuration.nix and units.nix.
+let
+  text = import ./text.nix;
+  stages = import ./stages.nix;
+in
+text
+// stages
+// import ./configuration.nix { inherit text stages; }
+// import ./units.nix { inherit text stages; }
+// import ./artifacts.nix
+// import ./refusals.nix { inherit text stages; }

@@ -1,0 +1,131 @@
+# The options of services.stackpolicy in Home Manager.
+{
+  lib,
+  pkgs,
+  osConfig,
+  cfg,
+}:
+let
+  inherit (lib) mkOption types;
+  inherit (import ./lib.nix) stages;
+
+  alerts = import ./alert-options.nix { inherit lib; };
+  settings = import ./settings-options.nix { inherit lib; };
+
+  duration = types.strMatching "([0-9]+[hms])+";
+  stage = types.enum stages;
+  place = types.either types.path types.str;
+
+  file = types.either place (
+    types.submodule {
+      options = {
+        path = mkOption {
+          type = place;
+          description = "Where the file is on the host.";
+        };
+        mode = mkOption {
+          type = types.nullOr (types.strMatching "0?[0-7]{3}");
+          default = null;
+          example = "0640";
+          description = "The permissions that it may have at most, in octal.";
+        };
+        owner = mkOption {
+          type = types.nullOr types.str;
+          default = null;
+          description = "User name or uid that it has to belong to; null: the account itself, or root.";
+        };
+      };
+    }
+  );
+
+  option =
+    type: default: description:
+    mkOption { inherit type default description; };
+
+  stack =
+    { name, ... }:
+    {
+      options = {
+        stage = mkOption {
+          type = stage;
+          default = cfg.stage;
+          defaultText = "services.stackpolicy.stage";
+          description = "How far this stack's rollout is, where it differs from the others'.";
+        };
+        unit = option types.str "${name}.service" "The unit that applies the stack.";
+        project = option types.str name "Its compose project.";
+        compose = option (types.listOf place) [ ] ''
+          Compose files, merged in order; the first one's folder is the project's. A Nix path is copied to the store
+          alone, without what stands beside it: give a folder as "''${./web}/compose.yaml".
+        '';
+        envFiles = option (types.listOf file) [ ] "Files of variables for the compose files; a later one wins.";
+        secrets = option (types.listOf file) [ ] "Files that have to be there, and that no one else may read.";
+        registries = option types.bool false "Whether preflight asks the images' registries if they answer.";
+        provider = option (types.listOf types.str) [ ] "The compose command; empty: what is installed.";
+        apply.timeout = option duration "2m" "How long an apply may take, pulls included.";
+        verify = {
+          timeout = option duration "60s" "How long until every service has to be up and settled.";
+          settle = option (types.nullOr duration) null ''
+            How long services have to stay up without a restart; null: 5s, at most half of the timeout.
+          '';
+          healthy = option types.bool true "Whether services with a health check have to be healthy.";
+        };
+        startTimeout = option duration "4m" "TimeoutStartSec= of the unit; Home Manager itself waits five minutes.";
+        wantedBy = option (types.listOf types.str) [ "default.target" ] "Targets that start the stack.";
+        autoUpdate = option types.bool false ''
+          Whether containers of the stack are labelled io.containers.autoupdate: enables podman's own timer, and refuses
+          labels that would have it restart another unit.
+        '';
+        restart = option types.bool false "Whether the audit may restart the stack as a heal, from stage \"verified-apply\" on.";
+      };
+    };
+in
+{
+  enable = lib.mkEnableOption "the audit of user units that run container stacks";
+  package = mkOption {
+    type = types.package;
+    default = pkgs.callPackage ./package.nix { };
+    defaultText = "the package of this flake";
+    description = "The stackpolicy package to use.";
+  };
+  path = mkOption {
+    type = types.listOf types.package;
+    default = [ pkgs.podman-compose ];
+    defaultText = "[ pkgs.podman-compose ]";
+    description = ''
+      Packages on the PATH of the units, before the host's own folders. Podman is the host's: two versions must not
+      share one storage.
+    '';
+  };
+  podman = mkOption {
+    type = types.package;
+    default = osConfig.virtualisation.podman.package or pkgs.podman;
+    defaultText = "virtualisation.podman.package, or pkgs.podman";
+    description = "The package that podman-auto-update.timer is linked from.";
+  };
+  stage = mkOption {
+    type = stage;
+    default = "observe";
+    description = "How far the rollout is: ${lib.concatStringsSep ", then " stages}. See docs/migrating.md.";
+  };
+  mode = option (types.nullOr (types.enum [ "observe" "enforce" ])) null "Whether the audit acts; null: as the stage has it.";
+  units = option (types.listOf types.str) [ ] "Patterns of units that are managed besides what Home Manager declares.";
+  stamp = option (types.either types.bool (types.listOf types.str)) false ''
+    Units declared elsewhere in systemd.user that get a revision stamp, by which the audit tells exactly whether what
+    is loaded is what is declared; true: all of them. The module's own units always have one. A unit that is stamped
+    anew counts as changed once, so the next activation restarts it.
+  '';
+  policies = option (types.nullOr types.path) null ''
+    A policy folder of your own, as `stackpolicy policy copy` makes one. It is checked and its tests are run when the
+    generation is built. null: the built-in policies.
+  '';
+  report = option types.bool true "Whether a report is written each day.";
+  credentials = option (types.attrsOf place) { } "Files that systemd loads for the audit, by name: secrets of alerts.";
+  stacks = mkOption {
+    default = { };
+    description = "The stacks, by the name that stackctl knows them by.";
+    type = types.attrsOf (types.submodule stack);
+  };
+  inherit (settings) settings waivers;
+  inherit alerts;
+}

@@ -1,0 +1,62 @@
+# stackpolicy and stackctl, with manual pages and completions.
+{
+  lib,
+  stdenv,
+  buildGoModule,
+  installShellFiles,
+}:
+buildGoModule {
+  pname = "stackpolicy";
+  version = "0.1.0";
+
+  src = lib.cleanSource ../.;
+
+  # Kept right by: go test ./nix -run TestVendorHash -update
+  vendorHash = "sha256-WbbmX8P4SzpYDcYW4PciMQGyFme3MhWe0I+WYNEC5tg=";
+
+  subPackages = [
+    "cmd/stackctl"
+    "cmd/stackpolicy"
+  ];
+  env.CGO_ENABLED = 0;
+  ldflags = [
+    "-s"
+    "-w"
+  ];
+
+  # The tests want root, a user manager and podman; checks of what the package
+  # itself holds stand below.
+  doCheck = false;
+
+  nativeBuildInputs = [ installShellFiles ];
+
+  # What was built runs only where it was built for.
+  postInstall = lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
+    for program in stackctl stackpolicy; do
+      "$out/bin/$program" man .
+      installManPage "$program.1"
+      installShellCompletion --cmd "$program" \
+        --bash <("$out/bin/$program" completion bash) \
+        --fish <("$out/bin/$program" completion fish) \
+        --zsh <("$out/bin/$program" completion zsh)
+    done
+    install -Dm444 -t "$out/lib/systemd/catalog" units/stackpolicy.catalog
+  '';
+
+  doInstallCheck = stdenv.buildPlatform.canExecute stdenv.hostPlatform;
+  installCheckPhase = ''
+    runHook preInstallCheck
+    export HOME="$TMPDIR"
+    "$out/bin/stackpolicy" version
+    "$out/bin/stackpolicy" policy check
+    "$out/bin/stackpolicy" policy test
+    "$out/bin/stackctl" --help >/dev/null
+    runHook postInstallCheck
+  '';
+
+  meta = {
+    description = "Audit of systemd user units that run container stacks";
+    mainProgram = "stackpolicy";
+    platforms = lib.platforms.linux;
+  };
+}

@@ -1,0 +1,351 @@
+# Option values, as the modules hand them to the plain functions, and what those
+# make of them. The tests compare each attribute with golden/NAME.json.
+let
+  plain = import ../lib.nix;
+  system = import ../system.nix;
+
+  options = {
+    package = "/nix/store/0-stackpolicy";
+    path = [ "/nix/store/0-podman-compose" ];
+    stateHome = "/home/ada/.local/state";
+    stage = "observe";
+    mode = null;
+    units = [ ];
+    stamp = false;
+    report = true;
+    credentials = { };
+    waivers = [ ];
+    stacks = { };
+    alerts = {
+      journal = {
+        severity = null;
+        repeat = null;
+      };
+      textfile = null;
+      alertmanager = null;
+      webhooks = { };
+    };
+    settings = {
+      restart = [ ];
+      trustDistributionDropins = null;
+      grace = { };
+      budget = { };
+      breaker = { };
+      repeat = { };
+      settle = null;
+    };
+  };
+
+  stack = name: stage: {
+    inherit stage;
+    unit = "${name}.service";
+    project = name;
+    compose = [ "/home/ada/${name}/compose.yaml" ];
+    envFiles = [ ];
+    secrets = [ ];
+    registries = false;
+    provider = [ ];
+    apply.timeout = "2m";
+    verify = {
+      timeout = "60s";
+      settle = null;
+      healthy = true;
+    };
+    startTimeout = "4m";
+    wantedBy = [ "default.target" ];
+    autoUpdate = false;
+    restart = false;
+  };
+
+  at =
+    stage:
+    options
+    // {
+      inherit stage;
+      stacks.web = stack "web" stage // {
+        restart = true;
+      };
+    };
+
+  full = at "verified-apply" // {
+    units = [ "homelab-*.service" ];
+    credentials.ntfy = "/run/secrets/ntfy";
+    waivers = [
+      {
+        invariant = "verify_gate_present";
+        units = [ "lab-*.service" ];
+        reason = "a \"quoted\" reason: #1";
+        owner = "ada";
+        until = "2026-12-24T18:00:00Z";
+      }
+    ];
+    settings = options.settings // {
+      grace.loaded_is_current = "30m";
+      budget = {
+        unit = 5;
+        host = null;
+        window = "24h";
+      };
+      trustDistributionDropins = false;
+    };
+    alerts = options.alerts // {
+      webhooks.phone = {
+        url = "https://ntfy.sh";
+        token.credential = "ntfy";
+        headers = { };
+        body = "{\"title\": {{json .Title}}}\n";
+      };
+    };
+    stacks.web = (at "verified-apply").stacks.web // {
+      secrets = [
+        {
+          path = "/run/secrets/web";
+          mode = "0640";
+          owner = null;
+        }
+      ];
+    };
+    stacks.lab = stack "lab" "observe";
+  };
+
+  host = {
+    startServices = true;
+    backup = null;
+    storeDir = "/nix/store";
+    declared = [ "web.service" ];
+    execStart = _: [ "one" ];
+  };
+
+  # What each stage makes: the mode, the settings, the units that the module
+  # declares, and those whose files are forced.
+  made = o: {
+    configuration = plain.yaml (plain.configuration o null);
+    settings = plain.settings o;
+    units = builtins.attrNames (plain.ownUnits o);
+    forced = plain.forced o;
+    refused = plain.refusals o host;
+  };
+
+  web = changes: options // { stage = "verified-apply"; stacks.web = stack "web" "verified-apply" // changes; };
+
+  system' =
+    changes:
+    {
+      systemd.package = "/nix/store/0-systemd";
+      users.manageLingering = true;
+      users.users.ada.linger = true;
+      home-manager.users.ada = { };
+    }
+    // changes;
+
+  account = {
+    name = "ada";
+    unit = "home-manager-ada";
+    auditFailedActivation = true;
+    onFailure = [ "notify-me.service" ];
+  };
+in
+{
+  stages = builtins.listToAttrs (
+    map (stage: {
+      name = stage;
+      value = made (at stage);
+    }) plain.stages
+  );
+
+  full = {
+    configuration = plain.yaml (plain.configuration full "/nix/store/0-policies");
+    settings = plain.yaml { settings = plain.settings full; };
+    stack = (plain.ownUnits full)."web.service";
+    refused = plain.refusals full host;
+  };
+
+  audit-units = plain.auditUnits (at "reconcile" // { inherit (full) credentials; });
+
+  by-kind = builtins.mapAttrs (_: builtins.attrNames) (plain.byKind (plain.ownUnits full));
+
+  artifacts = map (path: {
+    inherit path;
+    forced = plain.isArtifact [ "web.service" ] path;
+  }) [
+    "systemd/user/web.service"
+    "systemd/user/default.target.wants/web.service"
+    "systemd/user/a.target.requires/web.service"
+    "systemd/user/web.service.d/10-local.conf"
+    "systemd/user/web.service.wants/other.service"
+    "systemd/user/other.service"
+    "systemd/user/other.service.d/web.service"
+    "systemd/user/service.d/10-all.conf"
+    "systemd/user/default.target.wants/other.service"
+    "stackpolicy/config.yaml"
+    "web.service"
+  ];
+
+  durations = map plain.seconds [
+    "90s"
+    "4m"
+    "1h30m"
+    "08s"
+    "0s"
+  ];
+
+  yaml = plain.yaml {
+    "null" = "null";
+    a-key = [
+      [ 1 ]
+      { b = true; }
+      [ ]
+    ];
+    "with space" = "line\nbreak \"and\" quote: #";
+    nothing = { };
+  };
+
+  # A stamp changes with the unit, and with nothing else.
+  revisions =
+    let
+      unit = {
+        Unit.Description = "web";
+        Service.ExecStart = [ "/bin/true" ];
+      };
+      same = unit // {
+        Unit = {
+          Description = "web";
+          Documentation = [ "https://example.org" ];
+          X-Reload-Triggers = [ ];
+        };
+        Install = { };
+      };
+      other = unit // { Service.ExecStart = [ "/bin/false" ]; };
+    in
+    {
+      stamp = plain.revision unit;
+      kept = plain.revision same == plain.revision unit;
+      changed = plain.revision other != plain.revision unit;
+    };
+
+  labels = plain.labelsIn ''
+    labels:
+      PODMAN_SYSTEMD_UNIT: web.service
+      - "PODMAN_SYSTEMD_UNIT=podman-compose@web.service"
+      # PODMAN_SYSTEMD_UNIT: commented.service
+      PODMAN_SYSTEMD_UNIT: "''${UNIT}"
+  '';
+
+  # Each foot-gun, and what is said of it.
+  refusals = builtins.mapAttrs (_: c: plain.refusals c.options (host // (c.host or { }))) {
+    none = {
+      options = web { };
+    };
+    start-services = {
+      options = web { };
+      host.startServices = false;
+    };
+    backslash = {
+      options = web { unit = "web\\x2dapp.service"; };
+    };
+    audit-unit = {
+      options = web { unit = "stackpolicy-audit.service"; };
+    };
+    secret-in-store = {
+      options = web { secrets = [ "/nix/store/0-secrets/token" ]; };
+    };
+    secret-as-path = {
+      options = web { secrets = [ { path = /home/ada/token; } ]; };
+    };
+    sink-in-store = {
+      options = (web { }) // {
+        alerts = options.alerts // {
+          alertmanager = {
+            url = "http://127.0.0.1:9093";
+            token.file = "/nix/store/0-token";
+          };
+        };
+      };
+    };
+    credential-in-store = {
+      options = web { } // {
+        credentials.ntfy = "/nix/store/0-ntfy";
+      };
+    };
+    credential-not-loaded = {
+      options = removeAttrs full [ "credentials" ] // {
+        credentials = { };
+      };
+    };
+    foreign-label = {
+      options = web {
+        autoUpdate = true;
+        compose = [ ./labelled.yaml ];
+      };
+    };
+    backup-lost = {
+      options = web { };
+      host.backup = {
+        extension = "bak";
+        overwrite = false;
+      };
+    };
+    backup-meant = {
+      options = web { };
+      host.backup = {
+        extension = "bak";
+        overwrite = true;
+      };
+    };
+    backup-read-by-systemd = {
+      options = at "observe";
+      host.backup = {
+        extension = "conf";
+        overwrite = false;
+      };
+    };
+    start-timeout-too-long = {
+      options = web { startTimeout = "5m"; };
+    };
+    start-timeout-too-short = {
+      options = web { startTimeout = "3m"; };
+    };
+    no-compose = {
+      options = web { compose = [ ]; };
+    };
+    declared-twice = {
+      options = web { };
+      host.execStart = _: [
+        "podman-compose up -d"
+        "stackctl apply web"
+      ];
+    };
+    nothing-to-heal = {
+      options = at "heal-artifacts";
+      host.declared = [ ];
+    };
+    stamp-misspelt = {
+      options = web { } // {
+        stamp = [ "wbe.service" ];
+      };
+    };
+    observe-but-enforce = {
+      options = at "observe" // {
+        mode = "enforce";
+      };
+    };
+  };
+
+  system = {
+    services = system.services (system' { }) account;
+    own-lingering = system.services (system' {
+      users = {
+        manageLingering = false;
+        users.ada.linger = true;
+      };
+    }) (account // { auditFailedActivation = false; });
+    refused = system.refusals (system' { }) account;
+    no-user = system.refusals (system' { home-manager.users = { }; }) account;
+    user-service = system.refusals (system' {
+      home-manager = {
+        users.ada = { };
+        startAsUserService = true;
+      };
+    }) account;
+  };
+}

@@ -1,0 +1,145 @@
+# The units: the stacks' own, and the shipped ones for this configuration.
+{ text, stages }:
+rec {
+  # pathLine is what user units under Home Manager lack: their PATH has neither
+  # podman nor the compose provider. The wrappers come first, as rootless podman
+  # needs newuidmap; podman itself is the host's, as two versions must not share
+  # one storage.
+  pathLine =
+    packages:
+    "PATH="
+    + builtins.concatStringsSep ":" (
+      [ "/run/wrappers/bin" ]
+      ++ map (package: "${package}/bin") packages
+      ++ [
+        "/run/current-system/sw/bin"
+        "/usr/local/bin"
+        "/usr/bin"
+        "/bin"
+      ]
+    );
+
+  # stackUnits are the units of the stacks that are applied and verified, by
+  # name.
+  stackUnits =
+    o:
+    let
+      verified = stages.stacksAt "verified-apply" o;
+    in
+    builtins.listToAttrs (
+      map (name: {
+        name = verified.${name}.unit;
+        value = stackUnit o name verified.${name};
+      }) (builtins.attrNames verified)
+    );
+
+  # stackUnit is a restart as a transaction. What changes the containers changes
+  # its text, so that an activation restarts it.
+  stackUnit =
+    o: name: s:
+    {
+      Unit = {
+        Description = "Stack ${name}";
+        X-SwitchMethod = "restart";
+        X-Restart-Triggers = [ (builtins.hashString "sha256" (builtins.toJSON (appliedBy s))) ];
+      };
+      Service = {
+        Type = "oneshot";
+        RemainAfterExit = "yes";
+        TimeoutStartSec = text.seconds s.startTimeout;
+        Environment = [ (pathLine o.path) ];
+        ExecStartPre = "${o.package}/bin/stackctl preflight ${name}";
+        ExecStart = [ "${o.package}/bin/stackctl apply ${name}" ];
+        ExecStartPost = "${o.package}/bin/stackctl verify ${name}";
+      };
+      Install.WantedBy = s.wantedBy;
+    };
+
+  appliedBy = s: {
+    inherit (s) project provider;
+    compose = map (path: "${path}") s.compose;
+    envFiles = map (f: "${if builtins.isAttrs f && f ? path then f.path else f}") s.envFiles;
+  };
+
+  # auditUnits are the shipped units by name, read from ../units.
+  auditUnits =
+    o:
+    let
+      wanted = builtins.filter (name: o.report || builtins.match "stackpolicy-report.*" name == null) shipped;
+    in
+    builtins.listToAttrs (
+      map (name: {
+        inherit name;
+        value = adapt o name (text.parseUnit (builtins.readFile (../units + "/${name}")));
+      }) wanted
+    );
+
+  shipped = [
+    "stackpolicy-audit-change.service"
+    "stackpolicy-audit-subfolders.path"
+    "stackpolicy-audit.path"
+    "stackpolicy-audit.service"
+    "stackpolicy-audit.timer"
+    "stackpolicy-report.service"
+    "stackpolicy-report.timer"
+  ];
+
+  adapt =
+    o: name: unit:
+    if unit ? Service then
+      adaptService o name unit
+    else if unit ? Path then
+      unit // { Path = unit.Path // { PathChanged = watched o name unit.Path.PathChanged; }; }
+    else
+      unit;
+
+  # adaptService: an activation leaves one that runs alone, as what it started,
+  # an audit in the middle of a heal, must not be cut off; the next start has the
+  # new definition.
+  adaptService =
+    o: name: unit:
+    unit
+    // {
+      Unit = unit.Unit // { X-SwitchMethod = "keep-old"; };
+      Service =
+        unit.Service
+        // {
+          Environment = [ (pathLine o.path) ];
+          ExecStart = map (installed o) (text.toList unit.Service.ExecStart);
+        }
+        // (if name == "stackpolicy-audit.service" then credentials o else { });
+    };
+
+  installed =
+    o:
+    builtins.replaceStrings [ "%h/.local/bin/stackpolicy" ] [ "${o.package}/bin/stackpolicy" ];
+
+  credentials =
+    o:
+    if o.credentials == { } then
+      { }
+    else
+      {
+        LoadCredential = map (name: "${name}:${o.credentials.${name}}") (builtins.attrNames o.credentials);
+      };
+
+  # watched: each stack's folder of drop-ins needs a line of its own, and the
+  # state folder may stand elsewhere.
+  watched =
+    o: name: folders:
+    if name == "stackpolicy-audit-subfolders.path" then
+      folders ++ map (s: "%E/systemd/user/${o.stacks.${s}.unit}.d") (builtins.attrNames o.stacks)
+    else
+      map (builtins.replaceStrings [ "%h/.local/state" ] [ o.stateHome ]) folders;
+
+  # ownUnits are all units that the module itself declares.
+  ownUnits = o: auditUnits o // stackUnits o;
+
+  # forced are the units whose files an activation may put over what stands in
+  # the way. Those of stacks that are declared elsewhere in the configuration
+  # are among them: naming a stack here says that its unit is Home Manager's.
+  forced =
+    o:
+    (if stages.reached "heal-artifacts" o.stage then builtins.attrNames (auditUnits o) else [ ])
+    ++ map (name: o.stacks.${name}.unit) (builtins.attrNames (stages.stacksAt "heal-artifacts" o));
+}

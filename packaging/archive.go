@@ -1,0 +1,100 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"cmp"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+)
+
+// file is one to install.
+type file struct {
+	path string // relative to the tree
+	mode int64
+	data []byte
+}
+
+// tarGz packs files and the folders they are in below top, all of them root's
+// and of that date, in the order of their names.
+func tarGz(top string, date time.Time, files []file) ([]byte, error) {
+	var out bytes.Buffer
+	z, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
+	if err != nil {
+		return nil, err
+	}
+	w := tar.NewWriter(z)
+	for _, f := range withFolders(top, files) {
+		h := tar.Header{
+			Typeflag: tar.TypeReg, Name: f.path, Mode: f.mode, Size: int64(len(f.data)),
+			ModTime: date.UTC(), Uname: "root", Gname: "root", Format: tar.FormatGNU,
+		}
+		if strings.HasSuffix(f.path, "/") {
+			h.Typeflag = tar.TypeDir
+		}
+		if err := w.WriteHeader(&h); err != nil {
+			return nil, err
+		}
+		if _, err := w.Write(f.data); err != nil {
+			return nil, err
+		}
+	}
+	if err := errors.Join(w.Close(), z.Close()); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+// withFolders puts files below top, and every folder before what is in it.
+func withFolders(top string, files []file) []file {
+	all := map[string]file{top: {path: top + "/", mode: 0o755}}
+	for _, f := range files {
+		for dir := path.Dir(f.path); dir != "."; dir = path.Dir(dir) {
+			all[dir] = file{path: top + "/" + dir + "/", mode: 0o755}
+		}
+		f.path = top + "/" + f.path
+		all[f.path] = f
+	}
+	var list []file
+	for _, f := range all {
+		list = append(list, f)
+	}
+	slices.SortFunc(list, func(a, b file) int { return cmp.Compare(a.path, b.path) })
+	return list
+}
+
+// gz compresses without a name or a date.
+func gz(data []byte) ([]byte, error) {
+	var out bytes.Buffer
+	z, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := z.Write(data); err != nil {
+		return nil, err
+	}
+	if err := z.Close(); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+// ar packs files as deb(5) wants them: the common format, with short names and
+// even offsets.
+func ar(date time.Time, files []file) []byte {
+	var out bytes.Buffer
+	out.WriteString("!<arch>\n")
+	for _, f := range files {
+		fmt.Fprintf(&out, "%-16s%-12d%-6d%-6d%-8o%-10d`\n", f.path, date.Unix(), 0, 0, 0o100644, len(f.data))
+		out.Write(f.data)
+		if len(f.data)%2 == 1 {
+			out.WriteByte('\n')
+		}
+	}
+	return out.Bytes()
+}
