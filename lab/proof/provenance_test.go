@@ -48,6 +48,14 @@ var intrusions = []intrusion{
 		}, exit: 2,
 	},
 	{
+		name: "a folder in the link's place, not yet read",
+		change: func(s *stage) {
+			s.do(os.Remove(s.Unit("web.service")))
+			s.do(os.Mkdir(s.Unit("web.service"), 0o755))
+		},
+		found: []string{withheld, "web.service file_declared directory block/page"}, exit: 2,
+	},
+	{
 		name: "shadowed from user.control, not yet read",
 		change: func(s *stage) {
 			s.do(s.Write(filepath.Join(s.Home, ".config/systemd/user.control/web.service"), scene.StackUnit("web.service", "shadow")))
