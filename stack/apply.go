@@ -3,11 +3,13 @@ package stack
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"stackpolicy/applied"
 	"stackpolicy/internal/compose"
 	"stackpolicy/internal/lock"
+	"stackpolicy/internal/podman"
 )
 
 // Apply brings the stack's containers to what the compose files say, and
@@ -60,8 +62,8 @@ func (o *Operator) up(ctx context.Context, s Stack, project *compose.Project, pr
 		Unit: s.Unit, Scope: o.scope(s), NoPod: noPod(ctx, provider, project), Recreate: recreate, Output: said.line,
 	}
 	err = provider.Up(ctx, up)
-	if errors.Is(err, compose.ErrNotStarted) && !recreate {
-		// As after a manager was killed: the container keeps a network that is gone.
+	if errors.Is(err, compose.ErrNotStarted) && !recreate && !slices.ContainsFunc(before, isUp) {
+		// As after a manager was killed: the containers keep a network that is gone.
 		o.Output("stackctl: containers are made anew: " + err.Error())
 		up.Recreate = true
 		err = provider.Up(ctx, up)
@@ -80,6 +82,8 @@ func (o *Operator) up(ctx context.Context, s Stack, project *compose.Project, pr
 	}
 	return o.report("apply", s, Applied, "applied")
 }
+
+func isUp(c podman.Container) bool { return c.State == "running" }
 
 var errTooLong = errors.New("the time for an apply is over (apply.timeout)")
 

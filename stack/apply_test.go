@@ -240,13 +240,15 @@ func TestApplyKeepsAutoUpdatedContainersOutOfPods(t *testing.T) {
 	}
 }
 
-// A container that cannot be started again is made anew, once.
+// Containers that cannot be started again are made anew, once, where none of
+// them runs: what runs is not stopped for one that does not start.
 func TestApplyMakesAnewWhatDoesNotStart(t *testing.T) {
 	const stuck = "#!/bin/sh\necho \"$*\" >>$(dirname $0)/calls\n" +
 		"case $* in *--force-recreate*) exit 0 ;; esac\necho 'Error: unable to start container \"34\": netavark: setns' >&2\n"
 	w := newWorld(t)
 	s := w.web(nil)
 	want(t, w.Apply(t.Context(), s), Applied)
+	w.contains(container{"app", "exited"})
 	w.write("up", stuck, 0o755)
 	want(t, w.Apply(t.Context(), s), Applied)
 	if calls := w.calls(); len(calls) != 2 || !strings.Contains(calls[1], "--force-recreate") {
@@ -254,4 +256,16 @@ func TestApplyMakesAnewWhatDoesNotStart(t *testing.T) {
 	}
 	w.write("up", strings.ReplaceAll(stuck, "exit 0", "echo still"), 0o755)
 	want(t, w.Apply(t.Context(), s), ApplyFailed, "did not start", "netavark: setns")
+}
+
+func TestApplyStopsNothingForWhatDoesNotStart(t *testing.T) {
+	w := newWorld(t)
+	s := w.web(nil)
+	want(t, w.Apply(t.Context(), s), Applied)
+	w.contains(container{"app", "exited"}, container{"db", "running"})
+	w.write("up", "#!/bin/sh\necho \"$*\" >>$(dirname $0)/calls\necho 'Error: unable to start container \"34\": address in use' >&2\n", 0o755)
+	want(t, w.Apply(t.Context(), s), ApplyFailed, "did not start", "address in use")
+	if calls := w.calls(); len(calls) != 1 || strings.Contains(calls[0], "--force-recreate") {
+		t.Errorf("called %q", calls)
+	}
 }
