@@ -6,7 +6,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
+
+	"stackpolicy/internal/atomicfile"
 )
 
 // WriteTextfile replaces the file at path, in a folder that must be there, with
@@ -17,17 +18,9 @@ func WriteTextfile(path string, write func(io.Writer) error) error {
 	if err := replaceable(path); err != nil {
 		return fmt.Errorf("write the textfile %s: %w", path, err)
 	}
-	// node_exporter passes over names that do not end in .prom.
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
+	// node_exporter passes over the file beside it, whose name does not end in .prom.
+	if err := atomicfile.Write(path, 0o644, write); err != nil {
 		return fmt.Errorf("write the textfile %s: %w", path, err)
-	}
-	err = errors.Join(write(f), f.Chmod(0o644), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("write the textfile %s: %w", path, errors.Join(err, os.Remove(f.Name())))
 	}
 	return nil
 }
