@@ -102,24 +102,33 @@ func version() *cobra.Command {
 	}
 }
 
-// operator is the one of the account that runs this.
-func operator(ctx context.Context, c config.Config, asksRules bool) (*stack.Operator, error) {
+// operator is the one of the account that runs this. It knows what audits
+// remember, so that it judges as they do. Call done at the end.
+func operator(ctx context.Context, c config.Config, asksRules bool) (o *stack.Operator, done func(), err error) {
 	env, err := facts.OfProcess(c)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	o := &stack.Operator{
+	env.Memory, done = cli.Recall(ctx, env)
+	o = &stack.Operator{
 		Env: env, Podman: podman.Of(env.RuntimeDir), HTTP: http.DefaultClient,
 		Environ: os.Environ(), Invocation: os.Getenv("INVOCATION_ID"), Scope: compose.Scope,
 		Output: func(string) {}, Progress: func(string) {},
 	}
 	if asksRules {
-		fsys, name, err := cli.Policies(c.Policies)
-		if err != nil {
-			return nil, err
-		}
-		o.Policies, err = decide.Load(ctx, fsys, decide.Options{Name: name, Trusted: name == ""})
-		return o, err
+		o.Policies, err = loadPolicies(ctx, c)
 	}
-	return o, nil
+	if err != nil {
+		done()
+		return nil, nil, err
+	}
+	return o, done, nil
+}
+
+func loadPolicies(ctx context.Context, c config.Config) (*decide.Policies, error) {
+	fsys, name, err := cli.Policies(c.Policies)
+	if err != nil {
+		return nil, err
+	}
+	return decide.Load(ctx, fsys, decide.Options{Name: name, Trusted: name == ""})
 }

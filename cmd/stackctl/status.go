@@ -64,10 +64,11 @@ func statusOf(ctx context.Context, names []string) ([]stack.Status, error) {
 	if err != nil {
 		return nil, err
 	}
-	o, err := operator(ctx, c, true)
+	o, done, err := operator(ctx, c, true)
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	return o.Status(ctx, stacks)
 }
 

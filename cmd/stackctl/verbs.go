@@ -75,10 +75,11 @@ func (a *app) verb(cmd *cobra.Command, asksRules bool, do verb) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		o, err := operator(cmd.Context(), c, asksRules)
+		o, done, err := operator(cmd.Context(), c, asksRules)
 		if err != nil {
 			return err
 		}
+		defer done()
 		p := newProgress(cmd.ErrOrStderr())
 		o.Output, o.Progress = p.line, p.show
 		r := do(cmd.Context(), o, s)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,26 +20,6 @@ const (
 	maxBytes = 50 << 20
 )
 
-// noMemory stands where there is no memory: nothing to tell, or why not.
-type noMemory struct{ err error }
-
-func (m noMemory) Recall(_ context.Context, now time.Time) (facts.Memory, error) {
-	return facts.Memory{Since: now, Subjects: map[string]facts.History{}}, m.err
-}
-
-// recall is the memory for one who only looks; one that was never begun is
-// empty.
-func recall(ctx context.Context, env facts.Environment) (facts.Rememberer, func()) {
-	store, err := history.OpenReadOnly(ctx, env.StateHome)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return noMemory{}, func() {}
-	case err != nil:
-		return noMemory{err}, func() {}
-	}
-	return store, func() { _ = store.Close() }
-}
-
 // remembering opens the memory for an audit of the live system: in the
 // snapshot's environment, and to record in. An audit whose memory cannot be
 // opened goes on without it, and says so as a gap.
@@ -51,7 +30,7 @@ func (a *app) remembering(cmd *cobra.Command, run *audit.Audit, env *facts.Envir
 	ctx, errs := cmd.Context(), cmd.ErrOrStderr()
 	store, err := history.Open(ctx, env.StateHome, time.Now())
 	if err != nil {
-		env.Memory = noMemory{err}
+		env.Memory = cli.NoMemory{Err: err}
 		return nil, func() {}
 	}
 	if notice := store.Notice(); notice != "" {

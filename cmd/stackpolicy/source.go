@@ -76,7 +76,7 @@ func (a *app) snapshot(ctx context.Context, in io.Reader, c config.Config) (*fac
 	if err != nil {
 		return nil, err
 	}
-	memory, done := recall(ctx, env)
+	memory, done := cli.Recall(ctx, env)
 	defer done()
 	env.Memory = memory
 	return facts.Collect(ctx, env), nil

@@ -3,6 +3,7 @@ package proof
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,6 +29,7 @@ func TestLedgerSame(t *testing.T) {
 			s.do(err)
 			s.do(s.Link(target, s.Unit("web.service")))
 			s.want("made anew", s.enforce(), 0)
+			s.statusAgrees()
 		}
 		if n := s.reloads(); n != 1 {
 			t.Errorf("%d reloads for what is the same", n-1)
@@ -35,6 +37,19 @@ func TestLedgerSame(t *testing.T) {
 		s.do(os.RemoveAll(filepath.Dir(s.memory())))
 		s.want("forgotten", s.enforce(), 0, changedHealed)
 	})
+}
+
+// statusAgrees: stackctl knows what audits remember, and finds no drift either.
+func (s *stage) statusAgrees() {
+	s.t.Helper()
+	built, err := stackctl()
+	s.do(err)
+	installed, err := s.Install(built)
+	s.do(err)
+	r := s.Do(s.Command(s.t.Context(), installed, "status", "web"))
+	if !strings.Contains(r.Out, "web: ") || strings.Contains(r.Out, "loaded_is_current") {
+		s.t.Errorf("stackctl status: %d\n%s%s", r.Code, r.Out, r.Err)
+	}
 }
 
 // TestLedgerOther: content that was exchanged below a link is found by its
