@@ -1,0 +1,94 @@
+// Package finding has the words that all of stackpolicy shares: what a rule can
+// find, how bad that is, what can be done about it, and what became of that. It
+// imports the standard library only, and every other package may import it.
+//
+// Start at [Finding].
+package finding
+
+import "time"
+
+// Finding is what one invariant says about one subject. One with the effect
+// [Allow] says that the invariant holds.
+type Finding struct {
+	Invariant string         `json:"invariant"`
+	Subject   string         `json:"subject"`  // a unit's name, or Host
+	Effect    Effect         `json:"effect"`   // allow, heal or block
+	Severity  Severity       `json:"severity"` // page, ticket, unknown; empty for allow
+	Message   string         `json:"message"`
+	Evidence  map[string]any `json:"evidence"` // JSON values; never nil
+	Runbook   string         `json:"runbook"`  // file in the policy folder; empty for allow
+	Waiver    *Waiver        `json:"waiver"`   // nil: none applies
+	Outcome   Outcome        `json:"outcome"`  // of a heal; empty until it is known
+	Class     Class          `json:"-"`        // the invariant's
+	Action    Action         `json:"-"`        // what a heal asks for; empty otherwise
+}
+
+// Waiver is why a finding does not count, who says so, and until when.
+type Waiver struct {
+	Reason string    `json:"reason"`
+	Owner  string    `json:"owner"`
+	Until  time.Time `json:"until"`
+}
+
+// Cases of the findings that no rule made.
+const (
+	CaseGap   = "gap"   // facts that the invariant needs could not be collected
+	CaseError = "error" // the rule failed, or gave no usable answer
+)
+
+// Case returns the case that the evidence names, which tells several findings of
+// one invariant on one subject apart; "" when it names none.
+func (f Finding) Case() string {
+	name, _ := f.Evidence["case"].(string)
+	return name
+}
+
+// IsAllowed reports whether the invariant holds.
+func (f Finding) IsAllowed() bool { return f.Effect == Allow }
+
+// IsUnknown reports whether it could not be decided if the invariant holds.
+func (f Finding) IsUnknown() bool { return f.Severity == Unknown }
+
+// IsGap reports whether it could not be decided for want of facts.
+func (f Finding) IsGap() bool { return f.IsUnknown() && f.Case() == CaseGap }
+
+// Counts reports whether the finding is open: the invariant does not hold, was
+// not healed, and is not waived.
+func (f Finding) Counts() bool {
+	return !f.IsAllowed() && f.Waiver == nil && f.Outcome != Healed
+}
+
+// AsksFor reports whether the finding asks for an action. A waived one does not.
+func (f Finding) AsksFor(action Action) bool {
+	return f.Effect == Heal && f.Waiver == nil && f.Action == action
+}
+
+// Urgency returns how urgent the finding is while it is open, whether or not it
+// is waived: a heal that failed is a page, any other heal a ticket, and the rest
+// is as severe as the rule says.
+func (f Finding) Urgency() Severity {
+	switch {
+	case f.Outcome == HealFailed:
+		return Page
+	case f.Effect == Heal:
+		return Ticket
+	}
+	return f.Severity
+}
+
+// Level returns how bad the finding is: [LevelOK] where it does not count.
+func (f Finding) Level() Level {
+	if !f.Counts() {
+		return LevelOK
+	}
+	return f.Urgency().Level()
+}
+
+// WorstOf returns the level of the worst finding, and LevelOK without any.
+func WorstOf(findings []Finding) Level {
+	worst := LevelOK
+	for _, f := range findings {
+		worst = Worst(worst, f.Level())
+	}
+	return worst
+}
