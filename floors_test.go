@@ -26,7 +26,7 @@ var floors = [][]string{
 	{"enforce", "stack"},
 	{"audit"},
 	{"report", "alerts"},
-	{"report/page"},
+	{"report/daily"},
 	{"cmd/internal/cli"},
 	{"cmd/stackpolicy", "cmd/stackctl"},
 }

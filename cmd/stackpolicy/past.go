@@ -18,7 +18,7 @@ import (
 	"stackpolicy/facts"
 	"stackpolicy/history"
 	"stackpolicy/internal/atomicfile"
-	"stackpolicy/report/page"
+	"stackpolicy/report/daily"
 )
 
 func (a *app) lastStatus() *cobra.Command {
@@ -41,25 +41,25 @@ tell anything of now.`,
 		}
 		a.status = st.ExitCode()
 		if format.name == "json" {
-			return page.WriteStatusJSON(cmd.OutOrStdout(), st)
+			return daily.WriteStatusJSON(cmd.OutOrStdout(), st)
 		}
-		return page.WriteStatus(cmd.OutOrStdout(), st)
+		return daily.WriteStatus(cmd.OutOrStdout(), st)
 	}
 	return cmd
 }
 
 // readStatus is the last audit's; without a memory it is that there was none.
-func (a *app) readStatus(ctx context.Context) (page.Status, error) {
+func (a *app) readStatus(ctx context.Context) (daily.Status, error) {
 	steps := a.stepsInForce(ctx)
 	store, err := openPast(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
-		return page.Status{Now: time.Now(), Steps: steps}, nil
+		return daily.Status{Now: time.Now(), Steps: steps}, nil
 	}
 	if err != nil {
-		return page.Status{}, err
+		return daily.Status{}, err
 	}
 	defer store.Close()
-	st, err := page.ReadStatus(ctx, store, time.Now())
+	st, err := daily.ReadStatus(ctx, store, time.Now())
 	st.Steps = steps
 	return st, err
 }
@@ -82,14 +82,14 @@ func (a *app) history() *cobra.Command {
 		}
 		defer store.Close()
 		now := time.Now()
-		l, err := page.ReadLog(cmd.Context(), store, now.Add(-since.d), now)
+		l, err := daily.ReadLog(cmd.Context(), store, now.Add(-since.d), now)
 		if err != nil {
 			return err
 		}
 		if format.name == "json" {
-			return page.WriteLogJSON(cmd.OutOrStdout(), l)
+			return daily.WriteLogJSON(cmd.OutOrStdout(), l)
 		}
-		return page.WriteLog(cmd.OutOrStdout(), l)
+		return daily.WriteLog(cmd.OutOrStdout(), l)
 	}
 	return cmd
 }
@@ -119,9 +119,9 @@ that a stack was active while it was not up. Audits nothing.`,
 		}
 		write := func(w io.Writer) error {
 			if format.name == "text" {
-				return page.WriteText(w, m)
+				return daily.WriteText(w, m)
 			}
-			return page.WriteHTML(w, m)
+			return daily.WriteHTML(w, m)
 		}
 		if file == "" {
 			return write(cmd.OutOrStdout())
@@ -134,25 +134,25 @@ that a stack was active while it was not up. Audits nothing.`,
 	return cmd
 }
 
-func (a *app) model(ctx context.Context, since time.Duration) (page.Model, error) {
+func (a *app) model(ctx context.Context, since time.Duration) (daily.Model, error) {
 	now := time.Now()
 	store, err := openPast(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
-		return page.Build(page.Input{Now: now, Since: now.Add(-since)}), nil // it says that nothing was seen
+		return daily.Build(daily.Input{Now: now, Since: now.Add(-since)}), nil // it says that nothing was seen
 	}
 	if err != nil {
-		return page.Model{}, err
+		return daily.Model{}, err
 	}
 	defer store.Close()
-	in, err := page.Read(ctx, store, store, now.Add(-since), now)
+	in, err := daily.Read(ctx, store, store, now.Add(-since), now)
 	if err != nil {
-		return page.Model{}, err
+		return daily.Model{}, err
 	}
 	if in.FirstSent, err = store.FirstSent(ctx, now.Add(-since)); err != nil {
-		return page.Model{}, err
+		return daily.Model{}, err
 	}
 	in.Steps, in.Class = a.stepsInForce(ctx), a.classInForce(ctx)
-	return page.Build(in), nil
+	return daily.Build(in), nil
 }
 
 // stepsInForce are those of the policies in force; none where they cannot be

@@ -1,4 +1,4 @@
-package page
+package daily
 
 // Model is a page in words. Every text in it is clean and of bounded length.
 type Model struct {

@@ -1,11 +1,11 @@
-// Package page tells what audits saw and did over a while: the daily report, as
+// Package daily tells what audits saw and did over a while: the daily report, as
 // a page to look at or as text, and the texts of the commands status and
 // history. All is made from what the history holds; nothing is audited.
 //
 // Reading ([Read]) stands apart from judging ([Build]), which stands apart from
 // writing ([WriteHTML], [WriteText]). A [Model] holds only clean and short
 // texts, so that no writer has to think of where they came from.
-package page
+package daily
 
 import (
 	"time"
