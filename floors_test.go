@@ -18,6 +18,7 @@ import (
 var floors = [][]string{
 	{"finding", "internal/systemd/wire", "internal/lazyregexp"},
 	{"internal/unitfile", "internal/systemd", "internal/podman", "internal/homemanager", "internal/compose",
+		"internal/strictyaml",
 		"internal/journal", "internal/lock", "internal/atomicfile", "policies", "schemas", "units"},
 	{"config", "applied"},
 	{"facts"},

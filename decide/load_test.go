@@ -116,7 +116,7 @@ p/invariants/loaded/data.json: unknown data file; the only data is settings.yaml
 		"unknown key beside the settings": {folder(map[string]string{"settings.yaml": "restart: []\n"}),
 			`p/settings.yaml:1: unknown key "restart"; known: settings`},
 		"setting of another type": {folder(map[string]string{"settings.yaml": "settings:\n  restart: web.service\n"}),
-			"p/settings.yaml:2: cannot unmarshal !!str `web.ser...` into []string"},
+			"p/settings.yaml:2: `web.ser...` is not a list"},
 		"a link": {fstest.MapFS{"lib/a.rego": {Mode: fs.ModeSymlink, Data: []byte("/etc/passwd")}, ruleFile: {Data: []byte(metadata + rule)}, runbookFile: {Data: []byte(runbook)}},
 			`p/lib/a.rego: is no regular file; policies are not followed through links: link the folder as a whole instead`},
 		"a file that is too large": {folder(map[string]string{"lib/a.rego": strings.Repeat("#", maxFileSize+1)}),

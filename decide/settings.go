@@ -1,15 +1,15 @@
 package decide
 
 import (
-	"bytes"
 	"errors"
-	"io"
+	"fmt"
 	"strings"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
-	"go.yaml.in/yaml/v3"
+
+	"stackpolicy/internal/strictyaml"
 )
 
 // settingsFile is the policy folder's only data; opa test reads it as data too.
@@ -74,7 +74,7 @@ func defaultSettings() Settings {
 // settingsDoc is the whole of settings.yaml.
 type settingsDoc struct {
 	Settings Settings `yaml:"settings"`
-	root     yaml.Node
+	lines    strictyaml.Document
 }
 
 // parseSettings reads settings.yaml strictly: an unknown key, a key given
@@ -84,24 +84,25 @@ func parseSettings(f files, refusal *Refusal) *settingsDoc {
 	if f.settings == nil {
 		return doc
 	}
-	decoder := yaml.NewDecoder(bytes.NewReader(f.settings))
-	decoder.KnownFields(true)
-	err := decoder.Decode(doc)
-	if errors.Is(err, io.EOF) {
+	lines, err := strictyaml.Decode(f.settings, doc)
+	if problems := (strictyaml.Problems)(nil); errors.As(err, &problems) {
+		for _, p := range problems {
+			refusal.add(settingsFile, p.Line, "%s", p.Text)
+		}
 		return doc
 	}
-	if err != nil {
-		addYAMLError(err, refusal)
-		return doc
-	}
-	if err := decoder.Decode(new(any)); !errors.Is(err, io.EOF) {
-		refusal.add(settingsFile, 0, "holds more than one YAML document; one is read")
-	}
-	_ = yaml.Unmarshal(f.settings, &doc.root) // it was decoded above; this is for the lines
+	doc.lines = lines
 	doc.checkLimits(refusal)
 	doc.checkPatterns("restart", doc.Settings.Restart, refusal)
 	doc.checkWaivers(refusal)
 	return doc
+}
+
+// problem refuses at the line of a setting, "waivers.2.until", or of its
+// closest parent.
+func (doc *settingsDoc) problem(refusal *Refusal, path, format string, args ...any) {
+	line := doc.lines.Line(strings.Split("settings."+path, ".")...)
+	refusal.add(settingsFile, line, "%s: %s", path, fmt.Sprintf(format, args...))
 }
 
 // store hands the settings to Rego as data.settings.
