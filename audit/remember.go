@@ -15,7 +15,7 @@ import (
 // Store remembers audits and actions; [history.Store] is one.
 type Store interface {
 	enforce.Ledger
-	facts.Rememberer
+	Recall(ctx context.Context, now time.Time) (facts.Memory, error)
 	Verified(ctx context.Context, id int64, healed bool, after *facts.Document) error
 	OpenBreaker(ctx context.Context, subject, reason string, at, until time.Time) error
 	Record(ctx context.Context, a history.Audit) (history.Changes, error)

@@ -1,9 +1,9 @@
-// Package facts takes one snapshot of a user's systemd units: what the user
-// manager has loaded, what stands on disk, what Home Manager declares, and
-// which containers run. The snapshot is a [Document]; decisions depend on it
-// and on the policies alone, so it can be replayed later and elsewhere.
+// Package facts is the document that an audit decides on: what the user manager
+// has loaded, what is on disk, what Home Manager declares, and which containers
+// run. A decision depends on the document and on the policies alone, so it can
+// be repeated later and on another machine.
 //
-// Start reading at [Collect], which runs the collectors, and at [Document].
+// Start at [Document]. [Read] reads one from a file; package collect makes one.
 package facts
 
 import "time"

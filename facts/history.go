@@ -10,6 +10,18 @@ type Memory struct {
 	Subjects map[string]History `json:"subjects" jsonschema:"what is remembered of units, by name, and of the host, as host; nothing is remembered of the others"`
 }
 
+// Of is what is remembered of a subject, which may be nothing.
+func (m Memory) Of(subject string) History {
+	h := m.Subjects[subject]
+	if h.Findings == nil {
+		h.Findings = []StandingFinding{}
+	}
+	if h.Heals == nil {
+		h.Heals = []HealCount{}
+	}
+	return h
+}
+
 // History is what is remembered of one unit, or of the host.
 type History struct {
 	Findings []StandingFinding `json:"findings" jsonschema:"what stood at the last audit, by invariant and case"`

@@ -9,6 +9,7 @@ import (
 
 	"stackpolicy/applied"
 	"stackpolicy/facts"
+	"stackpolicy/facts/collect"
 	"stackpolicy/internal/compose"
 )
 
@@ -34,11 +35,11 @@ func (o *Operator) newRecord(ctx context.Context, s Stack, project *compose.Proj
 		return r, err
 	}
 	r.Stale = true // until the manager says otherwise
-	if u := unitIn(facts.Collect(ctx, o.Env), s.Unit); u != nil {
-		r.Stale, r.Files = u.Stale(), u.Definition()
+	if u := unitIn(collect.Collect(ctx, o.Env), s.Unit); u != nil {
+		r.Stale, r.Files = u.Stale(), collect.Definition(*u)
 	}
 	for _, from := range sources(s, project) {
-		files, err := facts.Digests(ctx, from.role, from.paths)
+		files, err := collect.Digests(ctx, from.role, from.paths)
 		if err != nil {
 			return r, err
 		}
@@ -93,7 +94,7 @@ func definition(ctx context.Context, s Stack, project *compose.Project) (string,
 		paths = append(paths, f.Path)
 	}
 	slices.Sort(paths)
-	secrets, err := facts.Digests(ctx, "secret", slices.Compact(paths))
+	secrets, err := collect.Digests(ctx, "secret", slices.Compact(paths))
 	if err != nil {
 		return "", err
 	}

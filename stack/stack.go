@@ -18,14 +18,14 @@ import (
 
 	"stackpolicy/config"
 	"stackpolicy/decide"
-	"stackpolicy/facts"
+	"stackpolicy/facts/collect"
 	"stackpolicy/internal/compose"
 	"stackpolicy/internal/podman"
 )
 
 // Operator does the verbs on the stacks of one user.
 type Operator struct {
-	Env        facts.Environment
+	Env        collect.Environment
 	Policies   *decide.Policies // what verify and status ask
 	Podman     podman.Client
 	HTTP       *http.Client                      // asks registries

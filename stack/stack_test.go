@@ -13,7 +13,7 @@ import (
 	"stackpolicy/applied"
 	"stackpolicy/config"
 	"stackpolicy/decide"
-	"stackpolicy/facts"
+	"stackpolicy/facts/collect"
 	"stackpolicy/internal/podman"
 	"stackpolicy/policies"
 )
@@ -57,7 +57,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t, dir: dir}
 	client := podman.Client{Socket: w.path("none.sock"), Command: w.path("podman")}
 	w.Operator = &Operator{
-		Env: facts.Environment{
+		Env: collect.Environment{
 			UID: os.Getuid(), Name: "ada", Home: dir, ConfigHome: w.path("config"), StateHome: w.path("state"),
 			RuntimeDir: w.path("run"), LingerDir: w.path("linger"), Podman: client, Now: time.Now,
 		},

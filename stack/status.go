@@ -8,6 +8,7 @@ import (
 
 	"stackpolicy/decide"
 	"stackpolicy/facts"
+	"stackpolicy/facts/collect"
 )
 
 // StatusSchema names the version of the shape that status -o json has.
@@ -55,7 +56,7 @@ type AuditedFinding struct {
 
 // Status looks at the stacks and changes nothing.
 func (o *Operator) Status(ctx context.Context, stacks []Stack) ([]Status, error) {
-	doc := facts.Collect(ctx, o.Env)
+	doc := collect.Collect(ctx, o.Env)
 	audited, err := o.Policies.Decide(ctx, doc)
 	if err != nil {
 		return nil, err

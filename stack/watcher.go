@@ -10,6 +10,7 @@ import (
 
 	"stackpolicy/decide"
 	"stackpolicy/facts"
+	"stackpolicy/facts/collect"
 )
 
 // watcher asks the rules about a stack again and again, on a document that is
@@ -19,7 +20,7 @@ type watcher struct {
 	operator *Operator
 	stack    Stack
 	services []facts.Service
-	env      facts.Environment
+	env      collect.Environment
 	doc      *facts.Document
 	seen     map[string]facts.Container // as first seen up, by id
 	since    time.Time                  // when nothing was found wrong first; zero while something is
@@ -46,9 +47,9 @@ type look struct {
 
 func (w *watcher) look(ctx context.Context) look {
 	if !w.knowsUnit() {
-		w.doc = facts.Collect(ctx, w.env)
+		w.doc = collect.Collect(ctx, w.env)
 	} else {
-		w.doc.Relist(ctx, w.env)
+		collect.Relist(ctx, w.env, w.doc)
 	}
 	l := w.judge(ctx)
 	if len(l.findings) > 0 || l.err != nil {

@@ -18,7 +18,7 @@ import (
 	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/config"
 	"stackpolicy/decide"
-	"stackpolicy/facts"
+	"stackpolicy/facts/collect"
 	"stackpolicy/internal/compose"
 	"stackpolicy/internal/podman"
 	"stackpolicy/stack"
@@ -105,7 +105,7 @@ func version() *cobra.Command {
 // operator is the one of the account that runs this. It knows what audits
 // remember, so that it judges as they do. Call done at the end.
 func operator(ctx context.Context, c config.Config, asksRules bool) (o *stack.Operator, done func(), err error) {
-	env, err := facts.OfProcess(c)
+	env, err := collect.OfProcess(c)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -21,6 +21,7 @@ import (
 	"stackpolicy/decide"
 	"stackpolicy/enforce"
 	"stackpolicy/facts"
+	"stackpolicy/facts/collect"
 	"stackpolicy/internal/systemd"
 	"stackpolicy/report"
 )
@@ -74,7 +75,7 @@ func (a *app) audit(cmd *cobra.Command, units []string, asked *bool) (*audit.Rep
 	if err != nil {
 		return nil, nil, err
 	}
-	env, err := facts.OfProcess(c)
+	env, err := collect.OfProcess(c)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -106,7 +107,7 @@ func (a *app) audit(cmd *cobra.Command, units []string, asked *bool) (*audit.Rep
 
 // enforcing makes the run one that acts, where the flag or else the
 // configuration says so, and takes the lock for it.
-func (a *app) enforcing(run *audit.Audit, c config.Config, env facts.Environment, asked *bool) (release func(), err error) {
+func (a *app) enforcing(run *audit.Audit, c config.Config, env collect.Environment, asked *bool) (release func(), err error) {
 	act := c.Mode == config.Enforce && a.factsFile == ""
 	if asked != nil {
 		act = *asked
@@ -122,7 +123,7 @@ func (a *app) enforcing(run *audit.Audit, c config.Config, env facts.Environment
 }
 
 // look reads the recorded document, or takes the first snapshot.
-func (a *app) look(ctx context.Context, run *audit.Audit, in io.Reader, env facts.Environment) (err error) {
+func (a *app) look(ctx context.Context, run *audit.Audit, in io.Reader, env collect.Environment) (err error) {
 	if run.Document, err = a.document(in); err != nil {
 		return err
 	}
@@ -130,11 +131,11 @@ func (a *app) look(ctx context.Context, run *audit.Audit, in io.Reader, env fact
 		debug.SetGCPercent(gcPercentLarge)
 	}
 	if run.Document == nil {
-		first := facts.Collect(ctx, env)
+		first := collect.Collect(ctx, env)
 		run.Collect = func(ctx context.Context) *facts.Document {
 			doc := first
 			if first = nil; doc == nil {
-				doc = facts.Collect(ctx, env)
+				doc = collect.Collect(ctx, env)
 			}
 			return doc
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackpolicy/config"
-	"stackpolicy/facts"
+	"stackpolicy/facts/collect"
 	"stackpolicy/report"
 )
 
@@ -50,7 +50,7 @@ folders there with --units and --config. Under Home Manager, use its module.`,
 	cmd.Flags().StringVar(&o.program, "program", "", "program that the units run (default: this one)")
 	_ = cmd.MarkFlagDirname("units")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		env, err := facts.OfProcess(config.Config{})
+		env, err := collect.OfProcess(config.Config{})
 		if err != nil {
 			return err
 		}
@@ -71,14 +71,14 @@ type wish struct {
 
 // setup is what init would write, and what it says.
 type setup struct {
-	env     facts.Environment
+	env     collect.Environment
 	unitDir string // where units are written
 	files   []file // the configuration first
 	found   found
 }
 
 // setUp looks, and plans; system are the folders of packaged units.
-func setUp(ctx context.Context, env facts.Environment, o wish, system []string) (*setup, error) {
+func setUp(ctx context.Context, env collect.Environment, o wish, system []string) (*setup, error) {
 	s := &setup{env: env}
 	var at string
 	var err error

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"stackpolicy/facts"
+	"stackpolicy/facts/collect"
 	"stackpolicy/internal/podman"
 	"stackpolicy/internal/unitfile"
 )
@@ -33,7 +33,7 @@ type project struct {
 // maxFound bounds what is listed of each kind: more is written by hand.
 const maxFound = 200
 
-func look(ctx context.Context, env facts.Environment, unitDir string) found {
+func look(ctx context.Context, env collect.Environment, unitDir string) found {
 	f := found{units: ownUnits(env.UnitDir(), unitDir)}
 	listing, err := env.Podman.Containers(ctx)
 	f.podman, f.silence = listing.Present || err != nil, err

@@ -10,7 +10,7 @@ import (
 
 	"stackpolicy/audit"
 	"stackpolicy/cmd/internal/cli"
-	"stackpolicy/facts"
+	"stackpolicy/facts/collect"
 	"stackpolicy/history"
 )
 
@@ -23,7 +23,7 @@ const (
 // remembering opens the memory for an audit of the live system: in the
 // snapshot's environment, and to record in. An audit whose memory cannot be
 // opened goes on without it, and says so as a gap.
-func (a *app) remembering(cmd *cobra.Command, run *audit.Audit, env *facts.Environment) (*history.Store, func()) {
+func (a *app) remembering(cmd *cobra.Command, run *audit.Audit, env *collect.Environment) (*history.Store, func()) {
 	if a.factsFile != "" {
 		return nil, func() {}
 	}

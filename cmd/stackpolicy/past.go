@@ -15,7 +15,7 @@ import (
 	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/config"
 	"stackpolicy/decide"
-	"stackpolicy/facts"
+	"stackpolicy/facts/collect"
 	"stackpolicy/history"
 	"stackpolicy/internal/atomicfile"
 	"stackpolicy/report/daily"
@@ -198,7 +198,7 @@ done until now counts to no budget any more. Mend first what it was opened for.`
 			if err != nil {
 				return err
 			}
-			env, err := facts.OfProcess(c)
+			env, err := collect.OfProcess(c)
 			if err != nil {
 				return err
 			}
@@ -207,7 +207,7 @@ done until now counts to no budget any more. Mend first what it was opened for.`
 	}
 }
 
-func closeBreakers(cmd *cobra.Command, env facts.Environment, subjects []string) error {
+func closeBreakers(cmd *cobra.Command, env collect.Environment, subjects []string) error {
 	ctx, now := cmd.Context(), time.Now()
 	store, err := history.Open(ctx, env.StateHome, now)
 	if err != nil {
@@ -234,7 +234,7 @@ func closeBreakers(cmd *cobra.Command, env facts.Environment, subjects []string)
 
 // openPast opens the memory to read it.
 func openPast(ctx context.Context) (*history.Store, error) {
-	env, err := facts.OfProcess(config.Config{})
+	env, err := collect.OfProcess(config.Config{})
 	if err != nil {
 		return nil, err
 	}

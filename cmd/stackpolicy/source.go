@@ -13,6 +13,7 @@ import (
 	"stackpolicy/config"
 	"stackpolicy/decide"
 	"stackpolicy/facts"
+	"stackpolicy/facts/collect"
 )
 
 func (a *app) policyFlag(cmd *cobra.Command) {
@@ -72,12 +73,12 @@ func (a *app) snapshot(ctx context.Context, in io.Reader, c config.Config) (*fac
 	if doc != nil || err != nil {
 		return doc, err
 	}
-	env, err := facts.OfProcess(c)
+	env, err := collect.OfProcess(c)
 	if err != nil {
 		return nil, err
 	}
 	memory, done := cli.Recall(ctx, env)
 	defer done()
 	env.Memory = memory
-	return facts.Collect(ctx, env), nil
+	return collect.Collect(ctx, env), nil
 }

@@ -12,7 +12,7 @@ import (
 	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/config"
 	"stackpolicy/decide"
-	"stackpolicy/facts"
+	"stackpolicy/facts/collect"
 	"stackpolicy/history"
 	"stackpolicy/report"
 )
@@ -26,7 +26,7 @@ func routes(c config.Config) ([]alerts.Route, error) {
 		Credentials: os.Getenv("CREDENTIALS_DIRECTORY"), Client: alerts.Client(), Clock: time.Now,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", config.Path(facts.ConfigHome()), err)
+		return nil, fmt.Errorf("%s: %w", config.Path(collect.ConfigHome()), err)
 	}
 	return list, nil
 }
@@ -35,7 +35,7 @@ func routes(c config.Config) ([]alerts.Route, error) {
 type telling struct {
 	store    *history.Store
 	routes   []alerts.Route
-	env      facts.Environment
+	env      collect.Environment
 	report   *audit.Report
 	policies *decide.Policies
 	took     time.Duration

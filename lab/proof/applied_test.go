@@ -11,6 +11,7 @@ import (
 
 	"stackpolicy/applied"
 	"stackpolicy/facts"
+	"stackpolicy/facts/collect"
 	"stackpolicy/lab/scene"
 	"stackpolicy/lab/systems"
 	"stackpolicy/lab/usermanager"
@@ -49,11 +50,11 @@ func (s *appliedStage) apply() {
 	var doc facts.Document
 	s.do(json.Unmarshal([]byte(s.Stackpolicy(s.t.Context(), "facts").Out), &doc))
 	i := slices.IndexFunc(doc.Units, func(u facts.Unit) bool { return u.Name == "web.service" })
-	files, err := facts.Digests(s.t.Context(), applied.RoleCompose, []string{s.compose})
+	files, err := collect.Digests(s.t.Context(), applied.RoleCompose, []string{s.compose})
 	s.do(err)
 	record := applied.Record{
 		Stack: "web", Unit: "web.service", Project: "web", AppliedAt: time.Now().UTC(), Stale: doc.Units[i].Stale(),
-		Files:    append(doc.Units[i].Definition(), files...),
+		Files:    append(collect.Definition(doc.Units[i]), files...),
 		Services: []applied.Service{{Name: "app", Containers: 1}, {Name: "db", Containers: 1}, {Name: "migrate", Containers: 1, OneShot: true}},
 	}
 	path := applied.Path(s.state, "web")

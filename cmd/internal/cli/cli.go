@@ -18,7 +18,7 @@ import (
 	"golang.org/x/term"
 
 	"stackpolicy/config"
-	"stackpolicy/facts"
+	"stackpolicy/facts/collect"
 	"stackpolicy/policies"
 	"stackpolicy/report"
 )
@@ -90,7 +90,7 @@ func SeenEnough(err error) bool {
 
 // ReadConfig reads the configuration of the account that runs this.
 func ReadConfig() (config.Config, error) {
-	return config.Read(config.Path(facts.ConfigHome()))
+	return config.Read(config.Path(collect.ConfigHome()))
 }
 
 // Policies is the folder dir and its name for messages; where dir is empty, the

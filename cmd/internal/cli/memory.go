@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"stackpolicy/facts"
+	"stackpolicy/facts/collect"
 	"stackpolicy/history"
 )
 
@@ -21,7 +22,7 @@ func (m NoMemory) Recall(_ context.Context, now time.Time) (facts.Memory, error)
 
 // Recall is the memory for one who only looks; one that was never begun is
 // empty. Call done when it is needed no more.
-func Recall(ctx context.Context, env facts.Environment) (memory facts.Rememberer, done func()) {
+func Recall(ctx context.Context, env collect.Environment) (memory collect.Rememberer, done func()) {
 	store, err := history.OpenReadOnly(ctx, env.StateHome)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

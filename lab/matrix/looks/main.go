@@ -23,6 +23,7 @@ import (
 	"stackpolicy/config"
 	"stackpolicy/decide"
 	"stackpolicy/facts"
+	"stackpolicy/facts/collect"
 	"stackpolicy/internal/podman"
 	"stackpolicy/policies"
 )
@@ -69,7 +70,7 @@ func run(ctx context.Context, args []string) error {
 // verifier returns what verify does at every look but the first: list the
 // containers again, and ask the rule about the one unit.
 func verifier(ctx context.Context, unit string) (func() error, error) {
-	env, err := facts.OfProcess(config.Config{})
+	env, err := collect.OfProcess(config.Config{})
 	if err != nil {
 		return nil, err
 	}
@@ -79,10 +80,10 @@ func verifier(ctx context.Context, unit string) (func() error, error) {
 	}
 	rules = rules.Only(gate)
 	env.Podman = podman.Of(env.RuntimeDir).Watch()
-	doc := facts.Collect(ctx, env)
+	doc := collect.Collect(ctx, env)
 	doc.Units = slices.DeleteFunc(doc.Units, func(u facts.Unit) bool { return u.Name != unit })
 	return func() error {
-		doc.Relist(ctx, env)
+		collect.Relist(ctx, env, doc)
 		if len(doc.Units) != 1 || len(doc.Units[0].Containers) == 0 {
 			return fmt.Errorf("%s has no containers", unit)
 		}

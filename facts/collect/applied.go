@@ -1,4 +1,4 @@
-package facts
+package collect
 
 import (
 	"cmp"
@@ -10,14 +10,8 @@ import (
 
 	"stackpolicy/applied"
 	"stackpolicy/config"
+	"stackpolicy/facts"
 	"stackpolicy/internal/unitfile"
-)
-
-// What is known of a stack's last apply. See the schema of Applied.State.
-const (
-	appliedRecorded   = "recorded"
-	appliedNone       = "none"
-	appliedUnreadable = "unreadable"
 )
 
 // collectApplied compares what stackctl recorded of each stack with what is
@@ -29,7 +23,7 @@ func collectApplied(ctx context.Context, r *run) (func(), error) {
 	}
 	units := slices.Clone(r.doc.Units)
 	for name, stack := range r.env.Config.Stacks {
-		i := slices.IndexFunc(units, func(u Unit) bool { return u.Name == stack.Unit })
+		i := slices.IndexFunc(units, func(u facts.Unit) bool { return u.Name == stack.Unit })
 		if i < 0 || len(stack.Compose) == 0 {
 			continue
 		}
@@ -40,27 +34,27 @@ func collectApplied(ctx context.Context, r *run) (func(), error) {
 	return func() { r.doc.Units = units }, nil
 }
 
-func (r *run) compareApplied(ctx context.Context, name string, stack config.Stack, u *Unit) error {
+func (r *run) compareApplied(ctx context.Context, name string, stack config.Stack, u *facts.Unit) error {
 	record, err := applied.Read(r.env.StateHome, name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		u.Applied = &Applied{State: appliedNone, Changed: []AppliedFile{}}
+		u.Applied = &facts.Applied{State: facts.AppliedNone, Changed: []facts.AppliedFile{}}
 		return nil
 	case err != nil:
-		u.Applied = &Applied{State: appliedUnreadable, Error: err.Error(), Changed: []AppliedFile{}}
+		u.Applied = &facts.Applied{State: facts.AppliedUnreadable, Error: err.Error(), Changed: []facts.AppliedFile{}}
 		return nil
 	}
 	found, err := r.definition(ctx, stack, *u, record)
 	if err != nil {
 		return fmt.Errorf("compare stack %s with what was applied: %w", name, err)
 	}
-	u.Applied = &Applied{
-		State: appliedRecorded, At: timeOrNil(record.AppliedAt), Invocation: record.Invocation, Stale: record.Stale,
+	u.Applied = &facts.Applied{
+		State: facts.AppliedRecorded, At: timeOrNil(record.AppliedAt), Invocation: record.Invocation, Stale: record.Stale,
 		Changed: changed(record.Files, found),
 		Step:    record.Last.Step, Status: record.Last.Status, Message: record.Last.Message,
 	}
 	for _, s := range record.Services {
-		u.Services = append(u.Services, Service(s))
+		u.Services = append(u.Services, facts.Service(s))
 	}
 	return nil
 }
@@ -68,7 +62,7 @@ func (r *run) compareApplied(ctx context.Context, name string, stack config.Stac
 // definition is what an apply of the stack would rest on now: the unit's files,
 // what the configuration names, and what the compose files named when they were
 // applied.
-func (r *run) definition(ctx context.Context, stack config.Stack, u Unit, record applied.Record) ([]applied.File, error) {
+func (r *run) definition(ctx context.Context, stack config.Stack, u facts.Unit, record applied.Record) ([]applied.File, error) {
 	env, named := []string{}, []string{}
 	for _, f := range stack.EnvFiles {
 		env = append(env, f.Path)
@@ -78,7 +72,7 @@ func (r *run) definition(ctx context.Context, stack config.Stack, u Unit, record
 			named = append(named, f.Path)
 		}
 	}
-	files := u.Definition()
+	files := Definition(u)
 	for _, from := range []struct {
 		role  string
 		paths []string
@@ -107,50 +101,32 @@ func Digests(ctx context.Context, role string, paths []string) ([]applied.File, 
 
 // Definition is what defines the unit on disk now: its fragment or quadlet
 // source, and the drop-ins of either.
-func (u Unit) Definition() []applied.File {
+func Definition(u facts.Unit) []applied.File {
 	files := []applied.File{}
 	for _, f := range u.Files {
-		if f.defines() && f.Effective {
+		if f.Defines() && f.Effective {
 			files = append(files, applied.File{Path: f.Path, Role: applied.RoleUnit, Digest: f.Digest})
 		}
 	}
 	return files
 }
 
-// defines: a fragment that podman's generator wrote is new at each reload, and
-// what it came from stands beside it.
-func (f File) defines() bool {
-	roles := []string{roleFragment, roleDropIn, roleSource, roleSourceDropIn}
-	return slices.Contains(roles, f.Role) && f.State != stateGenerated
-}
-
-// Stale says that the manager may run the unit by another definition than the
-// one on disk.
-func (u Unit) Stale() bool {
-	if u.Loaded == nil || u.Loaded.NeedDaemonReload || len(u.Loaded.Differs) > 0 {
-		return true
-	}
-	return slices.ContainsFunc(u.Files, func(f File) bool {
-		return f.defines() && (f.Effective != f.Loaded || f.ChangedAfterLoad)
-	})
-}
-
 // changed lists what is not as it was applied, by path. A file that only moved
 // is none: what counts is content.
-func changed(was, is []applied.File) []AppliedFile {
-	out := []AppliedFile{}
+func changed(was, is []applied.File) []facts.AppliedFile {
+	out := []facts.AppliedFile{}
 	for _, f := range was {
 		now := digestAt(is, f)
 		if now != f.Digest && (now != "" || !moved(f, was, is)) {
-			out = append(out, AppliedFile{Path: f.Path, Role: f.Role, Applied: f.Digest, Found: now})
+			out = append(out, facts.AppliedFile{Path: f.Path, Role: f.Role, Applied: f.Digest, Found: now})
 		}
 	}
 	for _, f := range is {
 		if indexOf(was, f) < 0 && !moved(f, is, was) {
-			out = append(out, AppliedFile{Path: f.Path, Role: f.Role, Found: f.Digest})
+			out = append(out, facts.AppliedFile{Path: f.Path, Role: f.Role, Found: f.Digest})
 		}
 	}
-	slices.SortFunc(out, func(a, b AppliedFile) int {
+	slices.SortFunc(out, func(a, b facts.AppliedFile) int {
 		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Role, b.Role))
 	})
 	return out

@@ -1,4 +1,4 @@
-package facts
+package collect
 
 import (
 	"context"
@@ -10,16 +10,9 @@ import (
 	"sync"
 	"time"
 
+	"stackpolicy/facts"
 	"stackpolicy/internal/systemd"
 	"stackpolicy/internal/unitfile"
-)
-
-// Roles of a file.
-const (
-	roleFragment     = "fragment"
-	roleDropIn       = "dropin"
-	roleSource       = "source"
-	roleSourceDropIn = "source-dropin"
 )
 
 // clockSlack: the kernel stamps a change with a clock that lags by up to one
@@ -57,7 +50,7 @@ func newWalker(r *run) *walker {
 	}
 }
 
-func (w *walker) unit(u *Unit) error {
+func (w *walker) unit(u *facts.Unit) error {
 	v := view{walker: w, unit: u, loaded: w.loaded[u.Name]}
 	_, inMemory := w.listed[u.Name]
 	v.justRead = !inMemory
@@ -82,10 +75,10 @@ func (w *walker) unit(u *Unit) error {
 // view is one unit as it is being looked at.
 type view struct {
 	*walker
-	unit     *Unit
+	unit     *facts.Unit
 	loaded   systemd.Unit
 	justRead bool // it was not in memory: the manager read it for us, just now
-	files    []File
+	files    []facts.File
 }
 
 // names are the unit's own and those it is also known by.
@@ -110,7 +103,7 @@ func (v *view) fragments() error {
 	}
 	effective := false
 	for _, p := range paths {
-		f, err := v.file(p, roleFragment)
+		f, err := v.file(p, facts.RoleFragment)
 		if err != nil {
 			return err
 		}
@@ -131,7 +124,7 @@ func (v *view) dropIns() error {
 		listed = append(listed, unitfile.DropIn{Path: path, Masked: true})
 	}
 	for _, d := range listed {
-		f, err := v.file(d.Path, roleDropIn)
+		f, err := v.file(d.Path, facts.RoleDropIn)
 		if err != nil {
 			return err
 		}
@@ -180,7 +173,7 @@ func (v *view) sources() error {
 		paths = append(paths, p) // where it is declared to be comes first
 	}
 	for i, p := range paths {
-		f, err := v.file(p, roleSource)
+		f, err := v.file(p, facts.RoleSource)
 		if err != nil {
 			return err
 		}
@@ -203,7 +196,7 @@ func (v *view) sourceDropIns(source string) error {
 	paths := append(onDisk, v.declaredIn(source+".d")...)
 	slices.Sort(paths)
 	for _, p := range slices.Compact(paths) {
-		f, err := v.file(p, roleSourceDropIn)
+		f, err := v.file(p, facts.RoleSourceDropIn)
 		if err != nil {
 			return err
 		}
@@ -251,7 +244,7 @@ func (v *view) pulledInBy(kind string) []string {
 	return v.loaded.UpheldBy
 }
 
-func (v *view) add(f File) {
+func (v *view) add(f facts.File) {
 	f.ChangedAfterLoad = !v.justRead && f.ChangedAt != nil && v.afterLoad(*f.ChangedAt)
 	if changed, known := v.fromLedger(f); known && !v.justRead {
 		f.ChangedAfterLoad = changed
@@ -267,12 +260,12 @@ func (r *run) afterLoad(t time.Time) bool {
 }
 
 // file looks at a path and says what it is to this unit.
-func (v *view) file(path, role string) (File, error) {
+func (v *view) file(path, role string) (facts.File, error) {
 	f, err := v.looks.at(path)
 	if err != nil {
-		return File{}, err
+		return facts.File{}, err
 	}
-	out := File{
+	out := facts.File{
 		Path: path, Role: role, Origin: v.origin(path), Kind: f.Kind, FirstHop: f.FirstHop, Target: f.Target,
 		UID: f.UID, Digest: f.Digest, DeclaredTarget: v.declared[path],
 		LinkMtime: timeOrNil(f.LinkMtime), Mtime: timeOrNil(f.Mtime), ChangedAt: timeOrNil(f.Changed),

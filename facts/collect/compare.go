@@ -1,4 +1,4 @@
-package facts
+package collect
 
 import (
 	"crypto/sha256"
@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"stackpolicy/facts"
 	"stackpolicy/internal/systemd"
 	"stackpolicy/internal/unitfile"
 )
@@ -33,7 +34,7 @@ func (v *view) compare() error {
 	if err := v.confirm(paths); err != nil {
 		return err
 	}
-	c := comparison{settings: settings, spec: v.specifiers(), differs: []Difference{}}
+	c := comparison{settings: settings, spec: v.specifiers(), differs: []facts.Difference{}}
 	c.unit(v.loaded)
 	if v.loaded.Service != nil {
 		c.service(*v.loaded.Service)
@@ -51,7 +52,7 @@ const revisionStamp = "info:stackpolicy-rev-"
 // Manager makes every link anew with each generation.
 func (v *view) confirm(paths []string) error {
 	for i, f := range v.files {
-		declared := f.State == stateDeclared || f.State == stateIdentical
+		declared := f.State == facts.StateDeclared || f.State == facts.StateIdentical
 		if !f.ChangedAfterLoad || !declared || !slices.Contains(paths, f.Path) {
 			continue
 		}
@@ -75,7 +76,7 @@ func (v *view) effectivePaths() []string {
 	var paths []string
 	for _, f := range v.files {
 		readable := f.Effective && f.Digest != ""
-		if f.Role == roleFragment && readable || f.Role == roleDropIn && readable && len(paths) > 0 {
+		if f.Role == facts.RoleFragment && readable || f.Role == facts.RoleDropIn && readable && len(paths) > 0 {
 			paths = append(paths, f.Path)
 		}
 	}
@@ -103,7 +104,7 @@ func (v *view) goneLinks() []string {
 	gone := []string{}
 	for _, kind := range []string{"wants", "requires", "upholds"} {
 		for _, owner := range v.pulledInBy(kind) {
-			linked := slices.ContainsFunc(v.files, func(f File) bool {
+			linked := slices.ContainsFunc(v.files, func(f facts.File) bool {
 				return f.Of == owner && f.Role == kind && f.Kind != unitfile.Missing
 			})
 			if linked || !v.afterLoad(v.index.LinksChanged(owner)) {
@@ -163,12 +164,12 @@ var serviceTypes = []string{"simple", "exec", "forking", "oneshot", "dbus", "not
 type comparison struct {
 	settings unitfile.Settings
 	spec     unitfile.Specifiers
-	differs  []Difference
+	differs  []facts.Difference
 }
 
 func (c *comparison) differ(key, loaded, onDisk string) {
 	if loaded != onDisk {
-		c.differs = append(c.differs, Difference{Key: key, Loaded: loaded, OnDisk: onDisk})
+		c.differs = append(c.differs, facts.Difference{Key: key, Loaded: loaded, OnDisk: onDisk})
 	}
 }
 

@@ -1,4 +1,8 @@
-package facts
+// Package collect takes one snapshot of a user's systemd units as a
+// [facts.Document].
+//
+// Start at [Collect], which runs the collectors.
+package collect
 
 import (
 	"context"
@@ -7,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"stackpolicy/facts"
 	"stackpolicy/internal/homemanager"
 	"stackpolicy/internal/podman"
 	"stackpolicy/internal/systemd"
@@ -45,11 +50,11 @@ const (
 type run struct {
 	ctx context.Context // of all collectors, for what one begins and another one needs
 	env Environment
-	doc *Document
+	doc *facts.Document
 
 	generation *homemanager.Generation // nil: Home Manager is not in use
 	declared   map[string]string       // path in the home -> what its link must point to
-	memory     *Memory                 // nil: there is none, or it could not be asked
+	memory     *facts.Memory           // nil: there is none, or it could not be asked
 	quadlets   map[string]string       // declared quadlet source -> the unit it becomes
 	conn       *systemd.Conn
 	listed     map[string]systemd.Listed // units in memory before any was asked for
@@ -63,13 +68,13 @@ type run struct {
 
 // Collect takes one snapshot. It never fails as a whole: what could not be
 // looked at is absent and said under Collectors.
-func Collect(ctx context.Context, env Environment) *Document {
+func Collect(ctx context.Context, env Environment) *facts.Document {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r := &run{
 		ctx:     ctx,
 		env:     env,
-		doc:     &Document{Schema: Schema, CollectedAt: env.Now().UTC(), Collectors: map[string]CollectorStatus{}, Units: []Unit{}},
+		doc:     &facts.Document{Schema: facts.Schema, CollectedAt: env.Now().UTC(), Collectors: map[string]facts.CollectorStatus{}, Units: []facts.Unit{}},
 		failed:  map[string]error{},
 		listing: begin(ctx, podmanLimit, env.Podman.Containers),
 		survey: begin(ctx, systemdLimit, func(limited context.Context) (survey, error) {
@@ -106,7 +111,7 @@ func (r *run) do(ctx context.Context, c collector) {
 	if limited.Err() != nil {
 		err = fmt.Errorf("no answer within %s", c.limit)
 	}
-	status := CollectorStatus{OK: err == nil, DurationMS: r.env.Now().Sub(start).Milliseconds(), LimitMS: c.limit.Milliseconds()}
+	status := facts.CollectorStatus{OK: err == nil, DurationMS: r.env.Now().Sub(start).Milliseconds(), LimitMS: c.limit.Milliseconds()}
 	if err != nil {
 		status.Error, r.failed[c.name] = err.Error(), err
 	} else {

@@ -1,15 +1,17 @@
-package facts
+package collect
 
 import (
 	"context"
 	"errors"
 	"slices"
 	"time"
+
+	"stackpolicy/facts"
 )
 
 // Rememberer tells what earlier audits saw and did; it must respect its context.
 type Rememberer interface {
-	Recall(ctx context.Context, now time.Time) (Memory, error)
+	Recall(ctx context.Context, now time.Time) (facts.Memory, error)
 }
 
 // hostSubject is what a memory calls the host.
@@ -26,30 +28,18 @@ func collectHistory(ctx context.Context, r *run) (func(), error) {
 		return nil, err
 	}
 	return func() {
-		host := memory.of(hostSubject)
-		r.doc.History = &HostHistory{
+		host := memory.Of(hostSubject)
+		r.doc.History = &facts.HostHistory{
 			Since: memory.Since, Findings: host.Findings, Heals: host.Heals, Breaker: host.Breaker,
 		}
 		r.memory = &memory
 	}, nil
 }
 
-// of is what is remembered of a subject, which may be nothing.
-func (m Memory) of(subject string) History {
-	h := m.Subjects[subject]
-	if h.Findings == nil {
-		h.Findings = []StandingFinding{}
-	}
-	if h.Heals == nil {
-		h.Heals = []HealCount{}
-	}
-	return h
-}
-
 // remember hangs what is remembered of a unit under it.
-func (r *run) remember(u *Unit) {
+func (r *run) remember(u *facts.Unit) {
 	if r.memory != nil {
-		h := r.memory.of(u.Name)
+		h := r.memory.Of(u.Name)
 		u.History = &h
 	}
 }
@@ -57,15 +47,15 @@ func (r *run) remember(u *Unit) {
 // fromLedger tells by content whether a file changed since it was loaded, where
 // an audit saw it before and the manager has not loaded anything since. No clock
 // and no link made anew can deceive that.
-func (v *view) fromLedger(f File) (changed, known bool) {
-	if v.unit.History == nil || v.unit.History.Load == nil || !f.defines() || !f.Loaded {
+func (v *view) fromLedger(f facts.File) (changed, known bool) {
+	if v.unit.History == nil || v.unit.History.Load == nil || !f.Defines() || !f.Loaded {
 		return false, false
 	}
 	load := v.unit.History.Load
 	if !load.LoadedAt.Equal(v.doc.Manager.LoadedAt) {
 		return false, false
 	}
-	i := slices.IndexFunc(load.Files, func(l LoadedFile) bool { return l.Path == f.Path })
+	i := slices.IndexFunc(load.Files, func(l facts.LoadedFile) bool { return l.Path == f.Path })
 	if i < 0 {
 		return false, false
 	}

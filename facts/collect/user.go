@@ -1,4 +1,4 @@
-package facts
+package collect
 
 import (
 	"bufio"
@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"stackpolicy/facts"
 )
 
 // collectUser fills user and host.
@@ -27,8 +29,8 @@ func collectUser(_ context.Context, r *run) (func(), error) {
 		return nil, err
 	}
 	return func() {
-		r.doc.Host = &Host{Name: host, OS: system}
-		r.doc.User = &User{
+		r.doc.Host = &facts.Host{Name: host, OS: system}
+		r.doc.User = &facts.User{
 			UID: e.UID, Name: e.Name, Home: e.Home,
 			UnitDir: e.UnitDir(), RuntimeDir: e.RuntimeDir, Linger: linger,
 		}

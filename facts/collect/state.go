@@ -1,95 +1,79 @@
-package facts
+package collect
 
 import (
 	"path/filepath"
 	"slices"
 
+	"stackpolicy/facts"
 	"stackpolicy/internal/unitfile"
-)
-
-// What a file is to the declaration. See the schema of File.State.
-const (
-	stateDeclared   = "declared"
-	stateIdentical  = "identical"
-	stateDifferent  = "different"
-	stateOther      = "other-generation"
-	stateMissing    = "missing"
-	stateDangling   = "dangling"
-	stateForeign    = "foreign-link"
-	stateMask       = "mask"
-	stateDirectory  = "directory"
-	stateUnsafe     = "unsafe"
-	stateUnreadable = "unreadable"
-	stateUndeclared = "undeclared"
-	stateGenerated  = "generated"
 )
 
 // state judges a file against what declares it: the Home Manager generation,
 // or, for a unit that only the configuration manages, the user's own folder.
-func (v *view) state(f unitfile.File, out File) (string, error) {
+func (v *view) state(f unitfile.File, out facts.File) (string, error) {
 	switch {
 	case out.DeclaredTarget != "":
 		return v.againstGeneration(f, out.DeclaredTarget)
-	case v.unit.Quadlet && out.Origin == originGenerator:
-		return stateGenerated, nil
-	case v.unit.ManagedBy == byConfig && out.Origin == originUser:
+	case v.unit.Quadlet && out.Origin == facts.OriginGenerator:
+		return facts.StateGenerated, nil
+	case v.unit.ManagedBy == facts.ByConfig && out.Origin == facts.OriginUser:
 		return v.asDeclaration(f), nil
 	case v.generation != nil && v.generation.Owns(f.FirstHop):
-		return stateOther, nil
+		return facts.StateOther, nil
 	case f.Target == "/dev/null":
-		return stateMask, nil
+		return facts.StateMask, nil
 	}
-	return stateUndeclared, nil
+	return facts.StateUndeclared, nil
 }
 
 func (v *view) againstGeneration(f unitfile.File, target string) (string, error) {
 	switch {
 	case f.Kind == unitfile.Missing:
-		return stateMissing, nil
+		return facts.StateMissing, nil
 	case f.Target == "":
-		return stateDangling, nil
+		return facts.StateDangling, nil
 	case f.FirstHop == target: // a mask too, where the generation declares one
-		return stateDeclared, nil
+		return facts.StateDeclared, nil
 	case f.Target == "/dev/null":
-		return stateMask, nil
+		return facts.StateMask, nil
 	case f.Directory:
-		return stateDirectory, nil
+		return facts.StateDirectory, nil
 	case f.Kind == unitfile.Symlink && v.generation.Owns(f.FirstHop):
-		return stateOther, nil
+		return facts.StateOther, nil
 	case f.Kind == unitfile.Symlink:
-		return stateForeign, nil
+		return facts.StateForeign, nil
 	case f.Digest == "":
-		return stateUnreadable, nil
+		return facts.StateUnreadable, nil
 	}
 	want, err := unitfile.Stat(v.ctx, target, v.store())
 	if err != nil {
 		return "", err
 	}
 	if want.Digest != f.Digest {
-		return stateDifferent, nil
+		return facts.StateDifferent, nil
 	}
 	if !v.owned(f) {
-		return stateUnsafe, nil
+		return facts.StateUnsafe, nil
 	}
-	return stateIdentical, nil
+	return facts.StateIdentical, nil
 }
 
 func (v *view) asDeclaration(f unitfile.File) string {
 	switch {
 	case f.Kind == unitfile.Missing:
-		return stateMissing
+		return facts.StateMissing
 	case f.Target == "/dev/null":
-		return stateMask
+		return facts.StateMask
 	case f.Directory:
-		return stateDirectory
+		return facts.StateDirectory
 	case f.Target == "":
-		return stateDangling
+		return facts.StateDangling
 	case f.Digest == "":
-		return stateUnreadable
+		return facts.StateUnreadable
 	case !v.owned(f):
-		return stateUnsafe
+		return facts.StateUnsafe
 	}
-	return stateDeclared
+	return facts.StateDeclared
 }
 
 // owned: only the user, or root for them, can change it.

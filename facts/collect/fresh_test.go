@@ -1,4 +1,4 @@
-package facts_test
+package collect_test
 
 import (
 	"context"

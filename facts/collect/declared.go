@@ -1,4 +1,4 @@
-package facts
+package collect
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"stackpolicy/facts"
 	"stackpolicy/internal/homemanager"
 	"stackpolicy/internal/systemd"
 )
@@ -27,11 +28,11 @@ func collectHomeManager(ctx context.Context, r *run) (func(), error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Declared{Activation: Activation{State: "none", Ahead: []string{}}, Patterns: []Pattern{}, Backups: []Backup{}}
+	d := &facts.Declared{Activation: facts.Activation{State: "none", Ahead: []string{}}, Patterns: []facts.Pattern{}, Backups: []facts.Backup{}}
 	paths := map[string]string{}
 	if g != nil {
 		if paths, err = declaredFiles(ctx, e, g); err == nil {
-			err = d.fill(ctx, e, g, roots, paths)
+			err = fillDeclared(ctx, d, e, g, roots, paths)
 		}
 		if err != nil {
 			return nil, err
@@ -56,7 +57,7 @@ func declaredFiles(ctx context.Context, e Environment, g *homemanager.Generation
 	return all, nil
 }
 
-func (d *Declared) fill(ctx context.Context, e Environment, g *homemanager.Generation, roots []string, paths map[string]string) error {
+func fillDeclared(ctx context.Context, d *facts.Declared, e Environment, g *homemanager.Generation, roots []string, paths map[string]string) error {
 	d.Source, d.Generation, d.FilesDir = "home-manager", g.Path, g.Files
 	if rel, err := filepath.Rel(e.Home, e.UnitDir()); err == nil && !strings.HasPrefix(rel, "..") {
 		d.UnitDir = filepath.Join(g.Files, rel)
@@ -65,34 +66,33 @@ func (d *Declared) fill(ctx context.Context, e Environment, g *homemanager.Gener
 	if err != nil {
 		return err
 	}
-	if err := d.activation(ctx, e, g, roots, service); err != nil {
+	if d.Activation, err = activation(ctx, e, g, roots, service); err != nil {
 		return err
 	}
 	found, err := homemanager.Backups(ctx, paths)
 	for _, b := range found {
 		certain := service != nil && service.BackupExtension == b.Extension
-		d.Backups = append(d.Backups, Backup{Path: b.Path, Of: b.Of, Certain: certain})
+		d.Backups = append(d.Backups, facts.Backup{Path: b.Path, Of: b.Of, Certain: certain})
 	}
 	return err
 }
 
-func (d *Declared) activation(ctx context.Context, e Environment, g *homemanager.Generation, roots []string, service *ActivationService) error {
+func activation(ctx context.Context, e Environment, g *homemanager.Generation, roots []string, service *facts.ActivationService) (a facts.Activation, err error) {
 	begun, err := homemanager.Begun(roots)
 	if err != nil {
-		return err
+		return a, err
 	}
 	ahead, err := g.Ahead(ctx, e.UnitDir())
 	if err != nil {
-		return err
+		return a, err
 	}
-	d.Activation = Activation{State: activationState(begun, len(ahead), e.Now(), service), Ahead: ahead, Service: service, Since: timeOrNil(begun)}
-	return nil
+	return facts.Activation{State: activationState(begun, len(ahead), e.Now(), service), Ahead: ahead, Service: service, Since: timeOrNil(begun)}, nil
 }
 
 // activationState: the unit that NixOS activates with knows whether it runs or
 // failed; without it the age of new-home must tell a running activation from
 // one that was killed.
-func activationState(begun time.Time, ahead int, now time.Time, service *ActivationService) string {
+func activationState(begun time.Time, ahead int, now time.Time, service *facts.ActivationService) string {
 	switch {
 	case service != nil && service.ActiveState == "activating":
 		return "running"
@@ -109,7 +109,7 @@ func activationState(begun time.Time, ahead int, now time.Time, service *Activat
 // activationService asks the machine's manager for the NixOS module's unit. Nil
 // where there is none, or no system bus that may be read. One that does not
 // answer is an error: it may hide an activation that failed.
-func activationService(ctx context.Context, user string) (*ActivationService, error) {
+func activationService(ctx context.Context, user string) (*facts.ActivationService, error) {
 	ctx, cancel := context.WithTimeout(ctx, systemBusLimit)
 	defer cancel()
 	conn, err := systemd.DialSystem(ctx)
@@ -127,7 +127,7 @@ func activationService(ctx context.Context, user string) (*ActivationService, er
 	if err != nil || units[0].LoadState != "loaded" || units[0].Service == nil {
 		return nil, nil
 	}
-	s := &ActivationService{Name: units[0].ID, ActiveState: units[0].ActiveState, Result: units[0].Service.Result}
+	s := &facts.ActivationService{Name: units[0].ID, ActiveState: units[0].ActiveState, Result: units[0].Service.Result}
 	for _, v := range units[0].Service.Environment {
 		key, value, _ := strings.Cut(v, "=")
 		switch key {

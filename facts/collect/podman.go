@@ -1,10 +1,11 @@
-package facts
+package collect
 
 import (
 	"context"
 	"slices"
 	"time"
 
+	"stackpolicy/facts"
 	"stackpolicy/internal/lazyregexp"
 	"stackpolicy/internal/podman"
 	"stackpolicy/internal/unitfile"
@@ -34,12 +35,12 @@ func collectPodman(ctx context.Context, r *run) (func(), error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Podman{Present: listing.Present, Transport: listing.Transport, Unowned: []Container{}}
+	p := &facts.Podman{Present: listing.Present, Transport: listing.Transport, Unowned: []facts.Container{}}
 	if timer, ok := r.loaded[autoUpdateTimer]; ok {
 		act := activity(timer)
 		p.AutoUpdateTimer = &act
 	}
-	owned := map[string][]Container{}
+	owned := map[string][]facts.Container{}
 	for _, c := range listing.Containers {
 		container := containerFrom(c, states)
 		if owner := r.owner(container); owner != "" {
@@ -82,17 +83,17 @@ func (r *run) labelledUnits(ctx context.Context, containers []podman.Container) 
 
 // Relist looks at the containers again, and at nothing else: for one who waits
 // for them. What it says of the units that labels name is not looked at.
-func (d *Document) Relist(ctx context.Context, env Environment) {
+func Relist(ctx context.Context, env Environment, d *facts.Document) {
 	for i := range d.Units {
-		d.Units[i].Containers = []Container{}
+		d.Units[i].Containers = []facts.Container{}
 	}
 	d.Podman = nil
 	r := &run{ctx: ctx, env: env, doc: d, failed: map[string]error{}, listing: begin(ctx, podmanLimit, env.Podman.Containers)}
 	r.do(ctx, collector{"podman", podmanLimit + time.Second, collectPodman})
 }
 
-func containerFrom(c podman.Container, states map[string]string) Container {
-	out := Container{
+func containerFrom(c podman.Container, states map[string]string) facts.Container {
+	out := facts.Container{
 		ID: c.ID, Name: c.Name, Image: c.Image, Pod: c.Pod, Infra: c.Infra, State: c.State, Health: c.Health,
 		ExitCode: c.ExitCode, Restarts: c.Restarts, RestartPolicy: c.RestartPolicy,
 		StartedAt: timeOrNil(c.StartedAt), FinishedAt: timeOrNil(c.FinishedAt),
@@ -101,7 +102,7 @@ func containerFrom(c podman.Container, states map[string]string) Container {
 	}
 	if name, ok := c.Labels[labelUnit]; ok {
 		valid := unitfile.Valid(name) && !unitfile.IsTemplate(name)
-		out.UnitLabel = &UnitLabel{Name: name, Valid: valid, LoadState: states[name]}
+		out.UnitLabel = &facts.UnitLabel{Name: name, Valid: valid, LoadState: states[name]}
 	}
 	for k, v := range c.Labels {
 		if secretLabel.Get().MatchString(k) {
@@ -116,7 +117,7 @@ func containerFrom(c podman.Container, states map[string]string) Container {
 // names, else the configured stack of its compose project. podman-compose
 // labels every container with a unit that does not exist, so the label alone
 // does not do.
-func (r *run) owner(c Container) string {
+func (r *run) owner(c facts.Container) string {
 	if c.UnitLabel != nil && r.manages(c.UnitLabel.Name) {
 		return c.UnitLabel.Name
 	}
@@ -129,12 +130,12 @@ func (r *run) owner(c Container) string {
 }
 
 func (r *run) manages(name string) bool {
-	return slices.ContainsFunc(r.doc.Units, func(u Unit) bool { return u.Name == name && u.ManagedBy != "" })
+	return slices.ContainsFunc(r.doc.Units, func(u facts.Unit) bool { return u.Name == name && u.ManagedBy != "" })
 }
 
 // assign hangs containers under their units. A unit that containers name is a
 // stack, by the name of their project or by its own.
-func (r *run) assign(owned map[string][]Container) {
+func (r *run) assign(owned map[string][]facts.Container) {
 	for i := range r.doc.Units {
 		u := &r.doc.Units[i]
 		containers := owned[u.Name]

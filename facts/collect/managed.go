@@ -1,17 +1,12 @@
-package facts
+package collect
 
 import (
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"stackpolicy/facts"
 	"stackpolicy/internal/unitfile"
-)
-
-// Who manages a unit.
-const (
-	byHomeManager = "home-manager"
-	byConfig      = "config"
 )
 
 // quadletSuffixes: the unit that a quadlet source NAME.KIND becomes is
@@ -59,18 +54,18 @@ func quadletUnits(dir string, declared map[string]string) map[string]string {
 // managedUnits finds every managed unit by name and by whom; Home Manager's
 // word goes before the configuration's. Known are the names on disk and in the
 // manager's memory, both empty where they could not be looked at.
-func (r *run) managedUnits(known []string) (map[string]string, []Pattern) {
+func (r *run) managedUnits(known []string) (map[string]string, []facts.Pattern) {
 	managed := map[string]string{}
 	patterns := r.byConfiguration(known, managed)
 	for path := range r.declared {
 		switch filepath.Dir(path) {
 		case r.env.UnitDir():
 			if name := filepath.Base(path); unitfile.Valid(name) {
-				managed[name] = byHomeManager
+				managed[name] = facts.ByHomeManager
 			}
 		default:
 			if name := r.quadlets[path]; name != "" {
-				managed[name] = byHomeManager
+				managed[name] = facts.ByHomeManager
 			}
 		}
 	}
@@ -82,24 +77,24 @@ func (r *run) managedUnits(known []string) (map[string]string, []Pattern) {
 	return managed, patterns
 }
 
-func (r *run) byConfiguration(known []string, managed map[string]string) []Pattern {
-	patterns := []Pattern{}
+func (r *run) byConfiguration(known []string, managed map[string]string) []facts.Pattern {
+	patterns := []facts.Pattern{}
 	for _, p := range r.env.Config.Units {
 		matched := 0
 		for _, name := range known {
 			if match(p, name) {
-				managed[name] = byConfig
+				managed[name] = facts.ByConfig
 				matched++
 			}
 		}
 		if matched == 0 && unitfile.Valid(p) { // a plain name that is nowhere is still one that should be
-			managed[p] = byConfig
+			managed[p] = facts.ByConfig
 			matched = 1
 		}
-		patterns = append(patterns, Pattern{Pattern: p, Matched: matched})
+		patterns = append(patterns, facts.Pattern{Pattern: p, Matched: matched})
 	}
 	for _, s := range r.env.Config.Stacks {
-		managed[s.Unit] = byConfig
+		managed[s.Unit] = facts.ByConfig
 	}
 	return patterns
 }

@@ -1,4 +1,4 @@
-package facts
+package collect
 
 import (
 	"crypto/sha256"
@@ -14,6 +14,7 @@ import (
 
 	"stackpolicy/applied"
 	"stackpolicy/config"
+	"stackpolicy/facts"
 )
 
 // applyScene is a home with a stack that was applied: its compose file, the env
@@ -42,7 +43,7 @@ func (s *applyScene) do(err error) {
 }
 
 // unit is the stack's unit in the document.
-func (s *applyScene) unit() *Unit { return &s.run.doc.Units[0] }
+func (s *applyScene) unit() *facts.Unit { return &s.run.doc.Units[0] }
 
 func (s *applyScene) stack(change func(*config.Stack)) {
 	stack := s.run.env.Config.Stacks["web"]
@@ -63,15 +64,15 @@ func newApplyScene(t *testing.T) *applyScene {
 	for _, name := range []string{"compose.yaml", "web.env", "app.env"} {
 		s.write(name, name)
 	}
-	fragment := File{Path: "/u/web.service", Role: roleFragment, State: stateDeclared, Effective: true, Loaded: true, Digest: sum("unit")}
+	fragment := facts.File{Path: "/u/web.service", Role: facts.RoleFragment, State: facts.StateDeclared, Effective: true, Loaded: true, Digest: sum("unit")}
 	s.run = &run{
 		env: Environment{StateHome: s.home, Config: config.Config{Stacks: map[string]config.Stack{
 			"web":  {Unit: "web.service", Compose: []string{s.path("compose.yaml")}, EnvFiles: []config.File{{Path: s.path("web.env")}}},
 			"gone": {Unit: "gone.service", Compose: []string{s.path("compose.yaml")}},
 		}}},
-		doc: &Document{Units: []Unit{
-			{Name: "web.service", Services: []Service{}, Files: []File{fragment}},
-			{Name: "other.service", Services: []Service{}},
+		doc: &facts.Document{Units: []facts.Unit{
+			{Name: "web.service", Services: []facts.Service{}, Files: []facts.File{fragment}},
+			{Name: "other.service", Services: []facts.Service{}},
 		}},
 		failed: map[string]error{},
 	}
@@ -106,11 +107,11 @@ func TestAppliedIsWhatIsRecorded(t *testing.T) {
 	s := newApplyScene(t)
 	s.record.Stale = true
 	s.collect()
-	want := Unit{
+	want := facts.Unit{
 		Name: "web.service", Files: s.unit().Files,
-		Services: []Service{{Name: "app", Containers: 2, HealthCheck: true}, {Name: "migrate", Containers: 1, OneShot: true}},
-		Applied: &Applied{
-			State: "recorded", At: &appliedAt, Invocation: "8f2c", Stale: true, Changed: []AppliedFile{},
+		Services: []facts.Service{{Name: "app", Containers: 2, HealthCheck: true}, {Name: "migrate", Containers: 1, OneShot: true}},
+		Applied: &facts.Applied{
+			State: "recorded", At: &appliedAt, Invocation: "8f2c", Stale: true, Changed: []facts.AppliedFile{},
 			Step: "verify", Status: 4, Message: "app is not healthy",
 		},
 	}
@@ -123,21 +124,21 @@ func TestAppliedIsWhatIsRecorded(t *testing.T) {
 }
 
 func TestAppliedChanges(t *testing.T) {
-	dropIn := File{Path: "/u/web.service.d/a.conf", Role: roleDropIn, State: stateDeclared, Effective: true, Loaded: true, Digest: sum("dropin")}
+	dropIn := facts.File{Path: "/u/web.service.d/a.conf", Role: facts.RoleDropIn, State: facts.StateDeclared, Effective: true, Loaded: true, Digest: sum("dropin")}
 	cases := map[string]struct {
 		change func(*applyScene)
-		want   []AppliedFile // paths below the home without it
+		want   []facts.AppliedFile // paths below the home without it
 	}{
 		"nothing": {func(*applyScene) {}, nil},
 		"compose file": {func(s *applyScene) { s.write("compose.yaml", "new") },
-			[]AppliedFile{{"compose.yaml", "compose", sum("compose.yaml"), sum("new")}}},
+			[]facts.AppliedFile{{Path: "compose.yaml", Role: "compose", Applied: sum("compose.yaml"), Found: sum("new")}}},
 		"written anew with the same content": {func(s *applyScene) { s.write("compose.yaml", "compose.yaml") }, nil},
 		"compose file gone": {func(s *applyScene) { s.do(os.Remove(s.path("compose.yaml"))) },
-			[]AppliedFile{{"compose.yaml", "compose", sum("compose.yaml"), ""}}},
+			[]facts.AppliedFile{{Path: "compose.yaml", Role: "compose", Applied: sum("compose.yaml"), Found: ""}}},
 		"one more compose file": {func(s *applyScene) {
 			s.write("more.yaml", "more")
 			s.stack(func(c *config.Stack) { c.Compose = append(c.Compose, s.path("more.yaml")) })
-		}, []AppliedFile{{"more.yaml", "compose", "", sum("more")}}},
+		}, []facts.AppliedFile{{Path: "more.yaml", Role: "compose", Applied: "", Found: sum("more")}}},
 		"compose file moved": {func(s *applyScene) {
 			s.do(os.Rename(s.path("compose.yaml"), s.path("moved.yaml")))
 			s.stack(func(c *config.Stack) { c.Compose = []string{s.path("moved.yaml")} })
@@ -145,44 +146,44 @@ func TestAppliedChanges(t *testing.T) {
 		"compose file moved and changed": {func(s *applyScene) {
 			s.write("moved.yaml", "new")
 			s.stack(func(c *config.Stack) { c.Compose = []string{s.path("moved.yaml")} })
-		}, []AppliedFile{{"compose.yaml", "compose", sum("compose.yaml"), ""}, {"moved.yaml", "compose", "", sum("new")}}},
+		}, []facts.AppliedFile{{Path: "compose.yaml", Role: "compose", Applied: sum("compose.yaml"), Found: ""}, {Path: "moved.yaml", Role: "compose", Applied: "", Found: sum("new")}}},
 		"env file of the configuration": {func(s *applyScene) { s.write("web.env", "new") },
-			[]AppliedFile{{"web.env", "env", sum("web.env"), sum("new")}}},
+			[]facts.AppliedFile{{Path: "web.env", Role: "env", Applied: sum("web.env"), Found: sum("new")}}},
 		"env file that the compose file names": {func(s *applyScene) { s.write("app.env", "new") },
-			[]AppliedFile{{"app.env", "named", sum("app.env"), sum("new")}}},
+			[]facts.AppliedFile{{Path: "app.env", Role: "named", Applied: sum("app.env"), Found: sum("new")}}},
 		"to what another one holds": {func(s *applyScene) { s.write("app.env", "web.env") },
-			[]AppliedFile{{"app.env", "named", sum("app.env"), sum("web.env")}}},
+			[]facts.AppliedFile{{Path: "app.env", Role: "named", Applied: sum("app.env"), Found: sum("web.env")}}},
 		"env file no longer configured": {func(s *applyScene) { s.stack(func(c *config.Stack) { c.EnvFiles = nil }) },
-			[]AppliedFile{{"web.env", "env", sum("web.env"), ""}}},
+			[]facts.AppliedFile{{Path: "web.env", Role: "env", Applied: sum("web.env"), Found: ""}}},
 		"one of two that were the same": {func(s *applyScene) {
 			s.record.Files[2].Digest, s.record.Files[3].Digest = sum(""), sum("")
 			s.write("web.env", "")
 			s.write("app.env", "new")
-		}, []AppliedFile{{"app.env", "named", sum(""), sum("new")}}},
+		}, []facts.AppliedFile{{Path: "app.env", Role: "named", Applied: sum(""), Found: sum("new")}}},
 		"one that was not there, and is not": {func(s *applyScene) {
 			s.record.Files[3].Digest = ""
 			s.do(os.Remove(s.path("app.env")))
 		}, nil},
 		"one that was not there, and is": {func(s *applyScene) { s.record.Files[3].Digest = "" },
-			[]AppliedFile{{"app.env", "named", "", sum("app.env")}}},
+			[]facts.AppliedFile{{Path: "app.env", Role: "named", Applied: "", Found: sum("app.env")}}},
 		"same content in another role": {func(s *applyScene) {
 			s.write("web.env", "compose.yaml")
 			s.do(os.Remove(s.path("compose.yaml")))
-		}, []AppliedFile{{"compose.yaml", "compose", sum("compose.yaml"), ""}, {"web.env", "env", sum("web.env"), sum("compose.yaml")}}},
+		}, []facts.AppliedFile{{Path: "compose.yaml", Role: "compose", Applied: sum("compose.yaml"), Found: ""}, {Path: "web.env", Role: "env", Applied: sum("web.env"), Found: sum("compose.yaml")}}},
 		"unit file": {func(s *applyScene) { s.unit().Files[0].Digest = sum("new") },
-			[]AppliedFile{{"/u/web.service", "unit", sum("unit"), sum("new")}}},
+			[]facts.AppliedFile{{Path: "/u/web.service", Role: "unit", Applied: sum("unit"), Found: sum("new")}}},
 		"unit file in another folder": {func(s *applyScene) { s.unit().Files[0].Path = "/etc/web.service" }, nil},
 		"a drop-in came": {func(s *applyScene) { s.unit().Files = append(s.unit().Files, dropIn) },
-			[]AppliedFile{{"/u/web.service.d/a.conf", "unit", "", sum("dropin")}}},
+			[]facts.AppliedFile{{Path: "/u/web.service.d/a.conf", Role: "unit", Applied: "", Found: sum("dropin")}}},
 		"a drop-in went": {func(s *applyScene) {
 			s.record.Files = append(s.record.Files, applied.File{Path: dropIn.Path, Role: applied.RoleUnit, Digest: sum("dropin")})
-		}, []AppliedFile{{"/u/web.service.d/a.conf", "unit", sum("dropin"), ""}}},
+		}, []facts.AppliedFile{{Path: "/u/web.service.d/a.conf", Role: "unit", Applied: sum("dropin"), Found: ""}}},
 		"a drop-in went that says what another one says": {func(s *applyScene) {
 			s.unit().Files = append(s.unit().Files, dropIn)
 			for _, path := range []string{dropIn.Path, "/u/web.service.d/b.conf"} {
 				s.record.Files = append(s.record.Files, applied.File{Path: path, Role: applied.RoleUnit, Digest: sum("dropin")})
 			}
-		}, []AppliedFile{{"/u/web.service.d/b.conf", "unit", sum("dropin"), ""}}},
+		}, []facts.AppliedFile{{Path: "/u/web.service.d/b.conf", Role: "unit", Applied: sum("dropin"), Found: ""}}},
 		"a drop-in that does not count": {func(s *applyScene) {
 			hidden := dropIn
 			hidden.Effective = false
@@ -194,12 +195,12 @@ func TestAppliedChanges(t *testing.T) {
 			s := newApplyScene(t)
 			c.change(s)
 			s.collect()
-			got := []AppliedFile{}
+			got := []facts.AppliedFile{}
 			for _, f := range s.unit().Applied.Changed {
 				f.Path = strings.TrimPrefix(f.Path, s.home+"/")
 				got = append(got, f)
 			}
-			if d := cmp.Diff(append([]AppliedFile{}, c.want...), got); d != "" {
+			if d := cmp.Diff(append([]facts.AppliedFile{}, c.want...), got); d != "" {
 				t.Errorf("-want +got\n%s", d)
 			}
 		})

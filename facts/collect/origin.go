@@ -1,19 +1,10 @@
-package facts
+package collect
 
 import (
 	"path/filepath"
 	"strings"
-)
 
-// Kinds of folders that unit files come from.
-const (
-	originUser         = "user"
-	originControl      = "control"
-	originRuntime      = "runtime"
-	originGenerator    = "generator"
-	originEtc          = "etc"
-	originDistribution = "distribution"
-	originOther        = "other"
+	"stackpolicy/facts"
 )
 
 // origin tells which kind of folder a unit file, drop-in, link or quadlet
@@ -25,19 +16,19 @@ func (r *run) origin(path string) string {
 	e, runtime := r.env, filepath.Join(r.env.RuntimeDir, "systemd")
 	switch {
 	case within(path, e.UnitDir()), within(path, e.QuadletDir()):
-		return originUser
+		return facts.OriginUser
 	case within(path, e.UnitDir()+".control"), within(path, runtime+"/user.control"):
-		return originControl
+		return facts.OriginControl
 	case within(path, runtime+"/generator"), within(path, runtime+"/generator.early"), within(path, runtime+"/generator.late"):
-		return originGenerator
+		return facts.OriginGenerator
 	case within(path, e.RuntimeDir), within(path, "/run/systemd/user"):
-		return originRuntime
+		return facts.OriginRuntime
 	case within(path, "/etc"):
-		return originEtc
+		return facts.OriginEtc
 	case within(path, "/usr/lib/systemd/user"), within(path, "/lib/systemd/user"):
-		return originDistribution
+		return facts.OriginDistribution
 	}
-	return originOther
+	return facts.OriginOther
 }
 
 func within(path, dir string) bool { return strings.HasPrefix(path, dir+"/") }

@@ -1,4 +1,4 @@
-package facts
+package collect
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"stackpolicy/facts"
 	"stackpolicy/internal/systemd"
 	"stackpolicy/internal/unitfile"
 )
@@ -87,9 +88,9 @@ func collectSystemd(ctx context.Context, r *run) (func(), error) {
 	}, nil
 }
 
-func (s *survey) document(loaded map[string]systemd.Unit) *Manager {
+func (s *survey) document(loaded map[string]systemd.Unit) *facts.Manager {
 	m := s.manager
-	return &Manager{
+	return &facts.Manager{
 		Version: m.Version, State: m.State, Transport: s.conn.Transport(), UnitPath: m.UnitPath, LoadedAt: m.LoadedAt,
 		AuditTimer: activity(loaded[auditTimer]), FailedNoFile: ghosts(s.listed),
 	}
@@ -150,8 +151,8 @@ func named(index *unitfile.Index, unit, paths []string) []string {
 	return out
 }
 
-func activity(u systemd.Unit) Activity {
-	return Activity{LoadState: u.LoadState, ActiveState: u.ActiveState}
+func activity(u systemd.Unit) facts.Activity {
+	return facts.Activity{LoadState: u.LoadState, ActiveState: u.ActiveState}
 }
 
 // ghosts are units that failed and whose file is gone since.
@@ -166,10 +167,10 @@ func ghosts(listed []systemd.Listed) []string {
 	return names
 }
 
-func (r *run) unit(name, managedBy string) Unit {
-	u := Unit{
+func (r *run) unit(name, managedBy string) facts.Unit {
+	u := facts.Unit{
 		Name: name, ManagedBy: managedBy, Template: unitfile.IsTemplate(name), Stack: r.configuredStack(name),
-		Files: []File{}, Containers: []Container{}, Services: []Service{},
+		Files: []facts.File{}, Containers: []facts.Container{}, Services: []facts.Service{},
 	}
 	r.remember(&u)
 	loaded, ok := r.loaded[name]
@@ -177,7 +178,7 @@ func (r *run) unit(name, managedBy string) Unit {
 		u.Loaded = loadedFrom(loaded)
 		u.Loaded.FragmentOrigin = r.origin(loaded.FragmentPath)
 	}
-	u.Quadlet = ok && u.Loaded.FragmentOrigin == originGenerator && quadletUnit(loaded.SourcePath) != ""
+	u.Quadlet = ok && u.Loaded.FragmentOrigin == facts.OriginGenerator && quadletUnit(loaded.SourcePath) != ""
 	for _, unit := range r.quadlets {
 		u.Quadlet = u.Quadlet || unit == name
 	}
@@ -193,12 +194,12 @@ func (r *run) configuredStack(unit string) string {
 	return ""
 }
 
-func loadedFrom(u systemd.Unit) *Loaded {
-	l := &Loaded{
+func loadedFrom(u systemd.Unit) *facts.Loaded {
+	l := &facts.Loaded{
 		LoadState: u.LoadState, ActiveState: u.ActiveState, SubState: u.SubState, UnitFileState: u.UnitFileState,
 		FragmentPath: u.FragmentPath, SourcePath: u.SourcePath, DropInPaths: orEmpty(u.DropInPaths),
 		NeedDaemonReload: u.NeedDaemonReload, ActiveSince: timeOrNil(u.ActiveEnter), TimeoutStartSec: -1,
-		StartPost: []Command{}, Differs: []Difference{}, LinksUnread: []string{}, LinksGone: []string{},
+		StartPost: []facts.Command{}, Differs: []facts.Difference{}, LinksUnread: []string{}, LinksGone: []string{},
 	}
 	if s := u.Service; s != nil {
 		l.Type, l.RemainAfterExit, l.Result = s.Type, s.RemainAfterExit, s.Result
@@ -207,7 +208,7 @@ func loadedFrom(u systemd.Unit) *Loaded {
 			l.TimeoutStartSec = s.TimeoutStart.Round(time.Millisecond).Seconds()
 		}
 		for _, c := range s.ExecStartPost {
-			l.StartPost = append(l.StartPost, Command{Path: c.Path, IgnoreFailure: c.IgnoreFailure})
+			l.StartPost = append(l.StartPost, facts.Command{Path: c.Path, IgnoreFailure: c.IgnoreFailure})
 		}
 	}
 	return l

@@ -1,0 +1,305 @@
+package collect
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stackpolicy/config"
+	"stackpolicy/facts"
+	"stackpolicy/internal/homemanager"
+	"stackpolicy/internal/systemd"
+	"stackpolicy/internal/unitfile"
+)
+
+var alice = Environment{
+	UID: 1000, Name: "alice", Home: "/home/alice", ConfigHome: "/home/alice/.config", RuntimeDir: "/run/user/1000",
+}
+
+func TestActivationState(t *testing.T) {
+	now := time.Now()
+	service := func(state string) *facts.ActivationService { return &facts.ActivationService{ActiveState: state} }
+	for name, tc := range map[string]struct {
+		begun   time.Time
+		ahead   int
+		service *facts.ActivationService
+		want    string
+	}{
+		"nothing odd":                   {time.Time{}, 0, nil, "current"},
+		"the service is done":           {time.Time{}, 0, service("active"), "current"},
+		"the service came to its end":   {time.Time{}, 0, service("inactive"), "current"},
+		"the service runs":              {now, 1, service("activating"), "running"},
+		"the service failed":            {time.Time{}, 0, service("failed"), "failed"},
+		"the service failed half-way":   {now, 3, service("failed"), "failed"},
+		"new-home, the service is done": {now, 0, service("inactive"), "half-finished"},
+		"new-home a minute ago":         {now.Add(-time.Minute), 2, nil, "running"},
+		"new-home at the limit":         {now.Add(-activationLimit), 0, nil, "half-finished"},
+		"new-home long ago":             {now.Add(-time.Hour), 0, nil, "half-finished"},
+		"links ahead":                   {time.Time{}, 1, nil, "half-finished"},
+		"links ahead, service is done":  {time.Time{}, 1, service("active"), "half-finished"},
+	} {
+		if got := activationState(tc.begun, tc.ahead, now, tc.service); got != tc.want {
+			t.Errorf("%s: %s, want %s", name, got, tc.want)
+		}
+	}
+}
+
+func TestQuadletUnit(t *testing.T) {
+	for path, want := range map[string]string{
+		"/q/web.container": "web.service", "/q/web.kube": "web.service", "/q/data.volume": "data-volume.service",
+		"/q/net.network": "net-network.service", "/q/p.pod": "p-pod.service", "/q/i.image": "i-image.service", "/q/b.build": "b-build.service",
+		"/q/web@.container": "web@.service", "/q/web@one.container": "web@one.service", "/q/a.b.container": "a.b.service",
+		"/q/data@.volume":      "data@-volume.service",
+		"/q/sub/web.container": "web.service", "/q/web.container.d/10.conf": "", "/q/web.service": "", "/q/.container": "", "/q/container": "", "": "",
+	} {
+		if got := quadletUnit(path); got != want {
+			t.Errorf("quadletUnit(%q) = %q, want %q", path, got, want)
+		}
+	}
+}
+
+func TestMatch(t *testing.T) {
+	for _, tc := range []struct {
+		pattern, name string
+		want          bool
+	}{
+		{"homelab-*.service", "homelab-web.service", true},
+		{"homelab-*.service", "homelab-.service", true},
+		{"homelab-*.service", "homelab-web.timer", false},
+		{"*", ".hidden.service", true},
+		{"web?.service", "web1.service", true},
+		{"web[12].service", "web2.service", true},
+		{"web[^12].service", "web3.service", true},
+		{"web[!12].service", "web3.service", true},
+		{"web[!12].service", "web1.service", false},
+		{`a\x2db*`, `a\x2db.service`, true},
+		{`a\x2db*`, "ax2db.service", false},
+		{"web[", "web[", false},
+		{"web.service", "web.service.d", false},
+	} {
+		if got := match(tc.pattern, tc.name); got != tc.want {
+			t.Errorf("match(%q, %q) = %t", tc.pattern, tc.name, got)
+		}
+	}
+}
+
+func TestManagedUnits(t *testing.T) {
+	r := &run{env: alice, declared: map[string]string{
+		"/home/alice/.config/systemd/user/web.service":                    "/s/web.service",
+		"/home/alice/.config/systemd/user/both.service":                   "/s/both.service",
+		"/home/alice/.config/systemd/user/work@.service":                  "/s/work@.service",
+		"/home/alice/.config/systemd/user/web.service.d/a.conf":           "/s/a.conf",
+		"/home/alice/.config/systemd/user/default.target.wants/x.service": "/s/x.service",
+		"/home/alice/.config/systemd/user/README":                         "/s/README",
+		"/home/alice/.config/containers/systemd/quad.container":           "/s/quad.container",
+		"/home/alice/.config/containers/systemd/sub/vol.volume":           "/s/vol.volume",
+	}}
+	r.quadlets = quadletUnits(alice.QuadletDir(), r.declared)
+	r.env.Config = config.Config{
+		Units:  []string{"lab-*.service", "both.service", "none-*.service", "absent.service", "work@two.service"},
+		Stacks: map[string]config.Stack{"stack": {Unit: "stack.service"}},
+	}
+	managed, patterns := r.managedUnits([]string{"lab-a.service", "lab-b.service", "both.service", "work@one.service", "work@two.service", "other.service"})
+	want := map[string]string{
+		"web.service": facts.ByHomeManager, "both.service": facts.ByHomeManager, "work@.service": facts.ByHomeManager, "work@one.service": facts.ByHomeManager,
+		"quad.service": facts.ByHomeManager, "vol-volume.service": facts.ByHomeManager, "lab-a.service": facts.ByConfig, "lab-b.service": facts.ByConfig,
+		"absent.service": facts.ByConfig, "stack.service": facts.ByConfig, "work@two.service": facts.ByConfig,
+	}
+	for name, by := range want {
+		if managed[name] != by {
+			t.Errorf("%s is managed by %q, want %q", name, managed[name], by)
+		}
+	}
+	for name := range managed {
+		if want[name] == "" {
+			t.Errorf("%s is managed by %q", name, managed[name])
+		}
+	}
+	wantPatterns := []facts.Pattern{{Pattern: "lab-*.service", Matched: 2}, {Pattern: "both.service", Matched: 1}, {Pattern: "none-*.service", Matched: 0}, {Pattern: "absent.service", Matched: 1}, {Pattern: "work@two.service", Matched: 1}}
+	if !slices.Equal(patterns, wantPatterns) {
+		t.Errorf("patterns %v, want %v", patterns, wantPatterns)
+	}
+}
+
+func TestOrigin(t *testing.T) {
+	r := &run{env: alice}
+	for path, want := range map[string]string{
+		"": "",
+		"/home/alice/.config/systemd/user/web.service":              facts.OriginUser,
+		"/home/alice/.config/systemd/user/web.service.d/a.conf":     facts.OriginUser,
+		"/home/alice/.config/containers/systemd/web.container":      facts.OriginUser,
+		"/home/alice/.config/systemd/user.control/web.service":      facts.OriginControl,
+		"/run/user/1000/systemd/user.control/web.service.d/50.conf": facts.OriginControl,
+		"/run/user/1000/systemd/transient/run-1.service":            facts.OriginRuntime,
+		"/run/user/1000/systemd/user/web.service":                   facts.OriginRuntime,
+		"/run/user/1000/systemd/generator/web.service":              facts.OriginGenerator,
+		"/run/user/1000/systemd/generator.early/web.service":        facts.OriginGenerator,
+		"/run/user/1000/systemd/generator.late/web.service":         facts.OriginGenerator,
+		"/run/systemd/user/web.service":                             facts.OriginRuntime,
+		"/etc/systemd/user/web.service":                             facts.OriginEtc,
+		"/etc/xdg/systemd/user/web.service":                         facts.OriginEtc,
+		"/usr/lib/systemd/user/web.service":                         facts.OriginDistribution,
+		"/lib/systemd/user/web.service":                             facts.OriginDistribution,
+		"/home/alice/.local/share/systemd/user/web.service":         facts.OriginOther,
+		"/home/alice/.config/systemd/user2/web.service":             facts.OriginOther,
+		"/run/user/10001/systemd/user/web.service":                  facts.OriginOther,
+		"/etcetera/web.service":                                     facts.OriginOther,
+	} {
+		if got := r.origin(path); got != want {
+			t.Errorf("origin(%q) = %q, want %q", path, got, want)
+		}
+	}
+}
+
+func viewOf(u facts.Unit, r *run) *view {
+	if r.doc == nil {
+		r.doc = &facts.Document{Manager: &facts.Manager{LoadedAt: time.Unix(1000, 0)}, CollectedAt: time.Unix(2000, 0)}
+	}
+	return &view{walker: &walker{run: r}, unit: &u}
+}
+
+func TestStateAgainstTheGeneration(t *testing.T) {
+	const target = "/nix/store/b-home-manager-files/web.service"
+	r := &run{env: alice, generation: &homemanager.Generation{Store: "/nix/store", Files: "/nix/store/b-home-manager-files"}}
+	for name, tc := range map[string]struct {
+		file unitfile.File
+		want string
+	}{
+		"gone":                       {unitfile.File{Kind: unitfile.Missing}, facts.StateMissing},
+		"declared":                   {unitfile.File{Kind: unitfile.Symlink, FirstHop: target, Target: "/nix/store/u", Digest: "d"}, facts.StateDeclared},
+		"target collected":           {unitfile.File{Kind: unitfile.Symlink, FirstHop: target}, facts.StateDangling},
+		"mask":                       {unitfile.File{Kind: unitfile.Symlink, FirstHop: "/dev/null", Target: "/dev/null"}, facts.StateMask},
+		"declared as a mask":         {unitfile.File{Kind: unitfile.Symlink, FirstHop: target, Target: "/dev/null"}, facts.StateDeclared},
+		"folder":                     {unitfile.File{Kind: unitfile.Directory, Target: "/x", Directory: true}, facts.StateDirectory},
+		"link to a folder":           {unitfile.File{Kind: unitfile.Symlink, FirstHop: "/x", Target: "/x", Directory: true}, facts.StateDirectory},
+		"other generation":           {unitfile.File{Kind: unitfile.Symlink, FirstHop: "/nix/store/a-home-manager-files/web.service", Target: "/nix/store/u", Digest: "d"}, facts.StateOther},
+		"other generation, dangling": {unitfile.File{Kind: unitfile.Symlink, FirstHop: "/nix/store/a-home-manager-files/web.service"}, facts.StateDangling},
+		"foreign link":               {unitfile.File{Kind: unitfile.Symlink, FirstHop: "/nix/store/u", Target: "/nix/store/u", Digest: "d"}, facts.StateForeign},
+		"unreadable":                 {unitfile.File{Kind: unitfile.Regular, Target: "/x"}, facts.StateUnreadable},
+	} {
+		got, err := viewOf(facts.Unit{}, r).state(tc.file, facts.File{Role: facts.RoleFragment, DeclaredTarget: target})
+		if err != nil || got != tc.want {
+			t.Errorf("%s: %s, %v; want %s", name, got, err, tc.want)
+		}
+	}
+}
+
+func TestStateAsDeclaration(t *testing.T) {
+	for name, tc := range map[string]struct {
+		file unitfile.File
+		want string
+	}{
+		"own":            {unitfile.File{Kind: unitfile.Regular, Target: "/x", Digest: "d", UID: 1000, Mode: 0o644}, facts.StateDeclared},
+		"root's":         {unitfile.File{Kind: unitfile.Regular, Target: "/x", Digest: "d", UID: 0, Mode: 0o644}, facts.StateDeclared},
+		"another's":      {unitfile.File{Kind: unitfile.Regular, Target: "/x", Digest: "d", UID: 1001, Mode: 0o644}, facts.StateUnsafe},
+		"group-writable": {unitfile.File{Kind: unitfile.Regular, Target: "/x", Digest: "d", UID: 1000, Mode: 0o664}, facts.StateUnsafe},
+		"world-writable": {unitfile.File{Kind: unitfile.Symlink, Target: "/x", Digest: "d", UID: 1000, Mode: 0o646}, facts.StateUnsafe},
+		"gone":           {unitfile.File{Kind: unitfile.Missing}, facts.StateMissing},
+		"dangling":       {unitfile.File{Kind: unitfile.Symlink, FirstHop: "/x"}, facts.StateDangling},
+		"mask":           {unitfile.File{Kind: unitfile.Symlink, Target: "/dev/null"}, facts.StateMask},
+		"folder":         {unitfile.File{Kind: unitfile.Directory, Target: "/x", Directory: true}, facts.StateDirectory},
+		"a FIFO":         {unitfile.File{Kind: unitfile.Other, Target: "/x", UID: 1000}, facts.StateUnreadable},
+	} {
+		got, err := viewOf(facts.Unit{ManagedBy: facts.ByConfig}, &run{env: alice}).state(tc.file, facts.File{Role: facts.RoleFragment, Origin: facts.OriginUser})
+		if err != nil || got != tc.want {
+			t.Errorf("%s: %s, %v; want %s", name, got, err, tc.want)
+		}
+	}
+}
+
+func TestReload(t *testing.T) {
+	loaded := facts.File{Path: "/f", Role: facts.RoleFragment, Kind: unitfile.Symlink, Target: "/t", State: facts.StateDeclared, DeclaredTarget: "/d", Effective: true, Loaded: true}
+	with := func(change func(*facts.File)) facts.File { f := loaded; change(&f); return f }
+	for name, tc := range map[string]struct {
+		file         facts.File
+		loads, drops bool
+	}{
+		"nothing new":                 {loaded, false, false},
+		"declared and changed":        {with(func(f *facts.File) { f.ChangedAfterLoad = true }), false, false},
+		"undeclared, loaded as it is": {with(func(f *facts.File) { f.State, f.DeclaredTarget = facts.StateUndeclared, "" }), false, false},
+		"undeclared and changed":      {with(func(f *facts.File) { f.State, f.DeclaredTarget, f.ChangedAfterLoad = facts.StateUndeclared, "", true }), true, false},
+		"undeclared and not loaded":   {with(func(f *facts.File) { f.State, f.DeclaredTarget, f.Loaded = facts.StateUndeclared, "", false }), true, false},
+		"undeclared and overridden": {with(func(f *facts.File) {
+			f.State, f.DeclaredTarget, f.Loaded, f.Effective = facts.StateUndeclared, "", false, false
+		}), false, false},
+		"local, identical":             {with(func(f *facts.File) { f.State, f.ChangedAfterLoad = facts.StateIdentical, true }), false, false},
+		"local, different":             {with(func(f *facts.File) { f.State, f.ChangedAfterLoad = facts.StateDifferent, true }), true, false},
+		"other generation, not loaded": {with(func(f *facts.File) { f.State, f.ChangedAfterLoad = facts.StateOther, true }), true, false},
+		"declared, gone": {with(func(f *facts.File) {
+			f.State, f.Kind, f.Target, f.Effective = facts.StateMissing, unitfile.Missing, "", false
+		}), false, true},
+		"declared, dangling": {with(func(f *facts.File) { f.State, f.Target = facts.StateDangling, "" }), false, true},
+		"declared, gone, not loaded": {with(func(f *facts.File) {
+			f.State, f.Kind, f.Loaded, f.Effective = facts.StateMissing, unitfile.Missing, false, false
+		}), false, false},
+		"a folder in its place": {with(func(f *facts.File) {
+			f.State, f.Kind, f.Target, f.Effective = facts.StateDirectory, unitfile.Directory, "/f", false
+		}), false, true},
+		"a link to a folder in its place": {with(func(f *facts.File) { f.State, f.Target, f.Effective = facts.StateDirectory, "/d", false }), false, true},
+		"not to be read":                  {with(func(f *facts.File) { f.State, f.Kind = facts.StateUnreadable, unitfile.Regular }), false, true},
+		"undeclared, gone": {with(func(f *facts.File) {
+			f.State, f.Kind, f.DeclaredTarget, f.Effective = facts.StateUndeclared, unitfile.Missing, "", false
+		}), false, false},
+		"foreign wants link": {with(func(f *facts.File) {
+			f.Role, f.Of, f.State, f.Loaded, f.Origin = "wants", "default.target", facts.StateUndeclared, false, facts.OriginUser
+		}), true, false},
+		"wants link of what is not up": {with(func(f *facts.File) {
+			f.Role, f.Of, f.State, f.Loaded, f.Origin = "wants", "none.target", facts.StateUndeclared, false, facts.OriginUser
+		}), false, false},
+		"distribution's wants link": {with(func(f *facts.File) {
+			f.Role, f.Of, f.State, f.Loaded, f.Origin = "wants", "default.target", facts.StateUndeclared, false, facts.OriginDistribution
+		}), false, false},
+	} {
+		v := viewOf(facts.Unit{Loaded: &facts.Loaded{LoadState: "loaded", FragmentPath: "/f"}}, &run{env: alice, listed: map[string]systemd.Listed{"default.target": {}}})
+		v.files = []facts.File{tc.file}
+		got := v.reload()
+		if (len(got.LoadsUndeclared) > 0) != tc.loads || (len(got.DropsDeclared) > 0) != tc.drops {
+			t.Errorf("%s: %+v, want loads %t, drops %t", name, *got, tc.loads, tc.drops)
+		}
+		v.justRead = true
+		if got := v.reload(); len(got.LoadsUndeclared)+len(got.DropsDeclared) != 0 {
+			t.Errorf("%s, read just now: %+v", name, *got)
+		}
+	}
+}
+
+func TestAfterLoad(t *testing.T) {
+	r := &run{doc: &facts.Document{Manager: &facts.Manager{LoadedAt: time.Unix(1000, 0)}, CollectedAt: time.Unix(2000, 0)}}
+	for want, at := range map[bool]time.Time{true: time.Unix(1000, 0).Add(-clockSlack), false: time.Unix(1000, 0).Add(-2 * clockSlack)} {
+		if got := r.afterLoad(at); got != want {
+			t.Errorf("afterLoad(%s) = %t", at, got)
+		}
+	}
+	r.doc.CollectedAt = time.Unix(900, 0) // the clock was set back
+	if !r.afterLoad(time.Unix(1, 0)) {
+		t.Error("a clock that was set back proves nothing, and doubt is a change")
+	}
+}
+
+func TestQuadletUnits(t *testing.T) {
+	dir := t.TempDir()
+	declared := map[string]string{}
+	for name, text := range map[string]string{
+		"plain.container": "[Container]\nImage=x\n",
+		"named.container": "[Container]\nServiceName=other\n",
+		"named.pod":       "[Pod]\nServiceName=group\n[Container]\nServiceName=wrong\n",
+		"notes.txt":       "",
+	} {
+		target := filepath.Join(dir, name)
+		if err := os.WriteFile(target, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		declared["/home/q/"+name] = target
+	}
+	declared["/elsewhere/x.container"] = "/dev/null"
+	want := map[string]string{
+		"/home/q/plain.container": "plain.service", "/home/q/named.container": "other.service", "/home/q/named.pod": "group.service",
+	}
+	if d := cmp.Diff(want, quadletUnits("/home/q", declared)); d != "" {
+		t.Errorf("-want +got\n%s", d)
+	}
+}

@@ -1,0 +1,36 @@
+package facts
+
+import "testing"
+
+func TestStale(t *testing.T) {
+	read := File{Role: RoleFragment, State: StateDeclared, Effective: true, Loaded: true}
+	with := func(change func(*File)) []File {
+		f := read
+		change(&f)
+		return []File{read, f}
+	}
+	cases := map[string]struct {
+		unit Unit
+		want bool
+	}{
+		"read as it is":         {Unit{Loaded: &Loaded{}, Files: []File{read}}, false},
+		"not known":             {Unit{Files: []File{read}}, true},
+		"systemd says so":       {Unit{Loaded: &Loaded{NeedDaemonReload: true}, Files: []File{read}}, true},
+		"a setting differs":     {Unit{Loaded: &Loaded{Differs: []Difference{{Key: "Type"}}}, Files: []File{read}}, true},
+		"changed after":         {Unit{Loaded: &Loaded{}, Files: with(func(f *File) { f.ChangedAfterLoad = true })}, true},
+		"a drop-in is not read": {Unit{Loaded: &Loaded{}, Files: with(func(f *File) { f.Role, f.Loaded = RoleDropIn, false })}, true},
+		"what is read no longer counts": {
+			Unit{Loaded: &Loaded{}, Files: with(func(f *File) { f.Effective = false })}, true},
+		"neither counts nor is read": {
+			Unit{Loaded: &Loaded{}, Files: with(func(f *File) { f.Effective, f.Loaded = false, false })}, false},
+		"a generated fragment is always newer": {
+			Unit{Loaded: &Loaded{}, Files: with(func(f *File) { f.State, f.ChangedAfterLoad = StateGenerated, true })}, false},
+		"a link that pulls it in is not read": {
+			Unit{Loaded: &Loaded{}, Files: with(func(f *File) { f.Role, f.Loaded = "wants", false })}, false},
+	}
+	for name, c := range cases {
+		if got := c.unit.Stale(); got != c.want {
+			t.Errorf("%s: %t, want %t", name, got, c.want)
+		}
+	}
+}
