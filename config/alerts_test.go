@@ -66,13 +66,13 @@ func TestDefaultsOfAlerts(t *testing.T) {
 
 func TestAlertsThatAreRefused(t *testing.T) {
 	cases := []struct{ name, content, err string }{
-		{"unknown key", "alerts:\n  jurnal: {}\n", "line 2: unknown key jurnal; the keys here are: journal, textfile, alertmanager, webhooks"},
-		{"unknown key of the journal", "alerts:\n  journal: {level: page}\n", "line 2: unknown key level; the keys here are: severity, repeat"},
+		{"unknown key", "alerts:\n  jurnal: {}\n", `line 2: unknown key "jurnal"; known: journal, textfile, alertmanager, webhooks`},
+		{"unknown key of the journal", "alerts:\n  journal: {level: page}\n", `line 2: unknown key "level"; known: severity, repeat`},
 		{"unknown key of alertmanager", "alerts:\n  alertmanager: {uri: x}\n",
-			"line 2: unknown key uri; the keys here are: url, user, password, token, severity, repeat"},
+			`line 2: unknown key "uri"; known: url, user, password, token, severity, repeat`},
 		{"unknown key of a webhook", "alerts:\n  webhooks: [{uri: x}]\n",
-			"line 2: unknown key uri; the keys here are: name, url, method, headers, body, token, severity, repeat"},
-		{"unknown key of a secret", "alerts:\n  webhooks: [{token: {path: x}}]\n", "line 2: unknown key path; the keys here are: file, credential"},
+			`line 2: unknown key "uri"; known: name, url, method, headers, body, token, severity, repeat`},
+		{"unknown key of a secret", "alerts:\n  webhooks: [{token: {path: x}}]\n", `line 2: unknown key "path"; known: file, credential`},
 		{"severity", "alerts: {journal: {severity: warning}}", `alerts.journal.severity: "warning" is none of page, ticket, none`},
 		{"repeat", "alerts: {journal: {repeat: 5s}}", "alerts.journal.repeat: 5s is shorter than 1m0s"},
 		{"relative textfile", "alerts: {textfile: x.prom}", `alerts.textfile: "x.prom" is no absolute path of a file NAME.prom; node_exporter reads no others`},

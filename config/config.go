@@ -5,7 +5,6 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
+	"stackpolicy/internal/strictyaml"
 )
 
 // maxSize bounds the file: a configuration is a few KiB.
@@ -74,13 +73,8 @@ func Read(path string) (Config, error) {
 
 func parse(content []byte) (Config, error) {
 	c := Config{}
-	d := yaml.NewDecoder(bytes.NewReader(content))
-	d.KnownFields(true)
-	if err := d.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
-		return c, readable(err)
-	}
-	if d.Decode(new(any)) != io.EOF {
-		return c, errors.New("more than one YAML document; keep the first")
+	if _, err := strictyaml.Decode(content, &c); err != nil {
+		return c, err
 	}
 	c.setDefaults()
 	return c, c.check()
@@ -113,31 +107,4 @@ func (c *Config) check() error {
 // patternOfUnit: a pattern without a suffix would match nothing, silently.
 func patternOfUnit(p string) bool {
 	return strings.Contains(p, ".") && !strings.Contains(p, "/") || strings.HasSuffix(p, "*")
-}
-
-// readable turns the decoder's words into an operator's: it names the Go type
-// that a key was not found in, which says nothing to them.
-func readable(err error) error {
-	var wrong *yaml.TypeError
-	if !errors.As(err, &wrong) {
-		return err
-	}
-	known := map[string]string{
-		"config.Config":       "units, mode, policies, stacks, alerts",
-		"config.Stack":        "unit, project, compose, env_files, secrets, registries, apply, verify, provider",
-		"config.Apply":        "timeout",
-		"config.Verify":       "timeout, settle, healthy",
-		"config.Alerts":       "journal, textfile, alertmanager, webhooks",
-		"config.Route":        "severity, repeat",
-		"config.Alertmanager": "url, user, password, token, severity, repeat",
-		"config.Webhook":      "name, url, method, headers, body, token, severity, repeat",
-	}
-	var errs []error
-	for _, msg := range wrong.Errors {
-		if at, typ, ok := strings.Cut(msg, " not found in type "); ok {
-			msg = strings.Replace(at, "field ", "unknown key ", 1) + "; the keys here are: " + known[typ]
-		}
-		errs = append(errs, errors.New(msg))
-	}
-	return errors.Join(errs...)
 }

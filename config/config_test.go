@@ -3,6 +3,8 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,9 +45,9 @@ stacks:
 			Stacks: map[string]Stack{"web": web},
 		}, ""},
 		{"unknown key", "mode: observe\nunit: [a.service]\n", Config{},
-			"line 2: unknown key unit; the keys here are: units, mode, policies, stacks, alerts"},
+			`line 2: unknown key "unit"; known: units, mode, policies, stacks, alerts`},
 		{"unknown key of a stack", "stacks:\n  web:\n    projct: x\n", Config{},
-			"line 3: unknown key projct; the keys here are: unit, project, compose, env_files, secrets, registries, apply, verify, provider"},
+			`line 3: unknown key "projct"; known: unit, project, compose, env_files, secrets, registries, apply, verify, provider`},
 		{"unknown mode", "mode: enfroce\n", Config{}, `mode: "enfroce" is neither observe nor enforce`},
 		{"pattern without suffix", "units: [web]\n", Config{},
 			`units: "web" is no pattern of unit names; write one such as homelab-*.service`},
@@ -54,9 +56,9 @@ stacks:
 		{"stack unit", "stacks: {web: {unit: ../x}}\n", Config{},
 			`stacks.web.unit: "../x" is no unit name; write one such as web.service`},
 		{"unknown key of a file", "stacks:\n  web:\n    secrets: [{pth: /x}]\n", Config{},
-			"line 3: unknown key pth; the keys here are: path, mode, owner"},
+			`line 3: unknown key "pth"; known: path, mode, owner`},
 		{"mode of a file", "stacks: {web: {secrets: [{path: /x, mode: rw}]}}", Config{},
-			`line 1: mode "rw" is no octal file mode; write one such as "0600"`},
+			`line 1: mode "rw" is not an octal file mode; want for example "0600"`},
 		{"relative path", "stacks: {web: {compose: [compose.yaml], env_files: [~/x]}}", Config{},
 			`stacks.web.compose: "compose.yaml" is not an absolute path` + "\n" +
 				`stacks.web.env_files: "~/x" is not an absolute path`},
@@ -116,5 +118,35 @@ func TestDefaultsOfAStack(t *testing.T) {
 	}
 	if !got.Stacks["web"].Verify.NeedsHealth() {
 		t.Error("health is not asked for by default")
+	}
+}
+
+// TestKeysAreThoseOfTheTypes: an unknown key is refused at every level, with
+// the keys of the type that has them. Nothing lists these by hand.
+func TestKeysAreThoseOfTheTypes(t *testing.T) {
+	levels := []struct {
+		before, after string
+		of            reflect.Type
+	}{
+		{"", "", reflect.TypeFor[Config]()},
+		{"stacks: {web: ", "}", reflect.TypeFor[Stack]()},
+		{"stacks: {web: {secrets: [", "]}}", reflect.TypeFor[File]()},
+		{"stacks: {web: {apply: ", "}}", reflect.TypeFor[Apply]()},
+		{"stacks: {web: {verify: ", "}}", reflect.TypeFor[Verify]()},
+		{"alerts: ", "", reflect.TypeFor[Alerts]()},
+		{"alerts: {journal: ", "}", reflect.TypeFor[Route]()},
+		{"alerts: {alertmanager: {token: ", "}}", reflect.TypeFor[Secret]()},
+	}
+	for _, level := range levels {
+		t.Run(level.of.Name(), func(t *testing.T) {
+			var keys []string
+			for i := range level.of.NumField() {
+				keys = append(keys, level.of.Field(i).Tag.Get("yaml"))
+			}
+			_, err := parse([]byte(level.before + "{absent: 1}" + level.after))
+			if want := `line 1: unknown key "absent"; known: ` + strings.Join(keys, ", "); err == nil || err.Error() != want {
+				t.Errorf("got  %v\nwant %s", err, want)
+			}
+		})
 	}
 }

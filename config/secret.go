@@ -14,15 +14,15 @@ import (
 // Secret says where a secret stands; the configuration itself holds none.
 // One of the two is set.
 type Secret struct {
-	File       string // absolute path of a file that its owner alone may read
-	Credential string // name below $CREDENTIALS_DIRECTORY (systemd.exec(5), LoadCredential=)
+	File       string `yaml:"file"`       // absolute path of a file that only its owner may read
+	Credential string `yaml:"credential"` // name below $CREDENTIALS_DIRECTORY (systemd.exec(5), LoadCredential=)
 }
 
 // URL is where a webhook listens. Some services take whoever knows the URL:
 // theirs is a secret.
 type URL struct {
-	Text   string
-	Secret *Secret
+	Text   string  `yaml:"-"`
+	Secret *Secret `yaml:",inline"`
 }
 
 // UnmarshalYAML reads a mapping with one of file and credential.
@@ -30,21 +30,8 @@ func (s *Secret) UnmarshalYAML(node *yaml.Node) error {
 	if node.Kind != yaml.MappingNode {
 		return fmt.Errorf("line %d: a secret does not stand here; name where it does: {file: PATH} or {credential: NAME}", node.Line)
 	}
-	var values map[string]string
-	if err := node.Decode(&values); err != nil {
-		return err
-	}
-	for key, value := range values {
-		switch key {
-		case "file":
-			s.File = value
-		case "credential":
-			s.Credential = value
-		default:
-			return fmt.Errorf("line %d: unknown key %s; the keys here are: file, credential", node.Line, key)
-		}
-	}
-	return nil
+	type plain Secret
+	return node.Decode((*plain)(s))
 }
 
 // UnmarshalYAML reads the URL itself, or where it stands.

@@ -38,12 +38,15 @@ type Stack struct {
 	Provider   []string `yaml:"provider"` // compose command; default: what is installed
 }
 
-// File is a file that a stack needs. In YAML a path alone does.
+// File is a file that a stack needs. In YAML the path alone is enough.
 type File struct {
-	Path  string
-	Mode  fs.FileMode // permission bits it may have at most; 0 is no demand; a secret has 0600 then
-	Owner string      // user name or uid; "" is the user or root
+	Path  string `yaml:"path"`
+	Mode  Mode   `yaml:"mode"`  // permission bits that it may have at most; 0 is any, for a secret 0600
+	Owner string `yaml:"owner"` // user name or uid; "" is the user or root
 }
+
+// Mode is a file's permission bits. In YAML they are octal digits.
+type Mode fs.FileMode
 
 // Apply says how long the compose provider may take, pulls of images included.
 type Apply struct {
@@ -84,26 +87,17 @@ func (f *File) UnmarshalYAML(node *yaml.Node) error {
 	if node.Kind == yaml.ScalarNode {
 		return node.Decode(&f.Path)
 	}
-	var values map[string]string
-	if err := node.Decode(&values); err != nil {
-		return err
+	type plain File
+	return node.Decode((*plain)(f))
+}
+
+// UnmarshalYAML reads octal digits, with quotes or without.
+func (m *Mode) UnmarshalYAML(node *yaml.Node) error {
+	bits, err := strconv.ParseUint(node.Value, 8, 32)
+	if err != nil || bits == 0 || bits > 0o777 {
+		return fmt.Errorf("line %d: mode %q is not an octal file mode; want for example \"0600\"", node.Line, node.Value)
 	}
-	for key, value := range values {
-		switch key {
-		case "path":
-			f.Path = value
-		case "owner":
-			f.Owner = value
-		case "mode":
-			bits, err := strconv.ParseUint(value, 8, 32)
-			if err != nil || bits == 0 || bits > 0o777 {
-				return fmt.Errorf("line %d: mode %q is no octal file mode; write one such as \"0600\"", node.Line, value)
-			}
-			f.Mode = fs.FileMode(bits)
-		default:
-			return fmt.Errorf("line %d: unknown key %s; the keys here are: path, mode, owner", node.Line, key)
-		}
-	}
+	*m = Mode(bits)
 	return nil
 }
 

@@ -90,7 +90,7 @@ func (o *Operator) usable(f config.File) error {
 		return errors.New("is no regular file")
 	case unix.Faccessat(unix.AT_FDCWD, f.Path, unix.R_OK, unix.AT_EACCESS) != nil:
 		return errors.New("may not be read by this account")
-	case f.Mode != 0 && info.Mode().Perm()&^f.Mode != 0:
+	case f.Mode != 0 && config.Mode(info.Mode().Perm())&^f.Mode != 0:
 		return fmt.Errorf("%w: its mode is %04o, want at most %04o", errTooOpen, info.Mode().Perm(), f.Mode)
 	}
 	return o.ownedBy(f.Owner, info)

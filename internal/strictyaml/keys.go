@@ -89,8 +89,12 @@ type field struct {
 	of  reflect.Type
 }
 
-// fieldsOf lists the fields of a struct, in order, as yaml's tags name them.
+// fieldsOf lists the fields of a struct, or of the struct that a pointer points
+// to, in order, as yaml's tags name them.
 func fieldsOf(of reflect.Type) (fields []field) {
+	if of.Kind() == reflect.Pointer {
+		of = of.Elem()
+	}
 	for i := range of.NumField() {
 		f := of.Field(i)
 		key, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")

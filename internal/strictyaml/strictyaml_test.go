@@ -22,6 +22,11 @@ type whole struct {
 type part struct {
 	Path  string `yaml:"path"`
 	limit `yaml:",inline"`
+	Rest  *rest `yaml:",inline"`
+}
+
+type rest struct {
+	Tag string `yaml:"tag"`
 }
 
 type limit struct {
@@ -47,9 +52,9 @@ func TestDecode(t *testing.T) {
 		"empty":         {"", whole{Name: "default"}},
 		"comment alone": {"# nothing\n", whole{Name: "default"}},
 		"null":          {"~\n", whole{Name: "default"}},
-		"every key": {"name: a\nwait: 90s\ncount: 3\non: true\nparts: [/x, {path: /y, max: 2}]\nby_name: {b: {max: 4}}\n", whole{
+		"every key": {"name: a\nwait: 90s\ncount: 3\non: true\nparts: [/x, {path: /y, max: 2, tag: t}]\nby_name: {b: {max: 4}}\n", whole{
 			Name: "a", Wait: 90 * time.Second, Count: 3, On: &yes,
-			Parts: []part{{Path: "/x"}, {Path: "/y", limit: limit{Max: 2}}}, ByName: map[string]*part{"b": {limit: limit{Max: 4}}},
+			Parts: []part{{Path: "/x"}, {Path: "/y", limit: limit{Max: 2}, Rest: &rest{"t"}}}, ByName: map[string]*part{"b": {limit: limit{Max: 4}}},
 		}},
 		"merged":              {"by_name:\n  a: &a {path: /x}\n  b: {<<: *a, max: 1}\n", whole{Name: "default", ByName: map[string]*part{"a": {Path: "/x"}, "b": {Path: "/x", limit: limit{Max: 1}}}}},
 		"alias as a key":      {"name: &k count\n*k: 2\n", whole{Name: "count", Count: 2}},
@@ -70,7 +75,7 @@ func TestDecode(t *testing.T) {
 }
 
 func TestDecodeRefuses(t *testing.T) {
-	const known, knownOfPart = "; known: name, wait, count, on, parts, by_name", "; known: path, max"
+	const known, knownOfPart = "; known: name, wait, count, on, parts, by_name", "; known: path, max, tag"
 	cases := map[string]struct{ content, want string }{
 		"unknown key":            {"name: a\nnmae: b\n", `line 2: unknown key "nmae"` + known},
 		"unexported field":       {"hidden: 1\n", `line 1: unknown key "hidden"` + known},
