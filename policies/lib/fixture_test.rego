@@ -117,7 +117,10 @@ container(name, changes) := object.union(
 )
 
 # service is what is recorded of a service that runs one container, with changes.
-service(name, changes) := object.union({"name": name, "containers": 1, "one_shot": false, "health_check": false}, changes)
+service(name, changes) := object.union(
+	{"name": name, "containers": 1, "one_shot": false, "health_check": false},
+	changes,
+)
 
 # rows is what findings decide, without their words. A finding that breaks the
 # contract of every finding has no row.

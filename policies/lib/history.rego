@@ -20,6 +20,7 @@ overdue(since, now, invariant) if {
 default grace(_) := "15m"
 
 # METADATA
+# scope: rule
 # schemas:
 #   - data.settings: schema.settings
 grace(invariant) := data.settings.grace[invariant]

@@ -63,14 +63,23 @@ test_auto_updated if {
 }
 
 test_matches_any[name] if {
+	names := ["web.service", "web.x.service", "db.service", `a\x2db.service`, "ax2db.service"]
+
 	some name, c in {
 		"nothing": {"patterns": [], "want": set()},
 		"a name": {"patterns": ["web.service"], "want": {"web.service"}},
 		"a star crosses dots": {"patterns": ["web*"], "want": {"web.service", "web.x.service"}},
 		"several": {"patterns": ["db.*", "web.?ervice"], "want": {"web.service", "db.service"}},
 		"a backslash is itself": {"patterns": [`a\x2d?.service`], "want": {`a\x2db.service`}},
+		"a dot is itself": {"patterns": ["webxservice"], "want": set()},
+		"a class": {"patterns": ["[dw]*b.service"], "want": {"web.service", "db.service"}},
+		"a range": {"patterns": ["[a-d]*"], "want": {"db.service", `a\x2db.service`, "ax2db.service"}},
+		"not a class": {"patterns": ["[!dw]*"], "want": {`a\x2db.service`, "ax2db.service"}},
+		"a range that is empty": {"patterns": ["[z-a]*"], "want": set()},
+		"a star in a class": {"patterns": ["[*]eb.service"], "want": set()},
 	}
-	{unit | some unit in ["web.service", "web.x.service", "db.service", `a\x2db.service`, "ax2db.service"]; lib.matches_any(unit, c.patterns)} == c.want
+	{unit | some unit in names; lib.matches_any(unit, c.patterns)} == c.want
+	{unit | some unit in names; some pattern in c.patterns; lib.matches_some(pattern, [unit])} == c.want
 }
 
 test_reload_safe if {

@@ -1,9 +1,43 @@
 package stackpolicy.lib
 
-# matches_any is true when a unit's name matches one of the glob patterns, in
-# which * stands for any characters, dots included, as systemctl has it, and a
-# backslash for itself.
+# matches_any is true when a unit's name matches one of the glob patterns, as
+# systemctl matches them: fnmatch(3) with FNM_NOESCAPE. * is any text, dots
+# included, ? is one character, [abc], [a-c] and [!abc] are classes, and a
+# backslash is itself.
 matches_any(name, patterns) if {
 	some pattern in patterns
-	glob.match(replace(pattern, `\`, `\\`), null, name)
+	regex.match(as_regex(pattern), name)
+}
+
+# matches_some is true when a glob pattern matches one of the names.
+matches_some(pattern, names) if {
+	expression := as_regex(pattern)
+	some name in names
+	regex.match(expression, name)
+}
+
+# as_regex writes a glob pattern as a regular expression. It is undefined for one
+# that matches nothing, as [z-a] does.
+as_regex(pattern) := expression if {
+	# A whole class is one part, any other character is another.
+	parts := regex.find_n(`(?s)\[[!^]?\]?[^\]]*\]|.`, pattern, -1)
+	expression := sprintf("^(?s:%s)$", [concat("", [as_regex_part(part) | some part in parts])])
+	regex.is_valid(expression)
+}
+
+as_regex_part("*") := ".*"
+
+as_regex_part("?") := "."
+
+# In a class only these three differ between the two notations.
+as_regex_part(part) := concat("", ["[", negated, escaped, "]"]) if {
+	count(part) > 1
+	inside := substring(part, 1, count(part) - 2)
+	negated := {true: "^", false: ""}[regex.match(`^[!^]`, inside)]
+	escaped := regex.replace(regex.replace(inside, `^[!^]`, ""), `[\[\]\\^]`, `\$0`)
+}
+
+as_regex_part(part) := regex.replace(part, `[.+()|{}\[\]\\^$]`, `\$0`) if {
+	count(part) == 1
+	not part in {"*", "?"}
 }

@@ -61,7 +61,10 @@ in_doubt := [unit |
 
 problem contains {
 	"subject": unit.name,
-	"message": sprintf("%s runs what was applied before its %s changed: %s", [unit.name, kinds(unit.applied.changed), first.path]),
+	"message": sprintf(
+		"%s runs what was applied before its %s changed: %s",
+		[unit.name, kinds(unit.applied.changed), first.path],
+	),
 	"evidence": {
 		"case": "changed",
 		"path": first.path,

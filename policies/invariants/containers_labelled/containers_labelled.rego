@@ -58,7 +58,10 @@ finding contains {
 	"subject": c.subject,
 	"effect": "block",
 	"severity": "page",
-	"message": sprintf("auto-updated container %s is in a pod without an infra container, so podman auto-update fails", [c.container]),
+	"message": sprintf(
+		"auto-updated container %s is in a pod without an infra container, so podman auto-update fails",
+		[c.container],
+	),
 	"evidence": {
 		"case": "pod-without-infra",
 		"container": c.container,

@@ -156,6 +156,8 @@ test_cases[name] if {
 }
 
 test_settings[name] if {
+	doc := given.document([healed("web.service", [reloaded({})], [])])
+
 	some name, c in {
 		"more": {"repeat": {"drift": 4, "window": "24h"}, "want": set()},
 		"fewer": {"repeat": {"drift": 2, "window": "24h"}, "want": {3}},
@@ -163,7 +165,6 @@ test_settings[name] if {
 		"an hour, in other words": {"repeat": {"drift": 1, "window": "60m"}, "want": {1}},
 		"nothing said": {"repeat": {}, "want": {3}},
 	}
-	doc := given.document([healed("web.service", [reloaded({})], [])])
 	findings := rule.finding with input as doc with data.settings.repeat as c.repeat
 	{finding.evidence.times | some finding in findings} == c.want
 }

@@ -158,12 +158,13 @@ test_grace[name] if {
 }
 
 test_grace_of_the_settings[name] if {
+	doc := given.document([stood("web.service", [seen("stale", "2026-05-04T02:40:00Z")])])
+
 	some name, c in {
 		"longer": {"grace": {"loaded_is_current": "2h"}, "want": "heal"},
 		"shorter": {"grace": {"loaded_is_current": "1m"}, "want": "block"},
 		"not given": {"grace": {}, "want": "block"},
 	}
-	doc := given.document([stood("web.service", [seen("stale", "2026-05-04T02:40:00Z")])])
 	findings := rule.finding with input as doc with data.settings.grace as c.grace
 	{finding.effect | some finding in findings} == {c.want}
 }
@@ -181,8 +182,8 @@ test_overdue_only_where_a_heal_failed[name] if {
 }
 
 test_without_a_memory if {
-	units := [object.remove(need_reload("web.service"), ["history"])]
-	findings := rule.finding with input as given.document(units)
+	doc := given.document([object.remove(need_reload("web.service"), ["history"])])
+	findings := rule.finding with input as doc
 	given.rows(findings) == {["web.service", "heal", "ticket", "stale", "daemon-reload"]}
 }
 

@@ -80,27 +80,6 @@ problem contains {
 	says := describe(case, container.state, container.exit_code)
 }
 
-fault contains {"unit": unit, "container": container, "case": case} if {
-	some unit in stacks
-	unit.loaded.active_state in {"active", "activating", "reloading", "refreshing"}
-	some container in unit.containers
-	not container.infra
-	not [container.state, container.health] in in_order # most are: saves the rest
-	not unit.verify
-	not in_transit(unit.loaded.active_state, container.state)
-	case := lib.container_problem(container, services(unit))
-}
-
-# While stackctl verifies: a start runs it while the unit is activating, and by
-# hand the unit may be in any state.
-fault contains {"unit": unit, "container": container, "case": case} if {
-	some unit in stacks
-	unit.verify
-	some container in unit.containers
-	not container.infra
-	case := unsettled(container.state, unit.verify, container, services(unit))
-}
-
 # A service that has fewer containers than it should.
 problem contains {
 	"subject": unit.name,
@@ -150,9 +129,30 @@ problem contains {
 	startswith(unit.loaded.sub_state, "auto-restart")
 }
 
+fault contains {"unit": unit, "container": container, "case": case} if {
+	some unit in stacks
+	unit.loaded.active_state in {"active", "activating", "reloading", "refreshing"}
+	some container in unit.containers
+	not container.infra
+	not [container.state, container.health] in in_order # most are: saves the rest
+	not unit.verify
+	not in_transit(unit.loaded.active_state, container.state)
+	case := lib.container_problem(container, services(unit))
+}
+
+# While stackctl verifies: a start runs it while the unit is activating, and by
+# hand the unit may be in any state.
+fault contains {"unit": unit, "container": container, "case": case} if {
+	some unit in stacks
+	unit.verify
+	some container in unit.containers
+	not container.infra
+	case := unsettled(container.state, unit.verify, container, services(unit))
+}
+
 services(unit) := object.get(unit, "services", [])
 
-in_order := {["running", health] | some health in ["", "starting", "healthy"]}
+in_order := {["running", ""], ["running", "starting"], ["running", "healthy"]}
 
 # While an apply runs, containers come and go.
 in_transit(active_state, state) if {

@@ -161,7 +161,10 @@ app := given.service("app", {})
 
 migrate := given.service("migrate", {"one_shot": true})
 
-of(service_name, changes) := given.container(concat("_", ["web", service_name]), object.union({"service": service_name}, changes))
+of(service_name, changes) := given.container(
+	concat("_", ["web", service_name]),
+	object.union({"service": service_name}, changes),
+)
 
 ended(service_name, policy) := of(service_name, {"state": "exited", "health": "", "restart_policy": policy})
 

@@ -31,8 +31,8 @@ finding contains {
 		"expected": "not failed",
 		"found": unit.loaded.result,
 		"exit_status": unit.loaded.exec_main_status,
-		"down": sort(down),
-		"missing": sort(missing),
+		"down": sort(parts.down),
+		"missing": sort(parts.missing),
 	},
 } if {
 	some unit in input.units
@@ -40,18 +40,21 @@ finding contains {
 	unit.loaded.active_state == "failed"
 	not verdict_of_audit(unit.name, unit.loaded.result, unit.loaded.exec_main_status)
 
-	services := object.get(unit, "services", [])
 	containers := [container | some container in unit.containers; not container.infra]
-	running := [container.name | some container in containers; container.state == "running"]
-	down := [container.name | some container in containers; lib.container_problem(container, services)]
-	missing := [service.name | some service in services; not service.one_shot; lib.too_few(service, containers)]
-	done := [container.name |
+	parts := parts_of(containers, object.get(unit, "services", []))
+	case := judge(unit.stack, count(parts.running), count(parts.down) + count(parts.missing), count(parts.done))
+	[severity, says] := verdict[case]
+}
+
+parts_of(containers, services) := {
+	"running": [container.name | some container in containers; container.state == "running"],
+	"down": [container.name | some container in containers; lib.container_problem(container, services)],
+	"missing": [service.name | some service in services; not service.one_shot; lib.too_few(service, containers)],
+	"done": [container.name |
 		some container in containers
 		lib.one_shot(container, services)
 		lib.one_shot_done(container, services)
-	]
-	case := judge(unit.stack, count(running), count(down) + count(missing), count(done))
-	[severity, says] := verdict[case]
+	],
 }
 
 verdict_of_audit("stackpolicy-audit.service", "exit-code", 2)

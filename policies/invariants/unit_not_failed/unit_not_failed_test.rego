@@ -41,7 +41,8 @@ migrate := given.service("migrate", {"one_shot": true})
 migrated := given.container("web_migrate", {"state": "exited", "health": "", "service": "migrate"})
 
 test_names_what_is_missing if {
-	findings := rule.finding with input as given.document([expecting("web.service", [up], [app, given.service("db", {}), migrate])])
+	unit := expecting("web.service", [up], [app, given.service("db", {}), migrate])
+	findings := rule.finding with input as given.document([unit])
 	{[finding.evidence.case, finding.evidence.missing] | some finding in findings} == {["partly-down", ["db"]]}
 }
 

@@ -1,11 +1,11 @@
 # METADATA
 # title: every waiver is in force, for a year at most, and names units that exist
 # description: |
-#   A waiver in settings.yaml that has expired waives nothing any more: what it
-#   waived counts again, and the waiver itself is to be renewed or removed. One
-#   that lasts longer than a year is a rule in disguise. One for a unit that
-#   does not exist waives nothing, which a misspelt name does too, and waits for
-#   the next unit of that name. Nothing waives this invariant.
+#   A waiver in settings.yaml that has expired waives nothing any more: its
+#   findings count again, and the waiver should be renewed or removed. One that
+#   lasts longer than a year should be a rule. One for a unit that does not exist
+#   waives nothing: the name may be misspelt, or the waiver waits for the next
+#   unit of that name. This invariant cannot be waived.
 # schemas:
 #   - input: schema.facts
 #   - data.settings: schema.settings
@@ -29,21 +29,24 @@ finding contains {
 		"case": case,
 		"invariant": waiver.invariant,
 		"units": waiver.units,
-		"idle": idle(waiver),
+		"idle": patterns,
 		"reason": waiver.reason,
 		"owner": waiver.owner,
 		"until": waiver.until,
 	},
 } if {
-	some waiver in data.settings.waivers
-	some case, message in problems(waiver)
+	some i, waiver in data.settings.waivers
+	patterns := idle[i]
+	some case, message in problems(waiver, patterns)
 }
 
-problems(waiver) := {"expired": sprintf("the waiver of %s expired at %s", [waiver.invariant, waiver.until])} if {
+problems(waiver, _) := {"expired": sprintf("the waiver of %s expired at %s", [waiver.invariant, waiver.until])} if {
 	expired(waiver)
 }
 
-problems(waiver) := object.union(too_long(waiver), names_nothing(waiver)) if not expired(waiver)
+problems(waiver, patterns) := object.union(too_long(waiver), names_nothing(waiver, patterns)) if {
+	not expired(waiver)
+}
 
 default too_long(_) := {}
 
@@ -52,32 +55,29 @@ too_long(waiver) := {"too-long": message} if {
 	message := sprintf("the waiver of %s lasts until %s, longer than a year", [waiver.invariant, waiver.until])
 }
 
-default names_nothing(_) := {}
+default names_nothing(_, _) := {}
 
-names_nothing(waiver) := {"idle": message} if {
-	pattern := idle(waiver)[0]
-	message := sprintf("the waiver of %s names no unit that exists: %s", [waiver.invariant, pattern])
+names_nothing(waiver, patterns) := {"idle": message} if {
+	message := sprintf("the waiver of %s names no unit that exists: %s", [waiver.invariant, patterns[0]])
 }
 
 expired(waiver) if left(waiver) <= 0
 
-# left is how long a waiver is in force yet, in nanoseconds.
+# left is how much longer a waiver is in force, in nanoseconds.
 left(waiver) := time.parse_rfc3339_ns(waiver.until) - time.parse_rfc3339_ns(input.collected_at)
 
 year := ((366 * 24) * 3600) * 1000000000
 
-# idle are the patterns that match nothing, where it is known what there is.
-idle(waiver) := [pattern |
+# idle are the patterns of each waiver that match no unit, where the units are
+# known.
+idle[i] := [pattern |
 	input.declared
 	input.manager
 	some pattern in waiver.units
 	not pattern in subjects
-	not matches_some(pattern)
-]
-
-matches_some(pattern) if {
-	some name in subjects
-	lib.matches_any(name, [pattern])
+	not lib.matches_some(pattern, subjects)
+] if {
+	some i, waiver in data.settings.waivers
 }
 
 subjects contains "host"

@@ -15,7 +15,8 @@ waiver(changes) := object.union(
 doc := given.document([given.unit("web.service", {}), given.unit("db.service", {"managed_by": ""})])
 
 test_expired if {
-	findings := rule.finding with input as doc with data.settings.waivers as [waiver({"until": "2026-05-04T05:02:01+02:00"})]
+	waivers := [waiver({"until": "2026-05-04T05:02:01+02:00"})]
+	findings := rule.finding with input as doc with data.settings.waivers as waivers
 	findings == {{
 		"subject": "host",
 		"effect": "block",
@@ -68,16 +69,18 @@ cases := {
 }
 
 test_cases[name] if {
-	some name, c in cases
 	with_ghost := object.union(doc, {"manager": {"failed_without_file": ["ghost.service"]}})
+
+	some name, c in cases
 	findings := rule.finding with input as with_ghost with data.settings.waivers as c.waivers
 	given.rows(findings) == c.want
 }
 
 # Where it is not known what there is, nothing is idle.
 test_idle_needs_every_unit[section] if {
-	some section in ["manager", "declared"]
 	waivers := [waiver({"units": ["x.service"]})]
+
+	some section in ["manager", "declared"]
 	findings := rule.finding with input as given.without(doc, [section]) with data.settings.waivers as waivers
 	findings == set()
 }
