@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"stackpolicy/internal/glob"
 	"stackpolicy/internal/strictyaml"
 )
 
@@ -96,7 +97,7 @@ func (c *Config) check() error {
 		errs = append(errs, fmt.Errorf("mode: %q is neither %s nor %s", c.Mode, Observe, Enforce))
 	}
 	for _, p := range c.Units {
-		if _, err := filepath.Match(p, ""); err != nil || !patternOfUnit(p) {
+		if !glob.Valid(p) || !patternOfUnit(p) {
 			errs = append(errs, fmt.Errorf("units: %q is no pattern of unit names; write one such as homelab-*.service", p))
 		}
 	}

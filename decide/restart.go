@@ -1,4 +1,6 @@
 package decide
 
+import "stackpolicy/internal/glob"
+
 // MayRestart reports whether the operator opted a unit in to being restarted.
-func (s Settings) MayRestart(unit string) bool { return matchesAny(s.Restart, unit) }
+func (s Settings) MayRestart(unit string) bool { return glob.MatchAny(s.Restart, unit) }

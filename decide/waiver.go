@@ -6,6 +6,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"stackpolicy/internal/glob"
 )
 
 // Waiver is why a finding does not count, who says so, and until when.
@@ -54,13 +56,13 @@ func (s Settings) waive(decisions []Decision, at time.Time) {
 }
 
 func (w WaiverSetting) covers(d Decision) bool {
-	if !matchesAny([]string{w.Invariant}, d.Invariant) {
+	if !glob.Match(w.Invariant, d.Invariant) {
 		return false
 	}
 	if d.Subject == hostSubject {
 		return slices.Contains(w.Units, hostSubject)
 	}
-	return matchesAny(w.Units, d.Subject)
+	return glob.MatchAny(w.Units, d.Subject)
 }
 
 // data is what Rego sees of it.
@@ -108,7 +110,7 @@ func (doc *settingsDoc) checkInvariants(invariants []*Invariant, refusal *Refusa
 	}
 	for i, w := range doc.Settings.Waivers {
 		path := fmt.Sprintf("waivers.%d.invariant", i)
-		matches := func(id string) bool { return matchesAny([]string{w.Invariant}, id) }
+		matches := func(id string) bool { return glob.Match(w.Invariant, id) }
 		switch {
 		case w.Invariant == watchesWaivers:
 			doc.problem(refusal, path, "%s cannot be waived; remove the waivers it tells of", w.Invariant)

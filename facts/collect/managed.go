@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"stackpolicy/facts"
+	"stackpolicy/internal/glob"
 	"stackpolicy/internal/unitfile"
 )
 
@@ -82,7 +83,7 @@ func (r *run) byConfiguration(known []string, managed map[string]string) []facts
 	for _, p := range r.env.Config.Units {
 		matched := 0
 		for _, name := range known {
-			if match(p, name) {
+			if glob.Match(p, name) {
 				managed[name] = facts.ByConfig
 				matched++
 			}
@@ -97,14 +98,6 @@ func (r *run) byConfiguration(known []string, managed map[string]string) []facts
 		managed[s.Unit] = facts.ByConfig
 	}
 	return patterns
-}
-
-// match matches as systemctl does: a backslash is a plain character there, as
-// it is part of escaped unit names, and "[!" negates as well as "[^".
-func match(pattern, name string) bool {
-	pattern = strings.NewReplacer(`\`, `\\`, "[!", "[^").Replace(pattern)
-	ok, err := filepath.Match(pattern, name)
-	return err == nil && ok
 }
 
 // knownNames lists the units in memory and the files on disk, in order.

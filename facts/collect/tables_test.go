@@ -62,31 +62,6 @@ func TestQuadletUnit(t *testing.T) {
 	}
 }
 
-func TestMatch(t *testing.T) {
-	for _, tc := range []struct {
-		pattern, name string
-		want          bool
-	}{
-		{"homelab-*.service", "homelab-web.service", true},
-		{"homelab-*.service", "homelab-.service", true},
-		{"homelab-*.service", "homelab-web.timer", false},
-		{"*", ".hidden.service", true},
-		{"web?.service", "web1.service", true},
-		{"web[12].service", "web2.service", true},
-		{"web[^12].service", "web3.service", true},
-		{"web[!12].service", "web3.service", true},
-		{"web[!12].service", "web1.service", false},
-		{`a\x2db*`, `a\x2db.service`, true},
-		{`a\x2db*`, "ax2db.service", false},
-		{"web[", "web[", false},
-		{"web.service", "web.service.d", false},
-	} {
-		if got := match(tc.pattern, tc.name); got != tc.want {
-			t.Errorf("match(%q, %q) = %t", tc.pattern, tc.name, got)
-		}
-	}
-}
-
 func TestManagedUnits(t *testing.T) {
 	r := &run{env: alice, declared: map[string]string{
 		"/home/alice/.config/systemd/user/web.service":                    "/s/web.service",
