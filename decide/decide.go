@@ -1,9 +1,9 @@
-// Package decide compiles policies and turns a facts document into decisions.
-// It is the only importer of OPA.
+// Package decide turns a facts document into decisions. OPA is imported here and
+// in the packages below: policy reads a policy folder, lint refuses rules that
+// could let a mistake read as a pass, regotest runs their tests.
 //
-// Start reading at [Load], which refuses a policy folder that could let a
-// mistake read as a pass, and at [Policies.Decide], where nothing but an
-// answer of the rules on facts that were collected counts as allow.
+// Start at [Load], and at [Policies.Decide], where only an answer of the rules on
+// facts that were collected counts as allow.
 package decide
 
 import (
@@ -15,6 +15,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/storage"
 
+	"stackpolicy/decide/lint"
+	"stackpolicy/decide/policy"
 	"stackpolicy/schemas"
 )
 
@@ -51,18 +53,17 @@ func (o Options) withDefaults() Options {
 // Policies is a compiled policy folder. It does not change after [Load] and
 // may be used by several goroutines at once.
 type Policies struct {
-	fsys       fs.FS
 	opts       Options
 	digest     string
-	settings   Settings
-	invariants []*Invariant
+	settings   policy.Settings
+	invariants []*policy.Invariant
 	compiler   *ast.Compiler
 	store      storage.Store
 }
 
 // Invariants returns every invariant, sorted by id.
-func (p *Policies) Invariants() []Invariant {
-	list := make([]Invariant, len(p.invariants))
+func (p *Policies) Invariants() []policy.Invariant {
+	list := make([]policy.Invariant, len(p.invariants))
 	for i, inv := range p.invariants {
 		list[i] = *inv
 	}
@@ -74,7 +75,7 @@ func (p *Policies) Invariants() []Invariant {
 func (p *Policies) Digest() string { return p.digest }
 
 // Settings returns what settings.yaml says, or the defaults.
-func (p *Policies) Settings() Settings { return p.settings }
+func (p *Policies) Settings() policy.Settings { return p.settings }
 
 // Only is the policies with the named invariants alone, for one who asks often
 // and cares for no other. Names that are none are left out.
@@ -90,41 +91,24 @@ func (p *Policies) Only(ids ...string) *Policies {
 }
 
 // Load reads, checks and compiles the policies in fsys. What it refuses, it
-// refuses in one error of type [*Refusal] that lists file, line, what is
+// refuses in one error of type [*policy.Refusal] that lists file, line, what is
 // wrong and what would be right.
 func Load(ctx context.Context, fsys fs.FS, opts Options) (*Policies, error) {
 	opts = opts.withDefaults()
-	refusal := &Refusal{name: opts.Name}
-
-	files := readFiles(fsys, refusal)
-	settings := parseSettings(files, refusal)
-	modules := parseModules(files.rules, refusal)
-	invariants := readInvariants(files, modules, refusal)
-	settings.checkInvariants(invariants, refusal)
-	if !opts.Trusted {
-		checkCalls(modules, refusal)
-		checkFindings(modules, refusal)
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-
-	compiler, err := compile(modules, opts, refusal)
+	folder := policy.Read(fsys, opts.Name)
+	compiler, err := compile(ctx, folder, opts)
 	if err != nil {
 		return nil, err
 	}
-	if compiler != nil && !opts.Trusted {
-		if err := checkReads(compiler, invariants, opts.Schemas, refusal); err != nil {
-			return nil, err
-		}
-		checkRunbooks(compiler, invariants, refusal)
-		settings.checkGrace(compiler, invariants, refusal)
-	}
-	if err := refusal.err(); err != nil {
-		return nil, err
-	}
 	return &Policies{
-		fsys: fsys, opts: opts, digest: files.digest(), settings: settings.Settings,
-		invariants: invariants, compiler: compiler, store: settings.Settings.store(),
+		opts: opts, digest: folder.Digest, settings: folder.Settings,
+		invariants: folder.Invariants, compiler: compiler, store: folder.Settings.Store(),
 	}, nil
+}
+
+func compile(ctx context.Context, folder *policy.Folder, opts Options) (*ast.Compiler, error) {
+	if opts.Trusted {
+		return compileTrusted(folder)
+	}
+	return lint.Compile(ctx, folder, opts.Schemas)
 }

@@ -5,22 +5,8 @@ import (
 	"cmp"
 	"encoding/json"
 	"slices"
-)
 
-const (
-	effectAllow = "allow"
-	effectHeal  = "heal"
-	effectBlock = "block"
-
-	severityPage    = "page"
-	severityTicket  = "ticket"
-	severityUnknown = "unknown" // could not look or decide
-
-	// hostSubject is the subject of what is about no single unit.
-	hostSubject = "host"
-
-	caseGap   = "gap"
-	caseError = "error"
+	"stackpolicy/decide/policy"
 )
 
 // Decision is what one invariant says about one subject.
@@ -69,9 +55,9 @@ func compareSubjects(a, b string) int {
 	switch {
 	case a == b:
 		return 0
-	case a == hostSubject:
+	case a == policy.HostSubject:
 		return -1
-	case b == hostSubject:
+	case b == policy.HostSubject:
 		return 1
 	}
 	return cmp.Compare(a, b)

@@ -11,6 +11,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/topdown"
 
+	"stackpolicy/decide/policy"
 	"stackpolicy/facts"
 )
 
@@ -19,12 +20,8 @@ const resultVar = ast.Var("findings")
 
 // findingQuery asks for an invariant's findings. It needs no compiling: one
 // ground reference, unified with one variable.
-func findingQuery(id string) ast.Body {
-	ref := ast.Ref{ast.DefaultRootDocument}
-	for _, key := range []string{"stackpolicy", "invariants", id, "finding"} {
-		ref = append(ref, ast.StringTerm(key))
-	}
-	return ast.NewBody(ast.Equality.Expr(ast.VarTerm(string(resultVar)), ast.NewTerm(ref)))
+func findingQuery(inv *policy.Invariant) ast.Body {
+	return ast.NewBody(ast.Equality.Expr(ast.VarTerm(string(resultVar)), ast.NewTerm(inv.Ref())))
 }
 
 // Decide asks every invariant about the document. The error is only ever
@@ -49,7 +46,7 @@ func (p *Policies) Decide(ctx context.Context, doc *facts.Document) (Result, err
 	if err := ctx.Err(); err != nil {
 		return Result{}, fmt.Errorf("decide: %w", err)
 	}
-	p.settings.waive(decisions, doc.CollectedAt)
+	waive(p.settings, decisions, doc.CollectedAt)
 	sortDecisions(decisions)
 	return Result{Decisions: decisions, Managed: len(e.managed)}, nil
 }
@@ -57,7 +54,7 @@ func (p *Policies) Decide(ctx context.Context, doc *facts.Document) (Result, err
 // evaluation is one document being decided.
 type evaluation struct {
 	p        *Policies
-	gaps     map[string]gap
+	gaps     map[string]policy.Gap
 	managed  []string        // names of the managed units
 	stacks   []string        // those of them that are stacks
 	subjects map[string]bool // what a finding may be about
@@ -66,10 +63,10 @@ type evaluation struct {
 }
 
 func newEvaluation(p *Policies, doc *facts.Document) *evaluation {
-	e := &evaluation{p: p, gaps: gapsOf(doc), subjects: map[string]bool{hostSubject: true}}
+	e := &evaluation{p: p, gaps: policy.GapsOf(doc), subjects: map[string]bool{policy.HostSubject: true}}
 	for i := range doc.Units {
 		unit := &doc.Units[i]
-		if !managed(unit) {
+		if unit.ManagedBy == "" {
 			continue
 		}
 		e.managed = append(e.managed, unit.Name)
@@ -89,7 +86,7 @@ func newEvaluation(p *Policies, doc *facts.Document) *evaluation {
 // all decides the invariants side by side; the answers are in their order.
 func (e *evaluation) all(ctx context.Context) [][]Decision {
 	answers := make([][]Decision, len(e.p.invariants))
-	sideBySide(len(answers), func(i int) {
+	inParallel(len(answers), func(i int) {
 		answers[i] = e.invariant(ctx, e.p.invariants[i])
 		for k := range answers[i] {
 			answers[i][k].Class = e.p.invariants[i].Class
@@ -100,31 +97,31 @@ func (e *evaluation) all(ctx context.Context) [][]Decision {
 
 // invariant decides one invariant: a gap before Rego is asked, an undecided
 // rule as a block, and allow only for what the rule looked at.
-func (e *evaluation) invariant(ctx context.Context, inv *Invariant) []Decision {
+func (e *evaluation) invariant(ctx context.Context, inv *policy.Invariant) []Decision {
 	for _, need := range inv.Needs {
 		if g, missing := e.gaps[need]; missing {
-			return []Decision{inv.gap(g)}
+			return []Decision{onGap(inv, g)}
 		}
 	}
 	set, err := e.ask(ctx, inv)
 	if err != nil {
-		return []Decision{inv.undecided(err)}
+		return []Decision{undecided(inv, err)}
 	}
-	decisions, err := inv.findings(set, e.subjects)
+	decisions, err := findings(inv, set, e.subjects)
 	if err != nil {
-		return append(decisions, inv.undecided(fmt.Errorf("%s: %w", inv.File, err)))
+		return append(decisions, undecided(inv, fmt.Errorf("%s: %w", inv.File, err)))
 	}
 	return e.withAllows(inv, decisions)
 }
 
 // ask evaluates an invariant's rule within its time limit.
-func (e *evaluation) ask(ctx context.Context, inv *Invariant) (ast.Set, error) {
+func (e *evaluation) ask(ctx context.Context, inv *policy.Invariant) (ast.Set, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.p.opts.Limit)
 	defer cancel()
 	stop := topdown.NewCancel()
 	defer context.AfterFunc(ctx, stop.Cancel)()
 
-	results, err := topdown.NewQuery(inv.query).
+	results, err := topdown.NewQuery(findingQuery(inv)).
 		WithCompiler(e.p.compiler).
 		WithStore(e.p.store).
 		WithTransaction(e.txn).
@@ -148,7 +145,7 @@ func (e *evaluation) ask(ctx context.Context, inv *Invariant) (ast.Set, error) {
 }
 
 // explain says where a rule erred and why.
-func (e *evaluation) explain(inv *Invariant, err error) error {
+func (e *evaluation) explain(inv *policy.Invariant, err error) error {
 	var rego *topdown.Error
 	if errors.As(err, &rego) && rego.Location != nil {
 		return fmt.Errorf("%s:%d: %s", rego.Location.File, rego.Location.Row, strings.Join(strings.Fields(rego.Message), " "))
@@ -156,20 +153,20 @@ func (e *evaluation) explain(inv *Invariant, err error) error {
 	return fmt.Errorf("%s: %w", inv.File, err)
 }
 
-// gap is the decision on an invariant whose facts are not there.
-func (inv *Invariant) gap(g gap) Decision {
-	return inv.unknown(fmt.Sprintf("cannot be verified: %s was not collected: %s", g.section, g.reason),
-		map[string]any{"case": caseGap, "section": g.section, "collector": g.collector})
+// onGap is the decision on an invariant whose facts are not there.
+func onGap(inv *policy.Invariant, g policy.Gap) Decision {
+	return unknown(inv, fmt.Sprintf("cannot be verified: %s was not collected: %s", g.Section, g.Reason),
+		map[string]any{"case": policy.CaseGap, "section": g.Section, "collector": g.Collector})
 }
 
 // undecided is the decision on an invariant whose rule gave no usable answer.
-func (inv *Invariant) undecided(err error) Decision {
-	return inv.unknown("cannot be decided: "+err.Error(), map[string]any{"case": caseError, "file": inv.File})
+func undecided(inv *policy.Invariant, err error) Decision {
+	return unknown(inv, "cannot be decided: "+err.Error(), map[string]any{"case": policy.CaseError, "file": inv.File})
 }
 
-func (inv *Invariant) unknown(message string, evidence map[string]any) Decision {
+func unknown(inv *policy.Invariant, message string, evidence map[string]any) Decision {
 	return Decision{
-		Invariant: inv.ID, Subject: hostSubject, Effect: effectBlock, Severity: severityUnknown,
+		Invariant: inv.ID, Subject: policy.HostSubject, Effect: policy.EffectBlock, Severity: policy.SeverityUnknown,
 		Message: clip(message), Evidence: evidence, Runbook: inv.Runbook.File,
 	}
 }
@@ -177,7 +174,7 @@ func (inv *Invariant) unknown(message string, evidence map[string]any) Decision 
 // withAllows adds to an invariant's findings the subjects of its class for
 // which the rule found nothing. The host is allowed only when it found nothing
 // at all.
-func (e *evaluation) withAllows(inv *Invariant, findings []Decision) []Decision {
+func (e *evaluation) withAllows(inv *policy.Invariant, findings []Decision) []Decision {
 	found := map[string]bool{}
 	for _, d := range findings {
 		found[d.Subject] = true
@@ -187,7 +184,7 @@ func (e *evaluation) withAllows(inv *Invariant, findings []Decision) []Decision 
 	for _, subject := range asked {
 		if !found[subject] {
 			decisions = append(decisions, Decision{
-				Invariant: inv.ID, Subject: subject, Effect: effectAllow,
+				Invariant: inv.ID, Subject: subject, Effect: policy.EffectAllow,
 				Message: inv.Title, Evidence: map[string]any{},
 			})
 		}
@@ -196,7 +193,7 @@ func (e *evaluation) withAllows(inv *Invariant, findings []Decision) []Decision 
 }
 
 // askedOf are the subjects of the invariant's class.
-func (e *evaluation) askedOf(inv *Invariant, anyFinding bool) []string {
+func (e *evaluation) askedOf(inv *policy.Invariant, anyFinding bool) []string {
 	switch {
 	case inv.Class == "stack":
 		return e.stacks
@@ -205,5 +202,5 @@ func (e *evaluation) askedOf(inv *Invariant, anyFinding bool) []string {
 	case anyFinding:
 		return nil
 	}
-	return []string{hostSubject}
+	return []string{policy.HostSubject}
 }

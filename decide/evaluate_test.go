@@ -14,11 +14,13 @@ import (
 	"time"
 
 	"stackpolicy/facts"
+
+	"stackpolicy/decide/internal/fixture"
 )
 
 // found is a rule whose one finding is the object given.
 func found(object string) fstest.MapFS {
-	return withRule("finding contains object.union(base, over)\n\nbase := {\"message\": \"m\", \"evidence\": {}}\n\nover := " + object + "\n")
+	return fixture.WithRule("finding contains object.union(base, over)\n\nbase := {\"message\": \"m\", \"evidence\": {}}\n\nover := " + object + "\n")
 }
 
 func TestDecide(t *testing.T) {
@@ -27,17 +29,17 @@ func TestDecide(t *testing.T) {
 		doc  func(*facts.Document)
 		want string
 	}{
-		"holds": {folder(nil), func(*facts.Document) {},
+		"holds": {fixture.Folder(nil), func(*facts.Document) {},
 			"a.service | allow |  | the unit is loaded\nb.service | allow |  | the unit is loaded"},
-		"broken": {folder(nil), func(d *facts.Document) { d.Units[0].Loaded.LoadState = "error" },
+		"broken": {fixture.Folder(nil), func(d *facts.Document) { d.Units[0].Loaded.LoadState = "error" },
 			"a.service | block | page | not loaded\nb.service | allow |  | the unit is loaded"},
-		"unmanaged units are not judged": {folder(nil), func(d *facts.Document) { d.Units[0].ManagedBy = "" },
+		"unmanaged units are not judged": {fixture.Folder(nil), func(d *facts.Document) { d.Units[0].ManagedBy = "" },
 			"b.service | allow |  | the unit is loaded"},
-		"a stack invariant asks stacks": {withMetadata("class: unit", "class: stack"), func(d *facts.Document) { d.Units[1].Stack = "b" },
+		"a stack invariant asks stacks": {fixture.WithMetadata("class: unit", "class: stack"), func(d *facts.Document) { d.Units[1].Stack = "b" },
 			"b.service | allow |  | the unit is loaded"},
-		"a host invariant asks the host": {withMetadata("class: unit", "class: host"), func(*facts.Document) {},
+		"a host invariant asks the host": {fixture.WithMetadata("class: unit", "class: host"), func(*facts.Document) {},
 			"host | allow |  | the unit is loaded"},
-		"a host invariant with a finding does not hold": {withMetadata("class: unit", "class: host"), func(d *facts.Document) { d.Units[0].Loaded.LoadState = "error" },
+		"a host invariant with a finding does not hold": {fixture.WithMetadata("class: unit", "class: host"), func(d *facts.Document) { d.Units[0].Loaded.LoadState = "error" },
 			"a.service | block | page | not loaded"},
 		"a failed unit without a file is a subject": {found(`{"subject": "gone.service", "effect": "heal", "action": "restart"}`),
 			func(d *facts.Document) { d.Manager.FailedNoFile = []string{"gone.service"} },
@@ -99,7 +101,7 @@ func TestGapsAreNeverAllowed(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			p := load(t, withMetadata("needs: [units.loaded]", "needs: ["+c.need+"]\n#   optional: [units.loaded]"), Options{})
+			p := load(t, fixture.WithMetadata("needs: [units.loaded]", "needs: ["+c.need+"]\n#   optional: [units.loaded]"), Options{})
 			doc := document("a.service", "b.service")
 			c.doc(doc)
 			got := decide(t, p, doc)
@@ -120,14 +122,14 @@ func TestTemplatesAndUnmanagedUnitsLackNothing(t *testing.T) {
 	doc := document("a.service", "b@.service", "c.service")
 	doc.Units[1].Template, doc.Units[1].Loaded = true, nil
 	doc.Units[2].ManagedBy, doc.Units[2].Loaded = "", nil
-	got := shape(decide(t, load(t, folder(nil), Options{}), doc))
+	got := shape(decide(t, load(t, fixture.Folder(nil), Options{}), doc))
 	if want := "a.service | allow |  | the unit is loaded\nb@.service | allow |  | the unit is loaded"; got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 }
 
 func TestAnOptionalSectionIsNoGap(t *testing.T) {
-	fsys := withMetadata("needs: [units.loaded]", "needs: [units.loaded]\n#   optional: [podman]")
+	fsys := fixture.WithMetadata("needs: [units.loaded]", "needs: [units.loaded]\n#   optional: [podman]")
 	doc := document("a.service")
 	doc.Collectors["podman"] = facts.CollectorStatus{Error: "down"}
 	if got, want := shape(decide(t, load(t, fsys, Options{}), doc)), "a.service | allow |  | the unit is loaded"; got != want {
@@ -137,17 +139,17 @@ func TestAnOptionalSectionIsNoGap(t *testing.T) {
 
 func TestUndecidedIsNeverAllowed(t *testing.T) {
 	condition := func(body string) fstest.MapFS {
-		return withRule("finding contains {\"subject\": \"host\", \"effect\": \"block\", \"message\": \"m\"} if {\n\t" + body + "\n}\n")
+		return fixture.WithRule("finding contains {\"subject\": \"host\", \"effect\": \"block\", \"message\": \"m\"} if {\n\t" + body + "\n}\n")
 	}
 	const unit = "some unit in input.units\n\t"
 	cases := map[string]struct {
 		fsys fstest.MapFS
 		want string
 	}{
-		"division by zero":      {condition(unit + "1 / count(unit.stack) > 0"), ruleFile + ":16: div: divide by zero"},
-		"no number":             {condition(unit + "to_number(unit.name) > 0"), ruleFile + ":16: to_number: strconv"},
-		"conflicting values":    {withRule("finding contains {\"subject\": \"host\", \"effect\": \"block\", \"message\": x}\n\nx := \"a\"\n\nx := input.units[0].name\n"), ruleFile + ":18: rule data.stackpolicy.invariants.loaded.x produced conflicting values"},
-		"no object":             {withRule("finding contains \"broken\"\n"), ruleFile + `: malformed finding: "broken" is no object; want {subject, effect, message, evidence}`},
+		"division by zero":      {condition(unit + "1 / count(unit.stack) > 0"), fixture.RuleFile + ":16: div: divide by zero"},
+		"no number":             {condition(unit + "to_number(unit.name) > 0"), fixture.RuleFile + ":16: to_number: strconv"},
+		"conflicting values":    {fixture.WithRule("finding contains {\"subject\": \"host\", \"effect\": \"block\", \"message\": x}\n\nx := \"a\"\n\nx := input.units[0].name\n"), fixture.RuleFile + ":18: rule data.stackpolicy.invariants.loaded.x produced conflicting values"},
+		"no object":             {fixture.WithRule("finding contains \"broken\"\n"), fixture.RuleFile + `: malformed finding: "broken" is no object; want {subject, effect, message, evidence}`},
 		"no subject":            {found(`{"effect": "block"}`), "malformed finding: subject is missing or no text"},
 		"empty message":         {found(`{"subject": "host", "effect": "block", "message": ""}`), "malformed finding: message is missing or no text"},
 		"a message of a number": {found(`{"subject": "host", "effect": "block", "message": 1}`), "malformed finding: message is missing or no text"},
@@ -159,9 +161,9 @@ func TestUndecidedIsNeverAllowed(t *testing.T) {
 		"unknown key":           {found(`{"subject": "host", "effect": "block", concat("", ["sevrity"]): "page"}`), `malformed finding: unknown key "sevrity"; known: action, effect, evidence, message, severity, subject`},
 		"unknown subject":       {found(`{"subject": "other.service", "effect": "block"}`), `malformed finding: the subject "other.service" is neither a managed unit nor host, nor failed without a file`},
 		"evidence of text":      {found(`{"subject": "host", "effect": "block", "evidence": "x"}`), "malformed finding: evidence is no object"},
-		"a long loop":           {condition("some i in numbers.range(1, 100000)\n\tsome j in numbers.range(1, 100000)\n\ti * j == -1"), ruleFile + ": stopped at the time limit"},
-		"a long builtin":        {condition("count(numbers.range(1, 1000000000)) == 1"), ruleFile + ": stopped at the time limit"},
-		"too many findings":     {withRule("finding contains {\"subject\": \"host\", \"effect\": \"block\", \"message\": sprintf(\"%d\", [i])} if some i in numbers.range(1, 10001)\n"), "more than 10000 findings"},
+		"a long loop":           {condition("some i in numbers.range(1, 100000)\n\tsome j in numbers.range(1, 100000)\n\ti * j == -1"), fixture.RuleFile + ": stopped at the time limit"},
+		"a long builtin":        {condition("count(numbers.range(1, 1000000000)) == 1"), fixture.RuleFile + ": stopped at the time limit"},
+		"too many findings":     {fixture.WithRule("finding contains {\"subject\": \"host\", \"effect\": \"block\", \"message\": sprintf(\"%d\", [i])} if some i in numbers.range(1, 10001)\n"), "more than 10000 findings"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -179,7 +181,7 @@ func TestUndecidedIsNeverAllowed(t *testing.T) {
 				if d.Evidence["case"] == "error" {
 					undecided++
 					if d.Subject != "host" || d.Effect != "block" || d.Severity != "unknown" ||
-						!strings.HasPrefix(d.Message, "cannot be decided: "+ruleFile) || !strings.Contains(d.Message, c.want) {
+						!strings.HasPrefix(d.Message, "cannot be decided: "+fixture.RuleFile) || !strings.Contains(d.Message, c.want) {
 						t.Errorf("got %+v; want %s", d, c.want)
 					}
 				}
@@ -192,7 +194,7 @@ func TestUndecidedIsNeverAllowed(t *testing.T) {
 }
 
 func TestAMalformedFindingLosesNoOther(t *testing.T) {
-	fsys := withRule(rule + "\nfinding contains {\"subject\": \"x\", \"effect\": \"block\", \"message\": \"m\"} if true\n")
+	fsys := fixture.WithRule(fixture.Rule + "\nfinding contains {\"subject\": \"x\", \"effect\": \"block\", \"message\": \"m\"} if true\n")
 	doc := document("a.service", "b.service")
 	doc.Units[0].Loaded.LoadState = "error"
 	got := shape(decide(t, load(t, fsys, Options{}), doc))
@@ -204,9 +206,9 @@ a.service | block | page | not loaded`
 }
 
 func TestAnUndecidedInvariantLeavesTheOthers(t *testing.T) {
-	second := strings.NewReplacer("invariants.loaded", "invariants.second", "the unit is loaded", "second").Replace(metadata) +
+	second := strings.NewReplacer("invariants.loaded", "invariants.second", "the unit is loaded", "second").Replace(fixture.Metadata) +
 		"\nfinding contains {\"subject\": \"host\", \"effect\": \"block\", \"message\": \"m\"} if 1 / count(input.units[0].stack) > 0\n"
-	p := load(t, folder(map[string]string{"invariants/second/second.rego": second, "invariants/second/loaded.md": runbook}), Options{})
+	p := load(t, fixture.Folder(map[string]string{"invariants/second/second.rego": second, "invariants/second/loaded.md": fixture.Runbook}), Options{})
 	got := shape(decide(t, p, document("a.service")))
 	want := `host | block | unknown | cannot be decided: invariants/second/second.rego:14: div: divide by zero
 a.service | allow |  | the unit is loaded`
@@ -239,7 +241,7 @@ func TestFindingsAreBounded(t *testing.T) {
 }
 
 func TestDecisionsAreTheSameBytes(t *testing.T) {
-	rules := rule + `
+	rules := fixture.Rule + `
 finding contains {
 	"subject": unit.name,
 	"effect": "block",
@@ -247,7 +249,7 @@ finding contains {
 	"evidence": {"case": "any", "set": {x | some x in ["b", "a", "c"]}, "of": type_name(unit), "keys": object.keys(input.collectors)},
 } if some unit in input.units
 `
-	p := load(t, withRule(rules), Options{})
+	p := load(t, fixture.WithRule(rules), Options{})
 	var want []byte
 	for run := range 20 {
 		doc := document("a.service", "b.service", "c.service", "d.service")
@@ -271,7 +273,7 @@ finding contains {
 }
 
 func TestDecisionJSON(t *testing.T) {
-	got, err := json.Marshal(decide(t, load(t, folder(nil), Options{}), document("a.service")))
+	got, err := json.Marshal(decide(t, load(t, fixture.Folder(nil), Options{}), document("a.service")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,7 +284,7 @@ func TestDecisionJSON(t *testing.T) {
 }
 
 func TestNothingManaged(t *testing.T) {
-	p := load(t, folder(nil), Options{})
+	p := load(t, fixture.Folder(nil), Options{})
 	doc := document("a.service")
 	doc.Units[0].ManagedBy = ""
 	result, err := p.Decide(context.Background(), doc)
@@ -294,7 +296,7 @@ func TestNothingManaged(t *testing.T) {
 func TestDecideRefusesAnotherSchema(t *testing.T) {
 	doc := document()
 	doc.Schema = "stackpolicy.facts/v2"
-	_, err := load(t, folder(nil), Options{}).Decide(context.Background(), doc)
+	_, err := load(t, fixture.Folder(nil), Options{}).Decide(context.Background(), doc)
 	if want := `decide: the document's schema is "stackpolicy.facts/v2"; want "stackpolicy.facts/v1"`; err == nil || err.Error() != want {
 		t.Errorf("got %v; want %s", err, want)
 	}
@@ -303,7 +305,7 @@ func TestDecideRefusesAnotherSchema(t *testing.T) {
 const endless = "finding contains {\"subject\": \"host\", \"effect\": \"block\", \"message\": \"m\"} if {\n\tsome i in numbers.range(1, 100000)\n\tsome j in numbers.range(1, 100000)\n\ti * j == -1\n}\n"
 
 func TestDecideEndsWithItsContext(t *testing.T) {
-	p := load(t, withRule(endless), Options{Limit: time.Minute, Total: time.Minute})
+	p := load(t, fixture.WithRule(endless), Options{Limit: time.Minute, Total: time.Minute})
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	before, start := runtime.NumGoroutine(), time.Now()
@@ -320,7 +322,7 @@ func TestDecideEndsWithItsContext(t *testing.T) {
 }
 
 func TestTheTotalLimitBlocks(t *testing.T) {
-	p := load(t, withRule(endless), Options{Limit: time.Minute, Total: 50 * time.Millisecond})
+	p := load(t, fixture.WithRule(endless), Options{Limit: time.Minute, Total: 50 * time.Millisecond})
 	got := shape(decide(t, p, document("a.service")))
 	if want := "host | block | unknown | cannot be decided: invariants/loaded/loaded.rego: stopped at the time limit"; got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)

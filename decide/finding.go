@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"stackpolicy/decide/policy"
 )
 
 const (
@@ -17,20 +19,16 @@ const (
 	maxEvidenceKey = 200     // bytes of a scalar that is kept of evidence that is too large
 )
 
-func findingKeys() []string {
-	return []string{"action", "effect", "evidence", "message", "severity", "subject"}
-}
-
 // findings turns what the rule found into decisions. An error names the first
 // finding that is malformed; the well-formed ones are returned all the same.
-func (inv *Invariant) findings(set ast.Set, subjects map[string]bool) ([]Decision, error) {
+func findings(inv *policy.Invariant, set ast.Set, subjects map[string]bool) ([]Decision, error) {
 	var decisions []Decision
 	var first error
 	for _, term := range set.Slice() {
 		if len(decisions) == maxFindings {
 			return decisions, fmt.Errorf("more than %d findings", maxFindings)
 		}
-		decision, err := inv.finding(term.Value, subjects)
+		decision, err := finding(inv, term.Value, subjects)
 		switch {
 		case err == nil:
 			decisions = append(decisions, decision)
@@ -41,7 +39,7 @@ func (inv *Invariant) findings(set ast.Set, subjects map[string]bool) ([]Decisio
 	return decisions, first
 }
 
-func (inv *Invariant) finding(value ast.Value, subjects map[string]bool) (Decision, error) {
+func finding(inv *policy.Invariant, value ast.Value, subjects map[string]bool) (Decision, error) {
 	decision := Decision{Invariant: inv.ID, Severity: inv.Severity, Runbook: inv.Runbook.File}
 	object, ok := value.(ast.Object)
 	if !ok {
@@ -53,8 +51,8 @@ func (inv *Invariant) finding(value ast.Value, subjects map[string]bool) (Decisi
 		fields[string(key)] = v.Value
 	})
 	for _, key := range slices.Sorted(maps.Keys(fields)) {
-		if !slices.Contains(findingKeys(), key) {
-			return decision, fmt.Errorf("unknown key %q; %s", clip(key), oneOf(findingKeys()))
+		if !slices.Contains(policy.FindingKeys(), key) {
+			return decision, fmt.Errorf("unknown key %q; %s", clip(key), policy.OneOf(policy.FindingKeys()))
 		}
 	}
 	err := errors.Join(
@@ -66,10 +64,10 @@ func (inv *Invariant) finding(value ast.Value, subjects map[string]bool) (Decisi
 		evidence(fields["evidence"], &decision.Evidence),
 	)
 	if err == nil {
-		err = inv.check(decision, subjects)
+		err = check(inv, decision, subjects)
 	}
 	decision.Message = clip(decision.Message)
-	if decision.Effect != effectHeal {
+	if decision.Effect != policy.EffectHeal {
 		// An operator turns a heal into an alert by editing the effect alone.
 		decision.Action = ""
 	}
@@ -91,17 +89,17 @@ func text(fields map[string]ast.Value, key string, into *string, must bool) erro
 }
 
 // check refuses what a decision may not be.
-func (inv *Invariant) check(d Decision, subjects map[string]bool) error {
+func check(inv *policy.Invariant, d Decision, subjects map[string]bool) error {
 	switch {
-	case !slices.Contains(effects(), d.Effect):
-		return fmt.Errorf("unknown effect %q; %s", clip(d.Effect), oneOf(effects()))
-	case !slices.Contains(severities(), d.Severity):
-		return fmt.Errorf("unknown severity %q; %s", clip(d.Severity), oneOf(severities()))
-	case d.Effect == effectHeal && d.Action == "":
+	case !slices.Contains(policy.Effects(), d.Effect):
+		return fmt.Errorf("unknown effect %q; %s", clip(d.Effect), policy.OneOf(policy.Effects()))
+	case !slices.Contains(policy.Severities(), d.Severity):
+		return fmt.Errorf("unknown severity %q; %s", clip(d.Severity), policy.OneOf(policy.Severities()))
+	case d.Effect == policy.EffectHeal && d.Action == "":
 		return fmt.Errorf("a heal of %s names no action; METADATA allows: %v", clip(d.Subject), inv.Actions)
-	case d.Action != "" && !slices.Contains(actions(), d.Action):
-		return fmt.Errorf("unknown action %q; %s", clip(d.Action), oneOf(actions()))
-	case d.Effect == effectHeal && !slices.Contains(inv.Actions, d.Action):
+	case d.Action != "" && !slices.Contains(policy.Actions(), d.Action):
+		return fmt.Errorf("unknown action %q; %s", clip(d.Action), policy.OneOf(policy.Actions()))
+	case d.Effect == policy.EffectHeal && !slices.Contains(inv.Actions, d.Action):
 		return fmt.Errorf("the action %s is not in METADATA; custom.actions: %v", d.Action, inv.Actions)
 	case !subjects[d.Subject]:
 		return fmt.Errorf("the subject %q is neither a managed unit nor host, nor failed without a file", clip(d.Subject))
@@ -135,7 +133,7 @@ func bounded(evidence map[string]any) map[string]any {
 	kept := map[string]any{}
 	total := 0
 	for _, key := range slices.Sorted(maps.Keys(evidence)) {
-		value, scalar := scalarText(evidence[key])
+		value, scalar := policy.ScalarText(evidence[key])
 		if cost := len(key) + len(value); scalar && cost <= maxEvidenceKey && total+cost <= maxEvidence/2 {
 			kept[key] = evidence[key]
 			total += cost

@@ -2,7 +2,6 @@ package decide
 
 import (
 	"context"
-	"maps"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -10,71 +9,6 @@ import (
 
 	"stackpolicy/facts"
 )
-
-// metadata is a complete METADATA block for an invariant of one file.
-const metadata = `# METADATA
-# title: the unit is loaded
-# description: A unit that is not loaded does not run.
-# schemas:
-#   - input: schema.facts
-# custom:
-#   class: unit
-#   severity: page
-#   needs: [units.loaded]
-#   actions: [daemon-reload, restart]
-#   runbook: loaded.md
-package stackpolicy.invariants.loaded
-`
-
-const rule = `
-finding contains {
-	"subject": unit.name,
-	"effect": "block",
-	"message": "not loaded",
-	"evidence": {"case": "any"},
-} if {
-	some unit in input.units
-	unit.loaded.load_state != "loaded"
-}
-`
-
-const runbook = `# loaded
-
-## How to mend
-
-### any
-
-1. Look at {unit}.
-`
-
-const (
-	ruleFile    = "invariants/loaded/loaded.rego"
-	runbookFile = "invariants/loaded/loaded.md"
-)
-
-// folder is a policy folder of one sound invariant, with files put over it; a
-// file of "" is left out.
-func folder(over map[string]string) fstest.MapFS {
-	all := map[string]string{ruleFile: metadata + rule, runbookFile: runbook}
-	maps.Copy(all, over)
-	fsys := fstest.MapFS{}
-	for name, text := range all {
-		if text != "" {
-			fsys[name] = &fstest.MapFile{Data: []byte(text)}
-		}
-	}
-	return fsys
-}
-
-// withRule is the folder with other rules below the METADATA.
-func withRule(rules string) fstest.MapFS {
-	return folder(map[string]string{ruleFile: metadata + "\n" + strings.TrimLeft(rules, "\n")})
-}
-
-// withMetadata is the folder with a line of the METADATA replaced.
-func withMetadata(old, line string) fstest.MapFS {
-	return folder(map[string]string{ruleFile: strings.Replace(metadata, old, line, 1) + rule})
-}
 
 func load(t *testing.T, fsys fstest.MapFS, opts Options) *Policies {
 	t.Helper()

@@ -86,7 +86,7 @@ func (c *converter) list(v reflect.Value) *ast.Term {
 		return ast.ArrayTerm(terms...)
 	}
 	parts := slices.Collect(slices.Chunk(terms, longList))
-	sideBySide(len(parts), func(i int) { newConverter().fill(parts[i], v, i*longList) })
+	inParallel(len(parts), func(i int) { newConverter().fill(parts[i], v, i*longList) })
 	return ast.ArrayTerm(terms...)
 }
 

@@ -1,13 +1,9 @@
 package decide
 
 import (
-	"fmt"
-	"slices"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
-	"stackpolicy/internal/glob"
+	"stackpolicy/decide/policy"
 )
 
 // Waiver is why a finding does not count, who says so, and until when.
@@ -17,105 +13,20 @@ type Waiver struct {
 	Until  time.Time `json:"until"`
 }
 
-// WaiverSetting is one entry of the settings' waivers. Every key must be there.
-type WaiverSetting struct {
-	Invariant string   `yaml:"invariant"` // an id, or a glob pattern of ids
-	Units     []string `yaml:"units"`     // glob patterns; host is what is about no unit
-	Reason    string   `yaml:"reason"`
-	Owner     string   `yaml:"owner"`
-	Until     string   `yaml:"until"` // RFC 3339; from then on it waives nothing
-
-	until time.Time // Until, parsed
-}
-
-// watchesWaivers is the invariant that tells of waivers that have expired. It
-// is never waived, or one for everything would hide its own end.
-const watchesWaivers = "waivers_current"
-
-const (
-	maxReason = 200  // runes
-	maxYear   = 2200 // Rego counts nanoseconds, which end in 2262
-)
-
 // waive marks the findings that do not count at the time the facts are of.
 // This is the one place where waivers apply: whoever comes after looks at
 // [Decision.Waiver]. What could not be decided is never waived.
-func (s Settings) waive(decisions []Decision, at time.Time) {
+func waive(s policy.Settings, decisions []Decision, at time.Time) {
 	for i := range decisions {
 		d := &decisions[i]
-		if d.Effect == effectAllow || d.Severity == severityUnknown || d.Invariant == watchesWaivers {
+		if d.Effect == policy.EffectAllow || d.Severity == policy.SeverityUnknown || d.Invariant == policy.WatchesWaivers {
 			continue
 		}
 		for _, w := range s.Waivers {
-			longer := d.Waiver == nil || w.until.After(d.Waiver.Until)
-			if w.until.After(at) && longer && w.covers(*d) {
-				d.Waiver = &Waiver{Reason: w.Reason, Owner: w.Owner, Until: w.until}
+			longer := d.Waiver == nil || w.End().After(d.Waiver.Until)
+			if w.End().After(at) && longer && w.Covers(d.Invariant, d.Subject) {
+				d.Waiver = &Waiver{Reason: w.Reason, Owner: w.Owner, Until: w.End()}
 			}
-		}
-	}
-}
-
-func (w WaiverSetting) covers(d Decision) bool {
-	if !glob.Match(w.Invariant, d.Invariant) {
-		return false
-	}
-	if d.Subject == hostSubject {
-		return slices.Contains(w.Units, hostSubject)
-	}
-	return glob.MatchAny(w.Units, d.Subject)
-}
-
-// data is what Rego sees of it.
-func (w WaiverSetting) data() map[string]any {
-	return map[string]any{
-		"invariant": w.Invariant, "units": texts(w.Units), "reason": w.Reason, "owner": w.Owner, "until": w.Until,
-	}
-}
-
-// checkWaivers refuses waivers that lack something, and parses their end.
-func (doc *settingsDoc) checkWaivers(refusal *Refusal) {
-	for i := range doc.Settings.Waivers {
-		w, path := &doc.Settings.Waivers[i], fmt.Sprintf("waivers.%d", i)
-		doc.checkPatterns(path+".units", w.Units, refusal)
-		if !soundPattern(w.Invariant) {
-			doc.problem(refusal, path+".invariant", "%q is neither an invariant nor a pattern", w.Invariant)
-		}
-		doc.checkWords(refusal, path+".reason", w.Reason)
-		doc.checkWords(refusal, path+".owner", w.Owner)
-		var err error
-		w.until, err = time.Parse(time.RFC3339, w.Until)
-		if err != nil || w.until.Year() > maxYear {
-			doc.problem(refusal, path+".until", "%q is no time up to the year %d with a zone; want for example 2026-12-24T18:00:00Z", w.Until, maxYear)
-		}
-	}
-}
-
-func (doc *settingsDoc) checkWords(refusal *Refusal, path, words string) {
-	if n := utf8.RuneCountInString(words); n == 0 || n > maxReason || slices.ContainsFunc([]rune(words), unicode.IsControl) {
-		doc.problem(refusal, path, "want one line of 1 to %d characters", maxReason)
-	}
-}
-
-// checkInvariants refuses settings of invariants that do not exist: a misspelt
-// one would wait for nothing, and waive nothing.
-func (doc *settingsDoc) checkInvariants(invariants []*Invariant, refusal *Refusal) {
-	var ids []string
-	for _, inv := range invariants {
-		ids = append(ids, inv.ID)
-	}
-	for id := range doc.Settings.Grace {
-		if !slices.Contains(ids, id) {
-			doc.problem(refusal, "grace."+id, "unknown invariant; %s", oneOf(ids))
-		}
-	}
-	for i, w := range doc.Settings.Waivers {
-		path := fmt.Sprintf("waivers.%d.invariant", i)
-		matches := func(id string) bool { return glob.Match(w.Invariant, id) }
-		switch {
-		case w.Invariant == watchesWaivers:
-			doc.problem(refusal, path, "%s cannot be waived; remove the waivers it tells of", w.Invariant)
-		case soundPattern(w.Invariant) && !slices.ContainsFunc(ids, matches):
-			doc.problem(refusal, path, "unknown invariant %q; %s", w.Invariant, oneOf(ids))
 		}
 	}
 }

@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"stackpolicy/decide/internal/fixture"
+	"stackpolicy/decide/policy"
 )
 
 // waiving is the folder of one invariant that finds fault with every unit and
@@ -25,10 +28,10 @@ finding contains {"subject": subject, "effect": "heal", "action": "restart", "me
 	some subject in {unit.name, "host"}
 }
 `
-	watch := strings.NewReplacer("invariants.loaded", "invariants.waivers_current").Replace(metadata + everywhere)
-	return folder(map[string]string{
-		ruleFile: metadata + everywhere, "settings.yaml": settings.String(),
-		"invariants/waivers_current/waivers_current.rego": watch, "invariants/waivers_current/loaded.md": runbook,
+	watch := strings.NewReplacer("invariants.loaded", "invariants.waivers_current").Replace(fixture.Metadata + everywhere)
+	return fixture.Folder(map[string]string{
+		fixture.RuleFile: fixture.Metadata + everywhere, "settings.yaml": settings.String(),
+		"invariants/waivers_current/waivers_current.rego": watch, "invariants/waivers_current/loaded.md": fixture.Runbook,
 	})
 }
 
@@ -61,7 +64,7 @@ func TestWaivers(t *testing.T) {
 				if d.Effect != "heal" || d.Severity != "page" || d.Message != "found" || d.Action != "restart" {
 					t.Errorf("a waiver changed more than itself: %+v", d)
 				}
-				if d.Waiver != nil && d.Invariant == watchesWaivers {
+				if d.Waiver != nil && d.Invariant == policy.WatchesWaivers {
 					t.Errorf("%s is waived", d.Invariant)
 				}
 			}
@@ -84,13 +87,13 @@ func TestAWaiverSaysWhy(t *testing.T) {
 // be decided is not known to be what was waived.
 func TestNothingElseIsWaived(t *testing.T) {
 	settings := "settings:\n  waivers: [{invariant: \"*\", units: [\"*\", host], owner: a, reason: b, until: 2027-01-01T00:00:00Z}]\n"
-	erring := strings.Replace(rule, `unit.loaded.load_state != "loaded"`, `1 / count(unit.stack) > 0; unit.loaded`, 1)
+	erring := strings.Replace(fixture.Rule, `unit.loaded.load_state != "loaded"`, `1 / count(unit.stack) > 0; unit.loaded`, 1)
 	for name, c := range map[string]struct{ rules, want string }{
-		"allow":     {rule, "web.service | allow |  | the unit is loaded"},
+		"allow":     {fixture.Rule, "web.service | allow |  | the unit is loaded"},
 		"undecided": {erring, "host | block | unknown | cannot be decided: invariants/loaded/loaded.rego:21: div: divide by zero"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			fsys := folder(map[string]string{ruleFile: metadata + c.rules, "settings.yaml": settings})
+			fsys := fixture.Folder(map[string]string{fixture.RuleFile: fixture.Metadata + c.rules, "settings.yaml": settings})
 			got := decide(t, load(t, fsys, Options{}), document("web.service"))
 			if shape(got) != c.want || got[0].Waiver != nil {
 				t.Errorf("got %s, waived %v; want %s", shape(got), got[0].Waiver, c.want)

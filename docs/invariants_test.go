@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"stackpolicy/decide"
+	"stackpolicy/decide/policy"
 	"stackpolicy/policies"
 )
 
@@ -60,7 +61,7 @@ func TestInvariantsPage(t *testing.T) {
 	}
 }
 
-func invariantsPage(invariants []decide.Invariant) string {
+func invariantsPage(invariants []policy.Invariant) string {
 	var b strings.Builder
 	b.WriteString(invariantsHead)
 	for _, class := range classes {

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"stackpolicy/config"
-	"stackpolicy/decide"
+	"stackpolicy/decide/policy"
 )
 
 // TestSettingsAreDocumented: settings.md has a line for each key of
@@ -14,7 +14,7 @@ import (
 // of their own.
 func TestSettingsAreDocumented(t *testing.T) {
 	page := pages(t)["settings.md"]
-	keys := keysOf(reflect.TypeFor[decide.Settings](), "", "Waivers")
+	keys := keysOf(reflect.TypeFor[policy.Settings](), "", "Waivers")
 	keys = append(keys, keysOf(reflect.TypeFor[config.Config](), "", "")...)
 	if len(keys) < 20 {
 		t.Fatalf("only %d keys were seen: %v", len(keys), keys)

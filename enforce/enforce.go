@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"stackpolicy/decide"
+	"stackpolicy/decide/policy"
 	"stackpolicy/facts"
 	"stackpolicy/history"
 	"stackpolicy/internal/systemd"
@@ -74,7 +75,7 @@ type Ledger interface {
 type Enforcer struct {
 	Manager  Manager
 	Ledger   Ledger // nil: nothing is done
-	Settings decide.Settings
+	Settings policy.Settings
 	// Observe collects and decides anew.
 	Observe func(context.Context) (Observation, error)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stackpolicy/decide"
+	"stackpolicy/decide/policy"
 	"stackpolicy/facts"
 	"stackpolicy/history"
 )
@@ -76,10 +77,10 @@ func seen(doc *facts.Document, decisions ...decide.Decision) Observation {
 }
 
 // settings opt web.service in to restarts, and many more.
-var settings = decide.Settings{
+var settings = policy.Settings{
 	Restart: []string{"web.service", "many-*"}, Settle: settleTime,
-	Budget:  decide.Budget{Unit: 3, Host: 100, Window: time.Hour},
-	Breaker: decide.Breaker{Failures: 2, Cooldown: 6 * time.Hour},
+	Budget:  policy.Budget{Unit: 3, Host: 100, Window: time.Hour},
+	Breaker: policy.Breaker{Failures: 2, Cooldown: 6 * time.Hour},
 }
 
 const settleTime = time.Second

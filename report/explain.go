@@ -11,12 +11,13 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"stackpolicy/decide"
+	"stackpolicy/decide/policy"
 )
 
 // Explanation is a decision with the invariant that made it.
 type Explanation struct {
 	Decision  decide.Decision
-	Invariant decide.Invariant
+	Invariant policy.Invariant
 }
 
 // Class says in words what an invariant of a class is asked of.
@@ -88,7 +89,7 @@ func (p *printer) steps(d decide.Decision) {
 
 // allowsWhen is the good state, and what is expected here where the finding
 // says so.
-func allowsWhen(d decide.Decision, inv decide.Invariant) string {
+func allowsWhen(d decide.Decision, inv policy.Invariant) string {
 	s := inv.Title
 	if want, ok := d.Evidence["expected"]; ok {
 		s += "; here: " + evidenceText(want)

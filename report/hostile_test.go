@@ -10,6 +10,7 @@ import (
 
 	"stackpolicy/audit"
 	"stackpolicy/decide"
+	"stackpolicy/decide/policy"
 	"stackpolicy/enforce"
 )
 
@@ -87,11 +88,11 @@ func TestOtherWritersAreHarmless(t *testing.T) {
 		var out bytes.Buffer
 		o := Options{Width: width, Steps: func(d decide.Decision) []string { return []string{d.Message, d.Subject} }}
 		var list []Explanation
-		var invariants []decide.Invariant
+		var invariants []policy.Invariant
 		for _, s := range nasty {
 			d := blocked("file_declared", "web.service", "page", s)
 			d.Evidence = map[string]any{"expected": s, "found": []any{s}, "a_key_that_is_really_quite_long_for_a_key": s}
-			inv := decide.Invariant{ID: "file_declared", Title: s, Description: s, Class: "stack", Severity: "page"}
+			inv := policy.Invariant{ID: "file_declared", Title: s, Description: s, Class: "stack", Severity: "page"}
 			list, invariants = append(list, Explanation{d, inv}), append(invariants, inv)
 		}
 		if err := Explain(&out, list, o); err != nil {

@@ -7,12 +7,13 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/text"
 
-	"stackpolicy/decide"
+	"stackpolicy/decide/policy"
+	"stackpolicy/decide/regotest"
 )
 
 // Invariants writes one invariant a paragraph: id, what it is asked of and its
 // severity, what it may do, and the good state.
-func Invariants(w io.Writer, list []decide.Invariant, o Options) error {
+func Invariants(w io.Writer, list []policy.Invariant, o Options) error {
 	p := newPrinter(w, o)
 	for _, i := range list {
 		actions := ""
@@ -28,12 +29,12 @@ func Invariants(w io.Writer, list []decide.Invariant, o Options) error {
 // PolicyTests writes how the Rego tests went: failures always, each test and
 // the lines without a test where verbose. Floor is the least coverage, in
 // percent.
-func PolicyTests(w io.Writer, t decide.TestReport, floor float64, verbose bool, o Options) error {
+func PolicyTests(w io.Writer, t regotest.Report, floor float64, verbose bool, o Options) error {
 	p := newPrinter(w, o)
-	counts := map[decide.Status]int{}
+	counts := map[regotest.Status]int{}
 	for _, r := range t.Results {
 		counts[r.Status]++
-		if r.Status != decide.StatusPass || verbose {
+		if r.Status != regotest.StatusPass || verbose {
 			p.test(r)
 		}
 	}
@@ -42,8 +43,8 @@ func PolicyTests(w io.Writer, t decide.TestReport, floor float64, verbose bool, 
 			p.paragraph(0, fmt.Sprintf("%5.1f%%  ", c.Percent), c.File+" lacks tests of lines "+ranges(c.NotCovered))
 		}
 	}
-	failed := counts[decide.StatusFail] + counts[decide.StatusError]
-	p.line("%d passed, %d failed, %d skipped", counts[decide.StatusPass], failed, counts[decide.StatusSkip])
+	failed := counts[regotest.StatusFail] + counts[regotest.StatusError]
+	p.line("%d passed, %d failed, %d skipped", counts[regotest.StatusPass], failed, counts[regotest.StatusSkip])
 	verdict := ""
 	if t.Percent < floor {
 		verdict = fmt.Sprintf(", below the floor of %.1f%%", floor)
@@ -53,12 +54,12 @@ func PolicyTests(w io.Writer, t decide.TestReport, floor float64, verbose bool, 
 }
 
 // test writes one test and, line by line, what went wrong.
-func (p *printer) test(r decide.TestResult) {
+func (p *printer) test(r regotest.Result) {
 	color := text.FgRed
 	switch r.Status {
-	case decide.StatusPass:
+	case regotest.StatusPass:
 		color = text.FgGreen
-	case decide.StatusSkip:
+	case regotest.StatusSkip:
 		color = text.FgYellow
 	}
 	word := fmt.Sprintf("%-5s", strings.ToUpper(string(r.Status)))

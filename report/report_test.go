@@ -14,6 +14,8 @@ import (
 
 	"stackpolicy/audit"
 	"stackpolicy/decide"
+	"stackpolicy/decide/policy"
+	"stackpolicy/decide/regotest"
 	"stackpolicy/enforce"
 )
 
@@ -139,7 +141,7 @@ func TestExplain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	inv := decide.Invariant{
+	inv := policy.Invariant{
 		ID: "file_declared", Title: "the file on disk is the declared link", Class: "provenance", Severity: "page",
 		Description: "Every unit file that is declared\nstands where it is declared, as the link Home Manager made.\n",
 		File:        "invariants/file_declared/file_declared.rego", Line: 21, Text: string(rule),
@@ -172,7 +174,7 @@ func TestExplainOfNothing(t *testing.T) {
 }
 
 func TestInvariants(t *testing.T) {
-	list := []decide.Invariant{
+	list := []policy.Invariant{
 		{ID: "linger_enabled", Title: "linger is on", Class: "host", Severity: "page"},
 		{ID: "loaded_is_current", Title: "what is loaded is what is on disk", Class: "provenance", Severity: "ticket", Actions: []string{"daemon-reload"}},
 	}
@@ -184,15 +186,15 @@ func TestInvariants(t *testing.T) {
 }
 
 func TestPolicyTests(t *testing.T) {
-	r := decide.TestReport{
-		Results: []decide.TestResult{
-			{Name: "a_test.test_holds", File: "a_test.rego", Line: 3, Status: decide.StatusPass},
-			{Name: "a_test.test_broken", File: "a_test.rego", Line: 9, Status: decide.StatusFail,
+	r := regotest.Report{
+		Results: []regotest.Result{
+			{Name: "a_test.test_holds", File: "a_test.rego", Line: 3, Status: regotest.StatusPass},
+			{Name: "a_test.test_broken", File: "a_test.rego", Line: 9, Status: regotest.StatusFail,
 				Message: "a_test.rego:11: findings == {\"x\"}\n\tfindings is \x1b[31mset()\n\n"},
-			{Name: "a_test.test_errs", File: "a_test.rego", Line: 20, Status: decide.StatusError, Message: "to_number: no number"},
-			{Name: "a_test.todo_test_later", File: "a_test.rego", Line: 30, Status: decide.StatusSkip, Message: "skipped by its name"},
+			{Name: "a_test.test_errs", File: "a_test.rego", Line: 20, Status: regotest.StatusError, Message: "to_number: no number"},
+			{Name: "a_test.todo_test_later", File: "a_test.rego", Line: 30, Status: regotest.StatusSkip, Message: "skipped by its name"},
 		},
-		Coverage: []decide.Coverage{{File: "a.rego", Percent: 50, NotCovered: []int{3, 7, 8, 9, 12}}, {File: "b.rego", Percent: 100}},
+		Coverage: []regotest.Coverage{{File: "a.rego", Percent: 50, NotCovered: []int{3, 7, 8, 9, 12}}, {File: "b.rego", Percent: 100}},
 		Percent:  75,
 	}
 	for name, verbose := range map[string]bool{"tests": false, "tests_verbose": true} {

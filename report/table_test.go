@@ -9,6 +9,8 @@ import (
 
 	"stackpolicy/audit"
 	"stackpolicy/decide"
+	"stackpolicy/decide/policy"
+	"stackpolicy/decide/regotest"
 	"stackpolicy/enforce"
 )
 
@@ -147,8 +149,8 @@ func TestEveryWriterReturnsTheErrorOfItsOutput(t *testing.T) {
 	var o Options
 	writers := map[string]func() error{
 		"explain":    func() error { return Explain(full{}, nil, o) },
-		"invariants": func() error { return Invariants(full{}, []decide.Invariant{{ID: "a"}}, o) },
-		"tests":      func() error { return PolicyTests(full{}, decide.TestReport{}, 0, false, o) },
+		"invariants": func() error { return Invariants(full{}, []policy.Invariant{{ID: "a"}}, o) },
+		"tests":      func() error { return PolicyTests(full{}, regotest.Report{}, 0, false, o) },
 	}
 	for _, f := range Formats() {
 		writers[f.Name] = func() error { return f.Write(full{}, fine(), o) }

@@ -68,7 +68,7 @@ func health(word string) func(*podman.Container) {
 	return func(c *podman.Container) { c.Health = word }
 }
 
-func policy(word string) func(*podman.Container) {
+func restartPolicy(word string) func(*podman.Container) {
 	return func(c *podman.Container) { c.RestartPolicy = word }
 }
 

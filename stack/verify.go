@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"stackpolicy/decide"
+	"stackpolicy/decide/policy"
 	"stackpolicy/facts"
 )
 
@@ -87,7 +88,7 @@ func (o *Operator) interrupted(s Stack, wrong []decide.Decision, waited time.Dur
 
 // expected are the services of the compose files as they are now.
 func (o *Operator) expected(ctx context.Context, s Stack) ([]facts.Service, *Problem) {
-	if !slices.ContainsFunc(o.Policies.Invariants(), func(i decide.Invariant) bool { return i.ID == gate }) {
+	if !slices.ContainsFunc(o.Policies.Invariants(), func(i policy.Invariant) bool { return i.ID == gate }) {
 		return nil, &Problem{
 			Outcome: Usage, Message: "the policies have no invariant " + gate + ", which verify asks",
 			Hint: "put it back; stackpolicy policy copy writes it out",

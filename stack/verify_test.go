@@ -63,10 +63,10 @@ func TestVerify(t *testing.T) {
 		{"a one-shot takes for ever", migrate, []chapter{at(0, up, one("migrate", "running"))}, NotInTime, timeout, timeout, "migrate not-done"},
 		{"a one-shot fails", migrate, []chapter{at(0, up, one("migrate", "exited", exit(3)))},
 			ServiceDown, firstPause, firstPause, "web.service: container web_migrate has exited (3)"},
-		{"ends, and nothing starts it again", app, []chapter{at(0, up), at(time.Second, one("app", "exited", policy("no"), exit(1)))},
+		{"ends, and nothing starts it again", app, []chapter{at(0, up), at(time.Second, one("app", "exited", restartPolicy("no"), exit(1)))},
 			ServiceDown, time.Second, 4 * time.Second, "failed after"},
 		{"ended at one look alone", app, []chapter{at(0, one("app", "exited")), at(100*time.Millisecond, up)}, Verified, settle, 4 * time.Second, ""},
-		{"ends, and is to start again", app, []chapter{at(0, one("app", "exited", policy("always"), exit(1)))}, ServiceDown, timeout, timeout, "app exited"},
+		{"ends, and is to start again", app, []chapter{at(0, one("app", "exited", restartPolicy("always"), exit(1)))}, ServiceDown, timeout, timeout, "app exited"},
 		{"unhealthy", checked, []chapter{at(0, one("app", "running", health("unhealthy")))}, ServiceDown, timeout, timeout, "app unhealthy"},
 		{"starting", checked, []chapter{at(0, one("app", "running", health("starting")))}, NotInTime, timeout, timeout, "not up after 20s: app starting"},
 		{"up too late", checked, []chapter{

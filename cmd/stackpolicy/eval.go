@@ -19,6 +19,7 @@ import (
 	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/config"
 	"stackpolicy/decide"
+	"stackpolicy/decide/policy"
 	"stackpolicy/enforce"
 	"stackpolicy/facts"
 	"stackpolicy/facts/collect"
@@ -168,13 +169,13 @@ func userName() string {
 	return strconv.Itoa(os.Getuid())
 }
 
-func steps(invariants []decide.Invariant) func(decide.Decision) []string {
+func steps(invariants []policy.Invariant) func(decide.Decision) []string {
 	return func(d decide.Decision) []string {
-		i := slices.IndexFunc(invariants, func(x decide.Invariant) bool { return x.ID == d.Invariant })
-		if i < 0 {
+		i := slices.IndexFunc(invariants, func(x policy.Invariant) bool { return x.ID == d.Invariant })
+		if i < 0 || d.Effect == policy.EffectAllow {
 			return nil
 		}
-		return invariants[i].Runbook.Steps(d)
+		return invariants[i].Runbook.Steps(d.Subject, d.Evidence)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/config"
 	"stackpolicy/decide"
+	"stackpolicy/decide/policy"
 	"stackpolicy/facts/collect"
 	"stackpolicy/history"
 	"stackpolicy/internal/atomicfile"
@@ -173,7 +174,7 @@ func (a *app) classInForce(ctx context.Context) func(string) string {
 	}
 }
 
-func (a *app) invariantsInForce(ctx context.Context) []decide.Invariant {
+func (a *app) invariantsInForce(ctx context.Context) []policy.Invariant {
 	c, err := cli.ReadConfig()
 	if err != nil {
 		return nil

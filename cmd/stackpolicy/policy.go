@@ -13,6 +13,8 @@ import (
 	"stackpolicy/audit"
 	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/decide"
+	"stackpolicy/decide/lint"
+	"stackpolicy/decide/regotest"
 	"stackpolicy/policies"
 	"stackpolicy/report"
 )
@@ -64,7 +66,7 @@ line on standard error.`,
 			if err != nil {
 				return err
 			}
-			unformatted, err := decide.CheckFormat(fsys)
+			unformatted, err := lint.Unformatted(fsys)
 			if err != nil {
 				return err
 			}
@@ -105,7 +107,7 @@ test fails or it is not, 3 when they could not be run.`,
 		if err != nil {
 			return err
 		}
-		tests, err := p.Test(cmd.Context())
+		tests, err := regotest.Run(cmd.Context(), fsys, name)
 		if err != nil {
 			return err
 		}

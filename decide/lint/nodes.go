@@ -1,4 +1,4 @@
-package decide
+package lint
 
 import (
 	"encoding/json"
@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"stackpolicy/decide/policy"
 )
 
 // node is one thing that a term of a rule may stand for when the rules are
@@ -86,7 +88,7 @@ func (s *schemaNode) node(path string) (*node, error) {
 
 // sectionAt returns the section that stands at a path of the facts, or "".
 func sectionAt(path string) string {
-	for _, name := range sectionNames() {
+	for _, name := range policy.SectionNames() {
 		if at, unit := cutUnit(name); (unit && path == "input.units[]."+at) || (!unit && path == "input."+at) {
 			return name
 		}

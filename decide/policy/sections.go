@@ -1,4 +1,4 @@
-package decide
+package policy
 
 import (
 	"fmt"
@@ -43,8 +43,8 @@ func sections() []section {
 	}
 }
 
-// sectionNames lists the sections as METADATA may name them.
-func sectionNames() []string {
+// SectionNames lists the sections as METADATA may name them.
+func SectionNames() []string {
 	var names []string
 	for _, s := range sections() {
 		names = append(names, s.name)
@@ -80,14 +80,14 @@ func lacking(doc *facts.Document, lacks func(*facts.Unit) bool) error {
 
 func managed(u *facts.Unit) bool { return u.ManagedBy != "" }
 
-// gap is a section that could not be collected.
-type gap struct {
-	section, collector, reason string
+// Gap is a section that could not be collected.
+type Gap struct {
+	Section, Collector, Reason string
 }
 
-// gapsOf returns the document's gaps by section name.
-func gapsOf(doc *facts.Document) map[string]gap {
-	gaps := map[string]gap{}
+// GapsOf returns the document's gaps by section name.
+func GapsOf(doc *facts.Document) map[string]Gap {
+	gaps := map[string]Gap{}
 	for _, s := range sections() {
 		if g, ok := s.gap(doc); ok {
 			gaps[s.name] = g
@@ -96,20 +96,20 @@ func gapsOf(doc *facts.Document) map[string]gap {
 	return gaps
 }
 
-func (s section) gap(doc *facts.Document) (gap, bool) {
+func (s section) gap(doc *facts.Document) (Gap, bool) {
 	for _, name := range s.collectors {
 		status, known := doc.Collectors[name]
 		switch {
 		case !known:
-			return gap{s.name, name, "the collector " + name + " did not run"}, true
+			return Gap{s.name, name, "the collector " + name + " did not run"}, true
 		case !status.OK && status.Error == "":
-			return gap{s.name, name, "the collector " + name + " gave no reason"}, true
+			return Gap{s.name, name, "the collector " + name + " gave no reason"}, true
 		case !status.OK:
-			return gap{s.name, name, status.Error}, true
+			return Gap{s.name, name, status.Error}, true
 		}
 	}
 	if err := s.present(doc); err != nil {
-		return gap{s.name, s.collectors[0], err.Error()}, true
+		return Gap{s.name, s.collectors[0], err.Error()}, true
 	}
-	return gap{}, false
+	return Gap{}, false
 }

@@ -1,20 +1,26 @@
-package decide
+package lint
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
 
-	"stackpolicy/policies"
+	"stackpolicy/decide/internal/fixture"
+	"stackpolicy/decide/policy"
+	"stackpolicy/schemas"
 )
 
-func TestLoadRefuses(t *testing.T) {
+// check reads and compiles a folder.
+func check(fsys fs.FS, name string) error {
+	_, err := Compile(context.Background(), policy.Read(fsys, name), schemas.FS)
+	return err
+}
+
+func TestRefused(t *testing.T) {
 	lib := func(text string) map[string]string { return map[string]string{"lib/lib.rego": text} }
 	cases := map[string]struct {
 		fsys fstest.MapFS
@@ -22,122 +28,124 @@ func TestLoadRefuses(t *testing.T) {
 	}{
 		"nothing at all": {fstest.MapFS{},
 			`p: holds no invariants; rules stand in main.rego, lib/ or invariants/ID/ID.rego`},
-		"only a library": {folder(map[string]string{ruleFile: "", runbookFile: "", "lib/a.rego": "package stackpolicy.lib\n\nx := 1\n"}),
+		"only a library": {fixture.Folder(map[string]string{fixture.RuleFile: "", fixture.RunbookFile: "", "lib/a.rego": "package stackpolicy.lib\n\nx := 1\n"}),
 			`p: holds no invariants; rules stand in main.rego, lib/ or invariants/ID/ID.rego`},
-		"an empty file": {folder(map[string]string{"lib/a.rego": "\n"}),
+		"an empty file": {fixture.Folder(map[string]string{"lib/a.rego": "\n"}),
 			`p/lib/a.rego: is empty; want a package and rules`},
-		"syntax": {withRule("finding contains {\n"),
+		"syntax": {fixture.WithRule("finding contains {\n"),
 			`p/invariants/loaded/loaded.rego:15: unexpected eof token`},
-		"no METADATA": {folder(map[string]string{ruleFile: "package stackpolicy.invariants.loaded\n" + rule}),
+		"no METADATA": {fixture.Folder(map[string]string{fixture.RuleFile: "package stackpolicy.invariants.loaded\n" + fixture.Rule}),
 			`p/invariants/loaded/loaded.rego:1: has no METADATA; want a # METADATA block above the package with title, description, schemas and custom`},
-		"no title": {withMetadata("# title: the unit is loaded\n", ""),
+		"no title": {fixture.WithMetadata("# title: the unit is loaded\n", ""),
 			`p/invariants/loaded/loaded.rego:1: METADATA has no title; want one line that states the good state`},
-		"no description": {withMetadata("# description: A unit that is not loaded does not run.\n", ""),
+		"no description": {fixture.WithMetadata("# description: A unit that is not loaded does not run.\n", ""),
 			`p/invariants/loaded/loaded.rego:1: METADATA has no description`},
-		"no schema": {withMetadata("# schemas:\n#   - input: schema.facts\n", ""),
+		"no schema": {fixture.WithMetadata("# schemas:\n#   - input: schema.facts\n", ""),
 			`p/invariants/loaded/loaded.rego:1: METADATA has no schema of the input; want schemas: [{input: schema.facts}]`},
-		"unknown schema": {withMetadata("input: schema.facts", "input: schema.fact"),
+		"unknown schema": {fixture.WithMetadata("input: schema.facts", "input: schema.fact"),
 			`p/invariants/loaded/loaded.rego:4: unknown METADATA schema input: schema.fact; want input: schema.facts or data.settings: schema.settings
 p/invariants/loaded/loaded.rego:14: undefined schema: schema.fact`},
-		"unknown custom key": {withMetadata("class: unit", "class: unit\n#   sevrity: page"),
+		"unknown custom key": {fixture.WithMetadata("class: unit", "class: unit\n#   sevrity: page"),
 			`p/invariants/loaded/loaded.rego:8: unknown METADATA key custom.sevrity; known: actions, class, needs, optional, runbook, severity`},
-		"unknown class": {withMetadata("class: unit", "class: units"),
+		"unknown class": {fixture.WithMetadata("class: unit", "class: units"),
 			`p/invariants/loaded/loaded.rego:7: unknown class units; known: provenance, stack, unit, host`},
-		"no severity": {withMetadata("#   severity: page\n", ""),
+		"no severity": {fixture.WithMetadata("#   severity: page\n", ""),
 			`p/invariants/loaded/loaded.rego:1: METADATA has no custom.severity; known: page, ticket`},
-		"unknown severity": {withMetadata("severity: page", "severity: critical"),
+		"unknown severity": {fixture.WithMetadata("severity: page", "severity: critical"),
 			`p/invariants/loaded/loaded.rego:8: unknown severity critical; known: page, ticket`},
-		"no needs": {withMetadata("#   needs: [units.loaded]\n", ""),
+		"no needs": {fixture.WithMetadata("#   needs: [units.loaded]\n", ""),
 			`p/invariants/loaded/loaded.rego:1: METADATA has no custom.needs; want a list, empty when there are none; known: host, user, manager, declared, podman, history, units.loaded, units.files, units.reload, units.containers, units.services, units.applied, units.history
 p/invariants/loaded/loaded.rego:20: reads units.loaded, which METADATA does not declare; add it to custom.needs, or to custom.optional when the rule can do without it`},
-		"unknown need": {withMetadata("[units.loaded]", "[units.loaded, units.load]"),
+		"unknown need": {fixture.WithMetadata("[units.loaded]", "[units.loaded, units.load]"),
 			`p/invariants/loaded/loaded.rego:9: unknown name units.load in custom.needs; known: host, user, manager, declared, podman, history, units.loaded, units.files, units.reload, units.containers, units.services, units.applied, units.history`},
-		"needs is no list": {withMetadata("[units.loaded]", "units.loaded"),
+		"needs is no list": {fixture.WithMetadata("[units.loaded]", "units.loaded"),
 			`p/invariants/loaded/loaded.rego:9: custom.needs is no list; want [name, …]; known: host, user, manager, declared, podman, history, units.loaded, units.files, units.reload, units.containers, units.services, units.applied, units.history
 p/invariants/loaded/loaded.rego:21: reads units.loaded, which METADATA does not declare; add it to custom.needs, or to custom.optional when the rule can do without it`},
-		"unknown action in METADATA": {withMetadata("restart]", "start]"),
+		"unknown action in METADATA": {fixture.WithMetadata("restart]", "start]"),
 			`p/invariants/loaded/loaded.rego:10: unknown name start in custom.actions; known: daemon-reload, reset-failed, restart`},
-		"no runbook key": {withMetadata("#   runbook: loaded.md\n", ""),
+		"no runbook key": {fixture.WithMetadata("#   runbook: loaded.md\n", ""),
 			`p/invariants/loaded/loaded.rego:1: METADATA has no custom.runbook; want the name of a file beside the rule, e.g. runbook.md`},
-		"no runbook file": {folder(map[string]string{runbookFile: ""}),
+		"no runbook file": {fixture.Folder(map[string]string{fixture.RunbookFile: ""}),
 			`p/invariants/loaded/loaded.rego:11: the runbook loaded.md does not exist; want it beside the rule`},
-		"runbook elsewhere": {withMetadata("loaded.md", "../loaded.md"),
+		"runbook elsewhere": {fixture.WithMetadata("loaded.md", "../loaded.md"),
 			`p/invariants/loaded/loaded.rego:11: custom.runbook ../loaded.md is no name of a .md file beside the rule`},
-		"METADATA is no YAML": {withMetadata("class: unit", "class: [unit"),
+		"METADATA is no YAML": {fixture.WithMetadata("class: unit", "class: [unit"),
 			`p/invariants/loaded/loaded.rego:7: yaml: line 5: did not find expected ',' or ']'`},
-		"id is not the folder": {folder(map[string]string{ruleFile: strings.Replace(metadata, "invariants.loaded", "invariants.load", 1) + rule}),
+		"id is not the folder": {fixture.Folder(map[string]string{fixture.RuleFile: strings.Replace(fixture.Metadata, "invariants.loaded", "invariants.load", 1) + fixture.Rule}),
 			`p/invariants/loaded/loaded.rego:12: package stackpolicy.invariants.load does not fit its place; want stackpolicy.invariants.loaded`},
-		"duplicate id": {folder(map[string]string{"invariants/other/other.rego": metadata + rule}),
+		"duplicate id": {fixture.Folder(map[string]string{"invariants/other/other.rego": fixture.Metadata + fixture.Rule}),
 			`p/invariants/other/other.rego:12: package stackpolicy.invariants.loaded is already defined in invariants/loaded/loaded.rego:12; this file's is stackpolicy.invariants.other`},
-		"file is not the folder": {folder(map[string]string{"invariants/loaded/more.rego": "package stackpolicy.invariants.loaded\n\nx := 1\n"}),
+		"file is not the folder": {fixture.Folder(map[string]string{"invariants/loaded/more.rego": "package stackpolicy.invariants.loaded\n\nx := 1\n"}),
 			`p/invariants/loaded/more.rego: rules are not looked for here; rules stand in main.rego, lib/ or invariants/ID/ID.rego`},
-		"rule elsewhere": {folder(map[string]string{"loaded.rego": metadata + rule}),
+		"rule elsewhere": {fixture.Folder(map[string]string{"loaded.rego": fixture.Metadata + fixture.Rule}),
 			`p/loaded.rego: rules are not looked for here; rules stand in main.rego, lib/ or invariants/ID/ID.rego`},
-		"library of another package": {folder(lib("package lib\n\nx := 1\n")),
+		"library of another package": {fixture.Folder(lib("package lib\n\nx := 1\n")),
 			`p/lib/lib.rego:1: package lib does not fit its place; want stackpolicy.lib or a package below it`},
-		"no finding": {withRule("x := 1\n"),
+		"no finding": {fixture.WithRule("x := 1\n"),
 			`p/invariants/loaded/loaded.rego:12: has no rule finding; want finding contains {…} if …`},
-		"finding is no set": {withRule("finding := {\"subject\": \"host\"}\n"),
+		"finding is no set": {fixture.WithRule("finding := {\"subject\": \"host\"}\n"),
 			`p/invariants/loaded/loaded.rego:14: finding must be a set; want finding contains {…} if …`},
-		"unknown effect": {withRule(strings.Replace(rule, `"block"`, `"allow"`, 1)),
+		"unknown effect": {fixture.WithRule(strings.Replace(fixture.Rule, `"block"`, `"allow"`, 1)),
 			`p/invariants/loaded/loaded.rego:16: unknown effect "allow"; known: heal, block`},
-		"unknown severity in a finding": {withRule(strings.Replace(rule, `"block"`, `"block", "severity": "high"`, 1)),
+		"unknown severity in a finding": {fixture.WithRule(strings.Replace(fixture.Rule, `"block"`, `"block", "severity": "high"`, 1)),
 			`p/invariants/loaded/loaded.rego:16: unknown severity "high"; known: page, ticket`},
-		"unknown action": {withRule(strings.Replace(rule, `"block"`, `"heal", "action": "rm"`, 1)),
+		"unknown action": {fixture.WithRule(strings.Replace(fixture.Rule, `"block"`, `"heal", "action": "rm"`, 1)),
 			`p/invariants/loaded/loaded.rego:16: unknown action "rm"; known: daemon-reload, reset-failed, restart`},
-		"unknown key in a finding": {withRule(strings.Replace(rule, `"evidence"`, `"evidense"`, 1)),
+		"unknown key in a finding": {fixture.WithRule(strings.Replace(fixture.Rule, `"evidence"`, `"evidense"`, 1)),
 			`p/invariants/loaded/loaded.rego:18: unknown key evidense in the finding; known: action, effect, evidence, message, severity, subject`},
-		"no subject": {withRule(strings.Replace(rule, `"subject": unit.name,`, ``, 1)),
+		"no subject": {fixture.WithRule(strings.Replace(fixture.Rule, `"subject": unit.name,`, ``, 1)),
 			`p/invariants/loaded/loaded.rego:14: the finding has no subject; want {subject, effect, message, evidence}`},
-		"misspelt fact": {withRule(strings.Replace(rule, "unit.loaded.load_state", "unit.loaded.loadstate", 1)),
+		"misspelt fact": {fixture.WithRule(strings.Replace(fixture.Rule, "unit.loaded.load_state", "unit.loaded.loadstate", 1)),
 			`p/invariants/loaded/loaded.rego:21: undefined ref: unit.loaded.loadstate: "loadstate" is no key there; known: active_enter, active_state, differs, dropin_paths, exec_main_status, exec_start_post, fragment_origin, fragment_path, links_gone, links_unread, load_state, n_restarts, need_daemon_reload, remain_after_exit, result, source_path, sub_state, timeout_start_sec, type, unit_file_state`},
-		"misspelt fact of an argument": {withRule(strings.Replace(rule, "unit.loaded.load_state", "state(unit)", 1) + "\nstate(u) := u.loaded.loadstate\n"),
+		"misspelt fact of an argument": {fixture.WithRule(strings.Replace(fixture.Rule, "unit.loaded.load_state", "state(unit)", 1) + "\nstate(u) := u.loaded.loadstate\n"),
 			`p/invariants/loaded/loaded.rego:24: unknown fact loadstate in input.units[].loaded; known: active_enter, active_state, differs, dropin_paths, exec_main_status, exec_start_post, fragment_origin, fragment_path, links_gone, links_unread, load_state, n_restarts, need_daemon_reload, remain_after_exit, result, source_path, sub_state, timeout_start_sec, type, unit_file_state`},
-		"misspelt fact of an argument that is named as one elsewhere": {withRule(strings.Replace(rule, "unit.loaded.load_state", "state(unit)", 1) + "\nstate(u) := u.load_state\n"),
+		"misspelt fact of an argument that is named as one elsewhere": {fixture.WithRule(strings.Replace(fixture.Rule, "unit.loaded.load_state", "state(unit)", 1) + "\nstate(u) := u.load_state\n"),
 			`p/invariants/loaded/loaded.rego:24: unknown fact load_state in input.units[]; known: applied, containers, files, history, loaded, managed_by, name, quadlet, reload, services, stack, template, verify`},
-		"misspelt fact in a default": {withRule(strings.Replace(rule, "unit.loaded.load_state", `object.get(unit, ["loaded", "lod"], "")`, 1)),
+		"misspelt fact in a default": {fixture.WithRule(strings.Replace(fixture.Rule, "unit.loaded.load_state", `object.get(unit, ["loaded", "lod"], "")`, 1)),
 			`p/invariants/loaded/loaded.rego:21: unknown fact lod in input.units[].loaded; known: active_enter, active_state, differs, dropin_paths, exec_main_status, exec_start_post, fragment_origin, fragment_path, links_gone, links_unread, load_state, n_restarts, need_daemon_reload, remain_after_exit, result, source_path, sub_state, timeout_start_sec, type, unit_file_state`},
-		"misspelt setting": {withRule(strings.Replace(rule, "some unit in input.units", "some unit in input.units\n\tdata.settings.restrat", 1)),
+		"misspelt setting": {fixture.WithRule(strings.Replace(fixture.Rule, "some unit in input.units", "some unit in input.units\n\tdata.settings.restrat", 1)),
 			`p/invariants/loaded/loaded.rego:21: unknown fact restrat in data.settings; known: breaker, budget, grace, repeat, restart, settle, trust_distribution_dropins, waivers`},
-		"undefined function": {withRule(strings.Replace(rule, "unit.loaded.load_state", "foo(unit)", 1)),
+		"undefined function": {fixture.WithRule(strings.Replace(fixture.Rule, "unit.loaded.load_state", "foo(unit)", 1)),
 			`p/invariants/loaded/loaded.rego:21: undefined function foo; define it in this package or import data.stackpolicy.lib`},
-		"network": {withRule(strings.Replace(rule, "unit.loaded.load_state", `http.send({"url": unit.name}).body`, 1)),
+		"network": {fixture.WithRule(strings.Replace(fixture.Rule, "unit.loaded.load_state", `http.send({"url": unit.name}).body`, 1)),
 			`p/invariants/loaded/loaded.rego:21: the builtin http.send is not allowed; rules decide by the document and the settings alone`},
-		"clock": {withRule(strings.Replace(rule, "unit.loaded.load_state", `time.now_ns()`, 1)),
+		"clock": {fixture.WithRule(strings.Replace(fixture.Rule, "unit.loaded.load_state", `time.now_ns()`, 1)),
 			`p/invariants/loaded/loaded.rego:21: the builtin time.now_ns is not allowed; rules decide by the document and the settings alone`},
-		"facts replaced": {withRule(strings.Replace(rule, "some unit in input.units", "some unit in input.units\n\tcount(finding) == 0 with input as {}", 1)),
+		"facts replaced": {fixture.WithRule(strings.Replace(fixture.Rule, "some unit in input.units", "some unit in input.units\n\tcount(finding) == 0 with input as {}", 1)),
 			`p/invariants/loaded/loaded.rego:14: rule data.stackpolicy.invariants.loaded.finding is recursive: data.stackpolicy.invariants.loaded.finding -> data.stackpolicy.invariants.loaded.finding
 p/invariants/loaded/loaded.rego:21: with replaces facts; it belongs in tests`},
-		"unknown data": {folder(map[string]string{"invariants/loaded/data.json": "{}", "extra.yaml": "a: 1"}),
+		"unknown data": {fixture.Folder(map[string]string{"invariants/loaded/data.json": "{}", "extra.yaml": "a: 1"}),
 			`p/extra.yaml: unknown data file; the only data is settings.yaml in the folder's root
 p/invariants/loaded/data.json: unknown data file; the only data is settings.yaml in the folder's root`},
-		"unknown setting": {folder(map[string]string{"settings.yaml": "settings:\n  restart: []\n  trust: true\n"}),
+		"unknown setting": {fixture.Folder(map[string]string{"settings.yaml": "settings:\n  restart: []\n  trust: true\n"}),
 			`p/settings.yaml:3: unknown key "trust"; known: restart, trust_distribution_dropins, grace, budget, breaker, repeat, settle, waivers`},
-		"unknown key beside the settings": {folder(map[string]string{"settings.yaml": "restart: []\n"}),
+		"grace without one": {fixture.Folder(map[string]string{"settings.yaml": "settings:\n  grace: {loaded: 5m}\n"}),
+			`p/settings.yaml:2: grace.loaded: its rule has no grace period; known: none`},
+		"unknown key beside the settings": {fixture.Folder(map[string]string{"settings.yaml": "restart: []\n"}),
 			`p/settings.yaml:1: unknown key "restart"; known: settings`},
-		"setting of another type": {folder(map[string]string{"settings.yaml": "settings:\n  restart: web.service\n"}),
+		"setting of another type": {fixture.Folder(map[string]string{"settings.yaml": "settings:\n  restart: web.service\n"}),
 			"p/settings.yaml:2: `web.ser...` is not a list"},
-		"a link": {fstest.MapFS{"lib/a.rego": {Mode: fs.ModeSymlink, Data: []byte("/etc/passwd")}, ruleFile: {Data: []byte(metadata + rule)}, runbookFile: {Data: []byte(runbook)}},
+		"a link": {fstest.MapFS{"lib/a.rego": {Mode: fs.ModeSymlink, Data: []byte("/etc/passwd")}, fixture.RuleFile: {Data: []byte(fixture.Metadata + fixture.Rule)}, fixture.RunbookFile: {Data: []byte(fixture.Runbook)}},
 			`p/lib/a.rego: is no regular file; policies are not followed through links: link the folder as a whole instead`},
-		"a file that is too large": {folder(map[string]string{"lib/a.rego": strings.Repeat("#", maxFileSize+1)}),
+		"a file that is too large": {fixture.Folder(map[string]string{"lib/a.rego": strings.Repeat("#", 1<<20+1)}),
 			`p/lib/a.rego: is larger than 1048576 bytes`},
-		"a runbook without steps": {folder(map[string]string{runbookFile: "# loaded\n"}),
+		"a runbook without steps": {fixture.Folder(map[string]string{fixture.RunbookFile: "# loaded\n"}),
 			`p/invariants/loaded/loaded.md: has no steps; want ## How to mend with ### any, or ### CASE for each case, and numbered steps`},
-		"a case without steps": {folder(map[string]string{runbookFile: "## How to mend\n### any\nWait.\n"}),
+		"a case without steps": {fixture.Folder(map[string]string{fixture.RunbookFile: "## How to mend\n### any\nWait.\n"}),
 			`p/invariants/loaded/loaded.md: ### any has no steps; want 1. …`},
-		"a case that the runbook lacks": {folder(map[string]string{
-			ruleFile:    metadata + strings.Replace(rule, `"case": "any"`, `"case": "masked"`, 1),
-			runbookFile: "## How to mend\n### missing\n1. Wait.\n"}),
+		"a case that the runbook lacks": {fixture.Folder(map[string]string{
+			fixture.RuleFile:    fixture.Metadata + strings.Replace(fixture.Rule, `"case": "any"`, `"case": "masked"`, 1),
+			fixture.RunbookFile: "## How to mend\n### missing\n1. Wait.\n"}),
 			`p/invariants/loaded/loaded.rego:18: the runbook invariants/loaded/loaded.md has no ### masked and no ### any below ## How to mend`},
-		"a placeholder of no key": {folder(map[string]string{runbookFile: "## How to mend\n### any\n1. See {pth}.\n"}),
+		"a placeholder of no key": {fixture.Folder(map[string]string{fixture.RunbookFile: "## How to mend\n### any\n1. See {pth}.\n"}),
 			`p/invariants/loaded/loaded.md:3: no finding's evidence has a key pth for the placeholder {pth}`},
-		"a placeholder that is none": {folder(map[string]string{runbookFile: "## How to mend\n### any\n1. See `{{.State}}` and `${HOME}` and {the path}.\n"}),
+		"a placeholder that is none": {fixture.Folder(map[string]string{fixture.RunbookFile: "## How to mend\n### any\n1. See `{{.State}}` and `${HOME}` and {the path}.\n"}),
 			`p/invariants/loaded/loaded.md:3: {the path} is no placeholder; want {unit} or {key} of a key of the evidence`},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			_, err := Load(context.Background(), c.fsys, Options{Name: "p"})
-			if refusal := new(Refusal); !errors.As(err, &refusal) {
+			err := check(c.fsys, "p")
+			if refusal := new(policy.Refusal); !errors.As(err, &refusal) {
 				t.Fatalf("got %v; want a refusal", err)
 			}
 			if got := err.Error(); got != c.want {
@@ -147,7 +155,7 @@ p/invariants/loaded/data.json: unknown data file; the only data is settings.yaml
 	}
 }
 
-func TestLoadRefusesUndeclaredReads(t *testing.T) {
+func TestUndeclaredReadsRefused(t *testing.T) {
 	const undeclared = "reads %s%s, which METADATA does not declare; add it to custom.needs, or to custom.optional when the rule can do without it"
 	const lib = "package stackpolicy.lib\n\nfiles(u) := u.files\n\nstate := input.manager.state\n"
 	finding := func(body string) string {
@@ -188,9 +196,9 @@ func TestLoadRefusesUndeclaredReads(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			fsys := folder(map[string]string{ruleFile: metadata + "\n" + c.rules, "lib/lib.rego": lib})
-			_, err := Load(context.Background(), fsys, Options{})
-			want := fmt.Sprintf("%s:%d: "+undeclared, ruleFile, c.line, c.section, c.through)
+			fsys := fixture.Folder(map[string]string{fixture.RuleFile: fixture.Metadata + "\n" + c.rules, "lib/lib.rego": lib})
+			err := check(fsys, "")
+			want := fmt.Sprintf("%s:%d: "+undeclared, fixture.RuleFile, c.line, c.section, c.through)
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("got:\n%v\nwant:\n%s", err, want)
 			}
@@ -198,28 +206,25 @@ func TestLoadRefusesUndeclaredReads(t *testing.T) {
 	}
 }
 
-func TestLoadAcceptsDeclaredReads(t *testing.T) {
+func TestDeclaredReadsAccepted(t *testing.T) {
 	rules := map[string]string{
 		"a key of the same name elsewhere": "finding contains {\"subject\": u.name, \"effect\": \"block\", \"message\": \"m\"} if {\n\tsome u in input.units\n\tsome d in u.loaded.differs\n\td.loaded == \"x\"\n}\n",
-		"sections that nothing rests on":   rule + "\nunused if input.podman.present\n",
+		"sections that nothing rests on":   fixture.Rule + "\nunused if input.podman.present\n",
 		"count and scalar keys":            "finding contains {\"subject\": u.name, \"effect\": \"block\", \"message\": \"m\"} if {\n\tsome u in input.units\n\tcount(input.units) > 1\n\tu.stack != \"\"\n\tinput.collectors.systemd.ok\n}\n",
-		"keys of what the rules build":     rule + "\nhelp(x) := x.own\n\nuse := help({\"own\": 1})\n",
+		"keys of what the rules build":     fixture.Rule + "\nhelp(x) := x.own\n\nuse := help({\"own\": 1})\n",
 	}
 	for name, text := range rules {
-		t.Run(name, func(t *testing.T) { load(t, withRule(text), Options{}) })
-	}
-}
-
-func TestAFolderThatIsNotThere(t *testing.T) {
-	_, err := Load(context.Background(), os.DirFS(filepath.Join(t.TempDir(), "none")), Options{Name: "p"})
-	if want := "p: cannot be read: stat .: no such file or directory"; err == nil || err.Error() != want {
-		t.Errorf("got %v; want %s", err, want)
+		t.Run(name, func(t *testing.T) {
+			if err := check(fixture.WithRule(text), ""); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 
 func TestCapabilitiesAreDeterministic(t *testing.T) {
 	allowed := map[string]bool{}
-	for _, b := range capabilities().Builtins {
+	for _, b := range Capabilities().Builtins {
 		allowed[b.Name] = true
 		if b.IsNondeterministic() {
 			t.Errorf("%s is allowed", b.Name)
@@ -234,99 +239,5 @@ func TestCapabilitiesAreDeterministic(t *testing.T) {
 		if !allowed[name] {
 			t.Errorf("%s is not allowed", name)
 		}
-	}
-}
-
-func TestRefusalIsBounded(t *testing.T) {
-	over := map[string]string{}
-	for i := range maxProblems + 3 {
-		over[fmt.Sprintf("data%02d.json", i)] = "{}"
-	}
-	_, err := Load(context.Background(), folder(over), Options{})
-	lines := strings.Split(fmt.Sprint(err), "\n")
-	if len(lines) != maxProblems+1 || lines[maxProblems] != "and 3 more" {
-		t.Errorf("got %d lines, the last %q", len(lines), lines[len(lines)-1])
-	}
-}
-
-func TestTooManyFiles(t *testing.T) {
-	over := map[string]string{}
-	for i := range maxFiles {
-		over[fmt.Sprintf("notes/%d.txt", i)] = "x"
-	}
-	_, err := Load(context.Background(), folder(over), Options{Name: "p"})
-	if want := "p: holds more than 1000 files; is it a policy folder?"; err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("got %v; want %s", err, want)
-	}
-}
-
-func TestFolderIsNotFollowedOutside(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.CopyFS(dir, folder(nil)); err != nil {
-		t.Fatal(err)
-	}
-	outside := filepath.Join(t.TempDir(), "secret.rego")
-	if err := os.WriteFile(outside, []byte("package stackpolicy.lib\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.MkdirAll(filepath.Join(dir, "lib"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(outside, filepath.Join(dir, "lib", "secret.rego")); err != nil {
-		t.Fatal(err)
-	}
-	_, err := Load(context.Background(), os.DirFS(dir), Options{})
-	if want := "lib/secret.rego: is no regular file"; err == nil || !strings.HasPrefix(err.Error(), want) {
-		t.Errorf("got %v; want %s", err, want)
-	}
-}
-
-func TestInvariant(t *testing.T) {
-	got := load(t, folder(nil), Options{}).Invariants()[0]
-	if got.ID != "loaded" || got.Title != "the unit is loaded" || got.Class != "unit" || got.Severity != "page" ||
-		fmt.Sprint(got.Needs, got.Optional, got.Actions) != "[units.loaded] [] [daemon-reload restart]" ||
-		got.File != ruleFile || got.Line != 14 || got.Runbook.File != runbookFile {
-		t.Errorf("got %+v", got)
-	}
-	if want := strings.TrimSpace(rule); got.Text != want {
-		t.Errorf("text: got\n%s\nwant\n%s", got.Text, want)
-	}
-}
-
-func TestDigest(t *testing.T) {
-	digest := func(over map[string]string) string { return load(t, folder(over), Options{}).Digest() }
-	base := digest(nil)
-	if !strings.HasPrefix(base, "sha256:") || len(base) != len("sha256:")+64 {
-		t.Errorf("got %q", base)
-	}
-	for name, over := range map[string]map[string]string{
-		"a test": {"lib/a_test.rego": "package a\n"}, "prose elsewhere": {"README.md": "x"}, "a hidden file": {".swp": "x"},
-	} {
-		if digest(over) != base {
-			t.Errorf("%s changes the digest", name)
-		}
-	}
-	for name, over := range map[string]map[string]string{
-		"a rule": {ruleFile: metadata + rule + "# edited\n"}, "a runbook": {runbookFile: runbook + "x"},
-		"settings": {"settings.yaml": "settings: {}\n"}, "a library": {"lib/a.rego": "package stackpolicy.lib\n\nx := 1\n"},
-	} {
-		if digest(over) == base {
-			t.Errorf("%s does not change the digest", name)
-		}
-	}
-}
-
-func TestBuiltinPoliciesLoad(t *testing.T) {
-	p, err := Load(context.Background(), policies.FS, Options{Name: "policies"})
-	if err != nil {
-		t.Fatalf("\n%v", err)
-	}
-	trusted, err := Load(context.Background(), policies.FS, Options{Trusted: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	doc := document("a.service", "b.service")
-	if got, want := shape(decide(t, trusted, doc)), shape(decide(t, p, doc)); got != want {
-		t.Errorf("trusted decides:\n%s\nchecked decides:\n%s", got, want)
 	}
 }

@@ -1,13 +1,14 @@
-package decide
+package regotest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"reflect"
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"stackpolicy/decide/internal/fixture"
 )
 
 const regoTests = `package stackpolicy.invariants.loaded_test
@@ -37,15 +38,14 @@ todo_test_later if false
 `
 
 func testFolder() fstest.MapFS {
-	return folder(map[string]string{
+	return fixture.Folder(map[string]string{
 		"invariants/loaded/loaded_test.rego": regoTests,
 		"lib/lib.rego":                       "package stackpolicy.lib\n\nunused := 1\n",
 	})
 }
 
 func TestTest(t *testing.T) {
-	p := load(t, testFolder(), Options{})
-	report, err := p.Test(context.Background())
+	report, err := Run(t.Context(), testFolder(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,22 +71,22 @@ func TestTest(t *testing.T) {
 	if report.Passed() {
 		t.Error("the report says passed")
 	}
-	if len(report.Coverage) != 2 || report.Coverage[0].File != ruleFile || report.Coverage[0].Percent != 100 ||
+	if len(report.Coverage) != 2 || report.Coverage[0].File != fixture.RuleFile || report.Coverage[0].Percent != 100 ||
 		report.Coverage[1].Percent != 0 || report.Percent <= 0 || report.Percent >= 100 {
 		t.Errorf("got coverage %+v, %v", report.Coverage, report.Percent)
 	}
-	again, err := p.Test(context.Background())
+	again, err := Run(t.Context(), testFolder(), "")
 	if err != nil || !reflect.DeepEqual(report, again) {
 		t.Errorf("another run differs: %+v, %v", again, err)
 	}
 }
 
 func TestNoTestsIsNoPass(t *testing.T) {
-	report, err := load(t, folder(nil), Options{}).Test(context.Background())
+	report, err := Run(t.Context(), fixture.Folder(nil), "")
 	if !errors.Is(err, ErrNoTests) || report.Passed() {
 		t.Errorf("got %+v, %v", report, err)
 	}
-	report, err = load(t, folder(map[string]string{"lib/a_test.rego": "package a_test\n\nhelp := 1\n"}), Options{}).Test(context.Background())
+	report, err = Run(t.Context(), fixture.Folder(map[string]string{"lib/a_test.rego": "package a_test\n\nhelp := 1\n"}), "")
 	if !errors.Is(err, ErrNoTests) || report.Passed() {
 		t.Errorf("without a test_ rule: got %+v, %v", report, err)
 	}
@@ -97,21 +97,9 @@ func TestTestRefusesWhatDoesNotCompile(t *testing.T) {
 		"package a_test\n\ntest_a if foo(1)\n": "p/lib/a_test.rego:3: undefined function foo; define it in this package or import data.stackpolicy.lib",
 		"package a_test\n\ntest_a if {\n":      "p/lib/a_test.rego:4: unexpected eof token",
 	} {
-		_, err := load(t, folder(map[string]string{"lib/a_test.rego": text}), Options{Name: "p"}).Test(context.Background())
+		_, err := Run(t.Context(), fixture.Folder(map[string]string{"lib/a_test.rego": text}), "p")
 		if err == nil || err.Error() != want {
 			t.Errorf("got %v; want %s", err, want)
 		}
-	}
-}
-
-func TestCheckFormat(t *testing.T) {
-	fsys := folder(map[string]string{"lib/a_test.rego": "package a_test\n\n\n\ntest_a  if true\n"})
-	changed, err := CheckFormat(fsys)
-	if err != nil || !reflect.DeepEqual(changed, []string{"lib/a_test.rego"}) {
-		t.Errorf("got %v, %v", changed, err)
-	}
-	fsys["lib/b.rego"] = &fstest.MapFile{Data: []byte("package {")}
-	if _, err := CheckFormat(fsys); err == nil || !strings.HasPrefix(err.Error(), "lib/b.rego:1: ") {
-		t.Errorf("got %v; want the syntax error", err)
 	}
 }

@@ -1,4 +1,4 @@
-package decide
+package policy
 
 import (
 	"errors"
@@ -87,7 +87,7 @@ func parseSettings(f files, refusal *Refusal) *settingsDoc {
 	lines, err := strictyaml.Decode(f.settings, doc)
 	if problems := (strictyaml.Problems)(nil); errors.As(err, &problems) {
 		for _, p := range problems {
-			refusal.add(settingsFile, p.Line, "%s", p.Text)
+			refusal.Add(settingsFile, p.Line, "%s", p.Text)
 		}
 		return doc
 	}
@@ -102,11 +102,11 @@ func parseSettings(f files, refusal *Refusal) *settingsDoc {
 // closest parent.
 func (doc *settingsDoc) problem(refusal *Refusal, path, format string, args ...any) {
 	line := doc.lines.Line(strings.Split("settings."+path, ".")...)
-	refusal.add(settingsFile, line, "%s: %s", path, fmt.Sprintf(format, args...))
+	refusal.Add(settingsFile, line, "%s: %s", path, fmt.Sprintf(format, args...))
 }
 
-// store hands the settings to Rego as data.settings.
-func (s Settings) store() storage.Store {
+// Store hands the settings to Rego as data.settings.
+func (s Settings) Store() storage.Store {
 	grace := map[string]any{}
 	for id, period := range s.Grace {
 		grace[id] = brief(period)

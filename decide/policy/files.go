@@ -1,4 +1,4 @@
-package decide
+package policy
 
 import (
 	"crypto/sha256"
@@ -10,6 +10,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
 )
 
 const (
@@ -31,7 +33,7 @@ func readFiles(fsys fs.FS, refusal *Refusal) files {
 	f := files{rules: map[string][]byte{}, prose: map[string][]byte{}}
 	for _, name := range listFiles(fsys, refusal) {
 		switch {
-		case strings.HasSuffix(name, "_test.rego"):
+		case isTest(name):
 		case name == settingsFile:
 			f.settings = readFile(fsys, name, refusal)
 		case strings.HasSuffix(name, ".rego"):
@@ -39,11 +41,41 @@ func readFiles(fsys fs.FS, refusal *Refusal) files {
 		case strings.HasSuffix(name, ".md") && strings.HasPrefix(name, "invariants/"):
 			f.prose[name] = readFile(fsys, name, refusal)
 		case slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(name)):
-			refusal.add(name, 0, "unknown data file; the only data is %s in the folder's root", settingsFile)
+			refusal.Add(name, 0, "unknown data file; the only data is %s in the folder's root", settingsFile)
 		}
 	}
 	return f
 }
+
+// ReadTests reads and parses the folder's Rego tests.
+func ReadTests(fsys fs.FS, refusal *Refusal) map[string]*ast.Module {
+	sources := map[string][]byte{}
+	for _, file := range ReadRego(fsys, refusal) {
+		if isTest(file.Name) {
+			sources[file.Name] = file.Text
+		}
+	}
+	return ParseModules(sources, refusal)
+}
+
+// File is a file of a policy folder.
+type File struct {
+	Name string // relative to the folder
+	Text []byte
+}
+
+// ReadRego reads all Rego files, tests included, sorted by name.
+func ReadRego(fsys fs.FS, refusal *Refusal) []File {
+	var files []File
+	for _, name := range listFiles(fsys, refusal) {
+		if path.Ext(name) == ".rego" {
+			files = append(files, File{name, readFile(fsys, name, refusal)})
+		}
+	}
+	return files
+}
+
+func isTest(name string) bool { return strings.HasSuffix(name, "_test.rego") }
 
 // listFiles returns the names of all regular files, sorted.
 func listFiles(fsys fs.FS, refusal *Refusal) []string {
@@ -51,7 +83,7 @@ func listFiles(fsys fs.FS, refusal *Refusal) []string {
 	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
-			refusal.add(path.Clean("/" + name)[1:], 0, "cannot be read: %v", err)
+			refusal.Add(path.Clean("/" + name)[1:], 0, "cannot be read: %v", err)
 			return nil
 		case name != "." && strings.HasPrefix(d.Name(), "."):
 			if d.IsDir() {
@@ -61,17 +93,17 @@ func listFiles(fsys fs.FS, refusal *Refusal) []string {
 		case d.IsDir():
 			return nil
 		case !d.Type().IsRegular():
-			refusal.add(name, 0, "is no regular file; policies are not followed through links: link the folder as a whole instead")
+			refusal.Add(name, 0, "is no regular file; policies are not followed through links: link the folder as a whole instead")
 			return nil
 		case len(names) == maxFiles:
-			refusal.add("", 0, "holds more than %d files; is it a policy folder?", maxFiles)
+			refusal.Add("", 0, "holds more than %d files; is it a policy folder?", maxFiles)
 			return fs.SkipAll
 		}
 		names = append(names, name)
 		return nil
 	})
 	if err != nil {
-		refusal.add("", 0, "cannot be read: %v", err)
+		refusal.Add("", 0, "cannot be read: %v", err)
 	}
 	return names
 }
@@ -80,16 +112,16 @@ func listFiles(fsys fs.FS, refusal *Refusal) []string {
 func readFile(fsys fs.FS, name string, refusal *Refusal) []byte {
 	file, err := fsys.Open(name)
 	if err != nil {
-		refusal.add(name, 0, "cannot be read: %v", err)
+		refusal.Add(name, 0, "cannot be read: %v", err)
 		return nil
 	}
 	defer file.Close()
 	data, err := io.ReadAll(io.LimitReader(file, maxFileSize+1))
 	switch {
 	case err != nil:
-		refusal.add(name, 0, "cannot be read: %v", err)
+		refusal.Add(name, 0, "cannot be read: %v", err)
 	case len(data) > maxFileSize:
-		refusal.add(name, 0, "is larger than %d bytes", maxFileSize)
+		refusal.Add(name, 0, "is larger than %d bytes", maxFileSize)
 		return nil
 	}
 	return data

@@ -1,15 +1,17 @@
-package decide
+package lint
 
 import (
 	"maps"
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"stackpolicy/decide/policy"
 )
 
 // checkFindings refuses mistakes that can be read off a finding's literal:
 // keys and names that are not known, and keys that are missing.
-func checkFindings(modules map[string]*ast.Module, refusal *Refusal) {
+func checkFindings(modules map[string]*ast.Module, refusal *policy.Refusal) {
 	for _, name := range slices.Sorted(maps.Keys(modules)) {
 		for _, rule := range modules[name].Rules {
 			if rule.Head.Name == "finding" && rule.Head.Key != nil {
@@ -26,53 +28,53 @@ func checkFindings(modules map[string]*ast.Module, refusal *Refusal) {
 }
 
 // checkFinding looks at the keys of a finding that is written in the head.
-func checkFinding(file string, rule *ast.Rule, refusal *Refusal) {
+func checkFinding(file string, rule *ast.Rule, refusal *policy.Refusal) {
 	object, ok := rule.Head.Key.Value.(ast.Object)
 	if !ok {
 		return
 	}
 	for _, key := range []string{"subject", "effect", "message"} {
 		if object.Get(ast.StringTerm(key)) == nil {
-			refusal.add(file, rule.Location.Row, "the finding has no %s; want {subject, effect, message, evidence}", key)
+			refusal.Add(file, rule.Location.Row, "the finding has no %s; want {subject, effect, message, evidence}", key)
 		}
 	}
 	object.Foreach(func(k, _ *ast.Term) {
-		if key, ok := constant(k); ok && !slices.Contains(findingKeys(), key) {
-			refusal.add(file, k.Location.Row, "unknown key %s in the finding; %s", key, oneOf(findingKeys()))
+		if key, ok := constant(k); ok && !slices.Contains(policy.FindingKeys(), key) {
+			refusal.Add(file, k.Location.Row, "unknown key %s in the finding; %s", key, policy.OneOf(policy.FindingKeys()))
 		}
 	})
 }
 
 // checkNames looks at the names that a finding spells out.
-func checkNames(file string, finding ast.Object, refusal *Refusal) {
-	known := map[string][]string{"effect": effects(), "severity": severities(), "action": actions()}
+func checkNames(file string, finding ast.Object, refusal *policy.Refusal) {
+	known := map[string][]string{"effect": policy.Effects(), "severity": policy.Severities(), "action": policy.Actions()}
 	for _, key := range slices.Sorted(maps.Keys(known)) {
 		term := finding.Get(ast.StringTerm(key))
 		if term == nil {
 			continue
 		}
 		if name, ok := constant(term); ok && !slices.Contains(known[key], name) {
-			refusal.add(file, term.Location.Row, "unknown %s %q; %s", key, name, oneOf(known[key]))
+			refusal.Add(file, term.Location.Row, "unknown %s %q; %s", key, name, policy.OneOf(known[key]))
 		}
 	}
 }
 
 // checkRunbooks asks for steps for every case that a rule names, and for
 // placeholders that a rule's evidence can fill.
-func checkRunbooks(compiler *ast.Compiler, invariants []*Invariant, refusal *Refusal) {
+func checkRunbooks(compiler *ast.Compiler, invariants []*policy.Invariant, refusal *policy.Refusal) {
 	for _, inv := range invariants {
 		if inv.Runbook.File == "" {
 			continue
 		}
-		keys, cases := inv.literals(compiler)
-		inv.checkCases(cases, refusal)
-		inv.checkPlaceholders(keys, refusal)
+		keys, cases := literals(compiler, inv)
+		checkCases(inv.Runbook, cases, refusal)
+		checkPlaceholders(inv.Runbook, keys, refusal)
 	}
 }
 
 // literals returns every constant key of the objects that the findings rest
 // on, and every case they name with its place.
-func (inv *Invariant) literals(compiler *ast.Compiler) (map[string]bool, map[string]*ast.Location) {
+func literals(compiler *ast.Compiler, inv *policy.Invariant) (map[string]bool, map[string]*ast.Location) {
 	keys, cases := map[string]bool{"unit": true}, map[string]*ast.Location{}
 	for _, rule := range reached(compiler, inv) {
 		ast.WalkTerms(rule, func(t *ast.Term) bool {
@@ -93,41 +95,40 @@ func (inv *Invariant) literals(compiler *ast.Compiler) (map[string]bool, map[str
 	return keys, cases
 }
 
-func (inv *Invariant) checkCases(cases map[string]*ast.Location, refusal *Refusal) {
-	book := inv.Runbook
-	if len(book.cases) == 0 {
-		refusal.add(book.File, 0, "has no steps; want ## How to mend with ### any, or ### CASE for each case, and numbered steps")
+func checkCases(book policy.Runbook, cases map[string]*ast.Location, refusal *policy.Refusal) {
+	if len(book.Cases) == 0 {
+		refusal.Add(book.File, 0, "has no steps; want ## How to mend with ### any, or ### CASE for each case, and numbered steps")
 		return
 	}
-	for _, name := range slices.Sorted(maps.Keys(book.cases)) {
-		if len(book.cases[name]) == 0 {
-			refusal.add(book.File, 0, "### %s has no steps; want 1. …", name)
+	for _, name := range slices.Sorted(maps.Keys(book.Cases)) {
+		if len(book.Cases[name]) == 0 {
+			refusal.Add(book.File, 0, "### %s has no steps; want 1. …", name)
 		}
 	}
-	if book.cases[anyCase] != nil {
+	if book.Cases[policy.AnyCase] != nil {
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(cases)) {
-		if _, ok := book.cases[name]; !ok {
+		if _, ok := book.Cases[name]; !ok {
 			at := cases[name]
-			refusal.add(at.File, at.Row, "the runbook %s has no ### %s and no ### any below ## How to mend", book.File, name)
+			refusal.Add(at.File, at.Row, "the runbook %s has no ### %s and no ### any below ## How to mend", book.File, name)
 		}
 	}
 	if len(cases) == 0 {
-		refusal.add(book.File, 0, "the findings name no case; want ### any below ## How to mend")
+		refusal.Add(book.File, 0, "the findings name no case; want ### any below ## How to mend")
 	}
 }
 
-func (inv *Invariant) checkPlaceholders(keys map[string]bool, refusal *Refusal) {
-	for _, steps := range inv.Runbook.cases {
+func checkPlaceholders(book policy.Runbook, keys map[string]bool, refusal *policy.Refusal) {
+	for _, steps := range book.Cases {
 		for _, s := range steps {
-			for _, match := range braces.Get().FindAllString(s.text, -1) {
-				name, err := placeholder(match)
+			for _, match := range policy.Braces.Get().FindAllString(s.Text, -1) {
+				name, err := policy.Placeholder(match)
 				switch {
 				case err != nil:
-					refusal.add(inv.Runbook.File, s.line, "%v", err)
+					refusal.Add(book.File, s.Line, "%v", err)
 				case name != "" && !keys[name]:
-					refusal.add(inv.Runbook.File, s.line, "no finding's evidence has a key %s for the placeholder %s", name, match)
+					refusal.Add(book.File, s.Line, "no finding's evidence has a key %s for the placeholder %s", name, match)
 				}
 			}
 		}

@@ -1,4 +1,4 @@
-package decide
+package regotest
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package decide
+package policy
 
 import (
 	"fmt"
@@ -28,13 +28,19 @@ type Invariant struct {
 	Runbook     Runbook
 
 	metadata *ast.Annotations
-	query    ast.Body
 }
 
-func classes() []string    { return []string{"provenance", "stack", "unit", "host"} }
-func severities() []string { return []string{severityPage, severityTicket} }
-func effects() []string    { return []string{effectHeal, effectBlock} }
-func actions() []string    { return []string{"daemon-reload", "reset-failed", "restart"} }
+// HasMetadata reports whether the rule's file has a METADATA block.
+func (inv *Invariant) HasMetadata() bool { return inv.metadata != nil }
+
+// Ref is where the invariant's findings are in Rego.
+func (inv *Invariant) Ref() ast.Ref {
+	ref := ast.Ref{ast.DefaultRootDocument}
+	for _, key := range []string{"stackpolicy", "invariants", inv.ID, "finding"} {
+		ref = append(ref, ast.StringTerm(key))
+	}
+	return ref
+}
 
 func customKeys() []string {
 	return []string{"actions", "class", "needs", "optional", "runbook", "severity"}
@@ -65,12 +71,12 @@ func readInvariants(f files, modules map[string]*ast.Module, refusal *Refusal) [
 		case strings.HasPrefix(name, "lib/"):
 			checkLibrary(modules[name], name, refusal)
 		default:
-			refusal.add(name, 0, "rules are not looked for here; %s", place)
+			refusal.Add(name, 0, "rules are not looked for here; %s", place)
 			delete(modules, name)
 		}
 	}
 	if len(invariants) == 0 && len(refusal.Problems) == 0 {
-		refusal.add("", 0, "holds no invariants; %s", place)
+		refusal.Add("", 0, "holds no invariants; %s", place)
 	}
 	return invariants
 }
@@ -91,22 +97,22 @@ func checkPackage(module *ast.Module, want, name string, owner map[string]string
 	case have == want && !taken:
 		return true
 	case taken:
-		refusal.add(name, line, "package %s is already defined in %s; this file's is %s", have, first, want)
+		refusal.Add(name, line, "package %s is already defined in %s; this file's is %s", have, first, want)
 	default:
-		refusal.add(name, line, "package %s does not fit its place; want %s", have, want)
+		refusal.Add(name, line, "package %s does not fit its place; want %s", have, want)
 	}
 	return false
 }
 
 func checkLibrary(module *ast.Module, name string, refusal *Refusal) {
 	if have := packageOf(module); have != "stackpolicy.lib" && !strings.HasPrefix(have, "stackpolicy.lib.") {
-		refusal.add(name, module.Package.Location.Row, "package %s does not fit its place; want stackpolicy.lib or a package below it", have)
+		refusal.Add(name, module.Package.Location.Row, "package %s does not fit its place; want stackpolicy.lib or a package below it", have)
 	}
 }
 
 // readInvariant joins an invariant's METADATA, rules and runbook.
 func readInvariant(id, name string, f files, module *ast.Module, refusal *Refusal) *Invariant {
-	inv := &Invariant{ID: id, File: name, query: findingQuery(id)}
+	inv := &Invariant{ID: id, File: name}
 	inv.readRules(module, refusal)
 	for _, a := range module.Annotations {
 		if a.Scope == "package" {
@@ -114,7 +120,7 @@ func readInvariant(id, name string, f files, module *ast.Module, refusal *Refusa
 		}
 	}
 	if inv.metadata == nil {
-		refusal.add(name, module.Package.Location.Row, "has no METADATA; want a # METADATA block above the package with title, description, schemas and custom")
+		refusal.Add(name, module.Package.Location.Row, "has no METADATA; want a # METADATA block above the package with title, description, schemas and custom")
 		return inv
 	}
 	reader := &metadataReader{inv: inv, source: f.rules[name], refusal: refusal}
@@ -130,7 +136,7 @@ func (inv *Invariant) readRules(module *ast.Module, refusal *Refusal) {
 			continue
 		}
 		if rule.Head.RuleKind() != ast.MultiValue || len(rule.Head.Ref()) != 1 {
-			refusal.add(inv.File, rule.Location.Row, "finding must be a set; want finding contains {…} if …")
+			refusal.Add(inv.File, rule.Location.Row, "finding must be a set; want finding contains {…} if …")
 		}
 		if len(texts) == 0 {
 			inv.Line = rule.Location.Row
@@ -138,7 +144,7 @@ func (inv *Invariant) readRules(module *ast.Module, refusal *Refusal) {
 		texts = append(texts, string(rule.Location.Text))
 	}
 	if len(texts) == 0 {
-		refusal.add(inv.File, module.Package.Location.Row, "has no rule finding; want finding contains {…} if …")
+		refusal.Add(inv.File, module.Package.Location.Row, "has no rule finding; want finding contains {…} if …")
 	}
 	inv.Text = strings.Join(texts, "\n\n")
 }
@@ -162,14 +168,14 @@ func (r *metadataReader) read(f files) {
 	r.checkSchemas()
 	for _, key := range slices.Sorted(maps.Keys(m.Custom)) {
 		if !slices.Contains(customKeys(), key) {
-			r.problem(key, "unknown METADATA key custom.%s; %s", key, oneOf(customKeys()))
+			r.problem(key, "unknown METADATA key custom.%s; %s", key, OneOf(customKeys()))
 		}
 	}
-	inv.Class = r.name("class", classes())
-	inv.Severity = r.name("severity", severities())
-	inv.Needs = r.names("needs", sectionNames(), true)
-	inv.Optional = r.names("optional", sectionNames(), false)
-	inv.Actions = r.names("actions", actions(), true)
+	inv.Class = r.name("class", Classes())
+	inv.Severity = r.name("severity", Severities())
+	inv.Needs = r.names("needs", SectionNames(), true)
+	inv.Optional = r.names("optional", SectionNames(), false)
+	inv.Actions = r.names("actions", Actions(), true)
 	r.readRunbook(f)
 }
 
@@ -196,9 +202,9 @@ func (r *metadataReader) name(key string, known []string) string {
 	value, ok := raw.(string)
 	switch {
 	case !given:
-		r.problem(key, "METADATA has no custom.%s; %s", key, oneOf(known))
+		r.problem(key, "METADATA has no custom.%s; %s", key, OneOf(known))
 	case !ok || !slices.Contains(known, value):
-		r.problem(key, "unknown %s %v; %s", key, raw, oneOf(known))
+		r.problem(key, "unknown %s %v; %s", key, raw, OneOf(known))
 	}
 	return value
 }
@@ -209,20 +215,20 @@ func (r *metadataReader) names(key string, known []string, must bool) []string {
 	raw, given := r.inv.metadata.Custom[key]
 	if !given {
 		if must {
-			r.problem(key, "METADATA has no custom.%s; want a list, empty when there are none; %s", key, oneOf(known))
+			r.problem(key, "METADATA has no custom.%s; want a list, empty when there are none; %s", key, OneOf(known))
 		}
 		return nil
 	}
 	list, ok := raw.([]any)
 	if !ok {
-		r.problem(key, "custom.%s is no list; want [name, …]; %s", key, oneOf(known))
+		r.problem(key, "custom.%s is no list; want [name, …]; %s", key, OneOf(known))
 		return nil
 	}
 	var names []string
 	for _, item := range list {
 		name, ok := item.(string)
 		if !ok || !slices.Contains(known, name) {
-			r.problem(key, "unknown name %v in custom.%s; %s", item, key, oneOf(known))
+			r.problem(key, "unknown name %v in custom.%s; %s", item, key, OneOf(known))
 			continue
 		}
 		names = append(names, name)
@@ -257,5 +263,5 @@ func (r *metadataReader) problem(key, format string, args ...any) {
 			break
 		}
 	}
-	r.refusal.add(r.inv.File, at, format, args...)
+	r.refusal.Add(r.inv.File, at, format, args...)
 }

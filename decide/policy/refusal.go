@@ -1,4 +1,4 @@
-package decide
+package policy
 
 import (
 	"cmp"
@@ -25,6 +25,9 @@ type Refusal struct {
 	name     string
 }
 
+// NewRefusal returns one without problems. The name is put before file names.
+func NewRefusal(name string) *Refusal { return &Refusal{name: name} }
+
 // Error lists the problems one a line, as file:line: text, at most 20 of them.
 func (r *Refusal) Error() string {
 	var lines []string
@@ -49,7 +52,8 @@ func (r *Refusal) line(p Problem) string {
 	return where + ": " + p.Text
 }
 
-func (r *Refusal) add(file string, line int, format string, args ...any) {
+// Add adds a problem. An empty file is the folder, line 0 the whole file.
+func (r *Refusal) Add(file string, line int, format string, args ...any) {
 	r.Problems = append(r.Problems, Problem{File: file, Line: line, Text: fmt.Sprintf(format, args...)})
 }
 
@@ -59,9 +63,9 @@ func (r *Refusal) has(file string, line int) bool {
 	return slices.ContainsFunc(r.Problems, func(p Problem) bool { return p.File == file && p.Line == line })
 }
 
-// err returns the refusal with its problems sorted and free of repeats, or
+// Err returns the refusal with its problems sorted and free of repeats, or
 // nil when there are none.
-func (r *Refusal) err() error {
+func (r *Refusal) Err() error {
 	if len(r.Problems) == 0 {
 		return nil
 	}
@@ -72,8 +76,8 @@ func (r *Refusal) err() error {
 	return r
 }
 
-// oneOf lists the known names of a kind for an error's second half.
-func oneOf(known []string) string {
+// OneOf lists the known names of a kind for an error's second half.
+func OneOf(known []string) string {
 	if len(known) == 0 {
 		return "known: none"
 	}

@@ -1,4 +1,4 @@
-package decide
+package lint
 
 import (
 	"maps"
@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"stackpolicy/decide/policy"
 )
 
 // deniedFamilies are builtins that are deterministic, or say so, and yet have
@@ -24,9 +26,9 @@ func allowedBuiltin(b *ast.Builtin) bool {
 	})
 }
 
-// capabilities are what rules are compiled with. A schema's $ref is never
+// Capabilities are what rules are compiled with. A schema's $ref is never
 // fetched.
-func capabilities() *ast.Capabilities {
+func Capabilities() *ast.Capabilities {
 	c := &ast.Capabilities{Features: ast.Features, AllowNet: []string{}}
 	for _, b := range ast.Builtins {
 		if allowedBuiltin(b) {
@@ -38,7 +40,7 @@ func capabilities() *ast.Capabilities {
 
 // checkCalls refuses calls of builtins outside the allowed set, and with,
 // which would let a rule decide on facts that nobody collected.
-func checkCalls(modules map[string]*ast.Module, refusal *Refusal) {
+func checkCalls(modules map[string]*ast.Module, refusal *policy.Refusal) {
 	denied := map[string]bool{}
 	for _, b := range ast.Builtins {
 		if !allowedBuiltin(b) {
@@ -48,12 +50,12 @@ func checkCalls(modules map[string]*ast.Module, refusal *Refusal) {
 	for _, name := range slices.Sorted(maps.Keys(modules)) {
 		ast.WalkTerms(modules[name], func(t *ast.Term) bool {
 			if ref, ok := t.Value.(ast.Ref); ok && denied[ref.String()] {
-				refusal.add(name, t.Location.Row, "the builtin %s is not allowed; rules decide by the document and the settings alone", ref)
+				refusal.Add(name, t.Location.Row, "the builtin %s is not allowed; rules decide by the document and the settings alone", ref)
 			}
 			return false
 		})
 		ast.WalkWiths(modules[name], func(w *ast.With) bool {
-			refusal.add(name, w.Location.Row, "with replaces facts; it belongs in tests")
+			refusal.Add(name, w.Location.Row, "with replaces facts; it belongs in tests")
 			return false
 		})
 	}

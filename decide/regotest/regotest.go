@@ -1,4 +1,5 @@
-package decide
+// Package regotest runs the Rego tests of a policy folder. Start at [Run].
+package regotest
 
 import (
 	"cmp"
@@ -6,15 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/cover"
-	"github.com/open-policy-agent/opa/v1/format"
 	"github.com/open-policy-agent/opa/v1/tester"
+
+	"stackpolicy/decide/lint"
+	"stackpolicy/decide/policy"
 )
 
 // testLimit bounds one Rego test.
@@ -34,8 +37,8 @@ const (
 	StatusSkip  Status = "skip"
 )
 
-// TestResult is how one test, or one case of it, ended.
-type TestResult struct {
+// Result is how one test, or one case of it, ended.
+type Result struct {
 	Name    string // package and rule, with /CASE for a case
 	File    string // relative to the policy folder
 	Line    int
@@ -50,92 +53,80 @@ type Coverage struct {
 	NotCovered []int // lines, sorted
 }
 
-// TestReport is a whole test run, sorted by file and line. It holds no times,
+// Report is a whole test run, sorted by file and line. It holds no times,
 // so that the same run reads the same.
-type TestReport struct {
-	Results  []TestResult
+type Report struct {
+	Results  []Result
 	Coverage []Coverage // of rule files, tests excluded, by file
 	Percent  float64    // of all lines together
 }
 
 // Passed reports whether every test passed.
-func (r TestReport) Passed() bool {
-	return len(r.Results) > 0 && !slices.ContainsFunc(r.Results, func(t TestResult) bool { return t.Status != StatusPass })
+func (r Report) Passed() bool {
+	return len(r.Results) > 0 && !slices.ContainsFunc(r.Results, func(t Result) bool { return t.Status != StatusPass })
 }
 
-// Test runs every *_test.rego beside the policies as opa test --coverage
-// does, except that a builtin's error is an error here too. Without any test
-// it returns [ErrNoTests].
-func (p *Policies) Test(ctx context.Context) (TestReport, error) {
-	rules, all, err := p.testModules()
+// Run runs every *_test.rego of the folder as opa test --coverage does, except
+// that a builtin's error is an error here too. name is put before file names in
+// errors. Without any test it returns [ErrNoTests].
+func Run(ctx context.Context, fsys fs.FS, name string) (Report, error) {
+	folder := policy.Read(fsys, name)
+	all, err := withTests(folder, fsys)
 	if err != nil {
-		return TestReport{}, err
+		return Report{}, err
 	}
+	store := folder.Settings.Store()
+	txn, err := store.NewTransaction(ctx)
+	if err != nil {
+		return Report{}, fmt.Errorf("test policies: %w", err)
+	}
+	defer store.Abort(ctx, txn)
 	tracer := newFailTracer()
-	txn, err := p.store.NewTransaction(ctx)
-	if err != nil {
-		return TestReport{}, fmt.Errorf("test policies: %w", err)
-	}
-	defer p.store.Abort(ctx, txn)
 	results, err := tester.NewRunner().
-		SetCompiler(ast.NewCompiler().WithCapabilities(capabilities()).WithEnablePrintStatements(true)).
-		SetStore(p.store).
+		SetCompiler(ast.NewCompiler().WithCapabilities(lint.Capabilities()).WithEnablePrintStatements(true)).
+		SetStore(store).
 		SetModules(all).
 		SetCoverageQueryTracer(tracer).
 		RaiseBuiltinErrors(true).
 		SetTimeout(testLimit).
 		RunTests(ctx, txn)
 	if err != nil {
-		refusal := &Refusal{name: p.opts.Name}
-		addASTErrors(err, "", refusal)
-		return TestReport{}, refusal.err()
+		folder.Refusal.AddRego(err, "")
+		return Report{}, folder.Refusal.Err()
 	}
-	report := TestReport{}
+	report := Report{}
 	for result := range results {
 		report.Results = append(report.Results, testResults(result, tracer)...)
 	}
 	if err := ctx.Err(); err != nil {
-		return TestReport{}, fmt.Errorf("test policies: %w", err)
+		return Report{}, fmt.Errorf("test policies: %w", err)
 	}
 	if len(report.Results) == 0 {
-		return TestReport{}, ErrNoTests
+		return Report{}, ErrNoTests
 	}
-	slices.SortFunc(report.Results, func(a, b TestResult) int {
+	slices.SortFunc(report.Results, func(a, b Result) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Name, b.Name))
 	})
-	report.addCoverage(tracer.Report(rules), rules)
+	report.addCoverage(tracer.Report(folder.Rules), folder.Rules)
 	return report, nil
 }
 
-// testModules parses the folder anew, with its tests.
-func (p *Policies) testModules() (rules, all map[string]*ast.Module, err error) {
-	refusal := &Refusal{name: p.opts.Name}
-	ruleSources, testSources := map[string][]byte{}, map[string][]byte{}
-	for _, name := range listFiles(p.fsys, refusal) {
-		switch {
-		case strings.HasSuffix(name, "_test.rego"):
-			testSources[name] = readFile(p.fsys, name, refusal)
-		case path.Ext(name) == ".rego":
-			ruleSources[name] = readFile(p.fsys, name, refusal)
-		}
-	}
-	rules = parseModules(ruleSources, refusal)
-	all = parseModules(testSources, refusal)
-	if err := refusal.err(); err != nil {
-		return nil, nil, err
+// withTests returns the folder's rules and tests.
+func withTests(folder *policy.Folder, fsys fs.FS) (map[string]*ast.Module, error) {
+	all := policy.ReadTests(fsys, folder.Refusal)
+	if err := folder.Refusal.Err(); err != nil {
+		return nil, err
 	}
 	if len(all) == 0 {
-		return nil, nil, ErrNoTests
+		return nil, ErrNoTests
 	}
-	for name, module := range rules {
-		all[name] = module
-	}
-	return rules, all, nil
+	maps.Copy(all, folder.Rules)
+	return all, nil
 }
 
 // testResults is a test's result, or one for each of its cases.
-func testResults(r *tester.Result, tracer *failTracer) []TestResult {
-	result := TestResult{
+func testResults(r *tester.Result, tracer *failTracer) []Result {
+	result := Result{
 		Name: strings.TrimPrefix(r.Package, "data.") + "." + r.Name,
 		File: r.Location.File, Line: r.Location.Row, Status: StatusPass,
 	}
@@ -148,9 +139,9 @@ func testResults(r *tester.Result, tracer *failTracer) []TestResult {
 		result.Status, result.Message = StatusSkip, "skipped by its name"
 	}
 	if len(r.SubResults) == 0 || r.Error != nil {
-		return []TestResult{result}
+		return []Result{result}
 	}
-	var cases []TestResult
+	var cases []Result
 	for name, sub := range r.SubResults.Iter {
 		if len(sub.SubResults) > 0 {
 			continue
@@ -167,7 +158,7 @@ func testResults(r *tester.Result, tracer *failTracer) []TestResult {
 	return cases
 }
 
-func (r *TestReport) addCoverage(report cover.Report, rules map[string]*ast.Module) {
+func (r *Report) addCoverage(report cover.Report, rules map[string]*ast.Module) {
 	covered, total := 0, 0
 	for name := range rules {
 		file := report.Files[name]
@@ -190,26 +181,4 @@ func (r *TestReport) addCoverage(report cover.Report, rules map[string]*ast.Modu
 	if total > 0 {
 		r.Percent = 100 * float64(covered) / float64(total)
 	}
-}
-
-// CheckFormat returns the Rego files, tests included, that opa fmt would
-// change, sorted. A file that does not parse is an error.
-func CheckFormat(fsys fs.FS) ([]string, error) {
-	refusal := &Refusal{}
-	var changed []string
-	for _, name := range listFiles(fsys, refusal) {
-		if path.Ext(name) != ".rego" {
-			continue
-		}
-		source := readFile(fsys, name, refusal)
-		formatted, err := format.SourceWithOpts(name, source, format.Opts{RegoVersion: ast.RegoV1})
-		if err != nil {
-			addASTErrors(err, name, refusal)
-			continue
-		}
-		if string(formatted) != string(source) {
-			changed = append(changed, name)
-		}
-	}
-	return changed, refusal.err()
 }

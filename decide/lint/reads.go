@@ -1,4 +1,4 @@
-package decide
+package lint
 
 import (
 	"io/fs"
@@ -7,12 +7,14 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"stackpolicy/decide/policy"
 )
 
 // checkReads refuses a rule that reads a section it does not declare, also
 // through other rules and functions, and a key that no fact has. Reading an
 // absent section yields nothing, and nothing reads as allow.
-func checkReads(compiler *ast.Compiler, invariants []*Invariant, schemas fs.FS, refusal *Refusal) error {
+func checkReads(compiler *ast.Compiler, invariants []*policy.Invariant, schemas fs.FS, refusal *policy.Refusal) error {
 	input, err := factNodes(schemas, "facts", "input")
 	if err != nil {
 		return err
@@ -22,10 +24,10 @@ func checkReads(compiler *ast.Compiler, invariants []*Invariant, schemas fs.FS, 
 		return err
 	}
 	f := follow(compiler.Modules, input, settings, func(at *ast.Location, key string, from nodes) {
-		refusal.add(at.File, at.Row, "%s", unknownFact(key, from))
+		refusal.Add(at.File, at.Row, "%s", unknownFact(key, from))
 	})
 	for _, inv := range invariants {
-		inv.checkDeclared(compiler, f, refusal)
+		checkDeclared(compiler, inv, f, refusal)
 	}
 	return nil
 }
@@ -38,17 +40,17 @@ func unknownFact(key string, from nodes) string {
 	slices.Sort(paths)
 	text := "unknown fact " + key + " in " + strings.Join(paths, ", ")
 	if known := from.knownKeys(); len(known) > 0 {
-		return text + "; " + oneOf(known)
+		return text + "; " + policy.OneOf(known)
 	}
 	return text + "; it has no keys"
 }
 
 // checkDeclared compares what the invariant's findings rest on with its METADATA.
-func (inv *Invariant) checkDeclared(compiler *ast.Compiler, f *flow, refusal *Refusal) {
-	if inv.metadata == nil {
+func checkDeclared(compiler *ast.Compiler, inv *policy.Invariant, f *flow, refusal *policy.Refusal) {
+	if !inv.HasMetadata() {
 		return
 	}
-	for section, at := range inv.reads(compiler, f) {
+	for section, at := range readsOf(compiler, inv, f) {
 		if slices.Contains(inv.Needs, section) || slices.Contains(inv.Optional, section) {
 			continue
 		}
@@ -56,13 +58,13 @@ func (inv *Invariant) checkDeclared(compiler *ast.Compiler, f *flow, refusal *Re
 		if at.File != inv.File {
 			line, through = inv.Line, " (in "+at.File+")"
 		}
-		refusal.add(inv.File, line, "reads %s%s, which METADATA does not declare; add it to custom.needs, or to custom.optional when the rule can do without it", section, through)
+		refusal.Add(inv.File, line, "reads %s%s, which METADATA does not declare; add it to custom.needs, or to custom.optional when the rule can do without it", section, through)
 	}
 }
 
-// reads returns the sections that the findings rest on, and where each is
+// readsOf returns the sections that the findings rest on, and where each is
 // read, preferably in the invariant's own file.
-func (inv *Invariant) reads(compiler *ast.Compiler, f *flow) map[string]*ast.Location {
+func readsOf(compiler *ast.Compiler, inv *policy.Invariant, f *flow) map[string]*ast.Location {
 	found := map[string]*ast.Location{}
 	for _, rule := range reached(compiler, inv) {
 		if rule.Head.Name == "finding" && rule.Location.File == inv.File {
@@ -87,8 +89,7 @@ func before(a, b *ast.Location, file string) bool {
 
 // reached returns the invariant's finding rules and every rule and function
 // they rest on.
-func reached(compiler *ast.Compiler, inv *Invariant) []*ast.Rule {
-	ref := inv.query[0].Operand(1).Value.(ast.Ref)
+func reached(compiler *ast.Compiler, inv *policy.Invariant) []*ast.Rule {
 	seen := map[*ast.Rule]bool{}
 	var visit func(*ast.Rule)
 	visit = func(rule *ast.Rule) {
@@ -100,7 +101,7 @@ func reached(compiler *ast.Compiler, inv *Invariant) []*ast.Rule {
 			visit(dependency.(*ast.Rule))
 		}
 	}
-	for _, rule := range compiler.GetRulesExact(ref) {
+	for _, rule := range compiler.GetRulesExact(inv.Ref()) {
 		visit(rule)
 	}
 	return slices.SortedFunc(maps.Keys(seen), func(a, b *ast.Rule) int { return a.Location.Compare(b.Location) })

@@ -1,9 +1,11 @@
-package decide
+package lint
 
 import (
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"stackpolicy/decide/policy"
 )
 
 // graceSetting is where rules read grace periods.
@@ -11,21 +13,21 @@ var graceSetting = ast.MustParseRef("data.settings.grace")
 
 // checkGrace refuses grace periods of invariants whose rule knows none, which
 // would say one thing and do another.
-func (doc *settingsDoc) checkGrace(compiler *ast.Compiler, invariants []*Invariant, refusal *Refusal) {
+func checkGrace(compiler *ast.Compiler, folder *policy.Folder) {
 	var patient []string
-	for _, inv := range invariants {
-		if inv.readsGrace(compiler) {
+	for _, inv := range folder.Invariants {
+		if readsGrace(compiler, inv) {
 			patient = append(patient, inv.ID)
 		}
 	}
-	for _, inv := range invariants {
-		if _, given := doc.Settings.Grace[inv.ID]; given && !slices.Contains(patient, inv.ID) {
-			doc.problem(refusal, "grace."+inv.ID, "its rule has no grace period; %s", oneOf(patient))
+	for _, inv := range folder.Invariants {
+		if _, given := folder.Settings.Grace[inv.ID]; given && !slices.Contains(patient, inv.ID) {
+			folder.RefuseSetting("grace."+inv.ID, "its rule has no grace period; %s", policy.OneOf(patient))
 		}
 	}
 }
 
-func (inv *Invariant) readsGrace(compiler *ast.Compiler) bool {
+func readsGrace(compiler *ast.Compiler, inv *policy.Invariant) bool {
 	return slices.ContainsFunc(reached(compiler, inv), func(rule *ast.Rule) bool {
 		found := false
 		ast.WalkRefs(rule, func(ref ast.Ref) bool {

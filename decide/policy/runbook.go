@@ -1,4 +1,4 @@
-package decide
+package policy
 
 import (
 	"fmt"
@@ -14,103 +14,100 @@ import (
 type Runbook struct {
 	File  string // relative to the policy folder
 	Text  string
-	cases map[string][]step
+	Cases map[string][]Step
 }
 
-// step is one numbered step, and the line it begins at.
-type step struct {
-	line int
-	text string
+// Step is one numbered step, and the line it begins at.
+type Step struct {
+	Line int
+	Text string
 }
 
-// anyCase is the heading for cases without their own.
-const anyCase = "any"
+// AnyCase is the heading for cases without their own.
+const AnyCase = "any"
 
 var numbered = lazyregexp.New(`^\s{0,3}\d+[.)]\s+(.*)$`)
 
 // parseRunbook reads the steps of each case. A line that goes on with a step
 // is joined to it.
 func parseRunbook(file, text string) Runbook {
-	r := Runbook{File: file, Text: text, cases: map[string][]step{}}
+	r := Runbook{File: file, Text: text, Cases: map[string][]Step{}}
 	mending, name := false, ""
 	for i, line := range strings.Split(text, "\n") {
 		line = strings.TrimRight(line, " \t\r")
 		switch {
 		case strings.HasPrefix(line, "### "):
 			name = strings.TrimSpace(line[4:])
-			if mending && r.cases[name] == nil {
-				r.cases[name] = []step{}
+			if mending && r.Cases[name] == nil {
+				r.Cases[name] = []Step{}
 			}
 		case strings.HasPrefix(line, "## ") || strings.HasPrefix(line, "# "):
 			mending, name = strings.TrimSpace(strings.TrimLeft(line, "#")) == "How to mend", ""
 		case mending && name != "":
-			r.cases[name] = addLine(r.cases[name], i+1, line)
+			r.Cases[name] = addLine(r.Cases[name], i+1, line)
 		}
 	}
 	return r
 }
 
-func addLine(steps []step, number int, line string) []step {
+func addLine(steps []Step, number int, line string) []Step {
 	if m := numbered.Get().FindStringSubmatch(line); m != nil {
-		return append(steps, step{number, m[1]})
+		return append(steps, Step{number, m[1]})
 	}
 	if rest := strings.TrimSpace(line); rest != "" && len(steps) > 0 {
-		steps[len(steps)-1].text += " " + rest
+		steps[len(steps)-1].Text += " " + rest
 	}
 	return steps
 }
 
-// Steps returns what to do about a decision, or nil for an allow. Placeholders
-// are filled in from the evidence, {unit} also from the subject; inside
-// backticks values are quoted for the shell.
-func (r Runbook) Steps(d Decision) []string {
-	if d.Effect == effectAllow {
-		return nil
-	}
-	name, _ := d.Evidence["case"].(string)
-	steps, ok := r.cases[name]
+// Steps returns what to do about a finding. Placeholders are filled in from the
+// evidence, {unit} also from the subject; inside backticks values are quoted for
+// the shell.
+func (r Runbook) Steps(subject string, evidence map[string]any) []string {
+	name, _ := evidence["case"].(string)
+	steps, ok := r.Cases[name]
 	switch {
 	case ok:
-	case name == caseGap || name == caseError:
-		return builtinSteps(name, d)
+	case name == CaseGap || name == CaseError:
+		return builtinSteps(name, subject, evidence)
 	default:
-		steps = r.cases[anyCase]
+		steps = r.Cases[AnyCase]
 	}
 	texts := make([]string, len(steps))
 	for i, s := range steps {
-		texts[i] = fill(s.text, d)
+		texts[i] = fill(s.Text, subject, evidence)
 	}
 	return texts
 }
 
 // builtinSteps are the same for every invariant: nothing is known about the
 // machine, so there is nothing on it to mend yet.
-func builtinSteps(name string, d Decision) []string {
+func builtinSteps(name, subject string, evidence map[string]any) []string {
 	steps := []string{
 		"See why the collector {collector} could not look: the message says it.",
 		"Mend that, then audit again: `stackpolicy eval`.",
 	}
-	if name == caseError {
+	if name == CaseError {
 		steps = []string{
 			"See what is wrong with the rule in {file}: the message says it.",
 			"Mend the rule, test it with `opa test`, then audit again: `stackpolicy eval`.",
 		}
 	}
 	for i := range steps {
-		steps[i] = fill(steps[i], d)
+		steps[i] = fill(steps[i], subject, evidence)
 	}
 	return steps
 }
 
-// braces are what a step may hold in braces. {{…}} is a template for podman
+// Braces are what a step may hold in braces. {{…}} is a template for podman
 // and ${…} is the shell's: both are text.
-var braces = lazyregexp.New(`\{\{[^}]*\}\}|\$\{[^}]*\}|\{[^{}]*\}`)
+var Braces = lazyregexp.New(`\{\{[^}]*\}\}|\$\{[^}]*\}|\{[^{}]*\}`)
 
 var identifier = lazyregexp.New(`^\{([a-z][a-z0-9_]*)\}$`)
 
-// placeholder returns the name in {name}; "" for literal braces; and an error
+// Placeholder returns the name in {name}; "" for literal braces; and an error
 // for braces that are neither.
-func placeholder(match string) (string, error) {
+func Placeholder(match string) (string, error) {
 	if strings.HasPrefix(match, "{{") || strings.HasPrefix(match, "$") {
 		return "", nil
 	}
@@ -121,19 +118,19 @@ func placeholder(match string) (string, error) {
 }
 
 // fill replaces the placeholders of one step.
-func fill(text string, d Decision) string {
+func fill(text, subject string, evidence map[string]any) string {
 	var out strings.Builder
 	last := 0
-	for _, at := range braces.Get().FindAllStringIndex(text, -1) {
+	for _, at := range Braces.Get().FindAllStringIndex(text, -1) {
 		out.WriteString(text[last:at[0]])
 		last = at[1]
-		name, err := placeholder(text[at[0]:at[1]])
+		name, err := Placeholder(text[at[0]:at[1]])
 		if err != nil || name == "" {
 			out.WriteString(text[at[0]:at[1]])
 			continue
 		}
 		inCode := strings.Count(text[:at[0]], "`")%2 == 1
-		out.WriteString(substitute(name, d, inCode))
+		out.WriteString(substitute(name, subject, evidence, inCode))
 	}
 	out.WriteString(text[last:])
 	return out.String()
@@ -141,10 +138,10 @@ func fill(text string, d Decision) string {
 
 // substitute is a placeholder's value. One that the evidence lacks reads as
 // such, and is no valid shell either.
-func substitute(name string, d Decision, inCode bool) string {
-	values, ok := scalars(d.Evidence[name])
-	if !ok && name == "unit" && d.Subject != hostSubject {
-		values, ok = []string{d.Subject}, true
+func substitute(name, subject string, evidence map[string]any, inCode bool) string {
+	values, ok := scalars(evidence[name])
+	if !ok && name == "unit" && subject != HostSubject {
+		values, ok = []string{subject}, true
 	}
 	if !ok {
 		return fmt.Sprintf("(%s unknown)", name)
@@ -166,7 +163,7 @@ func scalars(value any) ([]string, bool) {
 	}
 	texts := make([]string, 0, len(list))
 	for _, item := range list {
-		text, scalar := scalarText(item)
+		text, scalar := ScalarText(item)
 		if !scalar {
 			return nil, false
 		}
@@ -175,8 +172,8 @@ func scalars(value any) ([]string, bool) {
 	return texts, len(texts) > 0
 }
 
-// scalarText returns a string, number or truth value as text.
-func scalarText(value any) (string, bool) {
+// ScalarText returns a string, number or truth value as text.
+func ScalarText(value any) (string, bool) {
 	switch v := value.(type) {
 	case string:
 		return v, true

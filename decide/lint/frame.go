@@ -1,4 +1,4 @@
-package decide
+package lint
 
 import "github.com/open-policy-agent/opa/v1/ast"
 

@@ -1,4 +1,4 @@
-package decide
+package policy
 
 import (
 	"encoding/json"
@@ -12,36 +12,36 @@ const mending = "# fragment\n\nWhat it means.\n\n## How to look\n\n### masked\n\
 
 func TestSteps(t *testing.T) {
 	book := parseRunbook("r.md", mending)
-	decision := func(subject string, evidence map[string]any) Decision {
-		return Decision{Subject: subject, Effect: "block", Evidence: evidence}
+	type finding struct {
+		subject  string
+		evidence map[string]any
 	}
 	cases := map[string]struct {
-		decision Decision
-		want     string
+		finding finding
+		want    string
 	}{
-		"a case": {decision("web.service", map[string]any{"case": "masked", "path": "/a/b"}),
+		"a case": {finding{"web.service", map[string]any{"case": "masked", "path": "/a/b"}},
 			"Look: `systemctl --user cat web.service`.\nRemove /a/b if it is yours: `rm /a/b`. Note."},
-		"a path for the shell": {decision("web.service", map[string]any{"case": "masked", "path": "/a/it's; rm -rf $HOME"}),
+		"a path for the shell": {finding{"web.service", map[string]any{"case": "masked", "path": "/a/it's; rm -rf $HOME"}},
 			"Look: `systemctl --user cat web.service`.\nRemove /a/it's; rm -rf $HOME if it is yours: `rm '/a/it'\\''s; rm -rf $HOME'`. Note."},
-		"control characters": {decision("a\x1bb\\x2d.service", map[string]any{"case": "masked", "path": ""}),
+		"control characters": {finding{"a\x1bb\\x2d.service", map[string]any{"case": "masked", "path": ""}},
 			"Look: `systemctl --user cat $'a\\x1bb\\\\x2d.service'`.\nRemove  if it is yours: `rm ''`. Note."},
-		"no evidence": {decision("host", map[string]any{"case": "masked"}),
+		"no evidence": {finding{"host", map[string]any{"case": "masked"}},
 			"Look: `systemctl --user cat (unit unknown)`.\nRemove (path unknown) if it is yours: `rm (path unknown)`. Note."},
-		"the unit of the evidence": {decision("host", map[string]any{"case": "masked", "unit": "db.service", "path": "/a"}),
+		"the unit of the evidence": {finding{"host", map[string]any{"case": "masked", "unit": "db.service", "path": "/a"}},
 			"Look: `systemctl --user cat db.service`.\nRemove /a if it is yours: `rm /a`. Note."},
-		"any other case": {decision("web.service", map[string]any{"case": "other", "number": json.Number("7"), "flag": true, "paths": []any{"a b", "c"}}),
+		"any other case": {finding{"web.service", map[string]any{"case": "other", "number": json.Number("7"), "flag": true, "paths": []any{"a b", "c"}}},
 			"Try `podman inspect --format {{.State}} ${x} 7` true a b, c `'a b' c`."},
-		"no case": {decision("web.service", map[string]any{"paths": map[string]any{}}),
+		"no case": {finding{"web.service", map[string]any{"paths": map[string]any{}}},
 			"Try `podman inspect --format {{.State}} ${x} (number unknown)` (flag unknown) (paths unknown) `(paths unknown)`."},
-		"a gap": {decision("host", map[string]any{"case": "gap", "collector": "podman"}),
+		"a gap": {finding{"host", map[string]any{"case": "gap", "collector": "podman"}},
 			"See why the collector podman could not look: the message says it.\nMend that, then audit again: `stackpolicy eval`."},
-		"an error": {decision("host", map[string]any{"case": "error", "file": "invariants/a/a.rego"}),
+		"an error": {finding{"host", map[string]any{"case": "error", "file": "invariants/a/a.rego"}},
 			"See what is wrong with the rule in invariants/a/a.rego: the message says it.\nMend the rule, test it with `opa test`, then audit again: `stackpolicy eval`."},
-		"an allow": {Decision{Subject: "web.service", Effect: "allow"}, ""},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			if got := strings.Join(book.Steps(c.decision), "\n"); got != c.want {
+			if got := strings.Join(book.Steps(c.finding.subject, c.finding.evidence), "\n"); got != c.want {
 				t.Errorf("got:\n%s\nwant:\n%s", got, c.want)
 			}
 		})

@@ -1,0 +1,28 @@
+package lint
+
+import (
+	"io/fs"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/format"
+
+	"stackpolicy/decide/policy"
+)
+
+// Unformatted returns the Rego files, tests included, that opa fmt would
+// change, sorted. A file that does not parse is an error.
+func Unformatted(fsys fs.FS) ([]string, error) {
+	refusal := policy.NewRefusal("")
+	var changed []string
+	for _, file := range policy.ReadRego(fsys, refusal) {
+		formatted, err := format.SourceWithOpts(file.Name, file.Text, format.Opts{RegoVersion: ast.RegoV1})
+		if err != nil {
+			refusal.AddRego(err, file.Name)
+			continue
+		}
+		if string(formatted) != string(file.Text) {
+			changed = append(changed, file.Name)
+		}
+	}
+	return changed, refusal.Err()
+}

@@ -1,0 +1,73 @@
+// Package lint refuses rules that could let a mistake read as a pass: what
+// reads facts that METADATA does not declare, a misspelt fact, a builtin that
+// asks the world, a finding or a runbook that lacks something.
+//
+// Start at [Compile].
+package lint
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"stackpolicy/decide/policy"
+)
+
+// Compile checks a folder's rules and compiles them. Whatever is wrong with the
+// folder or its rules is one error of type [*policy.Refusal]; any other error is
+// about the schemas, or a context that ended.
+func Compile(ctx context.Context, folder *policy.Folder, schemas fs.FS) (*ast.Compiler, error) {
+	checkCalls(folder.Rules, folder.Refusal)
+	checkFindings(folder.Rules, folder.Refusal)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	set, err := schemaSet(schemas)
+	if err != nil {
+		return nil, err
+	}
+	compiler := NewCompiler().WithSchemas(set).WithUseTypeCheckAnnotations(true)
+	if compiler.Compile(folder.Rules); compiler.Failed() {
+		folder.Refusal.AddRego(compiler.Errors, "")
+		return nil, folder.Refusal.Err()
+	}
+	if err := checkReads(compiler, folder.Invariants, schemas, folder.Refusal); err != nil {
+		return nil, err
+	}
+	checkRunbooks(compiler, folder.Invariants, folder.Refusal)
+	checkGrace(compiler, folder)
+	return compiler, folder.Refusal.Err()
+}
+
+// NewCompiler returns a compiler that knows the allowed builtins alone.
+func NewCompiler() *ast.Compiler {
+	return ast.NewCompiler().SetErrorLimit(0).WithCapabilities(Capabilities()).WithStrict(true)
+}
+
+// schemaSet makes facts.json and settings.json known as schema.facts and
+// schema.settings.
+func schemaSet(fsys fs.FS) (*ast.SchemaSet, error) {
+	set := ast.NewSchemaSet()
+	for _, name := range []string{"facts", "settings"} {
+		var schema any
+		if err := readSchema(fsys, name, &schema); err != nil {
+			return nil, err
+		}
+		set.Put(ast.SchemaRootRef.Append(ast.StringTerm(name)), schema)
+	}
+	return set, nil
+}
+
+func readSchema(fsys fs.FS, name string, into any) error {
+	data, err := fs.ReadFile(fsys, name+".json")
+	if err != nil {
+		return fmt.Errorf("read schema: %w", err)
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return fmt.Errorf("parse schema %s.json: %w", name, err)
+	}
+	return nil
+}
