@@ -194,7 +194,7 @@ func TestSecrets(t *testing.T) {
 		"no credentials":  {secrets{}, config.Secret{Credential: "a"}, "", "wants LoadCredential=a:PATH"},
 		"open to a group": {s, config.Secret{File: write("g", token, 0o640)}, "", "others may read it (mode 0640); make it 0600"},
 		"missing":         {s, config.Secret{File: folder + "/none"}, "", "no such file or directory"},
-		"a folder":        {s, config.Secret{File: folder}, "", "it is no regular file"},
+		"a folder":        {s, config.Secret{File: folder}, "", "not a regular file"},
 		"empty":           {s, config.Secret{File: write("e", "\n", 0o600)}, "", "it is empty"},
 		"large":           {s, config.Secret{File: write("l", strings.Repeat("x", maxSecret+1), 0o600)}, "", "larger than 16 KiB"},
 	}

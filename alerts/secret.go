@@ -3,13 +3,12 @@ package alerts
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"stackpolicy/config"
+	"stackpolicy/internal/regularfile"
 )
 
 // maxSecret bounds a secret: tokens are some hundred bytes.
@@ -44,28 +43,21 @@ func (s secrets) read(from config.Secret) (string, error) {
 	return secret, nil
 }
 
-// readSecret reads a regular file, which nobody but its owner may read where it
-// is to be private. A pipe put in its place does not hold it up.
+// readSecret reads a file, which nobody but its owner may read if it is private.
 func readSecret(path string, private bool) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+	f, err := regularfile.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, errors.New("it is no regular file")
-	case private && info.Mode().Perm()&0o077 != 0:
-		return nil, fmt.Errorf("others may read it (mode %04o); make it 0600", info.Mode().Perm())
 	}
-	content, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
-	if err == nil && len(content) > maxSecret {
-		err = fmt.Errorf("larger than %d KiB", maxSecret>>10)
+	if mode := info.Mode().Perm(); private && mode&0o077 != 0 {
+		return nil, fmt.Errorf("others may read it (mode %04o); make it 0600", mode)
 	}
-	return content, err
+	return regularfile.ReadAll(f, maxSecret)
 }
 
 // withoutPath is what went wrong with a file that is named already.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"stackpolicy/internal/atomicfile"
+	"stackpolicy/internal/regularfile"
 )
 
 // Schema names the version of a record's shape.
@@ -81,19 +82,11 @@ func Path(stateHome, stack string) string { return filepath.Join(Folder(stateHom
 // of another version, or that is damaged, is an error that names the file.
 func Read(stateHome, stack string) (Record, error) {
 	path := Path(stateHome, stack)
-	f, err := os.Open(path)
+	content, err := regularfile.Read(path, maxRecord)
 	if err != nil {
 		return Record{}, fmt.Errorf("read what was applied: %w", err)
 	}
-	defer f.Close()
-	content, err := io.ReadAll(io.LimitReader(f, maxRecord+1))
-	if err == nil && len(content) > maxRecord {
-		err = fmt.Errorf("larger than %d MiB", maxRecord>>20)
-	}
-	r := Record{}
-	if err == nil {
-		r, err = decode(content, stack)
-	}
+	r, err := decode(content, stack)
 	if err != nil {
 		return Record{}, fmt.Errorf("read what was applied: %s: %w", path, err)
 	}

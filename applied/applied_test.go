@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -74,6 +75,27 @@ func TestReadRefuses(t *testing.T) {
 				t.Errorf("got %v, want one that names the file and says %q", err, c.want)
 			}
 		})
+	}
+}
+
+// TestReadDoesNotWait: a FIFO in the place of a record has no other end.
+func TestReadDoesNotWait(t *testing.T) {
+	home := t.TempDir()
+	if err := os.MkdirAll(Folder(home), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(Path(home, "web"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { _, err := Read(home, "web"); done <- err }()
+	select {
+	case err := <-done:
+		if err == nil || errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("got %v, want that it is not a regular file", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("it waits")
 	}
 }
 

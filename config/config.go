@@ -7,13 +7,12 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"stackpolicy/internal/glob"
+	"stackpolicy/internal/regularfile"
 	"stackpolicy/internal/strictyaml"
 )
 
@@ -47,23 +46,16 @@ func Path(configHome string) string {
 	return filepath.Join(configHome, "stackpolicy", "config.yaml")
 }
 
-// Read reads the file at path. No file is the default configuration. An error
-// names the file and, where there is one, the line and the key.
+// Read reads the file at path. Without a file it returns the default
+// configuration; a link to nothing is an error. An error names the file and,
+// where there is one, the line and the key.
 func Read(path string) (Config, error) {
-	f, err := os.Open(path)
+	content, err := regularfile.Read(path, maxSize)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Config{Mode: Observe}, nil
 	}
 	if err != nil {
 		return Config{}, fmt.Errorf("read the configuration: %w", err)
-	}
-	defer f.Close()
-	content, err := io.ReadAll(io.LimitReader(f, maxSize+1))
-	if err == nil && len(content) > maxSize {
-		err = fmt.Errorf("larger than %d MiB", maxSize>>20)
-	}
-	if err != nil {
-		return Config{}, fmt.Errorf("read the configuration %s: %w", path, err)
 	}
 	c, err := parse(content)
 	if err != nil {

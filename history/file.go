@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"stackpolicy/internal/regularfile"
 )
 
 // keptAside is how many memories that could not be used are kept.
@@ -133,7 +135,7 @@ func brokenMark(path string) string { return path + ".broken" }
 
 // marked is why the memory was found damaged; empty when it was not.
 func marked(path string) (string, error) {
-	f, err := os.OpenFile(brokenMark(path), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	f, err := regularfile.OpenFile(brokenMark(path), os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}

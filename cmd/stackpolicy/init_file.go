@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"stackpolicy/internal/regularfile"
 )
 
 // file is one to write.
@@ -40,10 +42,8 @@ func (f *file) look() error {
 	if f.own {
 		f.state = kept
 	}
-	if info, err := os.Stat(f.path); err != nil || !info.Mode().IsRegular() || info.Size() > maxUnit {
-		return nil // a dangling link, a folder: not what would be written
-	}
-	if text, err := os.ReadFile(f.path); err == nil && string(text) == f.text {
+	// Whatever cannot be read, such as a dangling link or a folder, differs.
+	if text, err := regularfile.Read(f.path, maxUnit); err == nil && string(text) == f.text {
 		f.state = same
 	}
 	return nil

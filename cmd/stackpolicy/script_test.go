@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,7 +28,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup:               offline,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status": status, "edit": edit, "grow": grow, "faster": faster,
+			"status": status, "edit": edit, "grow": grow, "faster": faster, "fifo": fifo,
 		},
 	})
 }
@@ -82,6 +83,11 @@ func edit(ts *testscript.TestScript, neg bool, args []string) {
 // grow FILE makes it 200 MB long, on paper.
 func grow(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.Truncate(ts.MkAbs(args[0]), 200e6))
+}
+
+// fifo NAME makes a FIFO, which nobody writes to.
+func fifo(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(syscall.Mkfifo(ts.MkAbs(args[0]), 0o600))
 }
 
 // faster LIMIT N COMMAND… is status within a time limit.

@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -14,6 +14,7 @@ import (
 	"stackpolicy/decide"
 	"stackpolicy/facts"
 	"stackpolicy/facts/collect"
+	"stackpolicy/internal/regularfile"
 )
 
 func (a *app) policyFlag(cmd *cobra.Command) {
@@ -52,9 +53,12 @@ func (a *app) document(in io.Reader) (*facts.Document, error) {
 	case "-":
 		return facts.Read("standard input", in)
 	}
-	f, err := os.Open(a.factsFile)
+	f, err := regularfile.Open(a.factsFile)
+	if errors.Is(err, regularfile.ErrNotRegular) {
+		return nil, fmt.Errorf("read the facts: %w; pipe them to --facts -", err)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("open the facts: %w", err)
+		return nil, fmt.Errorf("read the facts: %w", err)
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Size() > maxFacts {

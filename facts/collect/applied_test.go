@@ -218,7 +218,7 @@ func TestAppliedWithoutARecord(t *testing.T) {
 			s.do(os.WriteFile(applied.Path(s.home, "web"), []byte("{"), 0o600))
 		}, "unreadable", "applied/web.json: unexpected EOF"},
 		"a folder in its place": {func(s *applyScene) { s.do(os.MkdirAll(applied.Path(s.home, "web"), 0o700)) },
-			"unreadable", "is a directory"},
+			"unreadable", "not a regular file"},
 		"no compose files": {func(s *applyScene) { s.stack(func(c *config.Stack) { c.Compose = nil }) }, "", ""},
 	}
 	for name, c := range cases {

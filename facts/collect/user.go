@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"stackpolicy/facts"
+	"stackpolicy/internal/regularfile"
 )
 
 // collectUser fills user and host.
@@ -45,9 +47,12 @@ func exists(path string) (bool, error) {
 	return err == nil, err
 }
 
+// maxRelease bounds what is read of os-release: it is some hundred bytes.
+const maxRelease = 64 << 10
+
 // osName reads PRETTY_NAME (os-release(5)).
 func osName(path string) (string, error) {
-	f, err := os.Open(path)
+	f, err := regularfile.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
@@ -55,7 +60,7 @@ func osName(path string) (string, error) {
 		return "", fmt.Errorf("read the name of the system: %w", err)
 	}
 	defer f.Close()
-	lines := bufio.NewScanner(f)
+	lines := bufio.NewScanner(io.LimitReader(f, maxRelease))
 	for lines.Scan() {
 		if v, ok := strings.CutPrefix(lines.Text(), "PRETTY_NAME="); ok {
 			return strings.Trim(v, `"'`), nil

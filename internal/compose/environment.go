@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"stackpolicy/internal/lazyregexp"
+	"stackpolicy/internal/regularfile"
 
 	"github.com/compose-spec/compose-go/v2/dotenv"
 	"github.com/compose-spec/compose-go/v2/template"
@@ -52,7 +53,7 @@ func withFiles(files []string, env map[string]string) (map[string]string, error)
 		return value, ok
 	}
 	for _, file := range files {
-		content, err := readFile(file)
+		content, err := regularfile.Read(file, maxFile)
 		if err != nil {
 			return nil, fmt.Errorf("read variables: %w", err)
 		}

@@ -11,6 +11,8 @@ import (
 	"slices"
 
 	"github.com/compose-spec/compose-go/v2/types"
+
+	"stackpolicy/internal/regularfile"
 )
 
 // Project is what compose files describe, read and merged.
@@ -132,7 +134,7 @@ func awaited(p *types.Project) map[string]bool {
 func withLabels(p *types.Project) (*types.Project, error) {
 	for _, name := range p.ServiceNames() {
 		for _, file := range p.Services[name].LabelFiles {
-			if _, err := readFile(file); err != nil {
+			if _, err := regularfile.Read(file, maxFile); err != nil {
 				return nil, fmt.Errorf("services.%s.label_file: %w", name, err)
 			}
 		}
@@ -166,7 +168,7 @@ func digest(p *types.Project, files []EnvFile) (string, error) {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%d\n%s", len(text), text)
 	for _, file := range files {
-		content, err := readFile(file.Path)
+		content, err := regularfile.Read(file.Path, maxFile)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			fmt.Fprint(sum, "\nmissing")

@@ -2,18 +2,17 @@ package compose
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/compose-spec/compose-go/v2/template"
 	"go.yaml.in/yaml/v3"
+
+	"stackpolicy/internal/regularfile"
 )
 
 const (
@@ -49,7 +48,7 @@ func (s *sources) add(path, dir string, env map[string]string) error {
 	if len(*s) == maxFiles {
 		return fmt.Errorf("%s: more than %d compose files", path, maxFiles)
 	}
-	content, err := readFile(path)
+	content, err := regularfile.Read(path, maxFile)
 	if err != nil {
 		return err
 	}
@@ -176,28 +175,3 @@ func local(path, dir string, env map[string]string) (string, error) {
 
 // remotes are what else compose takes for remote: git by ssh, artifacts, GitHub.
 var remotes = [...]string{"git@", "oci:", "github.com/"}
-
-// readFile reads a regular file of at most maxFile bytes. It does not wait for
-// the other end of a pipe.
-func readFile(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file", path)
-	}
-	content, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err == nil && len(content) > maxFile {
-		err = errors.New("larger than 1 MiB")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return content, nil
-}

@@ -13,6 +13,8 @@ import (
 	"github.com/compose-spec/compose-go/v2/dotenv"
 	"github.com/compose-spec/compose-go/v2/types"
 	"go.yaml.in/yaml/v3"
+
+	"stackpolicy/internal/regularfile"
 )
 
 // warnings are what podman-compose takes otherwise than compose does, measured
@@ -28,7 +30,7 @@ func (o Options) warnings(from sources, env map[string]string) ([]string, error)
 // dotenvWarnings: the project's .env is stronger than it should be.
 func dotenvWarnings(dir string, env map[string]string) ([]string, error) {
 	path := filepath.Join(dir, ".env")
-	content, err := readFile(path)
+	content, err := regularfile.Read(path, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

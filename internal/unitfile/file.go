@@ -14,6 +14,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"stackpolicy/internal/regularfile"
 )
 
 // Bounds on what a single path may lead to.
@@ -148,7 +150,7 @@ func (l *Looker) reach(f *File, at string, info fs.FileInfo) error {
 		return nil
 	}
 	sum, err := l.digest.get(at, digest)
-	if errors.Is(err, fs.ErrPermission) || errors.Is(err, errTooLarge) {
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, regularfile.ErrTooLarge) {
 		return nil // the manager cannot read it either: digest "" says so
 	}
 	if missing(err) {
@@ -182,8 +184,6 @@ func cutName(path string) (folder, name string) {
 	return path[:i+1], path[i+1:]
 }
 
-var errTooLarge = errors.New("too large for a unit file")
-
 // buffers spare the collector one for each file.
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
@@ -193,43 +193,16 @@ func digest(path string) (string, error) {
 	sum := sha256.New()
 	buffer := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buffer)
-	err := withRegular(path, func(r io.Reader) error {
-		n, err := io.CopyBuffer(sum, io.LimitReader(r, maxDigest+1), buffer[:])
-		if n > maxDigest {
-			return errTooLarge
-		}
-		return err
-	})
-	return "sha256:" + hex.EncodeToString(sum.Sum(nil)), err
-}
-
-func readBounded(path string) (content []byte, err error) {
-	err = withRegular(path, func(r io.Reader) error {
-		content, err = io.ReadAll(io.LimitReader(r, maxSize+1))
-		if len(content) > maxSize {
-			return errTooLarge
-		}
-		return err
-	})
-	return content, err
-}
-
-// withRegular opens a regular file. O_NONBLOCK keeps a file that was swapped
-// for a FIFO since it was looked at from hanging the reader.
-func withRegular(path string, read func(io.Reader) error) error {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := regularfile.Open(path)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
+	n, err := io.CopyBuffer(sum, io.LimitReader(f, maxDigest+1), buffer[:])
+	if n > maxDigest {
+		err = regularfile.ErrTooLarge
 	}
-	if !info.Mode().IsRegular() {
-		return errors.New("not a regular file")
-	}
-	return read(f)
+	return "sha256:" + hex.EncodeToString(sum.Sum(nil)), err
 }
 
 func kindOf(info fs.FileInfo) string {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"stackpolicy/internal/regularfile"
 )
 
 // whitespace and maxLine are systemd's WHITESPACE and LONG_LINE_MAX.
@@ -25,7 +27,7 @@ type Settings struct {
 func Read(paths []string) (Settings, error) {
 	s := Settings{values: map[string][]string{}, reset: map[string]bool{}}
 	for _, p := range paths {
-		content, err := readBounded(p)
+		content, err := regularfile.Read(p, maxSize)
 		if err != nil {
 			return s, fmt.Errorf("read unit file %q: %w", p, err)
 		}
