@@ -178,6 +178,17 @@ func gap(doc *facts.Document, collector string) *facts.Document {
 	return doc
 }
 
+// undecided are the findings, with what follows each, of the invariants that
+// need one of the sections.
+func undecided(p *decide.Policies, suffix string, sections ...string) (list []string) {
+	for _, i := range p.Invariants() {
+		if slices.ContainsFunc(i.Needs, func(need string) bool { return slices.Contains(sections, need) }) {
+			list = append(list, "host "+i.ID+" block unknown"+suffix)
+		}
+	}
+	return list
+}
+
 // findings are "subject invariant effect severity[ outcome][ after ACTION]" of
 // all but allows.
 func findings(r *Report) []string {
