@@ -12,9 +12,9 @@ import (
 // which neither waits for a FIFO nor reads without end.
 var openers = []string{
 	"internal/regularfile/regularfile.go",
-	"internal/compose/stop.go",   // reads /proc, which the kernel writes
-	"internal/unitfile/index.go", // reads folders
-	"history/file.go",            // makes a new file, with O_EXCL
+	"internal/compose/stop.go",  // reads /proc, which the kernel writes
+	"internal/unitfile/read.go", // reads folders
+	"history/file.go",           // makes a new file, with O_EXCL
 }
 
 // TestOneFunctionOpensFiles: a file that another may have put there is opened in

@@ -107,7 +107,7 @@ func (v *view) goneLinks() []string {
 			linked := slices.ContainsFunc(v.files, func(f facts.File) bool {
 				return f.Of == owner && f.Role == kind && f.Kind != unitfile.Missing
 			})
-			if linked || !v.afterLoad(v.index.LinksChanged(owner)) {
+			if linked || !v.afterLoad(v.index.LinksChanged([]string{owner})) {
 				continue
 			}
 			if !slices.Contains(v.pullsIn(owner), v.unit.Name) {

@@ -1,20 +1,11 @@
 package unitfile
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 )
-
-// maxEntries bounds one folder: more is not a unit folder but an attack or an
-// accident.
-const maxEntries = 100_000
 
 // Index is what stands in the folders of a unit path, read once.
 type Index struct {
@@ -22,6 +13,7 @@ type Index struct {
 	names   map[string][]string                // unit file name -> folders that hold it, by priority
 	dropIns map[string]map[string]dropInFolder // folder name (foo.service.d) -> search folder -> what is in it
 	links   map[string][]Link                  // unit name -> links that pull it in
+	linked  map[string][]Link                  // folder name (foo.target.wants) -> links in it, by priority of the search folder
 	changed map[string]time.Time               // folder -> its ctime
 	named   map[string]string                  // folder after all links -> folder as searched
 }
@@ -42,135 +34,6 @@ type Link struct {
 
 // linkKinds are the folder suffixes by which one unit pulls in another.
 var linkKinds = []string{"wants", "requires", "upholds"}
-
-// ReadIndex walks every folder of path. A folder that does not exist is empty;
-// one that cannot be read is an error, for what is in it is not known.
-func ReadIndex(ctx context.Context, path []string) (*Index, error) {
-	x := &Index{
-		path:    slices.Clone(path),
-		names:   map[string][]string{},
-		dropIns: map[string]map[string]dropInFolder{},
-		links:   map[string][]Link{},
-		changed: map[string]time.Time{},
-		named:   map[string]string{},
-	}
-	seen := map[string]bool{}
-	for _, dir := range path {
-		if real, err := filepath.EvalSymlinks(dir); err == nil && seen[real] {
-			continue // /lib/systemd/user on a merged /usr
-		} else if err == nil {
-			seen[real] = true
-			x.named[real] = dir
-		}
-		if err := x.readFolder(ctx, dir); err != nil {
-			return nil, err
-		}
-	}
-	return x, nil
-}
-
-func (x *Index) readFolder(ctx context.Context, dir string) error {
-	names, err := x.list(ctx, dir)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		_, kind := Split(name)
-		switch {
-		case kind == "d":
-			err = x.readDropIns(ctx, dir, name)
-		case slices.Contains(linkKinds, kind):
-			err = x.readLinks(ctx, dir, name)
-		case Valid(name):
-			x.names[name] = append(x.names[name], dir)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (x *Index) readDropIns(ctx context.Context, dir, folder string) error {
-	names, err := x.list(ctx, filepath.Join(dir, folder))
-	if err != nil {
-		return err
-	}
-	names = slices.DeleteFunc(names, func(n string) bool {
-		return !strings.HasSuffix(n, ".conf") || strings.HasPrefix(n, ".")
-	})
-	path := filepath.Join(dir, folder)
-	found := dropInFolder{files: names, unread: relativeLink(path)}
-	if found.real, err = filepath.EvalSymlinks(path); err != nil {
-		return nil // gone, or a link to nowhere: there is nothing in it
-	}
-	if real, err := filepath.EvalSymlinks(filepath.Join(dir, folder)); err == nil {
-		x.named[real] = filepath.Join(dir, folder)
-	}
-	if x.dropIns[folder] == nil {
-		x.dropIns[folder] = map[string]dropInFolder{}
-	}
-	x.dropIns[folder][dir] = found
-	return nil
-}
-
-// relativeLink reports whether path is a link with a relative target. systemd
-// (252 to 257) reads a linked folder of drop-ins or dependencies only where
-// the target is absolute.
-func relativeLink(path string) bool {
-	to, err := os.Readlink(path)
-	return err == nil && !filepath.IsAbs(to)
-}
-
-func (x *Index) readLinks(ctx context.Context, dir, folder string) error {
-	names, err := x.list(ctx, filepath.Join(dir, folder))
-	if err != nil {
-		return err
-	}
-	if relativeLink(filepath.Join(dir, folder)) {
-		return nil
-	}
-	of, kind := Split(folder)
-	for _, name := range names {
-		if Valid(name) {
-			l := Link{Path: filepath.Join(dir, folder, name), Of: of, Kind: kind}
-			x.links[name] = append(x.links[name], l)
-		}
-	}
-	return nil
-}
-
-// list names the entries of a folder in order, and notes when it last changed.
-func (x *Index) list(ctx context.Context, dir string) ([]string, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("read unit folder %q: %w", dir, err)
-	}
-	info, err := os.Stat(dir)
-	if missing(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read unit folder: %w", err)
-	}
-	if !info.IsDir() {
-		return nil, nil
-	}
-	x.changed[dir] = ctime(info)
-	f, err := os.Open(dir)
-	if err != nil {
-		return nil, fmt.Errorf("read unit folder: %w", err)
-	}
-	defer f.Close()
-	names, err := f.Readdirnames(maxEntries + 1)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("read unit folder %q: %w", dir, err)
-	}
-	if len(names) > maxEntries {
-		return nil, fmt.Errorf("read unit folder %q: more than %d entries", dir, maxEntries)
-	}
-	slices.Sort(names)
-	return names, nil
-}
 
 // Names lists every unit file name in the path, in order.
 func (x *Index) Names() []string {
@@ -268,17 +131,62 @@ func (x *Index) dropInDirs(names []string) []string {
 // Links lists the wants, requires and upholds links to a unit, by path order.
 func (x *Index) Links(name string) []Link { return x.links[name] }
 
-// LinksChanged tells when the folders that could hold a link of the given
-// owner last changed: its own ones, and the search folders they stand in.
-func (x *Index) LinksChanged(owner string) time.Time {
+// LinkedBy lists the links in the folders of one kind that are read for a unit
+// known by names, those of the highest priority first.
+func (x *Index) LinkedBy(names []string, kind string) []Link {
+	var links []Link
+	for _, folder := range linkFolders(names, kind) {
+		links = append(links, x.linked[folder]...)
+	}
+	return links
+}
+
+// LinksChanged returns when the folders that can hold a link of a unit known by
+// names last changed, and the search folders that they are in. Folders of
+// generators are left out: they are written during the load.
+func (x *Index) LinksChanged(names []string) time.Time {
 	var newest time.Time
 	for _, p := range x.path {
+		if strings.HasPrefix(filepath.Base(p), "generator") {
+			continue
+		}
 		newest = later(newest, x.changed[p])
 		for _, kind := range linkKinds {
-			newest = later(newest, x.changed[filepath.Join(p, owner+"."+kind)])
+			for _, folder := range linkFolders(names, kind) {
+				newest = later(newest, x.changed[filepath.Join(p, folder)])
+			}
 		}
 	}
 	return newest
+}
+
+// linkFolders lists the names of the folders whose links are read for a unit
+// known by names: the same ones as for drop-ins, with another suffix.
+func linkFolders(names []string, kind string) []string {
+	var folders []string
+	for _, name := range names {
+		_, suffix := Split(name)
+		for _, folder := range append(dropInFolders(name), suffix+".d") {
+			folder = strings.TrimSuffix(folder, "d") + kind
+			if !slices.Contains(folders, folder) {
+				folders = append(folders, folder)
+			}
+		}
+	}
+	return folders
+}
+
+// Aliases lists the unit names on disk that are links to a file of another
+// unit's name, by that name. It resolves every link in the unit path.
+func (x *Index) Aliases() map[string][]string {
+	aliases := map[string][]string{}
+	for _, name := range x.Names() {
+		target, err := filepath.EvalSymlinks(filepath.Join(x.names[name][0], name))
+		if base := filepath.Base(target); err == nil && base != name && Valid(base) {
+			aliases[base] = append(aliases[base], name)
+		}
+	}
+	return aliases
 }
 
 func later(a, b time.Time) time.Time {

@@ -56,6 +56,30 @@ func IsTemplate(name string) bool {
 	return strings.HasSuffix(stem, "@") && strings.Count(stem, "@") == 1
 }
 
+// Resolve returns the unit that a file or link of owner means by name. A
+// template's name means its instance of the owner's instance, or else of the
+// owner's prefix (resolve_template in systemd): "h@.service" in web.service
+// means h@web.service.
+func Resolve(owner, name string) string {
+	if !IsTemplate(name) {
+		return name
+	}
+	stem, _ := Split(owner)
+	prefix, instance, _ := strings.Cut(stem, "@")
+	if instance == "" {
+		instance = prefix
+	}
+	before, after, _ := strings.Cut(name, "@")
+	return before + "@" + instance + after
+}
+
+// NameSpecifiers are the specifiers that follow from a unit's name alone.
+func NameSpecifiers(name string) Specifiers {
+	stem, _ := Split(name)
+	prefix, instance, _ := strings.Cut(stem, "@")
+	return Specifiers{'n': name, 'N': stem, 'p': prefix, 'i': instance}
+}
+
 // dropInFolders lists the folders below one search folder whose *.conf files
 // alter the unit, most specific first: NAME.d, then its template's, then those
 // of each dash-prefix (unit_file_find_dirs in systemd). The type's own folder

@@ -1,7 +1,6 @@
 package unitfile
 
 import (
-	"slices"
 	"strings"
 	"testing"
 )
@@ -75,40 +74,17 @@ func TestDropInFolders(t *testing.T) {
 	}
 }
 
-func TestIndexBounds(t *testing.T) {
-	dir := t.TempDir()
-	if x, err := ReadIndex(t.Context(), []string{dir + "/none", dir, dir}); err != nil || len(x.Names()) != 0 {
-		t.Errorf("an empty path: %v, %v", x, err)
-	}
-	canceled, cancel := contextCanceled(t)
-	cancel()
-	if _, err := ReadIndex(canceled, []string{dir}); err == nil {
-		t.Error("a canceled read gave an index")
-	}
-}
-
-func TestIndexLinks(t *testing.T) {
-	dir := t.TempDir()
-	put(t, dir, map[string]string{
-		"default.target.wants/web.service": "-> ../web.service",
-		"default.target.wants/not-a-unit":  "-> ../web.service",
-		"web.service.upholds/db.service":   "-> /nowhere",
-		"elsewhere/db.service":             "-> /nowhere",
-		"linked.target.requires":           "-> elsewhere",
-	})
-	x, err := ReadIndex(t.Context(), []string{dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []Link{{dir + "/default.target.wants/web.service", "default.target", "wants"}}
-	if got := x.Links("web.service"); !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
-	want = []Link{{dir + "/web.service.upholds/db.service", "web.service", "upholds"}}
-	if got := x.Links("db.service"); !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v: a relatively linked folder is not read", got, want)
-	}
-	if x.LinksChanged("default.target").IsZero() {
-		t.Error("a folder of links has no time")
+func TestResolve(t *testing.T) {
+	for _, tc := range []struct{ owner, name, want string }{
+		{"web.service", "db.service", "db.service"},
+		{"web.service", "h@.service", "h@web.service"},
+		{"web@one.service", "h@.service", "h@one.service"},
+		{"web@one.service", "h@two.service", "h@two.service"},
+		{"a-b.target", "h@.timer", "h@a-b.timer"},
+		{"web@a@b.service", "h@.service", "h@a@b.service"},
+	} {
+		if got := Resolve(tc.owner, tc.name); got != tc.want {
+			t.Errorf("Resolve(%q, %q) = %q, want %q", tc.owner, tc.name, got, tc.want)
+		}
 	}
 }

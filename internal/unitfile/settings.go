@@ -18,14 +18,14 @@ const (
 // Settings are the assignments of a unit's files, in the order systemd reads
 // them. A later file's assignments follow an earlier one's.
 type Settings struct {
-	values map[string][]string // "Section.Key" -> values since the last reset
-	reset  map[string]bool     // assigned empty, with nothing after
+	values map[string][]string // "Section.Key" -> values, without the empty ones
+	reset  map[string]int      // "Section.Key" -> how many of them came before the last empty one
 }
 
 // Read takes the settings of the given files together: the fragment first,
 // then the drop-ins in their order.
 func Read(paths []string) (Settings, error) {
-	s := Settings{values: map[string][]string{}, reset: map[string]bool{}}
+	s := Settings{values: map[string][]string{}, reset: map[string]int{}}
 	for _, p := range paths {
 		content, err := regularfile.Read(p, maxSize)
 		if err != nil {
@@ -104,26 +104,30 @@ func (s *Settings) line(section, line string) (string, bool) {
 	}
 	id := section + "." + strings.Trim(key, whitespace)
 	value = strings.Trim(value, whitespace)
-	s.reset[id] = value == ""
 	if value == "" {
-		s.values[id] = nil
+		s.reset[id] = len(s.values[id])
 		return section, true
 	}
 	s.values[id] = append(s.values[id], value)
 	return section, true
 }
 
-// List gives the values of a list setting since its last reset; nil when none.
-// key is "Section.Key", as in "Service.ExecStart".
-func (s Settings) List(key string) []string { return s.values[key] }
+// List returns the values of a list setting since its last reset; nil when there
+// are none. key is "Section.Key", as in "Service.ExecStart".
+func (s Settings) List(key string) []string { return s.values[key][s.reset[key]:] }
 
-// Last gives the value of a scalar setting, and whether it is set at all. An
-// empty value with true is an empty assignment, which for most scalars systemd
-// ignores and which for some is the default again: it tells nothing for certain.
+// All returns every value of a setting that an empty assignment does not reset,
+// such as Wants=.
+func (s Settings) All(key string) []string { return s.values[key] }
+
+// Last returns the value of a scalar setting, and whether it is set at all. An
+// empty value with true is an empty assignment. systemd ignores that for most
+// scalars and takes the default for some, so it says nothing for certain.
 func (s Settings) Last(key string) (string, bool) {
-	v := s.values[key]
+	v := s.List(key)
 	if len(v) == 0 {
-		return "", s.reset[key]
+		_, assigned := s.reset[key]
+		return "", assigned
 	}
 	return v[len(v)-1], true
 }

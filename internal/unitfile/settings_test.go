@@ -8,7 +8,7 @@ import (
 )
 
 func parsed(texts ...string) Settings {
-	s := Settings{values: map[string][]string{}, reset: map[string]bool{}}
+	s := Settings{values: map[string][]string{}, reset: map[string]int{}}
 	for _, text := range texts {
 		s.parse([]byte(text))
 	}
@@ -101,4 +101,18 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Dependencies cannot be reset by an empty assignment (systemd.unit(5)).
+func TestAll(t *testing.T) {
+	s := parsed("[Unit]\nWants=a.service\nWants=\nWants=b.service", "[Unit]\nWants=\n")
+	if got, want := s.All("Unit.Wants"), []string{"a.service", "b.service"}; !slices.Equal(got, want) {
+		t.Errorf("All: %v, want %v", got, want)
+	}
+	if got := s.List("Unit.Wants"); len(got) != 0 {
+		t.Errorf("List after an empty assignment: %v", got)
+	}
+	if got := s.All("Unit.Requires"); len(got) != 0 {
+		t.Errorf("not assigned: %v", got)
+	}
 }

@@ -39,6 +39,30 @@ func (s Specifiers) Expand(v string) (string, bool) {
 	return b.String(), true
 }
 
+// Pattern replaces specifiers as Expand does, and those that are not known by *.
+// What it returns is a pattern of all values that v may have.
+func (s Specifiers) Pattern(v string) string {
+	var b strings.Builder
+	for rest := v; rest != ""; {
+		text, after, found := strings.Cut(rest, "%")
+		b.WriteString(text)
+		if !found {
+			break
+		}
+		if after == "" {
+			b.WriteByte('*')
+			break
+		}
+		known, ok := s.Expand("%" + after[:1])
+		if !ok {
+			known = "*"
+		}
+		b.WriteString(known)
+		rest = after[1:]
+	}
+	return b.String()
+}
+
 // Words splits a value as systemd does, with single and double quotes; false
 // when it holds escapes or open quotes, which are not understood here.
 func Words(v string) ([]string, bool) {

@@ -147,3 +147,25 @@ func FuzzWords(f *testing.F) {
 		}
 	})
 }
+
+func TestPattern(t *testing.T) {
+	spec := Specifiers{'N': "web", 'i': ""}
+	for value, want := range map[string]string{
+		"db.service": "db.service", "%N-db.service": "web-db.service", "h@%i.service": "h@.service", "%H-x.service": "*-x.service",
+		"100%%": "100%", "%": "*", "a%": "a*", "": "", "%N%N%b": "webweb*",
+	} {
+		if got := spec.Pattern(value); got != want {
+			t.Errorf("Pattern(%q) = %q, want %q", value, got, want)
+		}
+	}
+}
+
+func TestNameSpecifiers(t *testing.T) {
+	for name, want := range map[string]string{
+		"web.service": "web.service web web ", "web@a-b.timer": "web@a-b.timer web@a-b web a-b", "x-y.target": "x-y.target x-y x-y ",
+	} {
+		if got, ok := NameSpecifiers(name).Expand("%n %N %p %i"); !ok || got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}

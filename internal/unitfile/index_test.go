@@ -1,0 +1,165 @@
+package unitfile
+
+import (
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestIndexBounds(t *testing.T) {
+	dir := t.TempDir()
+	if x, err := ReadIndex(t.Context(), []string{dir + "/none", dir, dir}); err != nil || len(x.Names()) != 0 {
+		t.Errorf("an empty path: %v, %v", x, err)
+	}
+	canceled, cancel := contextCanceled(t)
+	cancel()
+	if _, err := ReadIndex(canceled, []string{dir}); err == nil {
+		t.Error("a canceled read gave an index")
+	}
+}
+
+func TestIndexLinks(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, map[string]string{
+		"default.target.wants/web.service": "-> ../web.service",
+		"default.target.wants/not-a-unit":  "-> ../web.service",
+		"web.service.upholds/db.service":   "-> /nowhere",
+		"elsewhere/db.service":             "-> /nowhere",
+		"linked.target.requires":           "-> elsewhere",
+	})
+	x, err := ReadIndex(t.Context(), []string{dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Link{{dir + "/default.target.wants/web.service", "default.target", "wants"}}
+	if got := x.Links("web.service"); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	want = []Link{{dir + "/web.service.upholds/db.service", "web.service", "upholds"}}
+	if got := x.Links("db.service"); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v: a relatively linked folder is not read", got, want)
+	}
+}
+
+// A path of links is resolved once: it costs a system call for each folder in it.
+func TestIndexResolvesOnce(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, map[string]string{
+		"web.service.d/a.conf":             "[Unit]",
+		"web.service.d/b.conf":             "[Unit]",
+		"db.service.d":                     "-> /nowhere",
+		"default.target.wants/web.service": "-> ../web.service",
+	})
+	resolved := map[string]int{}
+	x := newIndexer([]string{dir})
+	x.resolve = func(path string) (string, error) {
+		resolved[path]++
+		return filepath.EvalSymlinks(path)
+	}
+	if _, err := x.read(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]int{dir: 1, dir + "/web.service.d": 1, dir + "/db.service.d": 1}
+	if d := cmp.Diff(want, resolved); d != "" {
+		t.Errorf("-want +got\n%s", d)
+	}
+}
+
+func TestLinkedBy(t *testing.T) {
+	high, low := t.TempDir(), t.TempDir()
+	put(t, high, map[string]string{
+		"web-app@.service.wants/template.service":     "-> /x",
+		"web-app@one.service.wants/own.service":       "-> /x",
+		"web-app@one.service.requires/req.service":    "-> /x",
+		"web-app@two.service.wants/other.service":     "-> /x",
+		"web-.service.wants/prefix.service":           "-> /x",
+		"alias.service.wants/alias.service":           "-> /x",
+		"web-app@one.service.wants/several.service":   "-> /x",
+		"web-app@one.service.wants/not-a-unit":        "-> /x",
+		"web-app@one.service.upholds/upheld.service":  "-> /x",
+		"web-app@one.service.wants.d/nothing.service": "-> /x",
+	})
+	put(t, low, map[string]string{
+		"service.wants/type.service":                "-> /x",
+		"web-app@one.service.wants/several.service": "-> /x",
+	})
+	x, err := ReadIndex(t.Context(), []string{high, low})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kind, want := range map[string][]string{
+		"wants": {
+			"alias.service", "own.service", "prefix.service", "several.service", "several.service", "template.service", "type.service",
+		},
+		"requires": {"req.service"},
+		"upholds":  {"upheld.service"},
+	} {
+		var got []string
+		for _, l := range x.LinkedBy([]string{"web-app@one.service", "alias.service"}, kind) {
+			got = append(got, filepath.Base(l.Path))
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: got %v, want %v", kind, got, want)
+		}
+	}
+	several := slices.DeleteFunc(x.LinkedBy([]string{"web-app@one.service"}, "wants"), func(l Link) bool {
+		return filepath.Base(l.Path) != "several.service"
+	})
+	if len(several) != 2 || filepath.Dir(filepath.Dir(several[0].Path)) != high {
+		t.Errorf("the link in the folder of the highest priority is not first: %v", several)
+	}
+}
+
+func TestLinksChanged(t *testing.T) {
+	top := t.TempDir()
+	path := []string{top + "/user", top + "/generator", top + "/generator.late", top + "/none"}
+	put(t, top, map[string]string{
+		"user/x.target.wants/web.service":           "-> /x",
+		"user/x-y@.target.wants/web.service":        "-> /x",
+		"generator/x.target.wants/web.service":      "-> /x",
+		"generator.late/x.target.wants/web.service": "-> /x",
+	})
+	x, err := ReadIndex(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := func(n int64) time.Time { return time.Unix(n, 0) }
+	x.changed = map[string]time.Time{
+		path[0]: second(1), path[0] + "/x.target.wants": second(5), path[0] + "/x-y@.target.wants": second(7),
+		path[1]: second(8), path[1] + "/x.target.wants": second(9), path[2]: second(8), path[2] + "/x.target.wants": second(9),
+	}
+	for name, want := range map[string]int64{"x.target": 5, "x-y@one.target": 7, "x.service": 1, "x-z.target": 1} {
+		if got := x.LinksChanged([]string{name}); !got.Equal(second(want)) {
+			t.Errorf("%s: %d, want %d", name, got.Unix(), want)
+		}
+	}
+	if got := x.LinksChanged([]string{"x.service", "x.target"}); !got.Equal(second(5)) {
+		t.Errorf("an alias's folder is left out: %d", got.Unix())
+	}
+}
+
+func TestAliases(t *testing.T) {
+	high, low := t.TempDir(), t.TempDir()
+	put(t, high, map[string]string{
+		"web.service":    "[Unit]",
+		"www.service":    "-> web.service",
+		"www2.service":   "-> www.service",
+		"other.service":  "-> " + low + "/other.service",
+		"gone.service":   "-> /nowhere",
+		"masked.service": "-> /dev/null",
+		"hidden.service": "[Unit]",
+	})
+	put(t, low, map[string]string{"other.service": "[Unit]", "hidden.service": "-> other.service"})
+	x, err := ReadIndex(t.Context(), []string{high, low})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string][]string{"web.service": {"www.service", "www2.service"}}
+	if d := cmp.Diff(want, x.Aliases()); d != "" {
+		t.Errorf("-want +got\n%s", d)
+	}
+}
