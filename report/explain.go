@@ -8,10 +8,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/text"
+	pretty "github.com/jedib0t/go-pretty/v6/text"
 
 	"stackpolicy/decide"
 	"stackpolicy/decide/policy"
+	"stackpolicy/internal/text"
 )
 
 // Explanation is a decision with the invariant that made it.
@@ -50,7 +51,7 @@ func Explain(w io.Writer, list []Explanation, o Options) error {
 func (p *printer) explanation(e Explanation) {
 	d, inv := e.Decision, e.Invariant
 	v := verdictOf(d)
-	p.paragraph(0, p.paint(v.word, v.color, text.Bold)+"  ", inv.ID+"  "+d.Subject, text.Bold)
+	p.paragraph(0, p.paint(v.word, v.color, pretty.Bold)+"  ", inv.ID+"  "+d.Subject, pretty.Bold)
 	p.paragraph(2, "", d.Message)
 	p.waiver(2, d)
 	p.steps(d)
@@ -58,7 +59,7 @@ func (p *printer) explanation(e Explanation) {
 		p.section("evidence")
 	}
 	for _, key := range slices.Sorted(maps.Keys(d.Evidence)) {
-		p.paragraph(4, Clean(key)+": ", evidenceText(d.Evidence[key]))
+		p.paragraph(4, text.Clean(key)+": ", evidenceText(d.Evidence[key]))
 	}
 	p.section("what it checks")
 	p.paragraph(4, "", strings.Join(strings.Fields(inv.Description), " "))
@@ -68,11 +69,11 @@ func (p *printer) explanation(e Explanation) {
 	}
 	p.section(fmt.Sprintf("the rule, %s:%d", inv.File, inv.Line))
 	for _, line := range strings.Split(strings.TrimRight(inv.Text, "\n"), "\n") {
-		p.line("%s", strings.TrimRight("    "+Clean(strings.ReplaceAll(line, "\t", "  ")), " "))
+		p.line("%s", strings.TrimRight("    "+text.Clean(strings.ReplaceAll(line, "\t", "  ")), " "))
 	}
 }
 
-func (p *printer) section(name string) { p.paragraph(2, "", name, text.FgCyan) }
+func (p *printer) section(name string) { p.paragraph(2, "", name, pretty.FgCyan) }
 
 func (p *printer) steps(d decide.Decision) {
 	if p.o.Steps == nil {

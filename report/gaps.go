@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/text"
+	pretty "github.com/jedib0t/go-pretty/v6/text"
 
 	"stackpolicy/audit"
 	"stackpolicy/decide"
@@ -34,7 +34,7 @@ func (p *printer) gaps(gaps []audit.Gap, unseen []decide.Decision) {
 			p.paragraph(4, "not decided: ", strings.Join(h.invariants, ", "))
 		}
 		if next := look(h.collector); next != "" {
-			p.paragraph(4, p.paint("next:", text.FgCyan)+" ", "ask it yourself: "+next)
+			p.paragraph(4, p.paint("next:", pretty.FgCyan)+" ", "ask it yourself: "+next)
 		}
 	}
 	p.line("")

@@ -5,13 +5,13 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"unicode"
 	"unicode/utf8"
 
 	"stackpolicy/audit"
 	"stackpolicy/decide"
 	"stackpolicy/decide/policy"
 	"stackpolicy/enforce"
+	"stackpolicy/internal/text"
 )
 
 // nasty are strings that mean to move a cursor, to hide text, or to break a
@@ -57,14 +57,14 @@ func harmless(t *testing.T, out []byte, width int) {
 		t.Error("invalid UTF-8")
 	}
 	for _, r := range string(out) {
-		if r != '\n' && !shown(r) && r != ' ' {
+		if r != '\n' && !text.IsVisible(r) && r != ' ' {
 			t.Errorf("%U in the output", r)
 		}
 	}
 	for line := range strings.Lines(string(out)) {
 		line = strings.TrimSuffix(line, "\n")
-		if columns(line) > width && breakable(line, width) {
-			t.Errorf("%d columns, want at most %d: %q", columns(line), width, line)
+		if text.Width(line) > width && breakable(line, width) {
+			t.Errorf("%d columns, want at most %d: %q", text.Width(line), width, line)
 		}
 		if strings.TrimRight(line, " ") != line {
 			t.Errorf("blanks at the end: %q", line)
@@ -78,7 +78,7 @@ var label = regexp.MustCompile(`^ *(?:next: |for |waived |not decided: |\d+\. |[
 // label, or a word that has no business on one line.
 func breakable(line string, _ int) bool {
 	rest := line[len(label.FindString(line)):]
-	return strings.Contains(rest, " ") || columns(rest) != utf8.RuneCountInString(rest)
+	return strings.Contains(rest, " ") || text.Width(rest) != utf8.RuneCountInString(rest)
 }
 
 func uncolored(s string) string { return regexp.MustCompile(`\x1b\[[0-9;]*m`).ReplaceAllString(s, "") }
@@ -103,80 +103,6 @@ func TestOtherWritersAreHarmless(t *testing.T) {
 		}
 		harmless(t, out.Bytes(), width)
 	}
-}
-
-func TestClean(t *testing.T) {
-	cases := map[string]struct{ in, want string }{
-		"plain":           {"web.service: ok", "web.service: ok"},
-		"other scripts":   {"größe 文件 файл", "größe 文件 файл"},
-		"escape":          {"\x1b[31m", `\x1b[31m`},
-		"newline":         {"a\nb\r\tc", `a\x0ab\x0d\x09c`},
-		"C1 rune":         {"\u009b31m", `\u009b31m`},
-		"C1 byte":         {"\x9b31m", `\x9b31m`},
-		"bidi override":   {"a\u202eb", `a\u202eb`},
-		"zero width":      {"a\u200bb\ufeff", `a\u200bb\ufeff`},
-		"hangul filler":   {"a\u3164", `a\u3164`},
-		"variation":       {"a\ufe0f", `a\ufe0f`},
-		"tag":             {"a\U000e0041", `a\ue0041`},
-		"no-break space":  {"a\u00a0b", `a\u00a0b`},
-		"delete":          {"\x7f", `\x7f`},
-		"invalid":         {"\xff", `\xff`},
-		"replacement":     {"\ufffd", "\ufffd"},
-		"combining":       {"e\u0301", "e\u0301"},
-		"systemd's own":   {`dev-disk-by\x2duuid.device`, `dev-disk-by\x2duuid.device`},
-		"a cut-off rune":  {"a\xe6\x96", `a\xe6\x96`},
-		"nothing":         {"", ""},
-		"blanks are kept": {"a  b ", "a  b "},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			if got := Clean(c.in); got != c.want {
-				t.Errorf("got %q, want %q", got, c.want)
-			}
-		})
-	}
-}
-
-func FuzzClean(f *testing.F) {
-	for _, s := range nasty {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		got := Clean(s)
-		if !utf8.ValidString(got) {
-			t.Errorf("Clean(%q) is no valid UTF-8: %q", s, got)
-		}
-		for _, r := range got {
-			if r != ' ' && !shown(r) || unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
-				t.Errorf("Clean(%q) holds %U", s, r)
-			}
-		}
-		if again := Clean(got); again != got {
-			t.Errorf("Clean of %q is %q", got, again)
-		}
-	})
-}
-
-// FuzzWrap: nothing is lost, and only single words are too wide.
-func FuzzWrap(f *testing.F) {
-	for _, s := range nasty {
-		f.Add(s, 40)
-	}
-	f.Add("run `systemctl --user daemon-reload` and `` then ` again", 20)
-	f.Fuzz(func(t *testing.T, s string, room int) {
-		s = Clean(s)
-		room = 20 + (room&0xff)%100
-		squeeze := func(s string) string { return strings.ReplaceAll(s, " ", "") }
-		lines := wrap(s, room)
-		if got := strings.Join(lines, ""); squeeze(got) != squeeze(s) {
-			t.Errorf("wrap(%q, %d) = %q", s, room, lines)
-		}
-		for _, l := range lines {
-			if columns(l) > room && strings.Contains(strings.TrimLeft(l, " "), " ") {
-				t.Errorf("wrap(%q, %d) has the line %q", s, room, l)
-			}
-		}
-	})
 }
 
 // TestWaiversAreHarmless: who writes settings.yaml is trusted, and yet pastes.

@@ -11,6 +11,7 @@ import (
 
 	"stackpolicy/audit"
 	"stackpolicy/decide"
+	"stackpolicy/internal/text"
 )
 
 // writeJSON writes the report's contract with a decision a line: grep and diff
@@ -73,13 +74,13 @@ func JSON(w io.Writer, v any) error {
 
 // escaped writes what does not show as \uXXXX. Outside of strings JSON
 // holds nothing but printable ASCII and newlines.
-func escaped(text []byte) []byte {
-	if !slices.ContainsFunc(text, func(b byte) bool { return b > '~' }) {
-		return text
+func escaped(plain []byte) []byte {
+	if !slices.ContainsFunc(plain, func(b byte) bool { return b > '~' }) {
+		return plain
 	}
-	harmless := func(r rune) bool { return r == '\n' || r == ' ' || shown(r) }
+	harmless := func(r rune) bool { return r == '\n' || r == ' ' || text.IsVisible(r) }
 	var out bytes.Buffer
-	for _, r := range string(text) {
+	for _, r := range string(plain) {
 		if harmless(r) {
 			out.WriteRune(r)
 			continue

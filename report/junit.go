@@ -11,6 +11,7 @@ import (
 
 	"stackpolicy/audit"
 	"stackpolicy/decide"
+	"stackpolicy/internal/text"
 )
 
 // The shape that CI systems read: GitLab, Jenkins and the others know no
@@ -76,7 +77,7 @@ func (all *testSuites) add(r *audit.Report, name string, cases []testCase) {
 	if len(cases) == 0 {
 		return
 	}
-	s := testSuite{Name: Clean(name), Tests: len(cases), Timestamp: r.CollectedAt.UTC().Format(time.RFC3339), Cases: cases}
+	s := testSuite{Name: text.Clean(name), Tests: len(cases), Timestamp: r.CollectedAt.UTC().Format(time.RFC3339), Cases: cases}
 	for _, c := range cases {
 		s.Failures += oneOf(c.Failure)
 		s.Errors += oneOf(c.Error)
@@ -97,22 +98,22 @@ func oneOf(p *problem) int {
 func casesOfGaps(gaps []audit.Gap) (cases []testCase) {
 	for _, g := range gaps {
 		cases = append(cases, testCase{
-			Name: Clean(g.Collector), Class: suiteOfGaps,
-			Error: &problem{Message: Clean(g.Error), Type: "gap", Text: strings.Join(cleanLines(g.Error), "\n")},
+			Name: text.Clean(g.Collector), Class: suiteOfGaps,
+			Error: &problem{Message: text.Clean(g.Error), Type: "gap", Text: strings.Join(text.CleanLines(g.Error), "\n")},
 		})
 	}
 	return cases
 }
 
 func caseOf(d decide.Decision, o Options) testCase {
-	c := testCase{Name: Clean(d.Invariant), Class: Clean(d.Subject)}
+	c := testCase{Name: text.Clean(d.Invariant), Class: text.Clean(d.Subject)}
 	v := verdictOf(d)
-	p := &problem{Message: Clean(d.Message), Type: strings.ToLower(v.word), Text: explained(d, o)}
+	p := &problem{Message: text.Clean(d.Message), Type: strings.ToLower(v.word), Text: explained(d, o)}
 	switch {
 	case slices.Contains([]string{allow.word, healed.word}, v.word):
 	case d.Waiver != nil:
 		w := d.Waiver
-		c.Skipped = &problem{Message: Clean(fmt.Sprintf("waived until %s by %s: %s", w.Until.UTC().Format(time.RFC3339), w.Owner, w.Reason))}
+		c.Skipped = &problem{Message: text.Clean(fmt.Sprintf("waived until %s by %s: %s", w.Until.UTC().Format(time.RFC3339), w.Owner, w.Reason))}
 	case v.word == unknown.word:
 		c.Error = p
 	default:
@@ -123,14 +124,14 @@ func caseOf(d decide.Decision, o Options) testCase {
 
 // explained is a finding with every step to mend it.
 func explained(d decide.Decision, o Options) string {
-	lines := cleanLines(d.Message)
+	lines := text.CleanLines(d.Message)
 	if o.Steps != nil {
 		for i, step := range o.Steps(d) {
-			lines = append(lines, fmt.Sprintf("%d. %s", i+1, Clean(step)))
+			lines = append(lines, fmt.Sprintf("%d. %s", i+1, text.Clean(step)))
 		}
 	}
 	if d.Runbook != "" {
-		lines = append(lines, "runbook: "+Clean(d.Runbook))
+		lines = append(lines, "runbook: "+text.Clean(d.Runbook))
 	}
 	return strings.Join(lines, "\n")
 }

@@ -9,6 +9,7 @@ import (
 
 	"stackpolicy/audit"
 	"stackpolicy/decide"
+	"stackpolicy/internal/text"
 )
 
 func junit(t *testing.T, r *audit.Report) []byte {
@@ -37,19 +38,19 @@ func TestJUnit(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			text := junit(t, c.report)
+			written := junit(t, c.report)
 			if name != "hostile" {
-				golden(t, name+".xml", text)
+				golden(t, name+".xml", written)
 			}
 			var got testSuites
-			if err := xml.Unmarshal(text, &got); err != nil {
+			if err := xml.Unmarshal(written, &got); err != nil {
 				t.Fatal(err)
 			}
 			if got.Tests != c.tests || got.Failures != c.failures || got.Errors != c.errors || got.Skipped != c.skipped {
 				t.Errorf("got %d tests, %d failures, %d errors, %d skipped; want %v", got.Tests, got.Failures, got.Errors, got.Skipped, c)
 			}
-			for _, r := range string(text) {
-				if r != '\n' && r != ' ' && !shown(r) {
+			for _, r := range string(written) {
+				if r != '\n' && r != ' ' && !text.IsVisible(r) {
 					t.Errorf("%U in the output", r)
 				}
 			}

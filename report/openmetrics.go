@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"stackpolicy/audit"
+	"stackpolicy/internal/text"
 )
 
 // writeOpenMetrics writes [Metrics] as OpenMetrics text
@@ -57,5 +58,5 @@ func labels(names, values []string, user string) string {
 
 // quoted is a label's value: harmless, and escaped as the format has it.
 func quoted(value string) string {
-	return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(Clean(value))
+	return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text.Clean(value))
 }

@@ -5,10 +5,11 @@ import (
 	"io"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/text"
+	pretty "github.com/jedib0t/go-pretty/v6/text"
 
 	"stackpolicy/decide/policy"
 	"stackpolicy/decide/regotest"
+	"stackpolicy/internal/text"
 )
 
 // Invariants writes one invariant a paragraph: id, what it is asked of and its
@@ -20,7 +21,7 @@ func Invariants(w io.Writer, list []policy.Invariant, o Options) error {
 		if len(i.Actions) > 0 {
 			actions = ", may " + strings.Join(i.Actions, ", ")
 		}
-		p.paragraph(0, p.paint(Clean(i.ID), text.Bold)+"  ", "("+i.Class+", "+i.Severity+actions+")")
+		p.paragraph(0, p.paint(text.Clean(i.ID), pretty.Bold)+"  ", "("+i.Class+", "+i.Severity+actions+")")
 		p.paragraph(2, "", i.Title)
 	}
 	return p.err
@@ -55,16 +56,16 @@ func PolicyTests(w io.Writer, t regotest.Report, floor float64, verbose bool, o 
 
 // test writes one test and, line by line, what went wrong.
 func (p *printer) test(r regotest.Result) {
-	color := text.FgRed
+	color := pretty.FgRed
 	switch r.Status {
 	case regotest.StatusPass:
-		color = text.FgGreen
+		color = pretty.FgGreen
 	case regotest.StatusSkip:
-		color = text.FgYellow
+		color = pretty.FgYellow
 	}
 	word := fmt.Sprintf("%-5s", strings.ToUpper(string(r.Status)))
-	p.line("%s  %s:%d  %s", p.paint(word, color, text.Bold), Clean(r.File), r.Line, Clean(r.Name))
-	for _, l := range cleanLines(r.Message) {
+	p.line("%s  %s:%d  %s", p.paint(word, color, pretty.Bold), text.Clean(r.File), r.Line, text.Clean(r.Name))
+	for _, l := range text.CleanLines(r.Message) {
 		p.line("       %s", l)
 	}
 }

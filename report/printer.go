@@ -5,7 +5,9 @@ import (
 	"io"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/text"
+	pretty "github.com/jedib0t/go-pretty/v6/text"
+
+	"stackpolicy/internal/text"
 )
 
 // minWidth keeps text readable on a terminal that claims to be tiny.
@@ -32,29 +34,29 @@ func (p *printer) line(format string, args ...any) {
 
 // paragraph cleans and writes words after a label, going on under themselves.
 // A label that leaves them no room gets a line of its own.
-func (p *printer) paragraph(indent int, label, words string, colors ...text.Color) {
-	margin := indent + columns(label)
+func (p *printer) paragraph(indent int, label, words string, colors ...pretty.Color) {
+	margin := indent + text.Width(label)
 	if margin > p.o.Width/2 {
 		p.line("%s%s", strings.Repeat(" ", indent), strings.TrimRight(label, " "))
 		indent, label, margin = indent+2, "", indent+2
 	}
-	p.block(indent, label, wrap(Clean(words), p.o.Width-margin), colors...)
+	p.block(indent, label, text.Wrap(text.Clean(words), p.o.Width-margin), colors...)
 }
 
 // block writes clean lines after a label, one under the other.
-func (p *printer) block(indent int, label string, lines []string, colors ...text.Color) {
+func (p *printer) block(indent int, label string, lines []string, colors ...pretty.Color) {
 	for _, l := range lines {
 		p.line("%s", strings.TrimRight(strings.Repeat(" ", indent)+label+p.paint(l, colors...), " "))
-		indent, label = indent+columns(label), ""
+		indent, label = indent+text.Width(label), ""
 	}
 }
 
-func (p *printer) paint(s string, colors ...text.Color) string {
+func (p *printer) paint(s string, colors ...pretty.Color) string {
 	if !p.o.Color || len(colors) == 0 {
 		return s
 	}
-	return text.Colors(colors).Sprint(s)
+	return pretty.Colors(colors).Sprint(s)
 }
 
 // heading writes what the lines below it are about.
-func (p *printer) heading(s string) { p.paragraph(0, "", s, text.Bold) }
+func (p *printer) heading(s string) { p.paragraph(0, "", s, pretty.Bold) }

@@ -17,6 +17,7 @@ import (
 	"stackpolicy/decide/policy"
 	"stackpolicy/decide/regotest"
 	"stackpolicy/enforce"
+	"stackpolicy/internal/text"
 )
 
 // TestJSONIsTheContract: every documented key is there, and no other; lists
@@ -88,7 +89,7 @@ func TestJSONIsHarmlessAndFaithful(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, r := range out.String() {
-		if r != '\n' && r != ' ' && !shown(r) {
+		if r != '\n' && r != ' ' && !text.IsVisible(r) {
 			t.Errorf("%U in the output", r)
 		}
 	}
@@ -109,7 +110,7 @@ func TestTheReportAsJSONIsHarmlessAndFaithful(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, r := range out.String() {
-		if r != '\n' && r != ' ' && !shown(r) {
+		if r != '\n' && r != ' ' && !text.IsVisible(r) {
 			t.Errorf("%U in the output", r)
 		}
 	}

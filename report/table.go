@@ -8,11 +8,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/text"
+	pretty "github.com/jedib0t/go-pretty/v6/text"
 
 	"stackpolicy/audit"
 	"stackpolicy/decide"
 	"stackpolicy/enforce"
+	"stackpolicy/internal/text"
 )
 
 // writeTable writes what an operator looks at: findings by unit, the worst
@@ -95,7 +96,7 @@ func (p *printer) finding(d decide.Decision) {
 		p.paragraph(4, "", "This came up after "+after+".")
 	}
 	if next := p.next(d); next != "" {
-		p.paragraph(4, p.paint("next:", text.FgCyan)+" ", next)
+		p.paragraph(4, p.paint("next:", pretty.FgCyan)+" ", next)
 	}
 }
 
@@ -108,7 +109,7 @@ func (p *printer) waiver(indent int, d decide.Decision) {
 
 // verdict is the word before an invariant, padded.
 func (p *printer) verdict(v verdict) string {
-	return p.paint(fmt.Sprintf("%-8s", v.word), v.color, text.Bold) + " "
+	return p.paint(fmt.Sprintf("%-8s", v.word), v.color, pretty.Bold) + " "
 }
 
 // next is the first thing to do about a finding; "" when there is nothing.
@@ -134,20 +135,20 @@ func (p *printer) next(d decide.Decision) string {
 // verdict is what an operator scans for, and how bad it is: 0 is worst.
 type verdict struct {
 	word     string
-	color    text.Color
+	color    pretty.Color
 	rank     int
 	one, all string // as the summary counts it
 }
 
 // verdicts, worst first.
 var (
-	page    = verdict{"PAGE", text.FgRed, 0, "page", "pages"}
-	unknown = verdict{"UNKNOWN", text.FgMagenta, 1, "undecided", "undecided"}
-	ticket  = verdict{"TICKET", text.FgYellow, 2, "ticket", "tickets"}
-	heal    = verdict{"HEAL", text.FgYellow, 3, "to heal", "to heal"}
-	healed  = verdict{"HEALED", text.FgGreen, 4, "healed", "healed"}
-	waived  = verdict{"WAIVED", text.FgCyan, 5, "waived", "waived"}
-	allow   = verdict{"ALLOW", text.FgGreen, 6, "", ""}
+	page    = verdict{"PAGE", pretty.FgRed, 0, "page", "pages"}
+	unknown = verdict{"UNKNOWN", pretty.FgMagenta, 1, "undecided", "undecided"}
+	ticket  = verdict{"TICKET", pretty.FgYellow, 2, "ticket", "tickets"}
+	heal    = verdict{"HEAL", pretty.FgYellow, 3, "to heal", "to heal"}
+	healed  = verdict{"HEALED", pretty.FgGreen, 4, "healed", "healed"}
+	waived  = verdict{"WAIVED", pretty.FgCyan, 5, "waived", "waived"}
+	allow   = verdict{"ALLOW", pretty.FgGreen, 6, "", ""}
 )
 
 func verdictOf(d decide.Decision) verdict {
@@ -179,7 +180,7 @@ func (p *printer) summary(r *audit.Report) {
 			units[d.Subject] = true
 		}
 	}
-	parts := strings.Fields(fmt.Sprintf("%d of %d checks on %s hold", counts[allow.word], len(r.Decisions), count(len(units), "unit")))
+	parts := strings.Fields(fmt.Sprintf("%d of %d checks on %s hold", counts[allow.word], len(r.Decisions), text.Count(len(units), "unit", "units")))
 	for _, v := range []verdict{page, unknown, ticket, heal, healed, waived} {
 		switch n := counts[v.word]; n {
 		case 0:
@@ -190,24 +191,17 @@ func (p *printer) summary(r *audit.Report) {
 		}
 	}
 	label, color := status(r.ExitCode)
-	p.block(0, p.paint(label, color, text.Bold)+"  ", pack(parts, p.o.Width-len(label)-2))
+	p.block(0, p.paint(label, color, pretty.Bold)+"  ", text.Pack(parts, p.o.Width-len(label)-2))
 }
 
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
-func status(code int) (string, text.Color) {
+func status(code int) (string, pretty.Color) {
 	switch code {
 	case audit.ExitOK:
-		return "OK", text.FgGreen
+		return "OK", pretty.FgGreen
 	case audit.ExitWarning:
-		return "WARNING", text.FgYellow
+		return "WARNING", pretty.FgYellow
 	case audit.ExitCritical:
-		return "CRITICAL", text.FgRed
+		return "CRITICAL", pretty.FgRed
 	}
-	return "UNKNOWN", text.FgMagenta
+	return "UNKNOWN", pretty.FgMagenta
 }

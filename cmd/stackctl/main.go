@@ -21,6 +21,7 @@ import (
 	"stackpolicy/facts/collect"
 	"stackpolicy/internal/compose"
 	"stackpolicy/internal/podman"
+	"stackpolicy/internal/text"
 	"stackpolicy/stack"
 )
 
@@ -43,7 +44,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	if err == nil || cli.SeenEnough(err) {
 		return a.status
 	}
-	fmt.Fprintf(errs, "stackctl: %s\n", cli.CleanLines(err.Error()))
+	fmt.Fprintf(errs, "stackctl: %s\n", text.CleanBlock(err.Error()))
 	return max(a.status, stack.Usage.Status)
 }
 

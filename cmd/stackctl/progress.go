@@ -4,10 +4,9 @@ import (
 	"fmt"
 	"io"
 	"sync"
-	"unicode/utf8"
 
 	"stackpolicy/cmd/internal/cli"
-	"stackpolicy/report"
+	"stackpolicy/internal/text"
 )
 
 // progress writes lines that stay, and on a terminal one that does not.
@@ -23,26 +22,23 @@ func newProgress(out io.Writer) *progress {
 }
 
 // line writes what the provider says.
-func (p *progress) line(text string) {
+func (p *progress) line(said string) {
 	p.lock.Lock()
 	defer p.lock.Unlock()
 	p.wipe()
-	fmt.Fprintln(p.out, report.Clean(text))
+	fmt.Fprintln(p.out, text.Clean(said))
 }
 
 // show replaces the line that does not stay.
-func (p *progress) show(text string) {
+func (p *progress) show(state string) {
 	p.lock.Lock()
 	defer p.lock.Unlock()
 	if !p.terminal {
 		return
 	}
 	p.wipe()
-	text = report.Clean(text)
-	if width := cli.Width(p.out) - 1; utf8.RuneCountInString(text) > width {
-		text = string([]rune(text)[:width-1]) + "…"
-	}
-	fmt.Fprint(p.out, text)
+	state = text.Clean(state)
+	fmt.Fprint(p.out, text.Clip(state, cli.Width(p.out)-1))
 	p.shown = true
 }
 

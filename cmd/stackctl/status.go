@@ -16,7 +16,7 @@ import (
 
 	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/config"
-	"stackpolicy/report"
+	"stackpolicy/internal/text"
 	"stackpolicy/stack"
 )
 
@@ -114,7 +114,7 @@ func writeText(out io.Writer, list []stack.Status, now time.Time) error {
 		fmt.Fprintf(&b, "%s: %s\n", s.Stack, verdict)
 		table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 		for _, c := range s.Services {
-			fmt.Fprintf(table, "  %s\t%s\t%s\n", report.Clean(c.Service), condition(c, now), report.Clean(c.Container))
+			fmt.Fprintf(table, "  %s\t%s\t%s\n", text.Clean(c.Service), condition(c, now), text.Clean(c.Container))
 		}
 		if err := table.Flush(); err != nil {
 			return err
@@ -126,43 +126,43 @@ func writeText(out io.Writer, list []stack.Status, now time.Time) error {
 }
 
 func condition(c stack.ServiceStatus, now time.Time) string {
-	text := report.Clean(c.State)
+	state := text.Clean(c.State)
 	switch {
 	case c.State == "running" && c.StartedAt != nil:
-		text = "running for " + age(now.Sub(*c.StartedAt))
+		state = "running for " + age(now.Sub(*c.StartedAt))
 	case c.State == "exited":
-		text = fmt.Sprintf("exited (%d)", c.ExitCode)
+		state = fmt.Sprintf("exited (%d)", c.ExitCode)
 	}
 	if c.Health != "" && c.State == "running" {
-		text += ", " + report.Clean(c.Health)
+		state += ", " + text.Clean(c.Health)
 	}
 	if c.Restarts > 0 {
-		text += fmt.Sprintf(", restarts: %d", c.Restarts)
+		state += fmt.Sprintf(", restarts: %d", c.Restarts)
 	}
-	return text
+	return state
 }
 
 func remarks(b *strings.Builder, s stack.Status, now time.Time) {
-	fmt.Fprintf(b, "  unit: %s is %s", s.Unit, report.Clean(cmp.Or(s.ActiveState, "in a state that could not be told")))
+	fmt.Fprintf(b, "  unit: %s is %s", s.Unit, text.Clean(cmp.Or(s.ActiveState, "in a state that could not be told")))
 	if s.Result != "" && s.Result != "success" {
-		fmt.Fprintf(b, " (%s)", report.Clean(s.Result))
+		fmt.Fprintf(b, " (%s)", text.Clean(s.Result))
 	}
 	b.WriteByte('\n')
 	if s.AppliedAt != nil {
 		fmt.Fprintf(b, "  applied %s ago", age(now.Sub(*s.AppliedAt)))
 		if s.LastStatus != 0 {
-			fmt.Fprintf(b, "; then %s ended with %d: %s", s.LastStep, s.LastStatus, report.Clean(s.LastMessage))
+			fmt.Fprintf(b, "; then %s ended with %d: %s", s.LastStep, s.LastStatus, text.Clean(s.LastMessage))
 		}
 		b.WriteByte('\n')
 	}
 	for _, p := range s.Problems {
-		fmt.Fprintf(b, "  problem: %s\n", report.Clean(p))
+		fmt.Fprintf(b, "  problem: %s\n", text.Clean(p))
 	}
 	for _, f := range s.Audit {
-		fmt.Fprintf(b, "  audit: %s (%s): %s\n", f.Invariant, f.Severity, report.Clean(f.Message))
+		fmt.Fprintf(b, "  audit: %s (%s): %s\n", f.Invariant, f.Severity, text.Clean(f.Message))
 	}
 	if s.Hint != "" {
-		fmt.Fprintf(b, "  next: %s\n", report.Clean(s.Hint))
+		fmt.Fprintf(b, "  next: %s\n", text.Clean(s.Hint))
 	}
 }
 

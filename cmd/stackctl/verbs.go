@@ -13,7 +13,7 @@ import (
 
 	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/internal/journal"
-	"stackpolicy/report"
+	"stackpolicy/internal/text"
 	"stackpolicy/stack"
 )
 
@@ -104,22 +104,22 @@ func tell(out io.Writer, r stack.Report) error {
 	if err == nil && journal.Connected(os.Stdout) {
 		return nil
 	}
-	text := describe(r)
+	answer := describe(r)
 	if err != nil && !errors.Is(err, journal.ErrNoJournal) {
-		text += "  " + report.Clean(err.Error()) + "\n" // no reason to fail a stack that is up
+		answer += "  " + text.Clean(err.Error()) + "\n" // no reason to fail a stack that is up
 	}
-	_, err = io.WriteString(out, text)
+	_, err = io.WriteString(out, answer)
 	return err
 }
 
 func describe(r stack.Report) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s: %s\n", r.Stack, r.Verb, report.Clean(r.Message))
+	fmt.Fprintf(&b, "%s %s: %s\n", r.Stack, r.Verb, text.Clean(r.Message))
 	for _, d := range r.Details {
-		fmt.Fprintf(&b, "  %s\n", report.Clean(d))
+		fmt.Fprintf(&b, "  %s\n", text.Clean(d))
 	}
 	if r.Hint != "" {
-		fmt.Fprintf(&b, "next: %s\n", report.Clean(r.Hint))
+		fmt.Fprintf(&b, "next: %s\n", text.Clean(r.Hint))
 	}
 	return b.String()
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackpolicy/cmd/internal/cli"
+	"stackpolicy/internal/text"
 	"stackpolicy/report"
 )
 
@@ -29,7 +30,7 @@ func (a *app) completeUnits(cmd *cobra.Command, given []string, begun string) ([
 	}
 	offered := []string{"host"}
 	for _, u := range doc.Units {
-		if u.ManagedBy != "" && report.Clean(u.Name) == u.Name {
+		if u.ManagedBy != "" && text.Clean(u.Name) == u.Name {
 			offered = append(offered, u.Name)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"stackpolicy/audit"
 	"stackpolicy/cmd/internal/cli"
+	"stackpolicy/internal/text"
 	"stackpolicy/report"
 )
 
@@ -33,7 +34,7 @@ standard error too.`,
 			for _, name := range slices.Sorted(maps.Keys(doc.Collectors)) {
 				if s := doc.Collectors[name]; !s.OK {
 					a.status = audit.ExitUnknown
-					fmt.Fprintf(cmd.ErrOrStderr(), "stackpolicy: could not look (%s): %s\n", name, cli.CleanLines(s.Error))
+					fmt.Fprintf(cmd.ErrOrStderr(), "stackpolicy: could not look (%s): %s\n", name, text.CleanBlock(s.Error))
 				}
 			}
 			return report.JSON(cmd.OutOrStdout(), doc)

@@ -15,7 +15,7 @@ import (
 
 	"stackpolicy/config"
 	"stackpolicy/facts/collect"
-	"stackpolicy/report"
+	"stackpolicy/internal/text"
 )
 
 // podmanLimit bounds the look at podman: a start needs no patience.
@@ -191,13 +191,13 @@ func (s *setup) refuse() error {
 func (s *setup) describe(wrote bool) string {
 	var b strings.Builder
 	for _, f := range s.files {
-		fmt.Fprintf(&b, "%-13s  %s\n", f.state, report.Clean(f.path))
+		fmt.Fprintf(&b, "%-13s  %s\n", f.state, text.Clean(f.path))
 	}
 	for _, note := range s.found.notes() {
-		fmt.Fprintf(&b, "%s\n", report.Clean(note))
+		fmt.Fprintf(&b, "%s\n", text.Clean(note))
 	}
 	if c := s.files[0]; c.state == absent {
-		fmt.Fprintf(&b, "\n%s:\n\n%s", report.Clean(c.path), indent(c.text))
+		fmt.Fprintf(&b, "\n%s:\n\n%s", text.Clean(c.path), indent(c.text))
 	}
 	b.WriteString("\nNext:\n\n")
 	if !wrote {
@@ -205,7 +205,7 @@ func (s *setup) describe(wrote bool) string {
 		return b.String()
 	}
 	for _, step := range s.steps() {
-		fmt.Fprintf(&b, "    %s\n", report.Clean(step))
+		fmt.Fprintf(&b, "    %s\n", text.Clean(step))
 	}
 	return b.String()
 }

@@ -16,6 +16,7 @@ import (
 
 	"stackpolicy/audit"
 	"stackpolicy/cmd/internal/cli"
+	"stackpolicy/internal/text"
 )
 
 // How often memory is collected, in percent of growth. What judging a small
@@ -48,7 +49,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	if err == nil || cli.SeenEnough(err) {
 		return a.status
 	}
-	fmt.Fprintf(errs, "stackpolicy: %s\n", cli.CleanLines(err.Error()))
+	fmt.Fprintf(errs, "stackpolicy: %s\n", text.CleanBlock(err.Error()))
 	if a.status == audit.ExitCritical {
 		return a.status
 	}

@@ -12,6 +12,7 @@ import (
 	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/facts/collect"
 	"stackpolicy/history"
+	"stackpolicy/internal/text"
 )
 
 // How long and how much is remembered.
@@ -35,12 +36,12 @@ func (a *app) remembering(cmd *cobra.Command, run *audit.Audit, env *collect.Env
 	}
 	if notice := store.Notice(); notice != "" {
 		run.Manager = nil // what was done before is not known, so nothing is done now
-		fmt.Fprintf(errs, "stackpolicy: %s; nothing is healed in this audit\n", cli.CleanLines(notice))
+		fmt.Fprintf(errs, "stackpolicy: %s; nothing is healed in this audit\n", text.CleanBlock(notice))
 	}
 	env.Memory, run.Store = store, store
 	return store, func() {
 		if err := errors.Join(store.Prune(context.WithoutCancel(ctx), time.Now(), keep, maxBytes), store.Close()); err != nil {
-			fmt.Fprintf(errs, "stackpolicy: the memory of audits: %s\n", cli.CleanLines(err.Error()))
+			fmt.Fprintf(errs, "stackpolicy: the memory of audits: %s\n", text.CleanBlock(err.Error()))
 		}
 	}
 }

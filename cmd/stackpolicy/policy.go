@@ -15,6 +15,7 @@ import (
 	"stackpolicy/decide"
 	"stackpolicy/decide/lint"
 	"stackpolicy/decide/regotest"
+	"stackpolicy/internal/text"
 	"stackpolicy/policies"
 	"stackpolicy/report"
 )
@@ -137,7 +138,7 @@ and stackpolicy eval --policy DIR (or policies: DIR in config.yaml).`,
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "The policies are in %s. Next: stackpolicy policy test --policy %s\n",
-				report.Clean(args[0]), report.Clean(args[0]))
+				text.Clean(args[0]), text.Clean(args[0]))
 			return nil
 		},
 	}

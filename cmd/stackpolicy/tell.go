@@ -9,11 +9,11 @@ import (
 
 	"stackpolicy/alerts"
 	"stackpolicy/audit"
-	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/config"
 	"stackpolicy/decide"
 	"stackpolicy/facts/collect"
 	"stackpolicy/history"
+	"stackpolicy/internal/text"
 	"stackpolicy/report"
 )
 
@@ -45,13 +45,13 @@ type telling struct {
 // changes no verdict.
 func (t telling) tell(ctx context.Context, textfile string, errs io.Writer) {
 	for _, n := range t.alert(ctx) {
-		fmt.Fprintf(errs, "stackpolicy: %s\n", cli.CleanLines(n.String()))
+		fmt.Fprintf(errs, "stackpolicy: %s\n", text.CleanBlock(n.String()))
 	}
 	if textfile == "" {
 		return
 	}
 	if err := t.writeTextfile(ctx, textfile); err != nil {
-		fmt.Fprintf(errs, "stackpolicy: %s\n", cli.CleanLines(err.Error()))
+		fmt.Fprintf(errs, "stackpolicy: %s\n", text.CleanBlock(err.Error()))
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"stackpolicy/internal/text"
 )
 
 // limit is what a setting is, and what it may be.
@@ -49,10 +51,10 @@ func count(path string, n, low, high int) limit {
 }
 
 func span(path string, d, low, high time.Duration) limit {
-	return limit{path, brief(d), fmt.Sprintf("%s to %s", brief(low), brief(high)), low <= d && d <= high}
+	return limit{path, text.Brief(d), fmt.Sprintf("%s to %s", text.Brief(low), text.Brief(high)), low <= d && d <= high}
 }
 
 // window is a span that the history counts heals in.
 func window(path string, d time.Duration) limit {
-	return limit{path, brief(d), "1h or 24h, as the history counts", d == time.Hour || d == 24*time.Hour}
+	return limit{path, text.Brief(d), "1h or 24h, as the history counts", d == time.Hour || d == 24*time.Hour}
 }

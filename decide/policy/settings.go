@@ -10,6 +10,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 
 	"stackpolicy/internal/strictyaml"
+	"stackpolicy/internal/text"
 )
 
 // settingsFile is the policy folder's only data; opa test reads it as data too.
@@ -109,7 +110,7 @@ func (doc *settingsDoc) problem(refusal *Refusal, path, format string, args ...a
 func (s Settings) Store() storage.Store {
 	grace := map[string]any{}
 	for id, period := range s.Grace {
-		grace[id] = brief(period)
+		grace[id] = text.Brief(period)
 	}
 	waivers := make([]any, len(s.Waivers))
 	for i, w := range s.Waivers {
@@ -119,10 +120,10 @@ func (s Settings) Store() storage.Store {
 		"restart":                    texts(s.Restart),
 		"trust_distribution_dropins": s.TrustDistributionDropins,
 		"grace":                      grace,
-		"budget":                     map[string]any{"unit": s.Budget.Unit, "host": s.Budget.Host, "window": brief(s.Budget.Window)},
-		"breaker":                    map[string]any{"failures": s.Breaker.Failures, "cooldown": brief(s.Breaker.Cooldown)},
-		"repeat":                     map[string]any{"drift": s.Repeat.Drift, "window": brief(s.Repeat.Window)},
-		"settle":                     brief(s.Settle),
+		"budget":                     map[string]any{"unit": s.Budget.Unit, "host": s.Budget.Host, "window": text.Brief(s.Budget.Window)},
+		"breaker":                    map[string]any{"failures": s.Breaker.Failures, "cooldown": text.Brief(s.Breaker.Cooldown)},
+		"repeat":                     map[string]any{"drift": s.Repeat.Drift, "window": text.Brief(s.Repeat.Window)},
+		"settle":                     text.Brief(s.Settle),
 		"waivers":                    waivers,
 	}}, inmem.OptRoundTripOnWrite(false))
 }
@@ -133,15 +134,4 @@ func texts(list []string) []any {
 		out[i] = text
 	}
 	return out
-}
-
-// brief is a duration as a person writes it: 15m, where String says 15m0s.
-func brief(d time.Duration) string {
-	text := d.String()
-	for _, end := range []string{"m0s", "h0m"} {
-		if strings.HasSuffix(text, end) {
-			text = text[:len(text)-2]
-		}
-	}
-	return text
 }

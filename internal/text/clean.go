@@ -1,4 +1,7 @@
-package report
+// Package text prepares texts for people: harmless, wrapped, short.
+//
+// Everything from outside goes through [Clean] before it is shown.
+package text
 
 import (
 	"fmt"
@@ -7,17 +10,16 @@ import (
 	"unicode/utf8"
 )
 
-// Clean makes a string from outside harmless in a terminal or a log: what is
-// not printable, invalid UTF-8, marks that turn the reading direction and
-// runes that show as nothing among it, is written as an escape. A newline is
-// escaped too: the result is one line.
+// Clean makes a string from outside harmless in a terminal or a log. It writes
+// as escapes: control characters, invalid UTF-8, marks that change the reading
+// direction, and runes that show nothing. The result is one line.
 func Clean(s string) string {
 	var b strings.Builder
 	for i, r := range s {
 		switch {
 		case r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD"):
 			fmt.Fprintf(&b, `\x%02x`, s[i])
-		case r == ' ' || shown(r):
+		case IsVisible(r) || r == ' ':
 			b.WriteRune(r)
 		case r < 0x80:
 			fmt.Fprintf(&b, `\x%02x`, r)
@@ -28,15 +30,14 @@ func Clean(s string) string {
 	return b.String()
 }
 
-// shown reports whether a rune leaves a mark of its own. Hangul fillers,
-// variation selectors and the like count as printable and yet are not seen.
-func shown(r rune) bool {
+// IsVisible reports whether a rune shows something. Hangul fillers, variation
+// selectors and the like count as printable although they show nothing.
+func IsVisible(r rune) bool {
 	return unicode.IsPrint(r) && !unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
-// cleanLines is Clean for a text that may hold lines of its own: one string
-// for each, without empty ones.
-func cleanLines(s string) []string {
+// CleanLines is [Clean] for a text of several lines, without the empty ones.
+func CleanLines(s string) []string {
 	var lines []string
 	for _, line := range strings.Split(s, "\n") {
 		if line = strings.TrimRight(strings.ReplaceAll(line, "\t", "  "), " \r"); line != "" {
@@ -44,4 +45,14 @@ func cleanLines(s string) []string {
 		}
 	}
 	return lines
+}
+
+// CleanBlock is [Clean] for a message of several lines; those after the first
+// are indented.
+func CleanBlock(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		lines[i] = Clean(line)
+	}
+	return strings.Join(lines, "\n  ")
 }

@@ -1,24 +1,24 @@
-package report
+package text
 
 import (
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/text"
+	pretty "github.com/jedib0t/go-pretty/v6/text"
 )
 
-// columns is how wide a string shows, without the colours it may hold.
-func columns(s string) int { return text.StringWidthWithoutEscSequences(s) }
+// Width returns how many columns a string takes, not counting colours.
+func Width(s string) int { return pretty.StringWidthWithoutEscSequences(s) }
 
-// wrap breaks text into lines of at most room columns. A command in backticks
-// stays on one line where it fits, so that it can be copied; a word that is
-// longer than a line, such as a path, is left whole for the same reason.
-func wrap(s string, room int) []string { return pack(words(s, room), room) }
+// Wrap breaks a text into lines of at most room columns. A command in backticks
+// stays on one line if it fits, so that it can be copied; a word that is longer
+// than a line, such as a path, stays whole for the same reason.
+func Wrap(s string, room int) []string { return Pack(words(s, room), room) }
 
-// pack fills lines with words, one blank between them.
-func pack(words []string, room int) []string {
+// Pack fills lines of at most room columns with words, one space between them.
+func Pack(words []string, room int) []string {
 	lines, line, used := []string{}, "", 0
 	for i, word := range words {
-		w := columns(word)
+		w := Width(word)
 		if i > 0 && used+1+w > room && line != "" {
 			lines = append(lines, strings.TrimRight(line, " "))
 			line, used = word, w
@@ -32,15 +32,15 @@ func pack(words []string, room int) []string {
 	return append(lines, strings.TrimRight(line, " "))
 }
 
-// words splits at spaces outside of those commands in backticks that fit in a
-// line. Scripts that are written without spaces break anywhere.
+// words splits at spaces, but keeps commands in backticks that fit in a line.
+// Scripts that are written without spaces break anywhere.
 func words(s string, room int) []string {
 	fields := strings.Split(s, " ")
 	var out []string
 	for i := 0; i < len(fields); i++ {
 		word := fields[i]
 		if end := closing(fields, i); end > i {
-			if span := strings.Join(fields[i:end+1], " "); columns(span) <= room {
+			if span := strings.Join(fields[i:end+1], " "); Width(span) <= room {
 				word, i = span, end
 			}
 		}
@@ -49,8 +49,8 @@ func words(s string, room int) []string {
 	return out
 }
 
-// closing is the field in which the backticks of field i are even again; i
-// when they never are.
+// closing returns the field that closes the backtick opened in field i; i if
+// no backtick is open or none closes it.
 func closing(fields []string, i int) int {
 	ticks := 0
 	for end := i; end < len(fields); end++ {
@@ -61,15 +61,15 @@ func closing(fields []string, i int) int {
 	return i
 }
 
-// breakWide cuts a word of wide runes, which has no spaces to break at.
+// breakWide cuts a word of wide runes, which may break anywhere.
 func breakWide(word string, room int) []string {
-	if columns(word) <= room || columns(word) == len([]rune(word)) {
+	if Width(word) <= room || Width(word) == len([]rune(word)) {
 		return []string{word}
 	}
 	var out []string
 	begin, used := 0, 0
 	for i, r := range word {
-		w := columns(string(r))
+		w := Width(string(r))
 		if used+w > room && used > 0 {
 			out, begin, used = append(out, word[begin:i]), i, 0
 		}

@@ -8,6 +8,7 @@ import (
 
 	"stackpolicy/enforce"
 	"stackpolicy/history"
+	"stackpolicy/internal/text"
 )
 
 // How much of each list is shown.
@@ -88,9 +89,9 @@ func (b *builder) verdict() Verdict {
 func stale(last history.AuditSpan, now time.Time) string {
 	switch age := now.Sub(last.To); {
 	case age > Stale:
-		return fmt.Sprintf("The last audit was %s ago, and one is due every 10 to 12 min: what is true now is not known. Look at `systemctl --user status stackpolicy-audit.timer`.", passed(age))
+		return fmt.Sprintf("The last audit was %s ago, and one is due every 10 to 12 min: what is true now is not known. Look at `systemctl --user status stackpolicy-audit.timer`.", text.Elapsed(age))
 	case age < -Stale:
-		return fmt.Sprintf("The last audit is dated %s ahead: the clock was set back since. What is true now is not known.", passed(-age))
+		return fmt.Sprintf("The last audit is dated %s ahead: the clock was set back since. What is true now is not known.", text.Elapsed(-age))
 	}
 	return ""
 }
@@ -98,11 +99,11 @@ func stale(last history.AuditSpan, now time.Time) string {
 // counts says in one sentence what stands.
 func (b *builder) counts() string {
 	units := len(b.last.Units)
-	text := tally(b.Standings)
+	words := tally(b.Standings)
 	if b.Document != nil {
-		text += " on " + count(units, "managed unit", "managed units")
+		words += " on " + text.Count(units, "managed unit", "managed units")
 	}
-	return text + "."
+	return words + "."
 }
 
 // tally counts what stands, by how bad it is.
@@ -113,25 +114,25 @@ func tally(standings []history.Standing) string {
 			counts[wordOf(s.Finding)]++
 		}
 	}
-	text := ""
+	words := ""
 	for _, w := range []struct{ word, one, all string }{
 		{"PAGE", "page", "pages"}, {"UNKNOWN", "undecided", "undecided"}, {"TICKET", "ticket", "tickets"},
 		{"HEAL", "to heal", "to heal"}, {"WAIVED", "waived", "waived"},
 	} {
 		if n := counts[w.word]; n > 0 {
-			text += ", " + count(n, w.one, w.all)
+			words += ", " + text.Count(n, w.one, w.all)
 		}
 	}
-	if text == "" {
+	if words == "" {
 		return "nothing stands out"
 	}
-	return text[2:]
+	return words[2:]
 }
 
 // window names its times at five equal distances.
 func (b *builder) window() Window {
 	length := max(b.Now.Sub(b.Since), 0)
-	w := Window{From: b.at(b.Since), To: b.at(b.Now), Length: passed(length), Zone: b.zone()}
+	w := Window{From: b.at(b.Since), To: b.at(b.Now), Length: text.Elapsed(length), Zone: b.zone()}
 	for i := range 5 {
 		w.Axis = append(w.Axis, b.tick(b.Since.Add(length*time.Duration(i)/4), length))
 	}
@@ -157,7 +158,7 @@ func (b *builder) notes() []string {
 	}
 	if missing > 0 {
 		notes = append(notes, fmt.Sprintf("The snapshots of %s of %d are not kept or not read: a unit that came later is shown there as if it had been looked at, and false successes are not counted.",
-			count(missing, "run of audits", "runs of audits"), len(b.Spans)))
+			text.Count(missing, "run of audits", "runs of audits"), len(b.Spans)))
 	}
 	if b.LastAudit != nil && b.Document == nil {
 		notes = append(notes, "The last audit's snapshot is not kept: no layers are shown.")

@@ -8,7 +8,7 @@ import (
 
 	"stackpolicy/facts"
 	"stackpolicy/history"
-	"stackpolicy/report"
+	"stackpolicy/internal/text"
 )
 
 // only is an input with one look at web.service, from nine to ten of ten.
@@ -188,22 +188,9 @@ func TestLayers(t *testing.T) {
 }
 
 func TestWords(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		0: "0 s", 59 * time.Second: "59 s", 90 * time.Second: "1 min 30 s", 59 * time.Minute: "59 min",
-		time.Hour: "1 h", 47*time.Hour + 20*time.Minute: "47 h 20 min", 75 * time.Hour: "3 d 3 h",
-	} {
-		if got := passed(d); got != want {
-			t.Errorf("passed(%v) = %q, want %q", d, got, want)
-		}
-	}
 	for part, want := range map[float64]string{0: "0 %", 0.01: "under 0.1 %", 12.5: "12.5 %", 50: "50 %", 99.99: "over 99.9 %", 100: "100 %"} {
 		if got := share(part, 100); got != want {
 			t.Errorf("share(%v) = %q, want %q", part, got, want)
-		}
-	}
-	for in, want := range map[string]string{"": "", "abc": "abc", "abcd": "abcd", "abcde": "abc…", "ääää": "ääää", "äääää": "äää…"} {
-		if got := clip(in, 4); got != want {
-			t.Errorf("clip(%q, 4) = %q, want %q", in, got, want)
 		}
 	}
 }
@@ -217,7 +204,7 @@ func TestClean(t *testing.T) {
 		if strings.HasSuffix(path, ".key") {
 			return
 		}
-		if report.Clean(s) != s {
+		if text.Clean(s) != s {
 			t.Errorf("%s is not clean: %q", path, s)
 		}
 		if len([]rune(s)) > 3*maxSentence && !strings.HasSuffix(path, ".Path") {

@@ -9,6 +9,7 @@ import (
 
 	"stackpolicy/enforce"
 	"stackpolicy/history"
+	"stackpolicy/internal/text"
 )
 
 // what names an action with what it was done to.
@@ -58,7 +59,7 @@ func (b *builder) healed() Table {
 	}
 	var rows [][]string
 	for _, k := range order {
-		rows = append(rows, []string{k.what, k.asked, count(times[k], "time", "times"), last[k]})
+		rows = append(rows, []string{k.what, k.asked, text.Count(times[k], "time", "times"), last[k]})
 	}
 	return Table{
 		Caption: "Healed, and seen to be gone afterwards", Head: []string{"Action", "For", "How often", "Last"},
@@ -146,7 +147,7 @@ func (b *builder) returning(times []history.Standing) []string {
 	if times[0].Case != "" {
 		what += " (" + name(times[0].Case) + ")"
 	}
-	return []string{name(times[0].Subject), what, count(len(times), "time", "times"), passed(stood), b.at(last), now}
+	return []string{name(times[0].Subject), what, text.Count(len(times), "time", "times"), text.Elapsed(stood), b.at(last), now}
 }
 
 // waivedNow is what stands and does not count, the first to end first.

@@ -9,6 +9,7 @@ import (
 	"stackpolicy/audit"
 	"stackpolicy/decide"
 	"stackpolicy/history"
+	"stackpolicy/internal/text"
 )
 
 func (b *builder) findings(list []history.Standing) Some[Finding] {
@@ -35,11 +36,11 @@ func (b *builder) finding(s history.Standing) Finding {
 func (b *builder) stood(s history.Standing) string {
 	switch {
 	case s.ResolvedAt == nil:
-		return fmt.Sprintf("since %s (%s)", b.at(s.Since), passed(max(b.now.Sub(s.Since), 0)))
+		return fmt.Sprintf("since %s (%s)", b.at(s.Since), text.Elapsed(max(b.now.Sub(s.Since), 0)))
 	case !s.ResolvedAt.After(s.Since):
 		return fmt.Sprintf("%s, healed by the audit that found it", b.at(s.Since))
 	}
-	return fmt.Sprintf("%s to %s (%s)", b.at(s.Since), b.at(*s.ResolvedAt), passed(s.ResolvedAt.Sub(s.Since)))
+	return fmt.Sprintf("%s to %s (%s)", b.at(s.Since), b.at(*s.ResolvedAt), text.Elapsed(s.ResolvedAt.Sub(s.Since)))
 }
 
 func (b *builder) note(s history.Standing) string {

@@ -9,6 +9,7 @@ import (
 
 	"stackpolicy/audit"
 	"stackpolicy/history"
+	"stackpolicy/internal/text"
 	"stackpolicy/report"
 )
 
@@ -77,7 +78,7 @@ func (b *builder) verdicts() []event {
 			before, paused = spans[i-1].ExitCode, s.From.Sub(spans[i-1].To)
 		}
 		if paused > Stale {
-			out = append(out, event{spans[i-1].To, "pause", "not looked at for " + passed(paused)})
+			out = append(out, event{spans[i-1].To, "pause", "not looked at for " + text.Elapsed(paused)})
 		}
 		if s.ExitCode != before || paused > Stale {
 			word, _ := verdict(s.ExitCode)
@@ -108,7 +109,7 @@ func (b *builder) goings() []event {
 		if s.ResolvedAt == nil {
 			continue
 		}
-		word, after := "resolved", passed(s.ResolvedAt.Sub(s.Since))
+		word, after := "resolved", text.Elapsed(s.ResolvedAt.Sub(s.Since))
 		if s.Outcome == audit.OutcomeHealed {
 			word = "healed"
 		}

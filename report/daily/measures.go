@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"stackpolicy/history"
+	"stackpolicy/internal/text"
 )
 
 // stackRunning is the invariant that finds a stack not up.
@@ -30,7 +31,7 @@ func (b *builder) latency() Latency {
 			took = append(took, max(at.Sub(s.Since), 0))
 		}
 	}
-	l := Latency{About: fmt.Sprintf("Of %s in this time, none was delivered to a sink.", count(appeared, "new finding", "new findings"))}
+	l := Latency{About: fmt.Sprintf("Of %s in this time, none was delivered to a sink.", text.Count(appeared, "new finding", "new findings"))}
 	switch {
 	case b.FirstSent == nil:
 		l.About = "No delivery of an alert is recorded."
@@ -38,7 +39,7 @@ func (b *builder) latency() Latency {
 		l.About = "No new finding in this time."
 	case len(took) > 0:
 		slices.Sort(took)
-		l.Median, l.Most = passed((took[(len(took)-1)/2]+took[len(took)/2])/2), passed(took[len(took)-1])
+		l.Median, l.Most = text.Elapsed((took[(len(took)-1)/2]+took[len(took)/2])/2), text.Elapsed(took[len(took)-1])
 		l.Measured = fmt.Sprintf("%d of %d", len(took), appeared)
 		l.About = fmt.Sprintf("From the audit that first saw a finding to its first delivery to any sink, over %s new findings; what went before that audit is not in it.", l.Measured)
 	}

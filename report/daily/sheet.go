@@ -5,7 +5,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/text"
+	"stackpolicy/internal/text"
 )
 
 // columns is how wide texts are.
@@ -33,13 +33,13 @@ func (s *sheet) heading(words string) {
 // command in backticks are left whole, so that they can be copied.
 func (s *sheet) paragraph(indent int, label, words string) {
 	lead := strings.Repeat(" ", indent) + label
-	margin := min(text.StringWidth(lead), columns/2)
+	margin := min(text.Width(lead), columns/2)
 	line := lead
 	for i, word := range uncut(words) {
 		switch {
 		case i == 0:
 			line += word
-		case text.StringWidth(line)+1+text.StringWidth(word) > columns:
+		case text.Width(line)+1+text.Width(word) > columns:
 			s.line("%s", line)
 			line = strings.Repeat(" ", margin) + word
 		default:

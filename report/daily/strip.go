@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"stackpolicy/internal/text"
 )
 
 // A strip is drawn in cells, and in text with a character for every few of
@@ -92,7 +94,7 @@ func inWords(sum [states]time.Duration) string {
 	var parts []string
 	for _, s := range []state{page, unknown, ticket, unlooked} {
 		if sum[s] > 0 {
-			parts = append(parts, s.word()+" "+passed(sum[s]))
+			parts = append(parts, s.word()+" "+text.Elapsed(sum[s]))
 		}
 	}
 	ok := share(sum[inOrder].Seconds(), total.Seconds()) + " in order"

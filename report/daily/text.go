@@ -5,7 +5,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/text"
+	"stackpolicy/internal/text"
 )
 
 // WriteText writes what the page shows as plain text, 80 columns wide.
@@ -93,11 +93,11 @@ func (s *sheet) strips(units Some[Unit], w Window) {
 	s.line("%30s%-42s%6s", "", w.Axis[0], w.Axis[last])
 	for _, u := range units.List {
 		label := u.Name
-		if text.StringWidth(label) > 26 {
+		if text.Width(label) > 26 {
 			s.line("  %s", label)
 			label = ""
 		}
-		s.line("  %s%s  %s", label, strings.Repeat(" ", 26-text.StringWidth(label)), u.Strip.Line)
+		s.line("  %s%s  %s", label, strings.Repeat(" ", 26-text.Width(label)), u.Strip.Line)
 		s.paragraph(30, "", u.Strip.Words)
 	}
 	s.more(2, units.More)

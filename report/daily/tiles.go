@@ -3,6 +3,8 @@ package daily
 import (
 	"fmt"
 	"time"
+
+	"stackpolicy/internal/text"
 )
 
 // tiles are the numbers of the whole window.
@@ -63,7 +65,7 @@ func (b *builder) orderTile() Tile {
 	if total := looked + sum[unlooked]; looked > 0 {
 		t.Value, t.About = share(sum[inOrder].Seconds(), total.Seconds()), "of the time, looked at all along"
 		if sum[unlooked] > time.Minute {
-			t.About = "of the time; not looked at for " + passed(sum[unlooked])
+			t.About = "of the time; not looked at for " + text.Elapsed(sum[unlooked])
 		}
 		if sum[page] > 0 {
 			t.Class = page.class()

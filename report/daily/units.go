@@ -10,6 +10,7 @@ import (
 	"stackpolicy/enforce"
 	"stackpolicy/facts"
 	"stackpolicy/history"
+	"stackpolicy/internal/text"
 )
 
 // units are the host and every unit that is managed or that something was
@@ -183,7 +184,7 @@ func (b *builder) about(u facts.Unit) string {
 	if l := u.Loaded; l != nil {
 		state := name(l.ActiveState) + " (" + name(l.SubState) + ")"
 		if l.ActiveSince != nil && l.ActiveState == "active" {
-			state += " for " + passed(max(b.Document.CollectedAt.Sub(*l.ActiveSince), time.Duration(0)))
+			state += " for " + text.Elapsed(max(b.Document.CollectedAt.Sub(*l.ActiveSince), time.Duration(0)))
 		}
 		parts = append(parts, state)
 	}

@@ -4,10 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"stackpolicy/audit"
-	"stackpolicy/report"
+	"stackpolicy/internal/text"
 )
 
 // What a text from outside may be long.
@@ -17,26 +16,12 @@ const (
 )
 
 // name is a name or path from outside, harmless and not too long.
-func name(s string) string { return clip(report.Clean(clip(s, maxName)), maxName) }
+func name(s string) string { return text.Clip(text.Clean(text.Clip(s, maxName)), maxName) }
 
 // sentence is words from outside; what were lines are parted by semicolons.
 func sentence(s string) string {
-	s = strings.ReplaceAll(strings.TrimSpace(clip(s, maxSentence)), "\n", "; ")
-	return clip(report.Clean(s), maxSentence)
-}
-
-// clip cuts what is longer than limit runes, and shows that it did.
-func clip(s string, limit int) string {
-	seen := 0
-	for i := range s {
-		if seen++; seen == limit {
-			if _, size := utf8.DecodeRuneInString(s[i:]); i+size < len(s) {
-				return s[:i] + "…"
-			}
-			return s
-		}
-	}
-	return s
+	s = strings.ReplaceAll(strings.TrimSpace(text.Clip(s, maxSentence)), "\n", "; ")
+	return text.Clip(text.Clean(s), maxSentence)
 }
 
 // clock writes times as seen at its own time, in that time's zone.
@@ -54,12 +39,7 @@ func (c clock) at(t time.Time) string {
 	return t.Format("15:04")
 }
 
-func (c clock) ago(t time.Time) string {
-	if d := c.now.Sub(t); d >= 0 {
-		return passed(d) + " ago"
-	}
-	return "in " + passed(t.Sub(c.now))
-}
+func (c clock) ago(t time.Time) string { return text.Ago(c.now, t) }
 
 // zone is the name of now's zone and its offset, once where they are the same.
 func (c clock) zone() string {
@@ -68,28 +48,6 @@ func (c clock) zone() string {
 		return strings.TrimSuffix(offset, "+00:00")
 	}
 	return name + " (" + offset + ")"
-}
-
-// passed is a duration in its two largest units.
-func passed(d time.Duration) string {
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%d s", int(d.Seconds()))
-	case d < 10*time.Minute:
-		return two(int(d.Minutes()), "min", int(d.Seconds())%60, "s")
-	case d < time.Hour:
-		return fmt.Sprintf("%d min", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return two(int(d.Hours()), "h", int(d.Minutes())%60, "min")
-	}
-	return two(int(d.Hours())/24, "d", int(d.Hours())%24, "h")
-}
-
-func two(a int, large string, b int, small string) string {
-	if b == 0 {
-		return fmt.Sprintf("%d %s", a, large)
-	}
-	return fmt.Sprintf("%d %s %d %s", a, large, b, small)
 }
 
 // share is a part of a whole in percent. All and nothing are said only where
@@ -107,13 +65,6 @@ func share(part, whole float64) string {
 	default:
 		return fmt.Sprintf("%.1f %%", percent)
 	}
-}
-
-func count(n int, one, all string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, all)
 }
 
 // verdict is the word for an exit status, and its class.

@@ -20,7 +20,6 @@ import (
 	"stackpolicy/config"
 	"stackpolicy/facts/collect"
 	"stackpolicy/policies"
-	"stackpolicy/report"
 )
 
 // Root makes cmd the root of a command line: unknown commands and flags are
@@ -66,19 +65,6 @@ func knownFlag(cmd *cobra.Command, err error) error {
 	var known []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, "--"+f.Name) })
 	return fmt.Errorf("%w; %q knows: %s", err, cmd.CommandPath(), strings.Join(known, ", "))
-}
-
-// CleanLines makes a text harmless, line by line; lines after the first are
-// indented.
-func CleanLines(s string) string {
-	var out []byte
-	for i, line := range strings.Split(s, "\n") {
-		if i > 0 {
-			out = append(out, "\n  "...)
-		}
-		out = append(out, report.Clean(line)...)
-	}
-	return string(out)
 }
 
 // SeenEnough says that the reader of standard output went away, which is no
