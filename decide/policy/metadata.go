@@ -182,16 +182,9 @@ func (r *metadataReader) read(f files) {
 // checkSchemas asks for input: schema.facts, so that opa check sees a misspelt
 // fact as this loader does.
 func (r *metadataReader) checkSchemas() {
-	known := map[string]string{"input": "schema.facts", "data.settings": "schema.settings"}
-	found := false
-	for _, s := range r.inv.metadata.Schemas {
-		want, ok := known[s.Path.String()]
-		if !ok || s.Schema.String() != want {
-			r.problem("schemas", "unknown METADATA schema %s: %s; want input: schema.facts or data.settings: schema.settings", s.Path, s.Schema)
-		}
-		found = found || s.Path.String() == "input"
-	}
-	if !found {
+	isInput := func(s *ast.SchemaAnnotation) bool { return s.Path.String() == "input" }
+	refused := r.refusal.has(r.inv.File, keyLine(r.source, r.inv.metadata, "schemas"))
+	if !refused && !slices.ContainsFunc(r.inv.metadata.Schemas, isInput) {
 		r.problem("schemas", "METADATA has no schema of the input; want schemas: [{input: schema.facts}]")
 	}
 }
@@ -255,13 +248,5 @@ func (r *metadataReader) readRunbook(f files) {
 // problem refuses at the line of the METADATA block that names the key, or at
 // its start.
 func (r *metadataReader) problem(key, format string, args ...any) {
-	from, to := r.inv.metadata.Location.Row, r.inv.metadata.EndLoc().Row
-	at := from
-	for i, line := range strings.Split(string(r.source), "\n") {
-		if row := i + 1; row >= from && row <= to && strings.HasPrefix(strings.TrimLeft(line, "#- "), key+":") {
-			at = row
-			break
-		}
-	}
-	r.refusal.Add(r.inv.File, at, format, args...)
+	r.refusal.Add(r.inv.File, keyLine(r.source, r.inv.metadata, key), format, args...)
 }

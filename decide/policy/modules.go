@@ -35,6 +35,7 @@ func ParseModules(sources map[string][]byte, refusal *Refusal) map[string]*ast.M
 			refusal.AddRego(errs[i], name)
 			continue
 		}
+		refuseSchemas(name, sources[name], parsed[i], refusal)
 		modules[name] = parsed[i]
 	}
 	return modules
