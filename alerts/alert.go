@@ -10,9 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"stackpolicy/audit"
-	"stackpolicy/decide"
-	"stackpolicy/enforce"
+	"stackpolicy/finding"
 	"stackpolicy/history"
 )
 
@@ -25,15 +23,8 @@ const (
 	KindHealed   = "healed"   // it is gone by an action of the audit
 )
 
-// Severities, as sinks are told them.
-const (
-	severityPage    = "page"
-	severityTicket  = "ticket"
-	severityUnknown = "unknown" // could not look or decide; goes where tickets go
-)
-
 // Alert is what a sink is told. Its texts come from outside: unit names, paths,
-// the words of rules.
+// the words of rules. They are plain strings, for templates that people write.
 type Alert struct {
 	Kind        string     `json:"kind"`
 	Title       string     `json:"title"` // one line: how bad, what, where
@@ -58,7 +49,7 @@ func (a Alert) Firing() bool { return a.Kind != KindResolved && a.Kind != KindHe
 
 // Unit is the unit it is about; "" when it is about no single one.
 func (a Alert) Unit() string {
-	if a.Subject == enforce.Host {
+	if a.Subject == finding.Host {
 		return ""
 	}
 	return a.Subject
@@ -67,8 +58,8 @@ func (a Alert) Unit() string {
 // alert tells of a standing finding.
 func (o Options) alert(kind string, s history.Standing) Alert {
 	a := Alert{
-		Kind: kind, Invariant: s.Invariant, Subject: s.Subject, Case: s.Case, Severity: severityOf(s.Finding),
-		Effect: s.Effect, Outcome: s.Outcome, Message: s.Message, Steps: o.steps(s.Finding), Runbook: s.Runbook,
+		Kind: kind, Invariant: s.Invariant, Subject: s.Subject, Case: s.Case, Severity: string(urgencyOf(s.Finding)),
+		Effect: string(s.Effect), Outcome: string(s.Outcome), Message: s.Message, Steps: o.steps(s.Finding), Runbook: s.Runbook,
 		Since: s.Since, ResolvedAt: s.ResolvedAt, Host: o.Host, User: o.User,
 	}
 	if !a.Firing() && a.ResolvedAt == nil {
@@ -83,21 +74,14 @@ func (o Options) alert(kind string, s history.Standing) Alert {
 	return a
 }
 
-// severityOf is how bad a finding is, as the exit status counts it: a heal that
-// failed is a page, any other that was not done a ticket.
-func severityOf(f history.Finding) string {
-	switch {
-	case f.Outcome == audit.OutcomeHealFailed:
-		return severityPage
-	case f.Effect == "heal":
-		return severityTicket
-	}
-	return f.Severity
+// urgencyOf is how bad a finding is, as the exit status counts it.
+func urgencyOf(f history.Finding) finding.Severity {
+	return finding.Finding{Effect: f.Effect, Severity: f.Severity, Outcome: f.Outcome}.Urgency()
 }
 
 // steps are from the runbook of the policies in force now.
 func (o Options) steps(f history.Finding) []string {
-	d := decide.Decision{
+	d := finding.Finding{
 		Invariant: f.Invariant, Subject: f.Subject, Effect: f.Effect, Severity: f.Severity,
 		Message: f.Message, Evidence: map[string]any{}, Runbook: f.Runbook, Outcome: f.Outcome,
 	}

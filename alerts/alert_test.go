@@ -6,12 +6,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"stackpolicy/decide"
+	"stackpolicy/finding"
 	"stackpolicy/history"
 )
 
 func TestAlert(t *testing.T) {
-	o := Options{Host: "den", User: "ada", Now: noon, Steps: func(d decide.Decision) []string {
+	o := Options{Host: "den", User: "ada", Now: noon, Steps: func(d finding.Finding) []string {
 		return []string{"case " + d.Evidence["case"].(string)}
 	}}
 	s := history.Standing{ID: 7, Finding: down("page"), Since: noon}
@@ -30,25 +30,6 @@ func TestAlert(t *testing.T) {
 	s.Evidence = []byte("{")
 	if steps := o.alert(KindFiring, s).Steps; steps == nil || len(steps) != 0 {
 		t.Errorf("evidence that is damaged: got steps %v", steps)
-	}
-}
-
-func TestSeverityOf(t *testing.T) {
-	cases := map[string]struct {
-		severity, effect, outcome, want string
-	}{
-		"page":          {"page", "block", "", "page"},
-		"ticket":        {"ticket", "block", "", "ticket"},
-		"not decided":   {"unknown", "block", "", "unknown"},
-		"to be healed":  {"page", "heal", "planned", "ticket"},
-		"a heal failed": {"ticket", "heal", "heal-failed", "page"},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			if got := severityOf(history.Finding{Severity: c.severity, Effect: c.effect, Outcome: c.outcome}); got != c.want {
-				t.Errorf("got %s, want %s", got, c.want)
-			}
-		})
 	}
 }
 

@@ -11,8 +11,7 @@ import (
 	"fmt"
 	"time"
 
-	"stackpolicy/audit"
-	"stackpolicy/decide"
+	"stackpolicy/finding"
 	"stackpolicy/history"
 )
 
@@ -67,7 +66,7 @@ type Options struct {
 	Routes    []Route
 	Changes   history.Changes    // by the audit
 	Standings []history.Standing // all that stand, and those resolved within [Memory]
-	Steps     func(decide.Decision) []string
+	Steps     func(finding.Finding) []string
 	Host      string
 	User      string
 	Now       time.Time
@@ -131,7 +130,7 @@ func LastSuccess(ctx context.Context, audits Audits, now time.Time) (time.Time, 
 		return time.Time{}, fmt.Errorf("read when an audit last succeeded: %w", err)
 	}
 	for _, s := range spans {
-		if s.ExitCode != audit.ExitUnknown {
+		if finding.LevelOfExit(s.ExitCode) != finding.LevelUnknown {
 			return s.To, nil
 		}
 	}

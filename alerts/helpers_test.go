@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"stackpolicy/decide"
 	"stackpolicy/facts"
+	"stackpolicy/finding"
 	"stackpolicy/history"
 )
 
@@ -66,7 +66,7 @@ func (h *house) run(changes history.Changes) []Notice {
 	}
 	return Run(h.t.Context(), Options{
 		Outbox: h.store, Routes: h.routes, Changes: changes, Standings: standings, Now: h.now,
-		Host: "den", User: "ada", Steps: func(d decide.Decision) []string { return []string{"Look at " + d.Subject} },
+		Host: "den", User: "ada", Steps: func(d finding.Finding) []string { return []string{"Look at " + d.Subject} },
 	})
 }
 
@@ -100,7 +100,7 @@ func (f *fake) wasSent(t *testing.T, step string, want ...string) {
 	f.sent = nil
 }
 
-func down(severity string) history.Finding {
+func down(severity finding.Severity) history.Finding {
 	return history.Finding{
 		Invariant: "stack_running", Subject: "web.service", Case: "exited", Effect: "block", Severity: severity,
 		Message: "web.service is active, and its container web-app is exited",
@@ -108,7 +108,7 @@ func down(severity string) history.Finding {
 	}
 }
 
-func toHeal(outcome string) history.Finding {
+func toHeal(outcome finding.Outcome) history.Finding {
 	f := down("ticket")
 	f.Invariant, f.Case, f.Effect, f.Outcome = "loaded_is_current", "file-changed", "heal", outcome
 	return f

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"stackpolicy/audit"
+	"stackpolicy/finding"
 	"stackpolicy/internal/journal"
 )
 
@@ -56,11 +56,11 @@ func classify(a Alert) (id string, priority int) {
 		return MessageHealed, journal.Notice
 	case a.Kind == KindResolved:
 		return MessageResolved, journal.Notice
-	case a.Outcome == audit.OutcomeHealFailed:
+	case a.Outcome == string(finding.HealFailed):
 		return MessageHealFailed, journal.Critical
-	case a.Severity == severityPage:
+	case a.Severity == string(finding.Page):
 		return MessagePage, journal.Critical
-	case a.Severity == severityUnknown:
+	case a.Severity == string(finding.Unknown):
 		return MessageUnknown, journal.Warning
 	}
 	return MessageTicket, journal.Warning

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"time"
 
-	"stackpolicy/audit"
+	"stackpolicy/finding"
 	"stackpolicy/history"
 )
 
@@ -63,7 +63,7 @@ func (o Options) news(r Route, s history.Standing, t told) (kind, key string) {
 	wanted, changed := r.wants(s.Finding, o.Now), o.changed(s)
 	at := strconv.FormatInt(o.Now.UnixNano(), 10)
 	switch {
-	case s.ResolvedAt != nil && s.Outcome == audit.OutcomeHealed && (t.ever || wanted && r.Heals):
+	case s.ResolvedAt != nil && s.Outcome == finding.Healed && (t.ever || wanted && r.Heals):
 		return KindHealed, KindHealed // it may have been a page before, as heals that fail are
 	case s.ResolvedAt != nil && wanted && t.ever:
 		return KindResolved, KindResolved
@@ -84,7 +84,7 @@ func (o Options) news(r Route, s history.Standing, t told) (kind, key string) {
 // wants: the finding is bad enough for the sink, and not waived.
 func (r Route) wants(f history.Finding, now time.Time) bool {
 	waived := f.WaivedUntil != nil && f.WaivedUntil.After(now)
-	return !waived && (r.Severity == severityTicket || severityOf(f) == severityPage)
+	return !waived && (r.Severity == string(finding.Ticket) || urgencyOf(f) == finding.Page)
 }
 
 // repeats: it is long enough ago, or the clock was set back.

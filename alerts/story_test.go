@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"stackpolicy/audit"
+	"stackpolicy/finding"
 	"stackpolicy/history"
 )
 
@@ -80,15 +81,15 @@ func TestHeals(t *testing.T) {
 	heals := route(journal, "ticket")
 	heals.Heals = true
 	h := newHouse(t, heals, route(other, "ticket"), route(pages, "page"))
-	h.healing([]history.Finding{toHeal(audit.OutcomeHealed)})
+	h.healing([]history.Finding{toHeal(finding.Healed)})
 	journal.wasSent(t, "healed at once", "healed loaded_is_current web.service ticket")
 	other.wasSent(t, "healed at once")
 	pages.wasSent(t, "healed at once")
-	h.audit(toHeal(audit.OutcomeHealFailed))
+	h.audit(toHeal(finding.HealFailed))
 	journal.wasSent(t, "a heal failed", "firing loaded_is_current web.service page")
 	other.wasSent(t, "a heal failed", "firing loaded_is_current web.service page")
 	pages.wasSent(t, "a heal failed", "firing loaded_is_current web.service page")
-	h.healing([]history.Finding{toHeal(audit.OutcomeHealed)})
+	h.healing([]history.Finding{toHeal(finding.Healed)})
 	journal.wasSent(t, "healed in the end", "healed loaded_is_current web.service ticket")
 	other.wasSent(t, "healed in the end", "healed loaded_is_current web.service ticket")
 	pages.wasSent(t, "healed in the end", "healed loaded_is_current web.service ticket")
@@ -128,9 +129,9 @@ func TestNoneOvertakes(t *testing.T) {
 	h.audit(down("page"))
 	sink.err = nil
 	h.now = h.now.Add(-10 * time.Minute) // the next audit is at the same time: before the next try
-	h.audit(down("ticket"), toHeal(audit.OutcomePlanned))
+	h.audit(down("ticket"), toHeal(finding.Planned))
 	sink.wasSent(t, "too early", "firing loaded_is_current web.service ticket")
-	h.audit(down("ticket"), toHeal(audit.OutcomePlanned))
+	h.audit(down("ticket"), toHeal(finding.Planned))
 	sink.wasSent(t, "in time", "firing stack_running web.service page", "changed stack_running web.service ticket")
 }
 
@@ -174,7 +175,7 @@ func TestASinkThatHangs(t *testing.T) {
 	hangs, fine := &fake{name: "hangs", hang: true}, &fake{name: "fine"}
 	h := newHouse(t, route(hangs, "ticket"), route(fine, "ticket"))
 	start := time.Now()
-	notices := h.audit(down("page"), toHeal(audit.OutcomePlanned))
+	notices := h.audit(down("page"), toHeal(finding.Planned))
 	if took := time.Since(start); took > total {
 		t.Errorf("it took %v", took)
 	}
@@ -220,7 +221,7 @@ func TestAHistoryThatIsFull(t *testing.T) {
 			h := newHouse(t, route(sink, "ticket"))
 			h.audit(down("page"))
 			sink.err = c.sink
-			h.record(nil, down("page"), toHeal(audit.OutcomePlanned))
+			h.record(nil, down("page"), toHeal(finding.Planned))
 			standings, err := h.store.Standings(t.Context(), h.now, 10)
 			if err != nil {
 				t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"stackpolicy/decide"
 	"stackpolicy/enforce"
 	"stackpolicy/facts"
+	"stackpolicy/finding"
 )
 
 // Audit is one run to be done.
@@ -116,7 +117,7 @@ func (a Audit) enforce(ctx context.Context, r *Report, first enforce.Observation
 	r.Gaps = mergeGaps(r.Gaps, gaps(after))
 	// Dependents count too: a finding on any unit that was not there before.
 	for _, d := range after.Result.Decisions {
-		if d.Effect != "allow" && !standsIn(first.Result.Decisions, d) {
+		if !d.IsAllowed() && !standsIn(first.Result.Decisions, d) {
 			d.Evidence["appeared_after"] = actionNames(r.Actions)
 			r.Decisions = append(r.Decisions, d)
 		}
@@ -125,10 +126,10 @@ func (a Audit) enforce(ctx context.Context, r *Report, first enforce.Observation
 
 // standsIn: the same invariant already had a finding on the same subject that
 // was as bad.
-func standsIn(decisions []decide.Decision, d decide.Decision) bool {
-	return slices.ContainsFunc(decisions, func(x decide.Decision) bool {
-		same := x.Invariant == d.Invariant && x.Subject == d.Subject && x.Effect != "allow"
-		return same && worse(statusOf(x), statusOf(d)) == statusOf(x)
+func standsIn(decisions []finding.Finding, d finding.Finding) bool {
+	return slices.ContainsFunc(decisions, func(x finding.Finding) bool {
+		same := x.Invariant == d.Invariant && x.Subject == d.Subject && !x.IsAllowed()
+		return same && x.Level() >= d.Level()
 	})
 }
 
@@ -136,8 +137,8 @@ func standsIn(decisions []decide.Decision, d decide.Decision) bool {
 func actionNames(actions []enforce.Action) string {
 	var names []string
 	for _, a := range actions {
-		if a.Status != enforce.Refused && !slices.Contains(names, a.Action) {
-			names = append(names, a.Action)
+		if a.Status != enforce.Refused && !slices.Contains(names, string(a.Action)) {
+			names = append(names, string(a.Action))
 		}
 	}
 	return strings.Join(names, ", ")
@@ -146,7 +147,7 @@ func actionNames(actions []enforce.Action) string {
 // subjects checks the names an operator gave: one that is not known would
 // check nothing, and pass.
 func subjects(names []string, o enforce.Observation) ([]string, error) {
-	known := []string{enforce.Host}
+	known := []string{finding.Host}
 	for _, u := range o.Document.Units {
 		if u.ManagedBy != "" {
 			known = append(known, u.Name)
@@ -170,10 +171,10 @@ func subjects(names []string, o enforce.Observation) ([]string, error) {
 
 // about keeps the decisions on the given subjects, and those that could not be
 // made at all; no subjects keeps all.
-func about(decisions []decide.Decision, subjects []string) []decide.Decision {
-	kept := make([]decide.Decision, 0, len(decisions))
+func about(decisions []finding.Finding, subjects []string) []finding.Finding {
+	kept := make([]finding.Finding, 0, len(decisions))
 	for _, d := range decisions {
-		if len(subjects) == 0 || slices.Contains(subjects, d.Subject) || d.Severity == "unknown" {
+		if len(subjects) == 0 || slices.Contains(subjects, d.Subject) || d.IsUnknown() {
 			kept = append(kept, d)
 		}
 	}

@@ -197,9 +197,9 @@ func findings(r *Report) []string {
 		if d.Effect == "allow" {
 			continue
 		}
-		words := []string{d.Subject, d.Invariant, d.Effect, d.Severity}
+		words := []string{d.Subject, d.Invariant, string(d.Effect), string(d.Severity)}
 		if d.Outcome != "" {
-			words = append(words, d.Outcome)
+			words = append(words, string(d.Outcome))
 		}
 		if after, ok := d.Evidence["appeared_after"]; ok {
 			words = append(words, fmt.Sprint("after ", after))
@@ -212,7 +212,7 @@ func findings(r *Report) []string {
 func actions(r *Report) []string {
 	list := []string{}
 	for _, a := range r.Actions {
-		list = append(list, a.Action+" "+a.Subject+" "+a.Status)
+		list = append(list, string(a.Action)+" "+a.Subject+" "+a.Status)
 	}
 	return list
 }

@@ -9,6 +9,7 @@ import (
 	"stackpolicy/decide"
 	"stackpolicy/enforce"
 	"stackpolicy/facts"
+	"stackpolicy/finding"
 	"stackpolicy/history"
 )
 
@@ -36,11 +37,11 @@ func (a Audit) remember(ctx context.Context, r *Report, took time.Duration) {
 	}
 	for _, d := range r.Decisions {
 		switch {
-		case d.Effect == "allow":
-		case d.Outcome == OutcomeHealed:
-			record.Healed = append(record.Healed, finding(d))
+		case d.IsAllowed():
+		case d.Outcome == finding.Healed:
+			record.Healed = append(record.Healed, standingOf(d))
 		default:
-			record.Findings = append(record.Findings, finding(d))
+			record.Findings = append(record.Findings, standingOf(d))
 		}
 	}
 	changes, err := a.Store.Record(context.WithoutCancel(ctx), record)
@@ -55,11 +56,10 @@ func (a Audit) forgot(r *Report, err error) {
 	r.ExitCode = ExitCode(r.Gaps, r.Decisions)
 }
 
-func finding(d decide.Decision) history.Finding {
+func standingOf(d finding.Finding) history.Finding {
 	evidence, _ := json.Marshal(d.Evidence) // from JSON or from this program
-	c, _ := d.Evidence["case"].(string)
 	f := history.Finding{
-		Invariant: d.Invariant, Subject: d.Subject, Case: c, Effect: d.Effect, Severity: d.Severity,
+		Invariant: d.Invariant, Subject: d.Subject, Case: d.Case(), Effect: d.Effect, Severity: d.Severity,
 		Message: d.Message, Runbook: d.Runbook, Evidence: evidence, Outcome: d.Outcome,
 	}
 	if d.Waiver != nil {
@@ -81,8 +81,8 @@ func (a Audit) verified(ctx context.Context, r *Report, after enforce.Observatio
 }
 
 func healed(a enforce.Action, after decide.Result) bool {
-	return a.Status == enforce.Done && !slices.ContainsFunc(after.Decisions, func(d decide.Decision) bool {
-		return d.Effect != "allow" && slices.Contains(a.Reasons, enforce.Reason{Invariant: d.Invariant, Subject: d.Subject})
+	return a.Status == enforce.Done && !slices.ContainsFunc(after.Decisions, func(d finding.Finding) bool {
+		return !d.IsAllowed() && slices.Contains(a.Reasons, enforce.Reason{Invariant: d.Invariant, Subject: d.Subject})
 	})
 }
 

@@ -10,8 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"stackpolicy/decide"
 	"stackpolicy/facts"
+	"stackpolicy/finding"
 	"stackpolicy/history"
 )
 
@@ -70,7 +70,7 @@ func TestRecord(t *testing.T) {
 	if got.Mode != "enforce" || got.ExitCode != 0 || got.Document != after || len(got.Findings) != 0 || len(got.Healed) != 1 {
 		t.Errorf("recorded %+v", got)
 	}
-	if f := got.Healed[0]; f.Invariant != "loaded_is_current" || f.Case != "stale" || f.Outcome != OutcomeHealed || !strings.Contains(string(f.Evidence), "reasons") {
+	if f := got.Healed[0]; f.Invariant != "loaded_is_current" || f.Case != "stale" || f.Outcome != finding.Healed || !strings.Contains(string(f.Evidence), "reasons") {
 		t.Errorf("recorded %+v", f)
 	}
 }
@@ -103,7 +103,7 @@ func TestMemoryThatFails(t *testing.T) {
 
 func TestFindingKeepsItsWaiver(t *testing.T) {
 	until := time.Date(2027, 1, 2, 0, 0, 0, 0, time.UTC)
-	f := finding(decide.Decision{Waiver: &decide.Waiver{Reason: "moving", Owner: "ada", Until: until}})
+	f := standingOf(finding.Finding{Waiver: &finding.Waiver{Reason: "moving", Owner: "ada", Until: until}})
 	if f.WaivedUntil == nil || !f.WaivedUntil.Equal(until) || f.WaivedReason != "moving" || f.WaivedBy != "ada" {
 		t.Errorf("%+v", f)
 	}

@@ -6,9 +6,9 @@ import (
 	"strings"
 	"time"
 
-	"stackpolicy/decide"
 	"stackpolicy/enforce"
 	"stackpolicy/facts"
+	"stackpolicy/finding"
 	"stackpolicy/history"
 )
 
@@ -23,14 +23,6 @@ const (
 	ExitUnknown  = 3 // could not look or decide, bad usage, nothing managed
 )
 
-// What became of a heal.
-const (
-	OutcomePlanned    = "planned"
-	OutcomeHealed     = "healed"
-	OutcomeHealFailed = "heal-failed"
-	OutcomeRefused    = "refused"
-)
-
 // Report is what an audit found and did.
 type Report struct {
 	Schema      string            `json:"schema"`
@@ -39,13 +31,13 @@ type Report struct {
 	Policy      Policy            `json:"policy"`
 	ExitCode    int               `json:"exit_code" jsonschema:"0 ok, 1 warning, 2 critical, 3 unknown"`
 	Gaps        []Gap             `json:"gaps" jsonschema:"what could not be looked at"`
-	Decisions   []decide.Decision `json:"decisions" jsonschema:"every invariant on every subject, as decided on the facts as first collected, allows included"`
+	Decisions   []finding.Finding `json:"decisions" jsonschema:"every invariant on every subject, as decided on the facts as first collected, allows included"`
 	Actions     []enforce.Action  `json:"actions"`
 
 	// Changes is what this audit changed in the memory; empty without one.
 	Changes history.Changes `json:"-"`
 
-	after []decide.Decision // decided again after acting; nil when nothing was done, or it could not be
+	after []finding.Finding // decided again after acting; nil when nothing was done, or it could not be
 	last  *facts.Document   // as last collected
 }
 
@@ -100,10 +92,10 @@ func mergeGaps(a, b []Gap) []Gap {
 func setOutcomes(r *Report) {
 	for i := range r.Decisions {
 		d := &r.Decisions[i]
-		if d.Effect != "heal" || d.Waiver != nil {
+		if d.Effect != finding.Heal || d.Waiver != nil {
 			continue
 		}
-		d.Outcome = OutcomePlanned // one that came up after acting waits for the next audit
+		d.Outcome = finding.Planned // one that came up after acting waits for the next audit
 		for _, a := range r.Actions {
 			if slices.Contains(a.Reasons, enforce.Reason{Invariant: d.Invariant, Subject: d.Subject}) && a.Action == d.Action {
 				d.Outcome = r.outcome(a, *d)
@@ -112,60 +104,32 @@ func setOutcomes(r *Report) {
 	}
 }
 
-func (r *Report) outcome(a enforce.Action, d decide.Decision) string {
+func (r *Report) outcome(a enforce.Action, d finding.Finding) finding.Outcome {
 	switch {
 	case a.Status == enforce.Planned:
-		return OutcomePlanned
+		return finding.Planned
 	case a.Status == enforce.Refused:
-		return OutcomeRefused
+		return finding.Refused
 	case a.Status == enforce.Done && r.after != nil && !stillFound(r.after, d):
-		return OutcomeHealed
+		return finding.Healed
 	}
-	return OutcomeHealFailed
+	return finding.HealFailed
 }
 
 // stillFound: the finding stands, or whether it does could not be decided.
-func stillFound(after []decide.Decision, d decide.Decision) bool {
-	return slices.ContainsFunc(after, func(x decide.Decision) bool {
-		same := x.Invariant == d.Invariant && x.Effect != "allow"
-		return same && (x.Subject == d.Subject || x.Severity == "unknown")
+func stillFound(after []finding.Finding, d finding.Finding) bool {
+	return slices.ContainsFunc(after, func(x finding.Finding) bool {
+		same := x.Invariant == d.Invariant && !x.IsAllowed()
+		return same && (x.Subject == d.Subject || x.IsUnknown())
 	})
 }
 
-// ExitCode is the status of gaps and decisions together: critical before
-// unknown before warning. What is waived does not count.
-func ExitCode(gaps []Gap, decisions []decide.Decision) int {
-	code := ExitOK
+// ExitCode is the exit status for gaps and decisions together. A gap is
+// [finding.LevelUnknown], and what is waived does not count.
+func ExitCode(gaps []Gap, decisions []finding.Finding) int {
+	level := finding.WorstOf(decisions)
 	if len(gaps) > 0 {
-		code = ExitUnknown
+		level = finding.Worst(level, finding.LevelUnknown)
 	}
-	for _, d := range decisions {
-		code = worse(code, statusOf(d))
-	}
-	return code
-}
-
-func statusOf(d decide.Decision) int {
-	switch {
-	case d.Effect == "allow" || d.Outcome == OutcomeHealed || d.Waiver != nil:
-		return ExitOK
-	case d.Outcome == OutcomeHealFailed:
-		return ExitCritical
-	case d.Effect == "heal":
-		return ExitWarning
-	case d.Severity == "page":
-		return ExitCritical
-	case d.Severity == "unknown":
-		return ExitUnknown
-	}
-	return ExitWarning
-}
-
-// worse picks the status that outranks the other: 2 over 3 over 1 over 0.
-func worse(a, b int) int {
-	rank := []int{ExitOK: 0, ExitWarning: 1, ExitUnknown: 2, ExitCritical: 3}
-	if rank[b] > rank[a] {
-		return b
-	}
-	return a
+	return level.ExitCode()
 }

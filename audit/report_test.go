@@ -5,8 +5,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"stackpolicy/decide"
 	"stackpolicy/enforce"
+	"stackpolicy/finding"
 )
 
 func TestMergeGaps(t *testing.T) {
@@ -18,42 +18,42 @@ func TestMergeGaps(t *testing.T) {
 }
 
 func TestExitCode(t *testing.T) {
-	allow := decide.Decision{Effect: "allow"}
-	page := decide.Decision{Effect: "block", Severity: "page"}
-	ticket := decide.Decision{Effect: "block", Severity: "ticket"}
-	unknown := decide.Decision{Effect: "block", Severity: "unknown"}
-	heal := func(severity, outcome string) decide.Decision {
-		return decide.Decision{Effect: "heal", Severity: severity, Outcome: outcome}
+	allow := finding.Finding{Effect: "allow"}
+	page := finding.Finding{Effect: "block", Severity: "page"}
+	ticket := finding.Finding{Effect: "block", Severity: "ticket"}
+	unknown := finding.Finding{Effect: "block", Severity: "unknown"}
+	heal := func(severity finding.Severity, outcome finding.Outcome) finding.Finding {
+		return finding.Finding{Effect: "heal", Severity: severity, Outcome: outcome}
 	}
-	waived := func(d decide.Decision) decide.Decision {
-		d.Waiver = &decide.Waiver{Reason: "known", Owner: "ada"}
+	waived := func(d finding.Finding) finding.Finding {
+		d.Waiver = &finding.Waiver{Reason: "known", Owner: "ada"}
 		return d
 	}
 	gaps := []Gap{{"podman", "silent"}}
 	cases := map[string]struct {
 		gaps      []Gap
-		decisions []decide.Decision
+		decisions []finding.Finding
 		want      int
 	}{
-		"allows":                      {nil, []decide.Decision{allow, allow}, ExitOK},
-		"a ticket":                    {nil, []decide.Decision{allow, ticket}, ExitWarning},
-		"a page":                      {nil, []decide.Decision{ticket, page, allow}, ExitCritical},
-		"undecided":                   {nil, []decide.Decision{allow, unknown, ticket}, ExitUnknown},
-		"a gap":                       {gaps, []decide.Decision{allow}, ExitUnknown},
-		"a gap over a ticket":         {gaps, []decide.Decision{ticket}, ExitUnknown},
-		"a page over a gap":           {gaps, []decide.Decision{page}, ExitCritical},
-		"a page over undecided":       {nil, []decide.Decision{unknown, page, unknown}, ExitCritical},
-		"a failed heal over a gap":    {gaps, []decide.Decision{heal("ticket", OutcomeHealFailed)}, ExitCritical},
-		"a planned heal":              {nil, []decide.Decision{heal("ticket", OutcomePlanned)}, ExitWarning},
-		"a planned heal of a page":    {nil, []decide.Decision{heal("page", OutcomePlanned)}, ExitWarning},
-		"a refused heal":              {nil, []decide.Decision{heal("ticket", OutcomeRefused)}, ExitWarning},
-		"a heal nobody spoke of":      {nil, []decide.Decision{heal("ticket", "")}, ExitWarning},
-		"a healed one":                {nil, []decide.Decision{heal("page", OutcomeHealed)}, ExitOK},
-		"a healed one and a ticket":   {nil, []decide.Decision{heal("page", OutcomeHealed), ticket}, ExitWarning},
-		"a severity never heard of":   {nil, []decide.Decision{{Effect: "block", Severity: "?"}}, ExitWarning},
-		"waived":                      {nil, []decide.Decision{waived(page), waived(heal("page", ""))}, ExitOK},
-		"waived, and a ticket":        {nil, []decide.Decision{waived(page), ticket}, ExitWarning},
-		"waived, and a gap":           {gaps, []decide.Decision{waived(page)}, ExitUnknown},
+		"allows":                      {nil, []finding.Finding{allow, allow}, ExitOK},
+		"a ticket":                    {nil, []finding.Finding{allow, ticket}, ExitWarning},
+		"a page":                      {nil, []finding.Finding{ticket, page, allow}, ExitCritical},
+		"undecided":                   {nil, []finding.Finding{allow, unknown, ticket}, ExitUnknown},
+		"a gap":                       {gaps, []finding.Finding{allow}, ExitUnknown},
+		"a gap over a ticket":         {gaps, []finding.Finding{ticket}, ExitUnknown},
+		"a page over a gap":           {gaps, []finding.Finding{page}, ExitCritical},
+		"a page over undecided":       {nil, []finding.Finding{unknown, page, unknown}, ExitCritical},
+		"a failed heal over a gap":    {gaps, []finding.Finding{heal("ticket", finding.HealFailed)}, ExitCritical},
+		"a planned heal":              {nil, []finding.Finding{heal("ticket", finding.Planned)}, ExitWarning},
+		"a planned heal of a page":    {nil, []finding.Finding{heal("page", finding.Planned)}, ExitWarning},
+		"a refused heal":              {nil, []finding.Finding{heal("ticket", finding.Refused)}, ExitWarning},
+		"a heal nobody spoke of":      {nil, []finding.Finding{heal("ticket", "")}, ExitWarning},
+		"a healed one":                {nil, []finding.Finding{heal("page", finding.Healed)}, ExitOK},
+		"a healed one and a ticket":   {nil, []finding.Finding{heal("page", finding.Healed), ticket}, ExitWarning},
+		"a severity never heard of":   {nil, []finding.Finding{{Effect: "block", Severity: "?"}}, ExitWarning},
+		"waived":                      {nil, []finding.Finding{waived(page), waived(heal("page", ""))}, ExitOK},
+		"waived, and a ticket":        {nil, []finding.Finding{waived(page), ticket}, ExitWarning},
+		"waived, and a gap":           {gaps, []finding.Finding{waived(page)}, ExitUnknown},
 		"nothing at all, no decision": {nil, nil, ExitOK},
 	}
 	for name, c := range cases {
@@ -74,13 +74,13 @@ func TestReportHasEveryKeyOfTheContract(t *testing.T) {
 
 // TestAWaivedHealHasNoOutcome: it is not planned, and nothing refused it.
 func TestAWaivedHealHasNoOutcome(t *testing.T) {
-	waived := decide.Decision{Invariant: "loaded_is_current", Subject: "web.service", Effect: "heal", Action: "daemon-reload", Waiver: &decide.Waiver{}}
+	waived := finding.Finding{Invariant: "loaded_is_current", Subject: "web.service", Effect: "heal", Action: "daemon-reload", Waiver: &finding.Waiver{}}
 	counts := waived
 	counts.Subject, counts.Waiver = "db.service", nil
-	r := &Report{Decisions: []decide.Decision{waived, counts}}
+	r := &Report{Decisions: []finding.Finding{waived, counts}}
 	r.Actions = enforce.Plan(r.Decisions)
 	setOutcomes(r)
-	if d := cmp.Diff([]string{"", OutcomePlanned}, []string{r.Decisions[0].Outcome, r.Decisions[1].Outcome}); d != "" || len(r.Actions[0].Reasons) != 1 {
+	if d := cmp.Diff([]finding.Outcome{"", finding.Planned}, []finding.Outcome{r.Decisions[0].Outcome, r.Decisions[1].Outcome}); d != "" || len(r.Actions[0].Reasons) != 1 {
 		t.Errorf("-want +got\n%s\nfor %v", d, r.Actions[0].Reasons)
 	}
 }

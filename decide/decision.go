@@ -6,37 +6,25 @@ import (
 	"encoding/json"
 	"slices"
 
-	"stackpolicy/decide/policy"
+	"stackpolicy/finding"
 )
 
 // Decision is what one invariant says about one subject.
-type Decision struct {
-	Invariant string         `json:"invariant"`
-	Subject   string         `json:"subject"`  // a unit's name, or host
-	Effect    string         `json:"effect"`   // allow, heal or block
-	Severity  string         `json:"severity"` // page, ticket, unknown; empty for allow
-	Message   string         `json:"message"`
-	Evidence  map[string]any `json:"evidence"` // never nil
-	Runbook   string         `json:"runbook"`  // file in the policy folder; empty for allow
-	Waiver    *Waiver        `json:"waiver"`   // nil: it counts
-	Outcome   string         `json:"outcome"`  // of a heal, set by whoever acts
-	Class     string         `json:"-"`        // the invariant's
-	Action    string         `json:"-"`        // what a heal asks for; empty otherwise
-}
+type Decision = finding.Finding
 
 // Result is every decision on one document.
 type Result struct {
 	// Decisions are sorted: host first, then by subject, invariant, message
 	// and evidence. The same document and policies give the same bytes.
-	Decisions []Decision
+	Decisions []finding.Finding
 	// Managed is how many units were judged. Zero is not a pass.
 	Managed int
 }
 
 // sortDecisions puts decisions in their one order. Evidence decides last, so
 // it is encoded only where all else is equal.
-func sortDecisions(decisions []Decision) {
-	slices.SortFunc(decisions, func(a, b Decision) int {
+func sortDecisions(decisions []finding.Finding) {
+	slices.SortFunc(decisions, func(a, b finding.Finding) int {
 		if order := cmp.Or(
 			compareSubjects(a.Subject, b.Subject),
 			cmp.Compare(a.Invariant, b.Invariant),
@@ -55,9 +43,9 @@ func compareSubjects(a, b string) int {
 	switch {
 	case a == b:
 		return 0
-	case a == policy.HostSubject:
+	case a == finding.Host:
 		return -1
-	case b == policy.HostSubject:
+	case b == finding.Host:
 		return 1
 	}
 	return cmp.Compare(a, b)

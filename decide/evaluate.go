@@ -13,6 +13,7 @@ import (
 
 	"stackpolicy/decide/policy"
 	"stackpolicy/facts"
+	"stackpolicy/finding"
 )
 
 // resultVar holds an invariant's findings in its query.
@@ -63,7 +64,7 @@ type evaluation struct {
 }
 
 func newEvaluation(p *Policies, doc *facts.Document) *evaluation {
-	e := &evaluation{p: p, gaps: policy.GapsOf(doc), subjects: map[string]bool{policy.HostSubject: true}}
+	e := &evaluation{p: p, gaps: policy.GapsOf(doc), subjects: map[string]bool{finding.Host: true}}
 	for i := range doc.Units {
 		unit := &doc.Units[i]
 		if unit.ManagedBy == "" {
@@ -84,8 +85,8 @@ func newEvaluation(p *Policies, doc *facts.Document) *evaluation {
 }
 
 // all decides the invariants side by side; the answers are in their order.
-func (e *evaluation) all(ctx context.Context) [][]Decision {
-	answers := make([][]Decision, len(e.p.invariants))
+func (e *evaluation) all(ctx context.Context) [][]finding.Finding {
+	answers := make([][]finding.Finding, len(e.p.invariants))
 	inParallel(len(answers), func(i int) {
 		answers[i] = e.invariant(ctx, e.p.invariants[i])
 		for k := range answers[i] {
@@ -97,15 +98,15 @@ func (e *evaluation) all(ctx context.Context) [][]Decision {
 
 // invariant decides one invariant: a gap before Rego is asked, an undecided
 // rule as a block, and allow only for what the rule looked at.
-func (e *evaluation) invariant(ctx context.Context, inv *policy.Invariant) []Decision {
+func (e *evaluation) invariant(ctx context.Context, inv *policy.Invariant) []finding.Finding {
 	for _, need := range inv.Needs {
 		if g, missing := e.gaps[need]; missing {
-			return []Decision{onGap(inv, g)}
+			return []finding.Finding{onGap(inv, g)}
 		}
 	}
 	set, err := e.ask(ctx, inv)
 	if err != nil {
-		return []Decision{undecided(inv, err)}
+		return []finding.Finding{undecided(inv, err)}
 	}
 	decisions, err := findings(inv, set, e.subjects)
 	if err != nil {
@@ -154,19 +155,19 @@ func (e *evaluation) explain(inv *policy.Invariant, err error) error {
 }
 
 // onGap is the decision on an invariant whose facts are not there.
-func onGap(inv *policy.Invariant, g policy.Gap) Decision {
+func onGap(inv *policy.Invariant, g policy.Gap) finding.Finding {
 	return unknown(inv, fmt.Sprintf("cannot be verified: %s was not collected: %s", g.Section, g.Reason),
-		map[string]any{"case": policy.CaseGap, "section": g.Section, "collector": g.Collector})
+		map[string]any{"case": finding.CaseGap, "section": g.Section, "collector": g.Collector})
 }
 
 // undecided is the decision on an invariant whose rule gave no usable answer.
-func undecided(inv *policy.Invariant, err error) Decision {
-	return unknown(inv, "cannot be decided: "+err.Error(), map[string]any{"case": policy.CaseError, "file": inv.File})
+func undecided(inv *policy.Invariant, err error) finding.Finding {
+	return unknown(inv, "cannot be decided: "+err.Error(), map[string]any{"case": finding.CaseError, "file": inv.File})
 }
 
-func unknown(inv *policy.Invariant, message string, evidence map[string]any) Decision {
-	return Decision{
-		Invariant: inv.ID, Subject: policy.HostSubject, Effect: policy.EffectBlock, Severity: policy.SeverityUnknown,
+func unknown(inv *policy.Invariant, message string, evidence map[string]any) finding.Finding {
+	return finding.Finding{
+		Invariant: inv.ID, Subject: finding.Host, Effect: finding.Block, Severity: finding.Unknown,
 		Message: clip(message), Evidence: evidence, Runbook: inv.Runbook.File,
 	}
 }
@@ -174,7 +175,7 @@ func unknown(inv *policy.Invariant, message string, evidence map[string]any) Dec
 // withAllows adds to an invariant's findings the subjects of its class for
 // which the rule found nothing. The host is allowed only when it found nothing
 // at all.
-func (e *evaluation) withAllows(inv *policy.Invariant, findings []Decision) []Decision {
+func (e *evaluation) withAllows(inv *policy.Invariant, findings []finding.Finding) []finding.Finding {
 	found := map[string]bool{}
 	for _, d := range findings {
 		found[d.Subject] = true
@@ -183,8 +184,8 @@ func (e *evaluation) withAllows(inv *policy.Invariant, findings []Decision) []De
 	decisions := slices.Grow(findings, len(asked))
 	for _, subject := range asked {
 		if !found[subject] {
-			decisions = append(decisions, Decision{
-				Invariant: inv.ID, Subject: subject, Effect: policy.EffectAllow,
+			decisions = append(decisions, finding.Finding{
+				Invariant: inv.ID, Subject: subject, Effect: finding.Allow,
 				Message: inv.Title, Evidence: map[string]any{},
 			})
 		}
@@ -202,5 +203,5 @@ func (e *evaluation) askedOf(inv *policy.Invariant, anyFinding bool) []string {
 	case anyFinding:
 		return nil
 	}
-	return []string{policy.HostSubject}
+	return []string{finding.Host}
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"stackpolicy/facts"
+	"stackpolicy/finding"
 
 	"stackpolicy/decide/internal/fixture"
 )
@@ -219,8 +220,8 @@ a.service | allow |  | the unit is loaded`
 
 func TestHealBecomesAnAlertByOneEdit(t *testing.T) {
 	heal := `{"subject": "a.service", "effect": "heal", "action": "restart"}`
-	for effect, action := range map[string]string{"heal": "restart", "block": ""} {
-		p := load(t, found(strings.Replace(heal, "heal", effect, 1)), Options{})
+	for effect, action := range map[finding.Effect]finding.Action{finding.Heal: finding.Restart, finding.Block: ""} {
+		p := load(t, found(strings.Replace(heal, "heal", string(effect), 1)), Options{})
 		got := decide(t, p, document("a.service"))
 		if len(got) != 1 || got[0].Effect != effect || got[0].Action != action || got[0].Severity != "page" {
 			t.Errorf("%s: got %+v", effect, got)

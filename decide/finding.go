@@ -10,6 +10,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"stackpolicy/decide/policy"
+	"stackpolicy/finding"
 )
 
 const (
@@ -21,14 +22,14 @@ const (
 
 // findings turns what the rule found into decisions. An error names the first
 // finding that is malformed; the well-formed ones are returned all the same.
-func findings(inv *policy.Invariant, set ast.Set, subjects map[string]bool) ([]Decision, error) {
-	var decisions []Decision
+func findings(inv *policy.Invariant, set ast.Set, subjects map[string]bool) ([]finding.Finding, error) {
+	var decisions []finding.Finding
 	var first error
 	for _, term := range set.Slice() {
 		if len(decisions) == maxFindings {
 			return decisions, fmt.Errorf("more than %d findings", maxFindings)
 		}
-		decision, err := finding(inv, term.Value, subjects)
+		decision, err := readFinding(inv, term.Value, subjects)
 		switch {
 		case err == nil:
 			decisions = append(decisions, decision)
@@ -39,8 +40,8 @@ func findings(inv *policy.Invariant, set ast.Set, subjects map[string]bool) ([]D
 	return decisions, first
 }
 
-func finding(inv *policy.Invariant, value ast.Value, subjects map[string]bool) (Decision, error) {
-	decision := Decision{Invariant: inv.ID, Severity: inv.Severity, Runbook: inv.Runbook.File}
+func readFinding(inv *policy.Invariant, value ast.Value, subjects map[string]bool) (finding.Finding, error) {
+	decision := finding.Finding{Invariant: inv.ID, Severity: inv.Severity, Runbook: inv.Runbook.File}
 	object, ok := value.(ast.Object)
 	if !ok {
 		return decision, fmt.Errorf("%s is no object; want {subject, effect, message, evidence}", clip(value.String()))
@@ -67,7 +68,7 @@ func finding(inv *policy.Invariant, value ast.Value, subjects map[string]bool) (
 		err = check(inv, decision, subjects)
 	}
 	decision.Message = clip(decision.Message)
-	if decision.Effect != policy.EffectHeal {
+	if decision.Effect != finding.Heal {
 		// An operator turns a heal into an alert by editing the effect alone.
 		decision.Action = ""
 	}
@@ -75,7 +76,7 @@ func finding(inv *policy.Invariant, value ast.Value, subjects map[string]bool) (
 }
 
 // text reads a string field of a finding.
-func text(fields map[string]ast.Value, key string, into *string, must bool) error {
+func text[T ~string](fields map[string]ast.Value, key string, into *T, must bool) error {
 	value, given := fields[key]
 	if !given && !must {
 		return nil
@@ -84,22 +85,22 @@ func text(fields map[string]ast.Value, key string, into *string, must bool) erro
 	if !ok || s == "" {
 		return fmt.Errorf("%s is missing or no text", key)
 	}
-	*into = string(s)
+	*into = T(s)
 	return nil
 }
 
 // check refuses what a decision may not be.
-func check(inv *policy.Invariant, d Decision, subjects map[string]bool) error {
+func check(inv *policy.Invariant, d finding.Finding, subjects map[string]bool) error {
 	switch {
-	case !slices.Contains(policy.Effects(), d.Effect):
-		return fmt.Errorf("unknown effect %q; %s", clip(d.Effect), policy.OneOf(policy.Effects()))
-	case !slices.Contains(policy.Severities(), d.Severity):
-		return fmt.Errorf("unknown severity %q; %s", clip(d.Severity), policy.OneOf(policy.Severities()))
-	case d.Effect == policy.EffectHeal && d.Action == "":
+	case !slices.Contains(finding.RuleEffects(), d.Effect):
+		return fmt.Errorf("unknown effect %q; %s", clip(string(d.Effect)), policy.OneOf(finding.RuleEffects()))
+	case !slices.Contains(finding.RuleSeverities(), d.Severity):
+		return fmt.Errorf("unknown severity %q; %s", clip(string(d.Severity)), policy.OneOf(finding.RuleSeverities()))
+	case d.Effect == finding.Heal && d.Action == "":
 		return fmt.Errorf("a heal of %s names no action; METADATA allows: %v", clip(d.Subject), inv.Actions)
-	case d.Action != "" && !slices.Contains(policy.Actions(), d.Action):
-		return fmt.Errorf("unknown action %q; %s", clip(d.Action), policy.OneOf(policy.Actions()))
-	case d.Effect == policy.EffectHeal && !slices.Contains(inv.Actions, d.Action):
+	case d.Action != "" && !slices.Contains(finding.Actions(), d.Action):
+		return fmt.Errorf("unknown action %q; %s", clip(string(d.Action)), policy.OneOf(finding.Actions()))
+	case d.Effect == finding.Heal && !slices.Contains(inv.Actions, d.Action):
 		return fmt.Errorf("the action %s is not in METADATA; custom.actions: %v", d.Action, inv.Actions)
 	case !subjects[d.Subject]:
 		return fmt.Errorf("the subject %q is neither a managed unit nor host, nor failed without a file", clip(d.Subject))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"stackpolicy/facts"
+	"stackpolicy/finding"
 )
 
 func load(t *testing.T, fsys fstest.MapFS, opts Options) *Policies {
@@ -19,7 +20,7 @@ func load(t *testing.T, fsys fstest.MapFS, opts Options) *Policies {
 	return p
 }
 
-func decide(t *testing.T, p *Policies, doc *facts.Document) []Decision {
+func decide(t *testing.T, p *Policies, doc *facts.Document) []finding.Finding {
 	t.Helper()
 	result, err := p.Decide(context.Background(), doc)
 	if err != nil {
@@ -54,10 +55,10 @@ func document(names ...string) *facts.Document {
 }
 
 // shape renders decisions one a line, for comparing.
-func shape(decisions []Decision) string {
+func shape(decisions []finding.Finding) string {
 	var lines []string
 	for _, d := range decisions {
-		lines = append(lines, strings.TrimRight(strings.Join([]string{d.Subject, d.Effect, d.Severity, d.Message}, " | "), " "))
+		lines = append(lines, strings.TrimRight(strings.Join([]string{d.Subject, string(d.Effect), string(d.Severity), d.Message}, " | "), " "))
 	}
 	return strings.Join(lines, "\n")
 }

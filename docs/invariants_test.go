@@ -68,9 +68,9 @@ func invariantsPage(invariants []policy.Invariant) string {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| invariant | good state | otherwise | may ask for | needs |\n|---|---|---|---|---|\n",
 			strings.ToUpper(class.name[:1])+class.name[1:], class.about)
 		for _, i := range invariants {
-			if i.Class == class.name {
+			if string(i.Class) == class.name {
 				fmt.Fprintf(&b, "| [`%s`](../policies/%s) | %s | %s | %s | %s |\n", i.ID, i.Runbook.File, i.Title, i.Severity,
-					cmp.Or(strings.Join(i.Actions, ", "), "nothing"), strings.Join(i.Needs, ", "))
+					cmp.Or(strings.Join(policy.Texts(i.Actions), ", "), "nothing"), strings.Join(i.Needs, ", "))
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"stackpolicy/facts"
+	"stackpolicy/finding"
 )
 
 // past is what is remembered of a subject; ok is false where the memory could
@@ -47,7 +48,7 @@ func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 func withinBudget(e Enforcer, a Action, now Observation) error {
 	heals, _, _ := past(now.Document, a.Subject)
 	b := e.Settings.Budget
-	if n := e.spent(heals); a.Subject != Host && n >= b.Unit {
+	if n := e.spent(heals); a.Subject != finding.Host && n >= b.Unit {
 		return fmt.Errorf("the budget of %s is used up: %d actions within %s, of %d", a.Subject, n, b.Window, b.Unit)
 	}
 	all := e.spent(now.Document.History.Heals)
@@ -88,7 +89,7 @@ func (e Enforcer) Trip(a Action, healed bool, heals []facts.HealCount) string {
 		}
 	}
 	budget := e.Settings.Budget.Unit
-	if a.Subject == Host {
+	if a.Subject == finding.Host {
 		budget = e.Settings.Budget.Host
 	}
 	switch {

@@ -8,8 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"stackpolicy/decide"
 	"stackpolicy/facts"
+	"stackpolicy/finding"
 	"stackpolicy/history"
 )
 
@@ -25,7 +25,7 @@ func TestWhatWasDoneBeforeHoldsBack(t *testing.T) {
 	host, unit := heal("web.service", "daemon-reload"), heal("web.service", "restart")
 	cases := map[string]struct {
 		change func(*facts.Document)
-		heal   decide.Decision
+		heal   finding.Finding
 		want   string // of the refusal; "" is consent
 	}{
 		"nothing done yet": {func(*facts.Document) {}, unit, ""},
@@ -126,7 +126,7 @@ func TestTrip(t *testing.T) {
 		"refused by a guard":   {"web.service", Refused, false, []facts.HealCount{tried("restart", 1, 4, 4)}, ""},
 		"refused by the budget": {"web.service", Refused, false, []facts.HealCount{tried("restart", 3, 3, 0)},
 			"its budget of 3 actions within 1h0m0s is used up, and more are asked for"},
-		"the host's budget is larger": {Host, Refused, false, []facts.HealCount{tried("daemon-reload", 3, 3, 0)}, ""},
+		"the host's budget is larger": {finding.Host, Refused, false, []facts.HealCount{tried("daemon-reload", 3, 3, 0)}, ""},
 		"nothing remembered":          {"web.service", Failed, false, nil, ""},
 	}
 	for name, c := range cases {

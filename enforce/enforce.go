@@ -17,12 +17,10 @@ import (
 	"stackpolicy/decide"
 	"stackpolicy/decide/policy"
 	"stackpolicy/facts"
+	"stackpolicy/finding"
 	"stackpolicy/history"
 	"stackpolicy/internal/systemd"
 )
-
-// Host is the subject of an action on the manager as a whole.
-const Host = "host"
 
 // What became of an action.
 const (
@@ -34,12 +32,12 @@ const (
 
 // Action is one thing to do, and in the end what became of it.
 type Action struct {
-	Action     string   `json:"action" jsonschema:"daemon-reload, reset-failed or restart"`
-	Subject    string   `json:"subject" jsonschema:"a unit, or host for the manager as a whole"`
-	Reasons    []Reason `json:"reasons" jsonschema:"the findings that ask for it"`
-	Status     string   `json:"status" jsonschema:"planned, done, failed or refused"`
-	Message    string   `json:"message" jsonschema:"why it was refused or failed; empty otherwise"`
-	DurationMS int64    `json:"duration_ms"`
+	Action     finding.Action `json:"action" jsonschema:"daemon-reload, reset-failed or restart"`
+	Subject    string         `json:"subject" jsonschema:"a unit, or host for the manager as a whole"`
+	Reasons    []Reason       `json:"reasons" jsonschema:"the findings that ask for it"`
+	Status     string         `json:"status" jsonschema:"planned, done, failed or refused"`
+	Message    string         `json:"message" jsonschema:"why it was refused or failed; empty otherwise"`
+	DurationMS int64          `json:"duration_ms"`
 
 	ID int64 `json:"-"` // in the memory; 0 when it was not begun
 }
@@ -87,7 +85,7 @@ const maxPerVerb = 10
 // Plan lists the actions that heals ask for, in the order they would run: one
 // for all where the action is manager-wide, one for each unit otherwise. A
 // waived heal asks for nothing.
-func Plan(decisions []decide.Decision) []Action {
+func Plan(decisions []finding.Finding) []Action {
 	actions := []Action{}
 	for _, v := range verbs {
 		at := map[string]int{}
@@ -112,7 +110,7 @@ func Plan(decisions []decide.Decision) []Action {
 // the finding stands and every guard allows it.
 func (e Enforcer) Run(ctx context.Context, actions []Action, first Observation) []Action {
 	done := make([]Action, 0, len(actions))
-	count := map[string]int{}
+	count := map[finding.Action]int{}
 	for _, a := range actions {
 		start := time.Now()
 		err := bounded(count, a)
@@ -127,7 +125,7 @@ func (e Enforcer) Run(ctx context.Context, actions []Action, first Observation) 
 }
 
 // bounded counts an action, and refuses one too many of its kind.
-func bounded(count map[string]int, a Action) error {
+func bounded(count map[finding.Action]int, a Action) error {
 	if count[a.Action]++; count[a.Action] > maxPerVerb {
 		return refusal{fmt.Errorf("more than %d of these in one audit: look at the cause first, then audit again", maxPerVerb)}
 	}
@@ -200,7 +198,7 @@ func (e Enforcer) permit(v verb, a Action, now Observation) error {
 // first is to heal stands in the way of none after it. It does nothing.
 func (e Enforcer) Preview(actions []Action, o Observation) []Action {
 	previewed := slices.Clone(actions)
-	count := map[string]int{}
+	count := map[finding.Action]int{}
 	for i, a := range previewed {
 		v, err := verbNamed(a.Action)
 		if err == nil {
@@ -213,7 +211,7 @@ func (e Enforcer) Preview(actions []Action, o Observation) []Action {
 			previewed[i].Status, previewed[i].Message = Refused, err.Error()
 			continue
 		}
-		o.Result.Decisions = slices.DeleteFunc(slices.Clone(o.Result.Decisions), func(d decide.Decision) bool {
+		o.Result.Decisions = slices.DeleteFunc(slices.Clone(o.Result.Decisions), func(d finding.Finding) bool {
 			return d.Effect == "heal" && d.Action == a.Action && v.subject(d) == a.Subject
 		})
 	}

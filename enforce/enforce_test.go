@@ -11,8 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"stackpolicy/decide"
 	"stackpolicy/facts"
+	"stackpolicy/finding"
 	"stackpolicy/internal/systemd"
 )
 
@@ -24,8 +24,8 @@ func TestPlan(t *testing.T) {
 	other := heal("web.service", "daemon-reload")
 	other.Invariant = "dropins_owned"
 	waived := heal("web.service", "restart")
-	waived.Waiver = &decide.Waiver{Reason: "known", Owner: "ada"}
-	reasons := func(of ...decide.Decision) []Reason {
+	waived.Waiver = &finding.Waiver{Reason: "known", Owner: "ada"}
+	reasons := func(of ...finding.Finding) []Reason {
 		list := []Reason{}
 		for _, d := range of {
 			list = append(list, Reason{d.Invariant, d.Subject})
@@ -34,18 +34,18 @@ func TestPlan(t *testing.T) {
 	}
 	a, b := heal("a.service", "daemon-reload"), heal("b.service", "daemon-reload")
 	cases := map[string]struct {
-		decisions []decide.Decision
+		decisions []finding.Finding
 		want      []Action
 	}{
 		"nothing":            {nil, []Action{}},
-		"alerts":             {[]decide.Decision{alert, edited}, []Action{}},
-		"waived":             {[]decide.Decision{waived}, []Action{}},
-		"an unheard-of verb": {[]decide.Decision{wrong}, []Action{}},
-		"one reload for all": {[]decide.Decision{a, b, other}, []Action{
+		"alerts":             {[]finding.Finding{alert, edited}, []Action{}},
+		"waived":             {[]finding.Finding{waived}, []Action{}},
+		"an unheard-of verb": {[]finding.Finding{wrong}, []Action{}},
+		"one reload for all": {[]finding.Finding{a, b, other}, []Action{
 			{Action: "daemon-reload", Subject: "host", Status: Planned, Reasons: reasons(a, b, other)},
 		}},
 		"one restart a unit, after the reload": {
-			[]decide.Decision{heal("b.service", "restart"), heal("c.service", "reset-failed"), heal("a.service", "restart"), heal("b.service", "restart"), a},
+			[]finding.Finding{heal("b.service", "restart"), heal("c.service", "reset-failed"), heal("a.service", "restart"), heal("b.service", "restart"), a},
 			[]Action{
 				{Action: "daemon-reload", Subject: "host", Status: Planned, Reasons: reasons(a)},
 				{Action: "reset-failed", Subject: "c.service", Status: Planned, Reasons: []Reason{{"stale", "c.service"}}},
@@ -64,7 +64,7 @@ func TestPlan(t *testing.T) {
 }
 
 func TestVerbsAreClosed(t *testing.T) {
-	if d := cmp.Diff([]string{"daemon-reload", "reset-failed", "restart"}, Verbs()); d != "" {
+	if d := cmp.Diff(finding.Actions(), Verbs()); d != "" {
 		t.Errorf("a verb more or less is a decision of its own -want +got\n%s", d)
 	}
 	m := &manager{}
@@ -143,7 +143,7 @@ func TestOneFailureDoesNotStopTheOthers(t *testing.T) {
 
 func TestMoreThanAPersonShouldMiss(t *testing.T) {
 	var units []facts.Unit
-	var decisions []decide.Decision
+	var decisions []finding.Finding
 	var statuses, calls []string
 	for i := range maxPerVerb + 2 {
 		u := web()
@@ -175,7 +175,7 @@ func TestFactsThatCannotBeReadAgainRefuse(t *testing.T) {
 // TestEveryCallIsBounded: the time limit covers the fresh look and the call.
 func TestEveryCallIsBounded(t *testing.T) {
 	for _, v := range verbs {
-		t.Run(v.name, func(t *testing.T) {
+		t.Run(string(v.name), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				hang := func(ctx context.Context) (Observation, error) {
 					<-ctx.Done()

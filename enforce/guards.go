@@ -8,6 +8,7 @@ import (
 
 	"stackpolicy/decide"
 	"stackpolicy/facts"
+	"stackpolicy/finding"
 )
 
 // A guard tells why an action must not run on these facts; nil is consent.
@@ -116,8 +117,8 @@ func guardRestart(e Enforcer, a Action, now Observation) error {
 // loaded is that definition.
 func provenance(unit string, result decide.Result) error {
 	for _, d := range result.Decisions {
-		about := d.Subject == unit || d.Subject == Host && d.Severity == "unknown"
-		if about && d.Effect != "allow" && d.Class == "provenance" {
+		about := d.Subject == unit || d.Subject == finding.Host && d.IsUnknown()
+		if about && !d.IsAllowed() && d.Class == finding.ClassProvenance {
 			return fmt.Errorf("the provenance of %s is not in order (%s): %s", unit, d.Invariant, d.Message)
 		}
 	}

@@ -4,19 +4,20 @@ import (
 	"strings"
 	"testing"
 
-	"stackpolicy/decide"
 	"stackpolicy/facts"
+	"stackpolicy/finding"
 )
 
 // refusals: nothing of this may ever reach the manager.
 var refusals = []struct {
-	name, action string
-	subject      string                // default web.service
-	unit         func(*facts.Unit)     // what is different about web.service
-	doc          func(*facts.Document) // and about the rest
-	beside       []decide.Decision     // findings beside the heal
-	gone         bool                  // the heal is not found any more
-	says         string
+	name    string
+	action  finding.Action
+	subject string                // default web.service
+	unit    func(*facts.Unit)     // what is different about web.service
+	doc     func(*facts.Document) // and about the rest
+	beside  []finding.Finding     // findings beside the heal
+	gone    bool                  // the heal is not found any more
+	says    string
 }{
 	{name: "finding gone meanwhile", action: "daemon-reload", gone: true, says: "no longer asked for"},
 	{name: "finding gone meanwhile", action: "restart", gone: true, says: "no longer asked for"},
@@ -41,12 +42,12 @@ var refusals = []struct {
 	{name: "unheard of", action: "reset-failed", subject: "nowhere.service", says: "neither managed nor"},
 	{name: "provenance blocked", action: "reset-failed", says: "not in order (file_declared): a foreign file",
 		unit:   func(u *facts.Unit) { u.Loaded.ActiveState = "failed" },
-		beside: []decide.Decision{block("provenance", "web.service", "ticket")}},
+		beside: []finding.Finding{block("provenance", "web.service", "ticket")}},
 
 	{name: "provenance blocked", action: "restart", says: "not in order (file_declared): a foreign file",
-		beside: []decide.Decision{block("provenance", "web.service", "page")}},
+		beside: []finding.Finding{block("provenance", "web.service", "page")}},
 	{name: "provenance undecided for all", action: "restart", says: "not in order (file_declared)",
-		beside: []decide.Decision{block("provenance", "host", "unknown")}},
+		beside: []finding.Finding{block("provenance", "host", "unknown")}},
 	{name: "stopped", action: "restart", says: "web.service is inactive: a stopped unit is never started",
 		unit: func(u *facts.Unit) { u.Loaded.ActiveState = "inactive" }},
 	{name: "failed", action: "restart", says: "web.service is failed", unit: func(u *facts.Unit) { u.Loaded.ActiveState = "failed" }},
@@ -64,7 +65,7 @@ var refusals = []struct {
 
 func TestGuardsRefuse(t *testing.T) {
 	for _, c := range refusals {
-		t.Run(c.action+"/"+c.name, func(t *testing.T) {
+		t.Run(string(c.action)+"/"+c.name, func(t *testing.T) {
 			u := web()
 			if c.unit != nil {
 				c.unit(&u)
@@ -77,7 +78,7 @@ func TestGuardsRefuse(t *testing.T) {
 			if subject == "" {
 				subject = "web.service"
 			}
-			asked := append([]decide.Decision{heal(subject, c.action)}, c.beside...)
+			asked := append([]finding.Finding{heal(subject, c.action)}, c.beside...)
 			then := seen(doc, asked...)
 			if c.gone {
 				then = seen(doc, c.beside...)
@@ -115,7 +116,7 @@ func TestCommonGuardsRefuse(t *testing.T) {
 	}
 	for _, action := range Verbs() {
 		for name, c := range cases {
-			t.Run(action+"/"+name, func(t *testing.T) {
+			t.Run(string(action)+"/"+name, func(t *testing.T) {
 				u := web()
 				if action == "reset-failed" {
 					u.Loaded.ActiveState = "failed"

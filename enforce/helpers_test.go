@@ -13,6 +13,7 @@ import (
 	"stackpolicy/decide"
 	"stackpolicy/decide/policy"
 	"stackpolicy/facts"
+	"stackpolicy/finding"
 	"stackpolicy/history"
 )
 
@@ -64,15 +65,15 @@ func sound(units ...facts.Unit) *facts.Document {
 	return doc
 }
 
-func heal(subject, action string) decide.Decision {
-	return decide.Decision{Invariant: "stale", Subject: subject, Effect: "heal", Severity: "ticket", Action: action, Class: "stack"}
+func heal(subject string, action finding.Action) finding.Finding {
+	return finding.Finding{Invariant: "stale", Subject: subject, Effect: "heal", Severity: "ticket", Action: action, Class: "stack"}
 }
 
-func block(class, subject, severity string) decide.Decision {
-	return decide.Decision{Invariant: "file_declared", Subject: subject, Effect: "block", Severity: severity, Class: class, Message: "a foreign file"}
+func block(class finding.Class, subject string, severity finding.Severity) finding.Finding {
+	return finding.Finding{Invariant: "file_declared", Subject: subject, Effect: "block", Severity: severity, Class: class, Message: "a foreign file"}
 }
 
-func seen(doc *facts.Document, decisions ...decide.Decision) Observation {
+func seen(doc *facts.Document, decisions ...finding.Finding) Observation {
 	return Observation{Document: doc, Result: decide.Result{Decisions: decisions, Managed: len(doc.Units)}}
 }
 

@@ -7,8 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"stackpolicy/decide"
 	"stackpolicy/facts"
+	"stackpolicy/finding"
 )
 
 // TestPreviewIsWhatRunWouldDo, as far as the same facts tell, and does nothing.
@@ -46,7 +46,7 @@ func TestPreviewIsWhatRunWouldDo(t *testing.T) {
 
 func TestPreviewForeseesTheBound(t *testing.T) {
 	var units []facts.Unit
-	var decisions []decide.Decision
+	var decisions []finding.Finding
 	for i := range maxPerVerb + 1 {
 		u := web()
 		u.Name = fmt.Sprintf("many-%02d.service", i)

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"time"
 
-	"stackpolicy/decide"
+	"stackpolicy/finding"
 )
 
 // A verb is one kind of action. The table is closed: rules can ask for nothing
 // else.
 type verb struct {
-	name  string
+	name  finding.Action
 	wide  bool          // acts on the manager as a whole, so once for all findings
 	limit time.Duration // for the fresh look, the guards and the call together
 	guard guard
@@ -20,21 +20,21 @@ type verb struct {
 
 // verbs in the order they run: what is loaded first, then what state it is in.
 var verbs = []verb{
-	{"daemon-reload", true, 90 * time.Second, guardReload, reload},
-	{"reset-failed", false, 30 * time.Second, guardResetFailed, resetFailed},
-	{"restart", false, 10 * time.Minute, guardRestart, restart},
+	{finding.DaemonReload, true, 90 * time.Second, guardReload, reload},
+	{finding.ResetFailed, false, 30 * time.Second, guardResetFailed, resetFailed},
+	{finding.Restart, false, 10 * time.Minute, guardRestart, restart},
 }
 
 // Verbs lists the names of the actions that exist.
-func Verbs() []string {
-	var names []string
+func Verbs() []finding.Action {
+	var names []finding.Action
 	for _, v := range verbs {
 		names = append(names, v.name)
 	}
 	return names
 }
 
-func verbNamed(name string) (verb, error) {
+func verbNamed(name finding.Action) (verb, error) {
 	for _, v := range verbs {
 		if v.name == name {
 			return v, nil
@@ -43,9 +43,9 @@ func verbNamed(name string) (verb, error) {
 	return verb{}, fmt.Errorf("no action %q exists; there are %v", name, Verbs())
 }
 
-func (v verb) subject(d decide.Decision) string {
+func (v verb) subject(d finding.Finding) string {
 	if v.wide {
-		return Host
+		return finding.Host
 	}
 	return d.Subject
 }

@@ -58,7 +58,7 @@ func TestLevel(t *testing.T) {
 		"block and page":          {Finding{Effect: Block, Severity: Page}, LevelCritical, Page, true},
 		"block and ticket":        {Finding{Effect: Block, Severity: Ticket}, LevelWarning, Ticket, true},
 		"undecided":               {Finding{Effect: Block, Severity: Unknown}, LevelUnknown, Unknown, true},
-		"a severity of no set":    {Finding{Effect: Block, Severity: "loud"}, LevelUnknown, "loud", true},
+		"an unheard severity":     {Finding{Effect: Block, Severity: "loud"}, LevelWarning, "loud", true},
 		"heal without an outcome": {Finding{Effect: Heal, Severity: Page}, LevelWarning, Ticket, true},
 		"heal planned":            {Finding{Effect: Heal, Severity: Page, Outcome: Planned}, LevelWarning, Ticket, true},
 		"heal refused":            {Finding{Effect: Heal, Severity: Page, Outcome: Refused}, LevelWarning, Ticket, true},

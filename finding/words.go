@@ -31,18 +31,16 @@ const (
 // for what could not be decided.
 func RuleSeverities() []Severity { return []Severity{Page, Ticket} }
 
-// Level returns the level of an open finding of this severity. No severity,
-// which is an allow's, is OK.
+// Level returns the level of an open finding of this severity. A severity of
+// another version of this program is a warning.
 func (s Severity) Level() Level {
 	switch s {
-	case "":
-		return LevelOK
-	case Ticket:
-		return LevelWarning
 	case Page:
 		return LevelCritical
+	case Unknown:
+		return LevelUnknown
 	}
-	return LevelUnknown
+	return LevelWarning
 }
 
 // Outcome is what became of a heal. It is empty for every other finding.

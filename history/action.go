@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"stackpolicy/facts"
+	"stackpolicy/finding"
 )
 
 // What became of an action.
@@ -20,17 +21,17 @@ const (
 
 // Action is one action that was begun.
 type Action struct {
-	ID         int64     `json:"id"`
-	At         time.Time `json:"at"`
-	Action     string    `json:"action"`  // daemon-reload, reset-failed or restart
-	Subject    string    `json:"subject"` // a unit's name, or host
-	Reasons    []Reason  `json:"reasons"`
-	Status     string    `json:"status"`
-	Healed     *bool     `json:"healed"` // nil: not looked again
-	Message    string    `json:"message"`
-	DurationMS int64     `json:"duration_ms"`
-	Before     string    `json:"before"` // digest of the document it rests on; "" when none is kept
-	After      string    `json:"after"`  // digest of the document that it was verified by; "" when none is kept
+	ID         int64          `json:"id"`
+	At         time.Time      `json:"at"`
+	Action     finding.Action `json:"action"`  // daemon-reload, reset-failed or restart
+	Subject    string         `json:"subject"` // a unit's name, or host
+	Reasons    []Reason       `json:"reasons"`
+	Status     string         `json:"status"`
+	Healed     *bool          `json:"healed"` // nil: not looked again
+	Message    string         `json:"message"`
+	DurationMS int64          `json:"duration_ms"`
+	Before     string         `json:"before"` // digest of the document it rests on; "" when none is kept
+	After      string         `json:"after"`  // digest of the document that it was verified by; "" when none is kept
 }
 
 // Reason is a finding that asks for an action.

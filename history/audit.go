@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"stackpolicy/facts"
+	"stackpolicy/finding"
 )
 
 // Audit is one whole audit that ended: of every unit, not of some.
@@ -26,18 +27,18 @@ type Audit struct {
 
 // Finding is a decision that is not allow.
 type Finding struct {
-	Invariant    string          `json:"invariant"`
-	Subject      string          `json:"subject"`  // a unit's name, or host
-	Case         string          `json:"case"`     // case of its evidence, or ""
-	Effect       string          `json:"effect"`   // heal or block
-	Severity     string          `json:"severity"` // page, ticket or unknown: could not look or decide
-	Message      string          `json:"message"`
-	Runbook      string          `json:"runbook"`
-	Evidence     json.RawMessage `json:"evidence"` // a JSON value; nil is null
-	Outcome      string          `json:"outcome"`  // of a heal, as in the report
-	WaivedUntil  *time.Time      `json:"waived_until,omitempty"`
-	WaivedReason string          `json:"waived_reason,omitempty"`
-	WaivedBy     string          `json:"waived_by,omitempty"` // the waiver's owner
+	Invariant    string           `json:"invariant"`
+	Subject      string           `json:"subject"`  // a unit's name, or host
+	Case         string           `json:"case"`     // case of its evidence, or ""
+	Effect       finding.Effect   `json:"effect"`   // heal or block
+	Severity     finding.Severity `json:"severity"` // page, ticket or unknown: could not look or decide
+	Message      string           `json:"message"`
+	Runbook      string           `json:"runbook"`
+	Evidence     json.RawMessage  `json:"evidence"` // a JSON value; nil is null
+	Outcome      finding.Outcome  `json:"outcome"`  // of a heal, as in the report
+	WaivedUntil  *time.Time       `json:"waived_until,omitempty"`
+	WaivedReason string           `json:"waived_reason,omitempty"`
+	WaivedBy     string           `json:"waived_by,omitempty"` // the waiver's owner
 }
 
 // maxPause is how far apart two audits of one span may lie. A machine that was

@@ -118,7 +118,7 @@ func (r remembered) heals(actions []Action, forgiven map[string]time.Time) {
 }
 
 func (r remembered) count(h *facts.History, a Action, asked Reason) {
-	at := facts.HealCount{Action: a.Action, Invariant: asked.Invariant, Case: asked.Case}
+	at := facts.HealCount{Action: string(a.Action), Invariant: asked.Invariant, Case: asked.Case}
 	i, known := slices.BinarySearchFunc(h.Heals, at, func(a, b facts.HealCount) int {
 		return cmp.Or(cmp.Compare(a.Action, b.Action), cmp.Compare(a.Invariant, b.Invariant), cmp.Compare(a.Case, b.Case))
 	})

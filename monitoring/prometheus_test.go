@@ -17,8 +17,8 @@ import (
 
 	"stackpolicy/alerts"
 	"stackpolicy/audit"
-	"stackpolicy/decide"
 	"stackpolicy/enforce"
+	"stackpolicy/finding"
 	"stackpolicy/report"
 )
 
@@ -40,15 +40,15 @@ func TestRealPrometheus(t *testing.T) {
 	c.waitFor(t, "no success for less")
 }
 
-func reported(exit int, decisions ...decide.Decision) *audit.Report {
+func reported(exit int, decisions ...finding.Finding) *audit.Report {
 	return &audit.Report{
 		Schema: audit.ReportSchema, CollectedAt: time.Now(), Mode: "observe", ExitCode: exit,
 		Gaps: []audit.Gap{}, Decisions: decisions, Actions: []enforce.Action{},
 	}
 }
 
-func block(invariant, severity string) decide.Decision {
-	return decide.Decision{
+func block(invariant string, severity finding.Severity) finding.Finding {
+	return finding.Finding{
 		Invariant: invariant, Subject: "web.service", Effect: "block", Severity: severity, Message: "down", Evidence: map[string]any{},
 	}
 }

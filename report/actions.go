@@ -5,6 +5,7 @@ import (
 
 	"stackpolicy/config"
 	"stackpolicy/enforce"
+	"stackpolicy/finding"
 )
 
 // actions writes what was done, or would be.
@@ -24,8 +25,8 @@ func (p *printer) actions(actions []enforce.Action, mode string) {
 }
 
 func (p *printer) action(a enforce.Action) {
-	what := a.Action
-	if a.Subject != enforce.Host {
+	what := string(a.Action)
+	if a.Subject != finding.Host {
 		what += " " + a.Subject
 	}
 	if a.Status != enforce.Planned {

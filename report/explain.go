@@ -10,23 +10,23 @@ import (
 
 	pretty "github.com/jedib0t/go-pretty/v6/text"
 
-	"stackpolicy/decide"
 	"stackpolicy/decide/policy"
+	"stackpolicy/finding"
 	"stackpolicy/internal/text"
 )
 
 // Explanation is a decision with the invariant that made it.
 type Explanation struct {
-	Decision  decide.Decision
+	Decision  finding.Finding
 	Invariant policy.Invariant
 }
 
 // Class says in words what an invariant of a class is asked of.
-func Class(class string) string {
+func Class(class finding.Class) string {
 	switch class {
-	case "stack":
+	case finding.ClassStack:
 		return "stack"
-	case "host":
+	case finding.ClassHost:
 		return "host as a whole"
 	}
 	return "managed unit"
@@ -63,7 +63,7 @@ func (p *printer) explanation(e Explanation) {
 	}
 	p.section("what it checks")
 	p.paragraph(4, "", strings.Join(strings.Fields(inv.Description), " "))
-	if d.Effect != "allow" {
+	if !d.IsAllowed() {
 		p.section("it allows when")
 		p.paragraph(4, "", allowsWhen(d, inv))
 	}
@@ -75,7 +75,7 @@ func (p *printer) explanation(e Explanation) {
 
 func (p *printer) section(name string) { p.paragraph(2, "", name, pretty.FgCyan) }
 
-func (p *printer) steps(d decide.Decision) {
+func (p *printer) steps(d finding.Finding) {
 	if p.o.Steps == nil {
 		return
 	}
@@ -90,7 +90,7 @@ func (p *printer) steps(d decide.Decision) {
 
 // allowsWhen is the good state, and what is expected here where the finding
 // says so.
-func allowsWhen(d decide.Decision, inv policy.Invariant) string {
+func allowsWhen(d finding.Finding, inv policy.Invariant) string {
 	s := inv.Title
 	if want, ok := d.Evidence["expected"]; ok {
 		s += "; here: " + evidenceText(want)

@@ -7,7 +7,7 @@ import (
 	pretty "github.com/jedib0t/go-pretty/v6/text"
 
 	"stackpolicy/audit"
-	"stackpolicy/decide"
+	"stackpolicy/finding"
 )
 
 // hole is one thing that could not be looked at, and what stays undecided for
@@ -19,7 +19,7 @@ type hole struct {
 
 // gaps writes each reason once, whatever number of invariants it leaves
 // undecided.
-func (p *printer) gaps(gaps []audit.Gap, unseen []decide.Decision) {
+func (p *printer) gaps(gaps []audit.Gap, unseen []finding.Finding) {
 	list := holes(gaps, unseen)
 	if len(list) == 0 {
 		return
@@ -42,7 +42,7 @@ func (p *printer) gaps(gaps []audit.Gap, unseen []decide.Decision) {
 
 // holes joins gaps with the decisions that name their collector. A decision
 // whose collector says that all is well is a hole of its own.
-func holes(gaps []audit.Gap, unseen []decide.Decision) []hole {
+func holes(gaps []audit.Gap, unseen []finding.Finding) []hole {
 	var list []hole
 	for _, g := range gaps {
 		list = append(list, hole{collector: g.Collector, reason: shorten(g, gaps)})

@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stackpolicy/audit"
-	"stackpolicy/decide"
 	"stackpolicy/enforce"
+	"stackpolicy/finding"
 )
 
 var update = flag.Bool("update", false, "write the goldens anew")
@@ -36,31 +36,31 @@ func golden(t *testing.T, name string, got []byte) {
 }
 
 // steps are a runbook's for every decision.
-func steps(d decide.Decision) []string {
+func steps(d finding.Finding) []string {
 	return []string{
 		"Look at the file: `ls -l /home/alice/.config/systemd/user/" + d.Subject + "`",
 		"Activate the generation again: `sudo systemctl restart home-manager-$USER.service`",
 	}
 }
 
-func allowed(invariant, subject string) decide.Decision {
-	return decide.Decision{Invariant: invariant, Subject: subject, Effect: "allow", Message: "in order", Evidence: map[string]any{}}
+func allowed(invariant, subject string) finding.Finding {
+	return finding.Finding{Invariant: invariant, Subject: subject, Effect: "allow", Message: "in order", Evidence: map[string]any{}}
 }
 
-func blocked(invariant, subject, severity, message string) decide.Decision {
-	return decide.Decision{
+func blocked(invariant, subject string, severity finding.Severity, message string) finding.Finding {
+	return finding.Finding{
 		Invariant: invariant, Subject: subject, Effect: "block", Severity: severity, Message: message,
 		Evidence: map[string]any{"case": "any"}, Runbook: "invariants/" + invariant + "/" + invariant + ".md",
 	}
 }
 
-func toHeal(subject, outcome string) decide.Decision {
+func toHeal(subject string, outcome finding.Outcome) finding.Finding {
 	d := blocked("loaded_is_current", subject, "ticket", subject+" runs an older definition than the one on disk: file-changed, setting-differs")
 	d.Effect, d.Action, d.Outcome = "heal", "daemon-reload", outcome
 	return d
 }
 
-func unseen(invariant, section, collector, reason string) decide.Decision {
+func unseen(invariant, section, collector, reason string) finding.Finding {
 	d := blocked(invariant, "host", "unknown", "cannot be verified: "+section+" was not collected: "+reason)
 	d.Evidence = map[string]any{"case": "gap", "section": section, "collector": collector}
 	return d
@@ -74,7 +74,7 @@ func reload(status, message string, subjects ...string) enforce.Action {
 	return a
 }
 
-func reported(exit int, decisions ...decide.Decision) *audit.Report {
+func reported(exit int, decisions ...finding.Finding) *audit.Report {
 	return &audit.Report{
 		Schema: audit.ReportSchema, CollectedAt: time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC), Mode: "observe",
 		Policy:   audit.Policy{Digest: "sha256:00", Invariants: []string{"file_declared", "loaded_is_current"}},

@@ -8,9 +8,9 @@ import (
 	"unicode/utf8"
 
 	"stackpolicy/audit"
-	"stackpolicy/decide"
 	"stackpolicy/decide/policy"
 	"stackpolicy/enforce"
+	"stackpolicy/finding"
 	"stackpolicy/internal/text"
 )
 
@@ -40,7 +40,7 @@ func hostile() *audit.Report {
 	for _, s := range nasty {
 		d := blocked("file_declared", s, "page", s)
 		d.Evidence["appeared_after"] = s
-		r.Decisions = append(r.Decisions, d, unseen(s, "units", s, s), unseen("x", "units", "podman", s), toHeal(s, audit.OutcomePlanned))
+		r.Decisions = append(r.Decisions, d, unseen(s, "units", s, s), unseen("x", "units", "podman", s), toHeal(s, finding.Planned))
 		r.Gaps = append(r.Gaps, audit.Gap{Collector: s, Error: s})
 		r.Actions = append(r.Actions, enforce.Action{
 			Action: "restart", Subject: s, Status: enforce.Failed, Message: s, Reasons: []enforce.Reason{{Invariant: s, Subject: s}},
@@ -86,7 +86,7 @@ func uncolored(s string) string { return regexp.MustCompile(`\x1b\[[0-9;]*m`).Re
 func TestOtherWritersAreHarmless(t *testing.T) {
 	for _, width := range []int{40, 80, 120} {
 		var out bytes.Buffer
-		o := Options{Width: width, Steps: func(d decide.Decision) []string { return []string{d.Message, d.Subject} }}
+		o := Options{Width: width, Steps: func(d finding.Finding) []string { return []string{d.Message, d.Subject} }}
 		var list []Explanation
 		var invariants []policy.Invariant
 		for _, s := range nasty {
@@ -110,7 +110,7 @@ func TestWaiversAreHarmless(t *testing.T) {
 	r := reported(0)
 	for _, s := range nasty {
 		d := blocked("links_resolve", "web.service", "page", "gone")
-		d.Waiver = &decide.Waiver{Reason: s, Owner: s}
+		d.Waiver = &finding.Waiver{Reason: s, Owner: s}
 		r.Decisions = append(r.Decisions, d)
 	}
 	for _, width := range []int{40, 80} {

@@ -10,7 +10,7 @@ import (
 	"unicode/utf16"
 
 	"stackpolicy/audit"
-	"stackpolicy/decide"
+	"stackpolicy/finding"
 	"stackpolicy/internal/text"
 )
 
@@ -18,7 +18,7 @@ import (
 // then show whole ones, and indenting would take longer than everything else.
 func writeJSON(w io.Writer, r *audit.Report, _ Options) error {
 	around := *r
-	around.Decisions = []decide.Decision{}
+	around.Decisions = []finding.Finding{}
 	var frame bytes.Buffer
 	if err := encoder(&frame).Encode(around); err != nil {
 		return fmt.Errorf("encode JSON: %w", err)
@@ -35,7 +35,7 @@ func writeJSON(w io.Writer, r *audit.Report, _ Options) error {
 	return out.Flush() // says what went wrong before, too
 }
 
-func writeLines(out *bufio.Writer, decisions []decide.Decision) error {
+func writeLines(out *bufio.Writer, decisions []finding.Finding) error {
 	var line bytes.Buffer
 	e := encoder(&line)
 	for i := range decisions {

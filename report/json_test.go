@@ -7,14 +7,14 @@ import (
 	"testing"
 
 	"stackpolicy/audit"
-	"stackpolicy/decide"
+	"stackpolicy/finding"
 )
 
 // TestDecisionALine: the lines are what the encoder makes of the whole, but
 // for the line breaks, whatever the texts around the decisions say.
 func TestDecisionALine(t *testing.T) {
 	tricky := `"decisions":[` + "\n<&\u2028>"
-	for name, decisions := range map[string][]decide.Decision{
+	for name, decisions := range map[string][]finding.Finding{
 		"none": {},
 		"one":  {{Invariant: "a", Message: tricky, Evidence: map[string]any{}}},
 		"two":  {{Invariant: "a", Evidence: map[string]any{"decisions": []any{tricky}}}, {Invariant: "b", Evidence: map[string]any{}}},

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"stackpolicy/audit"
-	"stackpolicy/decide"
+	"stackpolicy/finding"
 	"stackpolicy/internal/text"
 )
 
@@ -105,7 +105,7 @@ func casesOfGaps(gaps []audit.Gap) (cases []testCase) {
 	return cases
 }
 
-func caseOf(d decide.Decision, o Options) testCase {
+func caseOf(d finding.Finding, o Options) testCase {
 	c := testCase{Name: text.Clean(d.Invariant), Class: text.Clean(d.Subject)}
 	v := verdictOf(d)
 	p := &problem{Message: text.Clean(d.Message), Type: strings.ToLower(v.word), Text: explained(d, o)}
@@ -123,7 +123,7 @@ func caseOf(d decide.Decision, o Options) testCase {
 }
 
 // explained is a finding with every step to mend it.
-func explained(d decide.Decision, o Options) string {
+func explained(d finding.Finding, o Options) string {
 	lines := text.CleanLines(d.Message)
 	if o.Steps != nil {
 		for i, step := range o.Steps(d) {

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"stackpolicy/audit"
-	"stackpolicy/decide"
+	"stackpolicy/finding"
 	"stackpolicy/internal/text"
 )
 
@@ -24,7 +24,7 @@ func junit(t *testing.T, r *audit.Report) []byte {
 func TestJUnit(t *testing.T) {
 	waived := fine()
 	known := blocked("stack_running", "web.service", "page", "web.service is down")
-	known.Waiver = &decide.Waiver{Owner: "ada", Reason: "moved <away>", Until: time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC)}
+	known.Waiver = &finding.Waiver{Owner: "ada", Reason: "moved <away>", Until: time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC)}
 	waived.Decisions = append(waived.Decisions, known)
 	cases := map[string]struct {
 		report                           *audit.Report

@@ -4,12 +4,10 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"stackpolicy/audit"
-	"stackpolicy/decide"
-	"stackpolicy/enforce"
+	"stackpolicy/finding"
 )
 
 // maxFindings bounds the samples of single findings, the worst first; all are
@@ -80,7 +78,7 @@ func seconds(t time.Time) float64 {
 }
 
 func lastSuccess(r *audit.Report, a Around) []sample {
-	if r.ExitCode == audit.ExitUnknown {
+	if finding.LevelOfExit(r.ExitCode) == finding.LevelUnknown {
 		return only(seconds(a.LastSuccess))
 	}
 	return only(seconds(r.CollectedAt))
@@ -100,43 +98,33 @@ func exitStatus(r *audit.Report, _ Around) []sample { return only(float64(r.Exit
 func unitsManaged(r *audit.Report, _ Around) []sample {
 	units := map[string]bool{}
 	for _, d := range r.Decisions {
-		if d.Subject != enforce.Host {
+		if d.Subject != finding.Host {
 			units[d.Subject] = true
 		}
 	}
 	return only(float64(len(units)))
 }
 
-// standing are the decisions that count as findings, the worst first.
-func standing(r *audit.Report) []decide.Decision {
-	list := slices.DeleteFunc(slices.Clone(r.Decisions), func(d decide.Decision) bool {
-		v := verdictOf(d).word
-		return v == allow.word || v == healed.word || d.Waiver != nil
-	})
-	slices.SortStableFunc(list, func(a, b decide.Decision) int { return cmp.Compare(verdictOf(a).rank, verdictOf(b).rank) })
+// open are the findings that count, the worst first.
+func open(r *audit.Report) []finding.Finding {
+	list := slices.DeleteFunc(slices.Clone(r.Decisions), func(f finding.Finding) bool { return !f.Counts() })
+	slices.SortStableFunc(list, func(a, b finding.Finding) int { return cmp.Compare(verdictOf(a).rank, verdictOf(b).rank) })
 	return list
 }
 
-// severityOf is how bad a finding is, as the exit status counts it.
-func severityOf(d decide.Decision) string {
-	if v := verdictOf(d); v.word != heal.word {
-		return strings.ToLower(v.word)
-	}
-	return "ticket"
-}
-
 func counts(r *audit.Report, _ Around) []sample {
-	count := map[string]int{"page": 0, "ticket": 0, "unknown": 0}
-	for _, d := range standing(r) {
-		count[severityOf(d)]++
+	count := map[string]int{string(finding.Page): 0, string(finding.Ticket): 0, string(finding.Unknown): 0}
+	for _, f := range open(r) {
+		count[string(f.Urgency())]++
 	}
 	return counted(count)
 }
 
 func findings(r *audit.Report, _ Around) []sample {
 	var list []sample
-	for _, d := range standing(r) {
-		list = append(list, sample{[]string{d.Invariant, d.Subject, severityOf(d), d.Effect, d.Outcome}, 1})
+	for _, f := range open(r) {
+		labels := []string{f.Invariant, f.Subject, string(f.Urgency()), string(f.Effect), string(f.Outcome)}
+		list = append(list, sample{labels, 1})
 	}
 	return list[:min(len(list), maxFindings)]
 }
@@ -144,7 +132,7 @@ func findings(r *audit.Report, _ Around) []sample {
 func actions(r *audit.Report, _ Around) []sample {
 	count := map[[2]string]int{}
 	for _, a := range r.Actions {
-		count[[2]string{a.Action, a.Status}]++
+		count[[2]string{string(a.Action), a.Status}]++
 	}
 	var list []sample
 	for key, n := range count {

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"stackpolicy/audit"
-	"stackpolicy/decide"
+	"stackpolicy/finding"
 )
 
 // around is everything that metrics tell beyond a report.
@@ -97,8 +97,8 @@ func TestLastSuccess(t *testing.T) {
 
 func TestWaivedAndHealedAreNoMetrics(t *testing.T) {
 	waived := blocked("file_declared", "web.service", "page", "gone")
-	waived.Waiver = &decide.Waiver{Reason: "known", Until: time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC)}
-	got := openMetrics(t, reported(0, waived, toHeal("web.service", audit.OutcomeHealed)), Around{})
+	waived.Waiver = &finding.Waiver{Reason: "known", Until: time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC)}
+	got := openMetrics(t, reported(0, waived, toHeal("web.service", finding.Healed)), Around{})
 	if strings.Contains(got, "stackpolicy_finding{") || !strings.Contains(got, "\nstackpolicy_findings{severity=\"page\"} 0\n") {
 		t.Errorf("got\n%s", got)
 	}

@@ -17,11 +17,14 @@ import (
 func Invariants(w io.Writer, list []policy.Invariant, o Options) error {
 	p := newPrinter(w, o)
 	for _, i := range list {
-		actions := ""
-		if len(i.Actions) > 0 {
-			actions = ", may " + strings.Join(i.Actions, ", ")
+		about := []string{string(i.Class), string(i.Severity)}
+		for n, action := range i.Actions {
+			if n == 0 {
+				action = "may " + action
+			}
+			about = append(about, string(action))
 		}
-		p.paragraph(0, p.paint(text.Clean(i.ID), pretty.Bold)+"  ", "("+i.Class+", "+i.Severity+actions+")")
+		p.paragraph(0, p.paint(text.Clean(i.ID), pretty.Bold)+"  ", "("+strings.Join(about, ", ")+")")
 		p.paragraph(2, "", i.Title)
 	}
 	return p.err

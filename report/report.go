@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"stackpolicy/audit"
-	"stackpolicy/decide"
+	"stackpolicy/finding"
 )
 
 // Options say how a report is to be written.
@@ -19,7 +19,7 @@ type Options struct {
 	Width int  // columns of the table
 	Color bool // only where a terminal reads it
 	// Steps gives what to do about a decision, the first thing first.
-	Steps func(decide.Decision) []string
+	Steps func(finding.Finding) []string
 	// Around is what metrics tell beyond the report.
 	Around Around
 }

@@ -13,10 +13,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stackpolicy/audit"
-	"stackpolicy/decide"
 	"stackpolicy/decide/policy"
 	"stackpolicy/decide/regotest"
 	"stackpolicy/enforce"
+	"stackpolicy/finding"
 	"stackpolicy/internal/text"
 )
 
@@ -24,7 +24,7 @@ import (
 // are empty, not null.
 func TestJSONIsTheContract(t *testing.T) {
 	full := reported(2, blocked("file_declared", "web.service", "page", "gone"))
-	full.Decisions[0].Waiver = &decide.Waiver{Reason: "known", Owner: "ada", Until: time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC)}
+	full.Decisions[0].Waiver = &finding.Waiver{Reason: "known", Owner: "ada", Until: time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC)}
 	full.Gaps = []audit.Gap{{Collector: "podman", Error: "silent"}}
 	full.Actions = []enforce.Action{reload(enforce.Done, "", "web.service")}
 	top := map[string][]string{
@@ -50,7 +50,7 @@ func TestJSONIsTheContract(t *testing.T) {
 	if want := map[string]any{"reason": "known", "owner": "ada", "until": "2026-04-01T00:00:00Z"}; !reflect.DeepEqual(waiver, want) {
 		t.Errorf("waiver: got %v, want %v", waiver, want)
 	}
-	empty := decoded(t, reported(0, []decide.Decision{}...))
+	empty := decoded(t, reported(0, []finding.Finding{}...))
 	for _, list := range []string{"gaps", "actions"} {
 		if l, ok := empty[list].([]any); !ok || len(l) != 0 {
 			t.Errorf("%s: got %v, want an empty list", list, empty[list])
@@ -153,10 +153,10 @@ func TestExplain(t *testing.T) {
 		"found": "missing", "mode": "", "owner": json.Number("-1"), "reasons": []any{"a", "b"},
 	}
 	waived := blocked("file_declared", "db.service", "page", "db.service is declared, but gone from disk")
-	waived.Waiver = &decide.Waiver{Reason: "moves away", Owner: "ada", Until: time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC)}
+	waived.Waiver = &finding.Waiver{Reason: "moves away", Owner: "ada", Until: time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC)}
 	list := []Explanation{{d, inv}, {waived, inv}, {allowed("file_declared", "files.service"), inv}}
 	var out bytes.Buffer
-	if err := Explain(&out, list, Options{Width: 80, Steps: func(d decide.Decision) []string {
+	if err := Explain(&out, list, Options{Width: 80, Steps: func(d finding.Finding) []string {
 		if d.Effect == "allow" {
 			return nil
 		}
@@ -177,7 +177,7 @@ func TestExplainOfNothing(t *testing.T) {
 func TestInvariants(t *testing.T) {
 	list := []policy.Invariant{
 		{ID: "linger_enabled", Title: "linger is on", Class: "host", Severity: "page"},
-		{ID: "loaded_is_current", Title: "what is loaded is what is on disk", Class: "provenance", Severity: "ticket", Actions: []string{"daemon-reload"}},
+		{ID: "loaded_is_current", Title: "what is loaded is what is on disk", Class: "provenance", Severity: "ticket", Actions: []finding.Action{finding.DaemonReload}},
 	}
 	var out bytes.Buffer
 	if err := Invariants(&out, list, Options{Width: 80}); err != nil {

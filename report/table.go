@@ -11,8 +11,7 @@ import (
 	pretty "github.com/jedib0t/go-pretty/v6/text"
 
 	"stackpolicy/audit"
-	"stackpolicy/decide"
-	"stackpolicy/enforce"
+	"stackpolicy/finding"
 	"stackpolicy/internal/text"
 )
 
@@ -25,7 +24,7 @@ func writeTable(w io.Writer, r *audit.Report, o Options) error {
 	p.findings(findings)
 	p.gaps(r.Gaps, unseen)
 	p.actions(r.Actions, r.Mode)
-	if slices.ContainsFunc(findings, func(d decide.Decision) bool { return d.Outcome != audit.OutcomeHealed }) {
+	if slices.ContainsFunc(findings, func(d finding.Finding) bool { return d.Outcome != finding.Healed }) {
 		p.paragraph(0, "", "Evidence and every step: `stackpolicy explain UNIT`")
 	}
 	p.summary(r)
@@ -34,11 +33,11 @@ func writeTable(w io.Writer, r *audit.Report, o Options) error {
 
 // split parts what the rules found from what they could not be asked about for
 // want of facts. Allows are neither.
-func split(decisions []decide.Decision) (findings, unseen []decide.Decision) {
+func split(decisions []finding.Finding) (findings, unseen []finding.Finding) {
 	for _, d := range decisions {
 		switch {
-		case d.Effect == "allow":
-		case d.Severity == "unknown" && d.Evidence["case"] == "gap":
+		case d.IsAllowed():
+		case d.IsGap():
 			unseen = append(unseen, d)
 		default:
 			findings = append(findings, d)
@@ -49,14 +48,14 @@ func split(decisions []decide.Decision) (findings, unseen []decide.Decision) {
 
 // findings writes one block a subject. Those with the worst finding come
 // first, and so do the worst findings of each.
-func (p *printer) findings(findings []decide.Decision) {
+func (p *printer) findings(findings []finding.Finding) {
 	worst := map[string]int{}
 	for _, d := range findings {
 		if w, ok := worst[d.Subject]; !ok || verdictOf(d).rank < w {
 			worst[d.Subject] = verdictOf(d).rank
 		}
 	}
-	slices.SortStableFunc(findings, func(a, b decide.Decision) int {
+	slices.SortStableFunc(findings, func(a, b finding.Finding) int {
 		return cmp.Or(
 			cmp.Compare(worst[a.Subject], worst[b.Subject]),
 			cmp.Compare(subjectOrder(a.Subject), subjectOrder(b.Subject)),
@@ -76,18 +75,18 @@ func (p *printer) findings(findings []decide.Decision) {
 
 // subjectOrder puts the host before units.
 func subjectOrder(subject string) string {
-	if subject == enforce.Host {
+	if subject == finding.Host {
 		return ""
 	}
 	return subject
 }
 
-func (p *printer) finding(d decide.Decision) {
+func (p *printer) finding(d finding.Finding) {
 	v := verdictOf(d)
 	note := ""
 	switch d.Outcome {
-	case audit.OutcomeHealFailed, audit.OutcomeRefused:
-		note = " (" + strings.ReplaceAll(d.Outcome, "-", " ") + ")"
+	case finding.HealFailed, finding.Refused:
+		note = " (" + strings.ReplaceAll(string(d.Outcome), "-", " ") + ")"
 	}
 	p.paragraph(2, p.verdict(v), d.Invariant+note)
 	p.paragraph(4, "", d.Message)
@@ -101,7 +100,7 @@ func (p *printer) finding(d decide.Decision) {
 }
 
 // waiver says why a finding does not count.
-func (p *printer) waiver(indent int, d decide.Decision) {
+func (p *printer) waiver(indent int, d finding.Finding) {
 	if w := d.Waiver; w != nil {
 		p.paragraph(indent, "waived ", fmt.Sprintf("until %s by %s: %s", w.Until.UTC().Format(time.RFC3339), w.Owner, w.Reason))
 	}
@@ -113,15 +112,15 @@ func (p *printer) verdict(v verdict) string {
 }
 
 // next is the first thing to do about a finding; "" when there is nothing.
-func (p *printer) next(d decide.Decision) string {
+func (p *printer) next(d finding.Finding) string {
 	switch {
-	case d.Outcome == audit.OutcomeHealed || d.Waiver != nil:
+	case d.Outcome == finding.Healed || d.Waiver != nil:
 		return ""
-	case d.Outcome == audit.OutcomePlanned:
-		return "`stackpolicy eval --enforce` heals it (" + d.Action + ")"
-	case d.Outcome == audit.OutcomeRefused: // the runbook's step would be the very action that is held back
-		return "Mend what holds the " + d.Action + " back (below), then audit again."
-	case d.Severity == "unknown":
+	case d.Outcome == finding.Planned:
+		return "`stackpolicy eval --enforce` heals it (" + string(d.Action) + ")"
+	case d.Outcome == finding.Refused: // the runbook's step would be the very action that is held back
+		return "Mend what holds the " + string(d.Action) + " back (below), then audit again."
+	case d.IsUnknown():
 		return "Mend the rule, test it with `stackpolicy policy test`, and audit again."
 	case p.o.Steps == nil:
 		return ""
@@ -151,21 +150,21 @@ var (
 	allow   = verdict{"ALLOW", pretty.FgGreen, 6, "", ""}
 )
 
-func verdictOf(d decide.Decision) verdict {
+func verdictOf(f finding.Finding) verdict {
 	switch {
-	case d.Effect == "allow":
+	case f.IsAllowed():
 		return allow
-	case d.Waiver != nil:
+	case f.Waiver != nil:
 		return waived
-	case d.Outcome == audit.OutcomeHealed:
+	case f.Outcome == finding.Healed:
 		return healed
-	case d.Outcome == audit.OutcomeHealFailed:
-		return page
-	case d.Effect == "heal":
+	case f.Effect == finding.Heal && f.Outcome != finding.HealFailed:
 		return heal
-	case d.Severity == "page":
+	}
+	switch f.Urgency() {
+	case finding.Page:
 		return page
-	case d.Severity == "unknown":
+	case finding.Unknown:
 		return unknown
 	}
 	return ticket
@@ -176,7 +175,7 @@ func (p *printer) summary(r *audit.Report) {
 	units, counts := map[string]bool{}, map[string]int{}
 	for _, d := range r.Decisions {
 		counts[verdictOf(d).word]++
-		if d.Subject != enforce.Host {
+		if d.Subject != finding.Host {
 			units[d.Subject] = true
 		}
 	}
@@ -195,13 +194,10 @@ func (p *printer) summary(r *audit.Report) {
 }
 
 func status(code int) (string, pretty.Color) {
-	switch code {
-	case audit.ExitOK:
-		return "OK", pretty.FgGreen
-	case audit.ExitWarning:
-		return "WARNING", pretty.FgYellow
-	case audit.ExitCritical:
-		return "CRITICAL", pretty.FgRed
-	}
-	return "UNKNOWN", pretty.FgMagenta
+	level := finding.LevelOfExit(code)
+	color := map[finding.Level]pretty.Color{
+		finding.LevelOK: pretty.FgGreen, finding.LevelWarning: pretty.FgYellow,
+		finding.LevelUnknown: pretty.FgMagenta, finding.LevelCritical: pretty.FgRed,
+	}[level]
+	return level.String(), color
 }

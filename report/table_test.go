@@ -8,10 +8,10 @@ import (
 	"time"
 
 	"stackpolicy/audit"
-	"stackpolicy/decide"
 	"stackpolicy/decide/policy"
 	"stackpolicy/decide/regotest"
 	"stackpolicy/enforce"
+	"stackpolicy/finding"
 )
 
 func fine() *audit.Report {
@@ -28,9 +28,9 @@ func broken() *audit.Report {
 		unseen("stack_running", "units.loaded", "systemd", "not for web.service"),
 		blocked("stack_owned", "host", "unknown", "cannot be decided: invariants/stack_owned/stack_owned.rego:23: eval_conflict_error: complete rules must not produce multiple outputs"),
 		allowed("linger_enabled", "host"),
-		toHeal("feeds.service", audit.OutcomePlanned),
+		toHeal("feeds.service", finding.Planned),
 		blocked("links_resolve", "files.service", "ticket", "the link default.target.wants/files.service points to nothing"),
-		toHeal("files.service", audit.OutcomePlanned),
+		toHeal("files.service", finding.Planned),
 		allowed("file_declared", "files.service"),
 		blocked("applied", "web.service", "ticket", "web.service was not applied since its definition changed"),
 		blocked("file_declared", "web.service", "page", "/home/alice/.config/systemd/user/web.service is declared, but gone from disk"),
@@ -48,12 +48,12 @@ func broken() *audit.Report {
 func acted() *audit.Report {
 	after := blocked("stack_running", "db.service", "page", "db.service is active, and its container db-app-1 is exited")
 	after.Evidence["appeared_after"] = "daemon-reload"
-	later := toHeal("web.service", audit.OutcomePlanned)
+	later := toHeal("web.service", finding.Planned)
 	later.Evidence["appeared_after"] = "daemon-reload"
 	ghost := blocked("no_ghost_failure", "old.service", "ticket", "old.service is failed, and no longer exists")
-	ghost.Effect, ghost.Action, ghost.Outcome = "heal", "reset-failed", audit.OutcomeRefused
+	ghost.Effect, ghost.Action, ghost.Outcome = "heal", "reset-failed", finding.Refused
 	r := reported(2, allowed("linger_enabled", "host"),
-		toHeal("feeds.service", audit.OutcomeHealed), toHeal("files.service", audit.OutcomeHealFailed), ghost, after, later)
+		toHeal("feeds.service", finding.Healed), toHeal("files.service", finding.HealFailed), ghost, after, later)
 	r.Mode = "enforce"
 	r.Actions = []enforce.Action{
 		reload(enforce.Done, "", "feeds.service", "files.service"),
@@ -70,7 +70,7 @@ func acted() *audit.Report {
 // exempt has waived findings beside one that counts.
 func exempt() *audit.Report {
 	page := blocked("stack_running", "web.service", "page", "web.service is active, and its container web-app-1 is exited")
-	page.Waiver = &decide.Waiver{Reason: "moves to another machine, which takes its time", Owner: "ada", Until: time.Date(2026, 4, 1, 2, 0, 0, 0, time.FixedZone("", 7200))}
+	page.Waiver = &finding.Waiver{Reason: "moves to another machine, which takes its time", Owner: "ada", Until: time.Date(2026, 4, 1, 2, 0, 0, 0, time.FixedZone("", 7200))}
 	heal := toHeal("web.service", "")
 	heal.Waiver = page.Waiver
 	return reported(1, allowed("linger_enabled", "host"), page, heal,
@@ -98,7 +98,7 @@ func TestTable(t *testing.T) {
 }
 
 func TestForeseenRefusal(t *testing.T) {
-	r := reported(1, toHeal("web.service", audit.OutcomeRefused))
+	r := reported(1, toHeal("web.service", finding.Refused))
 	r.Actions = []enforce.Action{reload(enforce.Refused, "a Home Manager activation is running", "web.service")}
 	golden(t, "foreseen_80.txt", table(t, r, Options{Width: 80, Steps: steps}))
 }

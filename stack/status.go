@@ -167,7 +167,7 @@ func (st *Status) describe(u facts.Unit) {
 func (st *Status) audited(decisions []decide.Decision) {
 	for _, d := range decisions {
 		if d.Subject == st.Unit && d.Effect != "allow" && d.Invariant != gate && d.Severity != "unknown" {
-			st.Audit = append(st.Audit, AuditedFinding{d.Invariant, d.Severity, d.Message})
+			st.Audit = append(st.Audit, AuditedFinding{d.Invariant, string(d.Severity), d.Message})
 		}
 	}
 }

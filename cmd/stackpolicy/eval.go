@@ -23,6 +23,7 @@ import (
 	"stackpolicy/enforce"
 	"stackpolicy/facts"
 	"stackpolicy/facts/collect"
+	"stackpolicy/finding"
 	"stackpolicy/internal/systemd"
 	"stackpolicy/report"
 )
@@ -169,13 +170,13 @@ func userName() string {
 	return strconv.Itoa(os.Getuid())
 }
 
-func steps(invariants []policy.Invariant) func(decide.Decision) []string {
-	return func(d decide.Decision) []string {
-		i := slices.IndexFunc(invariants, func(x policy.Invariant) bool { return x.ID == d.Invariant })
-		if i < 0 || d.Effect == policy.EffectAllow {
+func steps(invariants []policy.Invariant) func(finding.Finding) []string {
+	return func(f finding.Finding) []string {
+		i := slices.IndexFunc(invariants, func(x policy.Invariant) bool { return x.ID == f.Invariant })
+		if i < 0 || f.IsAllowed() {
 			return nil
 		}
-		return invariants[i].Runbook.Steps(d.Subject, d.Evidence)
+		return invariants[i].Runbook.Steps(f.Subject, f.Evidence)
 	}
 }
 

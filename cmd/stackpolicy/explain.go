@@ -10,6 +10,7 @@ import (
 
 	"stackpolicy/audit"
 	"stackpolicy/decide"
+	"stackpolicy/finding"
 	"stackpolicy/report"
 )
 
@@ -76,7 +77,7 @@ func explanations(r *audit.Report, p *decide.Policies, invariant string) ([]repo
 	}
 	var list []report.Explanation
 	for _, d := range r.Decisions {
-		if d.Invariant == invariant || invariant == "" && d.Effect != "allow" {
+		if d.Invariant == invariant || invariant == "" && !d.IsAllowed() {
 			list = append(list, report.Explanation{Decision: d, Invariant: invariants[slices.Index(known, d.Invariant)]})
 		}
 	}
@@ -87,8 +88,8 @@ func explanations(r *audit.Report, p *decide.Policies, invariant string) ([]repo
 	return list, nil
 }
 
-func decisionsOf(list []report.Explanation) []decide.Decision {
-	var decisions []decide.Decision
+func decisionsOf(list []report.Explanation) []finding.Finding {
+	var decisions []finding.Finding
 	for _, e := range list {
 		decisions = append(decisions, e.Decision)
 	}

@@ -14,9 +14,9 @@ import (
 
 	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/config"
-	"stackpolicy/decide"
 	"stackpolicy/decide/policy"
 	"stackpolicy/facts/collect"
+	"stackpolicy/finding"
 	"stackpolicy/history"
 	"stackpolicy/internal/atomicfile"
 	"stackpolicy/report/daily"
@@ -158,13 +158,13 @@ func (a *app) model(ctx context.Context, since time.Duration) (daily.Model, erro
 
 // stepsInForce are those of the policies in force; none where they cannot be
 // loaded, as what was seen in the past can be told without them.
-func (a *app) stepsInForce(ctx context.Context) func(decide.Decision) []string {
+func (a *app) stepsInForce(ctx context.Context) func(finding.Finding) []string {
 	return steps(a.invariantsInForce(ctx))
 }
 
-func (a *app) classInForce(ctx context.Context) func(string) string {
+func (a *app) classInForce(ctx context.Context) func(string) finding.Class {
 	invariants := a.invariantsInForce(ctx)
-	return func(id string) string {
+	return func(id string) finding.Class {
 		for _, i := range invariants {
 			if i.ID == id {
 				return i.Class

@@ -7,6 +7,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"stackpolicy/decide/policy"
+	"stackpolicy/finding"
 )
 
 // checkFindings refuses mistakes that can be read off a finding's literal:
@@ -46,10 +47,13 @@ func checkFinding(file string, rule *ast.Rule, refusal *policy.Refusal) {
 }
 
 // checkNames looks at the names that a finding spells out.
-func checkNames(file string, finding ast.Object, refusal *policy.Refusal) {
-	known := map[string][]string{"effect": policy.Effects(), "severity": policy.Severities(), "action": policy.Actions()}
+func checkNames(file string, found ast.Object, refusal *policy.Refusal) {
+	known := map[string][]string{
+		"effect": policy.Texts(finding.RuleEffects()), "severity": policy.Texts(finding.RuleSeverities()),
+		"action": policy.Texts(finding.Actions()),
+	}
 	for _, key := range slices.Sorted(maps.Keys(known)) {
-		term := finding.Get(ast.StringTerm(key))
+		term := found.Get(ast.StringTerm(key))
 		if term == nil {
 			continue
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"stackpolicy/finding"
 	"stackpolicy/internal/lazyregexp"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -17,14 +18,14 @@ type Invariant struct {
 	ID          string
 	Title       string // one line; the message of an allow
 	Description string
-	Class       string   // provenance, stack, unit or host: what it is asked of
-	Severity    string   // page or ticket, unless a finding says otherwise
-	Needs       []string // sections without which nothing can be decided
-	Optional    []string // sections the rule reads when they are there
-	Actions     []string // what its findings may ask for
-	File        string   // relative to the policy folder
-	Line        int      // of the first finding rule
-	Text        string   // source of the finding rules, without METADATA
+	Class       finding.Class    // what it is asked of
+	Severity    finding.Severity // page or ticket, unless a finding says otherwise
+	Needs       []string         // sections without which nothing can be decided
+	Optional    []string         // sections the rule reads when they are there
+	Actions     []finding.Action // what its findings may ask for
+	File        string           // relative to the policy folder
+	Line        int              // of the first finding rule
+	Text        string           // source of the finding rules, without METADATA
 	Runbook     Runbook
 
 	metadata *ast.Annotations
@@ -171,11 +172,11 @@ func (r *metadataReader) read(f files) {
 			r.problem(key, "unknown METADATA key custom.%s; %s", key, OneOf(customKeys()))
 		}
 	}
-	inv.Class = r.name("class", Classes())
-	inv.Severity = r.name("severity", Severities())
-	inv.Needs = r.names("needs", SectionNames(), true)
-	inv.Optional = r.names("optional", SectionNames(), false)
-	inv.Actions = r.names("actions", Actions(), true)
+	inv.Class = readName(r, "class", finding.Classes())
+	inv.Severity = readName(r, "severity", finding.RuleSeverities())
+	inv.Needs = readNames(r, "needs", SectionNames(), true)
+	inv.Optional = readNames(r, "optional", SectionNames(), false)
+	inv.Actions = readNames(r, "actions", finding.Actions(), true)
 	r.readRunbook(f)
 }
 
@@ -189,22 +190,22 @@ func (r *metadataReader) checkSchemas() {
 	}
 }
 
-// name reads a custom key that is one of the known names.
-func (r *metadataReader) name(key string, known []string) string {
+// readName reads a custom key that is one of the known names.
+func readName[T ~string](r *metadataReader, key string, known []T) T {
 	raw, given := r.inv.metadata.Custom[key]
 	value, ok := raw.(string)
 	switch {
 	case !given:
 		r.problem(key, "METADATA has no custom.%s; %s", key, OneOf(known))
-	case !ok || !slices.Contains(known, value):
+	case !ok || !slices.Contains(known, T(value)):
 		r.problem(key, "unknown %s %v; %s", key, raw, OneOf(known))
 	}
-	return value
+	return T(value)
 }
 
-// names reads a custom key that is a list of known names. Lists that say what
-// a rule rests on and asks for must be there even when they are empty.
-func (r *metadataReader) names(key string, known []string, must bool) []string {
+// readNames reads a custom key that is a list of known names. Lists that say
+// what a rule rests on and asks for must be there even when they are empty.
+func readNames[T ~string](r *metadataReader, key string, known []T, must bool) []T {
 	raw, given := r.inv.metadata.Custom[key]
 	if !given {
 		if must {
@@ -217,14 +218,14 @@ func (r *metadataReader) names(key string, known []string, must bool) []string {
 		r.problem(key, "custom.%s is no list; want [name, …]; %s", key, OneOf(known))
 		return nil
 	}
-	var names []string
+	var names []T
 	for _, item := range list {
 		name, ok := item.(string)
-		if !ok || !slices.Contains(known, name) {
+		if !ok || !slices.Contains(known, T(name)) {
 			r.problem(key, "unknown name %v in custom.%s; %s", item, key, OneOf(known))
 			continue
 		}
-		names = append(names, name)
+		names = append(names, T(name))
 	}
 	return names
 }

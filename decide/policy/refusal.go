@@ -77,9 +77,18 @@ func (r *Refusal) Err() error {
 }
 
 // OneOf lists the known names of a kind for an error's second half.
-func OneOf(known []string) string {
+func OneOf[T ~string](known []T) string {
 	if len(known) == 0 {
 		return "known: none"
 	}
-	return "known: " + strings.Join(known, ", ")
+	return "known: " + strings.Join(Texts(known), ", ")
+}
+
+// Texts returns typed words as plain strings.
+func Texts[T ~string](words []T) []string {
+	list := make([]string, len(words))
+	for i, w := range words {
+		list[i] = string(w)
+	}
+	return list
 }

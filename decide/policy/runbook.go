@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"stackpolicy/finding"
 	"stackpolicy/internal/lazyregexp"
 )
 
@@ -68,7 +69,7 @@ func (r Runbook) Steps(subject string, evidence map[string]any) []string {
 	steps, ok := r.Cases[name]
 	switch {
 	case ok:
-	case name == CaseGap || name == CaseError:
+	case name == finding.CaseGap || name == finding.CaseError:
 		return builtinSteps(name, subject, evidence)
 	default:
 		steps = r.Cases[AnyCase]
@@ -87,7 +88,7 @@ func builtinSteps(name, subject string, evidence map[string]any) []string {
 		"See why the collector {collector} could not look: the message says it.",
 		"Mend that, then audit again: `stackpolicy eval`.",
 	}
-	if name == CaseError {
+	if name == finding.CaseError {
 		steps = []string{
 			"See what is wrong with the rule in {file}: the message says it.",
 			"Mend the rule, test it with `opa test`, then audit again: `stackpolicy eval`.",
@@ -140,7 +141,7 @@ func fill(text, subject string, evidence map[string]any) string {
 // such, and is no valid shell either.
 func substitute(name, subject string, evidence map[string]any, inCode bool) string {
 	values, ok := scalars(evidence[name])
-	if !ok && name == "unit" && subject != HostSubject {
+	if !ok && name == "unit" && subject != finding.Host {
 		values, ok = []string{subject}, true
 	}
 	if !ok {

@@ -7,6 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"stackpolicy/finding"
 	"stackpolicy/internal/glob"
 )
 
@@ -39,8 +40,8 @@ func (w WaiverSetting) Covers(invariant, subject string) bool {
 	if !glob.Match(w.Invariant, invariant) {
 		return false
 	}
-	if subject == HostSubject {
-		return slices.Contains(w.Units, HostSubject)
+	if subject == finding.Host {
+		return slices.Contains(w.Units, finding.Host)
 	}
 	return glob.MatchAny(w.Units, subject)
 }

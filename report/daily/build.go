@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"stackpolicy/enforce"
+	"stackpolicy/finding"
 	"stackpolicy/history"
 	"stackpolicy/internal/text"
 )
@@ -37,7 +37,7 @@ func newBuilder(in Input) *builder {
 	b := &builder{Input: in, clock: clock{in.Now}, looks: looks(in.Spans, in.Now), of: map[string][]history.Standing{}}
 	for _, s := range in.Standings {
 		b.of[s.Subject] = append(b.of[s.Subject], s)
-		if s.Subject == enforce.Host && stateOf(s.Finding) == unknown {
+		if s.Subject == finding.Host && stateOf(s.Finding) == unknown {
 			b.doubt = append(b.doubt, s)
 		}
 	}

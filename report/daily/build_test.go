@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"stackpolicy/facts"
+	"stackpolicy/finding"
 	"stackpolicy/history"
 	"stackpolicy/internal/text"
 )
@@ -69,7 +70,7 @@ func TestFalseSuccess(t *testing.T) {
 	active, inactive := snapshotOf(stack("web", "active")), snapshotOf(stack("web", "inactive"))
 	deaf := snapshotOf(stack("web", "active"))
 	deaf.Collectors["podman"] = facts.CollectorStatus{Error: "no answer"}
-	down := func(severity string, until *time.Time) history.Standing {
+	down := func(severity finding.Severity, until *time.Time) history.Standing {
 		return found(1, stackRunning, "web.service", severity, "m", clockTime(9, 0), until)
 	}
 	cases := map[string]struct {

@@ -10,8 +10,8 @@ package daily
 import (
 	"time"
 
-	"stackpolicy/decide"
 	"stackpolicy/facts"
+	"stackpolicy/finding"
 	"stackpolicy/history"
 )
 
@@ -37,8 +37,8 @@ type Input struct {
 	FirstSent map[int64]time.Time
 	// Steps gives what to do about a finding, and Class what an invariant is
 	// asked of; either may be nil.
-	Steps func(decide.Decision) []string
-	Class func(invariant string) string
+	Steps func(finding.Finding) []string
+	Class func(invariant string) finding.Class
 }
 
 // Snapshot is what counts here of a document of the past.

@@ -7,17 +7,17 @@ import (
 	"strings"
 	"time"
 
-	"stackpolicy/enforce"
+	"stackpolicy/finding"
 	"stackpolicy/history"
 	"stackpolicy/internal/text"
 )
 
 // what names an action with what it was done to.
 func what(a history.Action) string {
-	if a.Subject == enforce.Host {
-		return name(a.Action)
+	if a.Subject == finding.Host {
+		return name(string(a.Action))
 	}
-	return name(a.Action) + " " + name(a.Subject)
+	return name(string(a.Action)) + " " + name(a.Subject)
 }
 
 // asked names the findings that asked for an action, by invariant.

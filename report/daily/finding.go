@@ -6,8 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"stackpolicy/audit"
-	"stackpolicy/decide"
+	"stackpolicy/finding"
 	"stackpolicy/history"
 	"stackpolicy/internal/text"
 )
@@ -49,9 +48,9 @@ func (b *builder) note(s history.Standing) string {
 		return fmt.Sprintf("waived until %s by %s: %s", b.at(*s.WaivedUntil), cmp.Or(name(s.WaivedBy), "nobody named"), sentence(s.WaivedReason))
 	case s.ResolvedAt != nil:
 		return ""
-	case s.Outcome == audit.OutcomeHealFailed:
+	case s.Outcome == finding.HealFailed:
 		return "the heal failed"
-	case s.Outcome == audit.OutcomeRefused:
+	case s.Outcome == finding.Refused:
 		return "the heal was refused"
 	}
 	return ""
@@ -59,11 +58,11 @@ func (b *builder) note(s history.Standing) string {
 
 // next is the first thing to do about a finding that stands; "" where nothing
 // is known.
-func next(f history.Finding, steps func(decide.Decision) []string) string {
+func next(f history.Finding, steps func(finding.Finding) []string) string {
 	switch {
-	case f.Outcome == audit.OutcomePlanned:
+	case f.Outcome == finding.Planned:
 		return "`stackpolicy eval --enforce` heals it"
-	case f.Outcome == audit.OutcomeRefused: // the runbook's step would be the very action that is held back
+	case f.Outcome == finding.Refused: // the runbook's step would be the very action that is held back
 		return "Mend what holds the heal back, then audit again: `stackpolicy eval`"
 	case steps == nil:
 		return ""
@@ -76,14 +75,14 @@ func next(f history.Finding, steps func(decide.Decision) []string) string {
 
 // decision is what a finding was recorded from. Evidence that is no object is
 // none.
-func decision(f history.Finding) decide.Decision {
+func decision(f history.Finding) finding.Finding {
 	evidence := map[string]any{}
 	d := json.NewDecoder(bytes.NewReader(f.Evidence))
 	d.UseNumber()
 	if err := d.Decode(&evidence); err != nil || evidence == nil {
 		evidence = map[string]any{}
 	}
-	return decide.Decision{
+	return finding.Finding{
 		Invariant: f.Invariant, Subject: f.Subject, Effect: f.Effect, Severity: f.Severity,
 		Message: f.Message, Evidence: evidence, Runbook: f.Runbook, Outcome: f.Outcome,
 	}

@@ -11,8 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"stackpolicy/decide"
 	"stackpolicy/facts"
+	"stackpolicy/finding"
 	"stackpolicy/history"
 )
 
@@ -50,7 +50,7 @@ func span(from, to time.Time, exit int, digest string) history.AuditSpan {
 	}
 }
 
-func found(id int64, invariant, subject, severity, message string, since time.Time, until *time.Time) history.Standing {
+func found(id int64, invariant, subject string, severity finding.Severity, message string, since time.Time, until *time.Time) history.Standing {
 	last := since
 	if until != nil {
 		last = *until
@@ -64,7 +64,7 @@ func found(id int64, invariant, subject, severity, message string, since time.Ti
 	}
 }
 
-func healing(s history.Standing, outcome string) history.Standing {
+func healing(s history.Standing, outcome finding.Outcome) history.Standing {
 	s.Effect, s.Outcome = "heal", outcome
 	return s
 }
@@ -74,16 +74,16 @@ func waivedUntil(s history.Standing, until time.Time, reason string) history.Sta
 	return s
 }
 
-func acted(at time.Time, action, subject, status, message string, healed *bool, reasons ...history.Reason) history.Action {
+func acted(at time.Time, action finding.Action, subject, status, message string, healed *bool, reasons ...history.Reason) history.Action {
 	return history.Action{ID: at.Unix(), At: at, Action: action, Subject: subject, Reasons: reasons, Status: status, Healed: healed, Message: message}
 }
 
-func steps(d decide.Decision) []string {
+func steps(d finding.Finding) []string {
 	return []string{"Activate the generation again: `sudo systemctl restart home-manager-ada.service` (" + d.Subject + ")"}
 }
 
-func class(invariant string) string {
-	return map[string]string{"stack_running": "stack", "linger_enabled": "host"}[invariant]
+func class(invariant string) finding.Class {
+	return map[string]finding.Class{"stack_running": finding.ClassStack, "linger_enabled": finding.ClassHost}[invariant]
 }
 
 const (

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"stackpolicy/facts"
+	"stackpolicy/finding"
 	"stackpolicy/history"
 )
 
@@ -49,11 +50,11 @@ func hostile(server string) Input {
 		in.Document.Units = append(in.Document.Units, u)
 		f := found(int64(100+3*i), s, s, "page", s, clockTime(9, 0), nil)
 		f.Evidence, f.Case, f.Runbook = []byte(s), s, s
-		again := found(int64(101+3*i), s, s, s, s, clockTime(7, 0), ptr(clockTime(8, 0)))
+		again := found(int64(101+3*i), s, s, finding.Severity(s), s, clockTime(7, 0), ptr(clockTime(8, 0)))
 		again.Case = s
 		in.Standings = append(in.Standings, f, again, waivedUntil(found(int64(102+3*i), s, s+" waived", "ticket", s, clockTime(9, 0), nil), today, s))
 		for _, status := range []string{history.Done, history.Failed, s} {
-			in.Actions = append(in.Actions, acted(clockTime(9, i), s, s, status, s, ptr(true), history.Reason{Invariant: s, Subject: s, Case: s}))
+			in.Actions = append(in.Actions, acted(clockTime(9, i), finding.Action(s), s, status, s, ptr(true), history.Reason{Invariant: s, Subject: s, Case: s}))
 		}
 		in.LastAudit.Gaps, in.LastAudit.Mode = append(in.LastAudit.Gaps, s), s
 		in.Document.Host.Name = nasty(server)[0]

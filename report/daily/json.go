@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"stackpolicy/finding"
 	"stackpolicy/history"
 )
 
@@ -50,7 +51,7 @@ func findingOf(s history.Standing) findingJSON {
 type actionJSON struct {
 	ID         int64            `json:"id"`
 	At         time.Time        `json:"at"`
-	Action     string           `json:"action"`
+	Action     finding.Action   `json:"action"`
 	Subject    string           `json:"subject"`
 	Reasons    []history.Reason `json:"reasons"`
 	Status     string           `json:"status"`

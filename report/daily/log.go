@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"stackpolicy/audit"
+	"stackpolicy/finding"
 	"stackpolicy/history"
 	"stackpolicy/internal/text"
 	"stackpolicy/report"
@@ -110,7 +110,7 @@ func (b *builder) goings() []event {
 			continue
 		}
 		word, after := "resolved", text.Elapsed(s.ResolvedAt.Sub(s.Since))
-		if s.Outcome == audit.OutcomeHealed {
+		if s.Outcome == finding.Healed {
 			word = "healed"
 		}
 		out = append(out, event{*s.ResolvedAt, word, name(s.Subject) + ": " + name(s.Invariant) + ", after " + after})

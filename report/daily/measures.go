@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"stackpolicy/finding"
 	"stackpolicy/history"
 	"stackpolicy/internal/text"
 )
@@ -23,7 +24,7 @@ func (b *builder) latency() Latency {
 	appeared := 0
 	for _, s := range b.Standings {
 		healed := s.ResolvedAt != nil && !s.ResolvedAt.After(s.Since)
-		if s.Since.Before(b.Since) || healed || s.WaivedUntil != nil || s.Severity == "unknown" {
+		if s.Since.Before(b.Since) || healed || s.WaivedUntil != nil || s.Severity == finding.Unknown {
 			continue
 		}
 		appeared++
@@ -76,7 +77,7 @@ func (b *builder) falseSuccess() FalseSuccess {
 func (b *builder) downs() map[string][]spell {
 	of := map[string][]spell{}
 	for _, s := range b.Standings {
-		if s.Invariant != stackRunning || s.Severity == "unknown" {
+		if s.Invariant != stackRunning || s.Severity == finding.Unknown {
 			continue
 		}
 		d := spell{from: s.Since, state: page}

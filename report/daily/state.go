@@ -1,7 +1,7 @@
 package daily
 
 import (
-	"stackpolicy/audit"
+	"stackpolicy/finding"
 	"stackpolicy/history"
 )
 
@@ -26,16 +26,13 @@ func (s state) word() string {
 
 // stateOf is what a finding puts its subject in. A waived one does not count.
 func stateOf(f history.Finding) state {
-	switch {
-	case f.WaivedUntil != nil:
+	if f.WaivedUntil != nil {
 		return inOrder
-	case f.Outcome == audit.OutcomeHealFailed:
+	}
+	switch (finding.Finding{Effect: f.Effect, Severity: f.Severity, Outcome: f.Outcome}).Urgency() {
+	case finding.Page:
 		return page
-	case f.Effect == "heal":
-		return ticket
-	case f.Severity == "page":
-		return page
-	case f.Severity == "unknown":
+	case finding.Unknown:
 		return unknown
 	}
 	return ticket
@@ -47,7 +44,7 @@ func wordOf(f history.Finding) string {
 	switch {
 	case f.WaivedUntil != nil:
 		return "WAIVED"
-	case f.Effect == "heal" && s == ticket:
+	case f.Effect == finding.Heal && s == ticket:
 		return "HEAL"
 	}
 	return [...]string{"", "", "TICKET", "UNKNOWN", "PAGE"}[s]

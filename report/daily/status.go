@@ -6,8 +6,7 @@ import (
 	"io"
 	"time"
 
-	"stackpolicy/audit"
-	"stackpolicy/decide"
+	"stackpolicy/finding"
 	"stackpolicy/history"
 	"stackpolicy/report"
 )
@@ -26,7 +25,7 @@ type Status struct {
 	Now       time.Time
 	LastAudit *history.AuditSpan // nil: there was none
 	Standings []history.Standing // that stand
-	Steps     func(decide.Decision) []string
+	Steps     func(finding.Finding) []string
 }
 
 // ReadStatus reads the last audit's verdict.
@@ -52,7 +51,7 @@ func ReadStatus(ctx context.Context, latest Latest, now time.Time) (Status, erro
 // when it is too old to tell anything of now.
 func (s Status) ExitCode() int {
 	if s.LastAudit == nil || stale(*s.LastAudit, s.Now) != "" {
-		return audit.ExitUnknown
+		return finding.LevelUnknown.ExitCode()
 	}
 	return s.LastAudit.ExitCode
 }

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"stackpolicy/enforce"
 	"stackpolicy/facts"
+	"stackpolicy/finding"
 	"stackpolicy/history"
 	"stackpolicy/internal/text"
 )
@@ -53,13 +53,13 @@ func (b *builder) names() []string {
 	for n := range b.of {
 		known[n] = true
 	}
-	delete(known, enforce.Host)
+	delete(known, finding.Host)
 	list := make([]string, 0, len(known))
 	for n := range known {
 		list = append(list, n)
 	}
 	slices.Sort(list)
-	return append([]string{enforce.Host}, list...)
+	return append([]string{finding.Host}, list...)
 }
 
 // spells are a subject's states over the window.
@@ -77,7 +77,7 @@ func (b *builder) spells(subject string) []spell {
 	}
 	marks = append(marks, b.marks(b.of[subject])...)
 	for _, s := range b.doubt {
-		if subject != enforce.Host && b.concerns(s.Invariant, subject) {
+		if subject != finding.Host && b.concerns(s.Invariant, subject) {
 			marks = append(marks, b.marks([]history.Standing{s})...)
 		}
 	}
@@ -108,7 +108,7 @@ func (b *builder) lasted(s history.Standing) (from, to time.Time) {
 // lookedAt: the audit's snapshot has the subject, or may have had it.
 func (b *builder) lookedAt(subject string, l look) bool {
 	snapshot, kept := b.Snapshots[l.document]
-	if subject == enforce.Host || !kept || !snapshot.Whole {
+	if subject == finding.Host || !kept || !snapshot.Whole {
 		return true
 	}
 	_, managed := snapshot.Units[subject]
@@ -126,14 +126,14 @@ func (b *builder) found(subject string, l look) bool {
 // concerns: an invariant that was undecided for want of facts is asked of this
 // unit. Where that is not known, it is.
 func (b *builder) concerns(invariant, unit string) bool {
-	class := ""
+	var class finding.Class
 	if b.Class != nil {
 		class = b.Class(invariant)
 	}
 	switch class {
-	case "host":
+	case finding.ClassHost:
 		return false
-	case "stack":
+	case finding.ClassStack:
 		return b.last.Units[unit].Stack
 	}
 	return true
@@ -149,7 +149,7 @@ func (b *builder) unit(subject string, spells []spell) (Unit, state) {
 	u.Past = b.findings(resolved)
 	if found := b.inDocument(subject); found != nil {
 		u.About, u.Layers = b.about(*found), b.layers(*found)
-	} else if subject != enforce.Host && b.Document != nil {
+	} else if subject != finding.Host && b.Document != nil {
 		u.About = "not managed any more"
 	}
 	return u, now

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"stackpolicy/audit"
+	"stackpolicy/finding"
 	"stackpolicy/internal/text"
 )
 
@@ -69,13 +69,9 @@ func share(part, whole float64) string {
 
 // verdict is the word for an exit status, and its class.
 func verdict(exit int) (word, class string) {
-	switch exit {
-	case audit.ExitOK:
-		return "OK", inOrder.class()
-	case audit.ExitWarning:
-		return "WARNING", ticket.class()
-	case audit.ExitCritical:
-		return "CRITICAL", page.class()
-	}
-	return "UNKNOWN", unknown.class()
+	level := finding.LevelOfExit(exit)
+	shown := map[finding.Level]state{
+		finding.LevelOK: inOrder, finding.LevelWarning: ticket, finding.LevelUnknown: unknown, finding.LevelCritical: page,
+	}[level]
+	return level.String(), shown.class()
 }
