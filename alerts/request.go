@@ -3,12 +3,17 @@ package alerts
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"html"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"stackpolicy/config"
@@ -28,9 +33,12 @@ func Client() *http.Client {
 	}
 }
 
-// request is one call of a sink. What is in hidden never shows in an error.
+// request is one call of a sink. No error shows what is in hidden. If the URL is
+// a secret, no error shows anything that the other side sent: services repeat
+// the path, in whatever encoding.
 type request struct {
 	method, url string
+	secretURL   bool
 	header      http.Header
 	body        []byte
 	hidden      []string
@@ -61,34 +69,65 @@ func (r request) do(ctx context.Context, client *http.Client) ([]byte, error) {
 	req.Header.Set("User-Agent", "stackpolicy")
 	answer, err := client.Do(req)
 	if err != nil {
-		return nil, r.conceal(withoutURL(err).Error())
+		return nil, r.failed(err)
 	}
 	defer answer.Body.Close()
-	text, _ := io.ReadAll(io.LimitReader(answer.Body, maxAnswer)) // the status is what counts, and it came
+	text, _ := io.ReadAll(io.LimitReader(answer.Body, maxAnswer)) // the status decides, and it came
 	if answer.StatusCode < 200 || answer.StatusCode > 299 {
-		return nil, r.conceal(fmt.Sprintf("it answers %d: %s", answer.StatusCode, text))
+		return nil, r.refused(answer.StatusCode, text)
 	}
 	return text, nil
 }
 
-// withoutURL is what went wrong with a request; the URL may be a secret.
-func withoutURL(err error) error {
+// failed is the error for a request without an answer.
+func (r request) failed(err error) error {
 	var on *url.Error
 	if errors.As(err, &on) {
-		return on.Err
+		err = on.Err // without the URL
 	}
-	return err
+	if r.secretURL && !isLocal(err) {
+		return errors.New("the answer cannot be used; it is not shown, as the URL is a secret")
+	}
+	return r.conceal(err.Error())
 }
 
-// conceal makes an error, of one line, of a text that the other side may have
-// had a hand in. It is cut after the secrets are out: half of one would stay.
+// isLocal reports whether this machine wrote the error's text, with nothing in
+// it that the other side sent.
+func isLocal(err error) bool {
+	var certificate *tls.CertificateVerificationError
+	var network net.Error // of connections, names and time limits
+	return errors.As(err, &network) || errors.As(err, &certificate) ||
+		errors.Is(err, context.Canceled) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+func (r request) refused(status int, text []byte) error {
+	if r.secretURL {
+		return fmt.Errorf("it answers %d %s; the rest is not shown, as the URL is a secret", status, http.StatusText(status))
+	}
+	return r.conceal(fmt.Sprintf("it answers %d: %s", status, text))
+}
+
+// conceal makes an error of one line of a text that may come from the other
+// side. It cuts the text after the secrets are removed: half of one would stay.
 func (r request) conceal(text string) error {
 	for _, secret := range append(slices.Clone(r.hidden), r.url) {
-		text = strings.ReplaceAll(text, secret, "(hidden)")
+		for _, form := range formsOf(secret) {
+			text = strings.ReplaceAll(text, form, "(hidden)")
+		}
 	}
 	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "?")), " ")
 	if len(text) > maxError {
 		text = strings.ToValidUTF8(text[:maxError], "") + "…"
 	}
 	return errors.New(text)
+}
+
+// formsOf returns a secret as services repeat it: as it is, in a URL, in JSON,
+// in HTML and in base64.
+func formsOf(secret string) []string {
+	quoted := strings.Trim(strconv.Quote(secret), `"`)
+	return []string{
+		secret, url.PathEscape(secret), url.QueryEscape(secret), quoted, html.EscapeString(secret),
+		base64.StdEncoding.EncodeToString([]byte(secret)), base64.RawURLEncoding.EncodeToString([]byte(secret)),
+	}
 }

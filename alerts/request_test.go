@@ -3,6 +3,7 @@ package alerts
 import (
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -164,6 +165,84 @@ func TestErrorsGiveNoSecretAway(t *testing.T) {
 			}
 			if err != nil && (len(err.Error()) > 2*maxError || strings.Contains(err.Error(), "\n")) {
 				t.Errorf("not one short line: %q", err)
+			}
+		})
+	}
+}
+
+// TestASecretURLIsNotShown: whatever the other side makes of it, whole, in
+// parts, or encoded.
+func TestASecretURLIsNotShown(t *testing.T) {
+	const path, query = "/services/T0/B0/s3cr3t-URL", "?key=qu3ry-part"
+	answers := map[string]string{
+		"as Express says it":  "HTTP/1.1 404 Not Found\r\n\r\nCannot POST /services/T0/B0/s3cr3t-URL",
+		"one segment":         "HTTP/1.1 403 Forbidden\r\n\r\nno hook s3cr3t-URL",
+		"the query":           "HTTP/1.1 403 Forbidden\r\n\r\nqu3ry-part is expired",
+		"in a URL":            "HTTP/1.1 403 Forbidden\r\n\r\n%2Fservices%2FT0%2FB0%2Fs3cr3t%2DURL",
+		"in capitals":         "HTTP/1.1 403 Forbidden\r\n\r\nS3CR3T-URL",
+		"in the status":       "HTTP/1.1 404 no_s3cr3t-URL\r\n\r\n",
+		"a redirect":          "HTTP/1.1 302 Found\r\nLocation: http://h/s3cr3t-URL\r\n\r\n",
+		"no HTTP":             "s3cr3t-URL is not known here\r\n\r\n",
+		"another version":     "HTTP/9.s3cr3t-URL 200\r\n\r\n",
+		"a header that is no": "HTTP/1.1 200 OK\r\ns3cr3t-URL qu3ry-part\r\n\r\n",
+		"nothing":             "",
+	}
+	for name, answer := range answers {
+		t.Run(name, func(t *testing.T) {
+			hook := webhook(t, config.Webhook{Name: "chat", URL: config.URL{Secret: secretFile(t, answering(t, answer)+path+query)}})
+			h := newHouse(t, Route{Sink: hook, Severity: "page", Repeat: time.Hour})
+			notices := h.audit(down("page"))
+			if len(notices) != 1 {
+				t.Fatalf("got %v, want one notice", notices)
+			}
+			waiting, err := all(t.Context(), h.store, h.now)
+			if err != nil || len(waiting) != 1 || waiting[0].Tries != 1 {
+				t.Fatalf("%v waits, %v", waiting, err)
+			}
+			for _, text := range []string{notices[0].String(), waiting[0].LastError} {
+				for _, part := range []string{"s3cr3t", "qu3ry", "services", "B0"} {
+					if text == "" || strings.Contains(strings.ToLower(text), strings.ToLower(part)) {
+						t.Errorf("%q holds %s", text, part)
+					}
+				}
+			}
+		})
+	}
+}
+
+// answering is a service that sends this text to everyone, HTTP or not.
+func answering(t *testing.T, text string) (address string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = c.Read(make([]byte, 4096))
+			_, _ = io.WriteString(c, text)
+			c.Close()
+		}
+	}()
+	return "http://" + l.Addr().String()
+}
+
+// TestATokenIsNotShown: also not as services repeat what they were sent.
+func TestATokenIsNotShown(t *testing.T) {
+	const odd = `a"b/c+d e<f&g%h`
+	for name, form := range map[string]string{
+		"as it is": odd, "in a path": "a%22b%2Fc+d%20e%3Cf&g%25h", "in a query": "a%22b%2Fc%2Bd+e%3Cf%26g%25h",
+		"in JSON": `a\"b/c+d e<f&g%h`, "in HTML": "a&#34;b/c+d e&lt;f&amp;g%h", "in base64": "YSJiL2MrZCBlPGYmZyVo",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := service(t, 403, "no access for "+form+".")
+			err := webhook(t, config.Webhook{URL: config.URL{Text: s.URL}, Token: secretFile(t, odd)}).Send(t.Context(), firing())
+			if want := "it answers 403: no access for (hidden)."; err == nil || err.Error() != want {
+				t.Errorf("got %v, want %s", err, want)
 			}
 		})
 	}

@@ -83,8 +83,8 @@ func (w toWebhook) Send(ctx context.Context, a Alert) error {
 
 // address reads where to, which may itself be a secret.
 func (w toWebhook) address(r *request) (err error) {
-	r.url = w.config.URL.Text
-	if w.config.URL.Secret == nil {
+	r.url, r.secretURL = w.config.URL.Text, w.config.URL.Secret != nil
+	if !r.secretURL {
 		return nil
 	}
 	if r.url, err = w.secrets.read(*w.config.URL.Secret); err != nil {
