@@ -149,7 +149,7 @@ func actionNames(actions []enforce.Action) string {
 func subjects(names []string, o enforce.Observation) ([]string, error) {
 	known := []string{finding.Host}
 	for _, u := range o.Document.Units {
-		if u.ManagedBy != "" {
+		if u.IsManaged() {
 			known = append(known, u.Name)
 		}
 	}

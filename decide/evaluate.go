@@ -67,7 +67,7 @@ func newEvaluation(p *Policies, doc *facts.Document) *evaluation {
 	e := &evaluation{p: p, gaps: policy.GapsOf(doc), subjects: map[string]bool{finding.Host: true}}
 	for i := range doc.Units {
 		unit := &doc.Units[i]
-		if unit.ManagedBy == "" {
+		if !unit.IsManaged() {
 			continue
 		}
 		e.managed = append(e.managed, unit.Name)

@@ -61,7 +61,7 @@ func noActivation(_ Enforcer, _ Action, now Observation) error {
 // guardReload: a reload reads whatever is on disk, for every unit.
 func guardReload(_ Enforcer, _ Action, now Observation) error {
 	for _, u := range now.Document.Units {
-		if u.ManagedBy == "" || u.Template {
+		if !u.IsManaged() || u.Template {
 			continue
 		}
 		switch {
@@ -86,7 +86,7 @@ func some(paths []string) string {
 // guardResetFailed: only failed units, managed or gone for good.
 func guardResetFailed(_ Enforcer, a Action, now Observation) error {
 	u := find(now.Document, a.Subject)
-	if u == nil || u.ManagedBy == "" {
+	if u == nil || !u.IsManaged() {
 		if slices.Contains(now.Document.Manager.FailedNoFile, a.Subject) {
 			return nil
 		}
@@ -103,7 +103,7 @@ func guardResetFailed(_ Enforcer, a Action, now Observation) error {
 func guardRestart(e Enforcer, a Action, now Observation) error {
 	u := find(now.Document, a.Subject)
 	switch {
-	case u == nil || u.ManagedBy == "" || u.Loaded == nil:
+	case u == nil || !u.IsManaged() || u.Loaded == nil:
 		return fmt.Errorf("%s is not a managed unit", a.Subject)
 	case u.Loaded.ActiveState != "active":
 		return fmt.Errorf("%s is %s: a stopped unit is never started", a.Subject, u.Loaded.ActiveState)

@@ -53,7 +53,7 @@ func (e Enforcer) justChanged(o Observation) bool {
 			if f.ChangedAt != nil {
 				age = o.Document.CollectedAt.Sub(*f.ChangedAt)
 			}
-			if u.ManagedBy != "" && age >= 0 && age < e.Settings.Settle {
+			if u.IsManaged() && age >= 0 && age < e.Settings.Settle {
 				return true
 			}
 		}

@@ -47,7 +47,7 @@ func document(t testing.TB, n int) *facts.Document {
 	}
 	originals := []facts.Unit{}
 	for _, u := range doc.Units {
-		if u.ManagedBy != "" {
+		if u.IsManaged() {
 			originals = append(originals, u)
 		}
 	}

@@ -54,7 +54,7 @@ func (c call) learnUnit(u facts.Unit, loadedAt int64, known []facts.LoadedFile) 
 // certain are the unit's files that are certainly loaded as they are on disk.
 func certain(u facts.Unit) []facts.LoadedFile {
 	files := []facts.LoadedFile{}
-	if u.ManagedBy == "" || u.Loaded == nil {
+	if !u.IsManaged() || u.Loaded == nil {
 		return files
 	}
 	for _, f := range u.Files {

@@ -30,7 +30,7 @@ func (a *app) completeUnits(cmd *cobra.Command, given []string, begun string) ([
 	}
 	offered := []string{"host"}
 	for _, u := range doc.Units {
-		if u.ManagedBy != "" && text.Clean(u.Name) == u.Name {
+		if u.IsManaged() && text.Clean(u.Name) == u.Name {
 			offered = append(offered, u.Name)
 		}
 	}

@@ -64,7 +64,7 @@ func absent(yes bool) error {
 func lacking(doc *facts.Document, lacks func(*facts.Unit) bool) error {
 	var names []string
 	for i := range doc.Units {
-		if u := &doc.Units[i]; managed(u) && !u.Template && lacks(u) {
+		if u := &doc.Units[i]; u.IsManaged() && !u.Template && lacks(u) {
 			names = append(names, u.Name)
 		}
 	}
@@ -77,8 +77,6 @@ func lacking(doc *facts.Document, lacks func(*facts.Unit) bool) error {
 	}
 	return fmt.Errorf("not for %s", strings.Join(names, ", "))
 }
-
-func managed(u *facts.Unit) bool { return u.ManagedBy != "" }
 
 // Gap is a section that could not be collected.
 type Gap struct {

@@ -116,7 +116,7 @@ func (v *view) fragments() error {
 }
 
 // managedAsFile: its definition should stand in the user's unit folder.
-func (v *view) managedAsFile() bool { return v.unit.ManagedBy != "" && !v.unit.Quadlet }
+func (v *view) managedAsFile() bool { return v.unit.IsManaged() && !v.unit.Quadlet }
 
 func (v *view) dropIns() error {
 	listed := v.index.DropIns(v.names())

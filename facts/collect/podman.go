@@ -130,7 +130,7 @@ func (r *run) owner(c facts.Container) string {
 }
 
 func (r *run) manages(name string) bool {
-	return slices.ContainsFunc(r.doc.Units, func(u facts.Unit) bool { return u.Name == name && u.ManagedBy != "" })
+	return slices.ContainsFunc(r.doc.Units, func(u facts.Unit) bool { return u.Name == name && u.IsManaged() })
 }
 
 // assign hangs containers under their units. A unit that containers name is a

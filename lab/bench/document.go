@@ -15,7 +15,7 @@ import (
 func multiply(doc *facts.Document, n int) (*facts.Document, error) {
 	var originals []facts.Unit
 	for _, u := range doc.Units {
-		if u.ManagedBy != "" {
+		if u.IsManaged() {
 			originals = append(originals, u)
 		}
 	}

@@ -139,7 +139,7 @@ func (s *stage) record(ctx context.Context, b *bench, units int) (*facts.Documen
 	}
 	managed, active := 0, 0
 	for _, u := range doc.Units {
-		if u.ManagedBy == "" {
+		if !u.IsManaged() {
 			continue
 		}
 		managed++

@@ -147,7 +147,7 @@ func liveOn(ctx context.Context, s *history.Store, doc *facts.Document, i int, a
 // managed are the units that are loaded, to be changed in place.
 func managed(doc *facts.Document) (units []*facts.Unit) {
 	for i := range doc.Units {
-		if u := &doc.Units[i]; u.ManagedBy != "" && u.Loaded != nil {
+		if u := &doc.Units[i]; u.IsManaged() && u.Loaded != nil {
 			units = append(units, u)
 		}
 	}

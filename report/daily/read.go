@@ -116,7 +116,7 @@ func snapshot(doc *facts.Document) Snapshot {
 		out.Whole = out.Whole && c.OK
 	}
 	for _, u := range doc.Units {
-		if u.ManagedBy == "" {
+		if !u.IsManaged() {
 			continue
 		}
 		out.Units[u.Name] = Seen{

@@ -2,6 +2,10 @@ package facts
 
 import "slices"
 
+// IsManaged reports whether rules judge the unit. Every other unit is only
+// recorded.
+func (u Unit) IsManaged() bool { return u.ManagedBy != "" }
+
 // Stale says that the manager may run the unit by another definition than the
 // one on disk.
 func (u Unit) Stale() bool {

@@ -34,3 +34,11 @@ func TestStale(t *testing.T) {
 		}
 	}
 }
+
+func TestIsManaged(t *testing.T) {
+	for by, want := range map[string]bool{ByHomeManager: true, ByConfig: true, "": false} {
+		if got := (Unit{ManagedBy: by}).IsManaged(); got != want {
+			t.Errorf("managed by %q: %t, want %t", by, got, want)
+		}
+	}
+}
