@@ -16,7 +16,7 @@ import (
 // floors of the house, lowest first. A package imports only from lower ones;
 // those of one floor do not know each other.
 var floors = [][]string{
-	{"facts", "finding", "internal/systemd/wire", "internal/lazyregexp", "internal/glob", "internal/regularfile",
+	{"facts", "finding", "internal/probe", "internal/systemd/wire", "internal/lazyregexp", "internal/glob", "internal/regularfile",
 		"internal/text"},
 	{"internal/unitfile", "internal/systemd", "internal/podman", "internal/homemanager", "internal/compose",
 		"internal/strictyaml",

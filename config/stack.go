@@ -24,8 +24,8 @@ const (
 	defaultSettle  = 5 * time.Second
 )
 
-// Stack describes one stack. An audit reads Unit, Project, Compose and
-// EnvFiles.
+// Stack describes one stack. An audit reads Unit, Project, Compose, EnvFiles
+// and Probes.
 type Stack struct {
 	Unit       string   `yaml:"unit"`       // default NAME.service
 	Project    string   `yaml:"project"`    // compose project; default NAME
@@ -35,6 +35,7 @@ type Stack struct {
 	Registries bool     `yaml:"registries"` // preflight asks the images' registries whether they answer
 	Apply      Apply    `yaml:"apply"`
 	Verify     Verify   `yaml:"verify"`
+	Probes     []Probe  `yaml:"probes"`   // what has to answer while the stack runs
 	Provider   []string `yaml:"provider"` // compose command; default: what is installed
 }
 
@@ -79,6 +80,9 @@ func (s Stack) withDefaults(name string) Stack {
 	if s.Verify.Settle == 0 {
 		s.Verify.Settle = min(defaultSettle, s.Verify.Timeout/2)
 	}
+	for i, p := range s.Probes {
+		s.Probes[i] = p.withDefaults()
+	}
 	return s
 }
 
@@ -114,7 +118,7 @@ func checkStacks(stacks map[string]Stack) (errs []error) {
 			errs = append(errs, fmt.Errorf("stacks.%s%w", name, err))
 		}
 	}
-	return errs
+	return append(errs, checkNumberOfProbes(stacks)...)
 }
 
 func (s Stack) check(name string) (errs []error) {
@@ -133,7 +137,7 @@ func (s Stack) check(name string) (errs []error) {
 	if s.Verify.Timeout < 0 || s.Verify.Settle < 0 || s.Verify.Settle >= s.Verify.Timeout {
 		errs = append(errs, fmt.Errorf(".verify: settle (%s) must be shorter than timeout (%s)", s.Verify.Settle, s.Verify.Timeout))
 	}
-	return append(errs, s.checkPaths()...)
+	return append(append(errs, s.checkPaths()...), s.checkProbes()...)
 }
 
 func (s Stack) checkPaths() (errs []error) {

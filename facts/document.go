@@ -130,6 +130,7 @@ type Unit struct {
 	Containers []Container `json:"containers" jsonschema:"its containers; empty when podman is a gap"`
 	Services   []Service   `json:"services" jsonschema:"what its compose files let one expect, as they were last applied; empty where nothing is recorded"`
 	Applied    *Applied    `json:"applied,omitempty" jsonschema:"what stackctl recorded of its last apply; absent where the configuration names no compose files"`
+	Probes     []Probe     `json:"probes" jsonschema:"what its probes answered, in the order of the configuration; empty where none is configured, or its unit is inactive or stopping"`
 	History    *History    `json:"history,omitempty" jsonschema:"what earlier audits saw and did on it; absent where the memory could not be asked"`
 	Verify     *Verify     `json:"verify,omitempty" jsonschema:"only while stackctl verifies it: then what is still on its way counts as a finding"`
 }
@@ -207,6 +208,18 @@ type Service struct {
 	Containers  int    `json:"containers" jsonschema:"how many containers it has"`
 	OneShot     bool   `json:"one_shot" jsonschema:"runs to its end and exits 0, as a migration does: restart is no, or others wait for it to complete"`
 	HealthCheck bool   `json:"health_check" jsonschema:"the compose files declare a health check; an image may bring one as well"`
+}
+
+// Probe is one question to a running stack, and what became of it.
+type Probe struct {
+	Kind           string     `json:"kind" jsonschema:"http or tcp"`
+	Target         string     `json:"target" jsonschema:"URL without user, password and query, or HOST:PORT"`
+	Expected       string     `json:"expected" jsonschema:"what a right answer is, in words"`
+	OK             bool       `json:"ok"`
+	Status         int        `json:"status" jsonschema:"HTTP status of the answer; 0 without one, and for tcp"`
+	LatencyMS      int64      `json:"latency_ms" jsonschema:"how long it took, in milliseconds, rounded up to 10, 20, 50, 100, 200, 500, …"`
+	Error          string     `json:"error" jsonschema:"why it is not ok; else empty"`
+	CertificateEnd *time.Time `json:"certificate_end,omitempty" jsonschema:"end of the TLS certificate that was shown, accepted or not; absent without one"`
 }
 
 // Applied is what stackctl recorded when a stack was last applied, compared

@@ -14,7 +14,12 @@ rec {
     };
 
   stack = s: {
-    inherit (s) unit project provider;
+    inherit (s)
+      unit
+      project
+      provider
+      probes
+      ;
     compose = map place s.compose;
     env_files = map file s.envFiles;
     secrets = map file s.secrets;

@@ -38,6 +38,25 @@ let
     }
   );
 
+  nullable =
+    type: description:
+    mkOption {
+      type = types.nullOr type;
+      default = null;
+      inherit description;
+    };
+
+  probe = types.submodule {
+    options = {
+      http = nullable types.str ''
+        URL of a GET request. It is in the store, where everybody reads it: no password in it.
+      '';
+      tcp = nullable types.str "HOST:PORT that has to take a connection.";
+      status = nullable types.ints.positive "The HTTP status that is right; null: 200.";
+      within = nullable duration "Time for the whole answer, 10s at most; null: 2s.";
+    };
+  };
+
   option =
     type: default: description:
     mkOption { inherit type default description; };
@@ -69,6 +88,12 @@ let
             How long services have to stay up without a restart; null: 5s, at most half of the timeout.
           '';
           healthy = option types.bool true "Whether services with a health check have to be healthy.";
+        };
+        probes = mkOption {
+          type = types.listOf probe;
+          default = [ ];
+          example = [ { http = "http://127.0.0.1:8080/health"; } ];
+          description = "What has to answer while the stack runs: each with one of http and tcp.";
         };
         startTimeout = option duration "4m" "TimeoutStartSec= of the unit; Home Manager itself waits five minutes.";
         wantedBy = option (types.listOf types.str) [ "default.target" ] "Targets that start the stack.";

@@ -99,7 +99,7 @@ func (o *Operator) upright(ctx context.Context, s Stack, doc *facts.Document, u 
 	one := *doc
 	u.Verify = &facts.Verify{Restarted: []string{}, Healthy: s.Verify.NeedsHealth()}
 	one.Units = []facts.Unit{u}
-	result, err := o.Policies.Only(gate).Decide(ctx, &one)
+	result, err := o.Policies.Only(asks()...).Decide(ctx, &one)
 	return sorted(result.Decisions), err
 }
 
@@ -115,7 +115,7 @@ func (st *Status) judge(u facts.Unit, l look) {
 		st.Hint = "apply it: systemctl --user restart " + u.Name
 	case len(l.findings) > 0:
 		st.set(Degraded)
-		st.Hint = "see why: stackpolicy explain " + u.Name + " " + gate
+		st.Hint = "see why: stackpolicy explain " + u.Name + " " + l.findings[len(l.findings)-1].Invariant // gate sorts last
 	case failed || st.LastStatus != 0:
 		st.set(UpButFailed)
 		st.Hint = "see why: journalctl --user -u " + u.Name + " -n 50; then: systemctl --user restart " + u.Name
@@ -166,7 +166,7 @@ func (st *Status) describe(u facts.Unit) {
 
 func (st *Status) audited(decisions []decide.Decision) {
 	for _, d := range decisions {
-		if d.Subject == st.Unit && d.Effect != "allow" && d.Invariant != gate && d.Severity != "unknown" {
+		if d.Subject == st.Unit && d.Effect != "allow" && !slices.Contains(asks(), d.Invariant) && d.Severity != "unknown" {
 			st.Audit = append(st.Audit, AuditedFinding{d.Invariant, string(d.Severity), d.Message})
 		}
 	}

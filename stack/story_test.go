@@ -98,12 +98,12 @@ func document(state string) *facts.Document {
 	ok := facts.CollectorStatus{OK: true}
 	return &facts.Document{
 		Schema: facts.Schema, CollectedAt: birth,
-		Collectors: map[string]facts.CollectorStatus{"systemd": ok, "files": ok, "applied": ok, "podman": ok},
+		Collectors: map[string]facts.CollectorStatus{"systemd": ok, "files": ok, "applied": ok, "podman": ok, "probes": ok},
 		Podman:     &facts.Podman{Present: true, Unowned: []facts.Container{}},
 		Units: []facts.Unit{{
 			Name: "web.service", ManagedBy: "config", Stack: "web",
 			Loaded:     &facts.Loaded{LoadState: "loaded", ActiveState: state, SubState: "start-post", Result: "success"},
-			Containers: []facts.Container{}, Services: []facts.Service{},
+			Containers: []facts.Container{}, Services: []facts.Service{}, Probes: []facts.Probe{},
 		}},
 	}
 }

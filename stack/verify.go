@@ -17,6 +17,10 @@ import (
 // verify.
 const gate = "stack_running"
 
+// asks are the invariants by which a stack is up. Policies may lack those after
+// the first.
+func asks() []string { return []string{gate, "probes_answer"} }
+
 // How often verify looks: often at first, when a healthy stack comes up.
 const (
 	firstPause = 200 * time.Millisecond

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"stackpolicy/config"
 	"stackpolicy/decide"
 	"stackpolicy/facts"
 	"stackpolicy/facts/collect"
@@ -31,7 +33,21 @@ type watcher struct {
 func newWatcher(o *Operator, s Stack, services []facts.Service) *watcher {
 	env := o.Env
 	env.Podman = o.Podman.Watch()
+	env.Config.Stacks = withProbesOf(s, env.Config.Stacks)
 	return &watcher{operator: o, stack: s, services: services, env: env, ended: map[string]int{}}
+}
+
+// withProbesOf returns the stacks without the probes of the others, which verify
+// does not wait for.
+func withProbesOf(s Stack, stacks map[string]config.Stack) map[string]config.Stack {
+	stacks = maps.Clone(stacks)
+	for name, other := range stacks {
+		if name != s.Name {
+			other.Probes = nil
+			stacks[name] = other
+		}
+	}
+	return stacks
 }
 
 // look is what was found at one time.
@@ -88,7 +104,7 @@ func (w *watcher) judge(ctx context.Context) look {
 	unit.Services = w.services
 	unit.Verify = &facts.Verify{Restarted: w.restarted(u.Containers), Healthy: w.stack.Verify.NeedsHealth()}
 	one.Units = []facts.Unit{unit}
-	result, err := w.operator.Policies.Only(gate).Decide(ctx, &one)
+	result, err := w.operator.Policies.Only(asks()...).Decide(ctx, &one)
 	if err != nil {
 		return look{err: err}
 	}
@@ -158,6 +174,9 @@ func (l look) culprits() []string {
 		who := text(d.Evidence, "service")
 		if who == "" {
 			who = text(d.Evidence, "container")
+		}
+		if who == "" {
+			who = text(d.Evidence, "target")
 		}
 		if who == "" {
 			who = d.Subject

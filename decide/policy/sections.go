@@ -37,6 +37,7 @@ func sections() []section {
 		{"units.containers", []string{"podman"}, func(*facts.Document) error { return nil }},
 		{"units.services", []string{"applied"}, func(*facts.Document) error { return nil }},
 		{"units.applied", []string{"applied", "files"}, func(*facts.Document) error { return nil }},
+		{"units.probes", []string{"probes"}, func(*facts.Document) error { return nil }},
 		{"units.history", []string{"history"}, func(d *facts.Document) error {
 			return lacking(d, func(u *facts.Unit) bool { return u.History == nil })
 		}},

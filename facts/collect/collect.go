@@ -29,7 +29,8 @@ type collector struct {
 
 // collectors in the order they run. A later one may rest on an earlier one's
 // findings and fails with it. podman's listing and the survey of the manager are
-// begun before all of them: they are slow, and rest on nothing.
+// begun before all of them: they are slow, and rest on nothing. Probes are begun as
+// soon as the states of units are known.
 var collectors = []collector{
 	{"history", 3 * time.Second, collectHistory},
 	{"user", 2 * time.Second, collectUser},
@@ -38,6 +39,7 @@ var collectors = []collector{
 	{"files", 15 * time.Second, collectFiles},
 	{"applied", 5 * time.Second, collectApplied},
 	{"podman", podmanLimit + time.Second, collectPodman},
+	{"probes", probesLimit + time.Second, collectProbes},
 }
 
 const (
@@ -63,6 +65,7 @@ type run struct {
 	looks      *looks
 	survey     <-chan answer[survey]
 	listing    <-chan answer[podman.Listing]
+	probing    <-chan answer[[]question]
 	failed     map[string]error // collector -> why
 }
 
@@ -85,6 +88,9 @@ func Collect(ctx context.Context, env Environment) *facts.Document {
 		r.do(ctx, c)
 		if c.name == "systemd" && r.conn == nil {
 			r.namesOnly()
+		}
+		if c.name == "systemd" {
+			r.beginProbes()
 		}
 	}
 	return r.doc

@@ -81,15 +81,18 @@ func (r *run) labelledUnits(ctx context.Context, containers []podman.Container) 
 	return states, err
 }
 
-// Relist looks at the containers again, and at nothing else: for one who waits
-// for them. What it says of the units that labels name is not looked at.
+// Relist lists the containers and asks the probes again, and nothing else: for
+// one who waits for them. What it says of the units that labels name is not
+// looked at.
 func Relist(ctx context.Context, env Environment, d *facts.Document) {
 	for i := range d.Units {
-		d.Units[i].Containers = []facts.Container{}
+		d.Units[i].Containers, d.Units[i].Probes = []facts.Container{}, []facts.Probe{}
 	}
 	d.Podman = nil
 	r := &run{ctx: ctx, env: env, doc: d, failed: map[string]error{}, listing: begin(ctx, podmanLimit, env.Podman.Containers)}
+	r.beginProbes()
 	r.do(ctx, collector{"podman", podmanLimit + time.Second, collectPodman})
+	r.do(ctx, collector{"probes", probesLimit + time.Second, collectProbes})
 }
 
 func containerFrom(c podman.Container, states map[string]string) facts.Container {

@@ -171,6 +171,7 @@ func (r *run) unit(name, managedBy string) facts.Unit {
 	u := facts.Unit{
 		Name: name, ManagedBy: managedBy, Template: unitfile.IsTemplate(name), Stack: r.configuredStack(name),
 		Files: []facts.File{}, Containers: []facts.Container{}, Services: []facts.Service{},
+		Probes: []facts.Probe{},
 	}
 	r.remember(&u)
 	loaded, ok := r.loaded[name]

@@ -45,6 +45,7 @@ let
     secrets = [ ];
     registries = false;
     provider = [ ];
+    probes = [ ];
     apply.timeout = "2m";
     verify = {
       timeout = "60s";
@@ -102,6 +103,20 @@ let
           path = "/run/secrets/web";
           mode = "0640";
           owner = null;
+        }
+      ];
+      probes = [
+        {
+          http = "http://127.0.0.1:8080/health";
+          tcp = null;
+          status = 204;
+          within = "5s";
+        }
+        {
+          http = null;
+          tcp = "127.0.0.1:5432";
+          status = null;
+          within = null;
         }
       ];
     };
