@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/google/jsonschema-go/jsonschema"
@@ -62,8 +63,9 @@ func generate(t *testing.T, id string, of reflect.Type) []byte {
 	return append(b, '\n')
 }
 
-// neverNull drops null from every type: lists and maps are written empty, and
-// what is absent is left out. OPA's type checker then knows each path exactly.
+// neverNull drops null from every type but that of a pointer that is always
+// written: lists are written empty, and what is absent is left out. OPA's type
+// checker then knows each path exactly.
 func neverNull(s *jsonschema.Schema) {
 	if s == nil {
 		return
@@ -73,7 +75,12 @@ func neverNull(s *jsonschema.Schema) {
 	}
 	neverNull(s.Items)
 	neverNull(s.AdditionalProperties)
-	for _, p := range s.Properties {
+	for name, p := range s.Properties {
+		writtenAsNull := len(p.Types) == 2 && p.Types[1] == "object" && slices.Contains(s.Required, name)
+		types := p.Types
 		neverNull(p)
+		if writtenAsNull {
+			p.Type, p.Types = "", types
+		}
 	}
 }

@@ -1,0 +1,106 @@
+package schemas_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"stackpolicy/audit"
+	"stackpolicy/decide"
+	"stackpolicy/facts"
+	"stackpolicy/finding"
+	"stackpolicy/policies"
+)
+
+// What is written fits what is published, as a validator sees it that neither
+// made the schemas nor knows the Go types.
+func TestDocumentsAndReportsFitTheirSchemas(t *testing.T) {
+	files, err := filepath.Glob("../testdata/facts/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no recorded documents: %v", err)
+	}
+	rules, err := decide.Load(t.Context(), policies.FS, decide.Options{Trusted: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, report := compiled(t, "v1/facts.json"), compiled(t, "v1/report.json")
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			doc, err := facts.Read(file, bytes.NewReader(content))
+			if err != nil {
+				t.Fatal(err)
+			}
+			fits(t, document, doc)
+			r, err := audit.Audit{Policies: rules, Document: doc}.Run(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			fits(t, report, r)
+			for i := range r.Decisions {
+				r.Decisions[i].Waiver = &finding.Waiver{Reason: "moves", Owner: "ada", Until: r.CollectedAt}
+			}
+			fits(t, report, r)
+		})
+	}
+}
+
+// A value of another shape is refused, so that the test above can fail.
+func TestASchemaRefusesAnotherShape(t *testing.T) {
+	cases := map[string]struct{ schema, value string }{
+		"a list that is null":   {"v1/report.json", `{"gaps": null}`},
+		"a report of no schema": {"v1/report.json", `{}`},
+		"a document of units":   {"v1/facts.json", `{"units": {}}`},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if err := compiled(t, c.schema).Validate(decoded(t, []byte(c.value))); err == nil {
+				t.Error("it was accepted")
+			}
+		})
+	}
+}
+
+func compiled(t *testing.T, file string) *jsonschema.Schema {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource(file, decoded(t, content)); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func fits(t *testing.T, schema *jsonschema.Schema, value any) {
+	t.Helper()
+	content, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := schema.Validate(decoded(t, content)); err != nil {
+		t.Error(err)
+	}
+}
+
+func decoded(t *testing.T, content []byte) any {
+	t.Helper()
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
