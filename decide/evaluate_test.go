@@ -168,7 +168,7 @@ func TestUndecidedIsNeverAllowed(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			p := load(t, c.fsys, Options{Limit: 300 * time.Millisecond})
+			p := load(t, c.fsys, Options{Limit: time.Second})
 			start := time.Now()
 			got := decide(t, p, document("a.service"))
 			if took := time.Since(start); took > 5*time.Second {

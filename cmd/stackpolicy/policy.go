@@ -14,6 +14,7 @@ import (
 	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/decide"
 	"stackpolicy/decide/lint"
+	"stackpolicy/decide/policy"
 	"stackpolicy/decide/regotest"
 	"stackpolicy/internal/text"
 	"stackpolicy/policies"
@@ -67,7 +68,7 @@ line on standard error.`,
 			if err != nil {
 				return err
 			}
-			unformatted, err := lint.Unformatted(fsys)
+			unformatted, err := lint.Unformatted(policy.OpenWithTests(fsys, name))
 			if err != nil {
 				return err
 			}
@@ -108,7 +109,7 @@ test fails or it is not, 3 when they could not be run.`,
 		if err != nil {
 			return err
 		}
-		tests, err := regotest.Run(cmd.Context(), fsys, name)
+		tests, err := regotest.Run(cmd.Context(), policy.OpenWithTests(fsys, name))
 		if err != nil {
 			return err
 		}

@@ -1,8 +1,6 @@
 package lint
 
 import (
-	"io/fs"
-
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/format"
 
@@ -11,10 +9,10 @@ import (
 
 // Unformatted returns the Rego files, tests included, that opa fmt would
 // change, sorted. A file that does not parse is an error.
-func Unformatted(fsys fs.FS) ([]string, error) {
-	refusal := policy.NewRefusal("")
+func Unformatted(source policy.Source) ([]string, error) {
+	refusal := policy.NewRefusal(source.Name)
 	var changed []string
-	for _, file := range policy.ReadRego(fsys, refusal) {
+	for _, file := range source.Rego() {
 		formatted, err := format.SourceWithOpts(file.Name, file.Text, format.Opts{RegoVersion: ast.RegoV1})
 		if err != nil {
 			refusal.AddRego(err, file.Name)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -17,45 +16,14 @@ import (
 const (
 	maxFileSize = 1 << 20
 	maxFiles    = 1000
+	maxTotal    = 16 << 20
 )
 
-// files are the parts of a policy folder that decisions depend on.
-type files struct {
-	rules    map[string][]byte // *.rego without the tests
-	prose    map[string][]byte // *.md below invariants
-	settings []byte            // settings.yaml; nil when there is none
-}
-
-// readFiles reads a policy folder. Links are refused, not skipped: a rule that
-// is silently not read would be an invariant that silently holds. Hidden files
-// and folders are no part of the policies.
-func readFiles(fsys fs.FS, refusal *Refusal) files {
-	f := files{rules: map[string][]byte{}, prose: map[string][]byte{}}
-	for _, name := range listFiles(fsys, refusal) {
-		switch {
-		case isTest(name):
-		case name == settingsFile:
-			f.settings = readFile(fsys, name, refusal)
-		case strings.HasSuffix(name, ".rego"):
-			f.rules[name] = readFile(fsys, name, refusal)
-		case strings.HasSuffix(name, ".md") && strings.HasPrefix(name, "invariants/"):
-			f.prose[name] = readFile(fsys, name, refusal)
-		case slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(name)):
-			refusal.Add(name, 0, "unknown data file; the only data is %s in the folder's root", settingsFile)
-		}
-	}
-	return f
-}
-
-// ReadTests reads and parses the folder's Rego tests.
-func ReadTests(fsys fs.FS, refusal *Refusal) map[string]*ast.Module {
-	sources := map[string][]byte{}
-	for _, file := range ReadRego(fsys, refusal) {
-		if isTest(file.Name) {
-			sources[file.Name] = file.Text
-		}
-	}
-	return ParseModules(sources, refusal)
+// Source is a policy folder as it was read, before anything is parsed.
+type Source struct {
+	Name     string // put before file names in errors
+	Files    []File // sorted by name
+	Problems []Problem
 }
 
 // File is a file of a policy folder.
@@ -64,18 +32,68 @@ type File struct {
 	Text []byte
 }
 
-// ReadRego reads all Rego files, tests included, sorted by name.
-func ReadRego(fsys fs.FS, refusal *Refusal) []File {
-	var files []File
-	for _, name := range listFiles(fsys, refusal) {
-		if path.Ext(name) == ".rego" {
-			files = append(files, File{name, readFile(fsys, name, refusal)})
-		}
-	}
-	return files
+// Open reads what decisions depend on: rules, settings and runbooks. Links are
+// refused, not skipped: a rule that is silently not read would be an invariant
+// that silently holds. Hidden files and folders are no part of the policies.
+func Open(fsys fs.FS, name string) Source {
+	return open(fsys, name, func(file string) bool { return !isTest(file) })
 }
 
-func isTest(name string) bool { return strings.HasSuffix(name, "_test.rego") }
+// OpenWithTests reads what Open reads, and the Rego tests.
+func OpenWithTests(fsys fs.FS, name string) Source {
+	return open(fsys, name, func(string) bool { return true })
+}
+
+func open(fsys fs.FS, name string, wanted func(file string) bool) Source {
+	refusal := NewRefusal(name)
+	s := Source{Name: name}
+	total := 0
+	for _, file := range listFiles(fsys, refusal) {
+		switch {
+		case !wanted(file):
+		case isRule(file), isTest(file), isProse(file), isSettings(file):
+			text := readFile(fsys, file, refusal)
+			if total += len(text); total > maxTotal {
+				refusal.Add("", 0, "holds more than %d bytes of policies", maxTotal)
+				return Source{Name: name, Problems: refusal.Problems}
+			}
+			s.Files = append(s.Files, File{file, text})
+		case slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(file)):
+			refusal.Add(file, 0, "unknown data file; the only data is %s in the folder's root", settingsFile)
+		}
+	}
+	s.Problems = refusal.Problems
+	slices.SortFunc(s.Files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
+	return s
+}
+
+func isTest(name string) bool     { return strings.HasSuffix(name, "_test.rego") }
+func isSettings(name string) bool { return name == settingsFile }
+func isRule(name string) bool     { return path.Ext(name) == ".rego" && !isTest(name) }
+func isProse(name string) bool {
+	return strings.HasPrefix(name, "invariants/") && path.Ext(name) == ".md"
+}
+
+// Rego returns the Rego files, tests included.
+func (s Source) Rego() []File {
+	return slices.DeleteFunc(slices.Clone(s.Files), func(f File) bool { return path.Ext(f.Name) != ".rego" })
+}
+
+// ParseTests parses the folder's Rego tests.
+func (s Source) ParseTests(refusal *Refusal) map[string]*ast.Module {
+	return parseModules(s.texts(isTest), refusal)
+}
+
+// texts returns the wanted files by name.
+func (s Source) texts(wanted func(name string) bool) map[string][]byte {
+	texts := map[string][]byte{}
+	for _, f := range s.Files {
+		if wanted(f.Name) {
+			texts[f.Name] = f.Text
+		}
+	}
+	return texts
+}
 
 // listFiles returns the names of all regular files, sorted.
 func listFiles(fsys fs.FS, refusal *Refusal) []string {
@@ -127,17 +145,15 @@ func readFile(fsys fs.FS, name string, refusal *Refusal) []byte {
 	return data
 }
 
-// digest is the same for the same files, whatever order they were read in.
-func (f files) digest() string {
-	all := maps.Clone(f.rules)
-	maps.Copy(all, f.prose)
-	if f.settings != nil {
-		all[settingsFile] = f.settings
-	}
+// digest is the same for the same files. It is of what decisions depend on: no
+// tests, no files beside the policies.
+func (s Source) digest() string {
 	hash := sha256.New()
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		fmt.Fprintf(hash, "%d %s %d\n", len(name), name, len(all[name]))
-		hash.Write(all[name])
+	for _, f := range s.Files {
+		if !isTest(f.Name) {
+			fmt.Fprintf(hash, "%d %s %d\n", len(f.Name), f.Name, len(f.Text))
+			hash.Write(f.Text)
+		}
 	}
 	return "sha256:" + hex.EncodeToString(hash.Sum(nil))
 }

@@ -55,7 +55,7 @@ var invariantFile = lazyregexp.New(`^invariants/([a-z][a-z0-9_]*)/([a-z][a-z0-9_
 // readInvariants finds the invariants among the modules, and refuses rules in
 // any other place and packages that do not fit theirs. Misplaced modules are
 // taken out, so that they cause no errors of their own later.
-func readInvariants(f files, modules map[string]*ast.Module, refusal *Refusal) []*Invariant {
+func readInvariants(rules, prose map[string][]byte, modules map[string]*ast.Module, refusal *Refusal) []*Invariant {
 	var invariants []*Invariant
 	owner := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(modules)) {
@@ -66,7 +66,7 @@ func readInvariants(f files, modules map[string]*ast.Module, refusal *Refusal) [
 				delete(modules, name)
 				continue
 			}
-			invariants = append(invariants, readInvariant(m[1], name, f, modules[name], refusal))
+			invariants = append(invariants, readInvariant(m[1], name, rules[name], prose, modules[name], refusal))
 		case name == "main.rego":
 			checkPackage(modules[name], "stackpolicy", name, owner, refusal)
 		case strings.HasPrefix(name, "lib/"):
@@ -112,7 +112,7 @@ func checkLibrary(module *ast.Module, name string, refusal *Refusal) {
 }
 
 // readInvariant joins an invariant's METADATA, rules and runbook.
-func readInvariant(id, name string, f files, module *ast.Module, refusal *Refusal) *Invariant {
+func readInvariant(id, name string, source []byte, prose map[string][]byte, module *ast.Module, refusal *Refusal) *Invariant {
 	inv := &Invariant{ID: id, File: name}
 	inv.readRules(module, refusal)
 	for _, a := range module.Annotations {
@@ -124,8 +124,8 @@ func readInvariant(id, name string, f files, module *ast.Module, refusal *Refusa
 		refusal.Add(name, module.Package.Location.Row, "has no METADATA; want a # METADATA block above the package with title, description, schemas and custom")
 		return inv
 	}
-	reader := &metadataReader{inv: inv, source: f.rules[name], refusal: refusal}
-	reader.read(f)
+	reader := &metadataReader{inv: inv, source: source, refusal: refusal}
+	reader.read(prose)
 	return inv
 }
 
@@ -157,7 +157,7 @@ type metadataReader struct {
 	refusal *Refusal
 }
 
-func (r *metadataReader) read(f files) {
+func (r *metadataReader) read(prose map[string][]byte) {
 	m, inv := r.inv.metadata, r.inv
 	inv.Title, inv.Description = strings.TrimSpace(m.Title), strings.TrimSpace(m.Description)
 	if inv.Title == "" {
@@ -177,7 +177,7 @@ func (r *metadataReader) read(f files) {
 	inv.Needs = readNames(r, "needs", SectionNames(), true)
 	inv.Optional = readNames(r, "optional", SectionNames(), false)
 	inv.Actions = readNames(r, "actions", finding.Actions(), true)
-	r.readRunbook(f)
+	r.readRunbook(prose)
 }
 
 // checkSchemas asks for input: schema.facts, so that opa check sees a misspelt
@@ -230,7 +230,7 @@ func readNames[T ~string](r *metadataReader, key string, known []T, must bool) [
 	return names
 }
 
-func (r *metadataReader) readRunbook(f files) {
+func (r *metadataReader) readRunbook(prose map[string][]byte) {
 	raw, given := r.inv.metadata.Custom["runbook"]
 	base, ok := raw.(string)
 	name := path.Join(path.Dir(r.inv.File), base)
@@ -239,10 +239,10 @@ func (r *metadataReader) readRunbook(f files) {
 		r.problem("runbook", "METADATA has no custom.runbook; want the name of a file beside the rule, e.g. runbook.md")
 	case !ok || base != path.Base(base) || path.Ext(base) != ".md":
 		r.problem("runbook", "custom.runbook %v is no name of a .md file beside the rule", raw)
-	case f.prose[name] == nil:
+	case prose[name] == nil:
 		r.problem("runbook", "the runbook %s does not exist; want it beside the rule", base)
 	default:
-		r.inv.Runbook = parseRunbook(name, string(f.prose[name]))
+		r.inv.Runbook = parseRunbook(name, string(prose[name]))
 	}
 }
 

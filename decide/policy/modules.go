@@ -14,9 +14,9 @@ import (
 	"stackpolicy/internal/lazyregexp"
 )
 
-// ParseModules parses Rego files, several at a time, and reports all syntax
+// parseModules parses Rego files, several at a time, and reports all syntax
 // errors. Files with errors are left out.
-func ParseModules(sources map[string][]byte, refusal *Refusal) map[string]*ast.Module {
+func parseModules(sources map[string][]byte, refusal *Refusal) map[string]*ast.Module {
 	names := slices.Sorted(maps.Keys(sources))
 	parsed, errs := make([]*ast.Module, len(names)), make([]error, len(names))
 	known := ast.CapabilitiesForThisVersion() // without it every parser sorts the builtins itself

@@ -12,29 +12,32 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// Folder is a policy folder that was read.
+// Folder is a policy folder that was parsed.
 type Folder struct {
 	Rules      map[string]*ast.Module // by file name, without the tests
 	Invariants []*Invariant           // sorted by id
 	Settings   Settings
-	Digest     string // see [files.digest]
+	Digest     string // sha256:… over the names and contents of what decisions depend on
 	Refusal    *Refusal
 
 	settings *settingsDoc
 }
 
-// Read reads the folder. Whoever goes on with it asks its Refusal for an error
-// first; name is put before file names there.
-func Read(fsys fs.FS, name string) *Folder {
-	refusal := NewRefusal(name)
-	files := readFiles(fsys, refusal)
-	settings := parseSettings(files, refusal)
-	modules := ParseModules(files.rules, refusal)
-	invariants := readInvariants(files, modules, refusal)
+// Read opens and parses a folder.
+func Read(fsys fs.FS, name string) *Folder { return Parse(Open(fsys, name)) }
+
+// Parse parses a folder. Ask its Refusal for an error before going on with it.
+func Parse(s Source) *Folder {
+	refusal := NewRefusal(s.Name)
+	refusal.Problems = s.Problems
+	rules, prose := s.texts(isRule), s.texts(isProse)
+	settings := parseSettings(s.texts(isSettings)[settingsFile], refusal)
+	modules := parseModules(rules, refusal)
+	invariants := readInvariants(rules, prose, modules, refusal)
 	settings.checkInvariants(invariants, refusal)
 	return &Folder{
 		Rules: modules, Invariants: invariants, Settings: settings.Settings,
-		Digest: files.digest(), Refusal: refusal, settings: settings,
+		Digest: s.digest(), Refusal: refusal, settings: settings,
 	}
 }
 

@@ -80,12 +80,12 @@ type settingsDoc struct {
 
 // parseSettings reads settings.yaml strictly: an unknown key, a key given
 // twice, a value out of bounds and a second document are refused.
-func parseSettings(f files, refusal *Refusal) *settingsDoc {
+func parseSettings(text []byte, refusal *Refusal) *settingsDoc {
 	doc := &settingsDoc{Settings: defaultSettings()}
-	if f.settings == nil {
+	if text == nil {
 		return doc
 	}
-	lines, err := strictyaml.Decode(f.settings, doc)
+	lines, err := strictyaml.Decode(text, doc)
 	if problems := (strictyaml.Problems)(nil); errors.As(err, &problems) {
 		for _, p := range problems {
 			refusal.Add(settingsFile, p.Line, "%s", p.Text)

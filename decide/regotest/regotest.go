@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -67,11 +66,10 @@ func (r Report) Passed() bool {
 }
 
 // Run runs every *_test.rego of the folder as opa test --coverage does, except
-// that a builtin's error is an error here too. name is put before file names in
-// errors. Without any test it returns [ErrNoTests].
-func Run(ctx context.Context, fsys fs.FS, name string) (Report, error) {
-	folder := policy.Read(fsys, name)
-	all, err := withTests(folder, fsys)
+// that a builtin's error is an error here too. Without any test it returns [ErrNoTests].
+func Run(ctx context.Context, source policy.Source) (Report, error) {
+	folder := policy.Parse(source)
+	all, err := withTests(folder, source)
 	if err != nil {
 		return Report{}, err
 	}
@@ -112,8 +110,8 @@ func Run(ctx context.Context, fsys fs.FS, name string) (Report, error) {
 }
 
 // withTests returns the folder's rules and tests.
-func withTests(folder *policy.Folder, fsys fs.FS) (map[string]*ast.Module, error) {
-	all := policy.ReadTests(fsys, folder.Refusal)
+func withTests(folder *policy.Folder, source policy.Source) (map[string]*ast.Module, error) {
+	all := source.ParseTests(folder.Refusal)
 	if err := folder.Refusal.Err(); err != nil {
 		return nil, err
 	}

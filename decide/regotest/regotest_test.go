@@ -9,6 +9,7 @@ import (
 	"testing/fstest"
 
 	"stackpolicy/decide/internal/fixture"
+	"stackpolicy/decide/policy"
 )
 
 const regoTests = `package stackpolicy.invariants.loaded_test
@@ -45,7 +46,7 @@ func testFolder() fstest.MapFS {
 }
 
 func TestTest(t *testing.T) {
-	report, err := Run(t.Context(), testFolder(), "")
+	report, err := Run(t.Context(), policy.OpenWithTests(testFolder(), ""))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,18 +76,18 @@ func TestTest(t *testing.T) {
 		report.Coverage[1].Percent != 0 || report.Percent <= 0 || report.Percent >= 100 {
 		t.Errorf("got coverage %+v, %v", report.Coverage, report.Percent)
 	}
-	again, err := Run(t.Context(), testFolder(), "")
+	again, err := Run(t.Context(), policy.OpenWithTests(testFolder(), ""))
 	if err != nil || !reflect.DeepEqual(report, again) {
 		t.Errorf("another run differs: %+v, %v", again, err)
 	}
 }
 
 func TestNoTestsIsNoPass(t *testing.T) {
-	report, err := Run(t.Context(), fixture.Folder(nil), "")
+	report, err := Run(t.Context(), policy.OpenWithTests(fixture.Folder(nil), ""))
 	if !errors.Is(err, ErrNoTests) || report.Passed() {
 		t.Errorf("got %+v, %v", report, err)
 	}
-	report, err = Run(t.Context(), fixture.Folder(map[string]string{"lib/a_test.rego": "package a_test\n\nhelp := 1\n"}), "")
+	report, err = Run(t.Context(), policy.OpenWithTests(fixture.Folder(map[string]string{"lib/a_test.rego": "package a_test\n\nhelp := 1\n"}), ""))
 	if !errors.Is(err, ErrNoTests) || report.Passed() {
 		t.Errorf("without a test_ rule: got %+v, %v", report, err)
 	}
@@ -97,7 +98,7 @@ func TestTestRefusesWhatDoesNotCompile(t *testing.T) {
 		"package a_test\n\ntest_a if foo(1)\n": "p/lib/a_test.rego:3: undefined function foo; define it in this package or import data.stackpolicy.lib",
 		"package a_test\n\ntest_a if {\n":      "p/lib/a_test.rego:4: unexpected eof token",
 	} {
-		_, err := Run(t.Context(), fixture.Folder(map[string]string{"lib/a_test.rego": text}), "p")
+		_, err := Run(t.Context(), policy.OpenWithTests(fixture.Folder(map[string]string{"lib/a_test.rego": text}), "p"))
 		if err == nil || err.Error() != want {
 			t.Errorf("got %v; want %s", err, want)
 		}
