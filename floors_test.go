@@ -20,7 +20,7 @@ var floors = [][]string{
 		"internal/text"},
 	{"internal/unitfile", "internal/systemd", "internal/podman", "internal/homemanager", "internal/compose",
 		"internal/strictyaml",
-		"internal/journal", "internal/lock", "internal/atomicfile", "policies", "schemas", "units"},
+		"internal/confine", "internal/journal", "internal/lock", "internal/atomicfile", "policies", "schemas", "units"},
 	{"config", "applied"},
 	{"facts/collect"},
 	{"history"},
@@ -39,7 +39,7 @@ var floors = [][]string{
 var wards = map[string][]string{
 	"github.com/open-policy-agent/": {"decide", "decide/policy", "decide/lint", "decide/regotest"},
 	"github.com/godbus/":            {"internal/systemd"},
-	"os/exec":                       {"internal/podman", "internal/compose"},
+	"os/exec":                       {"internal/podman", "internal/compose", "internal/confine"},
 	"github.com/compose-spec/":      {"internal/compose"},
 	"github.com/coreos/go-systemd/": {"internal/journal"},
 	"modernc.org/":                  {"history"},

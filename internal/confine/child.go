@@ -1,0 +1,89 @@
+package confine
+
+import (
+	"bufio"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// memoryVariable has the child's memory limit.
+const memoryVariable = "CONFINED_MEMORY"
+
+// Conn is the child's end of the pipes.
+type Conn struct {
+	requests chan []byte
+	out      *os.File
+	memory   uint64
+}
+
+// Child turns this process into a confined child, for good: it can open no file,
+// its zone is UTC, it has little memory, and it ends when its parent does.
+func Child() (*Conn, error) {
+	// The parent decides when the child ends, also after Ctrl-C in a terminal.
+	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	time.Local = time.UTC
+	memory, err := strconv.ParseUint(os.Getenv(memoryVariable), 10, 64)
+	if err != nil {
+		return nil, err
+	}
+	c := &Conn{requests: make(chan []byte), out: os.Stdout, memory: memory}
+	if err := c.confine(); err != nil {
+		return nil, err
+	}
+	go c.listen()
+	return c, c.Send([]byte(hello))
+}
+
+func (c *Conn) confine() error {
+	const none = 0
+	for resource, limit := range map[int]uint64{
+		unix.RLIMIT_CORE:   none,
+		unix.RLIMIT_FSIZE:  none, // of files; pipes have none
+		unix.RLIMIT_NOFILE: none, // what is open stays so
+	} {
+		if err := unix.Setrlimit(resource, &unix.Rlimit{Cur: limit, Max: limit}); err != nil {
+			return os.NewSyscallError("setrlimit", err)
+		}
+	}
+	return c.Allow(0)
+}
+
+// Allow sets the memory limit to what the child was started with and extra.
+func (c *Conn) Allow(extra uint64) error {
+	limit := c.memory + extra
+	debug.SetMaxStack(int(limit / 4))
+	debug.SetMemoryLimit(int64(limit / 8 * 7)) // before the limit, collect more often
+	// RLIMIT_DATA counts writable memory. Go reserves more address space than a
+	// useful RLIMIT_AS allows.
+	var limits unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_DATA, &limits); err != nil {
+		return os.NewSyscallError("getrlimit", err)
+	}
+	limits.Cur = min(limit, limits.Max)
+	return os.NewSyscallError("setrlimit", unix.Setrlimit(unix.RLIMIT_DATA, &limits))
+}
+
+// listen reads what the parent sends. Its end is this process's end, whatever
+// else goes on.
+func (c *Conn) listen() {
+	in := bufio.NewReaderSize(os.Stdin, 1<<16)
+	for {
+		frame, err := readFrame(in)
+		if err != nil {
+			os.Exit(0)
+		}
+		c.requests <- frame
+	}
+}
+
+// Receive waits for a frame.
+func (c *Conn) Receive() []byte { return <-c.requests }
+
+// Send writes a frame. Only one goroutine may send at a time.
+func (c *Conn) Send(frame []byte) error { return writeFrame(c.out, frame) }
