@@ -1,10 +1,12 @@
 package collect
 
 import (
+	"cmp"
 	"context"
 	"runtime"
 	"sync"
-	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"stackpolicy/internal/unitfile"
 )
@@ -55,24 +57,16 @@ func (r *run) lookAhead(index *unitfile.Index, units []string) *looks {
 	return l
 }
 
-// inParallel does something for every number below n, on all processors, until
-// ctx ends. The error is the one of the lowest number that has any.
+// inParallel calls do for every number below n, on all processors, until ctx
+// ends. It returns the error of the lowest number that has one, so that the
+// same faults give the same error.
 func inParallel(ctx context.Context, n int, do func(int) error) error {
-	errs := make([]error, n)
-	var next atomic.Int64
-	var workers sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		workers.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
-				errs[i] = do(i)
-			}
-		})
+	errs := make([]error, n, n+1)
+	var workers errgroup.Group
+	workers.SetLimit(runtime.GOMAXPROCS(0))
+	for i := 0; i < n && ctx.Err() == nil; i++ {
+		workers.Go(func() error { errs[i] = do(i); return nil })
 	}
-	workers.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return ctx.Err()
+	_ = workers.Wait() // the errors are in errs
+	return cmp.Or(append(errs, ctx.Err())...)
 }

@@ -9,11 +9,11 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/tidwall/gjson"
+	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -79,34 +79,24 @@ func (a api) first(ctx context.Context, path string) ([]byte, error) {
 	return body, err
 }
 
-// inspect reads the containers, some at a time. One that is gone is left out;
-// the first other error ends it.
+// inspect reads the containers, some at a time. It leaves out those that are
+// gone, and ends with the first other error.
 func (a api) inspect(ctx context.Context, ids []string) ([]Container, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	failed := make(chan error, concurrency) // one for each worker, the cause first
 	found := make([]*Container, len(ids))
-	var next atomic.Int64
-	var workers sync.WaitGroup
-	for range min(concurrency, len(ids)) {
-		workers.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(ids)) && ctx.Err() == nil; i = next.Add(1) - 1 {
-				container, err := a.inspectOne(ctx, ids[i])
-				if err != nil && !errors.Is(err, errGone) {
-					failed <- fmt.Errorf("container %s: %w", ids[i], err)
-					cancel()
-					return
-				}
-				found[i] = container
+	workers, ctx := errgroup.WithContext(ctx)
+	workers.SetLimit(concurrency)
+	for i, id := range ids {
+		workers.Go(func() (err error) {
+			if found[i], err = a.inspectOne(ctx, id); err != nil && !errors.Is(err, errGone) {
+				return fmt.Errorf("container %s: %w", id, err)
 			}
+			return nil
 		})
 	}
-	workers.Wait()
-	close(failed)
-	if err := <-failed; err != nil {
+	if err := workers.Wait(); err != nil {
 		return nil, err
 	}
-	return present(found), ctx.Err()
+	return present(found), nil
 }
 
 func (a api) inspectOne(ctx context.Context, id string) (*Container, error) {
