@@ -1,10 +1,8 @@
 package alerts
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -58,7 +56,7 @@ func (a Alert) Unit() string {
 // alert tells of a standing finding.
 func (o Options) alert(kind string, s history.Standing) Alert {
 	a := Alert{
-		Kind: kind, Invariant: s.Invariant, Subject: s.Subject, Case: s.Case, Severity: string(urgencyOf(s.Finding)),
+		Kind: kind, Invariant: s.Invariant, Subject: s.Subject, Case: s.Case(), Severity: string(s.Urgency()),
 		Effect: string(s.Effect), Outcome: string(s.Outcome), Message: s.Message, Steps: o.steps(s.Finding), Runbook: s.Runbook,
 		Since: s.Since, ResolvedAt: s.ResolvedAt, Host: o.Host, User: o.User,
 	}
@@ -74,23 +72,12 @@ func (o Options) alert(kind string, s history.Standing) Alert {
 	return a
 }
 
-// urgencyOf is how bad a finding is, as the exit status counts it.
-func urgencyOf(f history.Finding) finding.Severity {
-	return finding.Finding{Effect: f.Effect, Severity: f.Severity, Outcome: f.Outcome}.Urgency()
-}
-
 // steps are from the runbook of the policies in force now.
-func (o Options) steps(f history.Finding) []string {
-	d := finding.Finding{
-		Invariant: f.Invariant, Subject: f.Subject, Effect: f.Effect, Severity: f.Severity,
-		Message: f.Message, Evidence: map[string]any{}, Runbook: f.Runbook, Outcome: f.Outcome,
-	}
-	numbers := json.NewDecoder(bytes.NewReader(f.Evidence))
-	numbers.UseNumber()
-	if err := numbers.Decode(&d.Evidence); err != nil || o.Steps == nil {
+func (o Options) steps(f finding.Finding) []string {
+	if o.Steps == nil {
 		return []string{} // an alert without steps is better than none
 	}
-	return append([]string{}, o.Steps(d)...)
+	return append([]string{}, o.Steps(f)...)
 }
 
 // Bounds of an alert: a service that refuses a long one would never take it.

@@ -27,9 +27,9 @@ func TestAlert(t *testing.T) {
 	if withdrawn.ResolvedAt == nil || !withdrawn.ResolvedAt.Equal(noon) || withdrawn.Title != "RESOLVED: stack_running on web.service (den)" {
 		t.Errorf("got %+v", withdrawn)
 	}
-	s.Evidence = []byte("{")
+	o.Steps = nil
 	if steps := o.alert(KindFiring, s).Steps; steps == nil || len(steps) != 0 {
-		t.Errorf("evidence that is damaged: got steps %v", steps)
+		t.Errorf("without a runbook: got steps %v", steps)
 	}
 }
 

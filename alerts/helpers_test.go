@@ -37,15 +37,15 @@ func newHouse(t *testing.T, routes ...Route) *house {
 }
 
 // audit records one that found this, ten minutes after the last.
-func (h *house) audit(found ...history.Finding) []Notice { return h.healing(nil, found...) }
+func (h *house) audit(found ...finding.Finding) []Notice { return h.healing(nil, found...) }
 
-func (h *house) healing(healed []history.Finding, found ...history.Finding) []Notice {
+func (h *house) healing(healed []finding.Finding, found ...finding.Finding) []Notice {
 	h.t.Helper()
 	changes := h.record(healed, found...)
 	return h.run(changes)
 }
 
-func (h *house) record(healed []history.Finding, found ...history.Finding) history.Changes {
+func (h *house) record(healed []finding.Finding, found ...finding.Finding) history.Changes {
 	h.t.Helper()
 	h.now = h.now.Add(10 * time.Minute)
 	changes, err := h.store.Record(h.t.Context(), history.Audit{
@@ -100,16 +100,17 @@ func (f *fake) wasSent(t *testing.T, step string, want ...string) {
 	f.sent = nil
 }
 
-func down(severity finding.Severity) history.Finding {
-	return history.Finding{
-		Invariant: "stack_running", Subject: "web.service", Case: "exited", Effect: "block", Severity: severity,
+func down(severity finding.Severity) finding.Finding {
+	return finding.Finding{
+		Invariant: "stack_running", Subject: "web.service", Effect: "block", Severity: severity,
 		Message: "web.service is active, and its container web-app is exited",
-		Runbook: "invariants/stack_running/stack_running.md", Evidence: []byte(`{"case":"exited"}`),
+		Runbook: "invariants/stack_running/stack_running.md", Evidence: map[string]any{"case": "exited"},
 	}
 }
 
-func toHeal(outcome finding.Outcome) history.Finding {
+func toHeal(outcome finding.Outcome) finding.Finding {
 	f := down("ticket")
-	f.Invariant, f.Case, f.Effect, f.Outcome = "loaded_is_current", "file-changed", "heal", outcome
+	f.Invariant, f.Effect, f.Outcome = "loaded_is_current", finding.Heal, outcome
+	f.Evidence = map[string]any{"case": "file-changed"}
 	return f
 }

@@ -82,9 +82,9 @@ func (o Options) news(r Route, s history.Standing, t told) (kind, key string) {
 }
 
 // wants: the finding is bad enough for the sink, and not waived.
-func (r Route) wants(f history.Finding, now time.Time) bool {
-	waived := f.WaivedUntil != nil && f.WaivedUntil.After(now)
-	return !waived && (r.Severity == string(finding.Ticket) || urgencyOf(f) == finding.Page)
+func (r Route) wants(f finding.Finding, now time.Time) bool {
+	waived := f.Waiver != nil && f.Waiver.Until.After(now)
+	return !waived && (r.Severity == string(finding.Ticket) || f.Urgency() == finding.Page)
 }
 
 // repeats: it is long enough ago, or the clock was set back.

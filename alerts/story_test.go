@@ -19,7 +19,7 @@ func route(f *fake, severity string) Route {
 func TestOnlyChangesAreTold(t *testing.T) {
 	tickets, pages := &fake{name: "tickets"}, &fake{name: "pages"}
 	h := newHouse(t, route(tickets, "ticket"), route(pages, "page"))
-	tell := func(step string, found []history.Finding, toTickets, toPages []string) {
+	tell := func(step string, found []finding.Finding, toTickets, toPages []string) {
 		t.Helper()
 		if n := h.audit(found...); n != nil {
 			t.Errorf("%s: %v", step, n)
@@ -27,7 +27,7 @@ func TestOnlyChangesAreTold(t *testing.T) {
 		tickets.wasSent(t, step, toTickets...)
 		pages.wasSent(t, step, toPages...)
 	}
-	ticket, page := []history.Finding{down("ticket")}, []history.Finding{down("page")}
+	ticket, page := []finding.Finding{down("ticket")}, []finding.Finding{down("page")}
 	tell("it appears", ticket, []string{"firing stack_running web.service ticket"}, nil)
 	tell("it stands", ticket, nil, nil)
 	tell("it gets worse", page, []string{"changed stack_running web.service page"}, []string{"firing stack_running web.service page"})
@@ -66,7 +66,7 @@ func TestWaivedFindingsAreNotTold(t *testing.T) {
 	sink.wasSent(t, "it appears", "firing stack_running web.service page")
 	waived := down("page")
 	until := noon.Add(24 * time.Hour)
-	waived.WaivedUntil, waived.WaivedReason = &until, "known"
+	waived.Waiver = &finding.Waiver{Reason: "known", Until: until}
 	h.audit(waived)
 	sink.wasSent(t, "it is waived", "resolved stack_running web.service page")
 	h.now = h.now.Add(5 * time.Hour)
@@ -81,7 +81,7 @@ func TestHeals(t *testing.T) {
 	heals := route(journal, "ticket")
 	heals.Heals = true
 	h := newHouse(t, heals, route(other, "ticket"), route(pages, "page"))
-	h.healing([]history.Finding{toHeal(finding.Healed)})
+	h.healing([]finding.Finding{toHeal(finding.Healed)})
 	journal.wasSent(t, "healed at once", "healed loaded_is_current web.service ticket")
 	other.wasSent(t, "healed at once")
 	pages.wasSent(t, "healed at once")
@@ -89,7 +89,7 @@ func TestHeals(t *testing.T) {
 	journal.wasSent(t, "a heal failed", "firing loaded_is_current web.service page")
 	other.wasSent(t, "a heal failed", "firing loaded_is_current web.service page")
 	pages.wasSent(t, "a heal failed", "firing loaded_is_current web.service page")
-	h.healing([]history.Finding{toHeal(finding.Healed)})
+	h.healing([]finding.Finding{toHeal(finding.Healed)})
 	journal.wasSent(t, "healed in the end", "healed loaded_is_current web.service ticket")
 	other.wasSent(t, "healed in the end", "healed loaded_is_current web.service ticket")
 	pages.wasSent(t, "healed in the end", "healed loaded_is_current web.service ticket")

@@ -2,7 +2,6 @@ package audit
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"time"
 
@@ -39,9 +38,9 @@ func (a Audit) remember(ctx context.Context, r *Report, took time.Duration) {
 		switch {
 		case d.IsAllowed():
 		case d.Outcome == finding.Healed:
-			record.Healed = append(record.Healed, standingOf(d))
+			record.Healed = append(record.Healed, d)
 		default:
-			record.Findings = append(record.Findings, standingOf(d))
+			record.Findings = append(record.Findings, d)
 		}
 	}
 	changes, err := a.Store.Record(context.WithoutCancel(ctx), record)
@@ -54,18 +53,6 @@ func (a Audit) remember(ctx context.Context, r *Report, took time.Duration) {
 func (a Audit) forgot(r *Report, err error) {
 	r.Gaps = mergeGaps(r.Gaps, []Gap{{"history", "not remembered: " + err.Error()}})
 	r.ExitCode = ExitCode(r.Gaps, r.Decisions)
-}
-
-func standingOf(d finding.Finding) history.Finding {
-	evidence, _ := json.Marshal(d.Evidence) // from JSON or from this program
-	f := history.Finding{
-		Invariant: d.Invariant, Subject: d.Subject, Case: d.Case(), Effect: d.Effect, Severity: d.Severity,
-		Message: d.Message, Runbook: d.Runbook, Evidence: evidence, Outcome: d.Outcome,
-	}
-	if d.Waiver != nil {
-		f.WaivedUntil, f.WaivedReason, f.WaivedBy = &d.Waiver.Until, d.Waiver.Reason, d.Waiver.Owner
-	}
-	return f
 }
 
 // verified records of each action whether what asked for it is gone.

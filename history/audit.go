@@ -3,7 +3,6 @@ package history
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -21,24 +20,8 @@ type Audit struct {
 	DurationMS   int64
 	Document     *facts.Document // as last collected
 	Gaps         []string
-	Findings     []Finding // that stand at its end: every decision that is no allow, waived ones included
-	Healed       []Finding // that this audit found and healed
-}
-
-// Finding is a decision that is not allow.
-type Finding struct {
-	Invariant    string           `json:"invariant"`
-	Subject      string           `json:"subject"`  // a unit's name, or host
-	Case         string           `json:"case"`     // case of its evidence, or ""
-	Effect       finding.Effect   `json:"effect"`   // heal or block
-	Severity     finding.Severity `json:"severity"` // page, ticket or unknown: could not look or decide
-	Message      string           `json:"message"`
-	Runbook      string           `json:"runbook"`
-	Evidence     json.RawMessage  `json:"evidence"` // a JSON value; nil is null
-	Outcome      finding.Outcome  `json:"outcome"`  // of a heal, as in the report
-	WaivedUntil  *time.Time       `json:"waived_until,omitempty"`
-	WaivedReason string           `json:"waived_reason,omitempty"`
-	WaivedBy     string           `json:"waived_by,omitempty"` // the waiver's owner
+	Findings     []finding.Finding // open at its end, waived ones included; no allows
+	Healed       []finding.Finding // found and healed by this audit
 }
 
 // maxPause is how far apart two audits of one span may lie. A machine that was

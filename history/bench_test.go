@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"stackpolicy/facts"
+	"stackpolicy/finding"
 )
 
 const (
@@ -33,7 +34,7 @@ func (l *life) live(t testing.TB, count int) {
 
 func (l *life) audit(t testing.TB) {
 	t.Helper()
-	now, findings := l.now(), []Finding{broken("file_declared", "u003.service", "different")}
+	now, findings := l.now(), []finding.Finding{broken("file_declared", "u003.service", "different")}
 	if l.n%12 == 5 {
 		l.doc.Units[9].Loaded.ActiveSince = &now
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"stackpolicy/facts"
+	"stackpolicy/finding"
 )
 
 // noon is when most tests begin.
@@ -90,15 +91,15 @@ func copied(t testing.TB, doc *facts.Document) *facts.Document {
 }
 
 // audited is an audit of a document that found these.
-func audited(doc *facts.Document, at time.Time, findings ...Finding) Audit {
+func audited(doc *facts.Document, at time.Time, findings ...finding.Finding) Audit {
 	return Audit{At: at, Mode: "enforce", PolicyDigest: "sha256:policies", DurationMS: 40, Document: doc, Findings: findings}
 }
 
 // broken is a finding of the given case.
-func broken(invariant, subject, kind string) Finding {
-	return Finding{
-		Invariant: invariant, Subject: subject, Case: kind, Effect: "block", Severity: "page",
-		Message: subject + " is broken", Evidence: json.RawMessage(`{"case": "` + kind + `"}`),
+func broken(invariant, subject, kind string) finding.Finding {
+	return finding.Finding{
+		Invariant: invariant, Subject: subject, Effect: finding.Block, Severity: finding.Page,
+		Message: subject + " is broken", Evidence: map[string]any{"case": kind},
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"stackpolicy/finding"
 )
 
 // counted is how many rows a query counts.
@@ -25,7 +27,7 @@ func months(t *testing.T, days int) (s *Store, end time.Time) {
 	for d := range days {
 		end = noon.Add(time.Duration(d) * day)
 		doc.Units[0].Loaded.Restarts = d
-		found := []Finding{broken("stands", "u000.service", "")}
+		found := []finding.Finding{broken("stands", "u000.service", "")}
 		if d%2 == 0 {
 			found = append(found, broken("comes_and_goes", "u001.service", ""))
 		}

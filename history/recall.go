@@ -86,7 +86,7 @@ func (r remembered) about(subject string, change func(*facts.History)) {
 // findings adds what stands, once for each invariant and case.
 func (r remembered) findings(standing []entry) {
 	for _, s := range standing {
-		f := facts.StandingFinding{Invariant: s.Invariant, Case: s.Case, Since: earlier(s.Since, r.now)}
+		f := facts.StandingFinding{Invariant: s.Invariant, Case: s.Case(), Since: earlier(s.Since, r.now)}
 		r.about(s.Subject, func(h *facts.History) {
 			i, known := slices.BinarySearchFunc(h.Findings, f, func(a, b facts.StandingFinding) int {
 				return cmp.Or(cmp.Compare(a.Invariant, b.Invariant), cmp.Compare(a.Case, b.Case))

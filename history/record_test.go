@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stackpolicy/facts"
+	"stackpolicy/finding"
 )
 
 // shortly writes what changed as one text: +appeared ~changed -resolved.
@@ -21,7 +22,7 @@ func shortly(c Changes) string {
 		list []Standing
 	}{{"+", c.Appeared}, {"~", c.Changed}, {"-", c.Resolved}} {
 		for _, s := range part.list {
-			text += fmt.Sprintf("%s%s/%s#%d ", part.sign, s.Subject, s.Case, s.ID)
+			text += fmt.Sprintf("%s%s/%s#%d ", part.sign, s.Subject, s.Case(), s.ID)
 		}
 	}
 	return text
@@ -35,27 +36,27 @@ func TestRecordChanges(t *testing.T) {
 	ticket.Severity = "ticket"
 	until := noon.Add(time.Hour)
 	waived := down
-	waived.WaivedUntil, waived.WaivedReason = &until, "known"
-	blind := Finding{Invariant: "stack_running", Subject: "host", Case: "gap", Effect: "block", Severity: "unknown"}
-	blindElsewhere := Finding{Invariant: "linger_enabled", Subject: "host", Case: "gap", Effect: "block", Severity: "unknown"}
+	waived.Waiver = &finding.Waiver{Reason: "known", Until: until}
+	blind := finding.Finding{Invariant: "stack_running", Subject: "host", Evidence: map[string]any{"case": "gap"}, Effect: "block", Severity: "unknown"}
+	blindElsewhere := finding.Finding{Invariant: "linger_enabled", Subject: "host", Evidence: map[string]any{"case": "gap"}, Effect: "block", Severity: "unknown"}
 	for name, audits := range map[string][]struct {
-		found, healed []Finding
+		found, healed []finding.Finding
 		want          string
 	}{
 		"nothing": {{nil, nil, ""}},
 		"appears, stands, is gone": {
-			{[]Finding{down}, nil, "+web.service/exited#1 "}, {[]Finding{down}, nil, ""}, {nil, nil, "-web.service/exited#1 "}, {nil, nil, ""}},
+			{[]finding.Finding{down}, nil, "+web.service/exited#1 "}, {[]finding.Finding{down}, nil, ""}, {nil, nil, "-web.service/exited#1 "}, {nil, nil, ""}},
 		"comes back as another": {
-			{[]Finding{down}, nil, "+web.service/exited#1 "}, {nil, nil, "-web.service/exited#1 "}, {[]Finding{down}, nil, "+web.service/exited#2 "}},
-		"other words are no change":       {{[]Finding{down}, nil, "+web.service/exited#1 "}, {[]Finding{other}, nil, ""}},
-		"another severity is":             {{[]Finding{down}, nil, "+web.service/exited#1 "}, {[]Finding{ticket}, nil, "~web.service/exited#1 "}},
-		"a waiver is":                     {{[]Finding{down}, nil, "+web.service/exited#1 "}, {[]Finding{waived}, nil, "~web.service/exited#1 "}, {[]Finding{waived}, nil, ""}},
-		"two of one key by their words":   {{[]Finding{down, other}, nil, "+web.service/exited#1 +web.service/exited#2 "}, {[]Finding{other}, nil, "-web.service/exited#1 "}},
-		"a gap is no resolution":          {{[]Finding{down}, nil, "+web.service/exited#1 "}, {[]Finding{blind}, nil, "+host/gap#2 "}, {[]Finding{down}, nil, "-host/gap#2 "}},
-		"a gap elsewhere is":              {{[]Finding{down}, nil, "+web.service/exited#1 "}, {[]Finding{blindElsewhere}, nil, "+host/gap#2 -web.service/exited#1 "}},
-		"healed at once":                  {{nil, []Finding{late}, "-web.service/file-changed#1 "}, {nil, nil, ""}},
-		"healed later":                    {{[]Finding{late}, nil, "+web.service/file-changed#1 "}, {nil, []Finding{late}, "-web.service/file-changed#1 "}},
-		"healed while it cannot be known": {{[]Finding{down}, nil, "+web.service/exited#1 "}, {[]Finding{blind}, []Finding{down}, "+host/gap#2 -web.service/exited#1 "}},
+			{[]finding.Finding{down}, nil, "+web.service/exited#1 "}, {nil, nil, "-web.service/exited#1 "}, {[]finding.Finding{down}, nil, "+web.service/exited#2 "}},
+		"other words are no change":       {{[]finding.Finding{down}, nil, "+web.service/exited#1 "}, {[]finding.Finding{other}, nil, ""}},
+		"another severity is":             {{[]finding.Finding{down}, nil, "+web.service/exited#1 "}, {[]finding.Finding{ticket}, nil, "~web.service/exited#1 "}},
+		"a waiver is":                     {{[]finding.Finding{down}, nil, "+web.service/exited#1 "}, {[]finding.Finding{waived}, nil, "~web.service/exited#1 "}, {[]finding.Finding{waived}, nil, ""}},
+		"two of one key by their words":   {{[]finding.Finding{down, other}, nil, "+web.service/exited#1 +web.service/exited#2 "}, {[]finding.Finding{other}, nil, "-web.service/exited#1 "}},
+		"a gap is no resolution":          {{[]finding.Finding{down}, nil, "+web.service/exited#1 "}, {[]finding.Finding{blind}, nil, "+host/gap#2 "}, {[]finding.Finding{down}, nil, "-host/gap#2 "}},
+		"a gap elsewhere is":              {{[]finding.Finding{down}, nil, "+web.service/exited#1 "}, {[]finding.Finding{blindElsewhere}, nil, "+host/gap#2 -web.service/exited#1 "}},
+		"healed at once":                  {{nil, []finding.Finding{late}, "-web.service/file-changed#1 "}, {nil, nil, ""}},
+		"healed later":                    {{[]finding.Finding{late}, nil, "+web.service/file-changed#1 "}, {nil, []finding.Finding{late}, "-web.service/file-changed#1 "}},
+		"healed while it cannot be known": {{[]finding.Finding{down}, nil, "+web.service/exited#1 "}, {[]finding.Finding{blind}, []finding.Finding{down}, "+host/gap#2 -web.service/exited#1 "}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, _ := opened(t)
@@ -75,8 +76,8 @@ func TestStandings(t *testing.T) {
 	s, _ := opened(t)
 	doc := document(t, 1)
 	down, gone := broken("stack_running", "web.service", "exited"), broken("file_declared", "db.service", "missing")
-	blind := Finding{Invariant: "stack_running", Subject: "host", Case: "gap", Severity: "unknown"}
-	for i, found := range [][]Finding{{down, gone}, {down}, {blind}, {blind}} {
+	blind := finding.Finding{Invariant: "stack_running", Subject: "host", Evidence: map[string]any{"case": "gap"}, Severity: "unknown"}
+	for i, found := range [][]finding.Finding{{down, gone}, {down}, {blind}, {blind}} {
 		recorded(t, s, audited(doc, noon.Add(time.Duration(i)*time.Minute), found...))
 	}
 	type row struct {
@@ -105,7 +106,7 @@ func TestStandings(t *testing.T) {
 	if got := must(s.Standings(t.Context(), noon, 1))(t); len(got) != 1 || got[0].Subject != "host" {
 		t.Errorf("at most one: %v", rows(got))
 	}
-	if string(all[1].Evidence) != `{"case":"exited"}` || all[1].Message != down.Message {
+	if d := cmp.Diff(down.Evidence, all[1].Evidence); d != "" || all[1].Message != down.Message {
 		t.Errorf("came back as %s, %q", all[1].Evidence, all[1].Message)
 	}
 }
@@ -136,7 +137,7 @@ func TestSpans(t *testing.T) {
 		"another exit status":    {[]Audit{minute(0), with(minute(5), func(a *Audit) { a.ExitCode = 3 })}, []int{1, 1}},
 		"other policies":         {[]Audit{minute(0), with(minute(5), func(a *Audit) { a.PolicyDigest = "x" })}, []int{1, 1}},
 		"a gap":                  {[]Audit{minute(0), with(minute(5), func(a *Audit) { a.Gaps = []string{"podman: no answer"} })}, []int{1, 1}},
-		"a finding, then none":   {[]Audit{minute(0), with(minute(5), func(a *Audit) { a.Findings = []Finding{broken("x", "y", "")} }), minute(10), minute(15)}, []int{1, 1, 2}},
+		"a finding, then none":   {[]Audit{minute(0), with(minute(5), func(a *Audit) { a.Findings = []finding.Finding{broken("x", "y", "")} }), minute(10), minute(15)}, []int{1, 1, 2}},
 		"after a pause":          {[]Audit{minute(0), minute(61)}, []int{1, 1}},
 		"the clock a day back":   {[]Audit{minute(0), minute(5), minute(5 - 1440), minute(10 - 1440)}, []int{2, 2}},
 		"a day forth, then back": {[]Audit{minute(0), minute(1440), minute(5)}, []int{1, 1, 1}},
@@ -211,7 +212,7 @@ func TestRecordRefuses(t *testing.T) {
 		t.Error("an audit without a document is recorded")
 	}
 	bad := broken("x", "y", "")
-	bad.Evidence = []byte("{")
+	bad.Evidence = map[string]any{"call": func() {}}
 	if _, err := s.Record(t.Context(), audited(document(t, 1), noon, bad)); err == nil {
 		t.Error("evidence that is no JSON is recorded")
 	}

@@ -6,15 +6,17 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"stackpolicy/finding"
 )
 
 // Standing is a finding over time.
 type Standing struct {
-	ID int64 `json:"id"` // never used again, not even when it is forgotten
-	Finding
-	Since      time.Time  `json:"since"`
-	LastSeen   time.Time  `json:"last_seen"`             // before the last audit: that one could not decide
-	ResolvedAt *time.Time `json:"resolved_at,omitempty"` // nil while it stands
+	ID int64 // never used again, not even when it is forgotten
+	finding.Finding
+	Since      time.Time
+	LastSeen   time.Time  // before the last audit: that one could not decide
+	ResolvedAt *time.Time // nil while it is open
 }
 
 // Changes is what an audit changed, for alerts. Each list is in the order of
@@ -27,16 +29,10 @@ type Changes struct {
 
 func (c Changes) none() bool { return len(c.Appeared)+len(c.Changed)+len(c.Resolved) == 0 }
 
-const severityUnknown = "unknown"
-
-// hostSubject is the subject of what is about no single unit, and of what
-// could not be decided for any.
-const hostSubject = "host"
-
 // key tells findings apart. Where two have the same, their words do.
 type key struct{ invariant, subject, kind string }
 
-func (f Finding) key() key { return key{f.Invariant, f.Subject, f.Case} }
+func keyOf(f finding.Finding) key { return key{f.Invariant, f.Subject, f.Case()} }
 
 // entry is a row of standings.
 type entry struct {
@@ -47,14 +43,14 @@ type entry struct {
 
 // noted is a finding as it is stored.
 type noted struct {
-	Finding
+	finding.Finding
 	text string
 }
 
-func note(findings []Finding) ([]noted, error) {
+func note(findings []finding.Finding) ([]noted, error) {
 	all := make([]noted, len(findings))
 	for i, f := range findings {
-		text, err := encode(f)
+		text, err := encode(Stored(f))
 		if err != nil {
 			return nil, fmt.Errorf("encode the finding of %s on %s: %w", f.Invariant, f.Subject, err)
 		}
@@ -63,10 +59,11 @@ func note(findings []Finding) ([]noted, error) {
 	return all, nil
 }
 
-// sameVerdict: nothing that an alert is for is another.
-func (f Finding) sameVerdict(g Finding) bool {
-	sameWaiver := (f.WaivedUntil == nil) == (g.WaivedUntil == nil) &&
-		(f.WaivedUntil == nil || f.WaivedUntil.Equal(*g.WaivedUntil))
+// sameVerdict reports whether effect, severity, outcome and the waiver's end are
+// equal: only a change of these is worth an alert.
+func sameVerdict(f, g finding.Finding) bool {
+	sameWaiver := (f.Waiver == nil) == (g.Waiver == nil) &&
+		(f.Waiver == nil || f.Waiver.Until.Equal(g.Waiver.Until))
 	return f.Effect == g.Effect && f.Severity == g.Severity && f.Outcome == g.Outcome && sameWaiver
 }
 
@@ -76,11 +73,12 @@ func pair(was []*entry, found []noted) []*entry {
 	taken, pairs := map[*entry]bool{}, make([]*entry, len(found))
 	byKey := map[key][]*entry{}
 	for _, s := range was {
-		byKey[s.key()] = append(byKey[s.key()], s)
+		k := keyOf(s.Finding)
+		byKey[k] = append(byKey[k], s)
 	}
 	for _, exactly := range []bool{true, false} {
 		for i, f := range found {
-			for _, s := range byKey[f.key()] {
+			for _, s := range byKey[keyOf(f.Finding)] {
 				if pairs[i] == nil && !taken[s] && (!exactly || f.text == s.text) {
 					pairs[i], taken[s] = s, true
 				}
@@ -91,9 +89,9 @@ func pair(was []*entry, found []noted) []*entry {
 }
 
 // doubted: whether the finding still stands could not be decided.
-func doubted(f Finding, found []Finding) bool {
-	return slices.ContainsFunc(found, func(x Finding) bool {
-		return x.Severity == severityUnknown && x.Invariant == f.Invariant && (x.Subject == f.Subject || x.Subject == hostSubject)
+func doubted(f finding.Finding, found []finding.Finding) bool {
+	return slices.ContainsFunc(found, func(x finding.Finding) bool {
+		return x.IsUnknown() && x.Invariant == f.Invariant && (x.Subject == f.Subject || x.Subject == finding.Host)
 	})
 }
 
@@ -144,7 +142,7 @@ func (c call) found(was *entry, f noted, at time.Time, changes *Changes) (err er
 		return err
 	}
 	now.ID, now.Since = was.ID, was.Since
-	if !f.sameVerdict(was.Finding) {
+	if !sameVerdict(f.Finding, was.Finding) {
 		changes.Changed = append(changes.Changed, now)
 	}
 	if was.unseen || f.text != was.text {
@@ -210,6 +208,9 @@ func (c call) standings(lastAudit int64, which string, args ...any) ([]entry, er
 			seen.Int64 = lastAudit
 		}
 		e.Since, e.LastSeen, e.ResolvedAt = moment(since), moment(max(since, seen.Int64)), momentOrNil(resolved)
-		return e, decode(e.text, &e.Finding)
+		var stored StoredFinding
+		err = decode(e.text, &stored)
+		e.Finding = stored.finding()
+		return e, err
 	}, "SELECT id, finding, since, seen, resolved FROM standings WHERE "+which, args...)
 }

@@ -3,8 +3,10 @@ package history
 import (
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 )
 
@@ -44,8 +46,16 @@ func encode(v any) (string, error) {
 	return string(text), err
 }
 
+// decode reads stored JSON. Numbers of no fixed type are read as they are
+// written.
 func decode(text string, v any) error {
-	if err := json.Unmarshal([]byte(text), v); err != nil {
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	err := d.Decode(v)
+	if err == nil && d.More() {
+		err = errors.New("more than one JSON value")
+	}
+	if err != nil {
 		return fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	return nil

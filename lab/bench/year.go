@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"stackpolicy/facts"
+	"stackpolicy/finding"
 	"stackpolicy/history"
 )
 
@@ -127,9 +128,9 @@ func liveOn(ctx context.Context, s *history.Store, doc *facts.Document, i int, a
 	unwell := i%5 == 2
 	if unwell {
 		audit.ExitCode = 2
-		audit.Findings = append(audit.Findings, history.Finding{
-			Invariant: "stack_running", Subject: restarted.Name, Case: "unhealthy", Effect: "block", Severity: "page",
-			Message: restarted.Name + " is unhealthy", Evidence: []byte(`{"case": "unhealthy"}`),
+		audit.Findings = append(audit.Findings, finding.Finding{
+			Invariant: "stack_running", Subject: restarted.Name, Effect: "block", Severity: "page",
+			Message: restarted.Name + " is unhealthy", Evidence: map[string]any{"case": "unhealthy"},
 		})
 	}
 	if i%perDay == 0 {

@@ -180,7 +180,7 @@ func (b *builder) standing(units []Unit) Some[Group] {
 // counting are the standings that stand and count, the worst first.
 func (b *builder) counting(list []history.Standing) []history.Standing {
 	return slices.DeleteFunc(b.sorted(list), func(s history.Standing) bool {
-		return s.ResolvedAt != nil || s.WaivedUntil != nil
+		return s.ResolvedAt != nil || s.Waiver != nil
 	})
 }
 

@@ -113,7 +113,7 @@ func (b *builder) back() Table {
 	of := map[key][]history.Standing{}
 	var order []key
 	for _, s := range b.Standings {
-		k := key{s.Subject, s.Invariant, s.Case}
+		k := key{s.Subject, s.Invariant, s.Case()}
 		if of[k] == nil {
 			order = append(order, k)
 		}
@@ -144,8 +144,8 @@ func (b *builder) returning(times []history.Standing) []string {
 		}
 	}
 	what := name(times[0].Invariant)
-	if times[0].Case != "" {
-		what += " (" + name(times[0].Case) + ")"
+	if times[0].Case() != "" {
+		what += " (" + name(times[0].Case()) + ")"
 	}
 	return []string{name(times[0].Subject), what, text.Count(len(times), "time", "times"), text.Elapsed(stood), b.at(last), now}
 }
@@ -153,17 +153,17 @@ func (b *builder) returning(times []history.Standing) []string {
 // waivedNow is what stands and does not count, the first to end first.
 func (b *builder) waivedNow() []history.Standing {
 	standing := slices.DeleteFunc(slices.Clone(b.Standings), func(s history.Standing) bool {
-		return s.WaivedUntil == nil || s.ResolvedAt != nil
+		return s.Waiver == nil || s.ResolvedAt != nil
 	})
-	slices.SortStableFunc(standing, func(x, y history.Standing) int { return x.WaivedUntil.Compare(*y.WaivedUntil) })
+	slices.SortStableFunc(standing, func(x, y history.Standing) int { return x.Waiver.Until.Compare(y.Waiver.Until) })
 	return standing
 }
 
 func (b *builder) waived() Table {
 	var rows [][]string
 	for _, s := range b.waivedNow() {
-		until := fmt.Sprintf("%s (%s)", b.at(*s.WaivedUntil), b.ago(*s.WaivedUntil))
-		rows = append(rows, []string{name(s.Subject), name(s.Invariant) + ": " + sentence(s.Message), sentence(s.WaivedReason), cmp.Or(name(s.WaivedBy), "nobody named"), until})
+		until := fmt.Sprintf("%s (%s)", b.at(s.Waiver.Until), b.ago(s.Waiver.Until))
+		rows = append(rows, []string{name(s.Subject), name(s.Invariant) + ": " + sentence(s.Message), sentence(s.Waiver.Reason), cmp.Or(name(s.Waiver.Owner), "nobody named"), until})
 	}
 	return Table{
 		Caption: "What stands, and does not count until its waiver ends", Head: []string{"Of", "Finding", "Why", "Owner", "Until"},

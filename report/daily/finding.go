@@ -1,9 +1,7 @@
 package daily
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"fmt"
 
 	"stackpolicy/finding"
@@ -25,7 +23,7 @@ func (b *builder) finding(s history.Standing) Finding {
 		Class: stateOf(s.Finding).class(), Word: wordOf(s.Finding),
 		Invariant: name(s.Invariant), Message: sentence(s.Message), When: b.stood(s), Note: b.note(s),
 	}
-	if s.ResolvedAt == nil && s.WaivedUntil == nil {
+	if s.ResolvedAt == nil && s.Waiver == nil {
 		f.Next = sentence(next(s.Finding, b.Steps))
 	}
 	return f
@@ -44,8 +42,8 @@ func (b *builder) stood(s history.Standing) string {
 
 func (b *builder) note(s history.Standing) string {
 	switch {
-	case s.WaivedUntil != nil:
-		return fmt.Sprintf("waived until %s by %s: %s", b.at(*s.WaivedUntil), cmp.Or(name(s.WaivedBy), "nobody named"), sentence(s.WaivedReason))
+	case s.Waiver != nil:
+		return fmt.Sprintf("waived until %s by %s: %s", b.at(s.Waiver.Until), cmp.Or(name(s.Waiver.Owner), "nobody named"), sentence(s.Waiver.Reason))
 	case s.ResolvedAt != nil:
 		return ""
 	case s.Outcome == finding.HealFailed:
@@ -58,7 +56,7 @@ func (b *builder) note(s history.Standing) string {
 
 // next is the first thing to do about a finding that stands; "" where nothing
 // is known.
-func next(f history.Finding, steps func(finding.Finding) []string) string {
+func next(f finding.Finding, steps func(finding.Finding) []string) string {
 	switch {
 	case f.Outcome == finding.Planned:
 		return "`stackpolicy eval --enforce` heals it"
@@ -67,23 +65,8 @@ func next(f history.Finding, steps func(finding.Finding) []string) string {
 	case steps == nil:
 		return ""
 	}
-	if list := steps(decision(f)); len(list) > 0 {
+	if list := steps(f); len(list) > 0 {
 		return list[0]
 	}
 	return ""
-}
-
-// decision is what a finding was recorded from. Evidence that is no object is
-// none.
-func decision(f history.Finding) finding.Finding {
-	evidence := map[string]any{}
-	d := json.NewDecoder(bytes.NewReader(f.Evidence))
-	d.UseNumber()
-	if err := d.Decode(&evidence); err != nil || evidence == nil {
-		evidence = map[string]any{}
-	}
-	return finding.Finding{
-		Invariant: f.Invariant, Subject: f.Subject, Effect: f.Effect, Severity: f.Severity,
-		Message: f.Message, Evidence: evidence, Runbook: f.Runbook, Outcome: f.Outcome,
-	}
 }

@@ -2,7 +2,6 @@ package daily
 
 import (
 	"bytes"
-	"encoding/json"
 	"flag"
 	"os"
 	"path/filepath"
@@ -57,9 +56,9 @@ func found(id int64, invariant, subject string, severity finding.Severity, messa
 	}
 	return history.Standing{
 		ID: id, Since: since, LastSeen: last, ResolvedAt: until,
-		Finding: history.Finding{
-			Invariant: invariant, Subject: subject, Case: "any", Effect: "block", Severity: severity, Message: message,
-			Runbook: "invariants/" + invariant + "/" + invariant + ".md", Evidence: json.RawMessage(`{"case":"any","path":"/x"}`),
+		Finding: finding.Finding{
+			Invariant: invariant, Subject: subject, Effect: "block", Severity: severity, Message: message,
+			Runbook: "invariants/" + invariant + "/" + invariant + ".md", Evidence: map[string]any{"case": "any", "path": "/x"},
 		},
 	}
 }
@@ -70,7 +69,7 @@ func healing(s history.Standing, outcome finding.Outcome) history.Standing {
 }
 
 func waivedUntil(s history.Standing, until time.Time, reason string) history.Standing {
-	s.WaivedUntil, s.WaivedReason, s.WaivedBy = &until, reason, "ada"
+	s.Waiver = &finding.Waiver{Reason: reason, Owner: "ada", Until: until}
 	return s
 }
 

@@ -49,9 +49,9 @@ func hostile(server string) Input {
 		u.Name, u.Loaded.SubState = s, s
 		in.Document.Units = append(in.Document.Units, u)
 		f := found(int64(100+3*i), s, s, "page", s, clockTime(9, 0), nil)
-		f.Evidence, f.Case, f.Runbook = []byte(s), s, s
+		f.Evidence, f.Runbook = map[string]any{"case": s, s: s}, s
 		again := found(int64(101+3*i), s, s, finding.Severity(s), s, clockTime(7, 0), ptr(clockTime(8, 0)))
-		again.Case = s
+		again.Evidence = map[string]any{"case": s}
 		in.Standings = append(in.Standings, f, again, waivedUntil(found(int64(102+3*i), s, s+" waived", "ticket", s, clockTime(9, 0), nil), today, s))
 		for _, status := range []string{history.Done, history.Failed, s} {
 			in.Actions = append(in.Actions, acted(clockTime(9, i), finding.Action(s), s, status, s, ptr(true), history.Reason{Invariant: s, Subject: s, Case: s}))

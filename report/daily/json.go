@@ -1,7 +1,6 @@
 package daily
 
 import (
-	"encoding/json"
 	"time"
 
 	"stackpolicy/finding"
@@ -34,17 +33,14 @@ func auditOf(s history.AuditSpan) auditJSON {
 // findingJSON is a finding over time.
 type findingJSON struct {
 	ID int64 `json:"id"`
-	history.Finding
+	history.StoredFinding
 	Since      time.Time  `json:"since"`
 	LastSeen   time.Time  `json:"last_seen"`
 	ResolvedAt *time.Time `json:"resolved_at"` // null while it stands
 }
 
 func findingOf(s history.Standing) findingJSON {
-	if len(s.Evidence) == 0 {
-		s.Evidence = json.RawMessage("{}")
-	}
-	return findingJSON{s.ID, s.Finding, s.Since, s.LastSeen, s.ResolvedAt}
+	return findingJSON{s.ID, history.Stored(s.Finding), s.Since, s.LastSeen, s.ResolvedAt}
 }
 
 // actionJSON is an action that was begun.

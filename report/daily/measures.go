@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"stackpolicy/finding"
 	"stackpolicy/history"
 	"stackpolicy/internal/text"
 )
@@ -24,7 +23,7 @@ func (b *builder) latency() Latency {
 	appeared := 0
 	for _, s := range b.Standings {
 		healed := s.ResolvedAt != nil && !s.ResolvedAt.After(s.Since)
-		if s.Since.Before(b.Since) || healed || s.WaivedUntil != nil || s.Severity == finding.Unknown {
+		if s.Since.Before(b.Since) || healed || s.Waiver != nil || s.IsUnknown() {
 			continue
 		}
 		appeared++
@@ -77,7 +76,7 @@ func (b *builder) falseSuccess() FalseSuccess {
 func (b *builder) downs() map[string][]spell {
 	of := map[string][]spell{}
 	for _, s := range b.Standings {
-		if s.Invariant != stackRunning || s.Severity == finding.Unknown {
+		if s.Invariant != stackRunning || s.IsUnknown() {
 			continue
 		}
 		d := spell{from: s.Since, state: page}

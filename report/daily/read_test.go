@@ -2,7 +2,6 @@ package daily
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io/fs"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"stackpolicy/facts"
+	"stackpolicy/finding"
 	"stackpolicy/history"
 )
 
@@ -21,16 +21,16 @@ func TestReadHistory(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	down := history.Finding{
-		Invariant: stackRunning, Subject: "web.service", Case: "exited", Effect: "block", Severity: "page",
-		Message: "web.service: container web-db-1 exited (1)", Evidence: json.RawMessage(`{"case":"exited"}`),
+	down := finding.Finding{
+		Invariant: stackRunning, Subject: "web.service", Effect: "block", Severity: "page",
+		Message: "web.service: container web-db-1 exited (1)", Evidence: map[string]any{"case": "exited"},
 	}
 	for i := range 12 {
 		at := begin.Add(time.Duration(i) * 10 * time.Minute)
 		a := history.Audit{At: at, Mode: "observe", Document: snapshotOf(stack("web", "active"), stack("mail", "active"))}
 		a.Document.CollectedAt = at
 		if i >= 3 && i < 6 {
-			a.ExitCode, a.Findings = 2, []history.Finding{down}
+			a.ExitCode, a.Findings = 2, []finding.Finding{down}
 		}
 		if _, err := store.Record(t.Context(), a); err != nil {
 			t.Fatal(err)

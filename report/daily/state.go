@@ -1,9 +1,6 @@
 package daily
 
-import (
-	"stackpolicy/finding"
-	"stackpolicy/history"
-)
+import "stackpolicy/finding"
 
 // state is what a subject was in for a while, better ones first. Not looked at
 // is worse than in order: where both stand side by side, the doubt shows.
@@ -25,11 +22,11 @@ func (s state) word() string {
 }
 
 // stateOf is what a finding puts its subject in. A waived one does not count.
-func stateOf(f history.Finding) state {
-	if f.WaivedUntil != nil {
+func stateOf(f finding.Finding) state {
+	if f.Waiver != nil {
 		return inOrder
 	}
-	switch (finding.Finding{Effect: f.Effect, Severity: f.Severity, Outcome: f.Outcome}).Urgency() {
+	switch f.Urgency() {
 	case finding.Page:
 		return page
 	case finding.Unknown:
@@ -39,10 +36,10 @@ func stateOf(f history.Finding) state {
 }
 
 // wordOf is what stands before a finding in a list.
-func wordOf(f history.Finding) string {
+func wordOf(f finding.Finding) string {
 	s := stateOf(f)
 	switch {
-	case f.WaivedUntil != nil:
+	case f.Waiver != nil:
 		return "WAIVED"
 	case f.Effect == finding.Heal && s == ticket:
 		return "HEAL"

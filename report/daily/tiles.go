@@ -39,7 +39,7 @@ func (b *builder) waivedAbout() string {
 	if len(list) == 0 {
 		return "nothing is"
 	}
-	return "first until " + b.at(*list[0].WaivedUntil)
+	return "first until " + b.at(list[0].Waiver.Until)
 }
 
 func (b *builder) healedCount() int {
