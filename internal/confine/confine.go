@@ -131,7 +131,9 @@ func (p *Process) until(ctx context.Context, limit time.Duration, set func(time.
 	return context.AfterFunc(ctx, func() { _ = set(time.Unix(1, 0)) })
 }
 
-// explain says why the child gave no answer. It is of no use any more.
+// explain says why the child gave no answer. Go ends with status 2 wherever it
+// finds no memory, also with a segmentation violation; what kills a process that
+// nobody stopped is the kernel, for want of memory.
 func (p *Process) explain(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
@@ -148,11 +150,12 @@ func (p *Process) explain(ctx context.Context, err error) error {
 	case <-time.After(time.Second):
 		return fmt.Errorf("read what the rules' process says: %w", err)
 	}
-	said := p.stderr.String()
-	if strings.Contains(said, "out of memory") || strings.Contains(said, "cannot allocate memory") || strings.Contains(said, "stack exceeds") {
+	said, state := p.stderr.String(), p.cmd.ProcessState
+	if isCrash := state.ExitCode() == 2 && !strings.Contains(said, "panic: "); isCrash || state.ExitCode() == -1 {
 		return ErrMemory
 	}
-	return fmt.Errorf("%w: %s", ErrEnded, strings.Join(strings.Fields(p.cmd.ProcessState.String()+" "+said), " "))
+	first, _, _ := strings.Cut(said, "\n")
+	return fmt.Errorf("%w: %s %s", ErrEnded, state, first)
 }
 
 // head keeps the beginning of what a child writes to standard error.

@@ -52,6 +52,8 @@ func serve() {
 			}
 		case "lie":
 			_, err = os.Stdout.Write(binary.BigEndian.AppendUint32(nil, 1<<32-1))
+		case "panic":
+			panic(argument)
 		case "exit":
 			os.Exit(7)
 		}
@@ -114,6 +116,7 @@ func TestLimits(t *testing.T) {
 		"more memory than it may":       {"allocate 500000000", ErrMemory},
 		"a stack without an end":        {"recurse", ErrMemory},
 		"a child that ends":             {"exit", ErrEnded},
+		"a child that panics":           {"panic at once", ErrEnded},
 		"a frame that is not to be had": {"lie", errTooLarge},
 	}
 	for name, c := range cases {
