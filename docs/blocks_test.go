@@ -126,7 +126,8 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// pages are the README and every page of this folder, by path from here.
+// pages are the README, CONTRIBUTING.md and every page of this folder, by path
+// from here.
 func pages(t *testing.T) map[string]string {
 	t.Helper()
 	texts := map[string]string{}
@@ -134,7 +135,7 @@ func pages(t *testing.T) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names := []string{"../README.md"}
+	names := []string{"../README.md", "../CONTRIBUTING.md"}
 	for _, e := range entries {
 		if strings.HasSuffix(e.Name(), ".md") {
 			names = append(names, e.Name())

@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-// TestEveryCommandIsInTheReadme asks the programs themselves, by what they
-// complete, for their commands.
-func TestEveryCommandIsInTheReadme(t *testing.T) {
-	readme := pages(t)["../README.md"]
+// TestEveryCommandIsDocumented asks the programs for their commands, by their
+// completion, and finds each in commands.md.
+func TestEveryCommandIsDocumented(t *testing.T) {
+	page := pages(t)["commands.md"]
 	ofEvery := []string{"completion", "help", "version"}
 	for program, least := range map[string]int{"stackpolicy": 9, "stackctl": 4} {
 		out, err := exec.CommandContext(t.Context(), filepath.Join(bin, program), "__complete", "").Output()
@@ -25,8 +25,8 @@ func TestEveryCommandIsInTheReadme(t *testing.T) {
 				continue
 			}
 			seen++
-			if !strings.Contains(readme, "\n| `"+program+" "+name) {
-				t.Errorf("the README's tables lack %s %s", program, name)
+			if !strings.Contains(page, "\n| `"+program+" "+name) {
+				t.Errorf("commands.md lacks %s %s", program, name)
 			}
 		}
 		if seen < least {
