@@ -98,7 +98,7 @@ func TestOtherWritersAreHarmless(t *testing.T) {
 		if err := Explain(&out, list, o); err != nil {
 			t.Fatal(err)
 		}
-		if err := Invariants(&out, invariants, o); err != nil {
+		if err := writeInvariants(&out, Invariants{invariants, o}); err != nil {
 			t.Fatal(err)
 		}
 		harmless(t, out.Bytes(), width)

@@ -180,7 +180,7 @@ func TestInvariants(t *testing.T) {
 		{ID: "loaded_is_current", Title: "what is loaded is what is on disk", Class: "provenance", Severity: "ticket", Actions: []finding.Action{finding.DaemonReload}},
 	}
 	var out bytes.Buffer
-	if err := Invariants(&out, list, Options{Width: 80}); err != nil {
+	if err := writeInvariants(&out, Invariants{list, Options{Width: 80}}); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "invariants.txt", out.Bytes())

@@ -149,7 +149,7 @@ func TestEveryWriterReturnsTheErrorOfItsOutput(t *testing.T) {
 	var o Options
 	writers := map[string]func() error{
 		"explain":    func() error { return Explain(full{}, nil, o) },
-		"invariants": func() error { return Invariants(full{}, []policy.Invariant{{ID: "a"}}, o) },
+		"invariants": func() error { return writeInvariants(full{}, Invariants{[]policy.Invariant{{ID: "a"}}, o}) },
 		"tests":      func() error { return PolicyTests(full{}, regotest.Report{}, 0, false, o) },
 	}
 	for _, f := range Formats() {

@@ -16,12 +16,12 @@ import (
 
 	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/config"
+	"stackpolicy/internal/output"
 	"stackpolicy/internal/text"
 	"stackpolicy/stack"
 )
 
 func (a *app) statusCommand() *cobra.Command {
-	var format string
 	cmd := &cobra.Command{
 		Use:   "status [STACK…]",
 		Short: "Tell how stacks are: up, apply failed, degraded, down, unknown",
@@ -34,12 +34,8 @@ func (a *app) statusCommand() *cobra.Command {
 Without a name it tells of all stacks; the exit status is the highest.`,
 		ValidArgsFunction: completeStacks,
 	}
-	cmd.Flags().StringVarP(&format, "output", "o", "text", "how to write it: text, json")
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	format := cli.OutputFlag(cmd, statusFormats())
 	cmd.RunE = func(cmd *cobra.Command, names []string) error {
-		if format != "text" && format != "json" {
-			return fmt.Errorf("unknown output %q; there are: text, json", format)
-		}
 		list, err := statusOf(cmd.Context(), names)
 		if err != nil {
 			return err
@@ -47,12 +43,19 @@ Without a name it tells of all stacks; the exit status is the highest.`,
 		for _, s := range list {
 			a.status = max(a.status, s.Outcome().Status)
 		}
-		if format == "json" {
-			return writeJSON(cmd.OutOrStdout(), list)
-		}
-		return writeText(cmd.OutOrStdout(), list, time.Now())
+		return format.Write(cmd.OutOrStdout(), observed{list, time.Now()})
 	}
 	return cmd
+}
+
+// observed is the state of some stacks at a time.
+type observed struct {
+	list []stack.Status
+	now  time.Time
+}
+
+func statusFormats() []output.Format[observed] {
+	return []output.Format[observed]{{Name: "text", Write: writeText}, {Name: "json", Write: writeJSON}}
 }
 
 func statusOf(ctx context.Context, names []string) ([]stack.Status, error) {
@@ -89,21 +92,21 @@ func wanted(c config.Config, names []string) (stacks []stack.Stack, err error) {
 	return stacks, nil
 }
 
-func writeJSON(out io.Writer, list []stack.Status) error {
+func writeJSON(out io.Writer, in observed) error {
 	e := json.NewEncoder(out)
 	e.SetIndent("", "  ")
 	return e.Encode(struct {
 		Schema string         `json:"schema"`
 		Stacks []stack.Status `json:"stacks"`
-	}{stack.StatusSchema, list})
+	}{stack.StatusSchema, in.list})
 }
 
 // verdicts are the words for an operator.
 var verdicts = map[string]string{"up-apply-failed": "up, but the last apply failed"}
 
-func writeText(out io.Writer, list []stack.Status, now time.Time) error {
+func writeText(out io.Writer, in observed) error {
 	var b strings.Builder
-	for i, s := range list {
+	for i, s := range in.list {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
@@ -114,12 +117,12 @@ func writeText(out io.Writer, list []stack.Status, now time.Time) error {
 		fmt.Fprintf(&b, "%s: %s\n", s.Stack, verdict)
 		table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 		for _, c := range s.Services {
-			fmt.Fprintf(table, "  %s\t%s\t%s\n", text.Clean(c.Service), condition(c, now), text.Clean(c.Container))
+			fmt.Fprintf(table, "  %s\t%s\t%s\n", text.Clean(c.Service), condition(c, in.now), text.Clean(c.Container))
 		}
 		if err := table.Flush(); err != nil {
 			return err
 		}
-		remarks(&b, s, now)
+		remarks(&b, s, in.now)
 	}
 	_, err := io.WriteString(out, b.String())
 	return err

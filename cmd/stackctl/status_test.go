@@ -51,7 +51,7 @@ web: up, but the last apply failed
   next: see why
 `
 	var got strings.Builder
-	if err := writeText(&got, list, now); err != nil {
+	if err := writeText(&got, observed{list, now}); err != nil {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff(want, got.String()); d != "" {

@@ -14,8 +14,8 @@ import (
 )
 
 // completeUnits offers the subjects of an audit that are not on the line yet.
-func (a *app) completeUnits(cmd *cobra.Command, given []string, begun string) ([]string, cobra.ShellCompDirective) {
-	if a.factsFile == "-" { // a shell's completion has no document on its standard input
+func (s *factSource) completeUnits(cmd *cobra.Command, given []string, begun string) ([]string, cobra.ShellCompDirective) {
+	if s.factsFile == "-" { // a shell's completion has no document on its standard input
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), 2*time.Second)
@@ -24,7 +24,7 @@ func (a *app) completeUnits(cmd *cobra.Command, given []string, begun string) ([
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
-	doc, err := a.snapshot(ctx, nil, c)
+	doc, err := s.snapshot(ctx, nil, c)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
@@ -41,12 +41,12 @@ func (a *app) completeUnits(cmd *cobra.Command, given []string, begun string) ([
 }
 
 // completeInvariants offers the ids of the policies in force.
-func (a *app) completeInvariants(cmd *cobra.Command, begun string) ([]string, cobra.ShellCompDirective) {
+func (s *policySource) completeInvariants(cmd *cobra.Command, begun string) ([]string, cobra.ShellCompDirective) {
 	c, err := cli.ReadConfig()
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
-	p, err := a.loadPolicies(cmd.Context(), c)
+	p, err := s.loadPolicies(cmd.Context(), c)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}

@@ -13,7 +13,7 @@ import (
 	"stackpolicy/report"
 )
 
-func (a *app) facts() *cobra.Command {
+func factsCommand(exit *int) *cobra.Command {
 	return &cobra.Command{
 		Use:   "facts",
 		Short: "Print the facts document that rules decide on",
@@ -27,13 +27,13 @@ standard error too.`,
 			if err != nil {
 				return err
 			}
-			doc, err := a.snapshot(cmd.Context(), nil, c)
+			doc, err := new(factSource).snapshot(cmd.Context(), nil, c)
 			if err != nil {
 				return err
 			}
 			for _, name := range slices.Sorted(maps.Keys(doc.Collectors)) {
 				if s := doc.Collectors[name]; !s.OK {
-					a.status = audit.ExitUnknown
+					*exit = audit.ExitUnknown
 					fmt.Fprintf(cmd.ErrOrStderr(), "stackpolicy: could not look (%s): %s\n", name, text.CleanBlock(s.Error))
 				}
 			}

@@ -26,7 +26,7 @@ func packaged() []string {
 	return []string{"/etc/systemd/user", "/usr/local/lib/systemd/user", "/usr/lib/systemd/user"}
 }
 
-func (a *app) initialize() *cobra.Command {
+func initCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Set up the audit for dotfiles without Nix: a configuration and units",

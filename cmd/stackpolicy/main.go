@@ -59,9 +59,9 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 // app is what commands share: where policies and facts come from, and the exit
 // status of the verdict.
 type app struct {
-	policyDir string
-	factsFile string
-	status    int
+	policySource
+	factSource
+	status int
 }
 
 const about = `Audits the systemd user units that run container stacks.
@@ -86,6 +86,10 @@ func (a *app) root() *cobra.Command {
 		Short: "Audit systemd user units that run container stacks",
 		Long:  about + "\n" + exitStatus,
 	})
-	root.AddCommand(a.eval(), a.lastStatus(), a.explain(), a.report(), a.history(), a.facts(), a.policy(), a.initialize(), resetBreaker(), version(), cli.Man(manual()), unitsCommand())
+	root.AddCommand(
+		a.eval(), a.explain(), statusCommand(&a.status), historyCommand(), reportCommand(), factsCommand(&a.status),
+		policyCommand(&a.status), initCommand(), resetBreakerCommand(), versionCommand(),
+		cli.Man(manual()), unitsCommand(),
+	)
 	return root
 }

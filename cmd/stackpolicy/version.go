@@ -12,7 +12,7 @@ import (
 	"stackpolicy/policies"
 )
 
-func version() *cobra.Command {
+func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version, the built-in policies' digest and the contracts",

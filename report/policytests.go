@@ -7,28 +7,9 @@ import (
 
 	pretty "github.com/jedib0t/go-pretty/v6/text"
 
-	"stackpolicy/decide/policy"
 	"stackpolicy/decide/regotest"
 	"stackpolicy/internal/text"
 )
-
-// Invariants writes one invariant a paragraph: id, what it is asked of and its
-// severity, what it may do, and the good state.
-func Invariants(w io.Writer, list []policy.Invariant, o Options) error {
-	p := newPrinter(w, o)
-	for _, i := range list {
-		about := []string{string(i.Class), string(i.Severity)}
-		for n, action := range i.Actions {
-			if n == 0 {
-				action = "may " + action
-			}
-			about = append(about, string(action))
-		}
-		p.paragraph(0, p.paint(text.Clean(i.ID), pretty.Bold)+"  ", "("+strings.Join(about, ", ")+")")
-		p.paragraph(2, "", i.Title)
-	}
-	return p.err
-}
 
 // PolicyTests writes how the Rego tests went: failures always, each test and
 // the lines without a test where verbose. Floor is the least coverage, in

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"stackpolicy/audit"
+	"stackpolicy/decide"
+	"stackpolicy/decide/policy"
+	"stackpolicy/decide/regotest"
+	"stackpolicy/report"
+)
+
+func policyTestCommand(exit *int) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "test",
+		Short: "Run the policies' Rego tests with coverage; no opa is needed",
+		Long: `Runs every *_test.rego of the policies and shows how much of the rules they
+cover. The exit status is 0 if all pass and the coverage suffices, 2 if a test
+fails or the coverage is too low, and 3 if they could not be run.`,
+		Args: cobra.NoArgs,
+	}
+	var source policySource
+	source.policyFlag(cmd)
+	verbose := cmd.Flags().BoolP("verbose", "v", false, "list every test, and the lines that no test covers")
+	floor := cmd.Flags().Float64("coverage", 0, "least coverage of the rules, in percent")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		fsys, name, err := source.folder()
+		if err != nil {
+			return err
+		}
+		p, err := decide.Load(cmd.Context(), fsys, decide.Options{Name: name})
+		if err != nil {
+			return err
+		}
+		tests, err := regotest.Run(cmd.Context(), policy.OpenWithTests(fsys, name))
+		if err != nil {
+			return err
+		}
+		if !tests.Passed() || tests.Percent < *floor {
+			*exit = audit.ExitCritical
+		}
+		return report.PolicyTests(cmd.OutOrStdout(), tests, *floor, *verbose, options(cmd.OutOrStdout(), p))
+	}
+	return cmd
+}

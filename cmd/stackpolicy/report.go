@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"stackpolicy/cmd/internal/cli"
+	"stackpolicy/internal/atomicfile"
+	"stackpolicy/report/daily"
+)
+
+func reportCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "report",
+		Short: "Write the daily report: every unit over time, heals, waivers",
+		Long: `Writes what audits saw and did: the state of each unit over time, the files that
+define it, open findings and what to do about them, heals, findings that return,
+waivers, how long alerts took, and how often systemd called a stack active that
+was not up. It does not audit.`,
+		Example: "  stackpolicy report --since 7d --file ~/stackpolicy.html",
+		Args:    cobra.NoArgs,
+	}
+	since := sinceFlag(cmd, "24h")
+	format := cli.OutputFlag(cmd, daily.Formats())
+	file := cmd.Flags().String("file", "", "write to this file, atomically, instead of standard output")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		m, err := dailyReport(cmd.Context(), new(policySource).inForce(cmd.Context()), time.Duration(*since))
+		if err != nil {
+			return err
+		}
+		if *file == "" {
+			return format.Write(cmd.OutOrStdout(), m)
+		}
+		err = atomicfile.Write(*file, 0o600, func(w io.Writer) error { return format.Write(w, m) })
+		if err != nil {
+			return fmt.Errorf("write the report %s: %w", *file, err)
+		}
+		return nil
+	}
+	return cmd
+}
+
+// dailyReport builds the report from the history. Without a history it says that
+// there was no audit.
+func dailyReport(ctx context.Context, invariants invariants, since time.Duration) (daily.Model, error) {
+	now := time.Now()
+	store, err := openHistory(ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		return daily.Build(daily.Input{Now: now, Since: now.Add(-since)}), nil
+	}
+	if err != nil {
+		return daily.Model{}, err
+	}
+	defer store.Close()
+	in, err := daily.Read(ctx, store, store, now.Add(-since), now)
+	if err != nil {
+		return daily.Model{}, err
+	}
+	if in.FirstSent, err = store.FirstSent(ctx, now.Add(-since)); err != nil {
+		return daily.Model{}, err
+	}
+	in.Steps, in.Class = invariants.steps, invariants.class
+	return daily.Build(in), nil
+}

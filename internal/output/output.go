@@ -1,0 +1,37 @@
+// Package output lists the ways in which a command can write its result. A
+// format is one file with its writer, the writer's test, and one row in the list
+// of that result: the row is all that the flag -o, its help and its completion
+// need.
+package output
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Format is one way to write a T.
+type Format[T any] struct {
+	Name  string
+	Write func(io.Writer, T) error
+}
+
+// Names lists the names of the formats, in their order.
+func Names[T any](formats []Format[T]) []string {
+	names := make([]string, len(formats))
+	for i, f := range formats {
+		names[i] = f.Name
+	}
+	return names
+}
+
+// Named returns the format of that name. An unknown name is an error that lists
+// the known ones.
+func Named[T any](formats []Format[T], name string) (Format[T], error) {
+	for _, f := range formats {
+		if f.Name == name {
+			return f, nil
+		}
+	}
+	return Format[T]{}, fmt.Errorf("unknown output format %q; there are: %s", name, strings.Join(Names(formats), ", "))
+}

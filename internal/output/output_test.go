@@ -1,0 +1,44 @@
+package output_test
+
+import (
+	"bytes"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"stackpolicy/internal/output"
+)
+
+func formats() []output.Format[string] {
+	write := func(prefix string) func(io.Writer, string) error {
+		return func(w io.Writer, s string) error {
+			_, err := io.WriteString(w, prefix+s)
+			return err
+		}
+	}
+	return []output.Format[string]{{"plain", write("")}, {"marked", write("> ")}}
+}
+
+func TestNamed(t *testing.T) {
+	f, err := output.Named(formats(), "marked")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := f.Write(&out, "a"); err != nil || out.String() != "> a" {
+		t.Errorf("wrote %q, %v", out.String(), err)
+	}
+	if got := output.Names(formats()); !slices.Equal(got, []string{"plain", "marked"}) {
+		t.Errorf("names %q", got)
+	}
+}
+
+func TestUnknownNameListsTheKnown(t *testing.T) {
+	for _, name := range []string{"", "Plain", "plai", "yaml"} {
+		_, err := output.Named(formats(), name)
+		if err == nil || !strings.HasSuffix(err.Error(), "; there are: plain, marked") {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
