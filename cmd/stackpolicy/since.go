@@ -27,7 +27,14 @@ func (a *ago) String() string {
 	if *a > day && *a%day == 0 {
 		return fmt.Sprintf("%dd", *a/day)
 	}
-	return strings.TrimSuffix(strings.TrimSuffix(time.Duration(*a).String(), "0s"), "0m")
+	text := time.Duration(*a).String()
+	if cut, ok := strings.CutSuffix(text, "m0s"); ok {
+		text = cut + "m"
+	}
+	if cut, ok := strings.CutSuffix(text, "h0m"); ok {
+		text = cut + "h"
+	}
+	return text
 }
 
 // Type returns the word that stands for the value in help.
