@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -101,6 +102,7 @@ func TestTheCatalogExplainsEveryMessage(t *testing.T) {
 			messages[id] = append(messages[id], name)
 		}
 	}
+	messages[MessageCouldNotBegin] = slices.Collect(maps.Keys(beginning(t, nil).Fields))
 	for _, o := range stack.Outcomes() {
 		if o.MessageID != "" {
 			messages[o.MessageID] = []string{"STACKPOLICY_STACK", "STACKPOLICY_VERB", "STACKPOLICY_OUTCOME", "STACKPOLICY_STATUS", "STACKPOLICY_HINT"}
@@ -218,5 +220,26 @@ func TestRealJournal(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Log(got)
+	}
+}
+
+// beginning is the entry about an audit that could not begin, for a journal that
+// answers with the given error.
+func beginning(t *testing.T, answer error) (sent journal.Entry) {
+	t.Helper()
+	err := couldNotBegin(func(e journal.Entry) error { sent = e; return answer }, "config.yaml: line 1: unknown key")
+	if silent := answer == nil || errors.Is(answer, journal.ErrNoJournal); silent != (err == nil) {
+		t.Errorf("for %v: %v", answer, err)
+	}
+	return sent
+}
+
+func TestCouldNotBegin(t *testing.T) {
+	for _, answer := range []error{nil, fmt.Errorf("here: %w", journal.ErrNoJournal), errors.New("full")} {
+		e := beginning(t, answer)
+		if e.Priority != journal.Warning || e.MessageID != MessageCouldNotBegin || e.UserUnit != "stackpolicy-audit.service" ||
+			!strings.HasPrefix(e.Message, "UNKNOWN: ") || !strings.Contains(e.Message, "line 1: unknown key") {
+			t.Errorf("got %+v", e)
+		}
 	}
 }

@@ -59,6 +59,7 @@ every unit. Without --enforce nothing is changed, and the plan is shown.
 		}
 		r, policies, err := a.audit(cmd, units, asked)
 		if err != nil {
+			a.couldNotBegin(cmd.Context(), units, err, cmd.ErrOrStderr())
 			return err
 		}
 		a.status = r.ExitCode

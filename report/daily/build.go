@@ -77,6 +77,9 @@ func (b *builder) verdict() Verdict {
 	}
 	word, class := verdict(last.ExitCode)
 	v := Verdict{Class: class, Word: word, Sentence: b.counts()}
+	if !last.Began() {
+		v.Sentence = "the audit could not begin. Before it: " + b.counts()
+	}
 	v.When = fmt.Sprintf("audited %s (%s), mode %s", b.ago(last.To), b.at(last.To), name(last.Mode))
 	if why := stale(*last, b.now); why != "" {
 		v.Stale, v.Word, v.Class = why, "STALE", unknown.class()

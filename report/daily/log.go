@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"stackpolicy/finding"
@@ -80,8 +81,11 @@ func (b *builder) verdicts() []event {
 		if paused > Stale {
 			out = append(out, event{spans[i-1].To, "pause", "not looked at for " + text.Elapsed(paused)})
 		}
-		if s.ExitCode != before || paused > Stale {
-			word, _ := verdict(s.ExitCode)
+		word, _ := verdict(s.ExitCode)
+		switch {
+		case !s.Began():
+			out = append(out, event{later(s.From, b.Since), word, sentence(strings.Join(s.Gaps, "; "))})
+		case s.ExitCode != before || paused > Stale:
 			out = append(out, event{later(s.From, b.Since), word, "is the audits' verdict, mode " + name(s.Mode)})
 		}
 	}

@@ -73,8 +73,12 @@ func WriteStatus(w io.Writer, st Status) error {
 	}
 	s.more(2, cut.More)
 	if st.LastAudit != nil {
+		label := "not looked at: "
+		if !st.LastAudit.Began() {
+			label = "" // its one gap says why
+		}
 		for _, g := range some(st.LastAudit.Gaps, statusFindings).List {
-			s.paragraph(2, "not looked at: ", sentence(g))
+			s.paragraph(2, label, sentence(g))
 		}
 	}
 	return s.err

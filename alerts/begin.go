@@ -1,0 +1,28 @@
+package alerts
+
+import (
+	"errors"
+
+	"stackpolicy/internal/journal"
+)
+
+// CouldNotBegin puts into the journal that an audit could not begin, at the
+// priority of what is unknown. The configuration that names other sinks may be
+// what is broken, so they are not used. Without a journal it does nothing.
+func CouldNotBegin(reason string) error { return couldNotBegin(journal.Send, reason) }
+
+func couldNotBegin(send func(journal.Entry) error, reason string) error {
+	err := send(journal.Entry{
+		MessageID: MessageCouldNotBegin, Priority: journal.Warning,
+		Message:  "UNKNOWN: the audit could not begin, so nothing is known\n" + reason + "\nnext: correct that, then run `stackpolicy eval`",
+		UserUnit: "stackpolicy-audit.service",
+		Fields: map[string]string{
+			"STACKPOLICY_KIND": "could-not-begin", "STACKPOLICY_SUBJECT": "host", "STACKPOLICY_SEVERITY": "unknown",
+			"STACKPOLICY_FINDING": reason,
+		},
+	})
+	if errors.Is(err, journal.ErrNoJournal) {
+		return nil
+	}
+	return err
+}

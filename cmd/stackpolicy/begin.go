@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"stackpolicy/alerts"
+	"stackpolicy/config"
+	"stackpolicy/facts/collect"
+	"stackpolicy/history"
+	"stackpolicy/internal/lock"
+	"stackpolicy/internal/text"
+)
+
+// maxReason is how much is kept of why an audit could not begin, in characters.
+const maxReason = 500
+
+// couldNotBegin records that an audit of every unit could not begin, and puts it
+// into the journal: otherwise status would go on showing the audit before. An
+// audit that another one keeps waiting, or that a person interrupts, is left out.
+func (a *app) couldNotBegin(ctx context.Context, units []string, why error, errs io.Writer) {
+	held := (*lock.HeldError)(nil)
+	if a.factsFile != "" || len(units) > 0 || errors.As(why, &held) || ctx.Err() != nil {
+		return
+	}
+	reason := text.Clip("the audit could not begin: "+strings.Join(strings.Fields(why.Error()), " "), maxReason)
+	if err := errors.Join(recordFailure(ctx, reason), alerts.CouldNotBegin(reason)); err != nil {
+		fmt.Fprintf(errs, "stackpolicy: %s\n", text.CleanBlock(err.Error()))
+	}
+}
+
+func recordFailure(ctx context.Context, reason string) error {
+	env, err := collect.OfProcess(config.Config{})
+	if err != nil {
+		return err
+	}
+	store, err := history.Open(ctx, env.StateHome, time.Now())
+	if err != nil {
+		return err
+	}
+	return errors.Join(store.RecordFailure(ctx, time.Now(), reason), store.Close())
+}
