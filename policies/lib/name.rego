@@ -20,7 +20,7 @@ matches_some(pattern, names) if {
 # that matches nothing, as [z-a] does.
 as_regex(pattern) := expression if {
 	# A whole class is one part, any other character is another.
-	parts := regex.find_n(`(?s)\[[!^]?\]?[^\]]*\]|.`, pattern, -1)
+	parts := regex.find_n(`(?s)\[[!^]?\]?(\[:[a-z]+:\]|[^\]])*\]|.`, pattern, -1)
 	expression := sprintf("^(?s:%s)$", [concat("", [as_regex_part(part) | some part in parts])])
 	regex.is_valid(expression)
 }
@@ -29,15 +29,19 @@ as_regex_part("*") := ".*"
 
 as_regex_part("?") := "."
 
-# In a class only these three differ between the two notations.
-as_regex_part(part) := concat("", ["[", negated, escaped, "]"]) if {
+as_regex_part(part) := concat("", ["[", negated, concat("", members), "]"]) if {
 	count(part) > 1
-	inside := substring(part, 1, count(part) - 2)
-	negated := {true: "^", false: ""}[regex.match(`^[!^]`, inside)]
-	escaped := regex.replace(regex.replace(inside, `^[!^]`, ""), `[\[\]\\^]`, `\$0`)
+	negated := {true: "^", false: ""}[regex.match(`^\[[!^]`, part)]
+	inside := regex.replace(part, `^\[[!^]?|\]$`, "")
+	members := [escaped(member) | some member in regex.find_n(`(?s)\[:[a-z]+:\]|.`, inside, -1)]
 }
 
-as_regex_part(part) := regex.replace(part, `[.+()|{}\[\]\\^$]`, `\$0`) if {
+as_regex_part(part) := escaped(part) if {
 	count(part) == 1
 	not part in {"*", "?"}
 }
+
+# escaped is a character as itself, and [:digit:] and the like as they are.
+escaped(part) := part if count(part) > 1
+
+escaped(part) := regex.replace(part, `[.+()|{}\[\]\\^$*?]`, `\$0`) if count(part) == 1
