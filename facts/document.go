@@ -153,7 +153,16 @@ type Loaded struct {
 	Result           string       `json:"result" jsonschema:"success, exit-code, timeout, …; empty for other units"`
 	ExitStatus       int          `json:"exec_main_status"`
 	Restarts         int          `json:"n_restarts"`
+	Job              string       `json:"job" jsonschema:"type of the job that is queued or runs for it: start, stop, restart, …; empty without one"`
+	StateChange      *time.Time   `json:"state_change,omitempty" jsonschema:"when ActiveState or SubState last changed"`
+	InactiveExit     *time.Time   `json:"inactive_exit,omitempty" jsonschema:"when it last began to start; absent when it never did since the manager started"`
 	ActiveSince      *time.Time   `json:"active_enter,omitempty"`
+	ActiveExit       *time.Time   `json:"active_exit,omitempty" jsonschema:"when it last ceased to be active; absent when it never did since the manager started"`
+	Condition        string       `json:"condition" jsonschema:"its Condition…= settings at the last start: met, not-met, or empty when they were not checked"`
+	Assertion        string       `json:"assertion" jsonschema:"its Assert…= settings at the last start: met, not-met, or empty when they were not checked"`
+	WantedBy         []string     `json:"wanted_by" jsonschema:"active targets that want, require or uphold it, as loaded"`
+	TriggeredBy      []string     `json:"triggered_by" jsonschema:"active timers, sockets and paths that start it"`
+	RequirementsDown []string     `json:"requirements_down" jsonschema:"units that it requires or is bound to, and that are inactive or failed"`
 	Differs          []Difference `json:"differs" jsonschema:"settings whose loaded value is certainly not the one on disk"`
 	LinksUnread      []string     `json:"links_unread" jsonschema:"units whose wants, requires or upholds link on disk the manager has not read"`
 	LinksGone        []string     `json:"links_gone" jsonschema:"units that pull it in as loaded, by a link that is no longer on disk"`

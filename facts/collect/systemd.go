@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"stackpolicy/facts"
@@ -177,6 +178,8 @@ func (r *run) unit(name, managedBy string) facts.Unit {
 	loaded, ok := r.loaded[name]
 	if ok {
 		u.Loaded = loadedFrom(loaded)
+		u.Loaded.Job = r.listed[name].Job
+		u.Loaded.WantedBy, u.Loaded.TriggeredBy, u.Loaded.RequirementsDown = pulls(loaded, r.listed)
 		u.Loaded.FragmentOrigin = r.origin(loaded.FragmentPath)
 	}
 	u.Quadlet = ok && u.Loaded.FragmentOrigin == facts.OriginGenerator && quadletUnit(loaded.SourcePath) != ""
@@ -184,6 +187,37 @@ func (r *run) unit(name, managedBy string) facts.Unit {
 		u.Quadlet = u.Quadlet || unit == name
 	}
 	return u
+}
+
+// pulls are the units that should make u run or keep it from running, as far as
+// their state says so: active targets that pull it in, active units that trigger
+// it, and units it cannot run without that are down.
+func pulls(u systemd.Unit, listed map[string]systemd.Listed) (wantedBy, triggeredBy, down []string) {
+	active := func(name string) bool { return listed[name].ActiveState == "active" }
+	wantedBy = which(func(name string) bool { return strings.HasSuffix(name, ".target") && active(name) },
+		u.WantedBy, u.RequiredBy, u.UpheldBy)
+	triggeredBy = which(active, u.TriggeredBy)
+	down = which(func(name string) bool {
+		state := listed[name].ActiveState
+		implied := strings.HasSuffix(name, ".slice") // of every unit, and started with it
+		return !implied && (state == "inactive" || state == "failed")
+	}, u.Requires, u.Requisite, u.BindsTo)
+	return wantedBy, triggeredBy, down
+}
+
+// which returns the names in the lists for which keep is true, in order and each
+// once.
+func which(keep func(string) bool, lists ...[]string) []string {
+	names := []string{}
+	for _, list := range lists {
+		for _, name := range list {
+			if keep(name) {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func (r *run) configuredStack(unit string) string {
@@ -199,7 +233,9 @@ func loadedFrom(u systemd.Unit) *facts.Loaded {
 	l := &facts.Loaded{
 		LoadState: u.LoadState, ActiveState: u.ActiveState, SubState: u.SubState, UnitFileState: u.UnitFileState,
 		FragmentPath: u.FragmentPath, SourcePath: u.SourcePath, DropInPaths: orEmpty(u.DropInPaths),
-		NeedDaemonReload: u.NeedDaemonReload, ActiveSince: timeOrNil(u.ActiveEnter), TimeoutStartSec: -1,
+		NeedDaemonReload: u.NeedDaemonReload, StateChange: timeOrNil(u.StateChange), InactiveExit: timeOrNil(u.InactiveExit),
+		ActiveSince: timeOrNil(u.ActiveEnter), ActiveExit: timeOrNil(u.ActiveExit),
+		Condition: met(u.Condition), Assertion: met(u.Assertion), TimeoutStartSec: -1,
 		StartPost: []facts.Command{}, Differs: []facts.Difference{}, LinksUnread: []string{}, LinksGone: []string{},
 	}
 	if s := u.Service; s != nil {
@@ -213,6 +249,18 @@ func loadedFrom(u systemd.Unit) *facts.Loaded {
 		}
 	}
 	return l
+}
+
+// met says whether conditions or assertions were met; empty when they were not
+// checked.
+func met(c systemd.Check) string {
+	switch {
+	case c.At.IsZero():
+		return ""
+	case c.Met:
+		return "met"
+	}
+	return "not-met"
 }
 
 func orEmpty(s []string) []string {

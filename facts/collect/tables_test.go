@@ -278,3 +278,31 @@ func TestQuadletUnits(t *testing.T) {
 		t.Errorf("-want +got\n%s", d)
 	}
 }
+
+// TestPulls: only what is active wants or triggers a unit, and only what is down
+// keeps it from running.
+func TestPulls(t *testing.T) {
+	listed := map[string]systemd.Listed{
+		"default.target": {ActiveState: "active"}, "home.target": {ActiveState: "active"}, "later.target": {ActiveState: "inactive"},
+		"app.service": {ActiveState: "active"}, "web.timer": {ActiveState: "active"}, "web.socket": {ActiveState: "failed"},
+		"db.service": {ActiveState: "inactive"}, "net.service": {ActiveState: "failed"}, "mid.service": {ActiveState: "activating"},
+		"app-web.slice": {ActiveState: "inactive"},
+	}
+	wantedBy, triggeredBy, down := pulls(systemd.Unit{
+		WantedBy: []string{"later.target", "home.target", "app.service"}, RequiredBy: []string{"default.target"}, UpheldBy: []string{"home.target"},
+		TriggeredBy: []string{"web.timer", "web.socket", "gone.path"},
+		Requires:    []string{"net.service", "app.service", "app-web.slice", "mid.service", "unknown.service"}, BindsTo: []string{"db.service"},
+	}, listed)
+	for what, pair := range map[string][2][]string{
+		"wanted by":         {wantedBy, {"default.target", "home.target"}},
+		"triggered by":      {triggeredBy, {"web.timer"}},
+		"requirements down": {down, {"db.service", "net.service"}},
+	} {
+		if !slices.Equal(pair[0], pair[1]) {
+			t.Errorf("%s: %v, want %v", what, pair[0], pair[1])
+		}
+	}
+	if wantedBy, _, _ := pulls(systemd.Unit{}, listed); wantedBy == nil {
+		t.Error("a list is nil, which JSON writes as null")
+	}
+}

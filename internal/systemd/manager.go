@@ -39,6 +39,7 @@ func (c *Conn) Manager(ctx context.Context) (Manager, error) {
 // Listed is one unit in the manager's memory.
 type Listed struct {
 	Name, LoadState, ActiveState, SubState string
+	Job                                    string // type of the job that is queued or runs for it: start, stop, restart, …; or empty
 }
 
 // ListUnits lists the units in memory. Units on disk that nothing refers to
@@ -56,7 +57,7 @@ func (c *Conn) ListUnits(ctx context.Context) ([]Listed, error) {
 	}
 	units := make([]Listed, len(rows))
 	for i, r := range rows {
-		units[i] = Listed{r.Name, r.LoadState, r.ActiveState, r.SubState}
+		units[i] = Listed{r.Name, r.LoadState, r.ActiveState, r.SubState, r.JobType}
 	}
 	return units, nil
 }

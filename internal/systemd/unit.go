@@ -18,8 +18,18 @@ type Unit struct {
 	Description                                         string
 	Documentation                                       []string
 	WantedBy, RequiredBy, UpheldBy                      []string // UpheldBy: nil before systemd 254
-	ActiveEnter                                         time.Time
+	Requires, Requisite, BindsTo, TriggeredBy           []string
+	StateChange                                         time.Time
+	InactiveExit, ActiveEnter, ActiveExit               time.Time // zero: never since the manager started or the unit was loaded
+	Condition, Assertion                                Check
 	Service                                             *Service // nil for other unit types
+}
+
+// Check is the outcome of a unit's Condition…= or Assert…= settings at its last
+// start.
+type Check struct {
+	At  time.Time // zero: it was not checked yet
+	Met bool
 }
 
 // Service is the service part of a unit.
@@ -59,7 +69,16 @@ func unitFrom(r *reader) Unit {
 		Documentation:    value[[]string](r, "Documentation"),
 		WantedBy:         value[[]string](r, "WantedBy"),
 		RequiredBy:       value[[]string](r, "RequiredBy"),
+		Requires:         value[[]string](r, "Requires"),
+		Requisite:        value[[]string](r, "Requisite"),
+		BindsTo:          value[[]string](r, "BindsTo"),
+		TriggeredBy:      value[[]string](r, "TriggeredBy"),
+		StateChange:      usec(value[uint64](r, "StateChangeTimestamp")),
+		InactiveExit:     usec(value[uint64](r, "InactiveExitTimestamp")),
 		ActiveEnter:      usec(value[uint64](r, "ActiveEnterTimestamp")),
+		ActiveExit:       usec(value[uint64](r, "ActiveExitTimestamp")),
+		Condition:        Check{usec(value[uint64](r, "ConditionTimestamp")), value[bool](r, "ConditionResult")},
+		Assertion:        Check{usec(value[uint64](r, "AssertTimestamp")), value[bool](r, "AssertResult")},
 	}
 	if _, ok := r.props["UpheldBy"]; ok {
 		u.UpheldBy = value[[]string](r, "UpheldBy")

@@ -13,7 +13,9 @@ import (
 var unitProps = propertySet(
 	"Id", "LoadState", "ActiveState", "SubState", "UnitFileState", "FragmentPath", "SourcePath",
 	"DropInPaths", "Names", "NeedDaemonReload", "Description", "Documentation",
-	"WantedBy", "RequiredBy", "UpheldBy", "ActiveEnterTimestamp",
+	"WantedBy", "RequiredBy", "UpheldBy", "Requires", "Requisite", "BindsTo", "TriggeredBy",
+	"StateChangeTimestamp", "InactiveExitTimestamp", "ActiveEnterTimestamp", "ActiveExitTimestamp",
+	"ConditionResult", "ConditionTimestamp", "AssertResult", "AssertTimestamp",
 )
 
 // serviceProps are read one by one: the whole interface has some 250

@@ -62,6 +62,8 @@ unit(name, changes) := object.union(
 			"need_daemon_reload": false, "type": "oneshot", "remain_after_exit": true, "timeout_start_sec": 180,
 			"exec_start_post": [{"path": "/bin/stackctl", "ignore_failure": false}],
 			"result": "success", "exec_main_status": 0, "n_restarts": 0,
+			"job": "", "condition": "met", "assertion": "met",
+			"wanted_by": ["default.target"], "triggered_by": [], "requirements_down": [],
 			"differs": [], "links_unread": [], "links_gone": [],
 		},
 		"files": [fragment(name, {})],

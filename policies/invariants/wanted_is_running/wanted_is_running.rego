@@ -1,0 +1,90 @@
+# METADATA
+# title: a unit that an active target wants is running
+# description: |
+#   default.target, timers.target and the like want what is to run all the time.
+#   A unit that was stopped by hand, with a unit that it requires, or by a switch,
+#   or that was never started, stays inactive and nothing starts it again
+#   (systemd.unit(5), Wants=). These are right without being active: a oneshot that
+#   succeeded, a condition that is not met, what an active timer, socket or path
+#   starts, and what is about to start. While the manager or an activation is busy
+#   starting units, nothing is judged. A failed unit is unit_not_failed's, one that
+#   waits for its next restart is unit_not_flapping's, and one without a usable
+#   file is fragment_in_user_dir's.
+# schemas:
+#   - input: schema.facts
+# custom:
+#   class: unit
+#   severity: page
+#   needs: [manager, units.loaded]
+#   optional: [declared]
+#   actions: []
+#   runbook: wanted_is_running.md
+package stackpolicy.invariants.wanted_is_running
+
+finding contains {
+	"subject": unit.name,
+	"effect": "block",
+	"severity": "page",
+	"message": sprintf("%s is not running although %s wants it: %s", [unit.name, target, says(case, unit)]),
+	"evidence": {
+		"case": case,
+		"path": unit.loaded.fragment_path,
+		"expected": "active",
+		"found": unit.loaded.active_state,
+		"wanted_by": unit.loaded.wanted_by,
+		"requirements": unit.loaded.requirements_down,
+		"stopped_at": object.get(unit.loaded, "state_change", "never"),
+	},
+} if {
+	not starting_or_stopping
+	some unit in input.units
+	unit.loaded.active_state == "inactive" # few are: saves the rest
+	unit.managed_by != ""
+	unit.loaded.load_state == "loaded"
+	not right_as_it_is(unit.name, unit.loaded)
+	target := unit.loaded.wanted_by[0]
+	case := cause(unit.loaded)
+}
+
+starting_or_stopping if input.manager.state in {"initializing", "starting", "stopping"}
+
+starting_or_stopping if input.declared.activation.state == "running"
+
+# audit_timer_active reports this one.
+right_as_it_is("stackpolicy-audit.timer", _)
+
+right_as_it_is(_, loaded) if loaded.job in {"start", "restart", "verify-active"}
+
+right_as_it_is(_, loaded) if loaded.triggered_by != []
+
+right_as_it_is(_, loaded) if loaded.condition == "not-met"
+
+# ExecCondition=, which is checked at each start.
+right_as_it_is(_, loaded) if loaded.result == "exec-condition"
+
+# A oneshot that is done. One that never ran has no time of its start.
+right_as_it_is(_, loaded) if {
+	loaded.type == "oneshot"
+	not loaded.remain_after_exit
+	loaded.result == "success"
+	loaded.inactive_exit
+}
+
+cause(loaded) := "requirement" if {
+	loaded.requirements_down != []
+} else := "assertion" if {
+	loaded.assertion == "not-met"
+} else := "never-started" if {
+	not loaded.inactive_exit
+} else := "stopped"
+
+says("requirement", unit) := sprintf("it requires %s, which is down", [unit.loaded.requirements_down[0]])
+
+says("assertion", _) := "its Assert…= settings are not met"
+
+says("never-started", unit) := sprintf("it was never started. Start it: `systemctl --user start %s`", [unit.name])
+
+says("stopped", unit) := sprintf(
+	"it stopped at %s. Start it: `systemctl --user start %s`",
+	[object.get(unit.loaded, "state_change", "an unknown time"), unit.name],
+)
