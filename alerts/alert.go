@@ -6,56 +6,15 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
+	"stackpolicy/alerts/notify"
 	"stackpolicy/finding"
 	"stackpolicy/history"
 )
 
-// Kinds of alerts.
-const (
-	KindFiring   = "firing"   // a finding appeared
-	KindChanged  = "changed"  // it stands, and became another: worse, better, or its heal ended otherwise
-	KindRepeat   = "repeat"   // it still stands
-	KindResolved = "resolved" // it is gone, waived, or too small for this sink now
-	KindHealed   = "healed"   // it is gone by an action of the audit
-)
-
-// Alert is what a sink is told. Its texts come from outside: unit names, paths,
-// the words of rules. They are plain strings, for templates that people write.
-type Alert struct {
-	Kind        string     `json:"kind"`
-	Title       string     `json:"title"` // one line: how bad, what, where
-	Invariant   string     `json:"invariant"`
-	Subject     string     `json:"subject"` // a unit's name, or host
-	Case        string     `json:"case"`
-	Severity    string     `json:"severity"` // page, ticket or unknown
-	Effect      string     `json:"effect"`
-	Outcome     string     `json:"outcome"`
-	Message     string     `json:"message"`
-	Steps       []string   `json:"steps"` // what to do, the first thing first
-	Runbook     string     `json:"runbook"`
-	Since       time.Time  `json:"since"`
-	ResolvedAt  *time.Time `json:"resolved_at"`
-	Host        string     `json:"host"`
-	User        string     `json:"user"`
-	Fingerprint string     `json:"fingerprint"` // the same for all alerts of one finding on one host
-}
-
-// Firing says that the finding stands.
-func (a Alert) Firing() bool { return a.Kind != KindResolved && a.Kind != KindHealed }
-
-// Unit is the unit it is about; "" when it is about no single one.
-func (a Alert) Unit() string {
-	if a.Subject == finding.Host {
-		return ""
-	}
-	return a.Subject
-}
-
-// alert tells of a standing finding.
-func (o Options) alert(kind string, s history.Standing) Alert {
-	a := Alert{
+// alert makes an alert of a finding.
+func (o Options) alert(kind string, s history.Standing) notify.Alert {
+	a := notify.Alert{
 		Kind: kind, Invariant: s.Invariant, Subject: s.Subject, Case: s.Case(), Severity: string(s.Urgency()),
 		Effect: string(s.Effect), Outcome: string(s.Outcome), Message: s.Message, Steps: o.steps(s.Finding), Runbook: s.Runbook,
 		Since: s.Since, ResolvedAt: s.ResolvedAt, Host: o.Host, User: o.User,
@@ -87,7 +46,7 @@ const (
 )
 
 // cut shortens what is too long.
-func (a Alert) cut() Alert {
+func cut(a notify.Alert) notify.Alert {
 	if len(a.Message) > maxMessage {
 		a.Message = strings.ToValidUTF8(a.Message[:maxMessage], "") + "…(cut)"
 	}

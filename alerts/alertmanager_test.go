@@ -15,81 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
-	"stackpolicy/config"
+	"stackpolicy/alerts/notify"
 )
-
-// TestWhatAlertmanagerIsTold: an alertmanager that has this finding as a page.
-func TestWhatAlertmanagerIsTold(t *testing.T) {
-	now := noon.Add(2 * time.Hour)
-	ticket, changed, late, other := firing(), firing(), ended(KindHealed), ended(KindResolved)
-	ticket.Severity, ticket.Kind = "ticket", KindChanged
-	changed.Kind, changed.Outcome = KindChanged, "refused"
-	late.Severity, late.Since = "ticket", now // the clock was set back
-	other.Subject = "files.service"
-	cases := map[string]struct {
-		alert Alert
-		want  []string
-	}{
-		"firing":              {firing(), []string{"page 12:00-15:00"}},
-		"it became a ticket":  {ticket, []string{"page 12:00-14:00", "ticket 12:00-15:00"}},
-		"it is a page still":  {changed, []string{"page 12:00-15:00"}},
-		"resolved":            {ended(KindResolved), []string{"page 12:00-13:00"}},
-		"healed as a ticket":  {late, []string{"page 13:00-13:00"}},
-		"it has none of that": {other, nil},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			s, requests := service(t, 200, has(t, firing()))
-			m := toAlertmanager{config.Alertmanager{URL: s.URL, Route: config.Route{Repeat: 10 * time.Minute}}, secrets{}, Client(), func() time.Time { return now }}
-			if err := m.Send(t.Context(), c.alert); err != nil {
-				t.Fatal(err)
-			}
-			if d := cmp.Diff(c.want, spans(t, *requests)); d != "" {
-				t.Errorf("-want +got\n%s", d)
-			}
-		})
-	}
-}
-
-// has is how Alertmanager answers what it has.
-func has(t *testing.T, a Alert) string {
-	t.Helper()
-	text, err := json.Marshal([]posted{postable(a, a.Severity, noon)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
-// spans are what was posted: severity, begin and end.
-func spans(t *testing.T, requests []taken) (list []string) {
-	t.Helper()
-	for _, r := range requests {
-		if r.method != http.MethodPost {
-			continue
-		}
-		var told []posted
-		if err := json.Unmarshal([]byte(r.body), &told); err != nil {
-			t.Fatal(err)
-		}
-		for _, p := range told {
-			list = append(list, p.Labels["severity"]+" "+p.StartsAt.Format("15:04")+"-"+p.EndsAt.Format("15:04"))
-		}
-	}
-	return list
-}
-
-func TestLabelsOfTheHost(t *testing.T) {
-	a := firing()
-	a.Subject, a.Case = "host", ""
-	labels := postable(a, "page", noon).Labels
-	want := map[string]string{"alertname": "StackpolicyFinding", "invariant": "stack_running", "subject": "host", "severity": "page", "host": "den", "user": "ada"}
-	if d := cmp.Diff(want, labels); d != "" {
-		t.Errorf("-want +got\n%s", d)
-	}
-}
 
 // group is what Alertmanager sends a receiver.
 type group struct {
@@ -148,11 +75,12 @@ func (b *inbox) waitFor(t *testing.T, step, want string) {
 func TestRealAlertmanager(t *testing.T) {
 	box := &inbox{}
 	url := alertmanager(t, box)
-	c := config.Alerts{
-		Journal:      &config.Route{Severity: config.SeverityNone},
-		Alertmanager: &config.Alertmanager{URL: url, Route: config.Route{Severity: "ticket", Repeat: 10 * time.Minute}},
+	all := notify.Selection{Severity: "ticket", Repeat: 10 * time.Minute}
+	c := notify.Config{
+		Journal:      notify.Journal{Selection: notify.Selection{Severity: notify.SeverityNone}},
+		Alertmanager: &notify.Alertmanager{URL: url, Selection: all},
 	}
-	routes, err := Routes(c, Environment{Client: Client(), Clock: time.Now})
+	routes, err := c.Routes(notify.Environment{Client: notify.Client(), Clock: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

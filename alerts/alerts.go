@@ -11,14 +11,14 @@ import (
 	"fmt"
 	"time"
 
+	"stackpolicy/alerts/notify"
 	"stackpolicy/finding"
 	"stackpolicy/history"
 )
 
 // Bounds of one run. A message that was not sent in time waits for the next.
 const (
-	total    = 10 * time.Second
-	perAlert = 5 * time.Second
+	total = 10 * time.Second
 	// maxWaiting is more than the history keeps waiting for ten sinks.
 	maxWaiting = 10_000
 )
@@ -26,21 +26,6 @@ const (
 // Memory is how far back a caller looks for resolved findings. Older ones are
 // told of no more, should the sinks have been without an audit that long.
 const Memory = 24 * time.Hour
-
-// Sink takes alerts. Its name is kept in the history and must not change. An
-// error of Send gives no secret away.
-type Sink interface {
-	Name() string
-	Send(context.Context, Alert) error
-}
-
-// Route is a sink, and what it is told of.
-type Route struct {
-	Sink
-	Severity string        // page, or ticket for both
-	Repeat   time.Duration // until it is told again of what stands
-	Heals    bool          // it is told of heals also where it was told of no finding before
-}
 
 // Outbox holds what is to be sent; [history.Store] is one.
 type Outbox interface {
@@ -63,7 +48,7 @@ type receipts interface {
 // waits already is sent.
 type Options struct {
 	Outbox    Outbox
-	Routes    []Route
+	Routes    []notify.Route
 	Changes   history.Changes    // by the audit
 	Standings []history.Standing // all that stand, and those resolved within [Memory]
 	Steps     func(finding.Finding) []string

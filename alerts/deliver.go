@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"stackpolicy/alerts/notify"
 	"stackpolicy/history"
 )
 
@@ -37,7 +38,7 @@ func of(sink string, waiting []history.Message) []history.Message {
 
 // drain sends a sink what waits for it, oldest first, until one fails. Messages
 // of one finding keep their order: none overtakes one that is to be tried later.
-func (o Options) drain(ctx context.Context, r Route, messages []history.Message) []Notice {
+func (o Options) drain(ctx context.Context, r notify.Route, messages []history.Message) []Notice {
 	held := map[int64]bool{}
 	sent := 0
 	for _, m := range messages {
@@ -56,7 +57,7 @@ func (o Options) drain(ctx context.Context, r Route, messages []history.Message)
 }
 
 // try sends one message, and notes what became of it even when time is up.
-func (o Options) try(ctx context.Context, r Route, m history.Message) error {
+func (o Options) try(ctx context.Context, r notify.Route, m history.Message) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("not sent within %v", total)
 	}
@@ -73,10 +74,10 @@ func (o Options) try(ctx context.Context, r Route, m history.Message) error {
 	return nil
 }
 
-func send(ctx context.Context, r Route, m history.Message) error {
-	ctx, cancel := context.WithTimeout(ctx, perAlert)
+func send(ctx context.Context, r notify.Route, m history.Message) error {
+	ctx, cancel := context.WithTimeout(ctx, notify.Timeout)
 	defer cancel()
-	var a Alert
+	var a notify.Alert
 	if err := json.Unmarshal(m.Body, &a); err != nil {
 		return fmt.Errorf("decode the alert: %w", err)
 	}
@@ -93,7 +94,7 @@ func retry(tries int) time.Duration {
 func (o Options) dropForeign(ctx context.Context, waiting []history.Message) (notices []Notice) {
 	dropped := map[string]int{}
 	for _, m := range waiting {
-		if slices.ContainsFunc(o.Routes, func(r Route) bool { return r.Name() == m.Sink }) {
+		if slices.ContainsFunc(o.Routes, func(r notify.Route) bool { return r.Name() == m.Sink }) {
 			continue
 		}
 		if err := o.Outbox.Delivered(ctx, m.ID, o.Now); err != nil {

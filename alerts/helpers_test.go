@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"stackpolicy/alerts/notify"
 	"stackpolicy/facts"
 	"stackpolicy/finding"
 	"stackpolicy/history"
@@ -22,11 +23,11 @@ type house struct {
 	t      *testing.T
 	store  *history.Store
 	now    time.Time
-	routes []Route
+	routes []notify.Route
 	exit   int // of the audits
 }
 
-func newHouse(t *testing.T, routes ...Route) *house {
+func newHouse(t *testing.T, routes ...notify.Route) *house {
 	t.Helper()
 	store, err := history.Open(t.Context(), t.TempDir(), noon)
 	if err != nil {
@@ -80,7 +81,7 @@ type fake struct {
 
 func (f *fake) Name() string { return f.name }
 
-func (f *fake) Send(ctx context.Context, a Alert) error {
+func (f *fake) Send(ctx context.Context, a notify.Alert) error {
 	if f.hang {
 		<-ctx.Done()
 		return ctx.Err()

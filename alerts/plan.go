@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"stackpolicy/alerts/notify"
 	"stackpolicy/finding"
 	"stackpolicy/history"
 )
@@ -46,7 +47,7 @@ func (o Options) plan(ctx context.Context, waiting []history.Message) ([]history
 	return messages, nil
 }
 
-func (o Options) told(ctx context.Context, r Route, s history.Standing, waiting []history.Message) (told, error) {
+func (o Options) told(ctx context.Context, r notify.Route, s history.Standing, waiting []history.Message) (told, error) {
 	last, err := o.Outbox.LastSent(ctx, r.Name(), s.ID)
 	if err != nil {
 		return told{}, fmt.Errorf("read what %s was told: %w", r.Name(), err)
@@ -59,36 +60,36 @@ func (o Options) told(ctx context.Context, r Route, s history.Standing, waiting 
 // tells it from others of the same finding; "" is nothing. What can come more
 // than once is told apart by the time of the audit. A finding may be told anew
 // after an hour: what the outbox dropped, it takes under that key no more.
-func (o Options) news(r Route, s history.Standing, t told) (kind, key string) {
-	wanted, changed := r.wants(s.Finding, o.Now), o.changed(s)
+func (o Options) news(r notify.Route, s history.Standing, t told) (kind, key string) {
+	wanted, changed := wants(r, s.Finding, o.Now), o.changed(s)
 	at := strconv.FormatInt(o.Now.UnixNano(), 10)
 	switch {
 	case s.ResolvedAt != nil && s.Outcome == finding.Healed && (t.ever || wanted && r.Heals):
-		return KindHealed, KindHealed // it may have been a page before, as heals that fail are
+		return notify.KindHealed, notify.KindHealed // it may have been a page before, as heals that fail are
 	case s.ResolvedAt != nil && wanted && t.ever:
-		return KindResolved, KindResolved
+		return notify.KindResolved, notify.KindResolved
 	case s.ResolvedAt != nil:
 		return "", ""
 	case wanted && !t.ever:
-		return KindFiring, KindFiring + o.Now.UTC().Format("2006-01-02T15")
+		return notify.KindFiring, notify.KindFiring + o.Now.UTC().Format("2006-01-02T15")
 	case wanted && changed:
-		return KindChanged, KindChanged + at
-	case wanted && !t.waiting && r.repeats(t.last, o.Now):
-		return KindRepeat, KindRepeat + at
+		return notify.KindChanged, notify.KindChanged + at
+	case wanted && !t.waiting && repeats(r, t.last, o.Now):
+		return notify.KindRepeat, notify.KindRepeat + at
 	case !wanted && changed && t.ever:
-		return KindResolved, "withdrawn" + at
+		return notify.KindResolved, "withdrawn" + at
 	}
 	return "", ""
 }
 
 // wants: the finding is bad enough for the sink, and not waived.
-func (r Route) wants(f finding.Finding, now time.Time) bool {
+func wants(r notify.Route, f finding.Finding, now time.Time) bool {
 	waived := f.Waiver != nil && f.Waiver.Until.After(now)
 	return !waived && (r.Severity == string(finding.Ticket) || f.Urgency() == finding.Page)
 }
 
 // repeats: it is long enough ago, or the clock was set back.
-func (r Route) repeats(last, now time.Time) bool {
+func repeats(r notify.Route, last, now time.Time) bool {
 	return now.Before(last) || now.Sub(last) >= r.Repeat
 }
 
@@ -96,8 +97,8 @@ func (o Options) changed(s history.Standing) bool {
 	return slices.ContainsFunc(o.Changes.Changed, func(c history.Standing) bool { return c.ID == s.ID })
 }
 
-func (o Options) message(r Route, s history.Standing, kind, key string) (history.Message, error) {
-	body, err := json.Marshal(o.alert(kind, s).cut())
+func (o Options) message(r notify.Route, s history.Standing, kind, key string) (history.Message, error) {
+	body, err := json.Marshal(cut(o.alert(kind, s)))
 	if err != nil {
 		return history.Message{}, fmt.Errorf("encode an alert: %w", err)
 	}

@@ -7,13 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"stackpolicy/alerts/notify"
 	"stackpolicy/audit"
 	"stackpolicy/finding"
 	"stackpolicy/history"
 )
 
-func route(f *fake, severity string) Route {
-	return Route{Sink: f, Severity: severity, Repeat: 4 * time.Hour}
+func route(f *fake, severity string) notify.Route {
+	return notify.Route{Sink: f, Selection: notify.Selection{Severity: severity, Repeat: 4 * time.Hour}}
 }
 
 func TestOnlyChangesAreTold(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"stackpolicy/alerts/notify"
 	"stackpolicy/internal/glob"
 	"stackpolicy/internal/regularfile"
 	"stackpolicy/internal/strictyaml"
@@ -37,8 +38,8 @@ type Config struct {
 	Policies string `yaml:"policies"`
 	// Stacks by name.
 	Stacks map[string]Stack `yaml:"stacks"`
-	// Alerts say who is told of findings.
-	Alerts Alerts `yaml:"alerts"`
+	// Alerts say who is sent findings.
+	Alerts notify.Config `yaml:"alerts"`
 }
 
 // Path is where the file stands below configHome ($XDG_CONFIG_HOME).
@@ -80,7 +81,6 @@ func (c *Config) setDefaults() {
 	for name, s := range c.Stacks {
 		c.Stacks[name] = s.withDefaults(name)
 	}
-	c.Alerts.setDefaults()
 }
 
 func (c *Config) check() error {
@@ -94,7 +94,7 @@ func (c *Config) check() error {
 		}
 	}
 	errs = append(errs, checkStacks(c.Stacks)...)
-	return errors.Join(append(errs, c.Alerts.check()...)...)
+	return errors.Join(append(errs, c.Alerts.Check()...)...)
 }
 
 // patternOfUnit: a pattern without a suffix would match nothing, silently.

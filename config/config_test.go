@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"stackpolicy/alerts/notify"
 )
 
 func TestRead(t *testing.T) {
@@ -134,9 +136,8 @@ func TestKeysAreThoseOfTheTypes(t *testing.T) {
 		{"stacks: {web: {apply: ", "}}", reflect.TypeFor[Apply]()},
 		{"stacks: {web: {verify: ", "}}", reflect.TypeFor[Verify]()},
 		{"stacks: {web: {probes: [", "]}}", reflect.TypeFor[Probe]()},
-		{"alerts: ", "", reflect.TypeFor[Alerts]()},
-		{"alerts: {journal: ", "}", reflect.TypeFor[Route]()},
-		{"alerts: {alertmanager: {token: ", "}}", reflect.TypeFor[Secret]()},
+		{"alerts: ", "", reflect.TypeFor[notify.Config]()},
+		{"alerts: {alertmanager: {token: ", "}}", reflect.TypeFor[notify.Secret]()},
 	}
 	for _, level := range levels {
 		t.Run(level.of.Name(), func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"stackpolicy/alerts/notify"
 	"stackpolicy/config"
 	"stackpolicy/decide/policy"
 )
@@ -39,7 +40,7 @@ func keysOf(of reflect.Type, prefix, list string) (keys []string) {
 		case !f.IsExported():
 		case f.Name == list:
 			keys = append(append(keys, key), keysOf(f.Type.Elem(), key+".", "")...)
-		case f.Type.Kind() == reflect.Struct && f.Type != reflect.TypeFor[config.Alerts]():
+		case f.Type.Kind() == reflect.Struct && f.Type != reflect.TypeFor[notify.Config]():
 			keys = append(keys, keysOf(f.Type, key+".", "")...)
 		default:
 			keys = append(keys, key)

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"stackpolicy/alerts"
+	"stackpolicy/alerts/notify"
 	"stackpolicy/audit"
 	"stackpolicy/enforce"
 	"stackpolicy/finding"
@@ -93,7 +93,7 @@ func (c chain) write(t *testing.T, r *audit.Report, success time.Time) {
 		t.Fatal(err)
 	}
 	around := report.Around{User: "ada", LastSuccess: success, Waiting: map[string]int{"journal": 0}}
-	err = alerts.WriteTextfile(filepath.Join(c.folder, "stackpolicy.prom"), func(w io.Writer) error {
+	err = notify.WriteTextfile(filepath.Join(c.folder, "stackpolicy.prom"), func(w io.Writer) error {
 		return format.Write(w, r, report.Options{Around: around})
 	})
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"stackpolicy/alerts"
+	"stackpolicy/alerts/notify"
 	"stackpolicy/config"
 	"stackpolicy/facts/collect"
 	"stackpolicy/history"
@@ -28,7 +28,7 @@ func (a *app) couldNotBegin(ctx context.Context, units []string, why error, errs
 		return
 	}
 	reason := text.Clip("the audit could not begin: "+strings.Join(strings.Fields(why.Error()), " "), maxReason)
-	if err := errors.Join(recordFailure(ctx, reason), alerts.CouldNotBegin(reason)); err != nil {
+	if err := errors.Join(recordFailure(ctx, reason), notify.CouldNotBegin(reason)); err != nil {
 		fmt.Fprintf(errs, "stackpolicy: %s\n", text.CleanBlock(err.Error()))
 	}
 }

@@ -103,7 +103,7 @@ func (a *app) audit(cmd *cobra.Command, units []string, asked *bool) (*audit.Rep
 	r, err := run.Run(ctx)
 	if err == nil && store != nil && len(units) == 0 {
 		t := telling{store: store, routes: routes, env: env, report: r, policies: run.Policies, took: time.Since(begin)}
-		t.tell(ctx, c.Alerts.Textfile, cmd.ErrOrStderr())
+		t.tell(ctx, string(c.Alerts.Textfile), cmd.ErrOrStderr())
 	}
 	return r, run.Policies, err
 }

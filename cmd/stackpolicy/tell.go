@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"stackpolicy/alerts"
+	"stackpolicy/alerts/notify"
 	"stackpolicy/audit"
 	"stackpolicy/config"
 	"stackpolicy/decide"
@@ -21,9 +22,9 @@ import (
 const maxStandings = 10_000
 
 // routes are made before an audit, so that a mistake in them is told at once.
-func routes(c config.Config) ([]alerts.Route, error) {
-	list, err := alerts.Routes(c.Alerts, alerts.Environment{
-		Credentials: os.Getenv("CREDENTIALS_DIRECTORY"), Client: alerts.Client(), Clock: time.Now,
+func routes(c config.Config) ([]notify.Route, error) {
+	list, err := c.Alerts.Routes(notify.Environment{
+		Credentials: os.Getenv("CREDENTIALS_DIRECTORY"), Client: notify.Client(), Clock: time.Now,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", config.Path(collect.ConfigHome()), err)
@@ -34,7 +35,7 @@ func routes(c config.Config) ([]alerts.Route, error) {
 // telling is an audit whose findings go out.
 type telling struct {
 	store    *history.Store
-	routes   []alerts.Route
+	routes   []notify.Route
 	env      collect.Environment
 	report   *audit.Report
 	policies *decide.Policies
@@ -80,7 +81,7 @@ func (t telling) writeTextfile(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	return alerts.WriteTextfile(path, func(w io.Writer) error {
+	return notify.WriteTextfile(path, func(w io.Writer) error {
 		return f.Write(w, t.report, report.Options{Around: around})
 	})
 }

@@ -1,17 +1,14 @@
-package alerts
+package notify
 
 import (
 	"encoding/json"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
-
-	"stackpolicy/config"
 )
 
-const page = "../docs/alerts.md"
+const page = "../../docs/alerts.md"
 
 // TestTheExamplesWork: every example of a configuration is read, and every
 // template that is to make JSON does so, whatever stands in the texts.
@@ -22,15 +19,11 @@ func TestTheExamplesWork(t *testing.T) {
 	}
 	tested := 0
 	for _, example := range regexp.MustCompile("(?s)```yaml\n(alerts:.*?)```").FindAllStringSubmatch(string(text), -1) {
-		path := filepath.Join(t.TempDir(), "config.yaml")
-		if err := os.WriteFile(path, []byte(example[1]), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		c, err := config.Read(path)
+		c, err := parse(example[1])
 		if err != nil {
 			t.Fatal(err)
 		}
-		routes, err := Routes(c.Alerts, Environment{})
+		routes, err := c.Routes(Environment{})
 		if err != nil {
 			t.Fatal(err)
 		}

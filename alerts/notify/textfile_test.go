@@ -1,4 +1,4 @@
-package alerts
+package notify
 
 import (
 	"io"
@@ -55,10 +55,10 @@ func TestTextfilesThatAreNotWritten(t *testing.T) {
 		write func(io.Writer) error
 		want  string
 	}{
-		"a link":    {link, content("x"), "a link stands there; remove it"},
-		"a folder":  {folder, content("x"), "what stands there is no regular file"},
+		"a link":    {link, content("x"), "it is a link; remove it"},
+		"a folder":  {folder, content("x"), "it is not a regular file"},
 		"no folder": {folder + "/none/x.prom", content("x"), "no such file or directory"},
-		"half way":  {kept, func(w io.Writer) error { _ = content("half")(w); return errSilent }, errSilent.Error()},
+		"half way":  {kept, func(w io.Writer) error { _ = content("half")(w); return errDown }, errDown.Error()},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -1,14 +1,29 @@
-package config
+package notify
 
 import (
+	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"stackpolicy/internal/strictyaml"
 )
 
-func TestAlerts(t *testing.T) {
+// parse reads the section as config.Read does.
+func parse(content string) (Config, error) {
+	var file struct {
+		Alerts Config `yaml:"alerts"`
+	}
+	if _, err := strictyaml.Decode([]byte(content), &file); err != nil {
+		return Config{}, err
+	}
+	return file.Alerts, errors.Join(file.Alerts.Check()...)
+}
+
+func TestConfig(t *testing.T) {
 	const whole = `
 alerts:
   journal: {severity: page, repeat: 48h}
@@ -25,46 +40,65 @@ alerts:
       repeat: 1h
     - {name: chat, url: {file: /run/chat-url}}
 `
-	got, err := parse([]byte(whole))
+	got, err := parse(whole)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Alerts{
-		Journal:  &Route{"page", 48 * time.Hour},
+	want := Config{
+		Journal:  Journal{Selection{"page", 48 * time.Hour}},
 		Textfile: "/var/lib/prometheus/node-exporter/stackpolicy.prom",
 		Alertmanager: &Alertmanager{
-			URL: "https://alerts.example", User: "ada", Password: &Secret{File: "/run/pw"}, Route: Route{"page", 5 * time.Minute},
+			URL: "https://alerts.example", User: "ada", Password: &Secret{File: "/run/pw"}, Selection: Selection{"page", 5 * time.Minute},
 		},
-		Webhooks: []Webhook{
+		Webhooks: Webhooks{
 			{
 				Name: "ntfy", URL: URL{Text: "https://ntfy.sh"}, Method: "PUT", Headers: map[string]string{"Content-Type": "text/plain"},
-				Body: "{{.Title}}", Token: &Secret{Credential: "ntfy"}, Route: Route{"ticket", time.Hour},
+				Body: "{{.Title}}", Token: &Secret{Credential: "ntfy"}, Selection: Selection{"ticket", time.Hour},
 			},
-			{Name: "chat", URL: URL{Secret: &Secret{File: "/run/chat-url"}}, Method: "POST", Route: Route{"page", 4 * time.Hour}},
+			{Name: "chat", URL: URL{Secret: &Secret{File: "/run/chat-url"}}},
 		},
 	}
-	if d := cmp.Diff(want, got.Alerts); d != "" {
+	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("-want +got\n%s", d)
 	}
 }
 
-func TestDefaultsOfAlerts(t *testing.T) {
-	got, err := parse([]byte("alerts: {alertmanager: {url: 'http://[::1]:9093'}}"))
+func TestDefaults(t *testing.T) {
+	c, err := parse("alerts: {alertmanager: {url: 'http://[::1]:9093'}, webhooks: [{name: chat, url: 'http://[::1]/'}]}")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := got.Alerts.Alertmanager.Route; r != (Route{"ticket", 10 * time.Minute}) {
-		t.Errorf("alertmanager: got %v", r)
+	routes, err := c.Routes(Environment{})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if r := got.Alerts.JournalRoute(); r != (Route{"ticket", 24 * time.Hour}) {
-		t.Errorf("journal: got %v", r)
+	want := []Selection{{"ticket", 24 * time.Hour}, {"ticket", 10 * time.Minute}, {"page", 4 * time.Hour}}
+	for i, r := range routes {
+		if r.Selection != want[i] {
+			t.Errorf("%s: got %v, want %v", r.Name(), r.Selection, want[i])
+		}
 	}
-	if r := (Alerts{Journal: &Route{Severity: SeverityNone}}).JournalRoute(); r.Severity != SeverityNone {
-		t.Errorf("a journal that is told nothing: got %v", r)
+	if len(routes) != len(want) {
+		t.Errorf("got %d routes, want %d", len(routes), len(want))
 	}
 }
 
-func TestAlertsThatAreRefused(t *testing.T) {
+// TestEverySinkHasARow: a field of Config without a row would be neither checked
+// nor used.
+func TestEverySinkHasARow(t *testing.T) {
+	of := reflect.TypeFor[Config]()
+	rows := Config{}.rows()
+	if len(rows) != of.NumField() {
+		t.Fatalf("%d rows for %d fields", len(rows), of.NumField())
+	}
+	for i, r := range rows {
+		if key := of.Field(i).Tag.Get("yaml"); r.key != key || reflect.TypeOf(r.settings) != of.Field(i).Type {
+			t.Errorf("row %d is %s, want %s", i, r.key, key)
+		}
+	}
+}
+
+func TestConfigsThatAreRefused(t *testing.T) {
 	cases := []struct{ name, content, err string }{
 		{"unknown key", "alerts:\n  jurnal: {}\n", `line 2: unknown key "jurnal"; known: journal, textfile, alertmanager, webhooks`},
 		{"unknown key of the journal", "alerts:\n  journal: {level: page}\n", `line 2: unknown key "level"; known: severity, repeat`},
@@ -75,8 +109,8 @@ func TestAlertsThatAreRefused(t *testing.T) {
 		{"unknown key of a secret", "alerts:\n  webhooks: [{token: {path: x}}]\n", `line 2: unknown key "path"; known: file, credential`},
 		{"severity", "alerts: {journal: {severity: warning}}", `alerts.journal.severity: "warning" is none of page, ticket, none`},
 		{"repeat", "alerts: {journal: {repeat: 5s}}", "alerts.journal.repeat: 5s is shorter than 1m0s"},
-		{"relative textfile", "alerts: {textfile: x.prom}", `alerts.textfile: "x.prom" is no absolute path of a file NAME.prom; node_exporter reads no others`},
-		{"textfile of another name", "alerts: {textfile: /x.txt}", `alerts.textfile: "/x.txt" is no absolute path of a file NAME.prom; node_exporter reads no others`},
+		{"relative textfile", "alerts: {textfile: x.prom}", `alerts.textfile: "x.prom" is not an absolute path of a file NAME.prom; node_exporter reads no others`},
+		{"textfile of another name", "alerts: {textfile: /x.txt}", `alerts.textfile: "/x.txt" is not an absolute path of a file NAME.prom; node_exporter reads no others`},
 		{"no URL", "alerts: {alertmanager: {}}", "alerts.alertmanager.url: not a URL such as https://host/path"},
 		{"scheme", "alerts: {alertmanager: {url: 'ftp://x'}}", "alerts.alertmanager.url: not a URL such as https://host/path"},
 		{"password in the URL", "alerts: {alertmanager: {url: 'https://a:s3cr3t@x'}}",
@@ -90,7 +124,7 @@ func TestAlertsThatAreRefused(t *testing.T) {
 			"alerts.webhooks[0].token: name one of file and credential"},
 		{"relative secret", "alerts: {webhooks: [{name: a, url: {file: t}}]}", `alerts.webhooks[0].url.file: "t" is not an absolute path`},
 		{"credential", "alerts: {webhooks: [{name: a, url: 'https://x', token: {credential: ../t}}]}",
-			`alerts.webhooks[0].token.credential: "../t" is no name of a credential`},
+			`alerts.webhooks[0].token.credential: "../t" is not a name of a credential`},
 		{"name", "alerts: {webhooks: [{name: 'a b', url: 'https://x'}]}",
 			`alerts.webhooks[0].name: "a b" is no name of at most 64 letters, digits, and any of _ . -`},
 		{"same name", "alerts: {webhooks: [{name: a, url: 'https://x'}, {name: a, url: 'https://x'}]}", "alerts.webhooks[1].name: there is another webhook a"},
@@ -102,7 +136,7 @@ func TestAlertsThatAreRefused(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := parse([]byte(c.content))
+			_, err := parse(c.content)
 			if err == nil || err.Error() != c.err {
 				t.Errorf("got\n%v\nwant\n%s", err, c.err)
 			}
@@ -119,7 +153,7 @@ func TestASecretInPlaceOfItsNameIsNotRepeated(t *testing.T) {
 		"alerts: {webhooks: [{name: a, url: 'http://192.0.2.1/s3cr3t', token: {file: /t}}]}",
 		"alerts: {webhooks: [{name: a, url: 's3cr3t'}]}",
 	} {
-		if _, err := parse([]byte(content)); err == nil || strings.Contains(err.Error(), "s3cr3t") {
+		if _, err := parse(content); err == nil || strings.Contains(err.Error(), "s3cr3t") {
 			t.Errorf("%s: got %v", content, err)
 		}
 	}

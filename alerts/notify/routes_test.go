@@ -1,30 +1,28 @@
-package alerts
+package notify
 
 import (
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	"stackpolicy/config"
 )
 
 func TestRoutes(t *testing.T) {
-	page := config.Route{Severity: "page", Repeat: time.Hour}
-	all := config.Alerts{
-		Journal: &page, Alertmanager: &config.Alertmanager{Route: page}, Webhooks: []config.Webhook{{Name: "chat", Route: page}},
+	page := Selection{Severity: "page", Repeat: time.Hour}
+	all := Config{
+		Journal: Journal{page}, Alertmanager: &Alertmanager{Selection: page}, Webhooks: Webhooks{{Name: "chat", Selection: page}},
 	}
-	none := config.Alerts{Journal: &config.Route{Severity: config.SeverityNone}}
+	none := Config{Journal: Journal{Selection{Severity: SeverityNone}}}
 	type told struct {
 		name, severity string
 		repeat         time.Duration
 		heals          bool
 	}
 	cases := map[string]struct {
-		config config.Alerts
+		config Config
 		want   []told
 	}{
-		"nothing configured": {config.Alerts{}, []told{{"journal", "ticket", 24 * time.Hour, true}}},
+		"nothing configured": {Config{}, []told{{"journal", "ticket", 24 * time.Hour, true}}},
 		"not even it":        {none, nil},
 		"all": {all, []told{
 			{"journal", "page", time.Hour, true}, {"alertmanager", "page", time.Hour, false}, {"webhook:chat", "page", time.Hour, false},
@@ -32,7 +30,7 @@ func TestRoutes(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			routes, err := Routes(c.config, Environment{})
+			routes, err := c.config.Routes(Environment{})
 			if err != nil {
 				t.Fatal(err)
 			}

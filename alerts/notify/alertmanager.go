@@ -1,29 +1,65 @@
-package alerts
+package notify
 
 import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
-
-	"stackpolicy/config"
 )
 
 const alertName = "StackpolicyFinding"
 
-// keepFiring is how long Alertmanager takes an alert for firing that it is not
-// told of again: some audits may fail to come, and a program that died must not
-// leave alerts behind for ever.
+// keepFiring is how long Alertmanager keeps an alert firing that it is not sent
+// again: some audits may be missed, but a program that died must not leave
+// alerts behind for ever.
 const keepFiring = time.Hour
 
-// toAlertmanager tells an Alertmanager, by version 2 of its API.
+// Alertmanager is the configuration of an Alertmanager, version 2 of its API.
+type Alertmanager struct {
+	URL       string  `yaml:"url"`  // without /api/v2/alerts
+	User      string  `yaml:"user"` // for basic authentication, with Password
+	Password  *Secret `yaml:"password"`
+	Token     *Secret `yaml:"token"` // sent as a bearer token
+	Selection `yaml:",inline"`
+}
+
+// selection has a short repeat: Alertmanager forgets alerts that it is not sent
+// again, and repeats its notifications as it is configured to.
+func (m *Alertmanager) selection() Selection { return m.or(SeverityTicket, 10*time.Minute) }
+
+func (m *Alertmanager) check() []error {
+	if m == nil {
+		return nil
+	}
+	errs := m.selection().checkOneOf(SeverityPage, SeverityTicket)
+	if (m.User == "") != (m.Password == nil) {
+		errs = append(errs, errors.New(".user: user and password go together"))
+	}
+	if m.Password != nil && m.Token != nil {
+		errs = append(errs, errors.New(".token: give a password or a token, not both"))
+	}
+	if err := checkURL(m.URL, m.Password != nil || m.Token != nil); err != nil {
+		errs = append(errs, fmt.Errorf(".url: %w", err))
+	}
+	return append(errs, append(m.Password.check(".password"), m.Token.check(".token")...)...)
+}
+
+func (m *Alertmanager) routes(env Environment) ([]Route, error) {
+	if m == nil {
+		return nil, nil
+	}
+	return []Route{{Sink: toAlertmanager{*m, secrets{env.Credentials}, env.Client, env.Clock}, Selection: m.selection()}}, nil
+}
+
+// toAlertmanager posts alerts to an Alertmanager.
 type toAlertmanager struct {
-	config  config.Alertmanager
+	config  Alertmanager
 	secrets secrets
 	client  *http.Client
 	now     func() time.Time
@@ -39,17 +75,17 @@ type posted struct {
 
 func (toAlertmanager) Name() string { return "alertmanager" }
 
-// Send tells of an alert, and ends what it was or is no more.
+// Send posts an alert, and ends those that it replaces.
 func (m toAlertmanager) Send(ctx context.Context, a Alert) error {
 	list, err := m.ends(ctx, a)
 	if err != nil {
 		return err
 	}
 	if a.Firing() {
-		list = append(list, postable(a, a.Severity, m.now().Add(max(keepFiring, 4*m.config.Repeat))))
+		list = append(list, postable(a, a.Severity, m.now().Add(max(keepFiring, 4*m.config.selection().Repeat))))
 	}
 	if len(list) == 0 {
-		return nil // it has nothing of it
+		return nil // it never had the alert
 	}
 	body, err := json.Marshal(list)
 	if err != nil {
@@ -84,9 +120,10 @@ func (m toAlertmanager) authorize(r *request) error {
 	return nil
 }
 
-// ends is what Alertmanager has of the finding and should no longer fire. It
-// tells alerts apart by their labels, the severity among them, and sends its
-// receivers the end also of what never began: so it is asked what it has.
+// ends returns the alerts of the finding that Alertmanager has and that should
+// no longer fire. Alertmanager identifies alerts by their labels, which include
+// the severity, and notifies its receivers of the end of alerts that it never
+// had: so it is asked which it has.
 func (m toAlertmanager) ends(ctx context.Context, a Alert) ([]posted, error) {
 	if a.Kind == KindFiring || a.Kind == KindRepeat {
 		return nil, nil
@@ -115,8 +152,8 @@ func (m toAlertmanager) ends(ctx context.Context, a Alert) ([]posted, error) {
 	return list, nil
 }
 
-// postable begins no later than it ends, else Alertmanager refuses it: the
-// clock may have been set back.
+// postable makes an alert that begins no later than it ends, even if the clock
+// was set back: Alertmanager refuses others.
 func postable(a Alert, severity string, ends time.Time) posted {
 	return posted{
 		Labels: present(map[string]string{
@@ -130,7 +167,7 @@ func postable(a Alert, severity string, ends time.Time) posted {
 	}
 }
 
-// present drops what is empty, which Alertmanager takes for not there.
+// present removes empty labels, which Alertmanager treats as absent.
 func present(texts map[string]string) map[string]string {
 	for name, text := range texts {
 		if text == "" {

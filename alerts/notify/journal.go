@@ -1,4 +1,4 @@
-package alerts
+package notify
 
 import (
 	"context"
@@ -22,6 +22,24 @@ const (
 
 	MessageCouldNotBegin = "375ffe3962144588954c8bb25691173c"
 )
+
+// Journal is the configuration of the journal.
+type Journal struct {
+	Selection `yaml:",inline"`
+}
+
+func (j Journal) selection() Selection { return j.or(SeverityTicket, 24*time.Hour) }
+
+func (j Journal) check() []error {
+	return j.selection().checkOneOf(SeverityPage, SeverityTicket, SeverityNone)
+}
+
+func (j Journal) routes(Environment) ([]Route, error) {
+	if j.Severity == SeverityNone {
+		return nil, nil
+	}
+	return []Route{{toJournal{journal.Send}, j.selection(), true}}, nil
+}
 
 // toJournal puts alerts into the journal, where the log of the unit they are
 // about shows them too.

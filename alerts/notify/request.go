@@ -1,4 +1,4 @@
-package alerts
+package notify
 
 import (
 	"bytes"
@@ -15,8 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"stackpolicy/config"
+	"time"
 )
 
 const (
@@ -24,11 +23,14 @@ const (
 	maxError  = 300     // bytes of an error, which may repeat the answer
 )
 
+// Timeout bounds one request.
+const Timeout = 5 * time.Second
+
 // Client is for sinks. It follows no redirect, which could take a secret
 // elsewhere, and proxies are those of the environment.
 func Client() *http.Client {
 	return &http.Client{
-		Timeout:       perAlert,
+		Timeout:       Timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
@@ -45,7 +47,7 @@ type request struct {
 }
 
 // authorize adds a bearer token.
-func (r *request) authorize(s secrets, token *config.Secret) error {
+func (r *request) authorize(s secrets, token *Secret) error {
 	if token == nil {
 		return nil
 	}

@@ -1,0 +1,157 @@
+package notify
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"stackpolicy/internal/lazyregexp"
+	"stackpolicy/internal/regularfile"
+)
+
+// Secret says where a secret is; the configuration contains none. One of the two
+// is set.
+type Secret struct {
+	File       string `yaml:"file"`       // absolute path of a file that only its owner may read
+	Credential string `yaml:"credential"` // name below $CREDENTIALS_DIRECTORY (systemd.exec(5), LoadCredential=)
+}
+
+// URL is the address of a webhook. It is a secret if the service accepts
+// everyone who knows it.
+type URL struct {
+	Text   string  `yaml:"-"`
+	Secret *Secret `yaml:",inline"`
+}
+
+// UnmarshalYAML reads a mapping with one of file and credential.
+func (s *Secret) UnmarshalYAML(node *yaml.Node) error {
+	if node.Kind != yaml.MappingNode {
+		return fmt.Errorf("line %d: the configuration takes no secret; name its file or its credential: {file: PATH} or {credential: NAME}", node.Line)
+	}
+	type plain Secret
+	return node.Decode((*plain)(s))
+}
+
+// UnmarshalYAML reads the URL itself, or where it is.
+func (u *URL) UnmarshalYAML(node *yaml.Node) error {
+	if node.Kind == yaml.ScalarNode {
+		return node.Decode(&u.Text)
+	}
+	return node.Decode(&u.Secret)
+}
+
+// credentialName is a name that systemd accepts (credential_name_valid() of
+// systemd).
+var credentialName = lazyregexp.New(`^[A-Za-z0-9_@-][A-Za-z0-9_.@-]{0,254}$`)
+
+// check returns what is wrong with a secret, below the given key. No secret is
+// right.
+func (s *Secret) check(key string) []error {
+	switch {
+	case s == nil:
+	case (s.File == "") == (s.Credential == ""):
+		return []error{fmt.Errorf("%s: name one of file and credential", key)}
+	case s.File != "" && (!filepath.IsAbs(s.File) || strings.ContainsRune(s.File, 0)):
+		return []error{fmt.Errorf("%s.file: %q is not an absolute path", key, s.File)}
+	case s.Credential != "" && !credentialName.Get().MatchString(s.Credential):
+		return []error{fmt.Errorf("%s.credential: %q is not a name of a credential", key, s.Credential)}
+	}
+	return nil
+}
+
+// check returns what is wrong with a webhook's URL. One in a file is checked when
+// it is read.
+func (u URL) check(secret bool) []error {
+	if u.Secret != nil {
+		return u.Secret.check(".url")
+	}
+	if err := checkURL(u.Text, secret); err != nil {
+		return []error{fmt.Errorf(".url: %w", err)}
+	}
+	return nil
+}
+
+// isLoopback reports whether what is sent there stays on the machine.
+func isLoopback(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && address.IsLoopback()
+}
+
+// checkURL returns what is wrong with the URL of a sink, without repeating the
+// URL: it may be a secret. Over plain http a secret may only go to this machine.
+func checkURL(text string, secret bool) error {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "":
+		return errors.New("not a URL such as https://host/path")
+	case u.User != nil:
+		return errors.New("it holds a user or password; name the secret's file under password or token")
+	case secret && u.Scheme == "http" && !isLoopback(u.Hostname()):
+		return errors.New("a secret over plain http can be read on the way; use https")
+	}
+	return nil
+}
+
+// maxSecret bounds a secret: tokens are some hundred bytes.
+const maxSecret = 16 << 10
+
+// secrets reads secrets each time that they are needed, so that a new one is
+// used at once.
+type secrets struct {
+	folder string // $CREDENTIALS_DIRECTORY; "" without credentials
+}
+
+// read returns a secret without the line break at its end. No error contains a
+// part of it.
+func (s secrets) read(from Secret) (string, error) {
+	path, private := from.File, true
+	if from.Credential != "" {
+		if s.folder == "" {
+			return "", fmt.Errorf("the credential %s: the unit has none; it wants LoadCredential=%s:PATH", from.Credential, from.Credential)
+		}
+		// systemd keeps others out by the folder; the file of a system service
+		// shows an access list's mask as the group's bits.
+		path, private = filepath.Join(s.folder, from.Credential), false
+	}
+	content, err := readSecret(path, private)
+	if err != nil {
+		return "", fmt.Errorf("read the secret %s: %w", path, withoutPath(err))
+	}
+	secret := strings.TrimRight(string(content), "\r\n")
+	if secret == "" || strings.ContainsFunc(secret, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return "", fmt.Errorf("read the secret %s: it is empty or more than one line", path)
+	}
+	return secret, nil
+}
+
+// readSecret reads a file, which nobody but its owner may read if it is private.
+func readSecret(path string, private bool) ([]byte, error) {
+	f, err := regularfile.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if mode := info.Mode().Perm(); private && mode&0o077 != 0 {
+		return nil, fmt.Errorf("others may read it (mode %04o); make it 0600", mode)
+	}
+	return regularfile.ReadAll(f, maxSecret)
+}
+
+// withoutPath is what went wrong with a file that is named already.
+func withoutPath(err error) error {
+	var on *os.PathError
+	if errors.As(err, &on) {
+		return on.Err
+	}
+	return err
+}

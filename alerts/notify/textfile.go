@@ -1,0 +1,57 @@
+package notify
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"stackpolicy/internal/atomicfile"
+)
+
+// Textfile is the path of a file for node_exporter's textfile collector; "" is
+// none. It takes metrics instead of alerts.
+type Textfile string
+
+func (t Textfile) check() []error {
+	path := string(t)
+	if path == "" || filepath.IsAbs(path) && strings.HasSuffix(path, ".prom") && !strings.ContainsRune(path, 0) {
+		return nil
+	}
+	return []error{fmt.Errorf(": %q is not an absolute path of a file NAME.prom; node_exporter reads no others", path)}
+}
+
+func (Textfile) routes(Environment) ([]Route, error) { return nil, nil }
+
+// WriteTextfile replaces the file at path, in a folder that must be there, with
+// what write writes. A reader sees the old file or the new one, never a part;
+// node_exporter, which is another user, may read it. A link in its place is
+// refused: replacing it is not what its author expects.
+func WriteTextfile(path string, write func(io.Writer) error) error {
+	if err := replaceable(path); err != nil {
+		return fmt.Errorf("write the textfile %s: %w", path, err)
+	}
+	// node_exporter ignores the temporary file, whose name does not end in .prom.
+	if err := atomicfile.Write(path, 0o644, write); err != nil {
+		return fmt.Errorf("write the textfile %s: %w", path, err)
+	}
+	return nil
+}
+
+func replaceable(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode()&fs.ModeSymlink != 0:
+		return errors.New("it is a link; remove it")
+	case !info.Mode().IsRegular():
+		return errors.New("it is not a regular file; remove it")
+	}
+	return nil
+}
