@@ -24,6 +24,7 @@ var floors = [][]string{
 		"internal/confine", "internal/journal", "internal/lock", "internal/atomicfile", "policies", "schemas", "units"},
 	{"alerts/notify", "applied"},
 	{"config"},
+	{"facts/drift"},
 	{"facts/collect"},
 	{"history"},
 	{"decide/policy", "decide/internal/fixture"},

@@ -6,18 +6,14 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
-	"sync"
-	"time"
 
 	"stackpolicy/facts"
+	"stackpolicy/facts/drift"
 	"stackpolicy/internal/systemd"
 	"stackpolicy/internal/unitfile"
 )
-
-// clockSlack: the kernel stamps a change with a clock that lags by up to one
-// tick, so a change just after a load may carry a time just before it.
-const clockSlack = 10 * time.Millisecond
 
 // collectFiles fills each unit's files, what of them is not loaded as it is,
 // and what a reload would do.
@@ -33,248 +29,164 @@ func collectFiles(ctx context.Context, r *run) (func(), error) {
 	return func() { r.doc.Units = units }, nil
 }
 
-// walker looks at the files of all units, of several at once: what it holds
+// walker collects the files of all units, of several at once: what it holds
 // does not change, or has a lock.
 type walker struct {
 	*run
-	folders  map[string][]string        // folder -> what is declared to stand right in it, in order
-	pulls    map[string][]unitfile.Link // see declaredLinks
-	lock     sync.Mutex
-	mentions map[string][]string // unit -> the units its own settings pull in
+	folders map[string][]string        // folder -> the declared paths in it, in order
+	pulls   map[string][]unitfile.Link // see declaredLinks
+	owners  *owners
+	manager *drift.Manager
 }
 
 func newWalker(r *run) *walker {
 	folders := byFolder(r.declared)
+	m := &drift.Manager{LoadedAt: r.doc.Manager.LoadedAt, Now: r.doc.CollectedAt, Loaded: map[string]bool{}}
+	for name, l := range r.listed {
+		m.Loaded[name] = l.LoadState == "loaded"
+	}
 	return &walker{
-		run: r, folders: folders, pulls: declaredLinks(r.env.UnitDir(), folders), mentions: map[string][]string{},
+		run: r, folders: folders, pulls: declaredLinks(r.env.UnitDir(), folders), manager: m,
+		owners: newOwners(r.index, r.looks),
 	}
 }
 
+// unit fills what the files of one unit say.
 func (w *walker) unit(u *facts.Unit) error {
-	v := view{walker: w, unit: u, loaded: w.loaded[u.Name]}
 	_, inMemory := w.listed[u.Name]
-	v.justRead = !inMemory
-	for _, step := range []func() error{v.fragments, v.dropIns, v.sources, v.links} {
-		if err := step(); err != nil {
+	d := drift.Unit{Loaded: w.loaded[u.Name], JustRead: !inMemory, Manager: w.manager}
+	for _, c := range w.candidates(*u, d.Loaded) {
+		f, err := w.describe(*u, c)
+		if err != nil {
 			return fmt.Errorf("files of %q: %w", u.Name, err)
 		}
+		d.Files = append(d.Files, drift.File{File: f, Hidden: c.hidden})
 	}
-	u.Files = v.files
+	d.Mark(knownLoad(*u))
+	if err := w.compare(u, &d); err != nil {
+		return fmt.Errorf("compare %q with its files: %w", u.Name, err)
+	}
+	for _, f := range d.Files {
+		u.Files = append(u.Files, f.File)
+	}
+	return nil
+}
+
+// compare fills how the loaded unit differs, and what a reload would do.
+func (w *walker) compare(u *facts.Unit, d *drift.Unit) error {
 	if u.Loaded == nil {
 		return nil
 	}
-	loaded := *u.Loaded // the systemd collector's is not ours to change
-	u.Loaded = &loaded
-	if err := v.compare(); err != nil {
-		return fmt.Errorf("compare %q with its files: %w", u.Name, err)
-	}
-	u.Reload = v.reload()
-	return nil
-}
-
-// view is one unit as it is being looked at.
-type view struct {
-	*walker
-	unit     *facts.Unit
-	loaded   systemd.Unit
-	justRead bool // it was not in memory: the manager read it for us, just now
-	files    []facts.File
-}
-
-// names are the unit's own and those it is also known by.
-func (v *view) names() []string {
-	names := []string{v.unit.Name}
-	for _, n := range v.loaded.Names {
-		if n != v.unit.Name {
-			names = append(names, n)
-		}
-	}
-	return names
-}
-
-func (v *view) fragments() error {
-	paths := v.index.Fragments(v.unit.Name)
-	expected := filepath.Join(v.env.UnitDir(), v.unit.Name)
-	if v.managedAsFile() && !slices.Contains(paths, expected) && unitfile.Template(v.unit.Name) == "" {
-		paths = append(paths, expected) // where it should be and is not
-	}
-	if p := v.loaded.FragmentPath; p != "" && !slices.Contains(paths, p) {
-		paths = append(paths, p) // gone since it was loaded
-	}
-	effective := false
-	for _, p := range paths {
-		f, err := v.file(p, facts.RoleFragment)
-		if err != nil {
-			return err
-		}
-		f.Effective = !effective && f.Kind != unitfile.Missing && f.Kind != unitfile.Directory
-		effective = effective || f.Effective
-		f.Loaded = p == v.loaded.FragmentPath
-		v.add(f)
-	}
-	return nil
-}
-
-// managedAsFile: its definition should stand in the user's unit folder.
-func (v *view) managedAsFile() bool { return v.unit.IsManaged() && !v.unit.Quadlet }
-
-func (v *view) dropIns() error {
-	listed := v.index.DropIns(v.names())
-	for _, path := range v.missingDropIns(listed) {
-		listed = append(listed, unitfile.DropIn{Path: path, Masked: true})
-	}
-	for _, d := range listed {
-		f, err := v.file(d.Path, facts.RoleDropIn)
-		if err != nil {
-			return err
-		}
-		f.Effective = !d.Masked && f.Kind != unitfile.Missing
-		f.Loaded = slices.Contains(v.loaded.DropInPaths, d.Path)
-		v.add(f)
-	}
-	return nil
-}
-
-// missingDropIns are those that are loaded or declared and not on disk.
-func (v *view) missingDropIns(listed []unitfile.DropIn) []string {
-	var missing []string
-	add := func(path string) {
-		there := slices.ContainsFunc(listed, func(d unitfile.DropIn) bool { return d.Path == path })
-		if !there && !slices.Contains(missing, path) {
-			missing = append(missing, path)
-		}
-	}
-	for _, p := range v.loaded.DropInPaths {
-		add(p)
-	}
-	folder := filepath.Join(v.env.UnitDir(), v.unit.Name+".d")
-	for _, p := range v.declaredIn(folder) {
-		add(p)
-	}
-	return missing
-}
-
-// declaredIn lists what is declared to stand right in a folder, in order.
-func (v *view) declaredIn(folder string) []string { return v.folders[folder] }
-
-// sources looks at the file that a quadlet is made from, and its drop-ins.
-func (v *view) sources() error {
-	if !v.unit.Quadlet {
-		return nil
-	}
-	paths := []string{}
-	for path, unit := range v.quadlets {
-		if unit == v.unit.Name {
-			paths = append(paths, path)
-		}
-	}
-	slices.Sort(paths)
-	if p := v.loaded.SourcePath; p != "" && !slices.Contains(paths, p) {
-		paths = append(paths, p) // where it is declared to be comes first
-	}
-	for i, p := range paths {
-		f, err := v.file(p, facts.RoleSource)
-		if err != nil {
-			return err
-		}
-		f.Effective, f.Loaded = i == 0 && f.Kind != unitfile.Missing, p == v.loaded.SourcePath
-		v.add(f)
-		if err := v.sourceDropIns(p); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// sourceDropIns are merged by podman's generator into the unit it writes, so
-// each that stands there counts as loaded.
-func (v *view) sourceDropIns(source string) error {
-	onDisk, err := filepath.Glob(escapeGlob(source) + ".d/*.conf")
+	difference, err := d.Compare(unitfile.Read, w.specifiers(u.Name), w.owners)
 	if err != nil {
 		return err
 	}
-	paths := append(onDisk, v.declaredIn(source+".d")...)
-	slices.Sort(paths)
-	for _, p := range slices.Compact(paths) {
-		f, err := v.file(p, facts.RoleSourceDropIn)
-		if err != nil {
-			return err
-		}
-		f.Effective = f.Kind != unitfile.Missing
-		f.Loaded = v.loaded.SourcePath == source
-		v.add(f)
-	}
+	loaded := *u.Loaded // the systemd collector's is not ours to change
+	loaded.Differs, loaded.LinksUnread, loaded.LinksGone = difference.Settings, difference.LinksUnread, difference.LinksGone
+	reload := d.Reload()
+	u.Loaded, u.Reload = &loaded, &reload
 	return nil
+}
+
+func knownLoad(u facts.Unit) *facts.Load {
+	if u.History == nil {
+		return nil
+	}
+	return u.History.Load
+}
+
+// candidate is a path that can define or alter a unit.
+type candidate struct {
+	path, role string
+	of         string // for links: the unit whose folder it is in
+	hidden     bool   // systemd passes it over
+}
+
+// candidates lists the paths of one unit in the order systemd reads them, those
+// that are declared or loaded and not on disk after the others of their role.
+func (w *walker) candidates(u facts.Unit, loaded systemd.Unit) []candidate {
+	var all []candidate
+	expected := "" // an instance is defined by its template
+	if u.IsManaged() && !u.Quadlet && unitfile.Template(u.Name) == "" {
+		expected = filepath.Join(w.env.UnitDir(), u.Name)
+	}
+	for _, p := range drift.Fragments(w.index.Fragments(u.Name), expected, loaded.FragmentPath) {
+		all = append(all, candidate{path: p, role: facts.RoleFragment})
+	}
+	declared := w.folders[filepath.Join(w.env.UnitDir(), u.Name+".d")]
+	for _, d := range drift.DropIns(w.index.DropIns(names(u.Name, loaded)), loaded.DropInPaths, declared) {
+		all = append(all, candidate{path: d.Path, role: facts.RoleDropIn, hidden: d.Masked})
+	}
+	all = append(all, w.sources(u, loaded.SourcePath)...)
+	var links []unitfile.Link
+	for _, kind := range []string{"wants", "requires", "upholds"} {
+		links = append(links, w.pulls[u.Name+"\x00"+kind]...)
+	}
+	for _, l := range drift.Links(w.index.Links(u.Name), links) {
+		all = append(all, candidate{path: l.Path, role: l.Kind, of: l.Of})
+	}
+	return all
+}
+
+// names are the unit's own name and those it is also known by.
+func names(unit string, loaded systemd.Unit) []string {
+	also := slices.DeleteFunc(slices.Clone(loaded.Names), func(n string) bool { return n == unit })
+	return append([]string{unit}, also...)
+}
+
+// sources lists the files that a quadlet is made from, each with its drop-ins.
+func (w *walker) sources(u facts.Unit, loaded string) []candidate {
+	if !u.Quadlet {
+		return nil
+	}
+	declared := []string{}
+	for path, unit := range w.quadlets {
+		if unit == u.Name {
+			declared = append(declared, path)
+		}
+	}
+	slices.Sort(declared)
+	var all []candidate
+	for _, source := range drift.Sources(declared, loaded) {
+		all = append(all, candidate{path: source, role: facts.RoleSource})
+		onDisk, _ := filepath.Glob(escapeGlob(source) + ".d/*.conf") // fails for a bad pattern alone
+		paths := append(onDisk, w.folders[source+".d"]...)
+		slices.Sort(paths)
+		for _, p := range slices.Compact(paths) {
+			all = append(all, candidate{path: p, role: facts.RoleSourceDropIn})
+		}
+	}
+	return all
 }
 
 func escapeGlob(path string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
-func (v *view) links() error {
-	links := slices.Clone(v.index.Links(v.unit.Name))
-	for _, kind := range []string{"wants", "requires", "upholds"} {
-		for _, l := range v.pulls[v.unit.Name+"\x00"+kind] {
-			if !slices.Contains(links, l) {
-				links = append(links, l)
-			}
-		}
-	}
-	for _, l := range links {
-		f, err := v.file(l.Path, l.Kind)
-		if err != nil {
-			return err
-		}
-		f.Of = l.Of
-		f.Effective = f.Kind != unitfile.Missing
-		f.Loaded = slices.Contains(v.pulledInBy(l.Kind), l.Of)
-		v.add(f)
-	}
-	return nil
-}
-
-// pulledInBy lists the units that pull this one in as loaded.
-func (v *view) pulledInBy(kind string) []string {
-	switch kind {
-	case "wants":
-		return v.loaded.WantedBy
-	case "requires":
-		return v.loaded.RequiredBy
-	}
-	return v.loaded.UpheldBy
-}
-
-func (v *view) add(f facts.File) {
-	f.ChangedAfterLoad = !v.justRead && f.ChangedAt != nil && v.afterLoad(*f.ChangedAt)
-	if changed, known := v.fromLedger(f); known && !v.justRead {
-		f.ChangedAfterLoad = changed
-	}
-	v.files = append(v.files, f)
-}
-
-// afterLoad: a clock that was set back since the load tells nothing, and doubt
-// counts as a change.
-func (r *run) afterLoad(t time.Time) bool {
-	loadedAt := r.doc.Manager.LoadedAt
-	return !t.Before(loadedAt.Add(-clockSlack)) || loadedAt.After(r.doc.CollectedAt.Add(time.Second))
-}
-
-// file looks at a path and says what it is to this unit.
-func (v *view) file(path, role string) (facts.File, error) {
-	f, err := v.looks.at(path)
+// describe says what is at a path, and what that is to the declaration.
+func (w *walker) describe(u facts.Unit, c candidate) (facts.File, error) {
+	f, err := w.looks.at(c.path)
 	if err != nil {
 		return facts.File{}, err
 	}
 	out := facts.File{
-		Path: path, Role: role, Origin: v.origin(path), Kind: f.Kind, FirstHop: f.FirstHop, Target: f.Target,
-		UID: f.UID, Digest: f.Digest, DeclaredTarget: v.declared[path],
+		Path: c.path, Role: c.role, Of: c.of, Origin: w.origin(c.path), Kind: f.Kind, FirstHop: f.FirstHop, Target: f.Target,
+		UID: f.UID, Digest: f.Digest, DeclaredTarget: w.declared[c.path],
 		LinkMtime: timeOrNil(f.LinkMtime), Mtime: timeOrNil(f.Mtime), ChangedAt: timeOrNil(f.Changed),
 	}
 	if f.Target != "" {
 		out.Mode = fmt.Sprintf("%04o", f.Mode&fs.ModePerm)
 	}
-	out.State, err = v.state(f, out)
+	out.State, err = w.state(u, f, out)
 	return out, err
+}
+
+// specifiers are those whose values are certain.
+func (w *walker) specifiers(unit string) unitfile.Specifiers {
+	spec := unitfile.NameSpecifiers(unit)
+	spec['h'], spec['t'], spec['u'], spec['U'] = w.env.Home, w.env.RuntimeDir, w.env.Name, strconv.Itoa(w.env.UID)
+	spec['E'] = w.env.ConfigHome // not %S: it is ConfigHome too before systemd 254
+	return spec
 }
 
 func (r *run) store() string {

@@ -3,7 +3,6 @@ package collect
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"stackpolicy/facts"
@@ -42,22 +41,4 @@ func (r *run) remember(u *facts.Unit) {
 		h := r.memory.Of(u.Name)
 		u.History = &h
 	}
-}
-
-// fromLedger tells by content whether a file changed since it was loaded, where
-// an audit saw it before and the manager has not loaded anything since. No clock
-// and no link made anew can deceive that.
-func (v *view) fromLedger(f facts.File) (changed, known bool) {
-	if v.unit.History == nil || v.unit.History.Load == nil || !f.Defines() || !f.Loaded {
-		return false, false
-	}
-	load := v.unit.History.Load
-	if !load.LoadedAt.Equal(v.doc.Manager.LoadedAt) {
-		return false, false
-	}
-	i := slices.IndexFunc(load.Files, func(l facts.LoadedFile) bool { return l.Path == f.Path })
-	if i < 0 {
-		return false, false
-	}
-	return load.Files[i].Digest != f.Digest, true
 }

@@ -10,15 +10,15 @@ import (
 
 // state judges a file against what declares it: the Home Manager generation,
 // or, for a unit that only the configuration manages, the user's own folder.
-func (v *view) state(f unitfile.File, out facts.File) (string, error) {
+func (w *walker) state(u facts.Unit, f unitfile.File, out facts.File) (string, error) {
 	switch {
 	case out.DeclaredTarget != "":
-		return v.againstGeneration(f, out.DeclaredTarget)
-	case v.unit.Quadlet && out.Origin == facts.OriginGenerator:
+		return w.againstGeneration(f, out.DeclaredTarget)
+	case u.Quadlet && out.Origin == facts.OriginGenerator:
 		return facts.StateGenerated, nil
-	case v.unit.ManagedBy == facts.ByConfig && out.Origin == facts.OriginUser:
-		return v.asDeclaration(f), nil
-	case v.generation != nil && v.generation.Owns(f.FirstHop):
+	case u.ManagedBy == facts.ByConfig && out.Origin == facts.OriginUser:
+		return w.asDeclaration(f), nil
+	case w.generation != nil && w.generation.Owns(f.FirstHop):
 		return facts.StateOther, nil
 	case f.Target == "/dev/null":
 		return facts.StateMask, nil
@@ -26,7 +26,7 @@ func (v *view) state(f unitfile.File, out facts.File) (string, error) {
 	return facts.StateUndeclared, nil
 }
 
-func (v *view) againstGeneration(f unitfile.File, target string) (string, error) {
+func (w *walker) againstGeneration(f unitfile.File, target string) (string, error) {
 	switch {
 	case f.Kind == unitfile.Missing:
 		return facts.StateMissing, nil
@@ -38,27 +38,27 @@ func (v *view) againstGeneration(f unitfile.File, target string) (string, error)
 		return facts.StateMask, nil
 	case f.Directory:
 		return facts.StateDirectory, nil
-	case f.Kind == unitfile.Symlink && v.generation.Owns(f.FirstHop):
+	case f.Kind == unitfile.Symlink && w.generation.Owns(f.FirstHop):
 		return facts.StateOther, nil
 	case f.Kind == unitfile.Symlink:
 		return facts.StateForeign, nil
 	case f.Digest == "":
 		return facts.StateUnreadable, nil
 	}
-	want, err := unitfile.Stat(v.ctx, target, v.store())
+	want, err := unitfile.Stat(w.ctx, target, w.store())
 	if err != nil {
 		return "", err
 	}
 	if want.Digest != f.Digest {
 		return facts.StateDifferent, nil
 	}
-	if !v.owned(f) {
+	if !w.owned(f) {
 		return facts.StateUnsafe, nil
 	}
 	return facts.StateIdentical, nil
 }
 
-func (v *view) asDeclaration(f unitfile.File) string {
+func (w *walker) asDeclaration(f unitfile.File) string {
 	switch {
 	case f.Kind == unitfile.Missing:
 		return facts.StateMissing
@@ -70,15 +70,15 @@ func (v *view) asDeclaration(f unitfile.File) string {
 		return facts.StateDangling
 	case f.Digest == "":
 		return facts.StateUnreadable
-	case !v.owned(f):
+	case !w.owned(f):
 		return facts.StateUnsafe
 	}
 	return facts.StateDeclared
 }
 
 // owned: only the user, or root for them, can change it.
-func (v *view) owned(f unitfile.File) bool {
-	return (f.UID == v.env.UID || f.UID == 0) && f.Mode&0o022 == 0
+func (w *walker) owned(f unitfile.File) bool {
+	return (f.UID == w.env.UID || f.UID == 0) && f.Mode&0o022 == 0
 }
 
 // byFolder groups the declared paths by the folder they stand in.

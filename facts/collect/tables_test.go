@@ -130,12 +130,7 @@ func TestOrigin(t *testing.T) {
 	}
 }
 
-func viewOf(u facts.Unit, r *run) *view {
-	if r.doc == nil {
-		r.doc = &facts.Document{Manager: &facts.Manager{LoadedAt: time.Unix(1000, 0)}, CollectedAt: time.Unix(2000, 0)}
-	}
-	return &view{walker: &walker{run: r}, unit: &u}
-}
+func walkerOf(r *run) *walker { return &walker{run: r} }
 
 func TestStateAgainstTheGeneration(t *testing.T) {
 	const target = "/nix/store/b-home-manager-files/web.service"
@@ -156,7 +151,7 @@ func TestStateAgainstTheGeneration(t *testing.T) {
 		"foreign link":               {unitfile.File{Kind: unitfile.Symlink, FirstHop: "/nix/store/u", Target: "/nix/store/u", Digest: "d"}, facts.StateForeign},
 		"unreadable":                 {unitfile.File{Kind: unitfile.Regular, Target: "/x"}, facts.StateUnreadable},
 	} {
-		got, err := viewOf(facts.Unit{}, r).state(tc.file, facts.File{Role: facts.RoleFragment, DeclaredTarget: target})
+		got, err := walkerOf(r).state(facts.Unit{}, tc.file, facts.File{Role: facts.RoleFragment, DeclaredTarget: target})
 		if err != nil || got != tc.want {
 			t.Errorf("%s: %s, %v; want %s", name, got, err, tc.want)
 		}
@@ -179,79 +174,10 @@ func TestStateAsDeclaration(t *testing.T) {
 		"folder":         {unitfile.File{Kind: unitfile.Directory, Target: "/x", Directory: true}, facts.StateDirectory},
 		"a FIFO":         {unitfile.File{Kind: unitfile.Other, Target: "/x", UID: 1000}, facts.StateUnreadable},
 	} {
-		got, err := viewOf(facts.Unit{ManagedBy: facts.ByConfig}, &run{env: alice}).state(tc.file, facts.File{Role: facts.RoleFragment, Origin: facts.OriginUser})
+		got, err := walkerOf(&run{env: alice}).state(facts.Unit{ManagedBy: facts.ByConfig}, tc.file, facts.File{Role: facts.RoleFragment, Origin: facts.OriginUser})
 		if err != nil || got != tc.want {
 			t.Errorf("%s: %s, %v; want %s", name, got, err, tc.want)
 		}
-	}
-}
-
-func TestReload(t *testing.T) {
-	loaded := facts.File{Path: "/f", Role: facts.RoleFragment, Kind: unitfile.Symlink, Target: "/t", State: facts.StateDeclared, DeclaredTarget: "/d", Effective: true, Loaded: true}
-	with := func(change func(*facts.File)) facts.File { f := loaded; change(&f); return f }
-	for name, tc := range map[string]struct {
-		file         facts.File
-		loads, drops bool
-	}{
-		"nothing new":                 {loaded, false, false},
-		"declared and changed":        {with(func(f *facts.File) { f.ChangedAfterLoad = true }), false, false},
-		"undeclared, loaded as it is": {with(func(f *facts.File) { f.State, f.DeclaredTarget = facts.StateUndeclared, "" }), false, false},
-		"undeclared and changed":      {with(func(f *facts.File) { f.State, f.DeclaredTarget, f.ChangedAfterLoad = facts.StateUndeclared, "", true }), true, false},
-		"undeclared and not loaded":   {with(func(f *facts.File) { f.State, f.DeclaredTarget, f.Loaded = facts.StateUndeclared, "", false }), true, false},
-		"undeclared and overridden": {with(func(f *facts.File) {
-			f.State, f.DeclaredTarget, f.Loaded, f.Effective = facts.StateUndeclared, "", false, false
-		}), false, false},
-		"local, identical":             {with(func(f *facts.File) { f.State, f.ChangedAfterLoad = facts.StateIdentical, true }), false, false},
-		"local, different":             {with(func(f *facts.File) { f.State, f.ChangedAfterLoad = facts.StateDifferent, true }), true, false},
-		"other generation, not loaded": {with(func(f *facts.File) { f.State, f.ChangedAfterLoad = facts.StateOther, true }), true, false},
-		"declared, gone": {with(func(f *facts.File) {
-			f.State, f.Kind, f.Target, f.Effective = facts.StateMissing, unitfile.Missing, "", false
-		}), false, true},
-		"declared, dangling": {with(func(f *facts.File) { f.State, f.Target = facts.StateDangling, "" }), false, true},
-		"declared, gone, not loaded": {with(func(f *facts.File) {
-			f.State, f.Kind, f.Loaded, f.Effective = facts.StateMissing, unitfile.Missing, false, false
-		}), false, false},
-		"a folder in its place": {with(func(f *facts.File) {
-			f.State, f.Kind, f.Target, f.Effective = facts.StateDirectory, unitfile.Directory, "/f", false
-		}), false, true},
-		"a link to a folder in its place": {with(func(f *facts.File) { f.State, f.Target, f.Effective = facts.StateDirectory, "/d", false }), false, true},
-		"not to be read":                  {with(func(f *facts.File) { f.State, f.Kind = facts.StateUnreadable, unitfile.Regular }), false, true},
-		"undeclared, gone": {with(func(f *facts.File) {
-			f.State, f.Kind, f.DeclaredTarget, f.Effective = facts.StateUndeclared, unitfile.Missing, "", false
-		}), false, false},
-		"foreign wants link": {with(func(f *facts.File) {
-			f.Role, f.Of, f.State, f.Loaded, f.Origin = "wants", "default.target", facts.StateUndeclared, false, facts.OriginUser
-		}), true, false},
-		"wants link of what is not up": {with(func(f *facts.File) {
-			f.Role, f.Of, f.State, f.Loaded, f.Origin = "wants", "none.target", facts.StateUndeclared, false, facts.OriginUser
-		}), false, false},
-		"distribution's wants link": {with(func(f *facts.File) {
-			f.Role, f.Of, f.State, f.Loaded, f.Origin = "wants", "default.target", facts.StateUndeclared, false, facts.OriginDistribution
-		}), false, false},
-	} {
-		v := viewOf(facts.Unit{Loaded: &facts.Loaded{LoadState: "loaded", FragmentPath: "/f"}}, &run{env: alice, listed: map[string]systemd.Listed{"default.target": {}}})
-		v.files = []facts.File{tc.file}
-		got := v.reload()
-		if (len(got.LoadsUndeclared) > 0) != tc.loads || (len(got.DropsDeclared) > 0) != tc.drops {
-			t.Errorf("%s: %+v, want loads %t, drops %t", name, *got, tc.loads, tc.drops)
-		}
-		v.justRead = true
-		if got := v.reload(); len(got.LoadsUndeclared)+len(got.DropsDeclared) != 0 {
-			t.Errorf("%s, read just now: %+v", name, *got)
-		}
-	}
-}
-
-func TestAfterLoad(t *testing.T) {
-	r := &run{doc: &facts.Document{Manager: &facts.Manager{LoadedAt: time.Unix(1000, 0)}, CollectedAt: time.Unix(2000, 0)}}
-	for want, at := range map[bool]time.Time{true: time.Unix(1000, 0).Add(-clockSlack), false: time.Unix(1000, 0).Add(-2 * clockSlack)} {
-		if got := r.afterLoad(at); got != want {
-			t.Errorf("afterLoad(%s) = %t", at, got)
-		}
-	}
-	r.doc.CollectedAt = time.Unix(900, 0) // the clock was set back
-	if !r.afterLoad(time.Unix(1, 0)) {
-		t.Error("a clock that was set back proves nothing, and doubt is a change")
 	}
 }
 

@@ -1,6 +1,7 @@
 package unitfile
 
 import (
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -176,17 +177,32 @@ func linkFolders(names []string, kind string) []string {
 	return folders
 }
 
-// Aliases lists the unit names on disk that are links to a file of another
-// unit's name, by that name. It resolves every link in the unit path.
+// Aliases lists the unit names that are links to a file of another unit's name,
+// by that name. Only those with a folder of links or drop-ins are among them:
+// others do not matter to the unit.
 func (x *Index) Aliases() map[string][]string {
 	aliases := map[string][]string{}
-	for _, name := range x.Names() {
+	for _, name := range x.withFolders() {
+		if len(x.names[name]) == 0 {
+			continue
+		}
 		target, err := filepath.EvalSymlinks(filepath.Join(x.names[name][0], name))
 		if base := filepath.Base(target); err == nil && base != name && Valid(base) {
 			aliases[base] = append(aliases[base], name)
 		}
 	}
 	return aliases
+}
+
+// withFolders lists the names that have a folder of links or drop-ins, in order.
+func (x *Index) withFolders() []string {
+	var names []string
+	for _, folder := range slices.AppendSeq(slices.Collect(maps.Keys(x.dropIns)), maps.Keys(x.linked)) {
+		name, _ := Split(folder)
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func later(a, b time.Time) time.Time {

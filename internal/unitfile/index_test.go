@@ -145,13 +145,22 @@ func TestLinksChanged(t *testing.T) {
 func TestAliases(t *testing.T) {
 	high, low := t.TempDir(), t.TempDir()
 	put(t, high, map[string]string{
-		"web.service":    "[Unit]",
-		"www.service":    "-> web.service",
-		"www2.service":   "-> www.service",
-		"other.service":  "-> " + low + "/other.service",
-		"gone.service":   "-> /nowhere",
-		"masked.service": "-> /dev/null",
-		"hidden.service": "[Unit]",
+		"web.service":  "[Unit]",
+		"www.service":  "-> web.service",
+		"www2.service": "-> www.service",
+		"www3.service": "-> web.service",
+
+		"www.service.wants/x.service":    "-> /x",
+		"www2.service.d/x.conf":          "[Unit]",
+		"other.service.wants/x.service":  "-> /x",
+		"gone.service.wants/x.service":   "-> /x",
+		"masked.service.wants/x.service": "-> /x",
+		"hidden.service.wants/x.service": "-> /x",
+		"none.service.wants/x.service":   "-> /x",
+		"other.service":                  "-> " + low + "/other.service",
+		"gone.service":                   "-> /nowhere",
+		"masked.service":                 "-> /dev/null",
+		"hidden.service":                 "[Unit]",
 	})
 	put(t, low, map[string]string{"other.service": "[Unit]", "hidden.service": "-> other.service"})
 	x, err := ReadIndex(t.Context(), []string{high, low})

@@ -1,0 +1,82 @@
+package collect
+
+import (
+	"path/filepath"
+	"sync"
+	"time"
+
+	"stackpolicy/internal/unitfile"
+)
+
+// owners is what is on disk of the units that pull others in ([drift.Owners]).
+// It may be used by several goroutines.
+type owners struct {
+	index   *unitfile.Index
+	looks   *looks
+	aliases func() map[string][]string
+
+	lock     sync.Mutex
+	settings map[string][]unitfile.Settings
+}
+
+func newOwners(index *unitfile.Index, looks *looks) *owners {
+	return &owners{index: index, looks: looks, aliases: sync.OnceValue(index.Aliases), settings: map[string][]unitfile.Settings{}}
+}
+
+func (o *owners) names(owner string) []string { return append([]string{owner}, o.aliases()[owner]...) }
+
+// Settings is the method of [drift.Owners].
+func (o *owners) Settings(owner string) []unitfile.Settings {
+	o.lock.Lock()
+	defer o.lock.Unlock()
+	known, ok := o.settings[owner]
+	if !ok {
+		known = o.read(owner)
+		o.settings[owner] = known
+	}
+	return known
+}
+
+func (o *owners) read(owner string) []unitfile.Settings {
+	fragments := o.index.Fragments(owner)
+	if len(fragments) == 0 {
+		return nil
+	}
+	paths := fragments[:1]
+	for _, d := range o.index.DropIns(o.names(owner)) {
+		if !d.Masked {
+			paths = append(paths, d.Path)
+		}
+	}
+	all := []unitfile.Settings{}
+	for _, path := range paths {
+		if s, err := unitfile.Read([]string{path}); err == nil { // else a link to nowhere, which says nothing
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// Linked is the method of [drift.Owners]. Of links with one name systemd takes
+// the first; one that leads to /dev/null, and what is not a link, says nothing.
+func (o *owners) Linked(owner, kind string) []string {
+	var linked []string
+	seen := map[string]bool{}
+	for _, l := range o.index.LinkedBy(o.names(owner), kind) {
+		name := filepath.Base(l.Path)
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		f, err := o.looks.at(l.Path)
+		if err == nil && f.Kind == unitfile.Symlink && f.Target != "/dev/null" {
+			linked = append(linked, name)
+		}
+	}
+	return linked
+}
+
+// LinksChanged is the method of [drift.Owners].
+func (o *owners) LinksChanged(owner string) time.Time {
+	return o.index.LinksChanged(o.names(owner))
+}

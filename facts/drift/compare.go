@@ -1,0 +1,73 @@
+package drift
+
+import (
+	"slices"
+
+	"stackpolicy/facts"
+	"stackpolicy/internal/unitfile"
+)
+
+// Reader returns the settings of some files taken together, as [unitfile.Read]
+// does.
+type Reader func(paths []string) (unitfile.Settings, error)
+
+// Difference is how a unit as loaded differs from its files, beyond what the
+// times of the files say.
+type Difference struct {
+	Settings    []facts.Difference
+	LinksUnread []string // see the schema of Loaded.LinksUnread
+	LinksGone   []string // see the schema of Loaded.LinksGone
+}
+
+// Compare finds the differences, after Mark. It clears ChangedAfterLoad of
+// files whose revision stamp proves that they are what is loaded.
+func (u *Unit) Compare(read Reader, spec unitfile.Specifiers, owners Owners) (Difference, error) {
+	d := Difference{Settings: []facts.Difference{}, LinksUnread: u.unreadLinks(), LinksGone: []string{}}
+	if u.JustRead || u.Loaded.LoadState != "loaded" {
+		return d, nil
+	}
+	d.LinksGone = u.goneLinks(owners)
+	paths := u.paths()
+	if len(paths) == 0 || paths[0] != u.Loaded.FragmentPath {
+		return d, nil // another fragment altogether, which Mark has shown
+	}
+	onDisk, err := read(paths)
+	if err != nil {
+		return d, err
+	}
+	if err := u.clearStamped(read, paths); err != nil {
+		return d, err
+	}
+	d.Settings = compareSettings(u.Loaded, onDisk, spec)
+	return d, nil
+}
+
+// paths lists the files that the manager would read now, the fragment first if
+// it can be read.
+func (u *Unit) paths() []string {
+	var paths []string
+	for _, f := range u.Files {
+		isRead := f.Role == facts.RoleFragment || f.Role == facts.RoleDropIn
+		if isRead && f.Effective && f.Digest != "" {
+			paths = append(paths, f.Path)
+		}
+	}
+	return paths
+}
+
+// clearStamped clears ChangedAfterLoad of declared files whose own stamp is
+// loaded: Home Manager before August 2026 recreates every link at each
+// activation, so that a newer link alone says little.
+func (u *Unit) clearStamped(read Reader, paths []string) error {
+	for i, f := range u.Files {
+		if !f.ChangedAfterLoad || !f.isDeclared() || !slices.Contains(paths, f.Path) {
+			continue
+		}
+		file, err := read([]string{f.Path})
+		if err != nil {
+			return err
+		}
+		u.Files[i].ChangedAfterLoad = !u.hasLoadedStamp(file)
+	}
+	return nil
+}

@@ -1,0 +1,63 @@
+// Package drift compares a unit as the manager has it loaded with the unit as
+// it is on disk. Nothing here reads a file or asks a manager: all functions
+// work on what was collected before.
+//
+// Start at [Unit] and its methods: Mark says which files are in use, loaded and
+// changed since; Compare finds settings and links that differ; Reload predicts
+// what a daemon-reload would do.
+package drift
+
+import (
+	"time"
+
+	"stackpolicy/facts"
+	"stackpolicy/internal/systemd"
+	"stackpolicy/internal/unitfile"
+)
+
+// Manager is what the units of one manager have in common.
+type Manager struct {
+	LoadedAt time.Time // when it last read unit files
+	Now      time.Time
+	Loaded   map[string]bool // the units that were in its memory, with a definition, before the audit
+}
+
+// Unit is one unit as loaded and as on disk.
+type Unit struct {
+	Loaded   systemd.Unit
+	JustRead bool // it was not in memory: the manager read it from disk for this audit
+	Files    []File
+	Manager  *Manager
+}
+
+// File is a file that can define or alter a unit. Hidden: systemd passes it
+// over, because of another file of the same name or because of its folder.
+type File struct {
+	facts.File
+	Hidden bool
+}
+
+// clockSlack is one tick of the kernel's coarse clock, by which the time of a
+// change may be too early: a change right after a load may carry a time right
+// before it.
+const clockSlack = 10 * time.Millisecond
+
+// IsAfterLoad reports whether something that happened at t may be later than
+// the last load. If the clock was set back since the load, times cannot be
+// compared, and the answer is yes.
+func (m *Manager) IsAfterLoad(t time.Time) bool {
+	clockWasSetBack := m.LoadedAt.After(m.Now.Add(time.Second))
+	return clockWasSetBack || !t.Before(m.LoadedAt.Add(-clockSlack))
+}
+
+// exists reports whether there is anything at the file's path.
+func (f File) exists() bool { return f.Kind != unitfile.Missing }
+
+// isLink reports whether the file is a link in a .wants, .requires or .upholds
+// folder.
+func (f File) isLink() bool { return f.Of != "" }
+
+// isDeclared reports whether the file on disk is the one that is declared.
+func (f File) isDeclared() bool {
+	return f.State == facts.StateDeclared || f.State == facts.StateIdentical
+}

@@ -1,0 +1,93 @@
+package drift
+
+import (
+	"slices"
+	"strings"
+
+	"stackpolicy/facts"
+	"stackpolicy/internal/unitfile"
+)
+
+// Mark sets Effective, Loaded and ChangedAfterLoad of all files. Files of one
+// role must be in the order in which systemd searches them. known is what an
+// earlier audit knows of what is loaded; nil where it knows nothing.
+func (u *Unit) Mark(known *facts.Load) {
+	taken := map[string]bool{}
+	for i := range u.Files {
+		f := &u.Files[i]
+		place := f.Role + " " + f.Of
+		f.Effective = f.isUsable() && !taken[place]
+		taken[place] = taken[place] || f.takesPlace()
+		f.Loaded = u.isLoaded(*f)
+		f.ChangedAfterLoad = u.isChangedAfterLoad(*f, known)
+	}
+}
+
+// takesPlace reports whether no later file of the role, or in the owner's link
+// folders, counts.
+func (f File) takesPlace() bool {
+	switch {
+	case f.Role == facts.RoleFragment:
+		return f.Effective
+	case f.Role == facts.RoleSource:
+		return true // the next one is where it was loaded from
+	}
+	return f.isLink() && f.exists() // a mask too
+}
+
+// isUsable reports whether systemd would use the file if no other one came
+// first. In a folder of links it passes over what is not a link, and a link to
+// /dev/null masks.
+func (f File) isUsable() bool {
+	switch {
+	case !f.exists() || f.Hidden:
+		return false
+	case f.Role == facts.RoleFragment:
+		return f.Kind != unitfile.Directory
+	case f.isLink():
+		return f.Kind == unitfile.Symlink && f.Target != "/dev/null"
+	}
+	return true
+}
+
+// isLoaded reports whether the manager says that it has read the file.
+func (u *Unit) isLoaded(f File) bool {
+	switch f.Role {
+	case facts.RoleFragment:
+		return f.Path == u.Loaded.FragmentPath
+	case facts.RoleDropIn:
+		return slices.Contains(u.Loaded.DropInPaths, f.Path)
+	case facts.RoleSource:
+		return f.Path == u.Loaded.SourcePath
+	case facts.RoleSourceDropIn: // the generator merged all that were there
+		return strings.HasPrefix(f.Path, u.Loaded.SourcePath+".d/")
+	}
+	return u.Manager.Loaded[f.Of] && slices.Contains(u.pulledInBy(f.Role), f.Of)
+}
+
+// pulledInBy lists the units that pull this one in, as loaded: kind is wants,
+// requires or upholds.
+func (u *Unit) pulledInBy(kind string) []string {
+	switch kind {
+	case "wants":
+		return u.Loaded.WantedBy
+	case "requires":
+		return u.Loaded.RequiredBy
+	}
+	return u.Loaded.UpheldBy
+}
+
+// isChangedAfterLoad reports whether the file may have changed since the load.
+// What an earlier audit knows decides; else the time of the change.
+func (u *Unit) isChangedAfterLoad(f File, known *facts.Load) bool {
+	if u.JustRead {
+		return false
+	}
+	if known != nil && known.LoadedAt.Equal(u.Manager.LoadedAt) && f.Defines() && f.Loaded {
+		i := slices.IndexFunc(known.Files, func(l facts.LoadedFile) bool { return l.Path == f.Path })
+		if i >= 0 {
+			return known.Files[i].Digest != f.Digest
+		}
+	}
+	return f.ChangedAt != nil && u.Manager.IsAfterLoad(*f.ChangedAt)
+}

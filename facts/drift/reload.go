@@ -1,0 +1,57 @@
+package drift
+
+import (
+	"slices"
+
+	"stackpolicy/facts"
+)
+
+// Reload predicts what a daemon-reload would do to the unit, beyond reading
+// what is declared. A file that is loaded and unchanged changes nothing,
+// whatever it is.
+func (u *Unit) Reload() facts.Reload {
+	r := facts.Reload{LoadsUndeclared: []string{}, DropsDeclared: []string{}}
+	if u.JustRead || u.hasNoDefinition() {
+		return r
+	}
+	for _, f := range u.Files {
+		if u.wouldLoadUndeclared(f) {
+			r.LoadsUndeclared = append(r.LoadsUndeclared, f.Path)
+		}
+		if f.Loaded && f.isDeclaredAndUnusable() {
+			r.DropsDeclared = append(r.DropsDeclared, f.Path)
+		}
+	}
+	slices.Sort(r.LoadsUndeclared)
+	slices.Sort(r.DropsDeclared)
+	return r
+}
+
+// hasNoDefinition reports whether the unit has none, neither loaded nor on disk.
+func (u *Unit) hasNoDefinition() bool {
+	onDisk := slices.ContainsFunc(u.Files, func(f File) bool { return f.Effective && !f.isLink() })
+	return u.Loaded.LoadState == "not-found" && u.Loaded.FragmentPath == "" && !onDisk
+}
+
+// wouldLoadUndeclared reports whether a reload would read the file although it
+// is not declared, and not already loaded as it is.
+func (u *Unit) wouldLoadUndeclared(f File) bool {
+	trusted := f.isDeclared() || f.State == facts.StateGenerated
+	if trusted || !f.Effective || f.Loaded && !f.ChangedAfterLoad {
+		return false
+	}
+	if !f.isLink() {
+		return true
+	}
+	byUser := f.Origin == facts.OriginUser || f.Origin == facts.OriginControl
+	return byUser && u.Manager.Loaded[f.Of] && f.Target != ""
+}
+
+// isDeclaredAndUnusable reports whether the file is declared and a reload would
+// find nothing to read in its place.
+func (f File) isDeclaredAndUnusable() bool {
+	unusable := slices.Contains([]string{
+		facts.StateMissing, facts.StateDangling, facts.StateDirectory, facts.StateUnreadable,
+	}, f.State)
+	return unusable || f.DeclaredTarget != "" && (!f.exists() || f.Target == "")
+}
