@@ -13,10 +13,10 @@ import (
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/storage"
 
 	"stackpolicy/decide/lint"
 	"stackpolicy/decide/policy"
+	"stackpolicy/facts"
 	"stackpolicy/schemas"
 )
 
@@ -37,12 +37,15 @@ type Options struct {
 	Trusted bool
 }
 
+// DefaultLimit bounds one invariant's evaluation.
+const DefaultLimit = 2 * time.Second
+
 func (o Options) withDefaults() Options {
 	if o.Schemas == nil {
 		o.Schemas = schemas.FS
 	}
 	if o.Limit == 0 {
-		o.Limit = 2 * time.Second
+		o.Limit = DefaultLimit
 	}
 	if o.Total == 0 {
 		o.Total = 20 * time.Second
@@ -57,8 +60,7 @@ type Policies struct {
 	digest     string
 	settings   policy.Settings
 	invariants []*policy.Invariant
-	compiler   *ast.Compiler
-	store      storage.Store
+	evaluator  Evaluator
 }
 
 // Invariants returns every invariant, sorted by id.
@@ -94,16 +96,31 @@ func (p *Policies) Only(ids ...string) *Policies {
 // refuses in one error of type [*policy.Refusal] that lists file, line, what is
 // wrong and what would be right.
 func Load(ctx context.Context, fsys fs.FS, opts Options) (*Policies, error) {
+	return LoadSource(ctx, policy.Open(fsys, opts.Name), opts)
+}
+
+// LoadSource is Load for a folder that was opened.
+func LoadSource(ctx context.Context, source policy.Source, opts Options) (*Policies, error) {
 	opts = opts.withDefaults()
-	folder := policy.Read(fsys, opts.Name)
+	folder := policy.Parse(source)
 	compiler, err := compile(ctx, folder, opts)
 	if err != nil {
 		return nil, err
 	}
-	return &Policies{
-		opts: opts, digest: folder.Digest, settings: folder.Settings,
-		invariants: folder.Invariants, compiler: compiler, store: folder.Settings.Store(),
-	}, nil
+	asked := &rules{compiler: compiler, store: folder.Settings.Store(), limit: opts.Limit}
+	return New(folder.Invariants, folder.Settings, folder.Digest, asked, opts), nil
+}
+
+// New returns policies whose rules e evaluates. Of the options it takes Total.
+func New(invariants []*policy.Invariant, settings policy.Settings, digest string, e Evaluator, opts Options) *Policies {
+	return &Policies{opts: opts.withDefaults(), digest: digest, settings: settings, invariants: invariants, evaluator: e}
+}
+
+// Evaluate asks the rules of the named invariants, and decides nothing. Unknown
+// names are left out.
+func (p *Policies) Evaluate(ctx context.Context, doc *facts.Document, ids []string, answer func(id string, a Answer)) {
+	asked := p.Only(ids...).invariants
+	p.evaluator.Evaluate(ctx, doc, asked, func(i int, a Answer) { answer(asked[i].ID, a) })
 }
 
 func compile(ctx context.Context, folder *policy.Folder, opts Options) (*ast.Compiler, error) {

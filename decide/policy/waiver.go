@@ -18,8 +18,6 @@ type WaiverSetting struct {
 	Reason    string   `yaml:"reason"`
 	Owner     string   `yaml:"owner"`
 	Until     string   `yaml:"until"` // RFC 3339; from then on it waives nothing
-
-	until time.Time // Until, parsed
 }
 
 // WatchesWaivers is the invariant that tells of waivers that have expired. It
@@ -31,8 +29,12 @@ const (
 	maxYear   = 2200 // Rego counts nanoseconds, which end in 2262
 )
 
-// End is from when on the waiver waives nothing.
-func (w WaiverSetting) End() time.Time { return w.until }
+// End returns the time from which on the waiver waives nothing: the zero time
+// when Until is none, which a folder that was read never has.
+func (w WaiverSetting) End() time.Time {
+	end, _ := time.Parse(time.RFC3339, w.Until)
+	return end
+}
 
 // Covers reports whether a finding of the invariant on the subject is waived
 // while the waiver lasts.
@@ -63,9 +65,7 @@ func (doc *settingsDoc) checkWaivers(refusal *Refusal) {
 		}
 		doc.checkWords(refusal, path+".reason", w.Reason)
 		doc.checkWords(refusal, path+".owner", w.Owner)
-		var err error
-		w.until, err = time.Parse(time.RFC3339, w.Until)
-		if err != nil || w.until.Year() > maxYear {
+		if end := w.End(); end.IsZero() || end.Year() > maxYear {
 			doc.problem(refusal, path+".until", "%q is no time up to the year %d with a zone; want for example 2026-12-24T18:00:00Z", w.Until, maxYear)
 		}
 	}
