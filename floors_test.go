@@ -30,6 +30,7 @@ var floors = [][]string{
 	{"decide/policy", "decide/internal/fixture"},
 	{"decide/lint"},
 	{"decide", "decide/regotest"},
+	{"decide/confined"},
 	{"enforce", "stack"},
 	{"audit"},
 	{"report", "alerts"},

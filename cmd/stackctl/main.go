@@ -17,7 +17,6 @@ import (
 
 	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/config"
-	"stackpolicy/decide"
 	"stackpolicy/facts/collect"
 	"stackpolicy/internal/compose"
 	"stackpolicy/internal/podman"
@@ -26,6 +25,7 @@ import (
 )
 
 func main() {
+	cli.ServeRules()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	signal.Ignore(syscall.SIGPIPE) // a reader that went away must not cut an apply
@@ -117,19 +117,11 @@ func operator(ctx context.Context, c config.Config, asksRules bool) (o *stack.Op
 		Output: func(string) {}, Progress: func(string) {},
 	}
 	if asksRules {
-		o.Policies, err = loadPolicies(ctx, c)
+		o.Policies, err = cli.LoadPolicies(ctx, c.Policies)
 	}
 	if err != nil {
 		done()
 		return nil, nil, err
 	}
 	return o, done, nil
-}
-
-func loadPolicies(ctx context.Context, c config.Config) (*decide.Policies, error) {
-	fsys, name, err := cli.Policies(c.Policies)
-	if err != nil {
-		return nil, err
-	}
-	return decide.Load(ctx, fsys, decide.Options{Name: name, Trusted: name == ""})
 }

@@ -30,6 +30,7 @@ const (
 
 func main() {
 	debug.SetGCPercent(gcPercent)
+	cli.ServeRules()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	signal.Ignore(syscall.SIGPIPE) // the exit status stands, whoever stopped reading

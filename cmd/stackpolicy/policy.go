@@ -20,5 +20,5 @@ func (s *policySource) folder() (fs.FS, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	return s.policyFS(c)
+	return cli.Policies(s.dir(c))
 }

@@ -7,8 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackpolicy/decide"
-	"stackpolicy/decide/lint"
-	"stackpolicy/decide/policy"
+	"stackpolicy/decide/confined"
 )
 
 func policyCheckCommand() *cobra.Command {
@@ -28,11 +27,11 @@ and line on standard error.`,
 		if err != nil {
 			return err
 		}
-		p, err := decide.Load(cmd.Context(), fsys, decide.Options{Name: name})
+		p, err := confined.Load(cmd.Context(), fsys, decide.Options{Name: name})
 		if err != nil {
 			return err
 		}
-		unformatted, err := lint.Unformatted(policy.OpenWithTests(fsys, name))
+		unformatted, err := confined.Unformatted(cmd.Context(), fsys, name)
 		if err != nil {
 			return err
 		}

@@ -5,8 +5,7 @@ import (
 
 	"stackpolicy/audit"
 	"stackpolicy/decide"
-	"stackpolicy/decide/policy"
-	"stackpolicy/decide/regotest"
+	"stackpolicy/decide/confined"
 	"stackpolicy/report"
 )
 
@@ -28,11 +27,11 @@ fails or the coverage is too low, and 3 if they could not be run.`,
 		if err != nil {
 			return err
 		}
-		p, err := decide.Load(cmd.Context(), fsys, decide.Options{Name: name})
+		p, err := confined.Load(cmd.Context(), fsys, decide.Options{Name: name})
 		if err != nil {
 			return err
 		}
-		tests, err := regotest.Run(cmd.Context(), policy.OpenWithTests(fsys, name))
+		tests, err := confined.Test(cmd.Context(), fsys, name)
 		if err != nil {
 			return err
 		}

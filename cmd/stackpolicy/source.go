@@ -1,11 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 
 	"github.com/spf13/cobra"
 
@@ -27,22 +27,12 @@ func (s *policySource) policyFlag(cmd *cobra.Command) {
 	_ = cmd.MarkFlagDirname("policy")
 }
 
-// policyFS returns the policy folder in force, and its name for messages: the
-// flag's, the configuration's, or the built-in one.
-func (s *policySource) policyFS(c config.Config) (fs.FS, string, error) {
-	dir := s.policyDir
-	if dir == "" {
-		dir = c.Policies
-	}
-	return cli.Policies(dir)
-}
+// dir returns the policy folder in force: the flag's, the configuration's, or ""
+// for the built-in policies.
+func (s *policySource) dir(c config.Config) string { return cmp.Or(s.policyDir, c.Policies) }
 
 func (s *policySource) loadPolicies(ctx context.Context, c config.Config) (*decide.Policies, error) {
-	fsys, name, err := s.policyFS(c)
-	if err != nil {
-		return nil, err
-	}
-	return decide.Load(ctx, fsys, decide.Options{Name: name, Trusted: name == ""})
+	return cli.LoadPolicies(ctx, s.dir(c))
 }
 
 // factSource is where a command's facts come from.

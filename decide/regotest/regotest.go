@@ -20,7 +20,7 @@ import (
 )
 
 // testLimit bounds one Rego test.
-const testLimit = 5 * time.Second
+const testLimit = 20 * time.Second
 
 // ErrNoTests says that a policy folder holds no tests, which is no pass.
 var ErrNoTests = errors.New("no tests; want *_test.rego with rules named test_…")

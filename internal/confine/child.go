@@ -12,6 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// maxStack bounds one goroutine: a parser that recurses without an end.
+const maxStack = 64 << 20
+
 // memoryVariable has the child's memory limit.
 const memoryVariable = "CONFINED_MEMORY"
 
@@ -40,6 +43,8 @@ func Child() (*Conn, error) {
 	return c, c.Send([]byte(hello))
 }
 
+// confine uses prlimit(2), which the units' SystemCallFilter= allows; setrlimit(2)
+// is among its @resources.
 func (c *Conn) confine() error {
 	time.Sleep(1) // the first timer makes Go's runtime open what it polls
 	const none = 0
@@ -48,8 +53,8 @@ func (c *Conn) confine() error {
 		unix.RLIMIT_FSIZE:  none, // of files; pipes have none
 		unix.RLIMIT_NOFILE: none, // what is open stays so
 	} {
-		if err := unix.Setrlimit(resource, &unix.Rlimit{Cur: limit, Max: limit}); err != nil {
-			return os.NewSyscallError("setrlimit", err)
+		if err := unix.Prlimit(0, resource, &unix.Rlimit{Cur: limit, Max: limit}, nil); err != nil {
+			return os.NewSyscallError("prlimit", err)
 		}
 	}
 	return c.Allow(0)
@@ -58,16 +63,16 @@ func (c *Conn) confine() error {
 // Allow sets the memory limit to what the child was started with and extra.
 func (c *Conn) Allow(extra uint64) error {
 	limit := c.memory + extra
-	debug.SetMaxStack(int(limit / 4))
+	debug.SetMaxStack(maxStack)
 	debug.SetMemoryLimit(int64(limit / 8 * 7)) // before the limit, collect more often
 	// RLIMIT_DATA counts writable memory. Go reserves more address space than a
 	// useful RLIMIT_AS allows.
 	var limits unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_DATA, &limits); err != nil {
-		return os.NewSyscallError("getrlimit", err)
+	if err := unix.Prlimit(0, unix.RLIMIT_DATA, nil, &limits); err != nil {
+		return os.NewSyscallError("prlimit", err)
 	}
 	limits.Cur = min(limit, limits.Max)
-	return os.NewSyscallError("setrlimit", unix.Setrlimit(unix.RLIMIT_DATA, &limits))
+	return os.NewSyscallError("prlimit", unix.Prlimit(0, unix.RLIMIT_DATA, &limits, nil))
 }
 
 // listen reads what the parent sends. Its end is this process's end, whatever

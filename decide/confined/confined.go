@@ -1,0 +1,117 @@
+// Package confined loads, checks, tests and evaluates the rules of operators in a
+// child process with limits of memory and time. A rule that breaks them costs its
+// own invariant: it blocks, as one that cannot be decided, and the others are
+// decided. The built-in rules need no child.
+//
+// Start at [Load]. The program's main calls [Serve] when confine.Wanted says so.
+package confined
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"stackpolicy/decide"
+	"stackpolicy/decide/policy"
+	"stackpolicy/decide/regotest"
+	"stackpolicy/internal/confine"
+)
+
+// Limits of the child.
+const (
+	memory     = 384 << 20
+	perByte    = 16 // bytes of memory for each byte of a document
+	loadLimit  = 20 * time.Second
+	testLimit  = 2 * time.Minute
+	factsLimit = 20 * time.Second
+	graceLimit = time.Second // for a rule that is told to stop
+)
+
+// Load loads the policies in fsys as [decide.Load] does. The child that asks
+// their rules is killed when ctx ends.
+func Load(ctx context.Context, fsys fs.FS, opts decide.Options) (*decide.Policies, error) {
+	if opts.Limit == 0 {
+		opts.Limit = decide.DefaultLimit
+	}
+	c := &client{
+		life: ctx, limit: opts.Limit,
+		load: request{Do: doLoad, Source: policy.Open(fsys, opts.Name), Limit: opts.Limit},
+	}
+	loaded, err := c.start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return decide.New(loaded.Invariants, loaded.Settings, loaded.Digest, c, opts), nil
+}
+
+// Test runs the folder's tests as [regotest.Run] does.
+func Test(ctx context.Context, fsys fs.FS, name string) (regotest.Report, error) {
+	r, err := once(ctx, request{Do: doTest, Source: policy.OpenWithTests(fsys, name)}, testLimit)
+	return r.Report, err
+}
+
+// Unformatted names the folder's files that opa fmt would change.
+func Unformatted(ctx context.Context, fsys fs.FS, name string) ([]string, error) {
+	r, err := once(ctx, request{Do: doFormat, Source: policy.OpenWithTests(fsys, name)}, loadLimit)
+	return r.Unformatted, err
+}
+
+// once has a child of its own answer one request.
+func once(ctx context.Context, r request, limit time.Duration) (reply, error) {
+	child, err := confine.Start(ctx, memory)
+	if err != nil {
+		return reply{}, err
+	}
+	defer child.Stop()
+	return call(ctx, child, r, limit)
+}
+
+// call sends a request and waits for its one reply.
+func call(ctx context.Context, child *confine.Process, r request, limit time.Duration) (reply, error) {
+	if err := send(ctx, child, r); err != nil {
+		return reply{}, explain(r, limit, err)
+	}
+	answer, err := receive(ctx, child, limit)
+	if err != nil {
+		return reply{}, explain(r, limit, err)
+	}
+	return answer, answer.failure(r.Source.Name)
+}
+
+func send(ctx context.Context, child *confine.Process, r request) error {
+	frame, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	return child.Send(ctx, frame, loadLimit)
+}
+
+func receive(ctx context.Context, child *confine.Process, limit time.Duration) (reply, error) {
+	frame, err := child.Receive(ctx, limit)
+	if err != nil {
+		return reply{}, err
+	}
+	return decodeReply(frame)
+}
+
+// explain says which limit was broken by what.
+func explain(r request, limit time.Duration, err error) error {
+	what := map[string]string{doLoad: "check the rules", doTest: "test the rules", doFormat: "format the rules", doFacts: "read the facts for the rules"}[r.Do]
+	if r.Source.Name != "" {
+		what += " of " + r.Source.Name
+	}
+	return fmt.Errorf("%s: %w", what, reason(err, limit))
+}
+
+func reason(err error, limit time.Duration) error {
+	switch {
+	case errors.Is(err, confine.ErrTime):
+		return fmt.Errorf("stopped at the time limit of %s", limit)
+	case errors.Is(err, confine.ErrMemory):
+		return errors.New("stopped at the memory limit")
+	}
+	return err
+}

@@ -1,0 +1,226 @@
+package confined
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"stackpolicy/decide"
+	"stackpolicy/decide/internal/fixture"
+	"stackpolicy/decide/policy"
+	"stackpolicy/decide/regotest"
+	"stackpolicy/facts"
+	"stackpolicy/finding"
+	"stackpolicy/internal/confine"
+	"stackpolicy/policies"
+)
+
+func TestMain(m *testing.M) {
+	if confine.Wanted(os.Args) {
+		fmt.Fprintln(os.Stderr, Serve())
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// document has managed units, all loaded.
+func document(names ...string) *facts.Document {
+	doc := &facts.Document{
+		Schema: facts.Schema, CollectedAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		Collectors: map[string]facts.CollectorStatus{"systemd": {OK: true}}, Manager: &facts.Manager{State: "running"},
+	}
+	for _, name := range names {
+		doc.Units = append(doc.Units, facts.Unit{Name: name, ManagedBy: "home-manager", Loaded: &facts.Loaded{LoadState: "loaded"}})
+	}
+	return doc
+}
+
+// with is the sound folder and a second invariant, whose rules are given.
+func with(rules string) fstest.MapFS {
+	metadata := strings.ReplaceAll(fixture.Metadata, "invariants.loaded", "invariants.bomb")
+	return fixture.Folder(map[string]string{
+		"invariants/bomb/bomb.rego": metadata + "\n" + rules, "invariants/bomb/loaded.md": fixture.Runbook,
+	})
+}
+
+// condition is a rule that finds something where an expression is true.
+func condition(expression string) string {
+	return "finding contains {\"subject\": unit.name, \"effect\": \"heal\", \"action\": \"restart\", \"message\": \"m\", \"evidence\": {\"case\": \"any\", \"n\": 1.50}} if {\n" +
+		"\tsome unit in input.units\n\tunit.loaded\n\t" + expression + "\n}\n"
+}
+
+// TestSameAsInTheProcess: a child changes nothing of what is decided.
+func TestSameAsInTheProcess(t *testing.T) {
+	doc := document("a.service", "b.service")
+	doc.Units[0].Loaded.LoadState = "error"
+	for name, fsys := range map[string]fstest.MapFS{
+		"findings":        with(condition(`unit.name == "b.service"`)),
+		"an error":        with(condition("1 / count(unit.stack) > 0")),
+		"a malformed one": with("finding contains {\"subject\": \"x\", \"effect\": \"block\", \"message\": \"m\"} if input.units[0].loaded\n"),
+		"a waiver":        waived(t),
+		"a rule's limit":  with(condition("count(numbers.range(1, 1000000000)) == 1")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			opts := decide.Options{Limit: time.Second}
+			child, err := Load(t.Context(), fsys, opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			here, err := decide.Load(t.Context(), fsys, opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, want := decided(t, child, doc), decided(t, here, doc)
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("got\n%+v\nwant\n%+v", got, want)
+			}
+			if child.Digest() != here.Digest() || !reflect.DeepEqual(child.Settings(), here.Settings()) {
+				t.Errorf("got %s, %+v\nwant %s, %+v", child.Digest(), child.Settings(), here.Digest(), here.Settings())
+			}
+		})
+	}
+}
+
+func waived(t *testing.T) fstest.MapFS {
+	t.Helper()
+	fsys := with(condition("true"))
+	fsys["settings.yaml"] = &fstest.MapFile{Data: []byte("settings:\n  restart: [a.service]\n  waivers: [{invariant: bomb, units: [a.service], owner: a, reason: b, until: 2027-01-01T00:00:00Z}]\n")}
+	return fsys
+}
+
+func decided(t *testing.T, p *decide.Policies, doc *facts.Document) []finding.Finding {
+	t.Helper()
+	result, err := p.Decide(t.Context(), doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result.Decisions
+}
+
+// TestBombs: each broke the whole audit before: it never ended, or took more
+// than 4 GB. Now it blocks its own invariant, and the other is decided.
+func TestBombs(t *testing.T) {
+	graph := `g := {n: [m | some m in numbers.range(1, 20); m != n] | some n in numbers.range(1, 20)}` + "\n\tcount(graph.reachable_paths(g, {1})) == 0"
+	cases := map[string]struct{ expression, want string }{
+		"a regex that backtracks": {`regex.match(concat("", ["^", concat("", ["(x?){0,900}" | some _ in numbers.range(1, 300)]), "$"]), concat("", ["x" | some _ in numbers.range(1, 200000)]))`, "limit"},
+		"paths of a full graph":   {graph, "limit"},
+		"a width of megabytes":    {`count(concat("", [sprintf("%999999d", [1]) | some _ in numbers.range(1, 2000)])) == 1`, "limit"},
+		"a shift by billions":     {`bits.lsh(1, 60000000000) == 1`, "limit"},
+		"a patch that doubles":    {`count(json.marshal(json.patch({"a": ["x"]}, [{"op": "copy", "from": "/a", "path": "/a/-"} | some _ in numbers.range(1, 40)]))) == 1`, "limit"},
+		"a list that doubles":     {`count(array.concat(numbers.range(1, 30000000), numbers.range(1, 30000001))) == 1`, "limit"},
+		"a text that is replaced": {`count(replace(replace(concat("", ["a" | some _ in numbers.range(1, 100000)]), "a", concat("", ["b" | some _ in numbers.range(1, 10000)])), "b", "cccc")) == 1`, "limit"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			p, err := Load(t.Context(), with(condition(c.expression)), decide.Options{Limit: time.Second})
+			if err != nil {
+				t.Fatal(err)
+			}
+			begin := time.Now()
+			for range 2 { // the second time with a child that is started for it
+				got := decided(t, p, document("a.service"))
+				if len(got) != 2 || got[0].Invariant != "bomb" || got[0].Effect != finding.Block || got[0].Severity != finding.Unknown ||
+					!strings.HasPrefix(got[0].Message, "cannot be decided: invariants/bomb/bomb.rego: ") || !strings.Contains(got[0].Message, c.want) {
+					t.Errorf("got %+v", got)
+				} else if got[1].Invariant != "loaded" || got[1].Effect != finding.Allow {
+					t.Errorf("the other invariant: got %+v", got[1])
+				}
+			}
+			t.Logf("%s after %s", "two audits", time.Since(begin).Round(time.Millisecond))
+		})
+	}
+}
+
+// TestLoadBombs: neither parsing nor compiling has a limit of its own.
+func TestLoadBombs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a minute")
+	}
+	for name, rules := range map[string]string{
+		"else":  "x := 0 if {\n\tfalse\n}" + strings.Repeat(" else := 1 if {\n\tfalse\n}", 40_000) + "\n",
+		"every": "x if {\n" + strings.Repeat("every a in [1] { ", 20_000) + "true" + strings.Repeat(" }", 20_000) + "\n}\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			begin := time.Now()
+			_, err := Load(t.Context(), with(condition("x")+"\n"+rules), decide.Options{Name: "p"})
+			if err == nil {
+				t.Error("it was loaded")
+			}
+			t.Logf("%.150v after %s", err, time.Since(begin).Round(time.Millisecond))
+			if took := time.Since(begin); took > loadLimit+30*time.Second {
+				t.Errorf("took %s", took)
+			}
+		})
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	_, err := Load(t.Context(), fixture.Folder(map[string]string{"extra.json": "{}", fixture.RunbookFile: ""}), decide.Options{Name: "p"})
+	refusal := new(policy.Refusal)
+	if want := "p/extra.json: unknown data file; the only data is settings.yaml in the folder's root\np/invariants/loaded/loaded.rego:11: the runbook loaded.md does not exist; want it beside the rule"; !errors.As(err, &refusal) || err.Error() != want {
+		t.Errorf("got %v\nwant %s", err, want)
+	}
+}
+
+func TestTestAndFormat(t *testing.T) {
+	report, err := Test(t.Context(), policies.FS, "")
+	if err != nil || !report.Passed() || report.Percent < 98 {
+		t.Errorf("got %v, passed %v, %v%%", err, report.Passed(), report.Percent)
+	}
+	if _, err := Test(t.Context(), fixture.Folder(nil), ""); !errors.Is(err, regotest.ErrNoTests) {
+		t.Errorf("got %v", err)
+	}
+	changed, err := Unformatted(t.Context(), fixture.Folder(map[string]string{"lib/a_test.rego": "package a_test\n\n\n\ntest_a  if true\n"}), "p")
+	if err != nil || !reflect.DeepEqual(changed, []string{"lib/a_test.rego"}) {
+		t.Errorf("got %v, %v", changed, err)
+	}
+}
+
+// TestATestThatIsABomb ends the run, and nothing else.
+func TestATestThatIsABomb(t *testing.T) {
+	fsys := fixture.Folder(map[string]string{"lib/a_test.rego": "package a_test\n\ntest_a if bits.lsh(1, 60000000000) == 1\n"})
+	if _, err := Test(t.Context(), fsys, "p"); err == nil || err.Error() != "test the rules of p: stopped at the memory limit" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestDecideEndsWithItsContext(t *testing.T) {
+	p, err := Load(t.Context(), with(condition("count(numbers.range(1, 1000000000)) == 1")), decide.Options{Limit: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if _, err := p.Decide(ctx, document("a.service")); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func BenchmarkLoad(b *testing.B) {
+	for b.Loop() {
+		ctx, cancel := context.WithCancel(b.Context())
+		if _, err := Load(ctx, policies.FS, decide.Options{}); err != nil {
+			b.Fatal(err)
+		}
+		cancel()
+	}
+}
+
+func BenchmarkDecide(b *testing.B) {
+	p, err := Load(b.Context(), policies.FS, decide.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	doc := document("a.service")
+	for b.Loop() {
+		if _, err := p.Decide(b.Context(), doc); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

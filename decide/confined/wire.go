@@ -1,0 +1,118 @@
+package confined
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"stackpolicy/decide"
+	"stackpolicy/decide/policy"
+	"stackpolicy/decide/regotest"
+	"stackpolicy/finding"
+)
+
+// What a child can do.
+const (
+	doLoad   = "load"
+	doFacts  = "facts" // followed by a frame with the document
+	doAsk    = "ask"   // answered by a reply for each invariant, and one that is done
+	doTest   = "test"
+	doFormat = "format"
+)
+
+// request is a frame from the parent.
+type request struct {
+	Do     string
+	Source policy.Source `json:",omitzero"` // to load, test or format
+	Limit  time.Duration // of one rule, to load
+	Size   int           // of the facts that follow
+	IDs    []string      // to ask
+}
+
+// reply is a frame from the child.
+type reply struct {
+	Done        bool
+	Error       string           // why it could not be done
+	Problems    []policy.Problem // why the folder is refused
+	NoTests     bool
+	Loaded      loaded
+	Report      regotest.Report
+	Unformatted []string
+	ID          string // of the invariant that Findings and Error answer
+	Findings    []wireFinding
+}
+
+// loaded is what the parent has to know of the policies.
+type loaded struct {
+	Invariants []*policy.Invariant
+	Settings   policy.Settings
+	Digest     string
+}
+
+// wireFinding also has the action, which a finding's JSON leaves out.
+type wireFinding struct {
+	finding.Finding
+	Action finding.Action
+}
+
+// failure returns the error that a reply stands for, as it was in the child.
+func (r reply) failure(name string) error {
+	switch {
+	case len(r.Problems) > 0:
+		refusal := policy.NewRefusal(name)
+		refusal.Problems = r.Problems
+		return refusal
+	case r.NoTests:
+		return regotest.ErrNoTests
+	case r.Error != "":
+		return errors.New(r.Error)
+	}
+	return nil
+}
+
+// failed puts an error into a reply.
+func failed(err error) reply {
+	refusal := new(policy.Refusal)
+	switch {
+	case errors.As(err, &refusal):
+		return reply{Done: true, Problems: refusal.Problems}
+	case errors.Is(err, regotest.ErrNoTests):
+		return reply{Done: true, NoTests: true}
+	}
+	return reply{Done: true, Error: err.Error()}
+}
+
+func answered(id string, a decide.Answer) reply {
+	r := reply{ID: id}
+	for _, f := range a.Findings {
+		r.Findings = append(r.Findings, wireFinding{f, f.Action})
+	}
+	if a.Err != nil {
+		r.Error = a.Err.Error()
+	}
+	return r
+}
+
+func (r reply) answer() decide.Answer {
+	var a decide.Answer
+	for _, w := range r.Findings {
+		w.Finding.Action = w.Action
+		a.Findings = append(a.Findings, w.Finding)
+	}
+	if r.Error != "" {
+		a.Err = errors.New(r.Error)
+	}
+	return a
+}
+
+// decodeReply keeps numbers as they were written: evidence may hold any.
+func decodeReply(frame []byte) (r reply, err error) {
+	decoder := json.NewDecoder(bytes.NewReader(frame))
+	decoder.UseNumber()
+	if err := decoder.Decode(&r); err != nil {
+		return r, fmt.Errorf("read what the rules' process says: %w", err)
+	}
+	return r, nil
+}
