@@ -34,6 +34,7 @@ var floors = [][]string{
 	{"enforce", "stack"},
 	{"audit"},
 	{"report", "alerts"},
+	{"report/timeline"},
 	{"report/daily"},
 	{"cmd/internal/cli"},
 	{"cmd/stackpolicy", "cmd/stackctl"},

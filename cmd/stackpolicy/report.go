@@ -13,6 +13,7 @@ import (
 	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/internal/atomicfile"
 	"stackpolicy/report/daily"
+	"stackpolicy/report/timeline"
 )
 
 func reportCommand() *cobra.Command {
@@ -52,19 +53,19 @@ func dailyReport(ctx context.Context, invariants invariants, since time.Duration
 	now := time.Now()
 	store, err := openHistory(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
-		return daily.Build(daily.Input{Now: now, Since: now.Add(-since)}), nil
+		return daily.Build(daily.Input{Record: timeline.Record{Now: now, Since: now.Add(-since)}}), nil
 	}
 	if err != nil {
 		return daily.Model{}, err
 	}
 	defer store.Close()
-	in, err := daily.Read(ctx, store, store, now.Add(-since), now)
+	r, err := timeline.Read(ctx, store, store, now.Add(-since), now)
 	if err != nil {
 		return daily.Model{}, err
 	}
-	if in.FirstSent, err = store.FirstSent(ctx, now.Add(-since)); err != nil {
+	if r.FirstSent, err = store.FirstSent(ctx, now.Add(-since)); err != nil {
 		return daily.Model{}, err
 	}
-	in.Steps, in.Class = invariants.steps, invariants.class
-	return daily.Build(in), nil
+	r.Class = invariants.class
+	return daily.Build(daily.Input{Record: r, Steps: invariants.steps}), nil
 }

@@ -10,14 +10,15 @@ import (
 	"stackpolicy/finding"
 	"stackpolicy/history"
 	"stackpolicy/internal/text"
+	"stackpolicy/report/timeline"
 )
 
 // only is an input with one look at web.service, from nine to ten of ten.
 func only(doc *facts.Document, standings ...history.Standing) Input {
 	s := span(clockTime(9, 0), clockTime(10, 0), 0, "now")
-	in := Input{Now: clockTime(10, 0), Since: clockTime(9, 0), LastAudit: &s, Spans: []history.AuditSpan{s}, Document: doc, Standings: standings, Class: class}
+	in := Input{Record: timeline.Record{Now: clockTime(10, 0), Since: clockTime(9, 0), LastAudit: &s, Spans: []history.AuditSpan{s}, Document: doc, Standings: standings, Class: class}}
 	if doc != nil {
-		in.Snapshots = map[string]Snapshot{"now": snapshot(doc)}
+		in.Snapshots = map[string]timeline.Snapshot{"now": timeline.SnapshotOf(doc)}
 	}
 	return in
 }
@@ -40,9 +41,9 @@ func TestStates(t *testing.T) {
 		"undecided, of the host":        {only(web, found(1, "linger_enabled", "host", "unknown", "m", clockTime(9, 0), half)), "100 % in order"},
 		"another unit's":                {only(web, found(1, "x", "mail.service", "page", "m", clockTime(9, 0), half)), "100 % in order"},
 		"no snapshot":                   {only(nil, found(1, "x", "web.service", "page", "m", clockTime(9, 0), half)), "50 % in order, page 30 min"},
-		"waived, and nobody looked":     {without(only(web, waivedUntil(found(1, "x", "web.service", "page", "m", clockTime(9, 0), nil), today, "r"))), "0 % in order, not looked at 1 h"},
-		"not managed then":              {before(only(web), Snapshot{Whole: true}), "0 % in order, not looked at 1 h"},
-		"who could not look knows none": {before(only(web), Snapshot{Whole: false}), "100 % in order"},
+		"waived, and nobody looked":     {without(only(web, waivedUntil(found(1, "x", "web.service", "page", "m", clockTime(9, 0), nil), today, "r"))), "0 % in order, not observed 1 h"},
+		"not managed then":              {before(only(web), timeline.Snapshot{Whole: true}), "0 % in order, not observed 1 h"},
+		"who could not look knows none": {before(only(web), timeline.Snapshot{Whole: false}), "100 % in order"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -60,8 +61,8 @@ func without(in Input) Input {
 }
 
 // before is an input whose audits saw another snapshot.
-func before(in Input, s Snapshot) Input {
-	in.Snapshots = map[string]Snapshot{"now": s}
+func before(in Input, s timeline.Snapshot) Input {
+	in.Snapshots = map[string]timeline.Snapshot{"now": s}
 	return in
 }
 
@@ -71,22 +72,22 @@ func TestFalseSuccess(t *testing.T) {
 	deaf := snapshotOf(stack("web", "active"))
 	deaf.Collectors["podman"] = facts.CollectorStatus{Error: "no answer"}
 	down := func(severity finding.Severity, until *time.Time) history.Standing {
-		return found(1, stackRunning, "web.service", severity, "m", clockTime(9, 0), until)
+		return found(1, timeline.StackRunning, "web.service", severity, "m", clockTime(9, 0), until)
 	}
 	cases := map[string]struct {
 		in   Input
 		want string
 	}{
-		"up":                          {only(active), "In 0 of the 7 looks"},
-		"down and active":             {only(active, down("page", nil)), "In 7 of the 7 looks"},
-		"down, and waived":            {only(active, waivedUntil(down("page", nil), today, "r")), "In 7 of the 7 looks"},
-		"down and inactive":           {only(inactive, down("page", nil)), "In 0 of the 7 looks"},
-		"found and healed at once":    {only(active, healing(found(1, stackRunning, "web.service", "ticket", "m", *half, half), "healed")), "In 1 of the 7 looks"},
-		"another invariant":           {only(active, found(1, "file_declared", "web.service", "page", "m", clockTime(9, 0), nil)), "In 0 of the 7 looks"},
-		"undecided":                   {only(active, down("unknown", nil)), "In 0 of the 7 looks"},
+		"up":                          {only(active), "In 0 of 7 observations"},
+		"down and active":             {only(active, down("page", nil)), "In 7 of 7 observations"},
+		"down, and waived":            {only(active, waivedUntil(down("page", nil), today, "r")), "In 7 of 7 observations"},
+		"down and inactive":           {only(inactive, down("page", nil)), "In 0 of 7 observations"},
+		"found and healed at once":    {only(active, healing(found(1, timeline.StackRunning, "web.service", "ticket", "m", *half, half), "healed")), "In 1 of 7 observations"},
+		"another invariant":           {only(active, found(1, "file_declared", "web.service", "page", "m", clockTime(9, 0), nil)), "In 0 of 7 observations"},
+		"undecided":                   {only(active, down("unknown", nil)), "In 0 of 7 observations"},
 		"podman did not answer":       {only(deaf, down("page", nil)), "No audit"},
 		"the snapshot is gone":        {only(nil, down("page", nil)), "No audit"},
-		"half of it is in the window": {halved(only(active, down("page", nil))), "In 4 of the 4 looks"},
+		"half of it is in the window": {halved(only(active, down("page", nil))), "In 4 of 4 observations"},
 		"nothing":                     {nothing(), "No audit"},
 	}
 	for name, c := range cases {
@@ -169,18 +170,18 @@ func TestLayers(t *testing.T) {
 		"declared":             {facts.File{State: "declared", Origin: "user", Effective: true, Loaded: true}, "ok", "as declared · in effect · the user's folder"},
 		"stranger":             {facts.File{State: "undeclared", Origin: "etc", Effective: true, Loaded: true}, "intruder", "nothing declares it · in effect · /etc, the system's"},
 		"stranger, not loaded": {facts.File{State: "undeclared", Origin: "control", Effective: true}, "intruder", "nothing declares it · not loaded yet · set at run time (user.control)"},
-		"shadowed":             {facts.File{State: "undeclared", Origin: "etc"}, "off", "nothing declares it · without effect: another one outranks it · /etc, the system's"},
+		"shadowed":             {facts.File{State: "undeclared", Origin: "etc"}, "off", "nothing declares it · without effect: another file has priority · /etc, the system's"},
 		"a distribution's":     {facts.File{State: "undeclared", Origin: "distribution", Effective: true, Loaded: true}, "note", "nothing declares it · in effect · the distribution's folder"},
 		"mask":                 {facts.File{State: "mask", Origin: "user", Effective: true, Loaded: true}, "intruder", "a mask · in effect · the user's folder"},
 		"missing":              {facts.File{State: "missing", Kind: "missing", Origin: "user", Loaded: true}, "note", "missing · still loaded · the user's folder"},
 		"changed":              {facts.File{State: "declared", Origin: "user", Effective: true, Loaded: true, ChangedAfterLoad: true}, "ok", "as declared · changed since it was loaded · the user's folder"},
 		"a new state":          {facts.File{State: "<new>", Origin: "new", Effective: true, Loaded: true}, "note", "<new> · in effect · from elsewhere"},
-		"outranked, loaded":    {facts.File{State: "declared", Origin: "user", Loaded: true}, "ok", "as declared · loaded, but another one counts now · the user's folder"},
+		"outranked, loaded":    {facts.File{State: "declared", Origin: "user", Loaded: true}, "ok", "as declared · loaded, but another file replaced it · the user's folder"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			c.file.Role = "dropin"
-			got := (&builder{}).layer(c.file)
+			got := layer(c.file, nil)
 			if got.Class != c.class || got.Says != c.says {
 				t.Errorf("got %s %q, want %s %q", got.Class, got.Says, c.class, c.says)
 			}

@@ -13,6 +13,7 @@ import (
 	"stackpolicy/facts"
 	"stackpolicy/finding"
 	"stackpolicy/history"
+	"stackpolicy/report/timeline"
 )
 
 var update = flag.Bool("update", false, "write the goldens anew")
@@ -145,7 +146,7 @@ func sample() Input {
 	doc := snapshotOf(stack("web", "active", shadow), stack("files", "active", stray), photos, stack("mail", "active"), stack("music", "active"))
 	last := span(clockTime(12, 30), clockTime(13, 54), 2, "now")
 	reasons := []history.Reason{{Invariant: "loaded_is_current", Subject: "web.service"}, {Invariant: "loaded_is_current", Subject: "mail.service"}}
-	return Input{
+	return Input{Steps: steps, Record: timeline.Record{
 		Now: clockTime(14, 0), Since: clockTime(-10, 0), LastAudit: &last, Document: doc,
 		Spans: []history.AuditSpan{
 			last, span(clockTime(11, 10), clockTime(12, 20), 1, "now"), span(clockTime(9, 0), clockTime(11, 0), 2, "now"),
@@ -167,16 +168,18 @@ func sample() Input {
 			acted(clockTime(6, 0), "daemon-reload", "host", history.Refused, "a reload would load /etc/systemd/user/files.service.d/override.conf, which nothing declares", nil, reasons[0]),
 			acted(clockTime(-8, 0), "daemon-reload", "host", history.Done, "", &yes, reasons...),
 		},
-		Snapshots: map[string]Snapshot{"now": snapshot(doc), "gap": {Whole: false}},
+		Snapshots: map[string]timeline.Snapshot{"now": timeline.SnapshotOf(doc), "gap": {Whole: false}},
 		FirstSent: map[int64]time.Time{9: clockTime(12, 30).Add(4 * time.Second), 6: clockTime(9, 0).Add(90 * time.Second)},
-		Steps:     steps, Class: class,
-	}
+		Class:     class,
+	}}
 }
 
 func ptr[T any](v T) *T { return &v }
 
 // nothing is what a new database holds.
-func nothing() Input { return Input{Now: clockTime(14, 0), Since: clockTime(-10, 0)} }
+func nothing() Input {
+	return Input{Record: timeline.Record{Now: clockTime(14, 0), Since: clockTime(-10, 0)}}
+}
 
 func written(t *testing.T, write func(*bytes.Buffer) error) []byte {
 	t.Helper()

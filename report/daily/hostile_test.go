@@ -12,6 +12,7 @@ import (
 	"stackpolicy/facts"
 	"stackpolicy/finding"
 	"stackpolicy/history"
+	"stackpolicy/report/timeline"
 )
 
 // nasty are strings that mean to break out of a page, to have it run or fetch
@@ -59,7 +60,7 @@ func hostile(server string) Input {
 		in.LastAudit.Gaps, in.LastAudit.Mode = append(in.LastAudit.Gaps, s), s
 		in.Document.Host.Name = nasty(server)[0]
 	}
-	in.Snapshots["hostile"], in.Snapshots["now"] = snapshot(in.Document), snapshot(in.Document)
+	in.Snapshots["hostile"], in.Snapshots["now"] = timeline.SnapshotOf(in.Document), timeline.SnapshotOf(in.Document)
 	return in
 }
 
@@ -126,26 +127,28 @@ func TestTextIsHarmless(t *testing.T) {
 	}
 }
 
+const mostSpans = 20_000 // that are read at most
+
 // busy is a day of n units of which each changes its state all the time.
 func busy(n int, length time.Duration) Input {
-	in := Input{Now: today.Add(length), Since: today, Snapshots: map[string]Snapshot{}, FirstSent: map[int64]time.Time{}, Steps: steps, Class: class}
+	in := Input{Steps: steps, Record: timeline.Record{Now: today.Add(length), Since: today, Snapshots: map[string]timeline.Snapshot{}, FirstSent: map[int64]time.Time{}, Class: class}}
 	var units []facts.Unit
 	for i := range n {
 		units = append(units, stack(fmt.Sprintf("unit-%03d", i), "active", linked(fmt.Sprintf("unit-%03d.service.d/limits.conf", i))))
 	}
 	in.Document = snapshotOf(units...)
-	in.Snapshots["now"] = snapshot(in.Document)
-	for at := today; at.Before(in.Now) && len(in.Spans) < maxSpans; at = at.Add(max(20*time.Minute, length/maxSpans)) {
+	in.Snapshots["now"] = timeline.SnapshotOf(in.Document)
+	for at := today; at.Before(in.Now) && len(in.Spans) < mostSpans; at = at.Add(max(20*time.Minute, length/mostSpans)) {
 		in.Spans = append(in.Spans, span(at, at.Add(10*time.Minute), 2, "now"))
 	}
 	slices.Reverse(in.Spans)
 	in.LastAudit = &in.Spans[0]
 	message := strings.Repeat("a message that is about as long as one that a rule writes, ", 3)
-	for i := range maxStandings {
-		from := today.Add(length * time.Duration(i) / maxStandings)
+	for i := range timeline.MaxStandings {
+		from := today.Add(length * time.Duration(i) / timeline.MaxStandings)
 		until := from.Add(length / 100)
-		s := found(int64(i), []string{"file_declared", stackRunning}[i%2], units[i%n].Name, "page", message, from, &until)
-		if i%n != i && i >= maxStandings-3*n {
+		s := found(int64(i), []string{"file_declared", timeline.StackRunning}[i%2], units[i%n].Name, "page", message, from, &until)
+		if i%n != i && i >= timeline.MaxStandings-3*n {
 			s.ResolvedAt = nil
 		}
 		in.Standings = append(in.Standings, s)

@@ -12,7 +12,7 @@ import (
 //go:embed page.html page.css
 var pages embed.FS
 
-// WriteHTML writes a page that needs nothing from elsewhere: no script, no
+// WriteHTML writes the report as one page that needs nothing else: no script, no
 // font, no image, no request.
 func WriteHTML(w io.Writer, m Model) error {
 	t, err := template.New("page.html").Funcs(template.FuncMap{"parts": parts, "cells": func() int { return cells }}).
@@ -34,8 +34,8 @@ type part struct {
 	Code bool
 }
 
-// parts tells commands, in backticks, from the words around them. A backtick
-// without another one is a word's.
+// parts separates commands, in backticks, from the words around them. A backtick
+// without a pair belongs to the words.
 func parts(s string) []part {
 	pieces := strings.Split(s, "`")
 	if last := len(pieces) - 1; last%2 == 1 {

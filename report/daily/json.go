@@ -21,7 +21,7 @@ type auditJSON struct {
 	Mode       string    `json:"mode"`
 	ExitCode   int       `json:"exit_code"`
 	Policy     string    `json:"policy"`
-	Document   string    `json:"document"` // "" when it is no longer kept
+	Document   string    `json:"document"` // "" if it is no longer kept
 	DurationMS int64     `json:"duration_ms"`
 	Gaps       []string  `json:"gaps"`
 }
@@ -36,14 +36,14 @@ type findingJSON struct {
 	history.StoredFinding
 	Since      time.Time  `json:"since"`
 	LastSeen   time.Time  `json:"last_seen"`
-	ResolvedAt *time.Time `json:"resolved_at"` // null while it stands
+	ResolvedAt *time.Time `json:"resolved_at"` // null while it is open
 }
 
 func findingOf(s history.Standing) findingJSON {
 	return findingJSON{s.ID, history.Stored(s.Finding), s.Since, s.LastSeen, s.ResolvedAt}
 }
 
-// actionJSON is an action that was begun.
+// actionJSON is an action that began.
 type actionJSON struct {
 	ID         int64            `json:"id"`
 	At         time.Time        `json:"at"`
@@ -51,7 +51,7 @@ type actionJSON struct {
 	Subject    string           `json:"subject"`
 	Reasons    []history.Reason `json:"reasons"`
 	Status     string           `json:"status"`
-	Healed     *bool            `json:"healed"` // null: not looked again
+	Healed     *bool            `json:"healed"` // null: not verified
 	Message    string           `json:"message"`
 	DurationMS int64            `json:"duration_ms"`
 	Before     string           `json:"before"`
@@ -62,7 +62,7 @@ func actionOf(a history.Action) actionJSON {
 	return actionJSON{a.ID, a.At, a.Action, a.Subject, list(a.Reasons), a.Status, a.Healed, a.Message, a.DurationMS, a.Before, a.After}
 }
 
-// list is never nil, so that JSON has [] for none.
+// list is never nil, so that JSON has [] for an empty list.
 func list[T any](l []T) []T {
 	if l == nil {
 		return []T{}
@@ -70,7 +70,7 @@ func list[T any](l []T) []T {
 	return l
 }
 
-// each is a list of the same things in another form.
+// each converts every element of a list.
 func each[A, B any](from []A, form func(A) B) []B {
 	to := make([]B, len(from))
 	for i, a := range from {

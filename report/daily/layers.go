@@ -9,19 +9,34 @@ import (
 	"stackpolicy/facts"
 )
 
-// layers are the files of a unit, in the order in which systemd reads them.
-func (b *builder) layers(u facts.Unit) Some[Layer] {
+// Layer is a file that defines or alters a unit.
+type Layer struct {
+	Role  string
+	Class string // ok, note, intruder or off
+	Says  string // what it is to the unit
+	Hops  []Hop  // the path, and where it leads
+}
+
+// Hop is a path, split so that its name can be emphasised.
+type Hop struct{ Dir, Name string }
+
+// layers returns the files of a unit, in the order in which systemd reads them.
+func layers(u facts.Unit, m *facts.Manager) Some[Layer] {
+	var searched []string
+	if m != nil {
+		searched = m.UnitPath
+	}
 	var list []Layer
 	for _, f := range u.Files {
-		list = append(list, b.layer(f))
+		list = append(list, layer(f, searched))
 	}
 	return some(list, maxLayers)
 }
 
-func (b *builder) layer(f facts.File) Layer {
+func layer(f facts.File, searched []string) Layer {
 	class, is := judge(f)
 	says := append([]string{is}, effect(f)...)
-	if from := b.folder(f); from != "" {
+	if from := folder(f, searched); from != "" {
 		says = append(says, from)
 	}
 	return Layer{Role: role(f), Class: class, Says: strings.Join(says, " · "), Hops: hops(f)}
@@ -39,7 +54,7 @@ func role(f facts.File) string {
 	return name(f.Role)
 }
 
-// states of a file, as facts has them, in words.
+// fileState puts the state of a file into words.
 func fileState(state string) (class, words string) {
 	switch state {
 	case "declared":
@@ -63,7 +78,7 @@ func fileState(state string) (class, words string) {
 	case "mask":
 		return "intruder", "a mask"
 	case "directory":
-		return "intruder", "a folder in its place"
+		return "intruder", "a folder instead of the file"
 	case "unsafe":
 		return "intruder", "others can write to it"
 	case "undeclared":
@@ -72,8 +87,8 @@ func fileState(state string) (class, words string) {
 	return "note", name(state)
 }
 
-// judge tells an intruder from what belongs there. A file that has no effect
-// intrudes upon nothing, and a distribution's own is only worth a note.
+// judge tells an intruder from a file that belongs there. A file without effect
+// is no intruder, and a distribution's own file is only worth a note.
 func judge(f facts.File) (class, words string) {
 	class, words = fileState(f.State)
 	switch {
@@ -86,7 +101,7 @@ func judge(f facts.File) (class, words string) {
 	return class, words
 }
 
-// effect is what a file does to the unit as it runs, and as it would.
+// effect says what a file does to the unit as it runs, and after a reload.
 func effect(f facts.File) []string {
 	switch {
 	case f.Kind == "missing" && f.Loaded:
@@ -94,9 +109,9 @@ func effect(f facts.File) []string {
 	case f.Kind == "missing":
 		return nil
 	case !f.Effective && f.Loaded:
-		return []string{"loaded, but another one counts now"}
+		return []string{"loaded, but another file replaced it"}
 	case !f.Effective:
-		return []string{"without effect: another one outranks it"}
+		return []string{"without effect: another file has priority"}
 	case !f.Loaded:
 		return []string{"not loaded yet"}
 	case f.ChangedAfterLoad:
@@ -105,9 +120,9 @@ func effect(f facts.File) []string {
 	return []string{"in effect"}
 }
 
-// folder is where a file comes from; of fragments, with the folder's place in
-// the search path.
-func (b *builder) folder(f facts.File) string {
+// folder says where a file comes from. For a fragment that includes the folder's
+// place in the search path.
+func folder(f facts.File, searched []string) string {
 	words := map[string]string{
 		"user": "the user's folder", "control": "set at run time (user.control)", "runtime": "the runtime folder",
 		"generator": "a generator's folder", "etc": "/etc, the system's", "distribution": "the distribution's folder",
@@ -115,17 +130,16 @@ func (b *builder) folder(f facts.File) string {
 	if words == "" {
 		words = "from elsewhere"
 	}
-	if f.Role != "fragment" || b.Document.Manager == nil {
+	if f.Role != "fragment" {
 		return words
 	}
-	order := b.Document.Manager.UnitPath
-	if i := slices.Index(order, path.Dir(f.Path)); i >= 0 {
-		words += fmt.Sprintf(", %d. of %d in the search path", i+1, len(order))
+	if i := slices.Index(searched, path.Dir(f.Path)); i >= 0 {
+		words += fmt.Sprintf(", %d of %d in the search path", i+1, len(searched))
 	}
 	return words
 }
 
-// hops are the path, the link's first hop, and where it ends.
+// hops returns the path, the link's first hop, and where it ends.
 func hops(f facts.File) []Hop {
 	var list []Hop
 	for _, p := range []string{f.Path, f.FirstHop, f.Target} {

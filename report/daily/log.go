@@ -12,12 +12,14 @@ import (
 	"stackpolicy/history"
 	"stackpolicy/internal/text"
 	"stackpolicy/report"
+	"stackpolicy/report/timeline"
 )
 
 // maxEvents bounds what history shows as text; JSON has all that was read.
 const maxEvents = 500
 
-// Log is what audits saw and did since a time. The zone of Now is its texts'.
+// Log is what audits saw and did since a time. Times are written in the zone of
+// Now.
 type Log struct {
 	Now       time.Time
 	Since     time.Time
@@ -28,21 +30,17 @@ type Log struct {
 }
 
 // ReadLog reads what audits saw and did from since to now.
-func ReadLog(ctx context.Context, past Past, since, now time.Time) (Log, error) {
-	in, err := readPast(ctx, past, since)
-	return Log{Now: now, Since: since, Spans: in.Spans, Standings: in.Standings, Actions: in.Actions, Cut: in.Cut}, err
+func ReadLog(ctx context.Context, past timeline.Past, since, now time.Time) (Log, error) {
+	r, err := timeline.ReadHistory(ctx, past, since, now)
+	return Log{Now: now, Since: since, Spans: r.Spans, Standings: r.Standings, Actions: r.Actions, Cut: r.Cut}, err
 }
 
-// WriteLog writes what changed, the newest first: verdicts, findings that came
-// and went, actions, and pauses in which nobody looked.
+// WriteLog writes what changed, the newest first: verdicts, findings that appeared
+// or were resolved, actions, and pauses without an audit.
 func WriteLog(w io.Writer, l Log) error {
-	b := newBuilder(Input{Now: l.Now, Since: l.Since, Spans: l.Spans, Standings: l.Standings, Actions: l.Actions})
-	s := &sheet{w: w}
-	events := slices.Concat(b.verdicts(), b.comings(), b.goings(), b.acts())
-	events = slices.DeleteFunc(events, func(e event) bool { return e.at.Before(l.Since) })
-	slices.SortStableFunc(events, func(x, y event) int { return y.at.Compare(x.at) })
+	s, events := &sheet{w: w}, l.events()
 	if len(events) == 0 {
-		s.paragraph(0, "", "Nothing is recorded since "+b.at(l.Since)+".")
+		s.paragraph(0, "", "Nothing is recorded since "+clock{l.Now}.at(l.Since)+".")
 	}
 	cut := some(events, maxEvents)
 	day := ""
@@ -67,49 +65,56 @@ type event struct {
 	word, words string
 }
 
-// verdicts are where the exit status of audits changed, and where a pause
-// began.
-func (b *builder) verdicts() []event {
+// events returns what happened since then, the newest first.
+func (l Log) events() []event {
+	c := clock{l.Now}
+	events := slices.Concat(l.verdicts(), appeared(l.Standings, c), resolutions(l.Standings), acts(l.Actions, c))
+	events = slices.DeleteFunc(events, func(e event) bool { return e.at.Before(l.Since) })
+	slices.SortStableFunc(events, func(x, y event) int { return y.at.Compare(x.at) })
+	return events
+}
+
+// verdicts returns when the exit status of audits changed, and when a pause began.
+func (l Log) verdicts() []event {
 	var out []event
-	spans := slices.Clone(b.Spans)
-	slices.SortFunc(spans, func(x, y history.AuditSpan) int { return x.From.Compare(y.From) })
+	spans := timeline.Oldest(l.Spans)
 	for i, s := range spans {
 		before, paused := -1, time.Duration(0)
 		if i > 0 {
 			before, paused = spans[i-1].ExitCode, s.From.Sub(spans[i-1].To)
 		}
-		if paused > Stale {
-			out = append(out, event{spans[i-1].To, "pause", "not looked at for " + text.Elapsed(paused)})
+		if paused > timeline.Stale {
+			out = append(out, event{spans[i-1].To, "pause", "no audit for " + text.Elapsed(paused)})
 		}
-		word, _ := verdict(s.ExitCode)
+		word, _ := exitWord(s.ExitCode)
 		switch {
 		case !s.Began():
-			out = append(out, event{later(s.From, b.Since), word, sentence(strings.Join(s.Gaps, "; "))})
-		case s.ExitCode != before || paused > Stale:
-			out = append(out, event{later(s.From, b.Since), word, "is the audits' verdict, mode " + name(s.Mode)})
+			out = append(out, event{timeline.Later(s.From, l.Since), word, sentence(strings.Join(s.Gaps, "; "))})
+		case s.ExitCode != before || paused > timeline.Stale:
+			out = append(out, event{timeline.Later(s.From, l.Since), word, "is the verdict, mode " + name(s.Mode)})
 		}
 	}
-	if n := len(spans); n > 0 && b.now.Sub(spans[n-1].To) > Stale {
-		out = append(out, event{spans[n-1].To, "pause", "not looked at since"})
+	if n := len(spans); n > 0 && l.Now.Sub(spans[n-1].To) > timeline.Stale {
+		out = append(out, event{spans[n-1].To, "pause", "no audit since"})
 	}
 	return out
 }
 
-// comings are the findings as they appeared.
-func (b *builder) comings() []event {
-	return each(b.Standings, func(s history.Standing) event {
+// appeared returns when each finding appeared.
+func appeared(list []history.Standing, c clock) []event {
+	return each(list, func(s history.Standing) event {
 		words := name(s.Subject) + ": " + name(s.Invariant) + ": " + sentence(s.Message)
-		if note := b.note(s); note != "" {
+		if note := c.note(s); note != "" {
 			words += " (" + note + ")"
 		}
 		return event{s.Since, wordOf(s.Finding), words}
 	})
 }
 
-// goings are the findings that were resolved.
-func (b *builder) goings() []event {
+// resolutions returns when findings were resolved.
+func resolutions(list []history.Standing) []event {
 	var out []event
-	for _, s := range b.Standings {
+	for _, s := range list {
 		if s.ResolvedAt == nil {
 			continue
 		}
@@ -122,17 +127,18 @@ func (b *builder) goings() []event {
 	return out
 }
 
-func (b *builder) acts() []event {
-	return each(b.Actions, func(a history.Action) event {
-		says := ended(a, b.now)
+// acts returns the actions.
+func acts(actions []history.Action, c clock) []event {
+	return each(actions, func(a history.Action) event {
+		says := ended(a, c.now)
 		if says == "" {
-			says = "done, and healed what asked for it"
+			says = "done, and its findings are gone"
 		}
 		return event{a.At, "action", what(a) + ": " + says + "; for " + asked(a.Reasons)}
 	})
 }
 
-// WriteLogJSON writes all that was read, for programs.
+// WriteLogJSON writes everything that was read, for programs.
 func WriteLogJSON(w io.Writer, l Log) error {
 	return report.JSON(w, struct {
 		Schema   string        `json:"schema"`

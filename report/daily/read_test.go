@@ -3,14 +3,13 @@ package daily
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"strings"
 	"testing"
 	"time"
 
-	"stackpolicy/facts"
 	"stackpolicy/finding"
 	"stackpolicy/history"
+	"stackpolicy/report/timeline"
 )
 
 // TestReadHistory reads what a real history holds.
@@ -22,7 +21,7 @@ func TestReadHistory(t *testing.T) {
 	}
 	defer store.Close()
 	down := finding.Finding{
-		Invariant: stackRunning, Subject: "web.service", Effect: "block", Severity: "page",
+		Invariant: timeline.StackRunning, Subject: "web.service", Effect: "block", Severity: "page",
 		Message: "web.service: container web-db-1 exited (1)", Evidence: map[string]any{"case": "exited"},
 	}
 	for i := range 12 {
@@ -36,15 +35,15 @@ func TestReadHistory(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	in, err := Read(t.Context(), store, store, begin.Add(-10*time.Minute), begin.Add(2*time.Hour))
+	r, err := timeline.Read(t.Context(), store, store, begin.Add(-10*time.Minute), begin.Add(2*time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := Build(in)
-	if want := "In 3 of the 24 looks"; !strings.HasPrefix(m.False.About, want) {
+	m := Build(Input{Record: r})
+	if want := "In 3 of 24 observations"; !strings.HasPrefix(m.False.About, want) {
 		t.Errorf("got %q, want %q", m.False.About, want)
 	}
-	if got, want := words(m, "web.service"), "69.2 % in order, page 30 min, not looked at 10 min"; got != want {
+	if got, want := words(m, "web.service"), "69.2 % in order, page 30 min, not observed 10 min"; got != want {
 		t.Errorf("web.service: got %q, want %q", got, want)
 	}
 	status, err := ReadStatus(t.Context(), store, begin.Add(2*time.Hour))
@@ -70,57 +69,31 @@ func words(m Model, unit string) string {
 	return "no " + unit
 }
 
-// failing fails at one of its methods.
-type failing struct {
-	at string
-}
+// unreadable fails at one of its methods.
+type unreadable struct{ at string }
 
 var errDown = errors.New("down")
 
-func (f failing) err(at string) error {
-	if f.at == at {
+func (u unreadable) err(at string) error {
+	if u.at == at {
 		return errDown
 	}
 	return nil
 }
 
-func (f failing) Audits(context.Context, time.Time, int) ([]history.AuditSpan, error) {
-	return make([]history.AuditSpan, maxSpans), f.err("audits")
+func (u unreadable) LastAudit(context.Context) (*history.AuditSpan, error) {
+	return nil, u.err("last audit")
 }
 
-func (f failing) Standings(context.Context, time.Time, int) ([]history.Standing, error) {
-	return nil, f.err("findings")
+func (u unreadable) Standings(context.Context, time.Time, int) ([]history.Standing, error) {
+	return nil, u.err("findings")
 }
 
-func (f failing) Actions(context.Context, time.Time, int) ([]history.Action, error) {
-	return nil, f.err("actions")
-}
-
-func (f failing) LastAudit(context.Context) (*history.AuditSpan, error) {
-	return &history.AuditSpan{DocumentDigest: "x"}, f.err("last audit")
-}
-
-func (f failing) Document(context.Context, string, time.Time) (*facts.Document, error) {
-	if err := f.err("snapshot"); err != nil {
-		return nil, err
-	}
-	return nil, fs.ErrNotExist
-}
-
-func TestReadFails(t *testing.T) {
-	for _, at := range []string{"audits", "findings", "actions", "last audit", "snapshot"} {
-		_, err := Read(t.Context(), failing{at}, failing{at}, today, today)
+func TestReadStatusFails(t *testing.T) {
+	for _, at := range []string{"findings", "last audit"} {
+		_, err := ReadStatus(t.Context(), unreadable{at}, today)
 		if !errors.Is(err, errDown) || !strings.Contains(err.Error(), at) {
 			t.Errorf("%s: got %v", at, err)
 		}
-	}
-	for _, at := range []string{"findings", "last audit"} {
-		if _, err := ReadStatus(t.Context(), failing{at}, today); !errors.Is(err, errDown) {
-			t.Errorf("status, %s: got %v", at, err)
-		}
-	}
-	in, err := Read(t.Context(), failing{}, failing{}, today, today)
-	if err != nil || len(in.Cut) != 1 {
-		t.Errorf("cut: %v, want the audits: %v", in.Cut, err)
 	}
 }

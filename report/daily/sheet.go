@@ -23,14 +23,14 @@ func (s *sheet) line(format string, args ...any) {
 	}
 }
 
-// heading parts what follows from what was before.
+// heading separates what follows from what was before.
 func (s *sheet) heading(words string) {
 	s.line("")
 	s.line("%s", words)
 }
 
-// paragraph writes words after a label, going on below themselves. A word and a
-// command in backticks are left whole, so that they can be copied.
+// paragraph writes words after a label and wraps them below each other. A word
+// or a command in backticks is never broken, so that it can be copied.
 func (s *sheet) paragraph(indent int, label, words string) {
 	lead := strings.Repeat(" ", indent) + label
 	margin := min(text.Width(lead), columns/2)
@@ -49,8 +49,8 @@ func (s *sheet) paragraph(indent int, label, words string) {
 	s.line("%s", line)
 }
 
-// uncut splits at spaces outside of commands in backticks. Where the last
-// backtick has no other, there are no commands.
+// uncut splits at spaces outside of commands in backticks. If the last backtick
+// has no pair, there are no commands.
 func uncut(words string) []string {
 	var out []string
 	command := false
@@ -68,15 +68,15 @@ func uncut(words string) []string {
 	return out
 }
 
-// more says how many were left out.
+// more says how many are left out.
 func (s *sheet) more(indent, n int) {
 	if n > 0 {
 		s.line("%sand %d more", strings.Repeat(" ", indent), n)
 	}
 }
 
-// table writes each row as a paragraph: what it is about, then its other
-// parts.
+// table writes each row as paragraphs: its first part, then the others with
+// their heads.
 func (s *sheet) table(t Table) {
 	if len(t.Rows) == 0 {
 		if t.None != "" {

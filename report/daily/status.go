@@ -9,22 +9,23 @@ import (
 	"stackpolicy/finding"
 	"stackpolicy/history"
 	"stackpolicy/report"
+	"stackpolicy/report/timeline"
 )
 
-// statusFindings is how much fits on one screen.
+// statusFindings is how many findings fit on one screen.
 const statusFindings = 5
 
-// Latest is what is known of the last audit; a [history.Store] knows it.
+// Latest has the last audit; a [history.Store] does.
 type Latest interface {
 	LastAudit(ctx context.Context) (*history.AuditSpan, error)
 	Standings(ctx context.Context, since time.Time, limit int) ([]history.Standing, error)
 }
 
-// Status is the last audit's verdict. The zone of Now is its texts'.
+// Status is the last audit's verdict. Times are written in the zone of Now.
 type Status struct {
 	Now       time.Time
 	LastAudit *history.AuditSpan // nil: there was none
-	Standings []history.Standing // that stand
+	Standings []history.Standing // that are open
 	Steps     func(finding.Finding) []string
 }
 
@@ -34,7 +35,7 @@ func ReadStatus(ctx context.Context, latest Latest, now time.Time) (Status, erro
 	if err != nil {
 		return Status{}, fmt.Errorf("read the last audit: %w", err)
 	}
-	standings, err := latest.Standings(ctx, now, maxStandings)
+	standings, err := latest.Standings(ctx, now, timeline.MaxStandings)
 	if err != nil {
 		return Status{}, fmt.Errorf("read the findings: %w", err)
 	}
@@ -47,8 +48,8 @@ func ReadStatus(ctx context.Context, latest Latest, now time.Time) (Status, erro
 	return s, nil
 }
 
-// ExitCode is the last audit's exit status: unknown when there was none, or
-// when it is too old to tell anything of now.
+// ExitCode returns the last audit's exit status: unknown if there was none, or if
+// it is too old to say anything about now.
 func (s Status) ExitCode() int {
 	if s.LastAudit == nil || stale(*s.LastAudit, s.Now) != "" {
 		return finding.LevelUnknown.ExitCode()
@@ -56,24 +57,23 @@ func (s Status) ExitCode() int {
 	return s.LastAudit.ExitCode
 }
 
-// WriteStatus writes the verdict with its age, and the worst of what stands.
+// WriteStatus writes the verdict with its age, and the worst open findings.
 func WriteStatus(w io.Writer, st Status) error {
-	b := newBuilder(Input{Now: st.Now, Since: st.Now, LastAudit: st.LastAudit, Standings: st.Standings, Steps: st.Steps})
-	s, v := &sheet{w: w}, b.verdict()
+	s, v := &sheet{w: w}, verdictOf(timeline.Record{Now: st.Now, LastAudit: st.LastAudit, Standings: st.Standings}, 0)
 	s.verdict(v.Word, v)
-	counting := b.counting(st.Standings)
-	if len(counting) > 0 {
+	open := counting(st.Standings)
+	if len(open) > 0 {
 		s.line("")
 	}
-	cut := some(counting, statusFindings)
+	cut := some(open, statusFindings)
 	for _, x := range cut.List {
-		f := b.finding(x)
+		f := wording{clock{st.Now}, st.Steps}.finding(x)
 		f.Invariant = name(x.Subject) + ": " + f.Invariant
 		s.finding(2, f)
 	}
 	s.more(2, cut.More)
 	if st.LastAudit != nil {
-		label := "not looked at: "
+		label := "could not look: "
 		if !st.LastAudit.Began() {
 			label = "" // its one gap says why
 		}
@@ -84,7 +84,7 @@ func WriteStatus(w io.Writer, st Status) error {
 	return s.err
 }
 
-// WriteStatusJSON writes the same for programs, with all that stands.
+// WriteStatusJSON writes the verdict for programs, with every open finding.
 func WriteStatusJSON(w io.Writer, st Status) error {
 	out := struct {
 		Schema   string        `json:"schema"`

@@ -6,7 +6,18 @@ import (
 	"time"
 
 	"stackpolicy/internal/text"
+	"stackpolicy/report/timeline"
 )
+
+// Strip is a subject's state over time.
+type Strip struct {
+	Bands []Band
+	Line  string // for text: one character for each stretch
+	Words string // how long it was in which state
+}
+
+// Band is an SVG path over all times of one state.
+type Band struct{ Class, Path string }
 
 // A strip is drawn in cells, and in text with a character for every few of
 // them; each shows the worst that it holds.
@@ -17,31 +28,31 @@ const (
 )
 
 // strip draws spells that follow each other without a hole.
-func strip(spells []spell) Strip {
+func strip(spells []timeline.Spell) Strip {
 	if len(spells) == 0 {
 		return Strip{}
 	}
 	row := paint(spells)
-	return Strip{Bands: bands(row), Line: line(row), Words: inWords(durations(spells))}
+	return Strip{Bands: bands(row), Line: line(row), Words: inWords(timeline.Durations(spells))}
 }
 
-func paint(spells []spell) (row [cells]state) {
-	from := spells[0].from
-	cell := max(spells[len(spells)-1].to.Sub(from)/cells, 1)
+func paint(spells []timeline.Spell) (row [cells]timeline.State) {
+	from := spells[0].From
+	cell := max(spells[len(spells)-1].To.Sub(from)/cells, 1)
 	for _, s := range spells {
-		first, last := int(s.from.Sub(from)/cell), int((s.to.Sub(from)-1)/cell)
+		first, last := int(s.From.Sub(from)/cell), int((s.To.Sub(from)-1)/cell)
 		for i := first; i <= min(last, cells-1); i++ {
-			row[i] = max(row[i], s.state)
+			row[i] = max(row[i], s.State)
 		}
 	}
 	return row
 }
 
-// bands are one path for each state that occurs. Height tells states apart as
+// bands are one path for each state that occurs. Height shows the state as
 // well as colour does: what is in order is low, a page is high; unknown is an
-// outline, and not looked at a line at the foot.
-func bands(row [cells]state) []Band {
-	var paths [states]strings.Builder
+// outline, and not observed is a line at the foot.
+func bands(row [cells]timeline.State) []Band {
+	var paths [timeline.States]strings.Builder
 	for begin := 0; begin < cells; {
 		end := begin + 1
 		for end < cells && row[end] == row[begin] {
@@ -51,28 +62,28 @@ func bands(row [cells]state) []Band {
 		begin = end
 	}
 	var out []Band
-	for s := range states {
+	for s := range timeline.States {
 		if paths[s].Len() > 0 {
-			out = append(out, Band{Class: s.class(), Path: paths[s].String()})
+			out = append(out, Band{Class: classOf(s), Path: paths[s].String()})
 		}
 	}
 	return out
 }
 
-func run(path *strings.Builder, s state, begin, length int) {
-	if s == unlooked {
+func run(path *strings.Builder, s timeline.State, begin, length int) {
+	if s == timeline.Unseen {
 		fmt.Fprintf(path, "M%d %dh%d", begin, stripHeight-1, length)
 		return
 	}
-	top := [states]int{inOrder: 17, ticket: 9, unknown: 1, page: 0}[s]
+	top := [timeline.States]int{timeline.InOrder: 17, timeline.Ticket: 9, timeline.Unknown: 1, timeline.Page: 0}[s]
 	foot := stripHeight
-	if s == unknown {
+	if s == timeline.Unknown {
 		foot-- // its stroke is outside
 	}
 	fmt.Fprintf(path, "M%d %dh%dv%dh-%dz", begin, top, length, foot-top, length)
 }
 
-func line(row [cells]state) string {
+func line(row [cells]timeline.State) string {
 	var out strings.Builder
 	for i := 0; i < cells; i += perChar {
 		worst := row[i]
@@ -86,17 +97,17 @@ func line(row [cells]state) string {
 
 // inWords says how long each state lasted, the worst first, what is in order
 // with its share.
-func inWords(sum [states]time.Duration) string {
+func inWords(sum [timeline.States]time.Duration) string {
 	total := time.Duration(0)
 	for _, d := range sum {
 		total += d
 	}
 	var parts []string
-	for _, s := range []state{page, unknown, ticket, unlooked} {
+	for _, s := range []timeline.State{timeline.Page, timeline.Unknown, timeline.Ticket, timeline.Unseen} {
 		if sum[s] > 0 {
-			parts = append(parts, s.word()+" "+text.Elapsed(sum[s]))
+			parts = append(parts, stateWord(s)+" "+text.Elapsed(sum[s]))
 		}
 	}
-	ok := share(sum[inOrder].Seconds(), total.Seconds()) + " in order"
+	ok := share(sum[timeline.InOrder].Seconds(), total.Seconds()) + " in order"
 	return strings.Join(append([]string{ok}, parts...), ", ")
 }

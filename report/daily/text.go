@@ -8,7 +8,7 @@ import (
 	"stackpolicy/internal/text"
 )
 
-// WriteText writes what the page shows as plain text, 80 columns wide.
+// WriteText writes the report as plain text, 80 columns wide.
 func WriteText(w io.Writer, m Model) error {
 	s := &sheet{w: w}
 	s.verdict(m.Title, m.Verdict)
@@ -16,17 +16,17 @@ func WriteText(w io.Writer, m Model) error {
 	s.tiles(m.Tiles)
 	s.now(m.Now, m.Verdict)
 	s.strips(m.Units, m.Window)
-	s.strangers(m.Units)
+	s.intruders(m.Units)
 	s.heading("Heals")
 	s.table(m.Healed)
 	s.table(m.Trouble)
-	s.heading("Coming back")
+	s.heading("Returned")
 	s.table(m.Back)
 	s.heading("Waived")
 	s.table(m.Waived)
 	s.measures(m)
 	if len(m.Notes) > 0 {
-		s.heading("What this report cannot tell")
+		s.heading("What this report cannot say")
 	}
 	for _, n := range m.Notes {
 		s.paragraph(2, "", n)
@@ -54,9 +54,9 @@ func (s *sheet) tiles(tiles []Tile) {
 func (s *sheet) now(groups Some[Group], v Verdict) {
 	s.heading("Now")
 	if len(groups.List) == 0 {
-		words := "Nothing stands."
+		words := "No finding is open."
 		if v.Stale != "" {
-			words = "Nothing stands that is known of."
+			words = "No known finding is open."
 		}
 		s.paragraph(2, "", words)
 	}
@@ -81,14 +81,14 @@ func (s *sheet) finding(indent int, f Finding) {
 	}
 }
 
-// strips draws each unit's state: a character for half an hour of a day.
+// strips draws the state of each unit: one character for half an hour of a day.
 func (s *sheet) strips(units Some[Unit], w Window) {
 	s.heading("Over time")
 	if len(units.List) == 0 {
 		s.paragraph(2, "", "No audit is recorded, so there is nothing to show.")
 		return
 	}
-	s.paragraph(2, "", "▁ in order  ▄ ticket, or to heal  █ page  ? unknown  · not looked at")
+	s.paragraph(2, "", "▁ in order  ▄ ticket, or to heal  █ page  ? unknown  · not observed")
 	last := len(w.Axis) - 1
 	s.line("%30s%-42s%6s", "", w.Axis[0], w.Axis[last])
 	for _, u := range units.List {
@@ -103,8 +103,8 @@ func (s *sheet) strips(units Some[Unit], w Window) {
 	s.more(2, units.More)
 }
 
-// strangers lists the layers that do not belong; the page has them all.
-func (s *sheet) strangers(units Some[Unit]) {
+// intruders lists the files that do not belong; the HTML lists all files.
+func (s *sheet) intruders(units Some[Unit]) {
 	s.heading("Intruders")
 	none := true
 	for _, u := range units.List {
@@ -120,7 +120,7 @@ func (s *sheet) strangers(units Some[Unit]) {
 		}
 	}
 	if none {
-		s.paragraph(2, "", "No file that is known of and does not belong.")
+		s.paragraph(2, "", "Every known file belongs where it is.")
 	}
 }
 

@@ -4,27 +4,32 @@ import (
 	"fmt"
 	"time"
 
+	"stackpolicy/history"
 	"stackpolicy/internal/text"
+	"stackpolicy/report/timeline"
 )
 
+// Tile is one number of the overview.
+type Tile struct{ Name, Value, About, Class string }
+
 // tiles are the numbers of the whole window.
-func (b *builder) tiles(m *Model) []Tile {
+func tiles(m Model, r timeline.Record, overall []timeline.Spell) []Tile {
 	return []Tile{
-		b.orderTile(),
-		{"Healed", fmt.Sprint(b.healedCount()), "actions that worked", ""},
-		{"Coming back", fmt.Sprint(len(m.Back.Rows) + m.Back.More), "findings, after being gone", tone(len(m.Back.Rows), ticket)},
-		{"Waived", fmt.Sprint(len(m.Waived.Rows) + m.Waived.More), b.waivedAbout(), ""},
-		{"False successes", dash(m.False.Share), "active, but not up", tone(m.False.Times, page)},
+		orderTile(overall),
+		{"Healed", fmt.Sprint(healedCount(r.Actions)), "successful actions", ""},
+		{"Returned", fmt.Sprint(m.Back.count()), "resolved findings", tone(m.Back.count(), timeline.Ticket)},
+		{"Waived", fmt.Sprint(m.Waived.count()), waivedAbout(r), ""},
+		{"False successes", dash(m.False.Share), "active, but not up", tone(m.False.Times, timeline.Page)},
 		{"Alerted after", dash(m.Latency.Median), "median, new findings", ""},
 	}
 }
 
-// tone colours a number only where it is not zero.
-func tone(n int, s state) string {
+// tone colours a number only if it is not zero.
+func tone(n int, s timeline.State) string {
 	if n == 0 {
 		return ""
 	}
-	return s.class()
+	return classOf(s)
 }
 
 func dash(s string) string {
@@ -34,17 +39,17 @@ func dash(s string) string {
 	return s
 }
 
-func (b *builder) waivedAbout() string {
-	list := b.waivedNow()
+func waivedAbout(r timeline.Record) string {
+	list := openWaived(r.Standings)
 	if len(list) == 0 {
-		return "nothing is"
+		return "no finding"
 	}
-	return "first until " + b.at(list[0].Waiver.Until)
+	return "first until " + clock{r.Now}.at(list[0].Waiver.Until)
 }
 
-func (b *builder) healedCount() int {
+func healedCount(actions []history.Action) int {
 	n := 0
-	for _, a := range b.Actions {
+	for _, a := range actions {
 		if worked(a) {
 			n++
 		}
@@ -52,23 +57,18 @@ func (b *builder) healedCount() int {
 	return n
 }
 
-// orderTile is the share of time in which everything was looked at and in
-// order.
-func (b *builder) orderTile() Tile {
-	marks := []spell{}
-	for _, l := range b.looks {
-		marks = append(marks, spell{l.from, l.to, inOrder})
-	}
-	sum := durations(sweep(b.Since, b.Now, append(marks, b.marks(b.Standings)...)))
-	looked := sum[inOrder] + sum[ticket] + sum[unknown] + sum[page]
+// orderTile is the share of time in which everything was observed and in order.
+func orderTile(overall []timeline.Spell) Tile {
+	sum := timeline.Durations(overall)
+	seen := sum[timeline.InOrder] + sum[timeline.Ticket] + sum[timeline.Unknown] + sum[timeline.Page]
 	t := Tile{Name: "All in order", Value: "–", About: "no audit in this time"}
-	if total := looked + sum[unlooked]; looked > 0 {
-		t.Value, t.About = share(sum[inOrder].Seconds(), total.Seconds()), "of the time, looked at all along"
-		if sum[unlooked] > time.Minute {
-			t.About = "of the time; not looked at for " + text.Elapsed(sum[unlooked])
+	if total := seen + sum[timeline.Unseen]; seen > 0 {
+		t.Value, t.About = share(sum[timeline.InOrder].Seconds(), total.Seconds()), "of the time, fully observed"
+		if sum[timeline.Unseen] > time.Minute {
+			t.About = "of the time; not observed for " + text.Elapsed(sum[timeline.Unseen])
 		}
-		if sum[page] > 0 {
-			t.Class = page.class()
+		if sum[timeline.Page] > 0 {
+			t.Class = classOf(timeline.Page)
 		}
 	}
 	return t

@@ -5,29 +5,28 @@ import (
 	"strings"
 	"time"
 
-	"stackpolicy/finding"
 	"stackpolicy/internal/text"
 )
 
-// What a text from outside may be long.
+// The longest that a text from outside may be.
 const (
 	maxName     = 200
 	maxSentence = 400
 )
 
-// name is a name or path from outside, harmless and not too long.
+// name makes a name or path from outside harmless, and not too long.
 func name(s string) string { return text.Clip(text.Clean(text.Clip(s, maxName)), maxName) }
 
-// sentence is words from outside; what were lines are parted by semicolons.
+// sentence makes words from outside harmless, and joins lines by semicolons.
 func sentence(s string) string {
 	s = strings.ReplaceAll(strings.TrimSpace(text.Clip(s, maxSentence)), "\n", "; ")
 	return text.Clip(text.Clean(s), maxSentence)
 }
 
-// clock writes times as seen at its own time, in that time's zone.
+// clock writes times relative to now, in the zone of now.
 type clock struct{ now time.Time }
 
-// at is a time of day, with the day where it is another one than now's.
+// at writes a time of day, and the day if it is not today.
 func (c clock) at(t time.Time) string {
 	t = t.In(c.now.Location())
 	switch {
@@ -41,7 +40,7 @@ func (c clock) at(t time.Time) string {
 
 func (c clock) ago(t time.Time) string { return text.Ago(c.now, t) }
 
-// zone is the name of now's zone and its offset, once where they are the same.
+// zone writes the name of the zone and its offset, once if they are the same.
 func (c clock) zone() string {
 	name, offset := c.now.Format("MST"), c.now.Format("UTC-07:00")
 	if _, seconds := c.now.Zone(); seconds == 0 || strings.HasPrefix(name, "+") || strings.HasPrefix(name, "-") {
@@ -50,8 +49,8 @@ func (c clock) zone() string {
 	return name + " (" + offset + ")"
 }
 
-// share is a part of a whole in percent. All and nothing are said only where
-// it is so.
+// share writes a part of a whole in percent. Only nothing is 0 %, and only all is
+// 100 %.
 func share(part, whole float64) string {
 	switch percent := 100 * part / whole; {
 	case part == 0:
@@ -65,13 +64,4 @@ func share(part, whole float64) string {
 	default:
 		return fmt.Sprintf("%.1f %%", percent)
 	}
-}
-
-// verdict is the word for an exit status, and its class.
-func verdict(exit int) (word, class string) {
-	level := finding.LevelOfExit(exit)
-	shown := map[finding.Level]state{
-		finding.LevelOK: inOrder, finding.LevelWarning: ticket, finding.LevelUnknown: unknown, finding.LevelCritical: page,
-	}[level]
-	return level.String(), shown.class()
 }

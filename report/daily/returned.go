@@ -1,0 +1,77 @@
+package daily
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"stackpolicy/history"
+	"stackpolicy/internal/text"
+	"stackpolicy/report/timeline"
+)
+
+// returned lists the findings that appeared more than once, most often first.
+func returned(r timeline.Record, c clock) Table {
+	type key struct{ subject, invariant, kind string }
+	of := map[key][]history.Standing{}
+	var order []key
+	for _, s := range r.Standings {
+		k := key{s.Subject, s.Invariant, s.Case()}
+		if of[k] == nil {
+			order = append(order, k)
+		}
+		of[k] = append(of[k], s)
+	}
+	slices.SortStableFunc(order, func(x, y key) int { return len(of[y]) - len(of[x]) })
+	var rows [][]string
+	for _, k := range order {
+		if len(of[k]) > 1 {
+			rows = append(rows, times(of[k], r, c))
+		}
+	}
+	return Table{
+		Caption: "Findings that appeared more than once", None: "No finding appeared more than once.",
+		Head: []string{"Unit", "Invariant", "How often", "Open in total", "Last appeared", "Now"},
+	}.with(rows)
+}
+
+// times sums up the times that one finding was open.
+func times(list []history.Standing, r timeline.Record, c clock) []string {
+	open, last, now := time.Duration(0), list[0].Since, "resolved"
+	for _, s := range list {
+		from, to := r.Lasted(s)
+		open += max(to.Sub(timeline.Later(from, r.Since)), 0)
+		last = timeline.Later(last, s.Since)
+		if s.ResolvedAt == nil {
+			now = "open"
+		}
+	}
+	what := name(list[0].Invariant)
+	if list[0].Case() != "" {
+		what += " (" + name(list[0].Case()) + ")"
+	}
+	return []string{name(list[0].Subject), what, text.Count(len(list), "time", "times"), text.Elapsed(open), c.at(last), now}
+}
+
+// openWaived lists the findings that are open and waived; the first to end is
+// first.
+func openWaived(list []history.Standing) []history.Standing {
+	open := slices.DeleteFunc(slices.Clone(list), func(s history.Standing) bool {
+		return s.Waiver == nil || s.ResolvedAt != nil
+	})
+	slices.SortStableFunc(open, func(x, y history.Standing) int { return x.Waiver.Until.Compare(y.Waiver.Until) })
+	return open
+}
+
+func waived(list []history.Standing, c clock) Table {
+	var rows [][]string
+	for _, s := range openWaived(list) {
+		until := fmt.Sprintf("%s (%s)", c.at(s.Waiver.Until), c.ago(s.Waiver.Until))
+		rows = append(rows, []string{name(s.Subject), name(s.Invariant) + ": " + sentence(s.Message), sentence(s.Waiver.Reason), cmp.Or(name(s.Waiver.Owner), "nobody named"), until})
+	}
+	return Table{
+		Caption: "Open findings that do not count until their waiver ends", Head: []string{"Unit", "Finding", "Reason", "Owner", "Until"},
+		None: "No finding is waived.",
+	}.with(rows)
+}
