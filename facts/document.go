@@ -56,6 +56,7 @@ type Manager struct {
 	State        string    `json:"state" jsonschema:"SystemState: initializing, starting, running, degraded, maintenance or stopping"`
 	Transport    string    `json:"transport" jsonschema:"how it was asked: bus, or private (the manager's own socket)"`
 	UnitPath     []string  `json:"unit_path" jsonschema:"folders searched for unit files, highest priority first"`
+	StartedAt    time.Time `json:"started_at" jsonschema:"when it started"`
 	LoadedAt     time.Time `json:"loaded_at" jsonschema:"start of the last reload; before the first one, when the manager finished loading units"`
 	AuditTimer   Activity  `json:"audit_timer" jsonschema:"stackpolicy-audit.timer"`
 	FailedNoFile []string  `json:"failed_without_file" jsonschema:"units in failed state that have no unit file any more"`
@@ -271,6 +272,7 @@ type Container struct {
 	ExitCode      int               `json:"exit_code"`
 	Restarts      int               `json:"restarts"`
 	RestartPolicy string            `json:"restart_policy" jsonschema:"always, unless-stopped, on-failure, no or empty"`
+	CreatedAt     *time.Time        `json:"created_at,omitempty"`
 	StartedAt     *time.Time        `json:"started_at,omitempty"`
 	FinishedAt    *time.Time        `json:"finished_at,omitempty"`
 	Project       string            `json:"project" jsonschema:"compose project, or empty"`

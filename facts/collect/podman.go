@@ -99,7 +99,7 @@ func containerFrom(c podman.Container, states map[string]string) facts.Container
 	out := facts.Container{
 		ID: c.ID, Name: c.Name, Image: c.Image, Pod: c.Pod, Infra: c.Infra, State: c.State, Health: c.Health,
 		ExitCode: c.ExitCode, Restarts: c.Restarts, RestartPolicy: c.RestartPolicy,
-		StartedAt: timeOrNil(c.StartedAt), FinishedAt: timeOrNil(c.FinishedAt),
+		CreatedAt: timeOrNil(c.CreatedAt), StartedAt: timeOrNil(c.StartedAt), FinishedAt: timeOrNil(c.FinishedAt),
 		Project: or(c.Labels[labelProject], c.Labels[labelProjectOwn]), Service: c.Labels[labelService],
 		AutoUpdate: c.Labels[labelAutoUpdate], Labels: map[string]string{},
 	}

@@ -92,7 +92,7 @@ func collectSystemd(ctx context.Context, r *run) (func(), error) {
 func (s *survey) document(loaded map[string]systemd.Unit) *facts.Manager {
 	m := s.manager
 	return &facts.Manager{
-		Version: m.Version, State: m.State, Transport: s.conn.Transport(), UnitPath: m.UnitPath, LoadedAt: m.LoadedAt,
+		Version: m.Version, State: m.State, Transport: s.conn.Transport(), UnitPath: m.UnitPath, StartedAt: m.Started, LoadedAt: m.LoadedAt,
 		AuditTimer: activity(loaded[auditTimer]), FailedNoFile: ghosts(s.listed),
 	}
 }

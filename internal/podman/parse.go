@@ -100,6 +100,10 @@ func container(of gjson.Result) (Container, error) {
 	if err != nil {
 		return Container{}, err
 	}
+	created, err := moment(of, "Created")
+	if err != nil {
+		return Container{}, fmt.Errorf("%s: %w", id, err)
+	}
 	started, err := moment(of, "State.StartedAt")
 	if err != nil {
 		return Container{}, fmt.Errorf("%s: %w", id, err)
@@ -120,6 +124,7 @@ func container(of gjson.Result) (Container, error) {
 		ExitCode:      int(of.Get("State.ExitCode").Int()),
 		Restarts:      int(of.Get("RestartCount").Int()),
 		RestartPolicy: text(of.Get("HostConfig.RestartPolicy.Name")),
+		CreatedAt:     created,
 		StartedAt:     started,
 		FinishedAt:    finished,
 		Labels:        labels(of.Get("Config.Labels")),

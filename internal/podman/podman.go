@@ -82,13 +82,14 @@ type Container struct {
 	Name          string
 	Image         string // the name it was created from
 	ImageID       string
-	Pod           string // id of its pod, or empty
-	Infra         bool   // a pod's own pause container
-	State         string // podman's word: created, running, paused, exited, …
-	Health        string // starting, healthy, unhealthy; empty without a health check
-	ExitCode      int    // of the last run; 0 while it runs
-	Restarts      int    // how often its restart policy started it again
-	RestartPolicy string // always, unless-stopped, on-failure, no, or empty as older versions say no
+	Pod           string    // id of its pod, or empty
+	Infra         bool      // a pod's own pause container
+	State         string    // podman's word: created, running, paused, exited, …
+	Health        string    // starting, healthy, unhealthy; empty without a health check
+	ExitCode      int       // of the last run; 0 while it runs
+	Restarts      int       // how often its restart policy started it again
+	RestartPolicy string    // always, unless-stopped, on-failure, no, or empty as older versions say no
+	CreatedAt     time.Time // in UTC
 	StartedAt     time.Time
 	FinishedAt    time.Time         // like StartedAt in UTC, and zero when it never happened
 	Labels        map[string]string // never nil

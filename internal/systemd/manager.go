@@ -13,6 +13,7 @@ type Manager struct {
 	Version  string
 	State    string    // SystemState
 	UnitPath []string  // highest priority first
+	Started  time.Time // when it began to start units
 	LoadedAt time.Time // see org.freedesktop.systemd1(5): start of the last reload, or end of the first load
 }
 
@@ -28,6 +29,7 @@ func (c *Conn) Manager(ctx context.Context) (Manager, error) {
 		Version:  value[string](&p, "Version"),
 		State:    value[string](&p, "SystemState"),
 		UnitPath: value[[]string](&p, "UnitPath"),
+		Started:  usec(value[uint64](&p, "UserspaceTimestamp")),
 		LoadedAt: usec(value[uint64](&p, "UnitsLoadTimestamp")),
 	}
 	if m.LoadedAt.IsZero() { // no reload yet

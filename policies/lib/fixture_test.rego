@@ -23,7 +23,8 @@ nothing_found := {
 		"runtime_dir": "/run/user/1000", "linger": true,
 	},
 	"manager": {
-		"version": "257.13", "state": "running", "transport": "bus", "loaded_at": "2026-05-04T01:00:00Z",
+		"version": "257.13", "state": "running", "transport": "bus",
+		"started_at": "2026-05-04T00:59:00Z", "loaded_at": "2026-05-04T01:00:00Z",
 		"unit_path": [
 			concat("", [home, "/.config/systemd/user.control"]),
 			"/run/user/1000/systemd/transient",
@@ -113,6 +114,7 @@ container(name, changes) := object.union(
 	{
 		"id": "6f0e", "name": name, "image": "localhost/app:1", "pod": "", "infra": false,
 		"state": "running", "health": "healthy", "exit_code": 0, "restarts": 0, "restart_policy": "always",
+		"created_at": "2026-05-04T01:00:02Z", "started_at": "2026-05-04T01:00:03Z",
 		"project": "web", "service": "app", "auto_update": "registry",
 		"unit_label": {"name": "web.service", "valid": true, "load_state": "loaded"}, "labels": {},
 	},

@@ -1,0 +1,40 @@
+package proof
+
+import (
+	"strconv"
+	"testing"
+
+	"stackpolicy/lab/systems"
+	"stackpolicy/lab/usermanager"
+)
+
+// TestFlapping: a service that systemd starts again and again is found while it
+// runs, as while it waits; one that crashed once is not.
+func TestFlapping(t *testing.T) {
+	const again = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestart=always\n"
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, map[string]string{
+			unit("flaps.service"):   again + "RestartSec=50ms\nExecStart=/bin/sh -c '[ -e %h/stay ] && exec sleep 600; exit 1'\n",
+			unit("waits.service"):   again + "RestartSec=600\nExecStart=/bin/false\n",
+			unit("crashed.service"): again + "RestartSec=50ms\nExecStart=/bin/sh -c 'rm %h/crash || exec sleep 600'\n",
+		})
+		s.do(s.Write(s.Home+"/crash", ""))
+		s.systemctl("start", "flaps.service", "waits.service", "crashed.service")
+		restarts := func(n int) func() bool {
+			return func() bool {
+				got, _ := strconv.Atoi(s.property("flaps.service", "NRestarts"))
+				return got >= n
+			}
+		}
+		s.until("flaps.service was restarted often", restarts(12))
+		s.do(s.Write(s.Home+"/stay", ""))
+		s.until("it runs", func() bool { return s.property("flaps.service", "SubState") == "running" })
+		s.until("the other one runs", func() bool {
+			return s.property("crashed.service", "NRestarts") == "1" && s.property("crashed.service", "SubState") == "running"
+		})
+		s.want("at a moment at which it runs", s.eval(), 2, "flaps.service unit_not_flapping unit block/page")
+
+		s.systemctl("restart", "flaps.service")
+		s.want("restarted by hand, which sets its counter back", s.eval(), 0)
+	})
+}
