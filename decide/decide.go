@@ -23,7 +23,7 @@ import (
 // Options says how a policy folder is loaded. The zero value loads untrusted
 // policies with the default limits and the built-in schemas.
 type Options struct {
-	// Name stands before file names in errors, e.g. the folder's path.
+	// Name is put before file names in errors, e.g. the folder's path.
 	Name string
 	// Schemas holds facts.json and settings.json; nil means the built-in ones.
 	Schemas fs.FS
@@ -79,8 +79,8 @@ func (p *Policies) Digest() string { return p.digest }
 // Settings returns what settings.yaml says, or the defaults.
 func (p *Policies) Settings() policy.Settings { return p.settings }
 
-// Only is the policies with the named invariants alone, for one who asks often
-// and cares for no other. Names that are none are left out.
+// Only returns the policies with the named invariants alone. Unknown names are
+// left out.
 func (p *Policies) Only(ids ...string) *Policies {
 	only := *p
 	only.invariants = nil

@@ -87,7 +87,7 @@ func (e *evaluation) ask(ctx context.Context, inv *policy.Invariant) (ast.Set, e
 	}
 	set, ok := results[0][resultVar].Value.(ast.Set)
 	if !ok {
-		return nil, fmt.Errorf("%s: finding is no set", inv.File)
+		return nil, fmt.Errorf("%s: finding is not a set", inv.File)
 	}
 	return set, nil
 }

@@ -44,7 +44,7 @@ func readFinding(inv *policy.Invariant, value ast.Value, subjects map[string]boo
 	decision := finding.Finding{Invariant: inv.ID, Severity: inv.Severity, Runbook: inv.Runbook.File}
 	object, ok := value.(ast.Object)
 	if !ok {
-		return decision, fmt.Errorf("%s is no object; want {subject, effect, message, evidence}", clip(value.String()))
+		return decision, fmt.Errorf("%s is not an object; want {subject, effect, message, evidence}", clip(value.String()))
 	}
 	fields := map[string]ast.Value{}
 	object.Foreach(func(k, v *ast.Term) {
@@ -83,7 +83,7 @@ func text[T ~string](fields map[string]ast.Value, key string, into *T, must bool
 	}
 	s, ok := value.(ast.String)
 	if !ok || s == "" {
-		return fmt.Errorf("%s is missing or no text", key)
+		return fmt.Errorf("%s is missing or not a text", key)
 	}
 	*into = T(s)
 	return nil
@@ -115,7 +115,7 @@ func evidence(value ast.Value, into *map[string]any) error {
 		return nil
 	}
 	if _, ok := value.(ast.Object); !ok {
-		return fmt.Errorf("evidence is no object")
+		return fmt.Errorf("evidence is not an object")
 	}
 	plain, err := ast.JSON(value)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 )
 
 // waive marks the findings that do not count at the time the facts are of.
-// This is the one place where waivers apply: whoever comes after looks at
+// This is the one place where waivers apply: everything else reads
 // [finding.Finding.Waiver]. What could not be decided is never waived.
 func waive(s policy.Settings, decisions []finding.Finding, at time.Time) {
 	for i := range decisions {

@@ -27,7 +27,7 @@ const (
 	loadLimit  = 20 * time.Second
 	testLimit  = 2 * time.Minute
 	factsLimit = 20 * time.Second
-	graceLimit = time.Second // for a rule that is told to stop
+	graceLimit = time.Second // for a rule to stop when it is cancelled
 )
 
 // Load loads the policies in fsys as [decide.Load] does. The child that asks

@@ -57,7 +57,7 @@ type wireFinding struct {
 	Action finding.Action
 }
 
-// failure returns the error that a reply stands for, as it was in the child.
+// failure returns the error in a reply, of the type that it had in the child.
 func (r reply) failure(name string) error {
 	switch {
 	case len(r.Problems) > 0:

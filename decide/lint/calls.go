@@ -6,7 +6,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// call follows a call. Operands after the arguments are where its result goes.
+// call follows a call. Operands after the arguments receive its result.
 func (f *frame) call(operator *ast.Term, operands []*ast.Term, at *ast.Location) nodes {
 	ref, ok := operator.Value.(ast.Ref)
 	if ok && ref[0].Equal(ast.DefaultRootDocument) {
@@ -28,7 +28,7 @@ func (f *frame) call(operator *ast.Term, operands []*ast.Term, at *ast.Location)
 	}
 }
 
-// function hands the operands to every rule of a function.
+// function assigns the operands to the arguments of every rule of a function.
 func (f *frame) function(called *doc, operands []*ast.Term) nodes {
 	arity := 0
 	for _, rule := range called.rules {

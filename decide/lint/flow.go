@@ -6,10 +6,10 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// flow follows the facts through the compiled rules: which variable, argument
-// or rule may stand for which part of the document. It errs on the side of
-// too much, so that a section is never read unnoticed; OPA's own type check
-// knows nothing of what functions are called with.
+// flow follows the facts through the compiled rules: which parts of the document
+// the value of a variable, argument or rule can be. Where it cannot know, it
+// assumes more parts, so that no read of a section is missed. OPA's own type check
+// does not know what functions are called with.
 type flow struct {
 	input, settings *node
 	docs            map[string]*doc
@@ -26,26 +26,26 @@ type flow struct {
 	through, blind map[string]bool
 }
 
-// variable is one of a rule; different rules may use the same name.
+// variable is a variable of one rule. Other rules can use the same name.
 type variable struct {
 	rule *ast.Rule
 	name ast.Var
 }
 
-// doc is all rules of one path, and what the path stands for.
+// doc has all rules of one path, and the values that the path can have.
 type doc struct {
 	rules []*ast.Rule
 	value nodes
 }
 
-// start is where a reference to data begins, and the keys that are left.
+// start is where a reference to data begins, and the keys that follow.
 type start struct {
 	doc  *doc
 	rest ast.Ref
 }
 
-// follow runs the flow until nothing is added any more, then once more to
-// report keys that no fact has.
+// follow repeats the flow until nothing is added, and then once more to report
+// keys that no fact has.
 func follow(modules map[string]*ast.Module, input, settings *node, misspelt func(*ast.Location, string, nodes)) *flow {
 	f := &flow{
 		input: input, settings: settings,
@@ -109,15 +109,8 @@ func (f *flow) read(rule *ast.Rule, section string, at *ast.Location) {
 	}
 }
 
-func locate(at *ast.Location, rule *ast.Rule) *ast.Location {
-	if at == nil || at.File == "" {
-		return rule.Location
-	}
-	return at
-}
-
-// start resolves a reference to data: to rules, to the settings, or to a
-// whole package, which stands for everything in it.
+// start resolves a reference to data: to rules, to the settings, or to a whole
+// package, whose value has everything in it.
 func (f *flow) start(t *ast.Term, ref ast.Ref) start {
 	if known, ok := f.starts[t]; ok {
 		return known
@@ -144,7 +137,7 @@ func (f *flow) resolve(ref ast.Ref) start {
 			whole.fields[path] = value
 		}
 	}
-	// However many keys lead to a rule, all of them stand for all rules.
+	// Any number of keys leads to any of the rules.
 	whole.elems = nodes{whole}
 	return start{&doc{value: nodes{whole}}, ref[len(ground):]}
 }

@@ -2,7 +2,7 @@ package lint
 
 import "github.com/open-policy-agent/opa/v1/ast"
 
-// frame is one rule, with its else branches, being followed.
+// frame follows one rule with its else branches.
 type frame struct {
 	*flow
 	rule  *ast.Rule
@@ -12,8 +12,8 @@ type frame struct {
 	here  *ast.Location // of the expression at hand, for terms without a place
 }
 
-// newFrame takes down a rule's expressions, nested ones included: the flow
-// does not care for their order.
+// newFrame collects a rule's expressions, nested ones included. Their order does
+// not matter.
 func newFrame(f *flow, rule *ast.Rule, doc *doc) *frame {
 	frame := &frame{flow: f, rule: rule, doc: doc}
 	ast.NewGenericVisitor(func(x any) bool {
@@ -47,8 +47,8 @@ func (f *frame) run() {
 	}
 }
 
-// head adds what a rule's head says to what its path stands for. Each key of
-// the head that is no constant is one more level of a collection.
+// head adds the values of a rule's head to those of its path. Each key of the
+// head that is not constant is one more level of a collection.
 func (f *frame) head(head *ast.Head) {
 	value := &f.doc.value
 	ref := f.rule.Ref()
@@ -70,7 +70,7 @@ func (f *frame) level(value *nodes, key *ast.Term) *nodes {
 	return &collection.elems
 }
 
-// term returns what a term may stand for. The result is not to be changed.
+// term returns the values that a term can have. Do not change the result.
 func (f *frame) term(t *ast.Term) nodes {
 	switch v := t.Value.(type) {
 	case ast.Var:
@@ -131,7 +131,7 @@ func (f *frame) variable(name ast.Var) *nodes {
 	return f.vars[key]
 }
 
-// assign makes a term, a variable or a pattern of them, stand for more.
+// assign adds values to a variable, or to the variables in a pattern.
 func (f *frame) assign(t *ast.Term, more nodes) {
 	if len(more) == 0 || t == nil {
 		return
@@ -181,7 +181,7 @@ func builtElements(s nodes) nodes {
 	return found
 }
 
-// step goes one key further, and notes sections that are read by it.
+// step follows one key, and notes the sections that it reads.
 func (f *frame) step(from nodes, key *ast.Term, at *ast.Location) nodes {
 	name, ok := constant(key)
 	if !ok {
@@ -199,7 +199,7 @@ func (f *frame) step(from nodes, key *ast.Term, at *ast.Location) nodes {
 	return to
 }
 
-// place is the best known place of a term: many are made by the compiler.
+// place returns the best known place of a term: the compiler makes many terms.
 func (f *frame) place(at *ast.Location) *ast.Location {
 	if at == nil || at.File == "" {
 		at = f.here
@@ -207,7 +207,7 @@ func (f *frame) place(at *ast.Location) *ast.Location {
 	return locate(at, f.rule)
 }
 
-// each goes one key further, whatever the key is.
+// each follows any key.
 func (f *frame) each(from nodes, at *ast.Location) nodes {
 	var to nodes
 	for _, n := range from {
@@ -225,7 +225,7 @@ func (f *frame) enter(to nodes, at *ast.Location) {
 	}
 }
 
-// whole notes every section below, for a value that leaves the rules' sight.
+// whole notes every section below a value that a builtin or a finding takes.
 func (f *frame) whole(s nodes, at *ast.Location) {
 	seen := map[*node]bool{}
 	var visit func(nodes)

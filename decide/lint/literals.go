@@ -28,7 +28,7 @@ func checkFindings(modules map[string]*ast.Module, refusal *policy.Refusal) {
 	}
 }
 
-// checkFinding looks at the keys of a finding that is written in the head.
+// checkFinding checks the keys of a finding that is written in the head.
 func checkFinding(file string, rule *ast.Rule, refusal *policy.Refusal) {
 	object, ok := rule.Head.Key.Value.(ast.Object)
 	if !ok {
@@ -46,7 +46,7 @@ func checkFinding(file string, rule *ast.Rule, refusal *policy.Refusal) {
 	})
 }
 
-// checkNames looks at the names that a finding spells out.
+// checkNames checks the constant names in a finding.
 func checkNames(file string, found ast.Object, refusal *policy.Refusal) {
 	known := map[string][]string{
 		"effect": policy.Texts(finding.RuleEffects()), "severity": policy.Texts(finding.RuleSeverities()),

@@ -11,9 +11,9 @@ import (
 	"stackpolicy/decide/policy"
 )
 
-// node is one thing that a term of a rule may stand for when the rules are
-// looked at without a document: a place in the facts, or a value that a rule
-// builds. A fact's keys are the schema's; a built value takes any key.
+// node is one value that a term of a rule can have: a place in the facts, or a
+// value that a rule builds. A fact has the keys of the schema; a built value can
+// have any key.
 type node struct {
 	path    string           // of a fact, e.g. input.units[].loaded
 	section string           // the section that reading this fact reads
@@ -26,8 +26,7 @@ type node struct {
 	elems  nodes             // of a built collection, or under other keys
 }
 
-// nodes is a set of them, in no order of meaning: most hold one. An empty one
-// stands for scalars.
+// nodes is a set in no particular order; most have one element. Scalars have none.
 type nodes []*node
 
 // add puts more nodes in, and reports whether any was new.
@@ -86,7 +85,7 @@ func (s *schemaNode) node(path string) (*node, error) {
 	return n, err
 }
 
-// sectionAt returns the section that stands at a path of the facts, or "".
+// sectionAt returns the section at a path of the facts, or "".
 func sectionAt(path string) string {
 	for _, name := range policy.SectionNames() {
 		if at, unit := cutUnit(name); (unit && path == "input.units[]."+at) || (!unit && path == "input."+at) {
@@ -104,8 +103,8 @@ func cutUnit(name string) (string, bool) {
 	return name, false
 }
 
-// at adds to found what stands under a constant key, and reports whether the
-// key can be there at all.
+// at adds what is under a constant key to found, and reports whether the key is
+// possible.
 func (n *node) at(key string, found *nodes) bool {
 	if n.built {
 		found.add(n.elems)
@@ -125,7 +124,7 @@ func (n *node) at(key string, found *nodes) bool {
 	return false
 }
 
-// each adds to found everything that stands in it, whatever the key.
+// each adds what is under any key to found.
 func (n *node) each(found *nodes) {
 	found.add(n.elems)
 	for _, field := range n.fields {
@@ -154,4 +153,12 @@ func (s nodes) knownKeys() []string {
 func constant(t *ast.Term) (string, bool) {
 	s, ok := t.Value.(ast.String)
 	return string(s), ok
+}
+
+// locate returns the place, or the rule's where the compiler made the term.
+func locate(at *ast.Location, rule *ast.Rule) *ast.Location {
+	if at == nil || at.File == "" {
+		return rule.Location
+	}
+	return at
 }

@@ -111,7 +111,7 @@ func listFiles(fsys fs.FS, refusal *Refusal) []string {
 		case d.IsDir():
 			return nil
 		case !d.Type().IsRegular():
-			refusal.Add(name, 0, "is no regular file; policies are not followed through links: link the folder as a whole instead")
+			refusal.Add(name, 0, "is not a regular file; links are not followed: link the folder as a whole instead")
 			return nil
 		case len(names) == maxFiles:
 			refusal.Add("", 0, "holds more than %d files; is it a policy folder?", maxFiles)

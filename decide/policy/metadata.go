@@ -13,7 +13,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// Invariant is one good state and the rule that looks for its absence.
+// Invariant is one good state, and the rule that finds where it is not given.
 type Invariant struct {
 	ID          string
 	Title       string // one line; the message of an allow
@@ -47,8 +47,8 @@ func customKeys() []string {
 	return []string{"actions", "class", "needs", "optional", "runbook", "severity"}
 }
 
-// place says what the folder's layout is.
-const place = "rules stand in main.rego, lib/ or invariants/ID/ID.rego"
+// place describes the layout of a folder.
+const place = "rules belong in main.rego, lib/ or invariants/ID/ID.rego"
 
 var invariantFile = lazyregexp.New(`^invariants/([a-z][a-z0-9_]*)/([a-z][a-z0-9_]*)\.rego$`)
 
@@ -72,7 +72,7 @@ func readInvariants(rules, prose map[string][]byte, modules map[string]*ast.Modu
 		case strings.HasPrefix(name, "lib/"):
 			checkLibrary(modules[name], name, refusal)
 		default:
-			refusal.Add(name, 0, "rules are not looked for here; %s", place)
+			refusal.Add(name, 0, "rules are not read from here; %s", place)
 			delete(modules, name)
 		}
 	}
@@ -129,7 +129,7 @@ func readInvariant(id, name string, source []byte, prose map[string][]byte, modu
 	return inv
 }
 
-// readRules takes down where the finding rules stand and what they say.
+// readRules reads the place and the text of the finding rules.
 func (inv *Invariant) readRules(module *ast.Module, refusal *Refusal) {
 	var texts []string
 	for _, rule := range module.Rules {
@@ -215,7 +215,7 @@ func readNames[T ~string](r *metadataReader, key string, known []T, must bool) [
 	}
 	list, ok := raw.([]any)
 	if !ok {
-		r.problem(key, "custom.%s is no list; want [name, …]; %s", key, OneOf(known))
+		r.problem(key, "custom.%s is not a list; want [name, …]; %s", key, OneOf(known))
 		return nil
 	}
 	var names []T
@@ -238,7 +238,7 @@ func (r *metadataReader) readRunbook(prose map[string][]byte) {
 	case !given:
 		r.problem("runbook", "METADATA has no custom.runbook; want the name of a file beside the rule, e.g. runbook.md")
 	case !ok || base != path.Base(base) || path.Ext(base) != ".md":
-		r.problem("runbook", "custom.runbook %v is no name of a .md file beside the rule", raw)
+		r.problem("runbook", "custom.runbook %v is not the name of a .md file beside the rule", raw)
 	case prose[name] == nil:
 		r.problem("runbook", "the runbook %s does not exist; want it beside the rule", base)
 	default:

@@ -99,5 +99,5 @@ func describe(e *ast.Error) string {
 		keys = append(keys, strings.Trim(value.String(), `"`))
 	}
 	slices.Sort(keys)
-	return fmt.Sprintf("%s: %s is no key there; known: %s", text, detail.Ref[detail.Pos], strings.Join(keys, ", "))
+	return fmt.Sprintf("%s: %s is not a key there; known: %s", text, detail.Ref[detail.Pos], strings.Join(keys, ", "))
 }

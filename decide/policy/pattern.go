@@ -19,7 +19,7 @@ func soundPattern(pattern string) bool {
 func (doc *settingsDoc) checkPatterns(path string, patterns []string, refusal *Refusal) {
 	for i, pattern := range patterns {
 		if !soundPattern(pattern) {
-			doc.problem(refusal, path+"."+strconv.Itoa(i), "%q is no pattern; want a unit's name, with *, ? or [abc] in it", pattern)
+			doc.problem(refusal, path+"."+strconv.Itoa(i), "%q is not a pattern; want a unit's name, with *, ? or [abc] in it", pattern)
 		}
 	}
 }

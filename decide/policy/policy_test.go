@@ -67,7 +67,7 @@ func TestFolderIsNotFollowedOutside(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := Read(os.DirFS(dir), "").Refusal.Err()
-	if want := "lib/secret.rego: is no regular file"; err == nil || !strings.HasPrefix(err.Error(), want) {
+	if want := "lib/secret.rego: is not a regular file"; err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("got %v; want %s", err, want)
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // Runbook is what to do about an invariant's findings, in Markdown. The part
-// that a report prints stands below "## How to mend", in a "### CASE" of
+// that a report prints is below "## How to mend", in a "### CASE" of
 // numbered steps for each case of evidence, with "### any" for the rest.
 type Runbook struct {
 	File  string // relative to the policy folder
@@ -115,7 +115,7 @@ func Placeholder(match string) (string, error) {
 	if m := identifier.Get().FindStringSubmatch(match); m != nil {
 		return m[1], nil
 	}
-	return "", fmt.Errorf("%s is no placeholder; want {unit} or {key} of a key of the evidence", match)
+	return "", fmt.Errorf("%s is not a placeholder; want {unit} or {key} of a key of the evidence", match)
 }
 
 // fill replaces the placeholders of one step.

@@ -106,7 +106,7 @@ func (doc *settingsDoc) problem(refusal *Refusal, path, format string, args ...a
 	refusal.Add(settingsFile, line, "%s: %s", path, fmt.Sprintf(format, args...))
 }
 
-// Store hands the settings to Rego as data.settings.
+// Store returns the settings as Rego reads them: data.settings.
 func (s Settings) Store() storage.Store {
 	grace := map[string]any{}
 	for id, period := range s.Grace {

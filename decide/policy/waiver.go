@@ -20,7 +20,7 @@ type WaiverSetting struct {
 	Until     string   `yaml:"until"` // RFC 3339; from then on it waives nothing
 }
 
-// WatchesWaivers is the invariant that tells of waivers that have expired. It
+// WatchesWaivers is the invariant that reports waivers that have expired. It
 // is never waived, or one for everything would hide its own end.
 const WatchesWaivers = "waivers_current"
 
@@ -29,8 +29,8 @@ const (
 	maxYear   = 2200 // Rego counts nanoseconds, which end in 2262
 )
 
-// End returns the time from which on the waiver waives nothing: the zero time
-// when Until is none, which a folder that was read never has.
+// End returns the time from which on the waiver waives nothing: the zero time if
+// Until is not a time, which parsing a folder refuses.
 func (w WaiverSetting) End() time.Time {
 	end, _ := time.Parse(time.RFC3339, w.Until)
 	return end
@@ -66,7 +66,7 @@ func (doc *settingsDoc) checkWaivers(refusal *Refusal) {
 		doc.checkWords(refusal, path+".reason", w.Reason)
 		doc.checkWords(refusal, path+".owner", w.Owner)
 		if end := w.End(); end.IsZero() || end.Year() > maxYear {
-			doc.problem(refusal, path+".until", "%q is no time up to the year %d with a zone; want for example 2026-12-24T18:00:00Z", w.Until, maxYear)
+			doc.problem(refusal, path+".until", "%q is not a time up to the year %d with a zone; want for example 2026-12-24T18:00:00Z", w.Until, maxYear)
 		}
 	}
 }
@@ -94,7 +94,7 @@ func (doc *settingsDoc) checkInvariants(invariants []*Invariant, refusal *Refusa
 		matches := func(id string) bool { return glob.Match(w.Invariant, id) }
 		switch {
 		case w.Invariant == WatchesWaivers:
-			doc.problem(refusal, path, "%s cannot be waived; remove the waivers it tells of", w.Invariant)
+			doc.problem(refusal, path, "%s cannot be waived; remove the waivers that it reports", w.Invariant)
 		case soundPattern(w.Invariant) && !slices.ContainsFunc(ids, matches):
 			doc.problem(refusal, path, "unknown invariant %q; %s", w.Invariant, OneOf(ids))
 		}
