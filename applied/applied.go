@@ -22,6 +22,10 @@ import (
 // Schema names the version of a record's shape.
 const Schema = "stackpolicy.applied/v1"
 
+// LabelDefinition is the label that stackctl gives every container of a stack: a
+// digest over all that decides what the container is, but for its image.
+const LabelDefinition = "io.stackpolicy.definition"
+
 // maxRecord bounds a record: a hundred services are some 30 KiB.
 const maxRecord = 4 << 20
 

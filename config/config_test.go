@@ -49,7 +49,7 @@ stacks:
 		{"unknown key", "mode: observe\nunit: [a.service]\n", Config{},
 			`line 2: unknown key "unit"; known: units, mode, policies, stacks, alerts`},
 		{"unknown key of a stack", "stacks:\n  web:\n    projct: x\n", Config{},
-			`line 3: unknown key "projct"; known: unit, project, compose, env_files, secrets, registries, apply, verify, probes, provider`},
+			`line 3: unknown key "projct"; known: unit, project, compose, env_files, secrets, registries, apply, verify, probes, provider, discard_volumes`},
 		{"unknown mode", "mode: enfroce\n", Config{}, `mode: "enfroce" is neither observe nor enforce`},
 		{"pattern without suffix", "units: [web]\n", Config{},
 			`units: "web" is no pattern of unit names; write one such as homelab-*.service`},

@@ -36,7 +36,9 @@ type Stack struct {
 	Apply      Apply    `yaml:"apply"`
 	Verify     Verify   `yaml:"verify"`
 	Probes     []Probe  `yaml:"probes"`   // what has to answer while the stack runs
-	Provider   []string `yaml:"provider"` // compose command; default: what is installed
+	Provider   []string `yaml:"provider"` // compose command; default: stackctl's own engine
+	// Discard names services whose anonymous volumes an apply may leave behind.
+	Discard []string `yaml:"discard_volumes"`
 }
 
 // File is a file that a stack needs. In YAML the path alone is enough.

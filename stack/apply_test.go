@@ -17,7 +17,7 @@ const provider = `#!/bin/sh
 dir=$(dirname "$0")
 echo "$*" >>"$dir/calls"
 echo "unit $PODMAN_SYSTEMD_UNIT, A is $A"
-`
+` + success
 
 func (w *world) calls() []string {
 	w.t.Helper()
@@ -40,7 +40,7 @@ func TestApplyRecords(t *testing.T) {
 	w.Invocation = "8f2c"
 	s := w.web(func(s *config.Stack) { s.EnvFiles = []config.File{{Path: w.path("web.env")}} })
 
-	want(t, w.Apply(t.Context(), s), Applied)
+	want(t, w.apply(s), Applied)
 	r := w.record()
 	if r.Unit != "web.service" || r.Invocation != "8f2c" || !r.Stale || r.Last.Step != "apply" || r.Last.Status != 0 {
 		t.Errorf("recorded %+v", r)
@@ -76,13 +76,13 @@ func TestApplyRecreates(t *testing.T) {
 		}, ""},
 		{"another command", func(w *world) {
 			w.write("compose.yaml", "services: {app: {image: localhost/app:1, command: [x]}}\n", 0o644)
-		}, "changed"},
-		{"another secret", func(w *world) { w.write("token", "other", 0o600) }, "changed"},
-		{"a newer image", func(w *world) { w.images(strings.Repeat("b", 64)) }, "older image"},
+		}, "another definition"},
+		{"another secret", func(w *world) { w.write("token", "other", 0o600) }, "another definition"},
+		{"a container of another make", func(w *world) { w.unlabelled() }, "not made by stackctl"},
 		{"an ended container", func(w *world) { w.contains(container{"app", "exited"}) }, ""},
 		{"a half-made container", func(w *world) { w.contains(container{"app", "created"}) }, "left created"},
-		{"the record is gone", func(w *world) { _ = os.Remove(applied.Path(w.Env.StateHome, "web")) }, "not known"},
-		{"the record is damaged", func(w *world) { w.write("state/stackpolicy/applied/web.json", "{", 0o600) }, "not known"},
+		{"the record is gone", func(w *world) { _ = os.Remove(applied.Path(w.Env.StateHome, "web")) }, ""},
+		{"the record is damaged", func(w *world) { w.write("state/stackpolicy/applied/web.json", "{", 0o600) }, ""},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -90,12 +90,12 @@ func TestApplyRecreates(t *testing.T) {
 			w := newWorld(t)
 			w.write("token", "s3cret", 0o600)
 			s := w.web(func(s *config.Stack) { s.Secrets = []config.File{{Path: w.path("token")}} })
-			want(t, w.Apply(t.Context(), s), Applied)
+			want(t, w.apply(s), Applied)
 
 			w.write("up", provider, 0o755)
 			w.said = nil
 			c.change(w)
-			want(t, w.Apply(t.Context(), s), Applied)
+			want(t, w.apply(s), Applied)
 			recreated := strings.Contains(w.calls()[0], "--force-recreate")
 			said := strings.Join(w.said, "\n")
 			if recreated != (c.want != "") || !strings.Contains(said, c.want) {
@@ -108,19 +108,18 @@ func TestApplyRecreates(t *testing.T) {
 func TestApplyFails(t *testing.T) {
 	w := newWorld(t)
 	s := w.web(nil)
-	want(t, w.Apply(t.Context(), s), Applied)
+	want(t, w.apply(s), Applied)
 
 	w.write("up", "#!/bin/sh\necho no such image >&2\nexit 7\n", 0o755)
-	want(t, w.Apply(t.Context(), s), ApplyFailed, "7", "no such image", "stackctl status web")
+	want(t, w.apply(s), ApplyFailed, "7", "no such image", "stackctl status web")
 	if last := w.record().Last; last.Step != "apply" || last.Status != ApplyFailed.Status {
 		t.Errorf("recorded %+v", last)
 	}
 
-	// The next one makes sure.
 	w.write("up", provider, 0o755)
-	want(t, w.Apply(t.Context(), s), Applied)
-	if !strings.Contains(w.calls()[0], "--force-recreate") {
-		t.Error("containers of a failed apply are kept")
+	want(t, w.apply(s), Applied)
+	if strings.Contains(w.calls()[0], "--force-recreate") {
+		t.Error("containers that are right are replaced because an apply failed")
 	}
 	if last := w.record().Last; last.Status != 0 {
 		t.Errorf("recorded %+v", last)
@@ -132,16 +131,16 @@ func TestApplyFindsWhatIsMissing(t *testing.T) {
 	w := newWorld(t)
 	w.contains()
 	w.write("up", "#!/bin/sh\necho 'Error: port is taken' >&2\n", 0o755)
-	want(t, w.Apply(t.Context(), w.web(nil)), ApplyFailed, "service app has no container", "port is taken")
+	want(t, w.apply(w.web(nil)), ApplyFailed, "service app has 0 containers, want 1", "port is taken")
 }
 
 func TestApplyRemovesOrphans(t *testing.T) {
 	w := newWorld(t)
 	w.contains(container{"app", "running"}, container{"debug", "exited"}, container{"old", "running"})
 	w.write("compose.yaml", "services: {app: {image: localhost/app:1}, debug: {image: x, profiles: [debug]}}\n", 0o644)
-	want(t, w.Apply(t.Context(), w.web(nil)), Applied)
+	want(t, w.apply(w.web(nil)), ApplyFailed, "web_old of service old is still there") // the stand-in removes nothing
 	removed, err := os.ReadFile(w.path("removed"))
-	if err != nil || string(removed) != "rm --force --ignore --time=10 -- "+strings.Repeat("0", 63)+"3\n" {
+	if err != nil || string(removed) != "rm --force --ignore --time=60 -- "+strings.Repeat("0", 63)+"3\n" {
 		t.Errorf("removed %q, %v; want the third container alone", removed, err)
 	}
 }
@@ -151,19 +150,19 @@ func TestApplyFetchesImagesFirst(t *testing.T) {
 	w := newWorld(t)
 	w.images("")
 	w.write("up", provider, 0o755)
-	want(t, w.Apply(t.Context(), w.web(nil)), ApplyFailed, "an image is not to be had", "left alone")
+	want(t, w.apply(w.web(nil)), ApplyFailed, "an image cannot be had", "left alone")
 	if _, err := os.Stat(w.path("calls")); err == nil {
 		t.Error("the provider was run without the image")
 	}
 	w.write("pull", "", 0o644)
-	want(t, w.Apply(t.Context(), w.web(nil)), Applied)
+	want(t, w.apply(w.web(nil)), Applied)
 }
 
 func TestApplyThatHangs(t *testing.T) {
 	w := newWorld(t)
 	w.write("up", "#!/bin/sh\nexec sleep 60\n", 0o755)
-	s := w.web(func(s *config.Stack) { s.Apply.Timeout = 500 * time.Millisecond })
-	want(t, w.Apply(t.Context(), s), ApplyFailed, "apply.timeout", "container web_app: running")
+	s := w.web(func(s *config.Stack) { s.Apply.Timeout = 8 * time.Second })
+	want(t, w.apply(s), ApplyFailed, "apply.timeout", "container web_app: running")
 	want(t, w.Preflight(t.Context(), s), Ready)
 }
 
@@ -171,8 +170,8 @@ func TestApplyKnowsWhatTheProviderDoesNot(t *testing.T) {
 	w := newWorld(t)
 	w.write("compose.yaml", "services: {app: {image: localhost/app:1}, debug: {image: x, profiles: [debug]}}\n", 0o644)
 	for version, outcome := range map[string]Outcome{"1.0.3": NoProvider, "1.3.0": Applied} {
-		w.write("up", "#!/bin/sh\necho podman-compose version "+version+"\n", 0o755)
-		want(t, w.Apply(t.Context(), w.web(nil)), outcome)
+		w.write("up", "#!/bin/sh\necho podman-compose version "+version+"\n"+success, 0o755)
+		want(t, w.apply(w.web(nil)), outcome)
 	}
 }
 
@@ -180,7 +179,7 @@ func TestApplyWithoutPodman(t *testing.T) {
 	w := newWorld(t)
 	w.write("up", provider, 0o755)
 	w.write("ps.json", "nonsense", 0o644)
-	want(t, w.Apply(t.Context(), w.web(nil)), NoPodman)
+	want(t, w.apply(w.web(nil)), NoPodman)
 	if _, err := os.Stat(w.path("calls")); err == nil {
 		t.Error("applied blindly")
 	}
@@ -194,16 +193,16 @@ func TestApplyIsAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want(t, w.Apply(t.Context(), s), Locked, "process ", "since ")
+	want(t, w.apply(s), Locked, "process ", "since ")
 	release()
-	want(t, w.Apply(t.Context(), s), Applied)
+	want(t, w.apply(s), Applied)
 	want(t, w.Preflight(t.Context(), s), Ready)
 }
 
 func TestApplyToldToStop(t *testing.T) {
 	w := newWorld(t)
 	s := w.web(nil)
-	want(t, w.Apply(t.Context(), s), Applied)
+	want(t, w.apply(s), Applied)
 	w.write("up", "#!/bin/sh\necho begun\nexec sleep 60\n", 0o755)
 	ctx, cancel := context.WithCancel(t.Context())
 	w.Output = func(string) { cancel() }
@@ -221,7 +220,7 @@ func TestApplyToldToStop(t *testing.T) {
 func TestApplyThatCannotBeRecorded(t *testing.T) {
 	w := newWorld(t)
 	w.write("state", "a file in the way", 0o644)
-	want(t, w.Apply(t.Context(), w.web(nil)), Broken, "could not be recorded")
+	want(t, w.apply(w.web(nil)), Broken, "could not be recorded")
 }
 
 // An auto-updated container in podman-compose's pod would break auto-update.
@@ -231,9 +230,9 @@ func TestApplyKeepsAutoUpdatedContainersOutOfPods(t *testing.T) {
 		for policy, updated := range map[string]bool{"registry": true, "disabled": false} {
 			w := newWorld(t)
 			w.write("compose.yaml", "services: {app: {image: localhost/app:1, labels: {io.containers.autoupdate: "+policy+"}}}\n", 0o644)
-			w.write("up", "#!/bin/sh\n[ $1 = version ] && exec echo podman-compose version "+version+"\n"+calls, 0o755)
+			w.write("up", "#!/bin/sh\n[ $1 = version ] && exec echo podman-compose version "+version+"\n"+calls+success, 0o755)
 			want := want && updated
-			if r := w.Apply(t.Context(), w.web(nil)); r.Outcome != Applied || strings.Contains(w.calls()[0], "--in-pod=false") != want {
+			if r := w.apply(w.web(nil)); r.Outcome != Applied || strings.Contains(w.calls()[0], "--in-pod=false") != want {
 				t.Errorf("%s, %s: %s, called with %s", version, policy, r.Outcome.Name, w.calls()[0])
 			}
 		}
@@ -244,28 +243,56 @@ func TestApplyKeepsAutoUpdatedContainersOutOfPods(t *testing.T) {
 // them runs: what runs is not stopped for one that does not start.
 func TestApplyMakesAnewWhatDoesNotStart(t *testing.T) {
 	const stuck = "#!/bin/sh\necho \"$*\" >>$(dirname $0)/calls\n" +
-		"case $* in *--force-recreate*) exit 0 ;; esac\necho 'Error: unable to start container \"34\": netavark: setns' >&2\n"
+		success + "case $* in *--force-recreate*) exit 0 ;; esac\necho 'Error: unable to start container \"34\": netavark: setns' >&2\n"
 	w := newWorld(t)
 	s := w.web(nil)
-	want(t, w.Apply(t.Context(), s), Applied)
+	want(t, w.apply(s), Applied)
 	w.contains(container{"app", "exited"})
 	w.write("up", stuck, 0o755)
-	want(t, w.Apply(t.Context(), s), Applied)
+	want(t, w.apply(s), Applied)
 	if calls := w.calls(); len(calls) != 2 || !strings.Contains(calls[1], "--force-recreate") {
 		t.Errorf("called %q", calls)
 	}
 	w.write("up", strings.ReplaceAll(stuck, "exit 0", "echo still"), 0o755)
-	want(t, w.Apply(t.Context(), s), ApplyFailed, "did not start", "netavark: setns")
+	want(t, w.apply(s), ApplyFailed, "did not start", "netavark: setns")
 }
 
 func TestApplyStopsNothingForWhatDoesNotStart(t *testing.T) {
 	w := newWorld(t)
 	s := w.web(nil)
-	want(t, w.Apply(t.Context(), s), Applied)
-	w.contains(container{"app", "exited"}, container{"db", "running"})
+	want(t, w.apply(s), Applied)
+	w.contains(container{"app", "exited"}, container{"app", "running"})
 	w.write("up", "#!/bin/sh\necho \"$*\" >>$(dirname $0)/calls\necho 'Error: unable to start container \"34\": address in use' >&2\n", 0o755)
-	want(t, w.Apply(t.Context(), s), ApplyFailed, "did not start", "address in use")
+	want(t, w.apply(s), ApplyFailed, "did not start", "address in use")
 	if calls := w.calls(); len(calls) != 1 || strings.Contains(calls[0], "--force-recreate") {
 		t.Errorf("called %q", calls)
 	}
+}
+
+// unlabelled takes from the containers what says that stackctl made them.
+func (w *world) unlabelled() {
+	w.stack.Compose = nil
+	w.contains(w.there...)
+}
+
+// A provider that leaves a container as it was has not applied anything,
+// whatever its exit status.
+func TestApplyProvesWhatHappened(t *testing.T) {
+	w := newWorld(t)
+	s := w.web(nil)
+	want(t, w.apply(s), Applied)
+	w.write("compose.yaml", "services: {app: {image: localhost/app:1, command: [x]}}\n", 0o644)
+	w.write("up", "#!/bin/sh\nexit 0\n", 0o755)
+	want(t, w.Apply(t.Context(), s), ApplyFailed, "service app was not replaced", "web_app is of another definition")
+	if last := w.record().Last; last.Status != ApplyFailed.Status {
+		t.Errorf("recorded %+v", last)
+	}
+}
+
+func TestApplyProvesTheImage(t *testing.T) {
+	w := newWorld(t)
+	s := w.web(nil)
+	want(t, w.apply(s), Applied)
+	w.images(strings.Repeat("b", 64))
+	want(t, w.apply(s), ApplyFailed, "web_app runs an older image than localhost/app:1")
 }

@@ -37,6 +37,8 @@ var (
 	NoPodman    = Outcome{"podman-silent", 14, "0ca997a3ab2c477ba77df2ec081a437a", priorityError, "preflight, apply: podman is missing or does not answer"}
 	NoRegistry  = Outcome{"registry-silent", 15, "5b74e3074f7c4620a310eb23a978ea82", priorityError, "preflight: a registry does not answer"}
 	Locked      = Outcome{"locked", 16, "e0581fcca7a84720b589438a6f70c087", priorityError, "preflight, apply: another apply of the stack is running"}
+	WouldLose   = Outcome{"data-loss", 17, "7f0f0a3b9b2a4d0c8d1a5c1f0e6b7a91", priorityError, "preflight, apply: data in an anonymous volume would be left behind"}
+	Blocked     = Outcome{"blocked", 18, "c2b7f3d5a1e94c0f9a6d2b8e4f7c1035", priorityError, "preflight, apply: something on this machine would make the apply fail"}
 	NoProvider  = Outcome{"provider-missing", 20, "fea7f5291c024f6b952504b07a2e6e0d", priorityError, "preflight, apply: no compose provider is installed"}
 	ApplyFailed = Outcome{"apply-failed", 21, "52362dcae65c4ec0b4bf4c3424071261", priorityError, "apply: the compose provider failed"}
 	ApplyCut    = Outcome{"apply-interrupted", 22, "3d000135a7c54d3ca695a1813b344dec", priorityError, "preflight, apply: it was told to stop in the middle"}
@@ -56,6 +58,7 @@ func Outcomes() []Outcome {
 	return []Outcome{
 		Ready, Applied, Verified, IsUp, Broken, Usage,
 		BadCompose, BadEnv, BadSecret, BadLabel, NoPodman, NoRegistry, Locked,
+		WouldLose, Blocked,
 		NoProvider, ApplyFailed, ApplyCut, ServiceDown, NotInTime, CannotLook, VerifyCut,
 		UpButFailed, Degraded, Down, Unknown,
 	}

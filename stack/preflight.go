@@ -51,12 +51,31 @@ func (o *Operator) examine(ctx context.Context, s Stack) (problems []Problem, no
 			problems = append(problems, o.registries(ctx, project)...)
 		}
 	}
-	for _, p := range []*Problem{o.podmanAnswers(ctx), o.provides(ctx, s, project), o.unlocked(s)} {
+	silent := o.podmanAnswers(ctx)
+	for _, p := range []*Problem{silent, o.provides(ctx, s, project), o.unlocked(s)} {
 		if p != nil {
 			problems = append(problems, *p)
 		}
 	}
+	if bad == nil && silent == nil {
+		foreseen, err := o.foresee(ctx, s, project)
+		if err != nil && len(problems) == 0 {
+			problems = append(problems, Problem{Outcome: NoPodman, Message: "what an apply would do cannot be found out", Details: lines(err), Hint: "try: podman ps"})
+		}
+		problems = append(problems, foreseen...)
+	}
 	return problems, notes
+}
+
+// foresee makes the plan of an apply, and says what would go wrong with it.
+func (o *Operator) foresee(ctx context.Context, s Stack, project *compose.Project) ([]Problem, error) {
+	limited, cancel := context.WithTimeout(ctx, podmanLimit)
+	defer cancel()
+	p, err := o.newPlan(limited, s, project)
+	if err != nil {
+		return nil, err
+	}
+	return o.risks(limited, s, p), nil
 }
 
 // labels: podman auto-update restarts the unit that this label names. Apply
@@ -103,14 +122,14 @@ func (o *Operator) provides(ctx context.Context, s Stack, project *compose.Proje
 
 // provider finds the one that runs the project's files, where it can.
 func (o *Operator) provider(ctx context.Context, s Stack, project *compose.Project) (compose.Provider, *Problem) {
+	if len(s.Provider) == 0 {
+		return compose.Provider{}, nil // the engine
+	}
 	limited, cancel := context.WithTimeout(ctx, podmanLimit)
 	defer cancel()
 	p, err := compose.Find(limited, s.Provider, nil)
 	if err != nil {
-		hint := "install podman-compose"
-		if len(s.Provider) > 0 {
-			hint = fmt.Sprintf("see stacks.%s.provider in config.yaml", s.Name)
-		}
+		hint := fmt.Sprintf("see stacks.%s.provider in config.yaml, or leave it out", s.Name)
 		return p, &Problem{Outcome: NoProvider, Message: "no compose provider", Details: lines(err), Hint: hint}
 	}
 	if project == nil || len(project.Inactive)+len(project.Profiles) == 0 {
@@ -151,7 +170,7 @@ func (o *Operator) locked(s Stack, err error) *Problem {
 func registriesOf(project *compose.Project) []string {
 	hosts := map[string]bool{}
 	for _, s := range project.Services {
-		if s.Build || s.Image == "" {
+		if s.Build != nil {
 			continue
 		}
 		host, _, has := strings.Cut(s.Image, "/")

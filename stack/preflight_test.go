@@ -120,7 +120,7 @@ func TestPreflightAsksRegistries(t *testing.T) {
 func TestRegistriesOf(t *testing.T) {
 	project := &compose.Project{Services: []compose.Service{
 		{Image: "nginx"}, {Image: "library/nginx:1"}, {Image: "quay.io/x/y:1"}, {Image: "quay.io/x/z@sha256:00"},
-		{Image: "127.0.0.1:5000/app"}, {Image: "localhost/app:1"}, {Image: "registry:5000/app"}, {Image: "ghcr.io/x", Build: true}, {},
+		{Image: "127.0.0.1:5000/app"}, {Image: "localhost/app:1"}, {Image: "registry:5000/app"}, {Image: "ghcr.io/x", Build: &compose.Build{}}, {},
 	}}
 	if d := cmp.Diff([]string{"127.0.0.1:5000", "docker.io", "quay.io", "registry:5000"}, registriesOf(project)); d != "" {
 		t.Errorf("-want +got\n%s", d)

@@ -26,7 +26,14 @@ type world struct {
 	dir    string
 	said   []string
 	waited []string
+	there  []container
+	stack  Stack // whose definitions the containers are of
 }
+
+// success is what a provider does that works: the containers are those of the
+// compose files now.
+const success = `[ "$1" = version ] || cp "$(dirname "$0")/after.json" "$(dirname "$0")/inspect.json"
+`
 
 // standIn answers as podman does, from files beside it; a folder in the place
 // of an answer makes it hang.
@@ -66,12 +73,13 @@ func newWorld(t *testing.T) *world {
 		Progress: func(line string) { w.waited = append(w.waited, line) },
 	}
 	w.write("podman", standIn, 0o755)
-	w.write("up", "#!/bin/sh\nexit 0\n", 0o755)
+	w.write("up", "#!/bin/sh\n"+success, 0o755)
 	w.write("compose.yaml", "services: {app: {image: localhost/app:1}}\n", 0o644)
 	w.images(image)
 	if err := os.Mkdir(w.path("run"), 0o700); err != nil {
 		t.Fatal(err)
 	}
+	w.stack = w.web(nil)
 	w.contains(container{"app", "running"})
 	return w
 }
@@ -103,26 +111,67 @@ func (w *world) images(id string) {
 	}
 }
 
-// contains puts containers into podman.
+// contains puts containers into podman, of the definition that the compose files
+// have now.
 func (w *world) contains(containers ...container) {
 	w.t.Helper()
-	rows, details := []any{}, []any{}
+	w.there = containers
+	rows := []any{}
 	for i, c := range containers {
-		id := fmt.Sprintf("%064x", i+1)
-		rows = append(rows, map[string]any{"Id": id, "Names": []string{"web_" + c.service}, "State": c.state})
-		details = append(details, map[string]any{
-			"Id": id, "Name": "web_" + c.service, "ImageName": "localhost/app:1", "Image": image,
-			"State":  map[string]any{"Status": c.state, "StartedAt": "2026-01-01T00:00:00Z", "FinishedAt": "0001-01-01T00:00:00Z"},
-			"Config": map[string]any{"Labels": map[string]string{labelProject: "web", labelService: c.service}},
-		})
+		rows = append(rows, map[string]any{"Id": idOf(i), "Names": []string{"web_" + c.service}, "State": c.state})
 	}
-	for name, value := range map[string]any{"ps.json": rows, "inspect.json": details} {
-		text, err := json.Marshal(value)
-		if err != nil {
+	w.writeJSON("ps.json", rows)
+	w.writeJSON("inspect.json", w.details())
+}
+
+func idOf(i int) string { return fmt.Sprintf("%064x", i+1) }
+
+// details are the containers as podman inspect tells of them.
+func (w *world) details() []any {
+	w.t.Helper()
+	definitions := map[string]string{}
+	if project, bad := w.project(w.t.Context(), w.stack); bad == nil {
+		var err error
+		if definitions, err = (&plan{project: project}).resolve(w.t.Context(), w.stack); err != nil {
 			w.t.Fatal(err)
 		}
-		w.write(name, string(text), 0o644)
 	}
+	details := []any{}
+	for i, c := range w.there {
+		labels := map[string]string{labelProject: "web", labelService: c.service}
+		if definition := definitions[c.service]; definition != "" {
+			labels[labelDefinition] = definition
+		}
+		details = append(details, map[string]any{
+			"Id": idOf(i), "Name": "web_" + c.service, "ImageName": "localhost/app:1", "Image": image,
+			"State":  map[string]any{"Status": c.state, "StartedAt": "2026-01-01T00:00:00Z", "FinishedAt": "0001-01-01T00:00:00Z"},
+			"Config": map[string]any{"Labels": labels},
+		})
+	}
+	return details
+}
+
+func (w *world) writeJSON(name string, value any) {
+	w.t.Helper()
+	text, err := json.Marshal(value)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.write(name, string(text), 0o644)
+}
+
+// apply applies with a provider after which the containers are those that
+// the compose files ask for now, where it does its work.
+func (w *world) apply(s Stack) Report {
+	w.t.Helper()
+	w.stack = s
+	for i := range w.there {
+		if w.there[i].state == "created" {
+			w.there[i].state = "running"
+		}
+	}
+	w.writeJSON("after.json", w.details())
+	return w.Apply(w.t.Context(), s)
 }
 
 // hangs makes an answer of podman one that never comes.

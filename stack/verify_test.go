@@ -218,7 +218,7 @@ func TestVerifyRecords(t *testing.T) {
 	w := newWorld(t)
 	s := w.web(nil)
 	w.Invocation = "first"
-	want(t, w.Apply(t.Context(), s), Applied)
+	want(t, w.apply(s), Applied)
 	verify := func(invocation string) applied.Outcome {
 		w.Invocation = invocation
 		want(t, w.Verify(t.Context(), s, time.Millisecond), CannotLook)
@@ -233,7 +233,7 @@ func TestVerifyRecords(t *testing.T) {
 	if r := w.record(); r.Invocation != "first" {
 		t.Errorf("it is the record of %q now", r.Invocation)
 	}
-	want(t, w.Apply(t.Context(), s), Applied)
+	want(t, w.apply(s), Applied)
 	if last := verify(""); last.Step != "verify" {
 		t.Errorf("a verify by hand is not recorded: %+v", last)
 	}

@@ -13,7 +13,12 @@ import (
 	"stackpolicy/stack"
 )
 
-var update = flag.Bool("update", false, "write the generated part of docs/stackctl.md anew")
+// isUpdate reports whether -update is given: write the generated part of
+// docs/stackctl.md. A library of the engine defines that flag already.
+func isUpdate() bool {
+	f := flag.Lookup("update")
+	return f != nil && f.Value.String() == "true"
+}
 
 const (
 	page  = "../../docs/stackctl.md"
@@ -34,7 +39,7 @@ func TestOutcomesAreDocumented(t *testing.T) {
 		t.Fatalf("%s lacks %q or %q", page, begin, end)
 	}
 	want := []byte(before + begin + outcomeTable() + end + after)
-	if *update {
+	if isUpdate() {
 		if err := os.WriteFile(page, want, 0o644); err != nil {
 			t.Fatal(err)
 		}

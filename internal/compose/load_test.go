@@ -41,8 +41,9 @@ func TestLoad(t *testing.T) {
 		Files: []string{dir + "/compose.yaml", dir + "/db/compose.yaml", dir + "/common/base.yaml", dir + "/override.yaml"},
 		Services: []Service{
 			{Name: "app", Image: "registry.example/app:2", Replicas: 2, Restart: "unless-stopped", HealthCheck: true,
-				Labels: map[string]string{"PODMAN_SYSTEMD_UNIT": "web.service", "tier": "front"}},
-			{Name: "backup", Image: "registry.example/backup", Build: true, ContainerName: "nightly", Replicas: 1,
+				Labels:    map[string]string{"PODMAN_SYSTEMD_UNIT": "web.service", "tier": "front"},
+				DependsOn: []string{"db", "migrate"}},
+			{Name: "backup", Image: "registry.example/backup", Build: &Build{Context: dir, Dockerfile: dir + "/Dockerfile"}, ContainerName: "nightly", Replicas: 1,
 				Restart: "no", OneShot: true, Labels: map[string]string{}},
 			{Name: "db", Image: "registry.example/db:16", Replicas: 1, Labels: map[string]string{}},
 			{Name: "migrate", Image: "registry.example/app:2", Replicas: 1, OneShot: true, Labels: map[string]string{}},
@@ -57,7 +58,7 @@ func TestLoad(t *testing.T) {
 		Unset:   []string{"OWNER"},
 		Environ: []string{"OWNER_NAME=ada", "SINCE=1970", "TAG=2"},
 	}
-	ignored := cmp.Options{cmpopts.IgnoreFields(Project{}, "Digest"), cmpopts.EquateEmpty()}
+	ignored := cmp.Options{cmpopts.IgnoreFields(Project{}, "Digest"), cmpopts.IgnoreUnexported(Project{}), cmpopts.EquateEmpty()}
 	if diff := cmp.Diff(want, got, ignored); diff != "" {
 		t.Errorf("project (-want +got):\n%s", diff)
 	}
@@ -119,7 +120,7 @@ func TestLoadRefuses(t *testing.T) {
 	}{
 		"no file":              {map[string]string{}, []string{"c.yaml", "no such file"}},
 		"empty":                {map[string]string{"c.yaml": ""}, []string{"c.yaml", "empty compose file"}},
-		"not YAML":             {map[string]string{"c.yaml": "services:\n  a: ["}, []string{"c.yaml", "line 2"}},
+		"not YAML":             {map[string]string{"c.yaml": "services:\n  a: ["}, []string{"c.yaml", "L3"}},
 		"not a mapping":        {map[string]string{"c.yaml": "- a"}, []string{"c.yaml", "mapping"}},
 		"unknown key":          {map[string]string{"c.yaml": "services: {a: {image: i, imgae: x}}"}, []string{"c.yaml", "services.a", "imgae"}},
 		"wrong type":           {map[string]string{"c.yaml": "services: {a: {image: [i]}}"}, []string{"c.yaml", "services.a.image", "string"}},

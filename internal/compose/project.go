@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
@@ -34,13 +35,18 @@ type Project struct {
 	// are: the files with their variables put in, and the content of EnvFiles.
 	// What only stands in a secret's file or in an image does not count.
 	Digest string
+
+	Networks []string // external ones that active services use, by name
+	Volumes  []string // external ones that active services use, by name
+
+	read *types.Project
 }
 
 // Service is one service.
 type Service struct {
 	Name          string
-	Image         string
-	Build         bool   // built here
+	Image         string // never empty: what is built here without a name is localhost/PROJECT_NAME
+	Build         *Build // nil: not built here
 	ContainerName string // if the file fixes it; podman-compose otherwise says PROJECT_NAME_1
 	Replicas      int    // containers it has, 0 included
 	Restart       string // no, always, on-failure, unless-stopped, or empty
@@ -50,6 +56,13 @@ type Service struct {
 	OneShot     bool
 	HealthCheck bool              // the file declares one; an image may have one of its own
 	Labels      map[string]string // never nil
+
+	Pull      bool          // asks for a newer image each time (pull_policy: always)
+	Grace     time.Duration // from SIGTERM to SIGKILL; 0: the file does not say
+	DependsOn []string      // active services, by name
+	Targets   []string      // paths in its containers where the file puts something
+	Binds     []string      // files and folders of the host that are mounted
+	Ports     []Port        // that it publishes at a fixed number
 }
 
 // EnvFile is one env_file entry of an active service.
@@ -82,13 +95,20 @@ func (o Options) project(read *types.Project, from sources, env map[string]strin
 		Warnings: warnings,
 		Unset:    slices.Sorted(maps.Keys(unset)),
 		Environ:  environ(env),
+		read:     read,
 	}
+	p.Networks, p.Volumes = external(read)
 	for _, source := range from {
 		p.Files = append(p.Files, source.path)
 	}
 	awaited := awaited(read)
 	for _, name := range read.ServiceNames() {
-		p.Services = append(p.Services, service(name, read.Services[name], awaited))
+		s, err := service(name, read.Services[name], awaited)
+		if err != nil {
+			return nil, fmt.Errorf("services.%s: %w", name, err)
+		}
+		s.Image = cmp.Or(s.Image, builtName(read.Name, name))
+		p.Services = append(p.Services, s)
 		for _, file := range read.Services[name].EnvFiles {
 			p.EnvFiles = append(p.EnvFiles, EnvFile{Service: name, Path: file.Path, Required: bool(file.Required)})
 		}
@@ -97,20 +117,27 @@ func (o Options) project(read *types.Project, from sources, env map[string]strin
 	return p, err
 }
 
-func service(name string, s types.ServiceConfig, awaited map[string]bool) Service {
+func service(name string, s types.ServiceConfig, awaited map[string]bool) (Service, error) {
 	labels := map[string]string{}
 	maps.Copy(labels, s.Labels)
+	ports, err := ports(s.Ports)
 	return Service{
 		Name:          name,
 		Image:         s.Image,
-		Build:         s.Build != nil,
+		Build:         buildOf(s.Build),
 		ContainerName: s.ContainerName,
 		Replicas:      s.GetScale(),
 		Restart:       s.Restart,
 		OneShot:       s.Restart == types.RestartPolicyNo || awaited[name],
 		HealthCheck:   hasCheck(s.HealthCheck),
 		Labels:        labels,
-	}
+		Pull:          s.PullPolicy == types.PullPolicyAlways,
+		Grace:         graceOf(s),
+		DependsOn:     slices.Sorted(maps.Keys(s.DependsOn)),
+		Targets:       targets(s),
+		Binds:         binds(s),
+		Ports:         ports,
+	}, err
 }
 
 func hasCheck(check *types.HealthCheckConfig) bool {

@@ -103,6 +103,8 @@ type source interface {
 	// document is what inspect tells of one "container" or "image". It wraps
 	// errNoImage when podman has no such image.
 	document(ctx context.Context, kind, name string) (gjson.Result, error)
+	// several is what inspect tells of containers.
+	several(ctx context.Context, ids []string) ([]gjson.Result, error)
 }
 
 // Containers reads every container. Podman that is not installed is a listing

@@ -45,6 +45,8 @@ func (m *machine) inspect(_ context.Context, ids []string) ([]Container, error) 
 	return containers, nil
 }
 
+func (m *machine) several(context.Context, []string) ([]gjson.Result, error) { return nil, nil }
+
 func (m *machine) document(context.Context, string, string) (gjson.Result, error) {
 	return gjson.Result{}, errors.New("a watch asks for no documents")
 }

@@ -1,0 +1,57 @@
+package compose
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"stackpolicy/internal/regularfile"
+)
+
+// Model is a project with everything put in: variables, included and extended
+// files, env files, label files. A provider that is given it reads no other
+// file. It holds secrets: never show it.
+type Model struct{ *types.Project }
+
+// Model resolves the project. A missing env file that is required is an error.
+func (p *Project) Model() (Model, error) {
+	for _, file := range p.EnvFiles {
+		if _, err := regularfile.Read(file.Path, maxFile); err != nil && file.Required {
+			return Model{}, fmt.Errorf("services.%s.env_file: %w", file.Service, err)
+		}
+	}
+	resolved, err := p.read.WithServicesEnvironmentResolved(true)
+	if err != nil {
+		return Model{}, fmt.Errorf("compose project %s: %w", p.Name, err)
+	}
+	for _, s := range p.Services {
+		service := resolved.Services[s.Name]
+		service.Image, service.LabelFiles, service.Profiles = s.Image, nil, nil
+		service.Labels = types.Labels(s.Labels)
+		resolved.Services[s.Name] = service
+	}
+	return Model{resolved}, nil
+}
+
+// Label gives the containers of a service a label.
+func (m Model) Label(service, key, value string) {
+	s := m.Services[service]
+	labels := types.Labels{key: value}
+	for k, v := range s.Labels {
+		if k != key {
+			labels[k] = v
+		}
+	}
+	s.Labels = labels
+	m.Services[service] = s
+}
+
+// Text is the model as one compose file, for a provider that is a program.
+func (m Model) Text() ([]byte, error) {
+	text, err := m.MarshalYAML()
+	if err != nil {
+		return nil, fmt.Errorf("compose project %s: %w", m.Name, err)
+	}
+	return bytes.ReplaceAll(text, []byte("$"), []byte("$$")), nil // what is put in is put in
+}

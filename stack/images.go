@@ -1,0 +1,33 @@
+package stack
+
+import (
+	"context"
+	"slices"
+)
+
+// images fetches and builds what the services need, before anything is stopped.
+func (t *transaction) images(ctx context.Context) error {
+	names := []string{}
+	for _, s := range t.project.Services {
+		names = append(names, s.Image)
+	}
+	here, err := t.Podman.ImageIDs(ctx, names)
+	if err != nil {
+		return err
+	}
+	have := []string{}
+	for _, s := range t.project.Services {
+		switch {
+		case slices.Contains(have, s.Image):
+		case s.Build != nil:
+			err = t.podman().Build(ctx, s.Image, *s.Build, t.project.Environ, t.said.line)
+		case here[s.Image] == "" || s.Pull:
+			err = t.podman().Pull(ctx, s.Image, t.Environ, t.said.line)
+		}
+		if err != nil {
+			return err
+		}
+		have = append(have, s.Image)
+	}
+	return nil
+}
