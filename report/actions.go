@@ -8,7 +8,7 @@ import (
 	"stackpolicy/finding"
 )
 
-// actions writes what was done, or would be.
+// actions writes the actions that were done, or would be.
 func (p *printer) actions(actions []enforce.Action, mode string) {
 	if len(actions) == 0 {
 		return

@@ -15,13 +15,13 @@ import (
 	"stackpolicy/internal/text"
 )
 
-// Explanation is a decision with the invariant that made it.
+// Explanation is a finding with its invariant.
 type Explanation struct {
 	Decision  finding.Finding
 	Invariant policy.Invariant
 }
 
-// Class says in words what an invariant of a class is asked of.
+// Class names what an invariant of a class is about.
 func Class(class finding.Class) string {
 	switch class {
 	case finding.ClassStack:
@@ -32,8 +32,8 @@ func Class(class finding.Class) string {
 	return "managed unit"
 }
 
-// Explain writes each decision with what to do about it, its evidence, what
-// would make it allow, and the rule's own text, which is not wrapped.
+// Explain writes each finding with what to do about it, its evidence, what would
+// make it allow, and the source of the rule, which is not wrapped.
 func Explain(w io.Writer, list []Explanation, o Options) error {
 	p := newPrinter(w, o)
 	if len(list) == 0 {
@@ -88,8 +88,7 @@ func (p *printer) steps(d finding.Finding) {
 	}
 }
 
-// allowsWhen is the good state, and what is expected here where the finding
-// says so.
+// allowsWhen returns the good state, and what the finding expected and found.
 func allowsWhen(d finding.Finding, inv policy.Invariant) string {
 	s := inv.Title
 	if want, ok := d.Evidence["expected"]; ok {

@@ -10,21 +10,20 @@ import (
 	"stackpolicy/finding"
 )
 
-// hole is one thing that could not be looked at, and what stays undecided for
-// want of it.
+// hole is one collector that failed, and the invariants that it leaves
+// undecided.
 type hole struct {
 	collector, reason string
 	invariants        []string
 }
 
-// gaps writes each reason once, whatever number of invariants it leaves
-// undecided.
+// gaps writes each reason once, however many invariants it leaves undecided.
 func (p *printer) gaps(gaps []audit.Gap, unseen []finding.Finding) {
 	list := holes(gaps, unseen)
 	if len(list) == 0 {
 		return
 	}
-	p.heading("not looked at")
+	p.heading("could not be collected")
 	for _, h := range list {
 		p.paragraph(2, p.verdict(unknown), h.collector)
 		for _, l := range strings.Split(h.reason, "\n") {
@@ -33,15 +32,15 @@ func (p *printer) gaps(gaps []audit.Gap, unseen []finding.Finding) {
 		if len(h.invariants) > 0 {
 			p.paragraph(4, "not decided: ", strings.Join(h.invariants, ", "))
 		}
-		if next := look(h.collector); next != "" {
-			p.paragraph(4, p.paint("next:", pretty.FgCyan)+" ", "ask it yourself: "+next)
+		if next := check(h.collector); next != "" {
+			p.paragraph(4, p.paint("next:", pretty.FgCyan)+" ", "check it yourself: "+next)
 		}
 	}
 	p.line("")
 }
 
-// holes joins gaps with the decisions that name their collector. A decision
-// whose collector says that all is well is a hole of its own.
+// holes joins gaps with the findings that name their collector. A finding whose
+// collector reports no gap makes a separate hole.
 func holes(gaps []audit.Gap, unseen []finding.Finding) []hole {
 	var list []hole
 	for _, g := range gaps {
@@ -58,7 +57,7 @@ func holes(gaps []audit.Gap, unseen []finding.Finding) []hole {
 	return list
 }
 
-// shorten leaves out the reason of another collector that stands there itself.
+// shorten leaves out the reason of another collector that is listed itself.
 func shorten(g audit.Gap, gaps []audit.Gap) string {
 	for _, other := range gaps {
 		if other.Collector != g.Collector && other.Error != "" {
@@ -70,8 +69,8 @@ func shorten(g audit.Gap, gaps []audit.Gap) string {
 	return g.Error
 }
 
-// look is how to ask what a collector asks, by hand.
-func look(collector string) string {
+// check returns a command that asks what the collector asks.
+func check(collector string) string {
 	switch collector {
 	case "systemd":
 		return "`systemctl --user is-system-running`"

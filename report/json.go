@@ -14,8 +14,8 @@ import (
 	"stackpolicy/internal/text"
 )
 
-// writeJSON writes the report's contract with a decision a line: grep and diff
-// then show whole ones, and indenting would take longer than everything else.
+// writeJSON writes the report with one finding on each line: grep and diff then
+// show whole findings. Indenting would take longer than everything else.
 func writeJSON(w io.Writer, r *audit.Report, _ Options) error {
 	around := *r
 	around.Decisions = []finding.Finding{}
@@ -58,9 +58,9 @@ func encoder(w io.Writer) *json.Encoder {
 	return e
 }
 
-// JSON writes a value indented, keys in the order of its type. What a terminal
-// would take for a command, C1 controls and bidirectional marks too, comes out
-// as a JSON escape and reads back as what it was.
+// JSON writes a value indented, with the keys in the order of its type. Control
+// characters and bidirectional marks become JSON escapes: a terminal does nothing
+// with them, and they read back as what they were.
 func JSON(w io.Writer, v any) error {
 	var plain bytes.Buffer
 	e := encoder(&plain)
@@ -72,8 +72,8 @@ func JSON(w io.Writer, v any) error {
 	return err
 }
 
-// escaped writes what does not show as \uXXXX. Outside of strings JSON
-// holds nothing but printable ASCII and newlines.
+// escaped writes invisible characters as \uXXXX. Outside of strings JSON has only
+// printable ASCII and newlines.
 func escaped(plain []byte) []byte {
 	if !slices.ContainsFunc(plain, func(b byte) bool { return b > '~' }) {
 		return plain

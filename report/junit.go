@@ -49,11 +49,11 @@ type (
 	}
 )
 
-// suiteOfGaps holds what could not be looked at.
+// suiteOfGaps holds the collectors that failed.
 const suiteOfGaps = "facts"
 
-// writeJUnit writes a suite for each subject. A finding is a failure, what
-// could not be looked at or decided an error, a waived finding skipped.
+// writeJUnit writes a suite for each subject. A finding is a failure. A failed
+// collector or an undecided invariant is an error. A waived finding is skipped.
 func writeJUnit(w io.Writer, r *audit.Report, o Options) error {
 	all := testSuites{Name: "stackpolicy"}
 	all.add(r, suiteOfGaps, casesOfGaps(r.Gaps))
@@ -72,7 +72,7 @@ func writeJUnit(w io.Writer, r *audit.Report, o Options) error {
 	return err
 }
 
-// add adds a suite, and counts it; one without cases is none.
+// add adds a suite and its counts. A suite without cases is left out.
 func (all *testSuites) add(r *audit.Report, name string, cases []testCase) {
 	if len(cases) == 0 {
 		return
@@ -122,7 +122,7 @@ func caseOf(d finding.Finding, o Options) testCase {
 	return c
 }
 
-// explained is a finding with every step to mend it.
+// explained returns a finding with every step to repair it.
 func explained(d finding.Finding, o Options) string {
 	lines := text.CleanLines(d.Message)
 	if o.Steps != nil {

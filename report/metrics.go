@@ -10,11 +10,11 @@ import (
 	"stackpolicy/finding"
 )
 
-// maxFindings bounds the samples of single findings, the worst first; all are
-// counted.
+// maxFindings bounds the samples of single findings; the worst come first, and
+// all are counted.
 const maxFindings = 1000
 
-// Around is what metrics tell beyond a report. What is not known is left out.
+// Around is what metrics need beyond a report. What is unknown is left out.
 type Around struct {
 	User        string         // label of every sample, so that the files of two users do not collide
 	LastSuccess time.Time      // of earlier audits
@@ -23,8 +23,7 @@ type Around struct {
 	Dropped     map[string]int // alerts that were dropped, by sink
 }
 
-// Metric is one of those written. Its name, and those of its labels, are
-// promises to users. All are gauges.
+// Metric is one gauge. Its name and the names of its labels never change.
 type Metric struct {
 	Name   string
 	Unit   string // "" for plain numbers
@@ -34,17 +33,17 @@ type Metric struct {
 	samples func(*audit.Report, Around) []sample
 }
 
-// sample is a value and those of the labels, in their order.
+// sample is a value, with the values of the labels in their order.
 type sample struct {
 	labels []string
 	value  float64
 }
 
-// Metrics lists every metric there is.
+// Metrics lists every metric.
 func Metrics() []Metric {
 	return []Metric{
 		{"stackpolicy_last_success_timestamp_seconds", "seconds", nil,
-			"When an audit last could look and decide, that is, did not end with exit status 3; 0 when none is known.", lastSuccess},
+			"When an audit last ended with another exit status than 3 (unknown); 0 if no such audit is known.", lastSuccess},
 		{"stackpolicy_last_audit_timestamp_seconds", "seconds", nil,
 			"When the facts of the last audit were collected.", lastAudit},
 		{"stackpolicy_audit_duration_seconds", "seconds", nil,
@@ -54,17 +53,17 @@ func Metrics() []Metric {
 		{"stackpolicy_units_managed", "", nil,
 			"Units that the last audit judged.", unitsManaged},
 		{"stackpolicy_findings", "", []string{"severity"},
-			"Findings that stand, by severity: page, ticket (heals that were not done too) or unknown.", counts},
+			"Open findings by severity: page, ticket (with heals that were not done) or unknown.", counts},
 		{"stackpolicy_finding", "", []string{"invariant", "subject", "severity", "effect", "outcome"},
-			"1 for a finding that stands; outcome tells of a heal: planned, refused or heal-failed.", findings},
+			"1 for an open finding; outcome is that of a heal: planned, refused or heal-failed.", findings},
 		{"stackpolicy_actions", "", []string{"action", "status"},
-			"Actions of the last audit, by what became of them: planned, done, failed or refused.", actions},
+			"Actions of the last audit, by status: planned, done, failed or refused.", actions},
 		{"stackpolicy_gap", "", []string{"collector"},
-			"1 for a collector that could not look in the last audit.", gaps},
+			"1 for a collector that failed in the last audit.", gaps},
 		{"stackpolicy_alerts_waiting", "", []string{"sink"},
 			"Alerts that wait to be sent.", func(_ *audit.Report, a Around) []sample { return counted(a.Waiting) }},
 		{"stackpolicy_alerts_dropped", "", []string{"sink"},
-			"Alerts that were never sent, as too many were waiting.", func(_ *audit.Report, a Around) []sample { return counted(a.Dropped) }},
+			"Alerts that were never sent because too many were waiting.", func(_ *audit.Report, a Around) []sample { return counted(a.Dropped) }},
 	}
 }
 

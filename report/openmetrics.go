@@ -12,10 +12,9 @@ import (
 )
 
 // writeOpenMetrics writes [Metrics] as OpenMetrics text
-// (https://prometheus.io/docs/specs/om/open_metrics_spec/), of which this part
-// is also the older format that node_exporter's textfile collector reads: what
-// differs there, counters and exemplars, is not used, and lines such as # EOF
-// are comments to it.
+// (https://prometheus.io/docs/specs/om/open_metrics_spec/). The textfile collector
+// of node_exporter, which expects an older format, reads it too: counters and
+// exemplars, which differ, are not used, and # EOF is a comment there.
 func writeOpenMetrics(w io.Writer, r *audit.Report, o Options) error {
 	out := bufio.NewWriter(w)
 	for _, m := range Metrics() {
@@ -30,7 +29,7 @@ func writeOpenMetrics(w io.Writer, r *audit.Report, o Options) error {
 		written := map[string]bool{}
 		for _, s := range samples {
 			if id := m.Name + labels(m.Labels, s.labels, o.Around.User); !written[id] {
-				written[id] = true // a sample that is there twice makes all of them void
+				written[id] = true // a sample that appears twice makes the whole text invalid
 				fmt.Fprintf(out, "%s %s\n", id, strconv.FormatFloat(s.value, 'f', -1, 64))
 			}
 		}
@@ -39,7 +38,7 @@ func writeOpenMetrics(w io.Writer, r *audit.Report, o Options) error {
 	return out.Flush() // says what went wrong before, too
 }
 
-// labels are written without those that are empty, which are no labels.
+// labels writes the labels whose value is not empty.
 func labels(names, values []string, user string) string {
 	var pairs []string
 	for i, name := range names {
@@ -56,7 +55,7 @@ func labels(names, values []string, user string) string {
 	return "{" + strings.Join(pairs, ",") + "}"
 }
 
-// quoted is a label's value: harmless, and escaped as the format has it.
+// quoted returns the value of a label: harmless, and escaped as the format demands.
 func quoted(value string) string {
 	return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text.Clean(value))
 }

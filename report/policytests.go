@@ -11,9 +11,9 @@ import (
 	"stackpolicy/internal/text"
 )
 
-// PolicyTests writes how the Rego tests went: failures always, each test and
-// the lines without a test where verbose. Floor is the least coverage, in
-// percent.
+// PolicyTests writes the results of the Rego tests: always the failures, and if
+// verbose each test and the lines that no test covers. Floor is the least coverage
+// in percent.
 func PolicyTests(w io.Writer, t regotest.Report, floor float64, verbose bool, o Options) error {
 	p := newPrinter(w, o)
 	counts := map[regotest.Status]int{}
@@ -25,7 +25,7 @@ func PolicyTests(w io.Writer, t regotest.Report, floor float64, verbose bool, o 
 	}
 	for _, c := range t.Coverage {
 		if verbose && len(c.NotCovered) > 0 {
-			p.paragraph(0, fmt.Sprintf("%5.1f%%  ", c.Percent), c.File+" lacks tests of lines "+ranges(c.NotCovered))
+			p.paragraph(0, fmt.Sprintf("%5.1f%%  ", c.Percent), c.File+": no test covers lines "+ranges(c.NotCovered))
 		}
 	}
 	failed := counts[regotest.StatusFail] + counts[regotest.StatusError]

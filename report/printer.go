@@ -10,7 +10,7 @@ import (
 	"stackpolicy/internal/text"
 )
 
-// minWidth keeps text readable on a terminal that claims to be tiny.
+// minWidth keeps text readable on a terminal that reports a tiny width.
 const minWidth = 40
 
 // printer writes paragraphs and keeps the first error.
@@ -25,15 +25,15 @@ func newPrinter(w io.Writer, o Options) *printer {
 	return &printer{w: w, o: o}
 }
 
-// line writes a line as it is: what comes from outside is cleaned before.
+// line writes a line unchanged: texts from outside must be clean.
 func (p *printer) line(format string, args ...any) {
 	if p.err == nil {
 		_, p.err = fmt.Fprintf(p.w, format+"\n", args...)
 	}
 }
 
-// paragraph cleans and writes words after a label, going on under themselves.
-// A label that leaves them no room gets a line of its own.
+// paragraph cleans words and writes them after a label, wrapped below each other.
+// A label that leaves them no room gets a separate line.
 func (p *printer) paragraph(indent int, label, words string, colors ...pretty.Color) {
 	margin := indent + text.Width(label)
 	if margin > p.o.Width/2 {

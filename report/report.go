@@ -20,7 +20,7 @@ type Options struct {
 	Color bool // only where a terminal reads it
 	// Steps gives what to do about a decision, the first thing first.
 	Steps func(finding.Finding) []string
-	// Around is what metrics tell beyond the report.
+	// Around is what metrics need beyond the report.
 	Around Around
 }
 

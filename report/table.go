@@ -15,9 +15,9 @@ import (
 	"stackpolicy/internal/text"
 )
 
-// writeTable writes what an operator looks at: findings by unit, the worst
-// first, each with what to do next; what could not be looked at; what was or
-// would be done; and one line for all that holds.
+// writeTable writes a report for an operator: the findings of each unit, the worst
+// first, with the next step; collectors that failed; actions; and one line that
+// counts the invariants that hold.
 func writeTable(w io.Writer, r *audit.Report, o Options) error {
 	p := newPrinter(w, o)
 	findings, unseen := split(r.Decisions)
@@ -31,8 +31,8 @@ func writeTable(w io.Writer, r *audit.Report, o Options) error {
 	return p.err
 }
 
-// split parts what the rules found from what they could not be asked about for
-// want of facts. Allows are neither.
+// split separates findings from invariants that are undecided because facts are
+// missing. It leaves out allows.
 func split(decisions []finding.Finding) (findings, unseen []finding.Finding) {
 	for _, d := range decisions {
 		switch {
@@ -46,8 +46,8 @@ func split(decisions []finding.Finding) (findings, unseen []finding.Finding) {
 	return findings, unseen
 }
 
-// findings writes one block a subject. Those with the worst finding come
-// first, and so do the worst findings of each.
+// findings writes one block for each subject. The worst subject comes first, and
+// in each block the worst finding.
 func (p *printer) findings(findings []finding.Finding) {
 	worst := map[string]int{}
 	for _, d := range findings {
@@ -92,26 +92,26 @@ func (p *printer) finding(d finding.Finding) {
 	p.paragraph(4, "", d.Message)
 	p.waiver(4, d)
 	if after, ok := d.Evidence["appeared_after"].(string); ok {
-		p.paragraph(4, "", "This came up after "+after+".")
+		p.paragraph(4, "", "This appeared after "+after+".")
 	}
 	if next := p.next(d); next != "" {
 		p.paragraph(4, p.paint("next:", pretty.FgCyan)+" ", next)
 	}
 }
 
-// waiver says why a finding does not count.
+// waiver writes who waives a finding, why, and until when.
 func (p *printer) waiver(indent int, d finding.Finding) {
 	if w := d.Waiver; w != nil {
 		p.paragraph(indent, "waived ", fmt.Sprintf("until %s by %s: %s", w.Until.UTC().Format(time.RFC3339), w.Owner, w.Reason))
 	}
 }
 
-// verdict is the word before an invariant, padded.
+// verdict returns the word before an invariant, padded.
 func (p *printer) verdict(v verdict) string {
 	return p.paint(fmt.Sprintf("%-8s", v.word), v.color, pretty.Bold) + " "
 }
 
-// next is the first thing to do about a finding; "" when there is nothing.
+// next returns the first thing to do about a finding; "" if there is nothing.
 func (p *printer) next(d finding.Finding) string {
 	switch {
 	case d.Outcome == finding.Healed || d.Waiver != nil:
@@ -119,9 +119,9 @@ func (p *printer) next(d finding.Finding) string {
 	case d.Outcome == finding.Planned:
 		return "`stackpolicy eval --enforce` heals it (" + string(d.Action) + ")"
 	case d.Outcome == finding.Refused: // the runbook's step would be the very action that is held back
-		return "Mend what holds the " + string(d.Action) + " back (below), then audit again."
+		return "The " + string(d.Action) + " was refused (see below). Remove the cause, then audit again."
 	case d.IsUnknown():
-		return "Mend the rule, test it with `stackpolicy policy test`, and audit again."
+		return "Repair the rule, test it with `stackpolicy policy test`, and audit again."
 	case p.o.Steps == nil:
 		return ""
 	}
@@ -131,7 +131,7 @@ func (p *printer) next(d finding.Finding) string {
 	return ""
 }
 
-// verdict is what an operator scans for, and how bad it is: 0 is worst.
+// verdict is the word that an operator looks for, and its rank: 0 is the worst.
 type verdict struct {
 	word     string
 	color    pretty.Color
@@ -170,7 +170,7 @@ func verdictOf(f finding.Finding) verdict {
 	return ticket
 }
 
-// summary is the last line: the status, what holds, and how much does not.
+// summary writes the last line: the status, and how many checks hold or do not.
 func (p *printer) summary(r *audit.Report) {
 	units, counts := map[string]bool{}, map[string]int{}
 	for _, d := range r.Decisions {

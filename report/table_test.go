@@ -105,7 +105,7 @@ func TestForeseenRefusal(t *testing.T) {
 
 func TestTheWorstComesFirst(t *testing.T) {
 	got := string(table(t, broken(), Options{Width: 80, Steps: steps}))
-	order := []string{"web.service\n  PAGE", "host\n  UNKNOWN  stack_owned", "files.service\n  TICKET", "feeds.service\n  HEAL", "not looked at", "what --enforce would do", "CRITICAL"}
+	order := []string{"web.service\n  PAGE", "host\n  UNKNOWN  stack_owned", "files.service\n  TICKET", "feeds.service\n  HEAL", "could not be collected", "what --enforce would do", "CRITICAL"}
 	last := -1
 	for _, s := range order {
 		at := strings.Index(got, s)

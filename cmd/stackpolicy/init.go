@@ -18,7 +18,7 @@ import (
 	"stackpolicy/internal/text"
 )
 
-// podmanLimit bounds the look at podman: a start needs no patience.
+// podmanLimit bounds the calls of podman.
 const podmanLimit = 10 * time.Second
 
 // packaged are the folders where a package installs units for all users.
@@ -29,15 +29,15 @@ func packaged() []string {
 func initCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init",
-		Short: "Set up the audit for dotfiles without Nix: a configuration and units",
-		Long: `Shows the commented configuration and the units that it would write, made from
+		Short: "Set up audits for dotfiles without Nix: a configuration and units",
+		Long: `Shows the configuration and the units that it would write. They are made from
 what it finds: the units in the user's unit folder, podman, and the compose
-projects among its containers. With --write it writes them; it ends with the
-commands to run next. No file that exists is ever replaced: the configuration is
-kept as it is, and a unit that differs is an error that names it.
+projects of its containers. With --write it writes them. Then it lists the
+commands to run next. It never replaces a file: an existing configuration is
+kept, and a unit that differs is an error that names it.
 
-Where dotfiles are kept elsewhere and put in place by chezmoi or stow, name the
-folders there with --units and --config. Under Home Manager, use its module.`,
+If chezmoi or stow installs your dotfiles, name their folders with --units and
+--config. With Home Manager, use the module instead.`,
 		Example: `  stackpolicy init
   stackpolicy init --write
   stackpolicy init --write --units ~/dotfiles/.config/systemd/user`,
@@ -63,13 +63,13 @@ folders there with --units and --config. Under Home Manager, use its module.`,
 	return cmd
 }
 
-// wish is what the command line asks for.
+// wish is what the command line requests.
 type wish struct {
 	write                  bool
 	units, config, program string
 }
 
-// setup is what init would write, and what it says.
+// setup is what init would write, and what it reports.
 type setup struct {
 	env     collect.Environment
 	unitDir string // where units are written
@@ -77,7 +77,7 @@ type setup struct {
 	found   found
 }
 
-// setUp looks, and plans; system are the folders of packaged units.
+// setUp finds out what there is, and plans; system are the folders of packaged units.
 func setUp(ctx context.Context, env collect.Environment, o wish, system []string) (*setup, error) {
 	s := &setup{env: env}
 	var at string
@@ -119,7 +119,7 @@ func (s *setup) planUnits(program string) error {
 		program = "%h/" + below // dotfiles go to more than one home
 	}
 	if temporary(program) {
-		return fmt.Errorf("%s will not stay there; install the program first, or name it with --program", program)
+		return fmt.Errorf("%s is a temporary file; install the program first, or name it with --program", program)
 	}
 	texts, err := unitTexts(program)
 	for _, name := range sortedKeys(texts) {
@@ -128,7 +128,7 @@ func (s *setup) planUnits(program string) error {
 	return err
 }
 
-// temporary: as where `go run` builds.
+// temporary reports whether a program is in a folder such as that of `go run`.
 func temporary(program string) bool {
 	return strings.HasPrefix(program, "/tmp/") || strings.HasPrefix(program, os.TempDir()+"/")
 }
@@ -153,7 +153,7 @@ func ownPath() (string, error) {
 	return own, nil
 }
 
-// carryOut writes where that is wished, and says what was or would be done.
+// carryOut writes the files if requested, and reports what was or would be done.
 func (s *setup) carryOut(w io.Writer, write bool) error {
 	if err := s.refuse(); err != nil {
 		return err
@@ -172,22 +172,22 @@ func (s *setup) carryOut(w io.Writer, write bool) error {
 	return err
 }
 
-// refuse names every file in the way.
+// refuse returns an error that names every file in the way.
 func (s *setup) refuse() error {
 	var errs []error
 	for _, f := range s.files {
 		if f.state == differs {
-			errs = append(errs, fmt.Errorf("%s is there and differs", f.path))
+			errs = append(errs, fmt.Errorf("%s exists and differs", f.path))
 		}
 	}
 	if len(errs) == 0 {
 		return nil
 	}
-	hint := "nothing was written; move what you do not need away, or have the units written elsewhere with --units and compare"
+	hint := "nothing was written; move away what you do not need, or write the units to another folder with --units and compare"
 	return errors.Join(append(errs, errors.New(hint))...)
 }
 
-// describe tells the files, what was found, and what to do next.
+// describe lists the files, what was found, and what to do next.
 func (s *setup) describe(wrote bool) string {
 	var b strings.Builder
 	for _, f := range s.files {
@@ -218,7 +218,7 @@ func indent(text string) string {
 	return b.String()
 }
 
-// steps are the commands to run next, in order.
+// steps lists the commands to run next, in order.
 func (s *setup) steps() (steps []string) {
 	if s.unitDir != s.env.UnitDir() || s.files[0].path != config.Path(s.env.ConfigHome) {
 		steps = append(steps, "chezmoi apply (or stow, or whatever puts your dotfiles in place)")

@@ -7,26 +7,24 @@ import (
 	"strings"
 )
 
-const starterHead = `# How stackpolicy runs on this machine. "stackpolicy init" wrote this once and
-# never writes over it. Every key has a default; an unknown key is an error that
-# names it. What rules decide by is in the policy folder's settings.yaml.
+const starterHead = `# How stackpolicy runs on this machine. "stackpolicy init" wrote this file and
+# never overwrites it. Every key has a default. An unknown key is an error that
+# names it. Settings for the rules are in settings.yaml of the policy folder.
 
-# What is audited, besides what Home Manager declares: names of units, or
-# patterns as systemctl has them. What stands in the user's unit folder is what
-# is declared. A quadlet goes by the unit that it becomes: web.container is
-# web.service.
+# The units to audit, besides those that Home Manager declares: names, or
+# patterns as in systemctl. The files in the user's unit folder count as declared.
+# A quadlet has the name of its unit: write web.service for web.container.
 `
 
 const starterModes = `
-# observe tells what could be healed; enforce heals it.
+# observe shows what could be healed; enforce heals it.
 mode: observe
 
-# A folder of rules instead of the built-in ones: "stackpolicy policy copy"
-# makes one.
+# A folder of rules instead of the built-in ones. "stackpolicy policy copy"
+# creates one.
 #policies: /path/to/rules
 
-# Stacks whose units call stackctl: what they are made of, so that an audit
-# knows which services must be up.
+# Stacks: their compose files, so that an audit knows which services must be up.
 `
 
 const starterExample = `#stacks:
@@ -37,13 +35,13 @@ const starterExample = `#stacks:
 `
 
 const starterTail = `
-# Who is told of findings. The journal is, without any of this.
+# Where alerts go. Without this key they go to the journal.
 #alerts:
 #  textfile: /path/to/node-exporter/stackpolicy.prom
 #  alertmanager: {url: "http://127.0.0.1:9093"}
 `
 
-// starter is the commented configuration for what was found.
+// starter returns a configuration with comments for what was found.
 func starter(f found) string {
 	var b strings.Builder
 	b.WriteString(starterHead)
@@ -56,7 +54,7 @@ func starter(f found) string {
 
 func unitsKey(f found) string {
 	var b strings.Builder
-	if f.packagedIn == "" { // a packaged unit stands outside the user's folder
+	if f.packagedIn == "" { // a packaged unit is outside the user's folder
 		b.WriteString("  - \"stackpolicy-*\" # the audit's own\n")
 	}
 	for _, name := range f.units {
@@ -68,14 +66,14 @@ func unitsKey(f found) string {
 	return "units:\n" + b.String()
 }
 
-// stacksKey is commented: which project is a stack is the user's to say.
-// Go's quoting is YAML's too, for what it leaves of bytes and line ends.
+// stacksKey writes comments only: the user decides which project is a stack.
+// Go's quoting is valid YAML, because it escapes control characters.
 func stacksKey(projects []project) string {
 	if len(projects) == 0 {
 		return starterExample
 	}
 	var b strings.Builder
-	b.WriteString("# These projects are among podman's containers.\n#stacks:\n")
+	b.WriteString("# Compose projects of podman's containers.\n#stacks:\n")
 	for _, p := range projects {
 		fmt.Fprintf(&b, "#  %s:\n#    unit: %s\n", strconv.Quote(p.name), strconv.Quote(cmp.Or(p.unit, p.name+".service")))
 		var quoted []string

@@ -12,7 +12,7 @@ import (
 // file is one to write.
 type file struct {
 	path, text string
-	own        bool // the user's to edit: what stands is kept
+	own        bool // the user edits it: an existing file is kept
 	state      state
 }
 
@@ -29,12 +29,12 @@ const (
 // maxUnit is longer than any of the files: one beyond it differs.
 const maxUnit = 64 << 10
 
-// look finds out what stands where the file would.
+// look finds out what is at the path of the file.
 func (f *file) look() error {
 	if _, err := os.Lstat(f.path); err != nil {
 		f.state = absent
 		if !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("look what is there: %w", err)
+			return fmt.Errorf("look at an existing file: %w", err)
 		}
 		return nil
 	}
@@ -49,8 +49,8 @@ func (f *file) look() error {
 	return nil
 }
 
-// writeNew writes a file where nothing stands, whole or not at all, and makes
-// its folder. It never replaces anything: link(2) refuses to.
+// writeNew writes a file that does not exist, whole or not at all, and creates
+// its folder. It never replaces a file: link(2) refuses to.
 func writeNew(path, text string) (err error) {
 	defer func() {
 		if err != nil {

@@ -59,7 +59,7 @@ func ownUnits(dirs ...string) []string {
 }
 
 // projects reads the labels that compose providers write. Anyone may have
-// written them: what cannot stand in a configuration is left out.
+// written them: what a configuration cannot hold is left out.
 func projects(containers []podman.Container) []project {
 	byName := map[string]project{}
 	for _, c := range containers {
@@ -80,14 +80,14 @@ func projects(containers []podman.Container) []project {
 	return list
 }
 
-// projectName: as the Compose Specification has it ("name").
+// projectName reports whether a name follows the Compose Specification ("name").
 func projectName(name string) bool {
 	const first = "abcdefghijklmnopqrstuvwxyz0123456789"
 	return name != "" && len(name) <= 100 && strings.Trim(name, first+"_-") == "" && strings.Contains(first, name[:1])
 }
 
-// unitOf is the unit that a container names; podman-compose names one of its
-// own, whether it exists or not.
+// unitOf returns the unit that a container names. podman-compose names one of its
+// own even if that does not exist.
 func unitOf(labels map[string]string) string {
 	unit := labels["PODMAN_SYSTEMD_UNIT"]
 	if !unitfile.Valid(unit) || strings.HasPrefix(unit, "podman-compose@") {
@@ -109,7 +109,7 @@ func composeFiles(labels map[string]string) (paths []string) {
 	return paths
 }
 
-// packagedIn is the first of the folders that holds the audit's service.
+// packagedIn returns the first folder that holds the audit's service.
 func packagedIn(dirs []string) string {
 	for _, dir := range dirs {
 		if _, err := os.Stat(filepath.Join(dir, "stackpolicy-audit.service")); err == nil {
@@ -119,23 +119,23 @@ func packagedIn(dirs []string) string {
 	return ""
 }
 
-// notes say in words what was found, and what could not be looked at.
+// notes says what was found, and what could not be collected.
 func (f found) notes() (notes []string) {
 	if f.packagedIn != "" {
 		notes = append(notes, "The units are installed in "+f.packagedIn+".")
 	}
 	if len(f.units) == 0 {
-		notes = append(notes, "No unit of yours was found: name those to audit under units.")
+		notes = append(notes, "No unit of yours was found. Name the units to audit under units.")
 	} else {
 		notes = append(notes, "Units of yours: "+strings.Join(f.units, ", "))
 	}
 	switch {
 	case f.silence != nil:
-		notes = append(notes, fmt.Sprintf("Podman does not answer, so no stack was looked for: %v", f.silence))
+		notes = append(notes, fmt.Sprintf("Podman does not answer, so its compose projects are unknown: %v", f.silence))
 	case !f.podman:
 		notes = append(notes, "Podman is not installed.")
 	case len(f.projects) == 0:
-		notes = append(notes, "No compose project is among podman's containers.")
+		notes = append(notes, "None of podman's containers belongs to a compose project.")
 	}
 	for _, p := range f.projects {
 		notes = append(notes, "Compose project: "+p.name)

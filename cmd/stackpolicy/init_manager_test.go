@@ -63,7 +63,7 @@ func TestInitForARealManager(t *testing.T) {
 	systems.Each(t, func(t *testing.T, options usermanager.Options) {
 		s := plain(t, options)
 		run := func(argv ...string) scene.Result { return s.Do(s.Command(t.Context(), argv...)) }
-		if r := run("stackpolicy", "init", "--write"); r.Code != 3 || !strings.Contains(r.Err, "will not stay there") {
+		if r := run("stackpolicy", "init", "--write"); r.Code != 3 || !strings.Contains(r.Err, "is a temporary file") {
 			t.Errorf("a program in a scratch folder: status %d: %s%s", r.Code, r.Out, r.Err)
 		}
 		r := run("stackpolicy", "init", "--write", "--program", filepath.Join(s.Home, ".local/bin/stackpolicy"))

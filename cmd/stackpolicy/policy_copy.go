@@ -18,11 +18,11 @@ func policyCopyCommand() *cobra.Command {
 		Use:   "copy DIR",
 		Short: "Write the built-in policies to a new folder, for editing",
 		Long: `Writes the built-in policies, their tests, settings and runbooks to DIR, which
-must not exist. Edit them there, then: stackpolicy policy test --policy DIR,
-and stackpolicy eval --policy DIR (or policies: DIR in config.yaml).`,
+must not exist. Edit them there, then run: stackpolicy policy test --policy DIR,
+and stackpolicy eval --policy DIR (or set policies: DIR in config.yaml).`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return errors.New("copy takes the folder to make")
+				return errors.New("name the folder to create")
 			}
 			return nil
 		},
@@ -37,8 +37,8 @@ and stackpolicy eval --policy DIR (or policies: DIR in config.yaml).`,
 	}
 }
 
-// copyPolicies writes beside the folder first and then renames, so that there
-// is never half a policy folder.
+// copyPolicies writes to a temporary folder and renames it, so that there is
+// never half a policy folder.
 func copyPolicies(dir string) error {
 	if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("copy the policies: %s exists already; name a new folder", dir)
@@ -62,7 +62,7 @@ func copyPolicies(dir string) error {
 	return nil
 }
 
-// makeWritable: embedded files are read-only, and their copies are for editing.
+// makeWritable allows edits: embedded files are read-only.
 func makeWritable(dir string) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {

@@ -41,7 +41,7 @@ func unitTexts(program string) (map[string]string, error) {
 	return texts, nil
 }
 
-// unitsCommand is hidden: it is for those who package the program.
+// unitsCommand is hidden: it is for packagers.
 func unitsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:    "units DIR",
@@ -49,12 +49,12 @@ func unitsCommand() *cobra.Command {
 		Hidden: true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return errors.New("units takes the folder to write to")
+				return errors.New("name the folder to write to")
 			}
 			return nil
 		},
 	}
-	program := cmd.Flags().String("program", shippedProgram, "where the program will stand")
+	program := cmd.Flags().String("program", shippedProgram, "path at which the program will be installed")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		texts, err := unitTexts(*program)
 		if err != nil {
