@@ -35,7 +35,7 @@ func (p *Policies) Decide(ctx context.Context, doc *facts.Document) (Result, err
 // gaps returns a decision for each invariant whose facts were not collected, and
 // the invariants that can be asked.
 func (p *Policies) gaps(doc *facts.Document) (decisions []finding.Finding, asked []*policy.Invariant) {
-	gaps := policy.GapsOf(doc)
+	gaps := doc.Gaps()
 	for _, inv := range p.invariants {
 		i := slices.IndexFunc(inv.Needs, func(need string) bool { _, missing := gaps[need]; return missing })
 		if i < 0 {
@@ -113,7 +113,7 @@ func (s subjects) verdict(inv *policy.Invariant, a Answer) []finding.Finding {
 }
 
 // onGap is the decision on an invariant whose facts are not there.
-func onGap(inv *policy.Invariant, g policy.Gap) finding.Finding {
+func onGap(inv *policy.Invariant, g facts.Gap) finding.Finding {
 	return unknown(inv, fmt.Sprintf("cannot be verified: %s was not collected: %s", g.Section, g.Reason),
 		map[string]any{"case": finding.CaseGap, "section": g.Section, "collector": g.Collector})
 }

@@ -14,6 +14,7 @@ import (
 
 	"stackpolicy/decide/internal/fixture"
 	"stackpolicy/decide/policy"
+	"stackpolicy/facts"
 	"stackpolicy/schemas"
 )
 
@@ -45,7 +46,7 @@ func factKeys(t *testing.T, path ...string) string {
 
 func TestRefused(t *testing.T) {
 	lib := func(text string) map[string]string { return map[string]string{"lib/lib.rego": text} }
-	sections := strings.Join(policy.SectionNames(), ", ")
+	sections := strings.Join(facts.SectionNames(), ", ")
 	unitKeys, loadedKeys := factKeys(t, "units"), factKeys(t, "units", "loaded")
 	cases := map[string]struct {
 		fsys fstest.MapFS

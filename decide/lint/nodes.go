@@ -8,7 +8,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
-	"stackpolicy/decide/policy"
+	"stackpolicy/facts"
 )
 
 // node is one value that a term of a rule can have: a place in the facts, or a
@@ -87,7 +87,7 @@ func (s *schemaNode) node(path string) (*node, error) {
 
 // sectionAt returns the section at a path of the facts, or "".
 func sectionAt(path string) string {
-	for _, name := range policy.SectionNames() {
+	for _, name := range facts.SectionNames() {
 		if at, unit := cutUnit(name); (unit && path == "input.units[]."+at) || (!unit && path == "input."+at) {
 			return name
 		}

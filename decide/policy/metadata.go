@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"stackpolicy/facts"
 	"stackpolicy/finding"
 	"stackpolicy/internal/lazyregexp"
 
@@ -174,8 +175,8 @@ func (r *metadataReader) read(prose map[string][]byte) {
 	}
 	inv.Class = readName(r, "class", finding.Classes())
 	inv.Severity = readName(r, "severity", finding.RuleSeverities())
-	inv.Needs = readNames(r, "needs", SectionNames(), true)
-	inv.Optional = readNames(r, "optional", SectionNames(), false)
+	inv.Needs = readNames(r, "needs", facts.SectionNames(), true)
+	inv.Optional = readNames(r, "optional", facts.SectionNames(), false)
 	inv.Actions = readNames(r, "actions", finding.Actions(), true)
 	r.readRunbook(prose)
 }

@@ -18,9 +18,6 @@ import (
 // there now. A record that cannot be read is a fact, not a gap: the containers
 // of the stack can be judged without it.
 func collectApplied(ctx context.Context, r *run) (func(), error) {
-	if err := r.needs("files"); err != nil {
-		return nil, err
-	}
 	units := slices.Clone(r.doc.Units)
 	for name, stack := range r.env.Config.Stacks {
 		i := slices.IndexFunc(units, func(u facts.Unit) bool { return u.Name == stack.Unit })

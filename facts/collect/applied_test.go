@@ -3,7 +3,6 @@ package collect
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -240,13 +239,5 @@ func TestAppliedWithoutARecord(t *testing.T) {
 				t.Errorf("services %v, %+v", u.Services, u.Applied)
 			}
 		})
-	}
-}
-
-func TestAppliedRestsOnTheFiles(t *testing.T) {
-	s := newApplyScene(t)
-	s.run.failed["files"] = errors.New("denied")
-	if _, err := collectApplied(t.Context(), s.run); err == nil || !strings.Contains(err.Error(), "rests on the files collector: denied") {
-		t.Errorf("got %v", err)
 	}
 }

@@ -18,28 +18,48 @@ import (
 	"stackpolicy/internal/unitfile"
 )
 
-// A collector looks at one subject within its limit. It returns what it found
+// A collector collects one subject within its limit. It returns what it found
 // as a function that puts it into the run: one that is abandoned at its limit
 // therefore changes nothing afterwards.
 type collector struct {
 	name    string
 	limit   time.Duration
+	fills   []string // sections of the document (facts.Sections)
+	needs   []string // collectors without whose results it fails
 	collect func(context.Context, *run) (func(), error)
 }
 
-// collectors in the order they run. A later one may rest on an earlier one's
-// findings and fails with it. podman's listing and the survey of the manager are
-// begun before all of them: they are slow, and rest on nothing. Probes are begun as
-// soon as the states of units are known.
-var collectors = []collector{
-	{"history", 3 * time.Second, collectHistory},
-	{"user", 2 * time.Second, collectUser},
-	{"home-manager", 5 * time.Second, collectHomeManager},
-	{"systemd", systemdLimit, collectSystemd},
-	{"files", 15 * time.Second, collectFiles},
-	{"applied", 5 * time.Second, collectApplied},
-	{"podman", podmanLimit + time.Second, collectPodman},
-	{"probes", probesLimit + time.Second, collectProbes},
+// collectors in the order they run. podman's listing and the survey of the
+// manager are begun before all of them: they are slow, and need nothing. Probes
+// are begun as soon as the states of units are known; they need the manager only
+// for the stacks that have any.
+func collectors() []collector {
+	return []collector{
+		{name: "history", limit: 3 * time.Second, collect: collectHistory, fills: []string{"history", "units.history"}},
+		{name: "user", limit: 2 * time.Second, collect: collectUser, fills: []string{"host", "user"}},
+		{name: "home-manager", limit: 5 * time.Second, collect: collectHomeManager, fills: []string{"declared"}},
+		{name: "systemd", limit: systemdLimit, collect: collectSystemd, fills: []string{"manager", "units.loaded"}},
+		{
+			name: "files", limit: 15 * time.Second, collect: collectFiles, fills: []string{"units.files", "units.reload"},
+			needs: []string{"home-manager", "systemd", "index"},
+		},
+		{
+			name: "applied", limit: 5 * time.Second, collect: collectApplied, fills: []string{"units.services", "units.applied"},
+			needs: []string{"files"},
+		},
+		podmanCollector(),
+		probesCollector(),
+	}
+}
+
+func podmanCollector() collector {
+	return collector{
+		name: "podman", limit: podmanLimit + time.Second, collect: collectPodman, fills: []string{"podman", "units.containers"},
+	}
+}
+
+func probesCollector() collector {
+	return collector{name: "probes", limit: probesLimit + time.Second, collect: collectProbes, fills: []string{"units.probes"}}
 }
 
 const (
@@ -58,33 +78,52 @@ type run struct {
 	declared   map[string]string       // path in the home -> what its link must point to
 	memory     *facts.Memory           // nil: there is none, or it could not be asked
 	quadlets   map[string]string       // declared quadlet source -> the unit it becomes
-	conn       *systemd.Conn
+	conn       manager
 	listed     map[string]systemd.Listed // units in memory before any was asked for
 	index      *unitfile.Index
 	loaded     map[string]systemd.Unit
 	looks      *looks
-	survey     <-chan answer[survey]
+	survey     <-chan answer[surveyed]
 	listing    <-chan answer[podman.Listing]
 	probing    <-chan answer[[]question]
-	failed     map[string]error // collector -> why
+	failed     map[string]error  // collector -> why
+	managed    map[string]string // unit -> who manages it, of all units
+	only       []string          // the units of the document; nil is all
 }
 
+// An Option changes what Collect collects.
+type Option func(*run)
+
+// Only leaves all units but the given ones out of the document. What it says
+// about those, and about the host, is the same as in the whole document.
+func Only(units ...string) Option {
+	return func(r *run) { r.only = append([]string{}, units...) }
+}
+
+// chosen are those of names that the document is to have.
+func (r *run) chosen(names []string) []string {
+	return slices.DeleteFunc(names, func(n string) bool { return !r.isChosen(n) })
+}
+
+func (r *run) isChosen(unit string) bool { return r.only == nil || slices.Contains(r.only, unit) }
+
 // Collect takes one snapshot. It never fails as a whole: what could not be
-// looked at is absent and said under Collectors.
-func Collect(ctx context.Context, env Environment) *facts.Document {
+// collected is absent, and Collectors says why.
+func Collect(ctx context.Context, env Environment, options ...Option) *facts.Document {
+	return collect(ctx, env, surveyManager, options...)
+}
+
+// collect is Collect with the given way to survey the manager.
+func collect(ctx context.Context, env Environment, survey surveyor, options ...Option) *facts.Document {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r := &run{
-		ctx:     ctx,
-		env:     env,
-		doc:     &facts.Document{Schema: facts.Schema, CollectedAt: env.Now().UTC(), Collectors: map[string]facts.CollectorStatus{}, Units: []facts.Unit{}},
-		failed:  map[string]error{},
-		listing: begin(ctx, podmanLimit, env.Podman.Containers),
-		survey: begin(ctx, systemdLimit, func(limited context.Context) (survey, error) {
-			return surveyManager(ctx, limited, env)
-		}),
+	r := newRun(ctx, env)
+	for _, option := range options {
+		option(r)
 	}
-	for _, c := range collectors {
+	r.listing = begin(ctx, podmanLimit, env.Podman.Containers)
+	r.survey = begin(ctx, systemdLimit, func(limited context.Context) (surveyed, error) { return survey(ctx, limited, env) })
+	for _, c := range collectors() {
 		r.do(ctx, c)
 		if c.name == "systemd" && r.conn == nil {
 			r.namesOnly()
@@ -96,12 +135,18 @@ func Collect(ctx context.Context, env Environment) *facts.Document {
 	return r.doc
 }
 
+func newRun(ctx context.Context, env Environment) *run {
+	return &run{ctx: ctx, env: env, failed: map[string]error{}, doc: &facts.Document{
+		Schema: facts.Schema, CollectedAt: env.Now().UTC(), Collectors: map[string]facts.CollectorStatus{}, Units: []facts.Unit{},
+	}}
+}
+
 // namesOnly records which units there should be where the manager could not be
 // asked for them.
 func (r *run) namesOnly() {
-	managed, _ := r.managedUnits(nil)
-	for _, name := range slices.Sorted(maps.Keys(managed)) {
-		r.doc.Units = append(r.doc.Units, r.unit(name, managed[name]))
+	r.managed, _ = r.managedUnits(nil)
+	for _, name := range r.chosen(slices.Sorted(maps.Keys(r.managed))) {
+		r.doc.Units = append(r.doc.Units, r.unit(name, r.managed[name]))
 	}
 }
 
@@ -112,6 +157,9 @@ func (r *run) do(ctx context.Context, c collector) {
 	defer cancel()
 	start := r.env.Now()
 	apply, err := await(limited, begin(limited, c.limit, func(ctx context.Context) (func(), error) {
+		if err := r.needs(c.needs...); err != nil {
+			return nil, err
+		}
 		return c.collect(ctx, r)
 	}))
 	if limited.Err() != nil {

@@ -18,9 +18,6 @@ import (
 // collectFiles fills each unit's files, what of them is not loaded as it is,
 // and what a reload would do.
 func collectFiles(ctx context.Context, r *run) (func(), error) {
-	if err := r.needs("home-manager", "systemd", "index"); err != nil {
-		return nil, err
-	}
 	w := newWalker(r)
 	units := slices.Clone(r.doc.Units)
 	if err := inParallel(ctx, len(units), func(i int) error { return w.unit(&units[i]) }); err != nil {

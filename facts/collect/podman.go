@@ -3,7 +3,6 @@ package collect
 import (
 	"context"
 	"slices"
-	"time"
 
 	"stackpolicy/facts"
 	"stackpolicy/internal/lazyregexp"
@@ -81,18 +80,22 @@ func (r *run) labelledUnits(ctx context.Context, containers []podman.Container) 
 	return states, err
 }
 
-// Relist lists the containers and asks the probes again, and nothing else: for
-// one who waits for them. What it says of the units that labels name is not
-// looked at.
+// Relist lists the containers and asks the probes again, and nothing else, for
+// one who waits for them. It does not ask for the units that labels name.
 func Relist(ctx context.Context, env Environment, d *facts.Document) {
 	for i := range d.Units {
 		d.Units[i].Containers, d.Units[i].Probes = []facts.Container{}, []facts.Probe{}
 	}
 	d.Podman = nil
-	r := &run{ctx: ctx, env: env, doc: d, failed: map[string]error{}, listing: begin(ctx, podmanLimit, env.Podman.Containers)}
+	r := newRun(ctx, env)
+	r.doc, r.managed = d, map[string]string{}
+	for _, u := range d.Units {
+		r.managed[u.Name] = u.ManagedBy
+	}
+	r.listing = begin(ctx, podmanLimit, env.Podman.Containers)
 	r.beginProbes()
-	r.do(ctx, collector{"podman", podmanLimit + time.Second, collectPodman})
-	r.do(ctx, collector{"probes", probesLimit + time.Second, collectProbes})
+	r.do(ctx, podmanCollector())
+	r.do(ctx, probesCollector())
 }
 
 func containerFrom(c podman.Container, states map[string]string) facts.Container {
@@ -132,9 +135,7 @@ func (r *run) owner(c facts.Container) string {
 	return ""
 }
 
-func (r *run) manages(name string) bool {
-	return slices.ContainsFunc(r.doc.Units, func(u facts.Unit) bool { return u.Name == name && u.IsManaged() })
-}
+func (r *run) manages(name string) bool { return r.managed[name] != "" }
 
 // assign hangs containers under their units. A unit that containers name is a
 // stack, by the name of their project or by its own.

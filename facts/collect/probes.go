@@ -79,7 +79,7 @@ func collectProbes(ctx context.Context, r *run) (func(), error) {
 func (r *run) probesNeed() error {
 	for _, name := range slices.Sorted(maps.Keys(r.env.Config.Stacks)) {
 		s := r.env.Config.Stacks[name]
-		if len(s.Probes) == 0 {
+		if len(s.Probes) == 0 || !r.isChosen(s.Unit) {
 			continue
 		}
 		i := slices.IndexFunc(r.doc.Units, func(u facts.Unit) bool { return u.Name == s.Unit && u.Loaded != nil })

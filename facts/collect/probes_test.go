@@ -31,7 +31,7 @@ func probing(t *testing.T, address string, units ...facts.Unit) *run {
 func (r *run) probe(t *testing.T) facts.CollectorStatus {
 	t.Helper()
 	r.beginProbes()
-	r.do(t.Context(), collector{"probes", 5 * time.Second, collectProbes})
+	r.do(t.Context(), probesCollector())
 	return r.doc.Collectors["probes"]
 }
 

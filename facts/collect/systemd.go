@@ -18,23 +18,33 @@ const (
 	autoUpdateTimer = "podman-auto-update.timer"
 )
 
-// survey is what a manager tells of itself, and what stands in its unit path.
-type survey struct {
-	conn     *systemd.Conn
+// manager is a connection to the user's manager ([systemd.Conn]).
+type manager interface {
+	Units(ctx context.Context, names []string, idle func(string) bool) ([]systemd.Unit, error)
+	Transport() string
+}
+
+// surveyed is what a manager says of itself, and what is in its unit path.
+type surveyed struct {
+	conn     manager
 	manager  systemd.Manager
 	listed   []systemd.Listed
 	index    *unitfile.Index
 	indexErr error
 }
 
-// surveyManager takes it within limited. The connection stays open until ctx
-// ends: other collectors use it.
-func surveyManager(ctx, limited context.Context, e Environment) (s survey, err error) {
-	if s.conn, err = systemd.DialUser(limited, e.RuntimeDir, e.BusAddress); err != nil {
+// A surveyor surveys the manager within limited. The connection stays open until
+// ctx ends: other collectors use it.
+type surveyor func(ctx, limited context.Context, e Environment) (surveyed, error)
+
+func surveyManager(ctx, limited context.Context, e Environment) (s surveyed, err error) {
+	conn, err := systemd.DialUser(limited, e.RuntimeDir, e.BusAddress)
+	if err != nil {
 		return s, err
 	}
-	context.AfterFunc(ctx, func() { _ = s.conn.Close() }) // read-only use: nothing is lost
-	if s.manager, err = s.conn.Manager(limited); err != nil {
+	s.conn = conn
+	context.AfterFunc(ctx, func() { _ = conn.Close() }) // read-only use: nothing is lost
+	if s.manager, err = conn.Manager(limited); err != nil {
 		return s, err
 	}
 	if dir := e.UnitDir(); !slices.Contains(s.manager.UnitPath, dir) { // all else would be judged by the wrong folder
@@ -43,7 +53,7 @@ func surveyManager(ctx, limited context.Context, e Environment) (s survey, err e
 	indexed := begin(limited, systemdLimit, func(ctx context.Context) (*unitfile.Index, error) {
 		return unitfile.ReadIndex(ctx, s.manager.UnitPath)
 	})
-	if s.listed, err = s.conn.ListUnits(limited); err != nil {
+	if s.listed, err = conn.ListUnits(limited); err != nil {
 		return s, err
 	}
 	s.index, s.indexErr = await(limited, indexed)
@@ -64,7 +74,7 @@ func collectSystemd(ctx context.Context, r *run) (func(), error) {
 		byName[l.Name] = l
 	}
 	managed, patterns := r.managedUnits(r.knownNames(s.index, inMemory))
-	recorded := r.recorded(s.index, managed)
+	recorded := r.chosen(r.recorded(s.index, managed))
 	looks := r.lookAhead(s.index, recorded)
 	loaded, err := readUnits(ctx, s.conn, byName, append(loadable(recorded), auditTimer, autoUpdateTimer))
 	if err != nil {
@@ -76,6 +86,7 @@ func collectSystemd(ctx context.Context, r *run) (func(), error) {
 	}
 	return func() {
 		r.conn, r.listed, r.index, r.loaded, r.looks = s.conn, byName, s.index, loaded, looks
+		r.managed = managed
 		if s.indexErr != nil {
 			r.failed["index"] = s.indexErr
 		}
@@ -89,7 +100,7 @@ func collectSystemd(ctx context.Context, r *run) (func(), error) {
 	}, nil
 }
 
-func (s *survey) document(loaded map[string]systemd.Unit) *facts.Manager {
+func (s *surveyed) document(loaded map[string]systemd.Unit) *facts.Manager {
 	m := s.manager
 	return &facts.Manager{
 		Version: m.Version, State: m.State, Transport: s.conn.Transport(), UnitPath: m.UnitPath, StartedAt: m.Started, LoadedAt: m.LoadedAt,
@@ -116,7 +127,7 @@ func loadable(names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), unitfile.IsTemplate)
 }
 
-func readUnits(ctx context.Context, conn *systemd.Conn, inMemory map[string]systemd.Listed, names []string) (map[string]systemd.Unit, error) {
+func readUnits(ctx context.Context, conn manager, inMemory map[string]systemd.Listed, names []string) (map[string]systemd.Unit, error) {
 	idle := func(name string) bool { _, ok := inMemory[name]; return !ok }
 	units, err := conn.Units(ctx, names, idle)
 	if err != nil {
