@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"stackpolicy/alerts/notify"
-	"stackpolicy/audit"
 	"stackpolicy/finding"
 	"stackpolicy/history"
 )
@@ -252,7 +251,7 @@ func TestLastSuccess(t *testing.T) {
 	}
 	h.audit(down("page"))
 	want := h.now
-	h.exit = audit.ExitUnknown
+	h.exit = finding.LevelUnknown.ExitCode()
 	h.audit(down("page"))
 	if got, err := LastSuccess(t.Context(), h.store, h.now); err != nil || !got.Equal(want) {
 		t.Errorf("got %v, %v; want %v", got, err, want)

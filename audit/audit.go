@@ -1,182 +1,116 @@
-// Package audit is the pipeline, read top to bottom: collect, decide, enforce,
-// collect again, decide again. What comes out is a [Report].
+// Package audit is one audit, from the facts to the report.
+//
+// Start at [Audit.Run], the pipeline: collect, decide, enforce, collect and
+// decide again, record, tell. [OpenLive] opens the running system for it, and
+// [Recorded] judges facts that were collected earlier.
 package audit
 
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
-	"stackpolicy/config"
+	"golang.org/x/sync/errgroup"
+
 	"stackpolicy/decide"
 	"stackpolicy/enforce"
 	"stackpolicy/facts"
-	"stackpolicy/finding"
+	"stackpolicy/history"
 )
 
-// Audit is one run to be done.
+// Audit says what to audit, by which policies, and what may be done about it.
 type Audit struct {
-	Policies *decide.Policies
-	// Collect takes a snapshot of the live system.
-	Collect func(context.Context) *facts.Document
-	// Document is judged instead of a snapshot when it is set; nothing is
-	// enforced then.
-	Document *facts.Document
+	// Source gives the facts. Those of a [Recorded] one are judged, and nothing
+	// else: it is not acted on, and not remembered.
+	Source Source
+	// Load loads the policies. It runs while facts are collected.
+	Load func(context.Context) (*decide.Policies, error)
 	// Units limits the report to these subjects; none is all.
 	Units []string
 	// Manager acts; nil observes.
 	Manager enforce.Manager
-	// Store remembers what was found and done; nil remembers nothing, and then
-	// nothing is done either.
+	// Store remembers audits and actions. If it is nil, nothing is remembered, and
+	// then nothing is done either.
 	Store Store
+	// Tell is called after the audit was recorded; nil tells nobody.
+	Tell func(context.Context, Result)
 }
 
-// Run does the audit. An error means that there is nothing to report: a unit
-// that is not known, or a policy evaluation that could not even begin.
-func (a Audit) Run(ctx context.Context) (*Report, error) {
-	begin := time.Now()
-	first, err := a.observe(ctx)
-	if err != nil {
-		return nil, err
-	}
-	units, err := subjects(a.Units, first)
-	if err != nil {
-		return nil, err
-	}
-	r := a.report(first, units)
-	r.Actions = enforce.Plan(r.Decisions)
-	if a.acts() {
-		a.enforce(ctx, r, first, units)
-	} else {
-		r.Actions = a.enforcer().Preview(r.Actions, first)
-	}
-	setOutcomes(r)
-	r.ExitCode = ExitCode(r.Gaps, r.Decisions)
-	a.remember(ctx, r, time.Since(begin))
-	return r, nil
+// Result is what an audit ended with.
+type Result struct {
+	Report   *Report
+	Policies *decide.Policies
+	Changes  history.Changes // of what is open, since the audit before
+	Duration time.Duration   // first collection and loading included, recording not
 }
 
-// acts: on the live system alone, and only with someone to act.
-func (a Audit) acts() bool { return a.Manager != nil && a.Document == nil }
-
-func (a Audit) observe(ctx context.Context) (enforce.Observation, error) {
-	doc := a.Document
-	if doc == nil {
-		doc = a.Collect(ctx)
+// Run audits. An error means that there is nothing to report: policies or facts
+// that cannot be read, a unit that is not known, or a context that ended.
+func (a Audit) Run(ctx context.Context) (Result, error) {
+	began := time.Now()
+	policies, document, err := a.open(ctx)
+	if err != nil {
+		return Result{}, err
 	}
-	result, err := a.Policies.Decide(ctx, doc)
+	r := newRun(a, policies)
+	first, err := r.decide(ctx, document)
+	if err != nil {
+		return Result{}, err
+	}
+	if r.subjects, err = subjects(a.Units, document); err != nil {
+		return Result{}, err
+	}
+	acted := r.act(ctx, enforce.Plan(r.concerning(first)), first)
+	report := r.report(first, acted)
+	result := Result{Report: report, Policies: policies, Duration: time.Since(began)}
+	if r.isRecorded() {
+		result.Changes = r.record(ctx, result, acted.last)
+		r.tell(ctx, result)
+	}
+	return result, nil
+}
+
+// open loads the policies while the first facts are collected.
+func (a Audit) open(ctx context.Context) (policies *decide.Policies, document *facts.Document, err error) {
+	var loading errgroup.Group
+	loading.Go(func() (err error) {
+		policies, err = a.Load(ctx)
+		return err
+	})
+	document, unreadable := a.Source.Collect(ctx)
+	if err := loading.Wait(); err != nil {
+		return nil, nil, err
+	}
+	return policies, document, unreadable
+}
+
+// run is an audit under way.
+type run struct {
+	Audit
+	policies *decide.Policies
+	subjects []string // that are reported; none is all
+}
+
+func newRun(a Audit, policies *decide.Policies) *run {
+	if _, recorded := a.Source.(Recorded); recorded {
+		a.Manager, a.Store = nil, nil
+	}
+	return &run{Audit: a, policies: policies}
+}
+
+func (r *run) decide(ctx context.Context, document *facts.Document) (enforce.Observation, error) {
+	result, err := r.policies.Decide(ctx, document)
 	if err != nil {
 		return enforce.Observation{}, fmt.Errorf("decide: %w", err)
 	}
-	return enforce.Observation{Document: doc, Result: result}, nil
+	return enforce.Observation{Document: document, Result: result}, nil
 }
 
-func (a Audit) report(o enforce.Observation, units []string) *Report {
-	mode := config.Observe
-	if a.acts() {
-		mode = config.Enforce
-	}
-	r := &Report{
-		Schema: ReportSchema, CollectedAt: o.Document.CollectedAt, Mode: mode,
-		Policy: Policy{Digest: a.Policies.Digest(), Invariants: []string{}},
-		Gaps:   gaps(o), Decisions: about(o.Result.Decisions, units), Actions: []enforce.Action{},
-		last: o.Document,
-	}
-	for _, i := range a.Policies.Invariants() {
-		r.Policy.Invariants = append(r.Policy.Invariants, i.ID)
-	}
-	return r
-}
-
-func (a Audit) enforcer() enforce.Enforcer {
-	e := enforce.Enforcer{Manager: a.Manager, Settings: a.Policies.Settings(), Observe: a.observe}
-	if a.Store != nil {
-		e.Ledger = a.Store
-	}
-	return e
-}
-
-// enforce acts, looks again, and adds to the report what only then came up.
-// When it cannot look again, nothing counts as healed.
-func (a Audit) enforce(ctx context.Context, r *Report, first enforce.Observation, units []string) {
-	r.Actions = a.enforcer().Run(ctx, r.Actions, first)
-	if !slices.ContainsFunc(r.Actions, func(x enforce.Action) bool { return x.Status != enforce.Refused }) {
-		a.trip(ctx, r, first.Result) // nothing was touched
-		return
-	}
-	after, err := a.observe(ctx)
+// observe collects and decides.
+func (r *run) observe(ctx context.Context) (enforce.Observation, error) {
+	document, err := r.Source.Collect(ctx)
 	if err != nil {
-		r.Gaps = append(r.Gaps, Gap{"audit", "could not look again after acting: " + err.Error()})
-		return
+		return enforce.Observation{}, err
 	}
-	r.after, r.last = about(after.Result.Decisions, units), after.Document
-	a.verified(ctx, r, after)
-	a.trip(ctx, r, after.Result)
-	r.Gaps = mergeGaps(r.Gaps, gaps(after))
-	// Dependents count too: a finding on any unit that was not there before.
-	for _, d := range after.Result.Decisions {
-		if !d.IsAllowed() && !standsIn(first.Result.Decisions, d) {
-			d.Evidence["appeared_after"] = actionNames(r.Actions)
-			r.Decisions = append(r.Decisions, d)
-		}
-	}
-}
-
-// standsIn: the same invariant already had a finding on the same subject that
-// was as bad.
-func standsIn(decisions []finding.Finding, d finding.Finding) bool {
-	return slices.ContainsFunc(decisions, func(x finding.Finding) bool {
-		same := x.Invariant == d.Invariant && x.Subject == d.Subject && !x.IsAllowed()
-		return same && x.Level() >= d.Level()
-	})
-}
-
-// actionNames are the kinds of actions that were tried.
-func actionNames(actions []enforce.Action) string {
-	var names []string
-	for _, a := range actions {
-		if a.Status != enforce.Refused && !slices.Contains(names, string(a.Action)) {
-			names = append(names, string(a.Action))
-		}
-	}
-	return strings.Join(names, ", ")
-}
-
-// subjects checks the names an operator gave: one that is not known would
-// check nothing, and pass.
-func subjects(names []string, o enforce.Observation) ([]string, error) {
-	known := []string{finding.Host}
-	for _, u := range o.Document.Units {
-		if u.IsManaged() {
-			known = append(known, u.Name)
-		}
-	}
-	if o.Document.Manager != nil {
-		known = append(known, o.Document.Manager.FailedNoFile...)
-	}
-	var out []string
-	for _, n := range names {
-		if !slices.Contains(known, n) && slices.Contains(known, n+".service") {
-			n += ".service"
-		}
-		if !slices.Contains(known, n) {
-			return nil, fmt.Errorf("%q is not managed; known are: %s", n, strings.Join(known, ", "))
-		}
-		out = append(out, n)
-	}
-	return out, nil
-}
-
-// about keeps the decisions on the given subjects, and those that could not be
-// made at all; no subjects keeps all.
-func about(decisions []finding.Finding, subjects []string) []finding.Finding {
-	kept := make([]finding.Finding, 0, len(decisions))
-	for _, d := range decisions {
-		if len(subjects) == 0 || slices.Contains(subjects, d.Subject) || d.IsUnknown() {
-			kept = append(kept, d)
-		}
-	}
-	return kept
+	return r.decide(ctx, document)
 }

@@ -175,7 +175,7 @@ func TestNothingToDoTouchesNothing(t *testing.T) {
 	for _, name := range []string{"good", "page", "gap"} {
 		m, looks := &manager{}, 0
 		doc := recorded(t, name)
-		a := Audit{Policies: builtin(t), Manager: m, Store: &memory{}, Collect: func(context.Context) *facts.Document { looks++; return doc }}
+		a := Audit{Source: system(func() *facts.Document { looks++; return doc }), Load: loaded(builtin(t)), Manager: m, Store: &memory{}}
 		if _, err := a.Run(t.Context()); err != nil || len(m.calls) > 0 || looks != 1 {
 			t.Errorf("%s: %v, calls %v, %d looks", name, err, m.calls, looks)
 		}
@@ -185,9 +185,9 @@ func TestNothingToDoTouchesNothing(t *testing.T) {
 // TestARecordedDocumentIsNeverActedOn, whoever is there to act.
 func TestARecordedDocumentIsNeverActedOn(t *testing.T) {
 	m := &manager{}
-	r, err := Audit{Policies: builtin(t), Manager: m, Document: recorded(t, "stale")}.Run(t.Context())
-	if err != nil || len(m.calls) > 0 || r.Mode != "observe" || r.ExitCode != 1 {
-		t.Errorf("got %v, calls %v, %+v", err, m.calls, r)
+	r := Audit{Source: file(recorded(t, "stale")), Load: loaded(builtin(t)), Manager: m, Store: &memory{}}.run(t)
+	if len(m.calls) > 0 || r.Mode != "observe" || r.ExitCode != 1 {
+		t.Errorf("calls %v, %+v", m.calls, r)
 	}
 }
 
@@ -244,10 +244,11 @@ func TestNoSecondLookIsNoHeal(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		m := &manager{does: cancel}
 		doc := recorded(t, "stale")
-		r, err := Audit{Policies: p, Manager: m, Store: &memory{}, Collect: func(context.Context) *facts.Document { return doc }}.Run(ctx)
+		result, err := Audit{Source: always(doc), Load: loaded(p), Manager: m, Store: &memory{}}.Run(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
+		r := result.Report
 		want(t, r, 2, []string{stale + "heal-failed"}, []string{"daemon-reload host done"})
 		if len(r.Gaps) != 1 || !strings.Contains(r.Gaps[0].Error, "could not look again after acting") {
 			t.Errorf("gaps %+v", r.Gaps)

@@ -72,6 +72,34 @@ package stackpolicy.invariants.stand_in
 	return p
 }
 
+// loaded is a Load of policies that are loaded already.
+func loaded(p *decide.Policies) func(context.Context) (*decide.Policies, error) {
+	return func(context.Context) (*decide.Policies, error) { return p, nil }
+}
+
+// system is a source whose documents a test makes.
+type system func() *facts.Document
+
+func (s system) Collect(context.Context) (*facts.Document, error) { return s(), nil }
+
+// always is a system that does not change.
+func always(doc *facts.Document) system { return func() *facts.Document { return doc } }
+
+// file is a source of a recorded document.
+func file(doc *facts.Document) Recorded {
+	return func() (*facts.Document, error) { return doc, nil }
+}
+
+// run audits, and the test fails where that is an error.
+func (a Audit) run(t *testing.T) *Report {
+	t.Helper()
+	result, err := a.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result.Report
+}
+
 // manager does nothing but count, and lets a test change the world.
 type manager struct {
 	calls []string
@@ -141,22 +169,14 @@ func enforced(t *testing.T, p *decide.Policies, m *manager, before, after *facts
 	synctest.Test(t, func(t *testing.T) {
 		now := before
 		m.does = func() { now = after }
-		a := Audit{Policies: p, Manager: m, Store: &memory{}, Units: units, Collect: func(context.Context) *facts.Document { return now }}
-		var err error
-		if r, err = a.Run(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		r = Audit{Source: system(func() *facts.Document { return now }), Load: loaded(p), Manager: m, Store: &memory{}, Units: units}.run(t)
 	})
 	return r
 }
 
 func observed(t *testing.T, p *decide.Policies, doc *facts.Document, units ...string) *Report {
 	t.Helper()
-	r, err := Audit{Policies: p, Document: doc, Units: units}.Run(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
+	return Audit{Source: file(doc), Load: loaded(p), Units: units}.run(t)
 }
 
 // gap makes a collector fail, and its sections absent.
@@ -201,8 +221,8 @@ func findings(r *Report) []string {
 		if d.Outcome != "" {
 			words = append(words, string(d.Outcome))
 		}
-		if after, ok := d.Evidence["appeared_after"]; ok {
-			words = append(words, fmt.Sprint("after ", after))
+		if after := d.AfterWhat(); after != "" {
+			words = append(words, "after "+after)
 		}
 		list = append(list, strings.Join(words, " "))
 	}

@@ -17,7 +17,7 @@ func TestMergeGaps(t *testing.T) {
 	}
 }
 
-func TestExitCode(t *testing.T) {
+func TestLevelOfAReport(t *testing.T) {
 	allow := finding.Finding{Effect: "allow"}
 	page := finding.Finding{Effect: "block", Severity: "page"}
 	ticket := finding.Finding{Effect: "block", Severity: "ticket"}
@@ -33,33 +33,33 @@ func TestExitCode(t *testing.T) {
 	cases := map[string]struct {
 		gaps      []Gap
 		decisions []finding.Finding
-		want      int
+		want      finding.Level
 	}{
-		"allows":                      {nil, []finding.Finding{allow, allow}, ExitOK},
-		"a ticket":                    {nil, []finding.Finding{allow, ticket}, ExitWarning},
-		"a page":                      {nil, []finding.Finding{ticket, page, allow}, ExitCritical},
-		"undecided":                   {nil, []finding.Finding{allow, unknown, ticket}, ExitUnknown},
-		"a gap":                       {gaps, []finding.Finding{allow}, ExitUnknown},
-		"a gap over a ticket":         {gaps, []finding.Finding{ticket}, ExitUnknown},
-		"a page over a gap":           {gaps, []finding.Finding{page}, ExitCritical},
-		"a page over undecided":       {nil, []finding.Finding{unknown, page, unknown}, ExitCritical},
-		"a failed heal over a gap":    {gaps, []finding.Finding{heal("ticket", finding.HealFailed)}, ExitCritical},
-		"a planned heal":              {nil, []finding.Finding{heal("ticket", finding.Planned)}, ExitWarning},
-		"a planned heal of a page":    {nil, []finding.Finding{heal("page", finding.Planned)}, ExitWarning},
-		"a refused heal":              {nil, []finding.Finding{heal("ticket", finding.Refused)}, ExitWarning},
-		"a heal nobody spoke of":      {nil, []finding.Finding{heal("ticket", "")}, ExitWarning},
-		"a healed one":                {nil, []finding.Finding{heal("page", finding.Healed)}, ExitOK},
-		"a healed one and a ticket":   {nil, []finding.Finding{heal("page", finding.Healed), ticket}, ExitWarning},
-		"a severity never heard of":   {nil, []finding.Finding{{Effect: "block", Severity: "?"}}, ExitWarning},
-		"waived":                      {nil, []finding.Finding{waived(page), waived(heal("page", ""))}, ExitOK},
-		"waived, and a ticket":        {nil, []finding.Finding{waived(page), ticket}, ExitWarning},
-		"waived, and a gap":           {gaps, []finding.Finding{waived(page)}, ExitUnknown},
-		"nothing at all, no decision": {nil, nil, ExitOK},
+		"allows":                      {nil, []finding.Finding{allow, allow}, finding.LevelOK},
+		"a ticket":                    {nil, []finding.Finding{allow, ticket}, finding.LevelWarning},
+		"a page":                      {nil, []finding.Finding{ticket, page, allow}, finding.LevelCritical},
+		"undecided":                   {nil, []finding.Finding{allow, unknown, ticket}, finding.LevelUnknown},
+		"a gap":                       {gaps, []finding.Finding{allow}, finding.LevelUnknown},
+		"a gap over a ticket":         {gaps, []finding.Finding{ticket}, finding.LevelUnknown},
+		"a page over a gap":           {gaps, []finding.Finding{page}, finding.LevelCritical},
+		"a page over undecided":       {nil, []finding.Finding{unknown, page, unknown}, finding.LevelCritical},
+		"a failed heal over a gap":    {gaps, []finding.Finding{heal("ticket", finding.HealFailed)}, finding.LevelCritical},
+		"a planned heal":              {nil, []finding.Finding{heal("ticket", finding.Planned)}, finding.LevelWarning},
+		"a planned heal of a page":    {nil, []finding.Finding{heal("page", finding.Planned)}, finding.LevelWarning},
+		"a refused heal":              {nil, []finding.Finding{heal("ticket", finding.Refused)}, finding.LevelWarning},
+		"a heal nobody spoke of":      {nil, []finding.Finding{heal("ticket", "")}, finding.LevelWarning},
+		"a healed one":                {nil, []finding.Finding{heal("page", finding.Healed)}, finding.LevelOK},
+		"a healed one and a ticket":   {nil, []finding.Finding{heal("page", finding.Healed), ticket}, finding.LevelWarning},
+		"a severity never heard of":   {nil, []finding.Finding{{Effect: "block", Severity: "?"}}, finding.LevelWarning},
+		"waived":                      {nil, []finding.Finding{waived(page), waived(heal("page", ""))}, finding.LevelOK},
+		"waived, and a ticket":        {nil, []finding.Finding{waived(page), ticket}, finding.LevelWarning},
+		"waived, and a gap":           {gaps, []finding.Finding{waived(page)}, finding.LevelUnknown},
+		"nothing at all, no decision": {nil, nil, finding.LevelOK},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			if got := ExitCode(c.gaps, c.decisions); got != c.want {
-				t.Errorf("got %d, want %d", got, c.want)
+			if got := (&Report{Gaps: c.gaps, Decisions: c.decisions}).Level(); got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
 			}
 		})
 	}
@@ -77,10 +77,10 @@ func TestAWaivedHealHasNoOutcome(t *testing.T) {
 	waived := finding.Finding{Invariant: "loaded_is_current", Subject: "web.service", Effect: "heal", Action: "daemon-reload", Waiver: &finding.Waiver{}}
 	counts := waived
 	counts.Subject, counts.Waiver = "db.service", nil
-	r := &Report{Decisions: []finding.Finding{waived, counts}}
-	r.Actions = enforce.Plan(r.Decisions)
-	setOutcomes(r)
-	if d := cmp.Diff([]finding.Outcome{"", finding.Planned}, []finding.Outcome{r.Decisions[0].Outcome, r.Decisions[1].Outcome}); d != "" || len(r.Actions[0].Reasons) != 1 {
-		t.Errorf("-want +got\n%s\nfor %v", d, r.Actions[0].Reasons)
+	findings := []finding.Finding{waived, counts}
+	plan := enforce.Plan(findings)
+	setOutcomes(findings, plan, nil)
+	if d := cmp.Diff([]finding.Outcome{"", finding.Planned}, []finding.Outcome{findings[0].Outcome, findings[1].Outcome}); d != "" || len(plan[0].Reasons) != 1 {
+		t.Errorf("-want +got\n%s\nfor %v", d, plan[0].Reasons)
 	}
 }

@@ -36,7 +36,7 @@ func TestUnits(t *testing.T) {
 		})
 	}
 	t.Run("unknown", func(t *testing.T) {
-		_, err := Audit{Policies: p, Document: recorded(t, "stale"), Units: []string{"web.service", "wbe"}}.Run(t.Context())
+		_, err := Audit{Source: file(recorded(t, "stale")), Load: loaded(p), Units: []string{"web.service", "wbe"}}.Run(t.Context())
 		if want := `"wbe" is not managed; known are: host, files.service, web.service`; err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
 		}
@@ -91,7 +91,7 @@ func TestAPatternThatMatchesNothingIsNoPass(t *testing.T) {
 func TestAnotherSchemaIsAnError(t *testing.T) {
 	doc := recorded(t, "good")
 	doc.Schema = "stackpolicy.facts/v0"
-	if _, err := (Audit{Policies: builtin(t), Document: doc}).Run(t.Context()); err == nil || !strings.Contains(err.Error(), "facts/v0") {
+	if _, err := (Audit{Source: file(doc), Load: loaded(builtin(t))}).Run(t.Context()); err == nil || !strings.Contains(err.Error(), "facts/v0") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -77,26 +77,3 @@ func (e Enforcer) spent(heals []facts.HealCount) (tried int) {
 	}
 	return tried
 }
-
-// Trip says why the breaker of an action's subject has to open, now that the
-// action is remembered with its outcome, and "" when it has not: too many failed
-// in a day, or more are asked for than the budget allows.
-func (e Enforcer) Trip(a Action, healed bool, heals []facts.HealCount) string {
-	failed := 0
-	for _, h := range heals {
-		if h.Invariant == "" {
-			failed += h.Failed24h
-		}
-	}
-	budget := e.Settings.Budget.Unit
-	if a.Subject == finding.Host {
-		budget = e.Settings.Budget.Host
-	}
-	switch {
-	case a.Status != Refused && !healed && failed >= e.Settings.Breaker.Failures:
-		return fmt.Sprintf("%d actions on it failed or healed nothing within a day", failed)
-	case a.Status == Refused && e.spent(heals) >= budget:
-		return fmt.Sprintf("its budget of %d actions within %s is used up, and more are asked for", budget, e.Settings.Budget.Window)
-	}
-	return ""
-}

@@ -112,29 +112,4 @@ func TestWhatCannotBeRememberedIsNotDone(t *testing.T) {
 	}
 }
 
-func TestTrip(t *testing.T) {
-	cases := map[string]struct {
-		subject, status string
-		healed          bool
-		heals           []facts.HealCount
-		want            string
-	}{
-		"healed":               {"web.service", Done, true, []facts.HealCount{tried("restart", 1, 5, 4)}, ""},
-		"first failure":        {"web.service", Failed, false, []facts.HealCount{tried("restart", 1, 1, 1)}, ""},
-		"second failure":       {"web.service", Failed, false, []facts.HealCount{tried("restart", 1, 2, 2)}, "2 actions on it failed or healed nothing within a day"},
-		"done, healed nothing": {"web.service", Done, false, []facts.HealCount{tried("restart", 1, 1, 1), tried("reset-failed", 1, 1, 1)}, "2 actions"},
-		"refused by a guard":   {"web.service", Refused, false, []facts.HealCount{tried("restart", 1, 4, 4)}, ""},
-		"refused by the budget": {"web.service", Refused, false, []facts.HealCount{tried("restart", 3, 3, 0)},
-			"its budget of 3 actions within 1h0m0s is used up, and more are asked for"},
-		"the host's budget is larger": {finding.Host, Refused, false, []facts.HealCount{tried("daemon-reload", 3, 3, 0)}, ""},
-		"nothing remembered":          {"web.service", Failed, false, nil, ""},
-	}
-	for name, c := range cases {
-		got := Enforcer{Settings: settings}.Trip(Action{Subject: c.subject, Status: c.status}, c.healed, c.heals)
-		if !strings.Contains(got, c.want) || (c.want == "") != (got == "") {
-			t.Errorf("%s: %q, want %q", name, got, c.want)
-		}
-	}
-}
-
 var _ Ledger = (*history.Store)(nil)

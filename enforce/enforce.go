@@ -67,12 +67,14 @@ type Manager interface {
 type Ledger interface {
 	Intend(ctx context.Context, a history.Action, before *facts.Document) (id int64, err error)
 	Conclude(ctx context.Context, id int64, status, message string, durationMS int64) error
+	Verified(ctx context.Context, id int64, healed bool, after *facts.Document) error
 }
 
 // Enforcer acts on one user manager.
 type Enforcer struct {
 	Manager  Manager
-	Ledger   Ledger // nil: nothing is done
+	Ledger   Ledger   // nil: nothing is done
+	Breakers Breakers // nil: none opens
 	Settings policy.Settings
 	// Observe collects and decides anew.
 	Observe func(context.Context) (Observation, error)

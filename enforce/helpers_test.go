@@ -102,6 +102,27 @@ func (l *ledger) Conclude(_ context.Context, id int64, status, message string, _
 	return l.err
 }
 
+func (l *ledger) Verified(_ context.Context, id int64, healed bool, _ *facts.Document) error {
+	l.told = append(l.told, fmt.Sprintf("verified %d %v", id, healed))
+	return l.err
+}
+
+// breakers are those of subjects that were healed before.
+type breakers struct {
+	heals  map[string]facts.History
+	opened []string
+	err    error
+}
+
+func (b *breakers) Recall(context.Context, time.Time) (facts.Memory, error) {
+	return facts.Memory{Subjects: b.heals}, b.err
+}
+
+func (b *breakers) OpenBreaker(_ context.Context, subject, reason string, at, until time.Time) error {
+	b.opened = append(b.opened, fmt.Sprintf("%s for %s: %s", subject, until.Sub(at), reason))
+	return b.err
+}
+
 // looks gives one observation after the other, and the last again and again.
 type looks struct {
 	list []Observation

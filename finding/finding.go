@@ -5,7 +5,11 @@
 // Start at [Finding].
 package finding
 
-import "time"
+import (
+	"maps"
+	"strings"
+	"time"
+)
 
 // Finding is what one invariant says about one subject. One with the effect
 // [Allow] says that the invariant holds.
@@ -21,6 +25,10 @@ type Finding struct {
 	Outcome   Outcome        `json:"outcome"`  // of a heal; empty until it is known
 	Class     Class          `json:"-"`        // the invariant's
 	Action    Action         `json:"-"`        // what a heal asks for; empty otherwise
+
+	// AppearedAfter are the actions of the audit after which the finding appeared,
+	// or became worse; nil if it was there before them.
+	AppearedAfter []Action `json:"-"`
 }
 
 // Waiver is why a finding does not count, who says so, and until when.
@@ -41,6 +49,26 @@ const (
 func (f Finding) Case() string {
 	name, _ := f.Evidence["case"].(string)
 	return name
+}
+
+// PublicEvidence returns the evidence as reports and the history have it: with
+// the actions after which the finding appeared.
+func (f Finding) PublicEvidence() map[string]any {
+	if len(f.AppearedAfter) == 0 {
+		return f.Evidence
+	}
+	evidence := map[string]any{"appeared_after": f.AfterWhat()}
+	maps.Copy(evidence, f.Evidence)
+	return evidence
+}
+
+// AfterWhat names the actions after which the finding appeared; "" for none.
+func (f Finding) AfterWhat() string {
+	names := make([]string, len(f.AppearedAfter))
+	for i, a := range f.AppearedAfter {
+		names[i] = string(a)
+	}
+	return strings.Join(names, ", ")
 }
 
 // IsAllowed reports whether the invariant holds.

@@ -155,6 +155,22 @@ func TestAsksFor(t *testing.T) {
 	}
 }
 
+func TestPublicEvidence(t *testing.T) {
+	evidence := map[string]any{"case": "masked"}
+	before := Finding{Evidence: evidence}
+	if got := before.PublicEvidence(); len(got) != 1 || before.AfterWhat() != "" {
+		t.Errorf("of one that was there before: got %v, after %q", got, before.AfterWhat())
+	}
+	later := Finding{Evidence: evidence, AppearedAfter: []Action{DaemonReload, Restart}}
+	got := later.PublicEvidence()
+	if got["appeared_after"] != "daemon-reload, restart" || got["case"] != "masked" {
+		t.Errorf("of one that appeared later: got %v", got)
+	}
+	if len(evidence) != 1 {
+		t.Errorf("the rule's evidence was changed: %v", evidence)
+	}
+}
+
 // Everyone imports this package, so it imports nobody.
 func TestLeaf(t *testing.T) {
 	files, err := filepath.Glob("*.go")

@@ -28,7 +28,7 @@ type StoredFinding struct {
 func Stored(f finding.Finding) StoredFinding {
 	s := StoredFinding{
 		Invariant: f.Invariant, Subject: f.Subject, Case: f.Case(), Effect: f.Effect, Severity: f.Severity,
-		Message: f.Message, Runbook: f.Runbook, Evidence: orEmpty(f.Evidence), Outcome: f.Outcome,
+		Message: f.Message, Runbook: f.Runbook, Evidence: orEmpty(f.PublicEvidence()), Outcome: f.Outcome,
 	}
 	if w := f.Waiver; w != nil {
 		s.WaivedUntil, s.WaivedReason, s.WaivedBy = &w.Until, w.Reason, w.Owner

@@ -39,7 +39,7 @@ func hostile() *audit.Report {
 	r := reported(2)
 	for _, s := range nasty {
 		d := blocked("file_declared", s, "page", s)
-		d.Evidence["appeared_after"] = s
+		d.AppearedAfter = []finding.Action{finding.Action(s)}
 		r.Decisions = append(r.Decisions, d, unseen(s, "units", s, s), unseen("x", "units", "podman", s), toHeal(s, finding.Planned))
 		r.Gaps = append(r.Gaps, audit.Gap{Collector: s, Error: s})
 		r.Actions = append(r.Actions, enforce.Action{

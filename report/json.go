@@ -40,7 +40,9 @@ func writeLines(out *bufio.Writer, decisions []finding.Finding) error {
 	e := encoder(&line)
 	for i := range decisions {
 		line.Reset()
-		if err := e.Encode(&decisions[i]); err != nil {
+		f := decisions[i]
+		f.Evidence = f.PublicEvidence()
+		if err := e.Encode(&f); err != nil {
 			return err
 		}
 		if i > 0 {

@@ -91,7 +91,7 @@ func (p *printer) finding(d finding.Finding) {
 	p.paragraph(2, p.verdict(v), d.Invariant+note)
 	p.paragraph(4, "", d.Message)
 	p.waiver(4, d)
-	if after, ok := d.Evidence["appeared_after"].(string); ok {
+	if after := d.AfterWhat(); after != "" {
 		p.paragraph(4, "", "This appeared after "+after+".")
 	}
 	if next := p.next(d); next != "" {

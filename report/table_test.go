@@ -47,9 +47,9 @@ func broken() *audit.Report {
 // acted is what an enforcing audit can show.
 func acted() *audit.Report {
 	after := blocked("stack_running", "db.service", "page", "db.service is active, and its container db-app-1 is exited")
-	after.Evidence["appeared_after"] = "daemon-reload"
+	after.AppearedAfter = []finding.Action{finding.DaemonReload}
 	later := toHeal("web.service", finding.Planned)
-	later.Evidence["appeared_after"] = "daemon-reload"
+	later.AppearedAfter = []finding.Action{finding.DaemonReload}
 	ghost := blocked("no_ghost_failure", "old.service", "ticket", "old.service is failed, and no longer exists")
 	ghost.Effect, ghost.Action, ghost.Outcome = "heal", "reset-failed", finding.Refused
 	r := reported(2, allowed("linger_enabled", "host"),

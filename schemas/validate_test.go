@@ -2,6 +2,7 @@ package schemas_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -39,10 +40,14 @@ func TestDocumentsAndReportsFitTheirSchemas(t *testing.T) {
 				t.Fatal(err)
 			}
 			fits(t, document, doc)
-			r, err := audit.Audit{Policies: rules, Document: doc}.Run(t.Context())
+			result, err := audit.Audit{
+				Source: audit.Recorded(func() (*facts.Document, error) { return doc, nil }),
+				Load:   func(context.Context) (*decide.Policies, error) { return rules, nil },
+			}.Run(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
+			r := result.Report
 			fits(t, report, r)
 			for i := range r.Decisions {
 				r.Decisions[i].Waiver = &finding.Waiver{Reason: "moves", Owner: "ada", Until: r.CollectedAt}

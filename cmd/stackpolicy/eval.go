@@ -1,30 +1,18 @@
 package main
 
 import (
-	"cmp"
-	"context"
-	"errors"
 	"io"
 	"os"
 	"os/user"
-	"runtime/debug"
 	"slices"
 	"strconv"
-	"sync"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"stackpolicy/audit"
 	"stackpolicy/cmd/internal/cli"
-	"stackpolicy/config"
 	"stackpolicy/decide"
 	"stackpolicy/decide/policy"
-	"stackpolicy/enforce"
-	"stackpolicy/facts"
-	"stackpolicy/facts/collect"
 	"stackpolicy/finding"
-	"stackpolicy/internal/systemd"
 	"stackpolicy/report"
 )
 
@@ -57,105 +45,17 @@ every unit. Without --enforce nothing is changed, and the plan is shown.
 		if cmd.Flags().Changed("enforce") {
 			asked = enforcing
 		}
-		r, policies, err := a.audit(cmd, units, asked)
+		result, err := a.audit(cmd, units, asked)
 		if err != nil {
 			a.couldNotBegin(cmd.Context(), units, err, cmd.ErrOrStderr())
 			return err
 		}
-		a.status = r.ExitCode
-		o := options(cmd.OutOrStdout(), policies)
+		a.status = result.Report.ExitCode
+		o := options(cmd.OutOrStdout(), result.Policies)
 		o.Around.User = userName()
-		return f.Write(cmd.OutOrStdout(), r, o)
+		return f.Write(cmd.OutOrStdout(), result.Report, o)
 	}
 	return cmd
-}
-
-// audit runs one audit; asked is what the flag says of enforcing, nil when it
-// was not given.
-func (a *app) audit(cmd *cobra.Command, units []string, asked *bool) (*audit.Report, *decide.Policies, error) {
-	ctx := cmd.Context()
-	c, err := cli.ReadConfig()
-	if err != nil {
-		return nil, nil, err
-	}
-	env, err := collect.OfProcess(c)
-	if err != nil {
-		return nil, nil, err
-	}
-	routes, err := routes(c)
-	if err != nil {
-		return nil, nil, err
-	}
-	run := audit.Audit{Units: units}
-	release, err := a.enforcing(&run, c, env, asked)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer release()
-	store, done := a.remembering(cmd, &run, &env)
-	defer done()
-	loaded := beside(func() (*decide.Policies, error) { return a.loadPolicies(ctx, c) })
-	unreadable := a.look(ctx, &run, cmd.InOrStdin(), env)
-	if run.Policies, err = loaded(); cmp.Or(err, unreadable) != nil {
-		return nil, nil, cmp.Or(err, unreadable)
-	}
-	begin := time.Now()
-	r, err := run.Run(ctx)
-	if err == nil && store != nil && len(units) == 0 {
-		t := telling{store: store, routes: routes, env: env, report: r, policies: run.Policies, took: time.Since(begin)}
-		t.tell(ctx, string(c.Alerts.Textfile), cmd.ErrOrStderr())
-	}
-	return r, run.Policies, err
-}
-
-// enforcing makes the run one that acts, where the flag or else the
-// configuration says so, and takes the lock for it.
-func (a *app) enforcing(run *audit.Audit, c config.Config, env collect.Environment, asked *bool) (release func(), err error) {
-	act := c.Mode == config.Enforce && a.factsFile == ""
-	if asked != nil {
-		act = *asked
-	}
-	if !act {
-		return func() {}, nil
-	}
-	if a.factsFile != "" {
-		return nil, errors.New("--enforce acts on the live system, and --facts is not that; leave one of them out")
-	}
-	run.Manager = &systemd.User{RuntimeDir: env.RuntimeDir, BusAddress: env.BusAddress}
-	return enforce.Lock(env.RuntimeDir, time.Now())
-}
-
-// look reads the recorded document, or takes the first snapshot.
-func (a *app) look(ctx context.Context, run *audit.Audit, in io.Reader, env collect.Environment) (err error) {
-	if run.Document, err = a.document(in); err != nil {
-		return err
-	}
-	if run.Document != nil && len(run.Document.Units) > large {
-		debug.SetGCPercent(gcPercentLarge)
-	}
-	if run.Document == nil {
-		first := collect.Collect(ctx, env)
-		run.Collect = func(ctx context.Context) *facts.Document {
-			doc := first
-			if first = nil; doc == nil {
-				doc = collect.Collect(ctx, env)
-			}
-			return doc
-		}
-	}
-	return nil
-}
-
-// beside begins the work, and returns what waits for its answer.
-func beside[T any](work func() (T, error)) func() (T, error) {
-	var answer T
-	var err error
-	var working sync.WaitGroup
-	working.Go(func() { answer, err = work() })
-	return func() (T, error) {
-		working.Wait()
-		return answer, err
-	}
 }
 
 // options shows steps from the runbooks of the policies in force.

@@ -43,24 +43,24 @@ Exit status: as eval's, for what is explained.`,
 	a.factsFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		observe := false
-		r, policies, err := a.audit(cmd, args[:1], &observe)
+		result, err := a.audit(cmd, args[:1], &observe)
 		if err != nil {
 			return err
 		}
-		a.status = r.ExitCode
+		a.status = result.Report.ExitCode
 		invariant := ""
 		if len(args) == 2 {
 			invariant = args[1]
 		}
-		explanations, err := explanations(r, policies, invariant)
+		explanations, err := explanations(result.Report, result.Policies, invariant)
 		if err != nil {
 			return err
 		}
 		if invariant != "" {
-			a.status = audit.ExitCode(nil, decisionsOf(explanations))
+			a.status = finding.WorstOf(decisionsOf(explanations)).ExitCode()
 		}
 		w := cmd.OutOrStdout()
-		return report.Explain(w, explanations, options(w, policies))
+		return report.Explain(w, explanations, options(w, result.Policies))
 	}
 	return cmd
 }

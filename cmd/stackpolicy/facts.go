@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"stackpolicy/audit"
 	"stackpolicy/cmd/internal/cli"
+	"stackpolicy/finding"
 	"stackpolicy/internal/text"
 	"stackpolicy/report"
 )
@@ -33,7 +33,7 @@ standard error too.`,
 			}
 			for _, name := range slices.Sorted(maps.Keys(doc.Collectors)) {
 				if s := doc.Collectors[name]; !s.OK {
-					*exit = audit.ExitUnknown
+					*exit = finding.LevelUnknown.ExitCode()
 					fmt.Fprintf(cmd.ErrOrStderr(), "stackpolicy: could not look (%s): %s\n", name, text.CleanBlock(s.Error))
 				}
 			}

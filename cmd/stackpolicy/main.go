@@ -14,8 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"stackpolicy/audit"
 	"stackpolicy/cmd/internal/cli"
+	"stackpolicy/finding"
 	"stackpolicy/internal/text"
 )
 
@@ -51,10 +51,10 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 		return a.status
 	}
 	fmt.Fprintf(errs, "stackpolicy: %s\n", text.CleanBlock(err.Error()))
-	if a.status == audit.ExitCritical {
+	if a.status == finding.LevelCritical.ExitCode() {
 		return a.status
 	}
-	return audit.ExitUnknown
+	return finding.LevelUnknown.ExitCode()
 }
 
 // app is what commands share: where policies and facts come from, and the exit

@@ -3,9 +3,9 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"stackpolicy/audit"
 	"stackpolicy/decide"
 	"stackpolicy/decide/confined"
+	"stackpolicy/finding"
 	"stackpolicy/report"
 )
 
@@ -36,7 +36,7 @@ fails or the coverage is too low, and 3 if they could not be run.`,
 			return err
 		}
 		if !tests.Passed() || tests.Percent < *floor {
-			*exit = audit.ExitCritical
+			*exit = finding.LevelCritical.ExitCode()
 		}
 		return report.PolicyTests(cmd.OutOrStdout(), tests, *floor, *verbose, options(cmd.OutOrStdout(), p))
 	}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"stackpolicy/audit"
+	"stackpolicy/finding"
 )
 
 func TestMain(m *testing.M) {
@@ -108,7 +108,7 @@ func TestAReaderThatHasSeenEnough(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for doc, want := range map[string]int{"good": audit.ExitOK, "page": audit.ExitCritical, "gap": audit.ExitUnknown} {
+	for doc, want := range map[string]int{"good": finding.LevelOK.ExitCode(), "page": finding.LevelCritical.ExitCode(), "gap": finding.LevelUnknown.ExitCode()} {
 		for _, format := range []string{"table", "json"} {
 			r, w, err := os.Pipe()
 			if err != nil {

@@ -11,7 +11,6 @@ import (
 	"stackpolicy/alerts/notify"
 	"stackpolicy/audit"
 	"stackpolicy/config"
-	"stackpolicy/decide"
 	"stackpolicy/facts/collect"
 	"stackpolicy/history"
 	"stackpolicy/internal/text"
@@ -34,12 +33,10 @@ func routes(c config.Config) ([]notify.Route, error) {
 
 // telling is an audit whose findings go out.
 type telling struct {
-	store    *history.Store
-	routes   []notify.Route
-	env      collect.Environment
-	report   *audit.Report
-	policies *decide.Policies
-	took     time.Duration
+	store  *history.Store
+	routes []notify.Route
+	user   string
+	result audit.Result
 }
 
 // tell sends alerts and writes the textfile. What does not work is said, and
@@ -67,8 +64,8 @@ func (t telling) alert(ctx context.Context) []alerts.Notice {
 		host = "unknown"
 	}
 	return alerts.Run(ctx, alerts.Options{
-		Outbox: t.store, Routes: t.routes, Changes: t.report.Changes, Standings: standings,
-		Steps: steps(t.policies.Invariants()), Host: host, User: t.env.Name, Now: now,
+		Outbox: t.store, Routes: t.routes, Changes: t.result.Changes, Standings: standings,
+		Steps: steps(t.result.Policies.Invariants()), Host: host, User: t.user, Now: now,
 	})
 }
 
@@ -82,13 +79,13 @@ func (t telling) writeTextfile(ctx context.Context, path string) error {
 		return err
 	}
 	return notify.WriteTextfile(path, func(w io.Writer) error {
-		return f.Write(w, t.report, report.Options{Around: around})
+		return f.Write(w, t.result.Report, report.Options{Around: around})
 	})
 }
 
 func (t telling) around(ctx context.Context) (a report.Around, err error) {
 	now := time.Now()
-	a = report.Around{User: t.env.Name, Duration: t.took}
+	a = report.Around{User: t.user, Duration: t.result.Duration}
 	if a.LastSuccess, err = alerts.LastSuccess(ctx, t.store, now); err != nil {
 		return a, err
 	}

@@ -21,11 +21,7 @@ func remembered(t *testing.T, store *memory, m *manager, before, after *facts.Do
 	synctest.Test(t, func(t *testing.T) {
 		now := before
 		m.does = func() { now = after }
-		a := Audit{Policies: builtin(t), Manager: m, Store: store, Units: units, Collect: func(context.Context) *facts.Document { return now }}
-		var err error
-		if r, err = a.Run(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		r = Audit{Source: system(func() *facts.Document { return now }), Load: loaded(builtin(t)), Manager: m, Store: store, Units: units}.run(t)
 	})
 	return r
 }
@@ -76,15 +72,25 @@ func TestRecord(t *testing.T) {
 
 // What is observed is remembered too, but a recorded document is not.
 func TestRecordOfOneThatObserves(t *testing.T) {
-	for name, document := range map[string]*facts.Document{"live": nil, "recorded": recorded(t, "page")} {
-		store := &memory{}
-		a := Audit{Policies: builtin(t), Store: store, Document: document, Collect: func(context.Context) *facts.Document { return recorded(t, "page") }}
-		if _, err := a.Run(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if told := strings.Join(store.told, ", "); (told == "record 2") != (document == nil) {
-			t.Errorf("%s: told %q", name, told)
-		}
+	cases := map[string]struct {
+		source Source
+		units  []string
+		want   string // what the memory is told, and then the others
+	}{
+		"live":     {always(recorded(t, "page")), nil, "record 2, told of 2"},
+		"one unit": {always(recorded(t, "page")), []string{"web"}, ""},
+		"recorded": {file(recorded(t, "page")), nil, ""},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			store := &memory{}
+			a := Audit{Source: c.source, Load: loaded(builtin(t)), Units: c.units, Store: store}
+			a.Tell = func(_ context.Context, r Result) { _ = store.tell("told of %d", r.Report.ExitCode) }
+			a.run(t)
+			if got := strings.Join(store.told, ", "); got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
 	}
 }
 
@@ -92,10 +98,9 @@ func TestRecordOfOneThatObserves(t *testing.T) {
 func TestMemoryThatFails(t *testing.T) {
 	for document, exit := range map[string]int{"good": 3, "page": 2} {
 		store := &memory{err: errors.New("disk full")}
-		a := Audit{Policies: builtin(t), Store: store, Collect: func(context.Context) *facts.Document { return recorded(t, document) }}
-		r, err := a.Run(t.Context())
-		if err != nil || r.ExitCode != exit || len(r.Gaps) != 1 || r.Gaps[0].Collector != "history" {
-			t.Errorf("%s: exit status %d, gaps %+v, %v", document, r.ExitCode, r.Gaps, err)
+		r := Audit{Source: always(recorded(t, document)), Load: loaded(builtin(t)), Store: store}.run(t)
+		if r.ExitCode != exit || len(r.Gaps) != 1 || r.Gaps[0].Collector != "history" {
+			t.Errorf("%s: exit status %d, gaps %+v", document, r.ExitCode, r.Gaps)
 		}
 	}
 }

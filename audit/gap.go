@@ -1,0 +1,49 @@
+package audit
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"stackpolicy/enforce"
+)
+
+// Gap is something that could not be observed.
+type Gap struct {
+	Collector string `json:"collector"`
+	Error     string `json:"error"`
+}
+
+// gaps lists failed collectors, patterns that match nothing, and the lack of
+// anything to judge: none of them is a pass.
+func gaps(o enforce.Observation) []Gap {
+	list := []Gap{}
+	for _, name := range slices.Sorted(maps.Keys(o.Document.Collectors)) {
+		if s := o.Document.Collectors[name]; !s.OK {
+			list = append(list, Gap{name, s.Error})
+		}
+	}
+	if d := o.Document.Declared; d != nil {
+		for _, p := range d.Patterns {
+			if p.Matched == 0 {
+				list = append(list, Gap{"config", "units: the pattern " + p.Pattern + " matches no unit"})
+			}
+		}
+	}
+	if o.Result.Managed == 0 {
+		list = append(list, Gap{"config", "no unit is managed: no Home Manager generation declares one, and the configuration names none under units"})
+	}
+	return list
+}
+
+// mergeGaps adds later gaps. A collector that fails twice may say so in other
+// words, and is one gap. Gaps of the configuration are kept apart.
+func mergeGaps(a, b []Gap) []Gap {
+	for _, g := range b {
+		if !slices.ContainsFunc(a, func(x Gap) bool { return x == g || x.Collector == g.Collector && g.Collector != "config" }) {
+			a = append(a, g)
+		}
+	}
+	slices.SortStableFunc(a, func(x, y Gap) int { return strings.Compare(x.Collector, y.Collector) })
+	return a
+}

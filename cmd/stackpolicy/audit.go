@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"stackpolicy/audit"
+	"stackpolicy/cmd/internal/cli"
+	"stackpolicy/config"
+	"stackpolicy/decide"
+	"stackpolicy/facts"
+	"stackpolicy/facts/collect"
+	"stackpolicy/internal/text"
+)
+
+// audit runs one audit; asked is what the flag says of enforcing, nil when it
+// was not given. Routes are made first, so that a mistake in them is an error
+// before anything is done.
+func (a *app) audit(cmd *cobra.Command, units []string, asked *bool) (audit.Result, error) {
+	c, err := cli.ReadConfig()
+	if err != nil {
+		return audit.Result{}, err
+	}
+	routes, err := routes(c)
+	if err != nil {
+		return audit.Result{}, err
+	}
+	enforces, err := a.enforces(c, asked)
+	if err != nil {
+		return audit.Result{}, err
+	}
+	load := func(ctx context.Context) (*decide.Policies, error) { return a.loadPolicies(ctx, c) }
+	if a.factsFile != "" {
+		recorded := audit.Recorded(func() (*facts.Document, error) { return a.recorded(cmd) })
+		return audit.Audit{Source: recorded, Load: load, Units: units}.Run(cmd.Context())
+	}
+	live, err := openLive(cmd, c, enforces)
+	if err != nil {
+		return audit.Result{}, err
+	}
+	defer closeLive(cmd, live)
+	run := live.Audit()
+	run.Load, run.Units = load, units
+	run.Tell = func(ctx context.Context, result audit.Result) {
+		telling{store: live.History, routes: routes, user: userName(), result: result}.tell(ctx, string(c.Alerts.Textfile), cmd.ErrOrStderr())
+	}
+	return run.Run(cmd.Context())
+}
+
+// enforces is what the flag says, or else the configuration.
+func (a *app) enforces(c config.Config, asked *bool) (bool, error) {
+	switch {
+	case asked == nil:
+		return c.Mode == config.Enforce && a.factsFile == "", nil
+	case *asked && a.factsFile != "":
+		return false, errors.New("--enforce acts on the live system, and --facts is not that; leave one of them out")
+	}
+	return *asked, nil
+}
+
+// recorded reads --facts. A large document is most of the memory, so that the
+// margin of the garbage collector has to be small.
+func (a *app) recorded(cmd *cobra.Command) (*facts.Document, error) {
+	doc, err := a.document(cmd.InOrStdin())
+	if doc != nil && len(doc.Units) > large {
+		debug.SetGCPercent(gcPercentLarge)
+	}
+	return doc, err
+}
+
+func openLive(cmd *cobra.Command, c config.Config, enforces bool) (*audit.Live, error) {
+	env, err := collect.OfProcess(c)
+	if err != nil {
+		return nil, err
+	}
+	live, err := audit.OpenLive(cmd.Context(), env, enforces)
+	if err != nil {
+		return nil, err
+	}
+	if live.Notice != "" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "stackpolicy: %s; nothing is healed in this audit\n", text.CleanBlock(live.Notice))
+	}
+	return live, nil
+}
+
+func closeLive(cmd *cobra.Command, live *audit.Live) {
+	if err := live.Close(cmd.Context()); err != nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "stackpolicy: the memory of audits: %s\n", text.CleanBlock(err.Error()))
+	}
+}

@@ -1,0 +1,93 @@
+package enforce
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"stackpolicy/decide"
+	"stackpolicy/facts"
+	"stackpolicy/finding"
+)
+
+// Breakers hold back heals of a subject that do not help.
+type Breakers interface {
+	Recall(ctx context.Context, now time.Time) (facts.Memory, error)
+	OpenBreaker(ctx context.Context, subject, reason string, at, until time.Time) error
+}
+
+// Touched reports whether any action was tried. Otherwise the facts are those
+// that the audit began with.
+func Touched(actions []Action) bool {
+	return slices.ContainsFunc(actions, func(a Action) bool { return a.Status != Refused })
+}
+
+// Verify records of each action that was tried whether it healed, as seen after
+// all of them, and opens the breakers of subjects whose heals do not help or are
+// asked for too often. An error says what could not be recorded.
+func (e Enforcer) Verify(ctx context.Context, actions []Action, after Observation) error {
+	var errs []error
+	for _, a := range actions {
+		if a.ID == 0 || a.Status == Refused {
+			continue
+		}
+		errs = append(errs, e.Ledger.Verified(ctx, a.ID, a.healed(after.Result), after.Document))
+	}
+	return errors.Join(append(errs, e.openBreakers(ctx, actions, after))...)
+}
+
+// healed reports whether the action was done and none of its reasons is still
+// found.
+func (a Action) healed(after decide.Result) bool {
+	return a.Status == Done && !slices.ContainsFunc(after.Decisions, func(f finding.Finding) bool {
+		return !f.IsAllowed() && a.IsFor(f)
+	})
+}
+
+// IsFor reports whether the finding is one of the action's reasons.
+func (a Action) IsFor(f finding.Finding) bool {
+	return slices.Contains(a.Reasons, Reason{f.Invariant, f.Subject})
+}
+
+func (e Enforcer) openBreakers(ctx context.Context, actions []Action, after Observation) error {
+	if e.Breakers == nil {
+		return nil
+	}
+	now := after.Document.CollectedAt
+	memory, err := e.Breakers.Recall(ctx, now)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, a := range actions {
+		if why := e.whyOpen(a, a.healed(after.Result), memory.Subjects[a.Subject].Heals); why != "" {
+			errs = append(errs, e.Breakers.OpenBreaker(ctx, a.Subject, why, now, now.Add(e.Settings.Breaker.Cooldown)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// whyOpen returns why the breaker of an action's subject has to open, and "" if
+// it has not: too many actions failed in a day, or more are asked for than the
+// budget allows. Heals counts this action too.
+func (e Enforcer) whyOpen(a Action, healed bool, heals []facts.HealCount) string {
+	failed := 0
+	for _, h := range heals {
+		if h.Invariant == "" {
+			failed += h.Failed24h
+		}
+	}
+	budget := e.Settings.Budget.Unit
+	if a.Subject == finding.Host {
+		budget = e.Settings.Budget.Host
+	}
+	switch {
+	case a.Status != Refused && !healed && failed >= e.Settings.Breaker.Failures:
+		return fmt.Sprintf("%d actions on it failed or healed nothing within a day", failed)
+	case a.Status == Refused && e.spent(heals) >= budget:
+		return fmt.Sprintf("its budget of %d actions within %s is used up, and more are asked for", budget, e.Settings.Budget.Window)
+	}
+	return ""
+}
