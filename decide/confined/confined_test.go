@@ -110,11 +110,9 @@ func TestBombs(t *testing.T) {
 	cases := map[string]struct{ expression, want string }{
 		"a regex that backtracks": {`regex.match(concat("", ["^", concat("", ["(x?){0,900}" | some _ in numbers.range(1, 300)]), "$"]), concat("", ["x" | some _ in numbers.range(1, 200000)]))`, "limit"},
 		"paths of a full graph":   {graph, "limit"},
-		"a width of megabytes":    {`count(concat("", [sprintf("%999999d", [1]) | some _ in numbers.range(1, 2000)])) == 1`, "limit"},
+		"widths of megabytes":     {`count(sprintf(concat("", ["%999999d" | some _ in numbers.range(1, 6000)]), numbers.range(1, 6000))) == 1`, "limit"},
 		"a shift by billions":     {`bits.lsh(1, 60000000000) == 1`, "limit"},
 		"a patch that doubles":    {`count(json.marshal(json.patch({"a": ["x"]}, [{"op": "copy", "from": "/a", "path": "/a/-"} | some _ in numbers.range(1, 40)]))) == 1`, "limit"},
-		"a list that doubles":     {`count(array.concat(numbers.range(1, 30000000), numbers.range(1, 30000001))) == 1`, "limit"},
-		"a text that is replaced": {`count(replace(replace(concat("", ["a" | some _ in numbers.range(1, 100000)]), "a", concat("", ["b" | some _ in numbers.range(1, 10000)])), "b", "cccc")) == 1`, "limit"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
