@@ -26,7 +26,7 @@ type Document struct {
 	Units       []Unit                     `json:"units" jsonschema:"every managed unit, and the unmanaged ones that a rule needs to know of, by name"`
 }
 
-// CollectorStatus tells whether a collector could look.
+// CollectorStatus says whether a collector succeeded.
 type CollectorStatus struct {
 	OK         bool   `json:"ok" jsonschema:"false: its sections are gaps"`
 	Error      string `json:"error" jsonschema:"why it could not look; empty when ok"`
@@ -102,7 +102,7 @@ type Pattern struct {
 	Matched int    `json:"matched" jsonschema:"how many units it matched"`
 }
 
-// Backup is a file that stands where an activation would put its backup.
+// Backup is a file in the place where an activation would put its backup.
 type Backup struct {
 	Path    string `json:"path"`
 	Of      string `json:"of" jsonschema:"the declared file it is a backup of"`

@@ -2,8 +2,8 @@ package facts
 
 import "time"
 
-// Memory is what earlier audits saw and did. A snapshot is told it, so that
-// rules can judge by it.
+// Memory is what earlier audits saw and did. A snapshot includes it, so that
+// rules can use it.
 type Memory struct {
 	Since    time.Time          `json:"since" jsonschema:"when the memory begins; it knows nothing of what was before"`
 	Audits   int                `json:"audits" jsonschema:"how many audits it has seen since"`

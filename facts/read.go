@@ -104,9 +104,9 @@ func lineOf(content []byte, offset int64) int {
 }
 
 // plainReader reads a document as this program writes it: every key is known,
-// and they stand in the order of the struct's fields. That takes a quarter of
-// the general decoder's time, and less memory: a text that stands in many
-// places is kept once. Of anything else it only says that it is no such
+// and they are in the order of the struct's fields. That takes a quarter of
+// the general decoder's time, and less memory: a text that is in many
+// places is kept once. Of anything else it only reports that it is not such a
 // document.
 type plainReader struct {
 	rest  []byte
@@ -201,7 +201,7 @@ func (p *plainReader) keysOf(t reflect.Type) []string {
 	return keys
 }
 
-// members reads what stands between brackets, with commas between.
+// members reads a list in brackets, with commas between its members.
 func (p *plainReader) members(opening, closing byte, member func() bool) bool {
 	if !p.sign(opening) {
 		return false
@@ -217,7 +217,7 @@ func (p *plainReader) members(opening, closing byte, member func() bool) bool {
 	return false
 }
 
-// text is the next text; nearly all stand in the document many times.
+// text reads the next text; nearly all are in the document many times.
 func (p *plainReader) text() (string, bool) {
 	isText := p.peek() == '"'
 	token := p.scalar()

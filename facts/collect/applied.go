@@ -108,8 +108,8 @@ func Definition(u facts.Unit) []applied.File {
 	return files
 }
 
-// changed lists what is not as it was applied, by path. A file that only moved
-// is none: what counts is content.
+// changed lists the files that are not as they were applied, by path. Content
+// counts: a file that only moved is not among them.
 func changed(was, is []applied.File) []facts.AppliedFile {
 	out := []facts.AppliedFile{}
 	for _, f := range was {
@@ -142,9 +142,9 @@ func digestAt(files []applied.File, f applied.File) string {
 	return ""
 }
 
-// moved: f's content stands there in the same role, at a path where nothing
-// stands here. The content of a file that stands in both places, such as a
-// second empty one, does not count.
+// moved reports whether f's content is among there in the same role, at a path
+// that is not among here. A file that is in both, such as a second empty one,
+// does not count.
 func moved(f applied.File, here, there []applied.File) bool {
 	return f.Digest != "" && slices.ContainsFunc(there, func(x applied.File) bool {
 		return x.Role == f.Role && x.Digest == f.Digest && digestAt(here, x) == ""

@@ -60,7 +60,7 @@ func OfProcess(c config.Config) (Environment, error) {
 	}, nil
 }
 
-// ConfigHome is $XDG_CONFIG_HOME or what stands for it.
+// ConfigHome is $XDG_CONFIG_HOME, or ~/.config where that is not set.
 func ConfigHome() string {
 	home, err := os.UserHomeDir()
 	if err != nil {

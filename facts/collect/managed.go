@@ -41,7 +41,7 @@ func quadletUnits(dir string, declared map[string]string) map[string]string {
 		units[path] = name
 		settings, err := unitfile.Read([]string{target})
 		if err != nil {
-			continue // the file's own state tells
+			continue // the file's own state says why
 		}
 		_, kind := unitfile.Split(path)
 		section := strings.ToUpper(kind[:1]) + kind[1:]
@@ -52,8 +52,8 @@ func quadletUnits(dir string, declared map[string]string) map[string]string {
 	return units
 }
 
-// managedUnits finds every managed unit by name and by whom; Home Manager's
-// word goes before the configuration's. Known are the names on disk and in the
+// managedUnits returns who manages each managed unit. Home Manager comes before
+// the configuration. Known are the names on disk and in the
 // manager's memory, both empty where they could not be looked at.
 func (r *run) managedUnits(known []string) (map[string]string, []facts.Pattern) {
 	managed := map[string]string{}

@@ -7,7 +7,7 @@ import (
 	"stackpolicy/facts"
 )
 
-// origin tells which kind of folder a unit file, drop-in, link or quadlet
+// origin returns which kind of folder a unit file, drop-in, link or quadlet
 // source is in; "" for no path.
 func (r *run) origin(path string) string {
 	if path == "" {

@@ -20,7 +20,7 @@ const (
 	labelProjectOwn = "io.podman.compose.project"
 )
 
-// secretLabel tells by its key that a label's value should not be told.
+// secretLabel matches the keys of labels whose values are not recorded.
 var secretLabel = lazyregexp.New(`(?i)passw|secret|token|api_?key|credential|private`)
 
 // collectPodman fills podman and each unit's containers, from the listing that

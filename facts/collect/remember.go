@@ -8,7 +8,7 @@ import (
 	"stackpolicy/facts"
 )
 
-// Rememberer tells what earlier audits saw and did; it must respect its context.
+// Rememberer knows what earlier audits saw and did. It must respect its context.
 type Rememberer interface {
 	Recall(ctx context.Context, now time.Time) (facts.Memory, error)
 }

@@ -81,7 +81,7 @@ func (w *walker) owned(f unitfile.File) bool {
 	return (f.UID == w.env.UID || f.UID == 0) && f.Mode&0o022 == 0
 }
 
-// byFolder groups the declared paths by the folder they stand in.
+// byFolder groups the declared paths by their folder.
 func byFolder(declared map[string]string) map[string][]string {
 	folders := map[string][]string{}
 	for path := range declared {

@@ -109,7 +109,7 @@ func (s *surveyed) document(loaded map[string]systemd.Unit) *facts.Manager {
 }
 
 // recorded are the units of the document: the managed ones, and what else
-// stands in the user's own unit folder.
+// is in the user's own unit folder.
 func (r *run) recorded(index *unitfile.Index, managed map[string]string) []string {
 	var names []string
 	for name := range managed {

@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// Begun tells when the activation began that is running or was cut off: the
-// mtime of new-home, which stands beside current-home only during one. Zero
-// when there is none.
+// Begun returns when the activation that is running, or was cut off, began: the
+// mtime of new-home, which exists only during an activation. Zero when there is
+// no such activation.
 func Begun(roots []string) (time.Time, error) {
 	for _, root := range roots {
 		info, err := os.Lstat(filepath.Join(root, "new-home"))
@@ -38,7 +38,7 @@ type Backup struct {
 // notBackups are the folder suffixes that systemd gives a meaning of their own.
 var notBackups = []string{"d", "wants", "requires", "upholds"}
 
-// Backups lists files that stand as NAME.EXTENSION beside a declared file NAME,
+// Backups lists files NAME.EXTENSION beside a declared file NAME,
 // as an activation with a backup extension leaves them.
 func Backups(ctx context.Context, declared map[string]string) ([]Backup, error) {
 	folders := map[string]bool{}

@@ -114,7 +114,7 @@ func (g *Generation) Ahead(ctx context.Context, folder string) ([]string, error)
 		hop, err := os.Readlink(path)
 		hop = filepath.Clean(hop)
 		if err != nil || !g.Owns(hop) || g.IsCurrent(hop) {
-			return nil // no link, or vanished: the unit files' own facts tell
+			return nil // no link, or vanished: the unit files' own facts say so
 		}
 		info, err := os.Lstat(path)
 		if err == nil && !info.ModTime().Before(g.Written) {

@@ -36,7 +36,7 @@ const (
 type Conn struct {
 	bus       *dbus.Conn
 	transport string
-	private   string // the socket on which there may be the same manager; "" is none
+	private   string // a socket on which the same manager may answer; "" when there is no such socket
 	began     uint64 // the manager's property of that name; 0 is not known
 }
 

@@ -64,7 +64,7 @@ func (c *Conn) ListUnits(ctx context.Context) ([]Listed, error) {
 	return units, nil
 }
 
-// usec turns systemd's microseconds since the epoch into a time; 0 is none.
+// usec turns systemd's microseconds since the epoch into a time; 0 is the zero time.
 func usec(u uint64) time.Time {
 	if u == 0 {
 		return time.Time{}

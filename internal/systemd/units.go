@@ -46,8 +46,8 @@ func propertySet(names ...string) map[string]bool {
 // calls under way at once. The result is in the order of names. The first
 // failing call fails the whole: a partial answer would pass for a complete one.
 //
-// idle tells of units that are not in memory; nil is none. It only matters to
-// how fast they are read.
+// idle reports whether a unit is not in memory; nil takes all as in memory. It
+// only decides how fast they are read.
 //
 // It asks over the manager's own socket where that can be reached, which takes
 // a fraction of the time (see package wire), and else over this connection.

@@ -2,7 +2,7 @@ package systemd
 
 import "context"
 
-// User is a user's manager, reached anew for each action.
+// User is a user's manager, with a new connection for each action.
 type User struct {
 	RuntimeDir string // $XDG_RUNTIME_DIR
 	BusAddress string // see [DialUser]

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Index is what stands in the folders of a unit path, read once.
+// Index is what is in the folders of a unit path, read once.
 type Index struct {
 	path    []string                           // search folders, highest priority first
 	names   map[string][]string                // unit file name -> folders that hold it, by priority
@@ -46,7 +46,7 @@ func (x *Index) Names() []string {
 	return names
 }
 
-// In lists the unit file names that stand in one folder of the path, in order.
+// In lists the unit file names in one folder of the path, in order.
 func (x *Index) In(dir string) []string {
 	return slices.DeleteFunc(x.Names(), func(n string) bool { return !slices.Contains(x.names[n], dir) })
 }
@@ -81,7 +81,7 @@ func (x *Index) Named(path string) string {
 type DropIn struct {
 	Path   string
 	Real   string // Path without links in its folders: what systemd calls it (DropInPaths)
-	Masked bool   // systemd does not read it: one of the same name stands before it, or its folder is a relative link
+	Masked bool   // systemd does not read it: one of the same name comes before it, or its folder is a relative link
 }
 
 // DropIns lists the files that could alter a unit known by names (its own and

@@ -164,7 +164,7 @@ func (b *Body) single() []byte {
 	return s
 }
 
-// array reads the length of an array and tells where it ends.
+// array reads the length of an array and returns where it ends.
 func (b *Body) array(of byte) (end int) {
 	n := b.length()
 	b.align(alignment(of))
