@@ -12,7 +12,7 @@ buildGoModule {
   src = lib.cleanSource ../.;
 
   # Kept right by: go test ./nix -run TestVendorHash -update
-  vendorHash = "sha256-WbbmX8P4SzpYDcYW4PciMQGyFme3MhWe0I+WYNEC5tg=";
+  vendorHash = "sha256-vJv8VOzc5bjDYE+Y2VOc3GAY426s44YgRtDDOtFBLO8=";
 
   subPackages = [
     "cmd/stackctl"

@@ -22,10 +22,12 @@ const (
 // The ways a verb can end. Below 200, where systemd's own statuses begin
 // (systemd.exec(5), "Process Exit Codes").
 var (
-	Ready    = Outcome{"preflight-passed", 0, "09266df38be547b497eff67b1c7ec3da", priorityInfo, "preflight: everything that an apply needs is there"}
-	Applied  = Outcome{"applied", 0, "d5186d0b8b4844b18863e1a52141d63f", priorityInfo, "apply: the compose provider did its work"}
-	Verified = Outcome{"verified", 0, "34271c799a1c4e539dda66335bf1d7c1", priorityInfo, "verify: every service is up, and stayed up"}
-	IsUp     = Outcome{"up", 0, "", 0, "status: every stack is up"}
+	Ready       = Outcome{"preflight-passed", 0, "09266df38be547b497eff67b1c7ec3da", priorityInfo, "preflight: everything that an apply needs is there"}
+	Applied     = Outcome{"applied", 0, "d5186d0b8b4844b18863e1a52141d63f", priorityInfo, "apply: the compose provider did its work"}
+	Verified    = Outcome{"verified", 0, "34271c799a1c4e539dda66335bf1d7c1", priorityInfo, "verify: every service is up, and stayed up"}
+	Stopped     = Outcome{"stopped", 0, "4d1c8a7e0b6f4c3c9f52a3d7e8b10c66", priorityInfo, "down: the containers are stopped"}
+	LeftRunning = Outcome{"left-running", 0, "9be3f1d2c7a54e0ab8d6f0c4a1e27735", priorityInfo, "down: the unit restarts, and the containers were left alone"}
+	IsUp        = Outcome{"up", 0, "", 0, "status: every stack is up"}
 
 	Broken = Outcome{"internal-error", 1, "902923cc3c514f7b857a83ed705c82f2", priorityError, "the program itself failed"}
 	Usage  = Outcome{"usage", 2, "c60198b85658426f85e8e511d6a565f8", priorityError, "bad usage, configuration or policies"}
@@ -42,6 +44,7 @@ var (
 	NoProvider  = Outcome{"provider-missing", 20, "fea7f5291c024f6b952504b07a2e6e0d", priorityError, "preflight, apply: no compose provider is installed"}
 	ApplyFailed = Outcome{"apply-failed", 21, "52362dcae65c4ec0b4bf4c3424071261", priorityError, "apply: the compose provider failed"}
 	ApplyCut    = Outcome{"apply-interrupted", 22, "3d000135a7c54d3ca695a1813b344dec", priorityError, "preflight, apply: it was told to stop in the middle"}
+	DownFailed  = Outcome{"down-failed", 23, "e5a9c07b31d84f6d97c2b4e6f8a0d113", priorityError, "down: not all containers were stopped"}
 	ServiceDown = Outcome{"service-failed", 30, "17b74724077c4d339431032053bd1ffa", priorityError, "verify: a service ended, restarts, or is not healthy"}
 	NotInTime   = Outcome{"not-ready", 31, "9b2fab723971415196ad833e3bbfcc12", priorityError, "verify: a service was not up in time"}
 	CannotLook  = Outcome{"cannot-verify", 32, "f3ee7b405ca142cd99df49b0f31b0f68", priorityError, "verify: whether the services are up could not be told"}
@@ -56,10 +59,10 @@ var (
 // Outcomes lists them all, by exit status.
 func Outcomes() []Outcome {
 	return []Outcome{
-		Ready, Applied, Verified, IsUp, Broken, Usage,
+		Ready, Applied, Verified, Stopped, LeftRunning, IsUp, Broken, Usage,
 		BadCompose, BadEnv, BadSecret, BadLabel, NoPodman, NoRegistry, Locked,
 		WouldLose, Blocked,
-		NoProvider, ApplyFailed, ApplyCut, ServiceDown, NotInTime, CannotLook, VerifyCut,
+		NoProvider, ApplyFailed, ApplyCut, DownFailed, ServiceDown, NotInTime, CannotLook, VerifyCut,
 		UpButFailed, Degraded, Down, Unknown,
 	}
 }

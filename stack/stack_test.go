@@ -46,6 +46,7 @@ inspect\ *"--type image"*)
 	[ -e "$here/images.json" ] || { echo "Error: $5: image not known" >&2; exit 125; }
 	answer images.json ;;
 pull\ *) answer pull ;;
+stop\ *) echo "$*" >>"$here/stopped"; exit 0 ;;
 rm\ *) echo "$*" >>"$here/removed"; exit 0 ;;
 inspect\ *) answer inspect.json ;;
 logs\ *) answer log ;;

@@ -20,6 +20,7 @@ import (
 	"stackpolicy/facts/collect"
 	"stackpolicy/internal/compose"
 	"stackpolicy/internal/podman"
+	"stackpolicy/internal/systemd"
 	"stackpolicy/internal/text"
 	"stackpolicy/stack"
 )
@@ -65,6 +66,7 @@ A stack's unit calls preflight, apply and verify in that order, so that
   ExecStartPre=stackctl preflight web
   ExecStart=stackctl apply web
   ExecStartPost=stackctl verify web --timeout=60s
+  ExecStop=stackctl down web
 
 Stacks are described in ~/.config/stackpolicy/config.yaml. STACK is a stack's
 name there, or its unit's. What a verb did stands in the journal too.`
@@ -75,7 +77,7 @@ func (a *app) root() *cobra.Command {
 		Short: "Apply container stacks and verify that they are up",
 		Long:  about + "\n\n" + exitStatus(),
 	})
-	root.AddCommand(a.preflight(), a.apply(), a.verify(), a.statusCommand(), version(), cli.Man(manual()))
+	root.AddCommand(a.preflight(), a.apply(), a.verify(), a.down(), a.statusCommand(), version(), cli.Man(manual()))
 	return root
 }
 
@@ -115,6 +117,10 @@ func operator(ctx context.Context, c config.Config, asksRules bool) (o *stack.Op
 		Env: env, Podman: podman.Of(env.RuntimeDir), HTTP: http.DefaultClient,
 		Environ: os.Environ(), Invocation: os.Getenv("INVOCATION_ID"), Scope: compose.Scope,
 		Output: func(string) {}, Progress: func(string) {},
+	}
+	if o.Invocation != "" {
+		manager := systemd.User{RuntimeDir: env.RuntimeDir, BusAddress: env.BusAddress}
+		o.Job = manager.Job
 	}
 	if asksRules {
 		o.Policies, err = cli.LoadPolicies(ctx, c.Policies)

@@ -61,6 +61,17 @@ runs, is healthy where it has a check, did not start again, and one-shots exited
 	return cmd
 }
 
+func (a *app) down() *cobra.Command {
+	return a.verb(&cobra.Command{
+		Use:   "down STACK",
+		Short: "Stop a stack's containers, unless its unit restarts",
+		Long: `For ExecStop= of the stack's unit: stops the containers, dependents first, each
+within its grace period, and removes none. While the unit restarts it leaves them
+running: systemd stops a unit before it starts it, and then preflight can still
+refuse. Give the unit a TimeoutStopSec= that is longer than the longest grace.`,
+	}, false, func(ctx context.Context, o *stack.Operator, s stack.Stack) stack.Report { return o.Down(ctx, s) })
+}
+
 type verb func(context.Context, *stack.Operator, stack.Stack) stack.Report
 
 // verb makes a command that does one verb on one stack.

@@ -23,6 +23,21 @@ func (u *User) Restart(ctx context.Context, unit string) error {
 	return u.with(ctx, func(c *Conn) error { return c.Restart(ctx, unit) })
 }
 
+// Job is the type of the job that is queued or runs for a unit now, such as stop
+// or restart; "" when there is none.
+func (u *User) Job(ctx context.Context, unit string) (job string, err error) {
+	err = u.with(ctx, func(c *Conn) error {
+		units, err := c.ListUnits(ctx)
+		for _, listed := range units {
+			if listed.Name == unit {
+				job = listed.Job
+			}
+		}
+		return err
+	})
+	return job, err
+}
+
 func (u *User) with(ctx context.Context, act func(*Conn) error) error {
 	c, err := DialUser(ctx, u.RuntimeDir, u.BusAddress)
 	if err != nil {

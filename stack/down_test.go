@@ -1,0 +1,87 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"stackpolicy/internal/compose"
+)
+
+const chain = `services:
+  app: {image: localhost/app:1, depends_on: [db]}
+  db: {image: localhost/app:1, stop_grace_period: 40s}
+`
+
+func (w *world) stopped() string {
+	w.t.Helper()
+	text, err := os.ReadFile(w.path("stopped"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		w.t.Fatal(err)
+	}
+	return string(text)
+}
+
+// Dependents end before what they need, each within its own grace period, and
+// what has ended is left alone.
+func TestDown(t *testing.T) {
+	w := newWorld(t)
+	w.write("compose.yaml", chain, 0o644)
+	w.contains(container{"db", "running"}, container{"app", "running"}, container{"old", "exited"})
+	want(t, w.Down(t.Context(), w.web(nil)), Stopped, "2 containers")
+	app, db := strings.Repeat("0", 63)+"2", strings.Repeat("0", 63)+"1"
+	if got, want := w.stopped(), "stop --ignore --time=10 -- "+app+"\nstop --ignore --time=40 -- "+db+"\n"; got != want {
+		t.Errorf("stopped\n%swant\n%s", got, want)
+	}
+	if _, err := os.Stat(w.path("removed")); err == nil {
+		t.Error("a container was removed")
+	}
+}
+
+func TestDownOfAUnitsJob(t *testing.T) {
+	cases := map[string]struct {
+		job     string
+		err     error
+		outcome Outcome
+		stops   bool
+	}{
+		"a restart":        {"restart", nil, LeftRunning, false},
+		"a stop":           {"stop", nil, Stopped, true},
+		"no job, by hand":  {"", nil, Stopped, true},
+		"a silent manager": {"", errors.New("no bus"), DownFailed, false},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.Job = func(context.Context, string) (string, error) { return c.job, c.err }
+			want(t, w.Down(t.Context(), w.web(nil)), c.outcome)
+			if stops := w.stopped() != ""; stops != c.stops {
+				t.Errorf("stopped: %q", w.stopped())
+			}
+		})
+	}
+}
+
+// Compose files that cannot be read keep nothing running.
+func TestDownWithoutComposeFiles(t *testing.T) {
+	w := newWorld(t)
+	w.write("compose.yaml", "no compose file", 0o644)
+	want(t, w.Down(t.Context(), w.web(nil)), Stopped, "1 containers")
+}
+
+func TestStopOrder(t *testing.T) {
+	service := func(name string, needs ...string) compose.Service {
+		return compose.Service{Name: name, DependsOn: needs}
+	}
+	got := stopOrder([]compose.Service{service("app", "db", "cache"), service("cache"), service("db"), service("web", "app")})
+	want := [][]string{{"web"}, {"app"}, {"cache", "db"}}
+	if !slices.EqualFunc(got, want, slices.Equal) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if got := stopOrder([]compose.Service{service("a", "b"), service("b", "a")}); len(got) != 1 || len(got[0]) != 2 {
+		t.Errorf("a circle: %v", got)
+	}
+}
