@@ -8,8 +8,8 @@ import (
 	"stackpolicy/finding"
 )
 
-// past is what is remembered of a subject; ok is false where the memory could
-// not be asked. Of a unit that is gone nothing is told, and the host's counts.
+// past returns what is remembered of a subject; ok is false if the history could
+// not be read. A unit that no longer exists uses the host's counters.
 func past(doc *facts.Document, subject string) (heals []facts.HealCount, breaker *facts.Breaker, ok bool) {
 	if doc.History == nil {
 		return nil, nil, false
@@ -23,16 +23,17 @@ func past(doc *facts.Document, subject string) (heals []facts.HealCount, breaker
 	return doc.History.Heals, doc.History.Breaker, true
 }
 
-// remembered: budgets and breakers rest on what was done before.
-func remembered(_ Enforcer, a Action, now Observation) error {
+// isRemembered refuses if it is not known what was done before: budgets and
+// breakers count that.
+func isRemembered(_ Enforcer, a Action, now Observation) error {
 	if _, _, ok := past(now.Document, a.Subject); !ok {
 		return fmt.Errorf("what was done before is not known: %s", now.Document.Collectors["history"].Error)
 	}
 	return nil
 }
 
-// breakerClosed: an open breaker holds everything back until its end.
-func breakerClosed(_ Enforcer, a Action, now Observation) error {
+// breakerIsClosed refuses until the end of an open breaker.
+func breakerIsClosed(_ Enforcer, a Action, now Observation) error {
 	_, b, _ := past(now.Document, a.Subject)
 	if b == nil || !now.Document.CollectedAt.Before(b.Until) {
 		return nil
@@ -43,8 +44,8 @@ func breakerClosed(_ Enforcer, a Action, now Observation) error {
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// withinBudget: so many actions within a window on one unit, and on the whole
-// host.
+// withinBudget refuses more actions within the window than the settings allow on
+// one unit, and on the whole host.
 func withinBudget(e Enforcer, a Action, now Observation) error {
 	heals, _, _ := past(now.Document, a.Subject)
 	b := e.Settings.Budget
@@ -63,8 +64,8 @@ func withinBudget(e Enforcer, a Action, now Observation) error {
 	return nil
 }
 
-// spent is how many actions were begun within the budget's window, which is one
-// of the two that the memory counts.
+// spent returns how many actions began within the budget's window. The history
+// counts two windows, an hour and a day, and the settings allow no other.
 func (e Enforcer) spent(heals []facts.HealCount) (tried int) {
 	for _, h := range heals {
 		switch {

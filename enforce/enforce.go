@@ -87,21 +87,21 @@ const maxPerVerb = 10
 // Plan lists the actions that heals ask for, in the order they would run: one
 // for all where the action is manager-wide, one for each unit otherwise. A
 // waived heal asks for nothing.
-func Plan(decisions []finding.Finding) []Action {
+func Plan(findings []finding.Finding) []Action {
 	actions := []Action{}
-	for _, v := range verbs {
+	for _, action := range finding.Actions() {
 		at := map[string]int{}
-		for _, d := range decisions {
-			if d.Effect != "heal" || d.Action != v.name || d.Waiver != nil {
+		for _, f := range findings {
+			if !f.AsksFor(action) {
 				continue
 			}
-			subject := v.subject(d)
+			subject := action.Target(f.Subject)
 			i, ok := at[subject]
 			if !ok {
 				i, at[subject] = len(actions), len(actions)
-				actions = append(actions, Action{Action: v.name, Subject: subject, Status: Planned, Reasons: []Reason{}})
+				actions = append(actions, Action{Action: action, Subject: subject, Status: Planned, Reasons: []Reason{}})
 			}
-			actions[i].Reasons = append(actions[i].Reasons, Reason{d.Invariant, d.Subject})
+			actions[i].Reasons = append(actions[i].Reasons, Reason{f.Invariant, f.Subject})
 		}
 	}
 	return actions
@@ -135,7 +135,7 @@ func bounded(count map[finding.Action]int, a Action) error {
 }
 
 func (e Enforcer) act(ctx context.Context, a Action, first Observation) (id int64, err error) {
-	v, err := verbNamed(a.Action)
+	v, err := verbOf(a.Action)
 	if err != nil {
 		return 0, refusal{err}
 	}
@@ -166,9 +166,8 @@ func (e Enforcer) intend(ctx context.Context, a Action, now Observation) (int64,
 	}
 	intent := history.Action{At: time.Now(), Action: a.Action, Subject: a.Subject}
 	for _, d := range now.Result.Decisions {
-		if d.Effect == "heal" && d.Action == a.Action && slices.Contains(a.Reasons, Reason{d.Invariant, d.Subject}) {
-			c, _ := d.Evidence["case"].(string)
-			intent.Reasons = append(intent.Reasons, history.Reason{Invariant: d.Invariant, Subject: d.Subject, Case: c})
+		if d.Effect == finding.Heal && d.Action == a.Action && a.IsFor(d) {
+			intent.Reasons = append(intent.Reasons, history.Reason{Invariant: d.Invariant, Subject: d.Subject, Case: d.Case()})
 		}
 	}
 	return e.Ledger.Intend(ctx, intent, now.Document)
@@ -202,7 +201,7 @@ func (e Enforcer) Preview(actions []Action, o Observation) []Action {
 	previewed := slices.Clone(actions)
 	count := map[finding.Action]int{}
 	for i, a := range previewed {
-		v, err := verbNamed(a.Action)
+		v, err := verbOf(a.Action)
 		if err == nil {
 			err = bounded(count, a)
 		}
@@ -214,7 +213,7 @@ func (e Enforcer) Preview(actions []Action, o Observation) []Action {
 			continue
 		}
 		o.Result.Decisions = slices.DeleteFunc(slices.Clone(o.Result.Decisions), func(d finding.Finding) bool {
-			return d.Effect == "heal" && d.Action == a.Action && v.subject(d) == a.Subject
+			return d.Effect == finding.Heal && d.Action == a.Action && a.Action.Target(d.Subject) == a.Subject
 		})
 	}
 	return previewed

@@ -1,6 +1,7 @@
 package enforce
 
 import (
+	"cmp"
 	"strings"
 	"testing"
 
@@ -8,64 +9,22 @@ import (
 	"stackpolicy/finding"
 )
 
-// refusals: nothing of this may ever reach the manager.
-var refusals = []struct {
+// refusedCase is a state of the system in which an action must never reach the
+// manager.
+type refusedCase struct {
 	name    string
-	action  finding.Action
 	subject string                // default web.service
 	unit    func(*facts.Unit)     // what is different about web.service
 	doc     func(*facts.Document) // and about the rest
 	beside  []finding.Finding     // findings beside the heal
 	gone    bool                  // the heal is not found any more
 	says    string
-}{
-	{name: "finding gone meanwhile", action: "daemon-reload", gone: true, says: "no longer asked for"},
-	{name: "finding gone meanwhile", action: "restart", gone: true, says: "no longer asked for"},
-
-	{name: "undeclared file", action: "daemon-reload", says: "/etc/systemd/user/web.service, /x and 2 more",
-		unit: func(u *facts.Unit) {
-			u.Reload.LoadsUndeclared = []string{"/etc/systemd/user/web.service", "/x", "/y", "/z"}
-		}},
-	{name: "declared file gone", action: "daemon-reload", says: "would drop what is declared for web.service: /gone",
-		unit: func(u *facts.Unit) { u.Reload.DropsDeclared = []string{"/gone"} }},
-	{name: "another unit's undeclared file", action: "daemon-reload", says: "other.service: /x",
-		doc: func(d *facts.Document) {
-			d.Units = append(d.Units, facts.Unit{Name: "other.service", ManagedBy: "config", Reload: &facts.Reload{LoadsUndeclared: []string{"/x"}}})
-		}},
-	{name: "effect of a reload not known", action: "daemon-reload", says: "is not known",
-		unit: func(u *facts.Unit) { u.Reload = nil }},
-
-	{name: "no failed unit", action: "reset-failed", says: "web.service is not failed"},
-	{name: "not loaded", action: "reset-failed", says: "web.service is not failed", unit: func(u *facts.Unit) { u.Loaded = nil }},
-	{name: "unmanaged, with a file", action: "reset-failed", says: "neither managed nor a failed unit without a file",
-		unit: func(u *facts.Unit) { u.ManagedBy, u.Loaded.ActiveState = "", "failed" }},
-	{name: "unheard of", action: "reset-failed", subject: "nowhere.service", says: "neither managed nor"},
-	{name: "provenance blocked", action: "reset-failed", says: "not in order (file_declared): a foreign file",
-		unit:   func(u *facts.Unit) { u.Loaded.ActiveState = "failed" },
-		beside: []finding.Finding{block("provenance", "web.service", "ticket")}},
-
-	{name: "provenance blocked", action: "restart", says: "not in order (file_declared): a foreign file",
-		beside: []finding.Finding{block("provenance", "web.service", "page")}},
-	{name: "provenance undecided for all", action: "restart", says: "not in order (file_declared)",
-		beside: []finding.Finding{block("provenance", "host", "unknown")}},
-	{name: "stopped", action: "restart", says: "web.service is inactive: a stopped unit is never started",
-		unit: func(u *facts.Unit) { u.Loaded.ActiveState = "inactive" }},
-	{name: "failed", action: "restart", says: "web.service is failed", unit: func(u *facts.Unit) { u.Loaded.ActiveState = "failed" }},
-	{name: "on its way up", action: "restart", says: "is activating", unit: func(u *facts.Unit) { u.Loaded.ActiveState = "activating" }},
-	{name: "not opted in", action: "restart", subject: "files.service", says: "files.service is not opted in; list it under settings.restart",
-		doc: func(d *facts.Document) {
-			u := web()
-			u.Name = "files.service"
-			d.Units = append(d.Units, u)
-		}},
-	{name: "unmanaged", action: "restart", says: "is not a managed unit", unit: func(u *facts.Unit) { u.ManagedBy = "" }},
-	{name: "unheard of", action: "restart", subject: "nowhere.service", says: "is not a managed unit"},
-	{name: "the host", action: "restart", subject: "host", says: "host is not a managed unit"},
 }
 
-func TestGuardsRefuse(t *testing.T) {
-	for _, c := range refusals {
-		t.Run(string(c.action)+"/"+c.name, func(t *testing.T) {
+func refusesAll(t *testing.T, action finding.Action, cases []refusedCase) {
+	t.Helper()
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
 			u := web()
 			if c.unit != nil {
 				c.unit(&u)
@@ -74,11 +33,7 @@ func TestGuardsRefuse(t *testing.T) {
 			if c.doc != nil {
 				c.doc(doc)
 			}
-			subject := c.subject
-			if subject == "" {
-				subject = "web.service"
-			}
-			asked := append([]finding.Finding{heal(subject, c.action)}, c.beside...)
+			asked := append([]finding.Finding{heal(cmp.Or(c.subject, "web.service"), action)}, c.beside...)
 			then := seen(doc, asked...)
 			if c.gone {
 				then = seen(doc, c.beside...)
@@ -114,7 +69,7 @@ func TestCommonGuardsRefuse(t *testing.T) {
 		"manager starting":      {state("starting"), "the user manager is starting"},
 		"manager in trouble":    {state("maintenance"), "the user manager is maintenance"},
 	}
-	for _, action := range Verbs() {
+	for _, action := range finding.Actions() {
 		for name, c := range cases {
 			t.Run(string(action)+"/"+name, func(t *testing.T) {
 				u := web()
@@ -146,21 +101,3 @@ func activation(s string) func(*facts.Document) {
 }
 
 func state(s string) func(*facts.Document) { return func(d *facts.Document) { d.Manager.State = s } }
-
-// TestPodmanSilentDoesNotStopAReload: what a reload rests on is known.
-func TestPodmanSilentDoesNotStopAReload(t *testing.T) {
-	doc := sound(web())
-	gapIn("podman")(doc)
-	m := &manager{}
-	got, _ := run(t, m, seen(doc, heal("web.service", "daemon-reload")))
-	want(t, got, m, []string{Done}, "daemon-reload")
-}
-
-// TestUnmanagedUnitsDoNotStopAReload: nobody declares anything for them, and a
-// template has nothing loaded.
-func TestUnmanagedUnitsDoNotStopAReload(t *testing.T) {
-	doc := sound(web(), facts.Unit{Name: "session.slice"}, facts.Unit{Name: "web@.service", ManagedBy: "home-manager", Template: true})
-	m := &manager{}
-	got, _ := run(t, m, seen(doc, heal("web.service", "daemon-reload")))
-	want(t, got, m, []string{Done}, "daemon-reload")
-}

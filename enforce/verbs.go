@@ -8,50 +8,23 @@ import (
 	"stackpolicy/finding"
 )
 
-// A verb is one kind of action. The table is closed: rules can ask for nothing
-// else.
+// verb is how one action of the closed table in finding is done. Each has a file
+// of its own.
 type verb struct {
-	name  finding.Action
-	wide  bool          // acts on the manager as a whole, so once for all findings
-	limit time.Duration // for the fresh look, the guards and the call together
-	guard guard
-	do    func(context.Context, Manager, string) error
+	action finding.Action
+	limit  time.Duration // for the fresh observation, the guards and the call together
+	guard  guard
+	do     func(ctx context.Context, m Manager, subject string) error
 }
 
-// verbs in the order they run: what is loaded first, then what state it is in.
-var verbs = []verb{
-	{finding.DaemonReload, true, 90 * time.Second, guardReload, reload},
-	{finding.ResetFailed, false, 30 * time.Second, guardResetFailed, resetFailed},
-	{finding.Restart, false, 10 * time.Minute, guardRestart, restart},
-}
+// verbs has one for each of [finding.Actions], in their order.
+var verbs = []verb{reload, resetFailed, restart}
 
-// Verbs lists the names of the actions that exist.
-func Verbs() []finding.Action {
-	var names []finding.Action
+func verbOf(action finding.Action) (verb, error) {
 	for _, v := range verbs {
-		names = append(names, v.name)
-	}
-	return names
-}
-
-func verbNamed(name finding.Action) (verb, error) {
-	for _, v := range verbs {
-		if v.name == name {
+		if v.action == action {
 			return v, nil
 		}
 	}
-	return verb{}, fmt.Errorf("no action %q exists; there are %v", name, Verbs())
+	return verb{}, fmt.Errorf("no action %q exists; there are %v", action, finding.Actions())
 }
-
-func (v verb) subject(d finding.Finding) string {
-	if v.wide {
-		return finding.Host
-	}
-	return d.Subject
-}
-
-func reload(ctx context.Context, m Manager, _ string) error { return m.Reload(ctx) }
-
-func resetFailed(ctx context.Context, m Manager, unit string) error { return m.ResetFailed(ctx, unit) }
-
-func restart(ctx context.Context, m Manager, unit string) error { return m.Restart(ctx, unit) }

@@ -1,0 +1,45 @@
+package enforce
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"stackpolicy/finding"
+)
+
+// reload makes the manager read every unit file again.
+var reload = verb{
+	action: finding.DaemonReload,
+	limit:  90 * time.Second,
+	guard:  guardReload,
+	do:     func(ctx context.Context, m Manager, _ string) error { return m.Reload(ctx) },
+}
+
+// guardReload refuses a reload that would load what is not declared, or drop what
+// is, for any unit: it reads whatever is on disk.
+func guardReload(_ Enforcer, _ Action, now Observation) error {
+	for _, u := range now.Document.Units {
+		if !u.IsManaged() || u.Template {
+			continue
+		}
+		switch {
+		case u.Reload == nil:
+			return fmt.Errorf("what a reload would do to %s is not known", u.Name)
+		case len(u.Reload.LoadsUndeclared) > 0:
+			return fmt.Errorf("a reload would load what is not declared for %s: %s", u.Name, some(u.Reload.LoadsUndeclared))
+		case len(u.Reload.DropsDeclared) > 0:
+			return fmt.Errorf("a reload would drop what is declared for %s: %s", u.Name, some(u.Reload.DropsDeclared))
+		}
+	}
+	return nil
+}
+
+// some names the first two paths, and counts the others.
+func some(paths []string) string {
+	if more := len(paths) - 2; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(paths[:2], ", "), more)
+	}
+	return strings.Join(paths, ", ")
+}
