@@ -20,10 +20,12 @@ func (p *Policies) Decide(ctx context.Context, doc *facts.Document) (Result, err
 	total, cancel := context.WithTimeout(ctx, p.opts.Total)
 	defer cancel()
 	s := subjectsOf(doc)
-	decisions, asked := p.gaps(doc)
+	gaps, asked := p.gaps(doc)
+	verdicts := [][]finding.Finding{gaps}
 	for i, answer := range p.answers(total, doc, asked) {
-		decisions = append(decisions, s.verdict(asked[i], answer)...)
+		verdicts = append(verdicts, s.verdict(asked[i], answer))
 	}
+	decisions := slices.Concat(verdicts...)
 	if err := ctx.Err(); err != nil {
 		return Result{}, fmt.Errorf("decide: %w", err)
 	}
