@@ -36,6 +36,17 @@ finding contains {
 	some file in unit.files
 	file.role in {"wants", "requires", "upholds"}
 	case := broken(file.origin, file.state, file.kind, file.target)
+	not is_fault_of_fragment(unit, file)
+}
+
+# The link leads to a unit file that has the fault itself, and file_declared
+# reports it there.
+is_fault_of_fragment(unit, link) if {
+	link.state in {"unsafe", "unreadable"}
+	some file in unit.files
+	file.role == "fragment"
+	file.state == link.state
+	file.target == link.target
 }
 
 broken("user", state, _, _) := state if not state in {"declared", "identical"}

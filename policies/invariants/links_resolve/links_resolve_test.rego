@@ -8,6 +8,12 @@ path := given.in_user_dir("default.target.wants/web.service")
 # with_link is a unit with one link.
 with_link(name, changes) := given.unit(name, {"files": [given.fragment(name, {}), given.wants(name, changes)]})
 
+# unsafe is a unit whose file and the link's target can be written by others.
+unsafe(file, target) := given.unit("web.service", {"files": [
+	given.fragment("web.service", {"state": "unsafe", "target": file}),
+	given.wants("web.service", {"state": "unsafe", "target": target}),
+]})
+
 test_finding if {
 	findings := rule.finding with input as given.document([with_link("web.service", {
 		"state": "dangling", "target": "", "first_hop": "/nix/store/gone/web.service",
@@ -51,6 +57,12 @@ cases := {
 			with_link("c.service", {"role": "dropin", "state": "missing"}),
 		],
 		"want": {["a.service", "block", "ticket", "missing"], ["b.service", "block", "ticket", "missing"]},
+	},
+	# One fault is one finding: file_declared reports the file that the link leads to.
+	"to its own unsafe file": {"units": [unsafe("/home/u/web.service", "/home/u/web.service")], "want": set()},
+	"to another unsafe file": {
+		"units": [unsafe("/home/u/web.service", "/home/u/other.service")],
+		"want": {["web.service", "block", "ticket", "unsafe"]},
 	},
 	"elsewhere": {"units": [with_link("web.service", elsewhere)], "want": set()},
 	"elsewhere and dangling": {
