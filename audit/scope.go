@@ -13,15 +13,7 @@ import (
 // subjects checks the names an operator gave: one that is not known would
 // check nothing, and pass. A name may leave out ".service".
 func subjects(names []string, doc *facts.Document) ([]string, error) {
-	known := []string{finding.Host}
-	for _, u := range doc.Units {
-		if u.IsManaged() {
-			known = append(known, u.Name)
-		}
-	}
-	if doc.Manager != nil {
-		known = append(known, doc.Manager.FailedNoFile...)
-	}
+	known := append([]string{finding.Host}, doc.Subjects()...)
 	var out []string
 	for _, n := range names {
 		if !slices.Contains(known, n) && slices.Contains(known, n+".service") {

@@ -86,15 +86,12 @@ func subjectsOf(doc *facts.Document) subjects {
 			continue
 		}
 		s.managed = append(s.managed, unit.Name)
-		s.known[unit.Name] = true
 		if unit.Stack != "" {
 			s.stacks = append(s.stacks, unit.Name)
 		}
 	}
-	if doc.Manager != nil {
-		for _, name := range doc.Manager.FailedNoFile {
-			s.known[name] = true
-		}
+	for _, name := range doc.Subjects() {
+		s.known[name] = true
 	}
 	return s
 }

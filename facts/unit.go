@@ -6,6 +6,28 @@ import "slices"
 // recorded.
 func (u Unit) IsManaged() bool { return u.ManagedBy != "" }
 
+// IsOrphan reports whether a Home Manager generation other than the current one
+// left the unit: nothing manages it, and a link of it leads into that generation.
+func (u Unit) IsOrphan() bool {
+	return !u.IsManaged() && slices.ContainsFunc(u.Files, func(f File) bool { return f.State == StateOther })
+}
+
+// Subjects returns the names of the units that a finding may be about: those
+// that are managed, orphans, and those that have no unit file any more.
+func (d *Document) Subjects() []string {
+	var names []string
+	for i := range d.Units {
+		if u := &d.Units[i]; u.IsManaged() || u.IsOrphan() {
+			names = append(names, u.Name)
+		}
+	}
+	if d.Manager != nil {
+		names = append(names, d.Manager.FailedNoFile...)
+		names = append(names, d.Manager.RunningNoFile...)
+	}
+	return names
+}
+
 // Stale says that the manager may run the unit by another definition than the
 // one on disk.
 func (u Unit) Stale() bool {

@@ -16,6 +16,8 @@ func (w *walker) state(u facts.Unit, f unitfile.File, out facts.File) (string, e
 		return w.againstGeneration(f, out.DeclaredTarget)
 	case u.Quadlet && out.Origin == facts.OriginGenerator:
 		return facts.StateGenerated, nil
+	case w.generation != nil && w.generation.Owns(f.FirstHop) && !w.generation.IsCurrent(f.FirstHop):
+		return facts.StateOther, nil
 	case u.ManagedBy == facts.ByConfig && out.Origin == facts.OriginUser:
 		return w.asDeclaration(f), nil
 	case w.generation != nil && w.generation.Owns(f.FirstHop):

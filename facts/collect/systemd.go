@@ -104,7 +104,7 @@ func (s *surveyed) document(loaded map[string]systemd.Unit) *facts.Manager {
 	m := s.manager
 	return &facts.Manager{
 		Version: m.Version, State: m.State, Transport: s.conn.Transport(), UnitPath: m.UnitPath, StartedAt: m.Started, LoadedAt: m.LoadedAt,
-		AuditTimer: activity(loaded[auditTimer]), FailedNoFile: ghosts(s.listed),
+		AuditTimer: activity(loaded[auditTimer]), FailedNoFile: ghosts(s.listed), RunningNoFile: leftRunning(s.listed),
 	}
 }
 
@@ -173,6 +173,21 @@ func ghosts(listed []systemd.Listed) []string {
 	for _, l := range listed {
 		if l.ActiveState == "failed" && l.LoadState == "not-found" {
 			names = append(names, l.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// leftRunning are units that still run although their file is gone since.
+func leftRunning(listed []systemd.Listed) []string {
+	names := []string{}
+	for _, l := range listed {
+		switch _, kind := unitfile.Split(l.Name); kind {
+		case "service", "timer", "socket", "path":
+			if l.LoadState == "not-found" && l.ActiveState != "failed" && l.ActiveState != "inactive" {
+				names = append(names, l.Name)
+			}
 		}
 	}
 	slices.Sort(names)

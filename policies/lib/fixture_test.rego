@@ -33,7 +33,7 @@ nothing_found := {
 			"/usr/lib/systemd/user",
 		],
 		"audit_timer": {"load_state": "loaded", "active_state": "active"},
-		"failed_without_file": [],
+		"failed_without_file": [], "running_without_file": [],
 	},
 	"declared": {
 		"source": "home-manager",

@@ -1,0 +1,39 @@
+package proof
+
+import (
+	"os"
+	"testing"
+
+	"stackpolicy/lab/generation"
+	"stackpolicy/lab/scene"
+	"stackpolicy/lab/systems"
+	"stackpolicy/lab/usermanager"
+)
+
+// TestOrphans: an activation that was cut off adds db.service, the next one does
+// not have it and reaches its end. The links into the lost generation stay, and
+// start db.service at every boot. Removed, it still runs.
+func TestOrphans(t *testing.T) {
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, nil)
+		lost := map[string]string{
+			unit("db.service"):                      "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=default.target\n",
+			unit("default.target.wants/db.service"): "-> ../db.service",
+		}
+		built, err := scene.Generation(lost).Build(s.StoreDir)
+		s.do(err)
+		s.do(built.ActivateHalf(s.Home, generation.Activation{UID: s.UID, GID: s.GID}))
+		s.activate("second", nil)
+		s.reload()
+		s.want("left by a generation", s.eval(), 1, "db.service no_orphans linked block/ticket")
+
+		s.systemctl("start", "db.service")
+		s.do(os.Remove(s.Unit("db.service")))
+		s.do(os.Remove(s.Unit("default.target.wants/db.service")))
+		s.reload()
+		s.want("runs without a file", s.eval(), 1, "db.service no_orphans running block/ticket")
+
+		s.systemctl("stop", "db.service")
+		s.want("stopped", s.eval(), 0)
+	})
+}
