@@ -19,7 +19,7 @@ var floors = [][]string{
 	{"facts", "finding", "internal/probe", "internal/systemd/wire", "internal/lazyregexp", "internal/glob", "internal/regularfile",
 		"internal/text"},
 	{"internal/output"},
-	{"internal/unitfile", "internal/systemd", "internal/podman", "internal/homemanager", "internal/compose",
+	{"internal/accounts", "internal/unitfile", "internal/systemd", "internal/podman", "internal/homemanager", "internal/compose",
 		"internal/strictyaml",
 		"internal/confine", "internal/journal", "internal/lock", "internal/atomicfile", "policies", "schemas", "units"},
 	{"alerts/notify", "applied"},

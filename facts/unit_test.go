@@ -1,6 +1,9 @@
 package facts
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 func TestStale(t *testing.T) {
 	read := File{Role: RoleFragment, State: StateDeclared, Effective: true, Loaded: true}
@@ -40,5 +43,20 @@ func TestIsManaged(t *testing.T) {
 		if got := (Unit{ManagedBy: by}).IsManaged(); got != want {
 			t.Errorf("managed by %q: %t, want %t", by, got, want)
 		}
+	}
+}
+
+func TestSubjects(t *testing.T) {
+	link := []File{{Role: RoleFragment, State: StateOther}}
+	doc := &Document{
+		Units: []Unit{
+			{Name: "web.service", ManagedBy: ByConfig}, {Name: "orphan.service", Files: link},
+			{Name: "own.service", Files: []File{{Role: RoleFragment, State: StateUndeclared}}},
+		},
+		Manager: &Manager{FailedNoFile: []string{"failed.service"}, RunningNoFile: []string{"runs.service"}},
+	}
+	want := []string{"web.service", "orphan.service", "failed.service", "runs.service"}
+	if got := doc.Subjects(); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

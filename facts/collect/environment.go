@@ -24,6 +24,7 @@ type Environment struct {
 	RuntimeDir string // $XDG_RUNTIME_DIR
 	BusAddress string // $DBUS_SESSION_BUS_ADDRESS; "" is the runtime folder's bus
 	LingerDir  string // /var/lib/systemd/linger
+	EtcDir     string // /etc, for passwd and group
 	Config     config.Config
 	Podman     Lister
 	Memory     Rememberer // nil: there is none, which is a gap
@@ -54,6 +55,7 @@ func OfProcess(c config.Config) (Environment, error) {
 		RuntimeDir: runtimeDir,
 		BusAddress: os.Getenv("DBUS_SESSION_BUS_ADDRESS"),
 		LingerDir:  "/var/lib/systemd/linger",
+		EtcDir:     "/etc",
 		Config:     c,
 		Podman:     podman.Of(runtimeDir),
 		Now:        time.Now,

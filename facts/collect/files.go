@@ -11,6 +11,7 @@ import (
 
 	"stackpolicy/facts"
 	"stackpolicy/facts/drift"
+	"stackpolicy/internal/accounts"
 	"stackpolicy/internal/systemd"
 	"stackpolicy/internal/unitfile"
 )
@@ -18,7 +19,10 @@ import (
 // collectFiles fills each unit's files, what of them is not loaded as it is,
 // and what a reload would do.
 func collectFiles(ctx context.Context, r *run) (func(), error) {
-	w := newWalker(r)
+	w, err := newWalker(r)
+	if err != nil {
+		return nil, err
+	}
 	units := slices.Clone(r.doc.Units)
 	if err := inParallel(ctx, len(units), func(i int) error { return w.unit(&units[i]) }); err != nil {
 		return nil, err
@@ -30,22 +34,24 @@ func collectFiles(ctx context.Context, r *run) (func(), error) {
 // does not change, or has a lock.
 type walker struct {
 	*run
-	folders map[string][]string        // folder -> the declared paths in it, in order
-	pulls   map[string][]unitfile.Link // see declaredLinks
-	owners  *owners
-	manager *drift.Manager
+	folders    map[string][]string        // folder -> the declared paths in it, in order
+	pulls      map[string][]unitfile.Link // see declaredLinks
+	owners     *owners
+	privateGID int // of the user's private group; -1 without one
+	manager    *drift.Manager
 }
 
-func newWalker(r *run) *walker {
+func newWalker(r *run) (*walker, error) {
 	folders := byFolder(r.declared)
 	m := &drift.Manager{LoadedAt: r.doc.Manager.LoadedAt, Now: r.doc.CollectedAt, Loaded: map[string]bool{}}
 	for name, l := range r.listed {
 		m.Loaded[name] = l.LoadState == "loaded"
 	}
+	private, err := accounts.PrivateGroup(r.env.EtcDir, r.env.Name)
 	return &walker{
 		run: r, folders: folders, pulls: declaredLinks(r.env.UnitDir(), folders), manager: m,
-		owners: newOwners(r.index, r.looks),
-	}
+		owners: newOwners(r.index, r.looks), privateGID: private,
+	}, err
 }
 
 // unit fills what the files of one unit say.

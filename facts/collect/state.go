@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"io/fs"
 	"path/filepath"
 	"slices"
 
@@ -78,9 +79,14 @@ func (w *walker) asDeclaration(f unitfile.File) string {
 	return facts.StateDeclared
 }
 
-// owned: only the user, or root for them, can change it.
+// owned reports whether only the user, or root, can change the file. The user's
+// private group is nobody else.
 func (w *walker) owned(f unitfile.File) bool {
-	return (f.UID == w.env.UID || f.UID == 0) && f.Mode&0o022 == 0
+	others := fs.FileMode(0o022)
+	if w.privateGID >= 0 && f.GID == w.privateGID {
+		others = 0o002
+	}
+	return (f.UID == w.env.UID || f.UID == 0) && f.Mode&others == 0
 }
 
 // byFolder groups the declared paths by their folder.

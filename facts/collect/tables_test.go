@@ -130,7 +130,7 @@ func TestOrigin(t *testing.T) {
 	}
 }
 
-func walkerOf(r *run) *walker { return &walker{run: r} }
+func walkerOf(r *run) *walker { return &walker{run: r, privateGID: 1000} }
 
 func TestStateAgainstTheGeneration(t *testing.T) {
 	const target = "/nix/store/b-home-manager-files/web.service"
@@ -167,6 +167,10 @@ func TestStateAsDeclaration(t *testing.T) {
 		"root's":         {unitfile.File{Kind: unitfile.Regular, Target: "/x", Digest: "d", UID: 0, Mode: 0o644}, facts.StateDeclared},
 		"another's":      {unitfile.File{Kind: unitfile.Regular, Target: "/x", Digest: "d", UID: 1001, Mode: 0o644}, facts.StateUnsafe},
 		"group-writable": {unitfile.File{Kind: unitfile.Regular, Target: "/x", Digest: "d", UID: 1000, Mode: 0o664}, facts.StateUnsafe},
+		"private group writes": {
+			unitfile.File{Kind: unitfile.Regular, Target: "/x", Digest: "d", UID: 1000, GID: 1000, Mode: 0o664}, facts.StateDeclared},
+		"private group and all write": {
+			unitfile.File{Kind: unitfile.Regular, Target: "/x", Digest: "d", UID: 1000, GID: 1000, Mode: 0o666}, facts.StateUnsafe},
 		"world-writable": {unitfile.File{Kind: unitfile.Symlink, Target: "/x", Digest: "d", UID: 1000, Mode: 0o646}, facts.StateUnsafe},
 		"gone":           {unitfile.File{Kind: unitfile.Missing}, facts.StateMissing},
 		"dangling":       {unitfile.File{Kind: unitfile.Symlink, FirstHop: "/x"}, facts.StateDangling},
@@ -175,6 +179,23 @@ func TestStateAsDeclaration(t *testing.T) {
 		"a FIFO":         {unitfile.File{Kind: unitfile.Other, Target: "/x", UID: 1000}, facts.StateUnreadable},
 	} {
 		got, err := walkerOf(&run{env: alice}).state(facts.Unit{ManagedBy: facts.ByConfig}, tc.file, facts.File{Role: facts.RoleFragment, Origin: facts.OriginUser})
+		if err != nil || got != tc.want {
+			t.Errorf("%s: %s, %v; want %s", name, got, err, tc.want)
+		}
+	}
+}
+
+func TestStateOfALinkThatTheGenerationDoesNotDeclare(t *testing.T) {
+	r := &run{env: alice, generation: &homemanager.Generation{Store: "/nix/store", Files: "/nix/store/b-home-manager-files"}}
+	for name, tc := range map[string]struct{ hop, managedBy, want string }{
+		"another generation's, in a pattern": {"/nix/store/a-home-manager-files/db.service", facts.ByConfig, facts.StateOther},
+		"another generation's":               {"/nix/store/a-home-manager-files/db.service", "", facts.StateOther},
+		"the current one's, in a pattern":    {"/nix/store/b-home-manager-files/db.service", facts.ByConfig, facts.StateDeclared},
+		"the user's own, in a pattern":       {"/home/alice/db.service", facts.ByConfig, facts.StateDeclared},
+		"the user's own":                     {"/home/alice/db.service", "", facts.StateUndeclared},
+	} {
+		link := unitfile.File{Kind: unitfile.Symlink, FirstHop: tc.hop, Target: "/nix/store/u", Digest: "d", UID: alice.UID}
+		got, err := walkerOf(r).state(facts.Unit{ManagedBy: tc.managedBy}, link, facts.File{Role: facts.RoleFragment, Origin: facts.OriginUser})
 		if err != nil || got != tc.want {
 			t.Errorf("%s: %s, %v; want %s", name, got, err, tc.want)
 		}

@@ -43,6 +43,7 @@ type File struct {
 	Directory bool   // the target is a folder
 	Mode      fs.FileMode
 	UID       int    // of the target; -1 when it does not resolve
+	GID       int    // of the target, as UID
 	Digest    string // sha256:<hex> of a regular target; "" when unreadable or far too large
 	LinkMtime time.Time
 	Mtime     time.Time
@@ -60,7 +61,7 @@ func Stat(ctx context.Context, path, store string) (File, error) {
 
 // Stat is the function of that name.
 func (l *Looker) Stat(ctx context.Context, path string) (File, error) {
-	f := File{Path: path, Kind: Missing, UID: -1}
+	f := File{Path: path, Kind: Missing, UID: -1, GID: -1}
 	l.throughFolder(&f)
 	for hop, at := 0, path; hop <= maxHops; hop++ {
 		if err := ctx.Err(); err != nil {
@@ -144,7 +145,7 @@ func (l *Looker) reach(f *File, at string, info fs.FileInfo) error {
 	f.Target, f.Mode, f.Mtime = at, info.Mode().Perm(), info.ModTime().UTC()
 	f.Directory = info.IsDir()
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		f.UID = int(st.Uid)
+		f.UID, f.GID = int(st.Uid), int(st.Gid)
 	}
 	if !info.Mode().IsRegular() {
 		return nil
@@ -154,7 +155,7 @@ func (l *Looker) reach(f *File, at string, info fs.FileInfo) error {
 		return nil // the manager cannot read it either: digest "" says so
 	}
 	if missing(err) {
-		f.Target, f.UID, f.Directory = "", -1, false // gone just now
+		f.Target, f.UID, f.GID, f.Directory = "", -1, -1, false // gone just now
 		return nil
 	}
 	if err != nil {
