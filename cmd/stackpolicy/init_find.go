@@ -63,7 +63,7 @@ func ownUnits(dirs ...string) []string {
 func projects(containers []podman.Container) []project {
 	byName := map[string]project{}
 	for _, c := range containers {
-		name := c.Labels["com.docker.compose.project"]
+		name := c.Labels[podman.LabelProject]
 		p := project{name: name, unit: cmp.Or(byName[name].unit, unitOf(c.Labels))}
 		p.compose = composeFiles(c.Labels)
 		if len(p.compose) == 0 {
@@ -89,7 +89,7 @@ func projectName(name string) bool {
 // unitOf returns the unit that a container names. podman-compose names one of its
 // own even if that does not exist.
 func unitOf(labels map[string]string) string {
-	unit := labels["PODMAN_SYSTEMD_UNIT"]
+	unit := labels[podman.LabelUnit]
 	if !unitfile.Valid(unit) || strings.HasPrefix(unit, "podman-compose@") {
 		return ""
 	}
@@ -97,8 +97,8 @@ func unitOf(labels map[string]string) string {
 }
 
 func composeFiles(labels map[string]string) (paths []string) {
-	dir := labels["com.docker.compose.project.working_dir"]
-	for _, path := range strings.Split(labels["com.docker.compose.project.config_files"], ",") {
+	dir := labels[podman.LabelFolder]
+	for _, path := range strings.Split(labels[podman.LabelFiles], ",") {
 		if path != "" && !filepath.IsAbs(path) {
 			path = filepath.Join(dir, path)
 		}

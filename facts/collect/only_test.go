@@ -173,7 +173,7 @@ func TestOnly(t *testing.T) {
 		part := collect(t.Context(), env, m.survey, Only(asked...))
 		for _, name := range m.asked {
 			ofHost := name == auditTimer || name == autoUpdateTimer || slices.ContainsFunc(env.Podman.(containers), func(c podman.Container) bool {
-				return c.Labels[labelUnit] == name // part of the container
+				return c.Labels[podman.LabelUnit] == name // part of the container
 			})
 			if !ofHost && !slices.Contains(asked, name) {
 				t.Errorf("seed %d: the manager was asked for %s", seed, name)

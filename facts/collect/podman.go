@@ -10,16 +10,6 @@ import (
 	"stackpolicy/internal/unitfile"
 )
 
-// Labels by which a container says what it belongs to. podman-compose and
-// Docker's compose both write the second pair.
-const (
-	labelUnit       = "PODMAN_SYSTEMD_UNIT"
-	labelAutoUpdate = "io.containers.autoupdate"
-	labelProject    = "com.docker.compose.project"
-	labelService    = "com.docker.compose.service"
-	labelProjectOwn = "io.podman.compose.project"
-)
-
 // secretLabel matches the keys of labels whose values are not recorded.
 var secretLabel = lazyregexp.New(`(?i)passw|secret|token|api_?key|credential|private`)
 
@@ -60,7 +50,7 @@ func (r *run) labelledUnits(ctx context.Context, containers []podman.Container) 
 	states := map[string]string{}
 	var names []string
 	for _, c := range containers {
-		name := c.Labels[labelUnit]
+		name := c.Labels[podman.LabelUnit]
 		switch l, listed := r.listed[name]; {
 		case listed:
 			states[name] = l.LoadState
@@ -103,10 +93,10 @@ func containerFrom(c podman.Container, states map[string]string) facts.Container
 		ID: c.ID, Name: c.Name, Image: c.Image, Pod: c.Pod, Infra: c.Infra, State: c.State, Health: c.Health,
 		ExitCode: c.ExitCode, Restarts: c.Restarts, RestartPolicy: c.RestartPolicy,
 		CreatedAt: timeOrNil(c.CreatedAt), StartedAt: timeOrNil(c.StartedAt), FinishedAt: timeOrNil(c.FinishedAt),
-		Project: or(c.Labels[labelProject], c.Labels[labelProjectOwn]), Service: c.Labels[labelService],
-		AutoUpdate: c.Labels[labelAutoUpdate], Labels: map[string]string{},
+		Project: or(c.Labels[podman.LabelProject], c.Labels[podman.LabelProjectOwn]), Service: c.Labels[podman.LabelService],
+		AutoUpdate: c.Labels[podman.LabelAutoUpdate], Labels: map[string]string{},
 	}
-	if name, ok := c.Labels[labelUnit]; ok {
+	if name, ok := c.Labels[podman.LabelUnit]; ok {
 		valid := unitfile.Valid(name) && !unitfile.IsTemplate(name)
 		out.UnitLabel = &facts.UnitLabel{Name: name, Valid: valid, LoadState: states[name]}
 	}

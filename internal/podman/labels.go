@@ -1,0 +1,12 @@
+package podman
+
+// Labels of containers that podman and the compose providers set or read.
+const (
+	LabelUnit       = "PODMAN_SYSTEMD_UNIT"                     // podman-auto-update(1): the unit to restart
+	LabelAutoUpdate = "io.containers.autoupdate"                // podman-auto-update(1): the policy
+	LabelProject    = "com.docker.compose.project"              // set by all providers
+	LabelService    = "com.docker.compose.service"              // set by all providers
+	LabelProjectOwn = "io.podman.compose.project"               // set by podman-compose
+	LabelFolder     = "com.docker.compose.project.working_dir"  // the project's folder
+	LabelFiles      = "com.docker.compose.project.config_files" // compose files, separated by commas
+)
