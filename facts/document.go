@@ -270,6 +270,7 @@ type Container struct {
 	Infra         bool              `json:"infra" jsonschema:"a pod's own pause container"`
 	State         string            `json:"state" jsonschema:"created, initialized, running, paused, exited, stopped, stopping, removing or dead"`
 	Health        string            `json:"health" jsonschema:"starting, healthy or unhealthy; empty without a health check"`
+	Check         *HealthCheck      `json:"check,omitempty" jsonschema:"how its health is checked; absent without a health check"`
 	ExitCode      int               `json:"exit_code"`
 	Restarts      int               `json:"restarts"`
 	RestartPolicy string            `json:"restart_policy" jsonschema:"always, unless-stopped, on-failure, no or empty"`
@@ -281,6 +282,15 @@ type Container struct {
 	AutoUpdate    string            `json:"auto_update" jsonschema:"value of io.containers.autoupdate, or empty"`
 	UnitLabel     *UnitLabel        `json:"unit_label,omitempty" jsonschema:"what PODMAN_SYSTEMD_UNIT names; absent without that label"`
 	Labels        map[string]string `json:"labels" jsonschema:"every label; a value that looks like a secret by its key is masked as (masked)"`
+}
+
+// HealthCheck is how a container's health is checked.
+type HealthCheck struct {
+	IntervalSec    float64 `json:"interval_sec" jsonschema:"seconds between two checks; 0 when they are disabled"`
+	TimeoutSec     float64 `json:"timeout_sec"`
+	StartPeriodSec float64 `json:"start_period_sec" jsonschema:"seconds in which a failed check does not count"`
+	Retries        int     `json:"retries" jsonschema:"checks that fail in a row before it is unhealthy"`
+	Overdue        bool    `json:"overdue" jsonschema:"it runs, and is starting for longer than these settings allow, or its last check is older than they allow: nothing checks it"`
 }
 
 // UnitLabel is the unit that a container's PODMAN_SYSTEMD_UNIT label names.

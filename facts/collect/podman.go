@@ -3,6 +3,7 @@ package collect
 import (
 	"context"
 	"slices"
+	"time"
 
 	"stackpolicy/facts"
 	"stackpolicy/internal/lazyregexp"
@@ -31,7 +32,7 @@ func collectPodman(ctx context.Context, r *run) (func(), error) {
 	}
 	owned := map[string][]facts.Container{}
 	for _, c := range listing.Containers {
-		container := containerFrom(c, states)
+		container := containerFrom(c, states, r.env.Now())
 		if owner := r.owner(container); owner != "" {
 			owned[owner] = append(owned[owner], container)
 		} else {
@@ -88,10 +89,10 @@ func Relist(ctx context.Context, env Environment, d *facts.Document) {
 	r.do(ctx, probesCollector())
 }
 
-func containerFrom(c podman.Container, states map[string]string) facts.Container {
+func containerFrom(c podman.Container, states map[string]string, now time.Time) facts.Container {
 	out := facts.Container{
 		ID: c.ID, Name: c.Name, Image: c.Image, Pod: c.Pod, Infra: c.Infra, State: c.State, Health: c.Health,
-		ExitCode: c.ExitCode, Restarts: c.Restarts, RestartPolicy: c.RestartPolicy,
+		Check: healthCheck(c, now), ExitCode: c.ExitCode, Restarts: c.Restarts, RestartPolicy: c.RestartPolicy,
 		CreatedAt: timeOrNil(c.CreatedAt), StartedAt: timeOrNil(c.StartedAt), FinishedAt: timeOrNil(c.FinishedAt),
 		Project: or(c.Labels[podman.LabelProject], c.Labels[podman.LabelProjectOwn]), Service: c.Labels[podman.LabelService],
 		AutoUpdate: c.Labels[podman.LabelAutoUpdate], Labels: map[string]string{},

@@ -18,6 +18,31 @@ type HealthRun struct {
 	Output     string    // what the check printed; a text like those of [Container]
 }
 
+// Check is how a container's health is checked, and when it last was.
+type Check struct {
+	Interval, Timeout, StartPeriod time.Duration // an Interval of 0 is one that was disabled
+	Retries                        int
+	LastRun                        time.Time // the end of the last check, in UTC; zero when none ran, or the log does not say
+}
+
+// check reads what inspect tells of a health check; nil where there is none.
+func check(of gjson.Result) *Check {
+	settings, state := of.Get("Config.Healthcheck"), healthState(of)
+	if !settings.IsObject() || text(state.Get("Status")) == "" {
+		return nil
+	}
+	c := &Check{
+		Interval:    time.Duration(settings.Get("Interval").Int()),
+		Timeout:     time.Duration(settings.Get("Timeout").Int()),
+		StartPeriod: time.Duration(settings.Get("StartPeriod").Int()),
+		Retries:     int(settings.Get("Retries").Int()),
+	}
+	if log := state.Get("Log").Array(); len(log) > 0 {
+		c.LastRun, _ = moment(log[len(log)-1], "End") // one of no format says no more than none
+	}
+	return c
+}
+
 // HealthLog reads the last runs of a container's health check, oldest first: nil
 // where it has no check or none ran yet. A container that is not there is an
 // error. It is asked for as in [Client.Containers].

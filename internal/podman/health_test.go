@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/tidwall/gjson"
@@ -121,5 +122,30 @@ func TestHealthLogRefuses(t *testing.T) {
 				t.Errorf("got %+v beside the error", got)
 			}
 		})
+	}
+}
+
+// TestCheck: settings and the end of the last check are read where there is a
+// check; podman 4.3 writes a status of "" where there is none.
+func TestCheck(t *testing.T) {
+	const settings = `"Config":{"Healthcheck":{"Test":["CMD","true"],"Interval":30000000000,"Timeout":5000000000,"StartPeriod":60000000000,"Retries":3}}`
+	const log = `"Log":[{"Start":"2026-11-22T20:00:00Z","End":"2026-11-22T20:00:01Z"},{"Start":"2026-11-22T20:00:30Z","End":"2026-11-22T21:00:31+01:00"}]`
+	full := Check{Interval: 30 * time.Second, Timeout: 5 * time.Second, StartPeriod: time.Minute, Retries: 3}
+	checked := full
+	checked.LastRun = time.Date(2026, 11, 22, 20, 0, 31, 0, time.UTC)
+	for name, c := range map[string]struct {
+		document string
+		want     *Check
+	}{
+		"checked":           {`{` + settings + `,"State":{"Health":{"Status":"healthy",` + log + `}}}`, &checked},
+		"not checked yet":   {`{` + settings + `,"State":{"Health":{"Status":"starting","Log":null}}}`, &full},
+		"no check":          {`{"State":{"Health":{"Status":""}}}`, nil},
+		"a status of none":  {`{` + settings + `,"State":{"Health":{"Status":""}}}`, nil},
+		"a log of nonsense": {`{` + settings + `,"State":{"Health":{"Status":"healthy","Log":[{"End":"soon"}]}}}`, &full},
+	} {
+		got := check(gjson.Parse(c.document))
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s: -want +got\n%s", name, diff)
+		}
 	}
 }

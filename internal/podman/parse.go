@@ -121,6 +121,7 @@ func container(of gjson.Result) (Container, error) {
 		Infra:         of.Get("IsInfra").Bool(),
 		State:         text(of.Get("State.Status")),
 		Health:        health(of),
+		Check:         check(of),
 		ExitCode:      int(of.Get("State.ExitCode").Int()),
 		Restarts:      int(of.Get("RestartCount").Int()),
 		RestartPolicy: text(of.Get("HostConfig.RestartPolicy.Name")),

@@ -87,6 +87,7 @@ type Container struct {
 	State         string    // podman's word: created, running, paused, exited, …
 	Health        string    // starting, healthy, unhealthy; empty without a health check
 	ExitCode      int       // of the last run; 0 while it runs
+	Check         *Check    // nil without a health check
 	Restarts      int       // how often its restart policy started it again
 	RestartPolicy string    // always, unless-stopped, on-failure, no, or empty as older versions say no
 	CreatedAt     time.Time // in UTC

@@ -96,8 +96,12 @@ func readBack(t *testing.T, client Client, transport string, want []Container) {
 			got.Containers[i].RestartPolicy = ""
 		}
 		if container.Health == "starting" { // a version may say so of a container that never ran
-			got.Containers[i].Health = ""
+			got.Containers[i].Health, got.Containers[i].Check = "", nil
 		}
+		if age := time.Since(container.CreatedAt); age < 0 || age > 10*time.Minute {
+			t.Errorf("%s was created %v ago, want just now", container.Name, age)
+		}
+		got.Containers[i].CreatedAt = time.Time{}
 	}
 	if diff := cmp.Diff(Listing{Present: true, Transport: transport, Containers: want}, got); diff != "" {
 		t.Errorf("listing by %s (-want +got):\n%s", transport, diff)

@@ -16,7 +16,7 @@ refused := probe({"ok": false, "status": 0, "error": "connection refused"})
 
 bad_gateway := probe({"ok": false, "status": 502, "error": "status 502"})
 
-ends(time) := probe({"target": "https://web.example.org/", "certificate_end": time})
+ends(at) := probe({"target": "https://web.example.org/", "certificate_end": at})
 
 # stack is a unit in a state, with probes and changes.
 stack(active_state, probes, changes) := given.unit("web.service", object.union(
@@ -63,9 +63,15 @@ right := {
 	"on its way up": stack("activating", [refused], {}),
 	"applied again": stack("reloading", [refused], {}),
 	"on its way down": stack("deactivating", [refused], {}),
-	"started just now": stack("active", [refused], {"loaded": {"active_state": "active", "active_enter": "2026-05-04T03:01:02Z"}}),
+	"started just now": stack(
+		"active", [refused],
+		{"loaded": {"active_state": "active", "active_enter": "2026-05-04T03:01:02Z"}},
+	),
 	"failed, and nothing runs": stack("failed", [refused], {"containers": [down]}),
-	"failed, and only a pod's own container runs": stack("failed", [refused], {"containers": [given.container("infra", {"infra": true})]}),
+	"failed, and only a pod's own container runs": stack(
+		"failed", [refused],
+		{"containers": [given.container("infra", {"infra": true})]},
+	),
 	"failed, and podman is a gap": object.remove(stack("failed", [refused], {}), ["containers"]),
 	"unmanaged": stack("active", [refused], {"managed_by": ""}),
 	"a template": given.template("web@.service", {"probes": [refused]}),
@@ -101,7 +107,13 @@ wrong := {
 		"want": {["page", "no-answer"]},
 	},
 	"a certificate that ended": {
-		"unit": stack("active", [object.union(ends("2026-05-01T00:00:00Z"), {"ok": false, "status": 0, "error": "certificate has expired"})], {}),
+		"unit": stack(
+			"active", [object.union(
+				ends("2026-05-01T00:00:00Z"),
+				{"ok": false, "status": 0, "error": "certificate has expired"},
+			)],
+			{},
+		),
 		"want": {["page", "no-answer"]},
 	},
 	"two of three": {

@@ -7,8 +7,12 @@
 #   recorded must have its containers. A one-shot that exited 0 is right: by the
 #   record, else by its restart policy, but then a stack of nothing else is
 #   down, as podman stop ends many programs with 0. A unit that waits for its
-#   next automatic restart never reads failed. While stackctl verifies, what is
-#   still on its way counts as well, whatever state the unit is in.
+#   next automatic restart never reads failed. A health check that never runs, as
+#   its timer is gone or its interval is disabled, keeps its last word: it counts
+#   once there is no result for longer than its own settings allow. A start or a
+#   stop that takes longer than 15 minutes and its own limit is judged like an
+#   active unit. While stackctl verifies, what is still on its way counts as well,
+#   whatever state the unit is in.
 # schemas:
 #   - input: schema.facts
 #   - data.settings: schema.settings
@@ -131,13 +135,25 @@ problem contains {
 
 fault contains {"unit": unit, "container": container, "case": case} if {
 	some unit in stacks
-	unit.loaded.active_state in {"active", "activating", "reloading", "refreshing"}
+	judged(unit.loaded)
 	some container in unit.containers
 	not container.infra
 	not [container.state, container.health] in in_order # most are: saves the rest
 	not unit.verify
-	not in_transit(unit.loaded.active_state, container.state)
+	not in_transit(unit.loaded, container.state)
 	case := lib.container_problem(container, services(unit))
+}
+
+# A container that runs and that nothing checks, although it has a health check.
+# While stackctl verifies, it waits for the check itself.
+fault contains {"unit": unit, "container": container, "case": "unchecked"} if {
+	some unit in stacks
+	unit.loaded.active_state in {"active", "activating", "reloading", "refreshing"}
+	some container in unit.containers
+	container.check.overdue
+	container.health != "unhealthy" # which is a problem already
+	not container.infra
+	not unit.verify
 }
 
 # While stackctl verifies: a start runs it while the unit is activating, and by
@@ -154,11 +170,28 @@ services(unit) := object.get(unit, "services", [])
 
 in_order := {["running", ""], ["running", "starting"], ["running", "healthy"]}
 
+# judged is true where the containers of a stack should be in order by now.
+judged(loaded) if loaded.active_state in {"active", "activating", "reloading", "refreshing"}
+
+judged(loaded) if takes_too_long(loaded)
+
 # While an apply runs, containers come and go.
-in_transit(active_state, state) if {
-	active_state != "active"
+in_transit(loaded, state) if {
+	loaded.active_state != "active"
 	state in {"created", "initialized", "stopping", "removing"}
+	not takes_too_long(loaded)
 }
+
+# takes_too_long is true for a start or a stop that should have ended. systemd ends
+# one that has a time limit, unless the limit is infinite.
+takes_too_long(loaded) if {
+	loaded.active_state in {"activating", "deactivating"}
+	not startswith(loaded.sub_state, "auto-restart")
+	lasted := time.parse_rfc3339_ns(input.collected_at) - time.parse_rfc3339_ns(loaded.state_change)
+	lasted > max([quarter_of_an_hour, (loaded.timeout_start_sec + 60) * 1000000000])
+}
+
+quarter_of_an_hour := time.parse_duration_ns("15m")
 
 # What verify has still to wait for.
 unsettled(state, _, container, recorded) := lib.container_problem(container, recorded) if state != "running"
@@ -189,6 +222,8 @@ unproven(container, recorded) if {
 # in_effect is true where all that belongs to a stack should be there by now.
 in_effect(unit) if unit.loaded.active_state == "active"
 
+in_effect(unit) if takes_too_long(unit.loaded)
+
 in_effect(unit) if unit.verify
 
 # A one-shot's container may be gone once it is done (podman container prune).
@@ -213,6 +248,8 @@ absence(states) := "none-running" if {
 describe("exited", _, exit_code) := sprintf("has exited (%d)", [exit_code])
 
 describe("unhealthy", _, _) := "runs, but is not healthy"
+
+describe("unchecked", _, _) := "runs, but its health check gives no result any more"
 
 describe("restarting", _, _) := "restarts again and again"
 

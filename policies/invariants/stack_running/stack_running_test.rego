@@ -351,3 +351,49 @@ test_verify_between_restarts if {
 		["web.service", "block", "page", "missing"],
 	}
 }
+
+# A health check that gives no result for longer than its settings allow: wrong
+# while the container runs, and said once where it is unhealthy as well. Right while
+# stackctl verifies, as that waits for the check itself.
+test_unchecked[name] if {
+	some name, c in {
+		"starting for ever": {"is": {"health": "starting"}, "want": {"unchecked"}},
+		"healthy long ago": {"is": {"health": "healthy"}, "want": {"unchecked"}},
+		"unhealthy long ago": {"is": {"health": "unhealthy"}, "want": {"unhealthy"}},
+		"checked in time": {"is": {"check": {"overdue": false}}, "want": set()},
+		"a pod's own container": {"is": {"infra": true}, "want": set()},
+	}
+	containers := [of("app", object.union({"check": {"overdue": true}}, c.is)), of("db", {})]
+	findings := rule.finding with input as given.document([stack("web.service", "active", containers)])
+		with data.settings.restart as []
+	{finding.evidence.case | some finding in findings} == c.want
+}
+
+test_unchecked_while_verified if {
+	unit := verified("active", beside(of("app", {"check": {"overdue": true}})), {})
+	findings := rule.finding with input as given.document([unit]) with data.settings.restart as []
+	findings == set()
+}
+
+# under_way is a stack with one service, which began to start or to stop at a time.
+under_way(state, since, containers, limit) := object.union(stack("web.service", state, containers), {
+	"services": [app],
+	"loaded": {"state_change": since, "timeout_start_sec": limit},
+})
+
+# A start or a stop under way: wrong once it takes longer than it may.
+test_takes_too_long[name] if {
+	killed := [of("app", {"state": "exited", "health": "", "exit_code": 137})]
+
+	some name, c in {
+		"stops for an hour": {"is": ["deactivating", "2026-05-04T02:02:01Z", killed, 180], "want": {"exited"}},
+		"stops for a minute": {"is": ["deactivating", "2026-05-04T03:01:01Z", killed, 180], "want": set()},
+		"starts for an hour": {"is": ["activating", "2026-05-04T02:02:01Z", [], -1], "want": {"missing"}},
+		"starts for a minute": {"is": ["activating", "2026-05-04T03:01:01Z", [], -1], "want": set()},
+		"starts within its limit": {"is": ["activating", "2026-05-04T02:02:01Z", [], 7200], "want": set()},
+	}
+	[state, since, containers, limit] := c.is
+	findings := rule.finding with input as given.document([under_way(state, since, containers, limit)])
+		with data.settings.restart as []
+	{finding.evidence.case | some finding in findings} == c.want
+}
