@@ -17,7 +17,7 @@ func tiles(m Model, r timeline.Record, overall []timeline.Spell) []Tile {
 	return []Tile{
 		orderTile(overall),
 		{"Healed", fmt.Sprint(healedCount(r.Actions)), "successful actions", ""},
-		{"Returned", fmt.Sprint(m.Back.count()), "resolved findings", tone(m.Back.count(), timeline.Ticket)},
+		{"Returned", fmt.Sprint(m.Back.count()), "findings that reappeared", tone(m.Back.count(), timeline.Ticket)},
 		{"Waived", fmt.Sprint(m.Waived.count()), waivedAbout(r), ""},
 		{"False successes", dash(m.False.Share), "active, but not up", tone(m.False.Times, timeline.Page)},
 		{"Alerted after", dash(m.Latency.Median), "median, new findings", ""},
