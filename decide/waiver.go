@@ -4,23 +4,63 @@ import (
 	"time"
 
 	"stackpolicy/decide/policy"
+	"stackpolicy/facts"
 	"stackpolicy/finding"
 )
 
-// waive marks the findings that do not count at the time the facts are of.
-// This is the one place where waivers apply: everything else reads
-// [finding.Finding.Waiver]. What could not be decided is never waived.
+// waive marks the findings that the settings' waivers cover at the time the
+// facts are of. This and [Policies.exempt] are the only places where waivers
+// apply: everything else reads [finding.Finding.Waiver].
 func waive(s policy.Settings, decisions []finding.Finding, at time.Time) {
 	for i := range decisions {
-		d := &decisions[i]
-		if d.IsAllowed() || d.IsUnknown() || d.Invariant == policy.WatchesWaivers {
-			continue
-		}
 		for _, w := range s.Waivers {
-			longer := d.Waiver == nil || w.End().After(d.Waiver.Until)
-			if w.End().After(at) && longer && w.Covers(d.Invariant, d.Subject) {
-				d.Waiver = &finding.Waiver{Reason: w.Reason, Owner: w.Owner, Until: w.End()}
+			if w.Covers(decisions[i].Invariant, decisions[i].Subject) {
+				cover(&decisions[i], finding.Waiver{Reason: w.Reason, Owner: w.Owner, Until: w.End()}, at)
 			}
 		}
+	}
+}
+
+// exempt does the same for the waivers and holds that were made by command. A
+// hold covers the findings on its unit of invariants that are about running.
+func (p *Policies) exempt(decisions []finding.Finding, doc *facts.Document) {
+	exemptions, running := exemptionsOf(doc), map[string]bool{}
+	for _, inv := range p.invariants {
+		running[inv.ID] = inv.Running
+	}
+	for i := range decisions {
+		d := &decisions[i]
+		for _, e := range exemptions[d.Subject] {
+			switch {
+			case e.IsHold() && running[d.Invariant]:
+				cover(d, finding.Waiver{Reason: "held: " + e.Reason, Owner: e.Owner, Until: e.Until}, doc.CollectedAt)
+			case e.Invariant == d.Invariant:
+				cover(d, finding.Waiver{Reason: e.Reason, Owner: e.Owner, Until: e.Until}, doc.CollectedAt)
+			}
+		}
+	}
+}
+
+func exemptionsOf(doc *facts.Document) map[string][]facts.Exemption {
+	all := map[string][]facts.Exemption{}
+	if doc.History != nil {
+		all[finding.Host] = doc.History.Exemptions
+	}
+	for _, u := range doc.Units {
+		if u.History != nil && len(u.History.Exemptions) > 0 {
+			all[u.Name] = u.History.Exemptions
+		}
+	}
+	return all
+}
+
+// cover gives a finding a waiver that is in force, where it has none that lasts
+// longer. What could not be decided is never waived.
+func cover(d *finding.Finding, w finding.Waiver, at time.Time) {
+	if d.IsAllowed() || d.IsUnknown() || d.Invariant == policy.WatchesWaivers {
+		return
+	}
+	if w.Until.After(at) && (d.Waiver == nil || w.Until.After(d.Waiver.Until)) {
+		d.Waiver = &w
 	}
 }

@@ -3,6 +3,7 @@ package enforce
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"stackpolicy/decide"
 	"stackpolicy/facts"
@@ -14,7 +15,7 @@ import (
 type guard func(Enforcer, Action, Observation) error
 
 // commonGuards apply to every action, before its own guard.
-var commonGuards = []guard{isStillAskedFor, factsAreComplete, managerIsReady, noActivation, isRemembered, breakerIsClosed, withinBudget}
+var commonGuards = []guard{isStillAskedFor, factsAreComplete, managerIsReady, noActivation, isNotHeld, isRemembered, breakerIsClosed, withinBudget}
 
 // isStillAskedFor refuses an action whose findings are gone.
 func isStillAskedFor(_ Enforcer, a Action, now Observation) error {
@@ -53,6 +54,18 @@ func managerIsReady(_ Enforcer, _ Action, now Observation) error {
 func noActivation(_ Enforcer, _ Action, now Observation) error {
 	if s := now.Document.Declared.Activation.State; s == "running" || s == "half-finished" {
 		return fmt.Errorf("a Home Manager activation is %s", s)
+	}
+	return nil
+}
+
+// isNotHeld refuses a unit that is under planned maintenance.
+func isNotHeld(_ Enforcer, a Action, now Observation) error {
+	u := find(now.Document, a.Subject)
+	if u == nil || u.History == nil {
+		return nil
+	}
+	if hold := u.History.HeldAt(now.Document.CollectedAt); hold != nil {
+		return fmt.Errorf("%s is held until %s: %s", a.Subject, hold.Until.UTC().Format(time.RFC3339), hold.Reason)
 	}
 	return nil
 }

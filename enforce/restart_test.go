@@ -2,6 +2,7 @@ package enforce
 
 import (
 	"testing"
+	"time"
 
 	"stackpolicy/facts"
 	"stackpolicy/finding"
@@ -25,6 +26,10 @@ func TestRestartRefuses(t *testing.T) {
 				d.Units = append(d.Units, u)
 			}},
 		{name: "unmanaged", says: "is not a managed unit", unit: func(u *facts.Unit) { u.ManagedBy = "" }},
+		{name: "held", says: "web.service is held until 2100-01-01T00:00:00Z: new disk",
+			unit: func(u *facts.Unit) {
+				u.History = &facts.History{Exemptions: []facts.Exemption{{Reason: "new disk", Until: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)}}}
+			}},
 		{name: "unheard of", subject: "nowhere.service", says: "is not a managed unit"},
 		{name: "the host", subject: "host", says: "host is not a managed unit"},
 	})

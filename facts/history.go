@@ -19,6 +19,9 @@ func (m Memory) Of(subject string) History {
 	if h.Heals == nil {
 		h.Heals = []HealCount{}
 	}
+	if h.Exemptions == nil {
+		h.Exemptions = []Exemption{}
+	}
 	return h
 }
 
@@ -28,14 +31,17 @@ type History struct {
 	Heals    []HealCount       `json:"heals" jsonschema:"actions of the last 24 hours, by action, invariant and case"`
 	Breaker  *Breaker          `json:"breaker,omitempty" jsonschema:"heals are held back; absent when they are not"`
 	Load     *Load             `json:"load,omitempty" jsonschema:"what the manager is known to have loaded; absent when that is not known"`
+	// Exemptions that have ended are kept for a week.
+	Exemptions []Exemption `json:"exemptions" jsonschema:"holds and waivers by command; those that ended within a week are here too"`
 }
 
 // HostHistory is what is remembered of the host.
 type HostHistory struct {
-	Since    time.Time         `json:"since" jsonschema:"when the memory begins; it knows nothing of what was before"`
-	Findings []StandingFinding `json:"findings" jsonschema:"what stood at the last audit, by invariant and case"`
-	Heals    []HealCount       `json:"heals" jsonschema:"actions of the last 24 hours, by action, invariant and case"`
-	Breaker  *Breaker          `json:"breaker,omitempty" jsonschema:"manager-wide heals are held back; absent when they are not"`
+	Since      time.Time         `json:"since" jsonschema:"when the memory begins; it knows nothing of what was before"`
+	Findings   []StandingFinding `json:"findings" jsonschema:"what stood at the last audit, by invariant and case"`
+	Heals      []HealCount       `json:"heals" jsonschema:"actions of the last 24 hours, by action, invariant and case"`
+	Breaker    *Breaker          `json:"breaker,omitempty" jsonschema:"manager-wide heals are held back; absent when they are not"`
+	Exemptions []Exemption       `json:"exemptions" jsonschema:"waivers by command; those that ended within a week are here too"`
 }
 
 // StandingFinding is a finding that stood at the last audit.
@@ -58,6 +64,29 @@ type HealCount struct {
 	Healed24h int       `json:"healed_24h" jsonschema:"after which the findings were gone, in the last 24 hours"`
 	Failed24h int       `json:"failed_24h" jsonschema:"that failed, were cut short or healed nothing, in the last 24 hours"`
 	Last      time.Time `json:"last" jsonschema:"when the last one was begun"`
+}
+
+// Exemption is a waiver or a hold that was made by a command. A hold is planned
+// maintenance: it covers what is about running, and nothing acts on the unit.
+type Exemption struct {
+	Invariant string    `json:"invariant" jsonschema:"what is waived; empty for a hold"`
+	Reason    string    `json:"reason"`
+	Owner     string    `json:"owner"`
+	Since     time.Time `json:"since"`
+	Until     time.Time `json:"until" jsonschema:"from then on it covers nothing"`
+}
+
+// IsHold reports whether it is a hold, not a waiver.
+func (e Exemption) IsHold() bool { return e.Invariant == "" }
+
+// HeldAt returns the hold that is in force at the time; nil without one.
+func (h History) HeldAt(now time.Time) *Exemption {
+	for i := range h.Exemptions {
+		if e := &h.Exemptions[i]; e.IsHold() && e.Until.After(now) {
+			return e
+		}
+	}
+	return nil
 }
 
 // Breaker holds heals of a subject back for a while.

@@ -31,6 +31,7 @@ type Store struct {
 	path     string
 	notice   string
 	readOnly bool
+	old      bool // of version 1, opened to be read
 }
 
 // Path is where the memory stands below stateHome ($XDG_STATE_HOME).

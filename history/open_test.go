@@ -136,7 +136,7 @@ func TestOpenSetsAside(t *testing.T) {
 	}{
 		"a text":             {overwrite(strings.Repeat("not a database\n", 500)), "not a database"},
 		"zeros":              {overwrite(strings.Repeat("\x00", 8192)), "not a database"},
-		"a future version":   {sql("PRAGMA user_version = 2"), "its version is 2"},
+		"a future version":   {sql("PRAGMA user_version = 3"), "its version is 3"},
 		"another program's":  {sql("PRAGMA application_id = 5"), "another program's"},
 		"a table is missing": {sql("DROP TABLE parts"), "tables are missing"},
 		"found damaged while used": {func(t *testing.T, home string) {

@@ -25,7 +25,10 @@ func (s *Store) Recall(ctx context.Context, now time.Time) (facts.Memory, error)
 			return err
 		}
 		m.Since = earlier(moment(began), now)
-		return c.recallSubjects(&m, now)
+		if err := c.recallSubjects(&m, now); err != nil || s.old {
+			return err
+		}
+		return c.recallExemptions(&m, now)
 	})
 	if err != nil {
 		return facts.Memory{}, fmt.Errorf("recall from the history: %w", err)

@@ -10,7 +10,7 @@ const (
 	// applicationID marks the file as ours (PRAGMA application_id): "spol".
 	applicationID = 0x73706f6c
 	// version of the tables below (PRAGMA user_version).
-	version = 1
+	version = 2
 )
 
 // Times are nanoseconds since 1970. Ids of what others may name (a finding, an
@@ -53,11 +53,19 @@ CREATE TABLE messages (
 CREATE INDEX messages_due ON messages (sink, id) WHERE delivered IS NULL;
 CREATE INDEX messages_standing ON messages (standing, sink);
 CREATE TABLE drops (sink TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT;
+` + exemptions
+
+// exemptions came with version 2. The invariant of a hold is empty.
+const exemptions = `
+CREATE TABLE exemptions (
+	subject TEXT NOT NULL, invariant TEXT NOT NULL, reason TEXT NOT NULL, owner TEXT NOT NULL,
+	since INTEGER NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (subject, invariant)
+) STRICT;
 `
 
 // tableCount is how many tables that makes, SQLite's own for AUTOINCREMENT
 // included.
-const tableCount = 12
+const tableCount = 13
 
 // create puts the tables into a database that has none. A kill leaves it
 // blank or whole.
@@ -100,10 +108,28 @@ func (s *Store) check(ctx context.Context) error {
 		return errBlank
 	case id != applicationID:
 		return &unusableError{"it is another program's database"}
+	case found == 1 && count == tableCount-1:
+		return s.toVersion2(ctx)
 	case found != version:
 		return &unusableError{fmt.Sprintf("its version is %d, and this program knows %d", found, version)}
 	case count != tableCount:
 		return &unusableError{"tables are missing in it"}
 	}
 	return nil
+}
+
+// toVersion2 adds the table that version 1 lacks. One that is opened to be read
+// stays as it is: nothing is exempt in it.
+func (s *Store) toVersion2(ctx context.Context) error {
+	if s.readOnly {
+		s.old = true
+		return nil
+	}
+	return s.update(ctx, func(c call) error {
+		var found int // another process may have been first
+		if err := c.one("PRAGMA user_version").Scan(&found); err != nil || found == version {
+			return err
+		}
+		return c.do(exemptions + "PRAGMA user_version = 2;")
+	})
 }

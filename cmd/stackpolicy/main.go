@@ -89,7 +89,8 @@ func (a *app) root() *cobra.Command {
 	})
 	root.AddCommand(
 		a.eval(), a.explain(), statusCommand(&a.status), historyCommand(), reportCommand(), factsCommand(&a.status),
-		policyCommand(&a.status), initCommand(), resetBreakerCommand(), versionCommand(),
+		policyCommand(&a.status), initCommand(), resetBreakerCommand(),
+		holdCommand(), releaseCommand(), waiveCommand(&policySource{}), unwaiveCommand(), versionCommand(),
 		cli.Man(manual()), unitsCommand(),
 	)
 	return root

@@ -24,6 +24,7 @@ type Invariant struct {
 	Needs       []string         // sections without which nothing can be decided
 	Optional    []string         // sections the rule reads when they are there
 	Actions     []finding.Action // what its findings may ask for
+	Running     bool             // it is about running: a hold of a unit covers its findings
 	File        string           // relative to the policy folder
 	Line        int              // of the first finding rule
 	Text        string           // source of the finding rules, without METADATA
@@ -45,7 +46,7 @@ func (inv *Invariant) Ref() ast.Ref {
 }
 
 func customKeys() []string {
-	return []string{"actions", "class", "needs", "optional", "runbook", "severity"}
+	return []string{"actions", "class", "needs", "optional", "runbook", "running", "severity"}
 }
 
 // place describes the layout of a folder.
@@ -178,6 +179,7 @@ func (r *metadataReader) read(prose map[string][]byte) {
 	inv.Needs = readNames(r, "needs", facts.SectionNames(), true)
 	inv.Optional = readNames(r, "optional", facts.SectionNames(), false)
 	inv.Actions = readNames(r, "actions", finding.Actions(), true)
+	r.readRunning()
 	r.readRunbook(prose)
 }
 
@@ -229,6 +231,15 @@ func readNames[T ~string](r *metadataReader, key string, known []T, must bool) [
 		names = append(names, T(name))
 	}
 	return names
+}
+
+// readRunning reads whether a hold covers the findings; it may be left out.
+func (r *metadataReader) readRunning() {
+	raw, given := r.inv.metadata.Custom["running"]
+	var ok bool
+	if r.inv.Running, ok = raw.(bool); given && !ok {
+		r.problem("running", "custom.running is %v; want true or false", raw)
+	}
 }
 
 func (r *metadataReader) readRunbook(prose map[string][]byte) {

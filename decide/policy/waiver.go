@@ -9,6 +9,7 @@ import (
 
 	"stackpolicy/finding"
 	"stackpolicy/internal/glob"
+	"stackpolicy/internal/text"
 )
 
 // WaiverSetting is one entry of the settings' waivers. Every key must be there.
@@ -66,7 +67,7 @@ func (doc *settingsDoc) checkWaivers(refusal *Refusal) {
 		doc.checkWords(refusal, path+".reason", w.Reason)
 		doc.checkWords(refusal, path+".owner", w.Owner)
 		if end := w.End(); end.IsZero() || end.Year() > maxYear {
-			doc.problem(refusal, path+".until", "%q is not a time up to the year %d with a zone; want for example 2026-12-24T18:00:00Z", w.Until, maxYear)
+			doc.problem(refusal, path+".until", "%q is not a time up to the year %d with a zone; want for example %s", w.Until, maxYear, timeLike(w.Until))
 		}
 	}
 }
@@ -99,4 +100,14 @@ func (doc *settingsDoc) checkInvariants(invariants []*Invariant, refusal *Refusa
 			doc.problem(refusal, path, "unknown invariant %q; %s", w.Invariant, OneOf(ids))
 		}
 	}
+}
+
+// timeLike is an example of a time in place of one that is none. For a span,
+// which would begin anew each time the file is read, it is what it means today.
+func timeLike(s string) string {
+	span, err := text.ParseSpan(s)
+	if err != nil {
+		return "2026-12-24T18:00:00Z"
+	}
+	return time.Now().Add(span).UTC().Format(time.RFC3339) + ", which is " + s + " from now"
 }

@@ -30,6 +30,7 @@ func collectHistory(ctx context.Context, r *run) (func(), error) {
 		host := memory.Of(hostSubject)
 		r.doc.History = &facts.HostHistory{
 			Since: memory.Since, Findings: host.Findings, Heals: host.Heals, Breaker: host.Breaker,
+			Exemptions: host.Exemptions,
 		}
 		r.memory = &memory
 	}, nil

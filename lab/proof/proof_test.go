@@ -96,6 +96,7 @@ type report struct {
 	Decisions []struct {
 		Invariant, Subject, Effect, Severity, Message, Outcome string
 		Evidence                                               map[string]any
+		Waiver                                                 *struct{ Reason string }
 	}
 	Actions []struct{ Action, Subject, Status, Message string }
 }

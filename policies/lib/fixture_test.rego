@@ -47,7 +47,7 @@ nothing_found := {
 		"present": true, "transport": "socket", "unowned": [],
 		"auto_update_timer": {"load_state": "loaded", "active_state": "active"},
 	},
-	"history": {"since": "2026-04-01T00:00:00Z", "findings": [], "heals": []},
+	"history": {"since": "2026-04-01T00:00:00Z", "findings": [], "heals": [], "exemptions": []},
 }
 
 # without is a document that lacks sections, as a failed collector leaves it.
@@ -72,7 +72,7 @@ unit(name, changes) := object.union(
 		"containers": [container("web_app", {})],
 		"services": [],
 		"probes": [],
-		"history": {"findings": [], "heals": []},
+		"history": {"findings": [], "heals": [], "exemptions": []},
 	},
 	changes,
 )

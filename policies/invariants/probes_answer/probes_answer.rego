@@ -17,6 +17,7 @@
 #   optional: [units.containers]
 #   actions: []
 #   runbook: probes_answer.md
+#   running: true
 package stackpolicy.invariants.probes_answer
 
 finding contains {

@@ -23,6 +23,7 @@
 #   optional: [units.services]
 #   actions: [restart]
 #   runbook: stack_running.md
+#   running: true
 package stackpolicy.invariants.stack_running
 
 import data.stackpolicy.lib

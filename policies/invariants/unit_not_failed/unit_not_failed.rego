@@ -17,6 +17,7 @@
 #   optional: [units.services]
 #   actions: []
 #   runbook: unit_not_failed.md
+#   running: true
 package stackpolicy.invariants.unit_not_failed
 
 import data.stackpolicy.lib

@@ -16,6 +16,7 @@
 #   needs: [manager, units.loaded, units.containers]
 #   actions: []
 #   runbook: unit_not_flapping.md
+#   running: true
 package stackpolicy.invariants.unit_not_flapping
 
 # A container that its restart policy starts again and again.

@@ -5,7 +5,8 @@
 #   findings count again, and the waiver should be renewed or removed. One that
 #   lasts longer than a year should be a rule. One for a unit that does not exist
 #   waives nothing: the name may be misspelt, or the waiver waits for the next
-#   unit of that name. This invariant cannot be waived.
+#   unit of that name. A hold that has ended while the stack's unit is still down
+#   may have been forgotten. This invariant cannot be waived.
 # schemas:
 #   - input: schema.facts
 #   - data.settings: schema.settings
@@ -13,7 +14,7 @@
 #   class: host
 #   severity: ticket
 #   needs: []
-#   optional: [manager, declared]
+#   optional: [manager, declared, units.loaded, units.history]
 #   actions: []
 #   runbook: waivers_current.md
 package stackpolicy.invariants.waivers_current
@@ -39,6 +40,37 @@ finding contains {
 	patterns := idle[i]
 	some case, message in problems(waiver, patterns)
 }
+
+# Planned maintenance is over, and the unit of a stack did not come back.
+finding contains {
+	"subject": unit.name,
+	"effect": "block",
+	"severity": "ticket",
+	"message": sprintf("the hold of %s ended at %s, and it is still %s", [unit.name, hold.until, state]),
+	"evidence": {
+		"case": "hold-ended",
+		"expected": "active",
+		"found": state,
+		"reason": hold.reason,
+		"owner": hold.owner,
+		"until": hold.until,
+	},
+} if {
+	some unit in input.units
+	unit.managed_by != ""
+	unit.stack != ""
+	stays_active(unit.loaded)
+	state := unit.loaded.active_state
+	state in {"inactive", "failed"}
+	some hold in unit.history.exemptions
+	hold.invariant == ""
+	expired(hold)
+}
+
+# A oneshot that does not stay active is inactive when it is done.
+stays_active(loaded) if loaded.remain_after_exit
+
+stays_active(loaded) if loaded.type != "oneshot"
 
 problems(waiver, _) := {"expired": sprintf("the waiver of %s expired at %s", [waiver.invariant, waiver.until])} if {
 	expired(waiver)

@@ -89,3 +89,58 @@ test_without_settings if {
 	findings := rule.finding with input as doc with data.settings as {}
 	findings == set()
 }
+
+# held is a stack's unit in a state, with exemptions and changes.
+held(state, exemptions, changes) := given.unit("web.service", object.union(
+	{"loaded": {"active_state": state}, "history": {"findings": [], "heals": [], "exemptions": exemptions}},
+	changes,
+))
+
+hold(until) := {
+	"invariant": "", "reason": "new disk", "owner": "ada", "since": "2026-05-03T00:00:00Z", "until": until,
+}
+
+ended := hold("2026-05-04T03:02:01Z")
+
+test_hold_ended if {
+	findings := rule.finding with input as given.document([held("inactive", [ended], {})])
+		with data.settings.waivers as []
+	findings == {{
+		"subject": "web.service",
+		"effect": "block",
+		"severity": "ticket",
+		"message": "the hold of web.service ended at 2026-05-04T03:02:01Z, and it is still inactive",
+		"evidence": {
+			"case": "hold-ended", "expected": "active", "found": "inactive", "reason": "new disk", "owner": "ada",
+			"until": "2026-05-04T03:02:01Z",
+		},
+	}}
+}
+
+test_hold[name] if {
+	some name, c in {
+		"failed": {"unit": held("failed", [ended], {}), "want": {["web.service", "block", "ticket", "hold-ended"]}},
+		"a service that is no oneshot": {
+			"unit": held("inactive", [ended], {"loaded": {"active_state": "inactive", "type": "simple", "remain_after_exit": false}}),
+			"want": {["web.service", "block", "ticket", "hold-ended"]},
+		},
+		"up again": {"unit": held("active", [ended], {}), "want": set()},
+		"on its way up": {"unit": held("activating", [ended], {}), "want": set()},
+		"still held": {"unit": held("inactive", [hold("2026-05-04T03:02:02Z")], {}), "want": set()},
+		"a waiver that ended": {
+			"unit": held("inactive", [object.union(ended, {"invariant": "stack_running"})], {}),
+			"want": set(),
+		},
+		"not held": {"unit": held("inactive", [], {}), "want": set()},
+		"done": {
+			"unit": held("inactive", [ended], {"loaded": {"active_state": "inactive", "type": "oneshot", "remain_after_exit": false}}),
+			"want": set(),
+		},
+		"no stack": {"unit": held("inactive", [ended], {"stack": ""}), "want": set()},
+		"unmanaged": {"unit": held("inactive", [ended], {"managed_by": ""}), "want": set()},
+		"history missing": {"unit": object.remove(held("inactive", [ended], {}), ["history"]), "want": set()},
+		"not loaded": {"unit": object.remove(held("inactive", [ended], {}), ["loaded"]), "want": set()},
+	}
+	findings := rule.finding with input as given.document([c.unit]) with data.settings.waivers as []
+	given.rows(findings) == c.want
+}

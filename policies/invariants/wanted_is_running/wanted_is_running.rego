@@ -19,6 +19,7 @@
 #   optional: [declared]
 #   actions: []
 #   runbook: wanted_is_running.md
+#   running: true
 package stackpolicy.invariants.wanted_is_running
 
 finding contains {

@@ -1,0 +1,59 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"stackpolicy/facts"
+)
+
+// keepEnded is how long an exemption that has ended is remembered.
+const keepEnded = 7 * day
+
+// Exempt remembers a waiver of an invariant on a subject, or, without an
+// invariant, a hold. It replaces the one before, if there is one. When it
+// returns that is on disk.
+func (s *Store) Exempt(ctx context.Context, subject string, e facts.Exemption) error {
+	err := s.updateNow(ctx, func(c call) error {
+		if err := c.do("DELETE FROM exemptions WHERE until <= ?", stamp(e.Since.Add(-keepEnded))); err != nil {
+			return err
+		}
+		return c.do("INSERT OR REPLACE INTO exemptions VALUES (?, ?, ?, ?, ?, ?)",
+			subject, e.Invariant, e.Reason, e.Owner, stamp(e.Since), stamp(e.Until))
+	})
+	if err != nil {
+		return fmt.Errorf("remember it for %s: %w", subject, err)
+	}
+	return nil
+}
+
+// EndExemption forgets a waiver, or, without an invariant, a hold. It reports
+// whether there was one.
+func (s *Store) EndExemption(ctx context.Context, subject, invariant string) (bool, error) {
+	var n int64
+	err := s.updateNow(ctx, func(c call) (err error) {
+		n, err = c.change("DELETE FROM exemptions WHERE subject = ? AND invariant = ?", subject, invariant)
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("forget it for %s: %w", subject, err)
+	}
+	return n > 0, nil
+}
+
+func (c call) recallExemptions(m *facts.Memory, now time.Time) error {
+	r := remembered{m, now}
+	_, err := list(c, func(row row) (e facts.Exemption, err error) {
+		var subject string
+		var since, until int64
+		if err := row.Scan(&subject, &e.Invariant, &e.Reason, &e.Owner, &since, &until); err != nil {
+			return e, err
+		}
+		e.Since, e.Until = earlier(moment(since), now), moment(until)
+		r.about(subject, func(h *facts.History) { h.Exemptions = append(h.Exemptions, e) })
+		return e, nil
+	}, `SELECT subject, invariant, reason, owner, since, until FROM exemptions
+		WHERE until > ? ORDER BY subject, invariant`, stamp(now.Add(-keepEnded)))
+	return err
+}
