@@ -9,9 +9,6 @@ import (
 	"stackpolicy/finding"
 )
 
-// Decision is what one invariant says about one subject.
-type Decision = finding.Finding
-
 // Result is every decision on one document.
 type Result struct {
 	// Decisions are sorted: host first, then by subject, invariant, message

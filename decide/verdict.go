@@ -154,9 +154,9 @@ func (s subjects) withAllows(inv *policy.Invariant, findings []finding.Finding) 
 // askedOf are the subjects of the invariant's class.
 func (s subjects) askedOf(inv *policy.Invariant, anyFinding bool) []string {
 	switch {
-	case inv.Class == "stack":
+	case inv.Class == finding.ClassStack:
 		return s.stacks
-	case inv.Class != "host":
+	case inv.Class != finding.ClassHost:
 		return s.managed
 	case anyFinding:
 		return nil

@@ -6,9 +6,9 @@ import (
 	"strings"
 	"time"
 
-	"stackpolicy/decide"
 	"stackpolicy/facts"
 	"stackpolicy/facts/collect"
+	"stackpolicy/finding"
 )
 
 // StatusSchema names the version of the shape that status -o json has.
@@ -72,7 +72,7 @@ func (o *Operator) Status(ctx context.Context, stacks []Stack) ([]Status, error)
 	return out, nil
 }
 
-func (o *Operator) status(ctx context.Context, s Stack, doc *facts.Document, audited []decide.Decision) (Status, error) {
+func (o *Operator) status(ctx context.Context, s Stack, doc *facts.Document, audited []finding.Finding) (Status, error) {
 	st := Status{
 		Stack: s.Name, Unit: s.Unit, Services: []ServiceStatus{}, Problems: []string{}, Audit: []AuditedFinding{},
 	}
@@ -164,9 +164,9 @@ func (st *Status) describe(u facts.Unit) {
 	}
 }
 
-func (st *Status) audited(decisions []decide.Decision) {
+func (st *Status) audited(decisions []finding.Finding) {
 	for _, d := range decisions {
-		if d.Subject == st.Unit && d.Effect != "allow" && !slices.Contains(asks(), d.Invariant) && d.Severity != "unknown" {
+		if d.Subject == st.Unit && !d.IsAllowed() && !slices.Contains(asks(), d.Invariant) && !d.IsUnknown() {
 			st.Audit = append(st.Audit, AuditedFinding{d.Invariant, string(d.Severity), d.Message})
 		}
 	}

@@ -8,8 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"stackpolicy/decide"
 	"stackpolicy/facts"
+	"stackpolicy/finding"
 )
 
 // runs is a container of web.service as the facts have it.
@@ -92,7 +92,7 @@ func TestStatusDescribes(t *testing.T) {
 	u.Containers = []facts.Container{app, {Name: "infra", Infra: true, State: "running"}}
 	u.Services = []facts.Service{{Name: "app", Containers: 1}, {Name: "db", Containers: 1}}
 	u.Applied = &facts.Applied{State: "recorded", At: &started, Changed: []facts.AppliedFile{}, Step: "verify", Status: 30, Message: "failed"}
-	st, err := w.status(t.Context(), w.web(nil), doc, []decide.Decision{
+	st, err := w.status(t.Context(), w.web(nil), doc, []finding.Finding{
 		{Invariant: "file_declared", Subject: "web.service", Effect: "block", Severity: "ticket", Message: "differs"},
 		{Invariant: "links_resolve", Subject: "web.service", Effect: "allow"},
 		{Invariant: "links_resolve", Subject: "other.service", Effect: "block", Severity: "page", Message: "another's"},

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"stackpolicy/decide"
 	"stackpolicy/decide/policy"
 	"stackpolicy/facts"
+	"stackpolicy/finding"
 )
 
 // gate is the invariant that verify asks: an operator who changes it changes
@@ -79,7 +79,7 @@ func (o *Operator) watch(ctx context.Context, w *watcher) Report {
 }
 
 // interrupted tells what was found wrong last: it may be what took so long.
-func (o *Operator) interrupted(s Stack, wrong []decide.Decision, waited time.Duration) Report {
+func (o *Operator) interrupted(s Stack, wrong []finding.Finding, waited time.Duration) Report {
 	message := fmt.Sprintf("told to stop after %s", round(waited))
 	if len(wrong) > 0 {
 		message += "; last not up: " + strings.Join(look{findings: wrong}.culprits(), ", ")
@@ -122,7 +122,7 @@ func (o *Operator) notUp(ctx context.Context, s Stack, l look, waited time.Durat
 	if l.up {
 		l.findings, how = l.before, "not up for long enough"
 	}
-	if slices.ContainsFunc(l.findings, func(d decide.Decision) bool { return slices.Contains(failures, caseOf(d)) }) {
+	if slices.ContainsFunc(l.findings, func(d finding.Finding) bool { return slices.Contains(failures, caseOf(d)) }) {
 		outcome, how = ServiceDown, "failed"
 	}
 	r := o.failed("verify", s, Problem{
@@ -137,7 +137,7 @@ func (o *Operator) notUp(ctx context.Context, s Stack, l look, waited time.Durat
 // failures are the cases of a finding that is no mere delay.
 var failures = []string{"exited", "unhealthy", "restarting", "restarted", "auto-restart", "none-running"}
 
-func caseOf(d decide.Decision) string { return text(d.Evidence, "case") }
+func caseOf(d finding.Finding) string { return text(d.Evidence, "case") }
 
 // text is a text of evidence, which operators' rules may leave out.
 func text(evidence map[string]any, key string) string {

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"stackpolicy/config"
-	"stackpolicy/decide"
 	"stackpolicy/facts"
 	"stackpolicy/facts/collect"
+	"stackpolicy/finding"
 )
 
 // watcher asks the rules about a stack again and again, on a document that is
@@ -27,7 +27,7 @@ type watcher struct {
 	seen     map[string]facts.Container // as first seen up, by id
 	since    time.Time                  // when nothing was found wrong first; zero while something is
 	ended    map[string]int             // looks in a row at which a container had ended for good
-	wrong    []decide.Decision          // what was found wrong last
+	wrong    []finding.Finding          // what was found wrong last
 }
 
 func newWatcher(o *Operator, s Stack, services []facts.Service) *watcher {
@@ -52,8 +52,8 @@ func withProbesOf(s Stack, stacks map[string]config.Stack) map[string]config.Sta
 
 // look is what was found at one time.
 type look struct {
-	findings []decide.Decision
-	before   []decide.Decision // what was found wrong last, now or earlier
+	findings []finding.Finding
+	before   []finding.Finding // what was found wrong last, now or earlier
 	err      error             // why the rules could not be asked, or could not tell
 	up       bool              // nothing is wrong
 	stoodFor time.Duration     // how long it has been up
@@ -112,12 +112,12 @@ func (w *watcher) judge(ctx context.Context) look {
 }
 
 // sorted parts findings from what could not be decided.
-func sorted(decisions []decide.Decision) (l look) {
+func sorted(decisions []finding.Finding) (l look) {
 	for _, d := range decisions {
 		switch {
-		case d.Severity == "unknown":
+		case d.IsUnknown():
 			l.err = errors.Join(l.err, errors.New(d.Message))
-		case d.Effect != "allow":
+		case !d.IsAllowed():
 			l.findings = append(l.findings, d)
 		}
 	}
@@ -150,7 +150,7 @@ func sameTime(a, b *time.Time) bool {
 
 // endedForGood names the containers that have ended, and that nothing starts
 // again, at two looks in a row: a provider may be about to.
-func (w *watcher) endedForGood(findings []decide.Decision) (names []string) {
+func (w *watcher) endedForGood(findings []finding.Finding) (names []string) {
 	ended := map[string]int{}
 	for _, d := range findings {
 		name, policy := text(d.Evidence, "container"), text(d.Evidence, "restart_policy")

@@ -6,7 +6,7 @@ import (
 	"testing/synctest"
 	"unicode/utf8"
 
-	"stackpolicy/decide"
+	"stackpolicy/finding"
 )
 
 // A manager that was too busy at first is asked again; one that answered is
@@ -27,21 +27,21 @@ func TestWatcherAsksTheManagerAgain(t *testing.T) {
 }
 
 func TestCulprits(t *testing.T) {
-	finding := func(evidence map[string]any) decide.Decision {
-		return decide.Decision{Subject: "web.service", Evidence: evidence}
+	found := func(evidence map[string]any) finding.Finding {
+		return finding.Finding{Subject: "web.service", Evidence: evidence}
 	}
 	cases := map[string]struct {
-		findings []decide.Decision
+		findings []finding.Finding
 		want     string
 	}{
 		"none":               {nil, ""},
-		"by service":         {[]decide.Decision{finding(map[string]any{"service": "app", "container": "web_app_1", "case": "exited"})}, "app exited"},
-		"by container":       {[]decide.Decision{finding(map[string]any{"service": "", "container": "web_app_1", "case": "exited"})}, "web_app_1 exited"},
-		"by unit":            {[]decide.Decision{finding(nil)}, "web.service"},
-		"evidence of no use": {[]decide.Decision{finding(map[string]any{"service": 7, "case": []any{}})}, "web.service"},
-		"two replicas": {[]decide.Decision{
-			finding(map[string]any{"service": "app", "case": "exited"}), finding(map[string]any{"service": "app", "case": "exited"}),
-			finding(map[string]any{"service": "app", "case": "starting"}),
+		"by service":         {[]finding.Finding{found(map[string]any{"service": "app", "container": "web_app_1", "case": "exited"})}, "app exited"},
+		"by container":       {[]finding.Finding{found(map[string]any{"service": "", "container": "web_app_1", "case": "exited"})}, "web_app_1 exited"},
+		"by unit":            {[]finding.Finding{found(nil)}, "web.service"},
+		"evidence of no use": {[]finding.Finding{found(map[string]any{"service": 7, "case": []any{}})}, "web.service"},
+		"two replicas": {[]finding.Finding{
+			found(map[string]any{"service": "app", "case": "exited"}), found(map[string]any{"service": "app", "case": "exited"}),
+			found(map[string]any{"service": "app", "case": "starting"}),
 		}, "app exited, app starting"},
 	}
 	for name, c := range cases {
@@ -53,7 +53,7 @@ func TestCulprits(t *testing.T) {
 
 // An answer that is none of a rule's stays apart from what a rule found.
 func TestSorted(t *testing.T) {
-	l := sorted([]decide.Decision{
+	l := sorted([]finding.Finding{
 		{Effect: "allow"}, {Effect: "block", Severity: "page", Message: "down"}, {Effect: "heal", Severity: "ticket", Message: "to heal"},
 		{Effect: "block", Severity: "unknown", Message: "podman hangs"},
 	})

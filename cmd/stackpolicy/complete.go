@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackpolicy/cmd/internal/cli"
+	"stackpolicy/finding"
 	"stackpolicy/internal/text"
 	"stackpolicy/report"
 )
@@ -28,7 +29,7 @@ func (s *factSource) completeUnits(cmd *cobra.Command, given []string, begun str
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
-	offered := []string{"host"}
+	offered := []string{finding.Host}
 	for _, u := range doc.Units {
 		if u.IsManaged() && text.Clean(u.Name) == u.Name {
 			offered = append(offered, u.Name)

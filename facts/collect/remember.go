@@ -6,15 +6,13 @@ import (
 	"time"
 
 	"stackpolicy/facts"
+	"stackpolicy/finding"
 )
 
 // Rememberer knows what earlier audits saw and did. It must respect its context.
 type Rememberer interface {
 	Recall(ctx context.Context, now time.Time) (facts.Memory, error)
 }
-
-// hostSubject is what a memory calls the host.
-const hostSubject = "host"
 
 // collectHistory asks the memory, for the rules and for the collectors after
 // it.
@@ -27,7 +25,7 @@ func collectHistory(ctx context.Context, r *run) (func(), error) {
 		return nil, err
 	}
 	return func() {
-		host := memory.Of(hostSubject)
+		host := memory.Of(finding.Host)
 		r.doc.History = &facts.HostHistory{
 			Since: memory.Since, Findings: host.Findings, Heals: host.Heals, Breaker: host.Breaker,
 			Exemptions: host.Exemptions,
