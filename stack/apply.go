@@ -51,6 +51,9 @@ func (t *transaction) run(ctx context.Context) *Problem {
 		return bad
 	}
 	t.project, t.said.to = project, t.Output
+	if t.stack, bad = t.chosen(ctx, t.stack, project); bad != nil {
+		return bad
+	}
 	provider, bad := t.provider(ctx, t.stack, project)
 	if bad != nil {
 		return bad

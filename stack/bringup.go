@@ -58,12 +58,35 @@ func (t *transaction) engage(ctx context.Context) error {
 		Leave:   t.plan.names(func(s planned) bool { return s.done }),
 	}
 	err := e.Up(ctx, t.plan.model.Project, options)
-	if err == nil || ctx.Err() != nil || t.anyRuns(ctx) {
+	if err == nil {
+		return t.rename(ctx)
+	}
+	if ctx.Err() != nil || t.anyRuns(ctx) {
 		return t.named(ctx, err)
 	}
 	t.Output("stackctl: nothing could be started, so all is replaced: " + firstLine(err))
 	options.Replace = t.plan.names(func(s planned) bool { return !s.done })
 	return t.named(ctx, e.Up(ctx, t.plan.model.Project, options))
+}
+
+// rename gives a container its name that an apply which was killed had made under
+// a provisional one: ID_NAME.
+func (t *transaction) rename(ctx context.Context) error {
+	now, err := t.containers(ctx, t.stack)
+	if err != nil {
+		return err
+	}
+	for _, c := range now {
+		id, name, found := strings.Cut(c.Name, "_")
+		service := c.Labels[labelService]
+		if !found || len(id) != 12 || strings.Trim(id, "0123456789abcdef") != "" || !strings.HasPrefix(name, t.project.Name) || !strings.Contains(name, service) {
+			continue
+		}
+		if err := t.podman().Rename(ctx, c.ID, name, t.Environ); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (t *transaction) anyRuns(ctx context.Context) bool {
@@ -144,6 +167,9 @@ func (t *transaction) provide(ctx context.Context, provider compose.Provider) er
 		return err
 	}
 	defer os.Remove(file)
+	if err := t.handOver(ctx); err != nil {
+		return err
+	}
 	before, err := t.containers(ctx, t.stack)
 	if err != nil {
 		return err
@@ -161,4 +187,27 @@ func (t *transaction) provide(ctx context.Context, provider compose.Provider) er
 		err = provider.Up(ctx, up)
 	}
 	return err
+}
+
+// handOver removes containers of the engine that are to be replaced: a provider
+// that is a program knows its own by their names alone, and would run a second
+// one beside them.
+func (t *transaction) handOver(ctx context.Context) error {
+	for _, group := range stopOrder(t.project.Services) {
+		for _, name := range group {
+			s := t.plan.service(name)
+			if s == nil || s.replace == "" {
+				continue
+			}
+			for _, c := range s.containers {
+				if !engine.IsMade(c.Labels) {
+					continue
+				}
+				if err := t.podman().Remove(ctx, []string{c.ID}, graceOf(c, t.project.Services, true), t.Environ, nil); err != nil {
+					return t.named(ctx, err)
+				}
+			}
+		}
+	}
+	return nil
 }

@@ -144,7 +144,7 @@ func (p planned) difference(images map[string]string, own bool) string {
 	for _, c := range p.containers {
 		label, known := c.Labels[labelDefinition]
 		switch id := images[p.Image]; {
-		case own && !engine.IsOwn(c.Labels):
+		case own && !engine.IsOwn(c.Labels), !own && engine.IsMade(c.Labels):
 			return c.Name + " was made by another compose provider"
 		case !known:
 			return c.Name + " was not made by stackctl"

@@ -51,13 +51,17 @@ func (o *Operator) examine(ctx context.Context, s Stack) (problems []Problem, no
 			problems = append(problems, o.registries(ctx, project)...)
 		}
 	}
+	s, missing := o.chosen(ctx, s, project)
+	if missing != nil {
+		problems = append(problems, *missing)
+	}
 	silent := o.podmanAnswers(ctx)
 	for _, p := range []*Problem{silent, o.provides(ctx, s, project), o.unlocked(s)} {
 		if p != nil {
 			problems = append(problems, *p)
 		}
 	}
-	if bad == nil && silent == nil {
+	if bad == nil && silent == nil && missing == nil {
 		foreseen, err := o.foresee(ctx, s, project)
 		if err != nil && len(problems) == 0 {
 			problems = append(problems, Problem{Outcome: NoPodman, Message: "what an apply would do cannot be found out", Details: lines(err), Hint: "try: podman ps"})
@@ -118,6 +122,26 @@ func (o *Operator) podmanAnswers(ctx context.Context) *Problem {
 func (o *Operator) provides(ctx context.Context, s Stack, project *compose.Project) *Problem {
 	_, p := o.provider(ctx, s, project)
 	return p
+}
+
+// chosen is the stack with the provider that applies it. The engine's containers
+// are made over podman's API, and podman 4.3 cannot auto-update those ("raw-image
+// name is empty"): a stack with an auto-updated service is applied by the compose
+// command that is installed.
+func (o *Operator) chosen(ctx context.Context, s Stack, project *compose.Project) (Stack, *Problem) {
+	if project == nil || len(s.Provider) > 0 || !slices.ContainsFunc(project.Services, autoUpdated) {
+		return s, nil
+	}
+	limited, cancel := context.WithTimeout(ctx, podmanLimit)
+	defer cancel()
+	p, err := compose.Find(limited, nil, nil)
+	if err != nil {
+		return s, &Problem{
+			Outcome: NoProvider, Message: "auto-updated services need a compose provider", Details: lines(err), Hint: "install podman-compose",
+		}
+	}
+	s.Provider = p.Argv
+	return s, nil
 }
 
 // provider finds the one that runs the project's files, where it can.

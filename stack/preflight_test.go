@@ -126,3 +126,21 @@ func TestRegistriesOf(t *testing.T) {
 		t.Errorf("-want +got\n%s", d)
 	}
 }
+
+// Podman 4.3 cannot auto-update a container that was made over its API.
+func TestAutoUpdatedStacksAreAppliedByAProgram(t *testing.T) {
+	w := newWorld(t)
+	t.Setenv("PATH", w.dir+":"+os.Getenv("PATH")) // where the stand-in for podman is
+	for policy, program := range map[string]bool{"local": true, "disabled": false} {
+		w.write("compose.yaml", "services: {app: {image: localhost/app:1, labels: {io.containers.autoupdate: "+policy+"}}}\n", 0o644)
+		s := w.web(func(s *config.Stack) { s.Provider = nil })
+		project, bad := w.project(t.Context(), s)
+		if bad != nil {
+			t.Fatal(bad)
+		}
+		chosen, bad := w.chosen(t.Context(), s, project)
+		if bad != nil || (len(chosen.Provider) > 0) != program {
+			t.Errorf("%s: provider %q, %v", policy, chosen.Provider, bad)
+		}
+	}
+}

@@ -49,6 +49,7 @@ pull\ *) answer pull ;;
 stop\ *) echo "$*" >>"$here/stopped"; exit 0 ;;
 rm\ *) echo "$*" >>"$here/removed"; exit 0 ;;
 inspect\ *) answer inspect.json ;;
+compose\ *) [ "$2" = version ] && exec echo podman-compose version 1.3.0; exec "$here/up" "$@" ;;
 logs\ *) answer log ;;
 esac
 echo "podman (stand-in): unknown verb $1" >&2

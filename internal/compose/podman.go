@@ -42,6 +42,11 @@ func (p Podman) StandIn(ctx context.Context, name, of, image string, labels map[
 	return p.do(ctx, environ, output, append(args, "--", image)...)
 }
 
+// Rename gives a container another name.
+func (p Podman) Rename(ctx context.Context, id, name string, environ []string) error {
+	return p.do(ctx, environ, nil, "rename", "--", id, name)
+}
+
 // RemovePod removes a pod that no container is in any more; one that there is
 // not, or that is in use, stays as it is.
 func (p Podman) RemovePod(ctx context.Context, name string, environ []string) {

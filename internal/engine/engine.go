@@ -116,7 +116,7 @@ func prepared(project *types.Project, leave []string) (*types.Project, error) {
 	}
 	for name, service := range model.Services {
 		service.CustomLabels = types.Labels{
-			api.ProjectLabel: model.Name, api.ServiceLabel: name, api.VersionLabel: api.ComposeVersion,
+			api.ProjectLabel: model.Name, api.ServiceLabel: name, api.VersionLabel: "",
 			api.WorkingDirLabel: model.WorkingDir, api.ConfigFilesLabel: strings.Join(model.ComposeFiles, ","),
 			api.OneoffLabel: "False",
 		}
@@ -135,6 +135,12 @@ func Hash(service types.ServiceConfig) (string, error) { return composelib.Servi
 // IsOwn reports whether labels are of a container that the library knows.
 func IsOwn(labels map[string]string) bool {
 	return labels[api.OneoffLabel] == "False" && labels[api.ConfigHashLabel] != ""
+}
+
+// IsMade reports whether labels are of a container that this program made: the
+// docker-compose command writes its version there.
+func IsMade(labels map[string]string) bool {
+	return IsOwn(labels) && labels[api.VersionLabel] == ""
 }
 
 // OwnLabels are the labels by which the library takes a container for one of
