@@ -103,7 +103,7 @@ func TestApplied(t *testing.T) {
 		s.want("applied again", s.eval(), 0)
 		s.systemctl("stop", "web.service")
 		s.do(s.Write(s.compose, "services: {app: {}}\n"))
-		s.want("a unit that is not active", s.eval(), 0)
+		s.want("a unit that is not active", s.eval(), 2, "web.service wanted_is_running stopped block/page")
 	})
 }
 
