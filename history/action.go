@@ -44,7 +44,7 @@ type Reason struct {
 // Intend stores that an action is about to be done, with the document it rests
 // on, which may be nil. When it returns that is on disk, so that the act counts
 // whatever happens then. Of a, At, Action, Subject and Reasons are used.
-func (s *Store) Intend(ctx context.Context, a Action, before *facts.Document) (id int64, err error) {
+func (l ActionLog) Intend(ctx context.Context, a Action, before *facts.Document) (id int64, err error) {
 	reasons, err := encode(append([]Reason{}, a.Reasons...))
 	if err != nil {
 		return 0, fmt.Errorf("record an intention: %w", err)
@@ -53,8 +53,8 @@ func (s *Store) Intend(ctx context.Context, a Action, before *facts.Document) (i
 	if err != nil {
 		return 0, fmt.Errorf("record an intention: %w", err)
 	}
-	err = s.updateNow(ctx, func(c call) error {
-		kept, err := c.keep(doc)
+	err = l.db.updateNow(ctx, func(c call) error {
+		kept, err := keepDocument(c, doc)
 		if err != nil {
 			return err
 		}
@@ -69,8 +69,8 @@ func (s *Store) Intend(ctx context.Context, a Action, before *facts.Document) (i
 }
 
 // Conclude stores how an action ended: Done, Failed or Refused.
-func (s *Store) Conclude(ctx context.Context, id int64, status, message string, durationMS int64) error {
-	err := s.update(ctx, func(c call) error {
+func (l ActionLog) Conclude(ctx context.Context, id int64, status, message string, durationMS int64) error {
+	err := l.db.update(ctx, func(c call) error {
 		return c.changeOne("UPDATE actions SET status = ?, message = ?, duration_ms = ? WHERE id = ?", status, message, durationMS, id)
 	})
 	if err != nil {
@@ -81,11 +81,11 @@ func (s *Store) Conclude(ctx context.Context, id int64, status, message string, 
 
 // Verified stores whether the findings that asked for an action were gone when
 // it was looked again, and the document that says so, which may be nil.
-func (s *Store) Verified(ctx context.Context, id int64, healed bool, after *facts.Document) error {
+func (l ActionLog) Verified(ctx context.Context, id int64, healed bool, after *facts.Document) error {
 	doc, err := packOrNone(after)
 	if err == nil {
-		err = s.update(ctx, func(c call) error {
-			kept, err := c.keep(doc)
+		err = l.db.update(ctx, func(c call) error {
+			kept, err := keepDocument(c, doc)
 			if err != nil {
 				return err
 			}
@@ -108,8 +108,8 @@ func (c call) changeOne(query string, args ...any) error {
 }
 
 // Actions are those begun at or after since, newest first, at most limit.
-func (s *Store) Actions(ctx context.Context, since time.Time, limit int) (actions []Action, err error) {
-	err = s.view(ctx, func(c call) (err error) {
+func (l ActionLog) Actions(ctx context.Context, since time.Time, limit int) (actions []Action, err error) {
+	err = l.db.view(ctx, func(c call) (err error) {
 		actions, err = list(c, scanAction, actionQuery+"WHERE at >= ? ORDER BY actions.id DESC LIMIT ?", stamp(since), max(limit, 0))
 		return err
 	})

@@ -30,15 +30,15 @@ const maxPause = time.Hour
 
 // Record adds an audit, in one transaction. A finding keeps standing while its
 // invariant could not be decided.
-func (s *Store) Record(ctx context.Context, a Audit) (Changes, error) {
-	changes, err := s.record(ctx, a)
+func (l AuditLog) Record(ctx context.Context, a Audit) (Changes, error) {
+	changes, err := l.record(ctx, a)
 	if err != nil {
 		return Changes{}, fmt.Errorf("record the audit: %w", err)
 	}
 	return changes, nil
 }
 
-func (s *Store) record(ctx context.Context, a Audit) (changes Changes, err error) {
+func (l AuditLog) record(ctx context.Context, a Audit) (changes Changes, err error) {
 	if a.Document == nil {
 		return changes, errors.New("it has no document")
 	}
@@ -51,22 +51,22 @@ func (s *Store) record(ctx context.Context, a Audit) (changes Changes, err error
 	if err != nil {
 		return changes, err
 	}
-	err = s.update(ctx, func(c call) error {
-		last, err := c.lastSpan()
+	err = l.db.update(ctx, func(c call) error {
+		last, err := lastSpan(c)
 		if err != nil {
 			return err
 		}
-		if changes, err = c.reconcile(a, last); err != nil {
+		if changes, err = reconcile(c, a, last); err != nil {
 			return err
 		}
-		if err := c.learn(a.Document); err != nil {
+		if err := learnLoads(c, a.Document); err != nil {
 			return err
 		}
 		now.total = last.total + 1
-		if now.document, err = c.keep(&doc); err != nil {
+		if now.document, err = keepDocument(c, &doc); err != nil {
 			return err
 		}
-		return c.extend(last, now, changes.none())
+		return extendSpans(c, last, now, changes.none())
 	})
 	return changes, err
 }
@@ -92,7 +92,7 @@ func (a Audit) span() (span, error) {
 	}, err
 }
 
-func (c call) lastSpan() (span, error) {
+func lastSpan(c call) (span, error) {
 	var x span
 	err := c.one(`SELECT id, first, last, count, total, mode, exit_code, policy, document, gaps, duration_ms
 		FROM spans ORDER BY id DESC LIMIT 1`).
@@ -103,9 +103,9 @@ func (c call) lastSpan() (span, error) {
 	return x, err
 }
 
-// extend adds one audit to the last span where it is just like it, and begins
+// extendSpans adds one audit to the last span where it is just like it, and begins
 // a new one otherwise.
-func (c call) extend(last, now span, nothingChanged bool) error {
+func extendSpans(c call, last, now span, nothingChanged bool) error {
 	if nothingChanged && last.sameAs(now) {
 		return c.do("UPDATE spans SET last = ?, count = count + 1, total = ?, duration_ms = ? WHERE id = ?",
 			now.last, now.total, now.durationMS, last.id)

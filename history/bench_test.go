@@ -103,7 +103,7 @@ func onDisk(t testing.TB, s *Store) int64 {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	info, err := os.Stat(s.path)
+	info, err := os.Stat(s.db.path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,8 +11,8 @@ import (
 // OpenBreaker holds heals of a subject back until the given time. One that is
 // open already takes the new reason and end, and keeps its beginning. When it
 // returns that is on disk.
-func (s *Store) OpenBreaker(ctx context.Context, subject, reason string, at, until time.Time) error {
-	err := s.updateNow(ctx, func(c call) error {
+func (l ActionLog) OpenBreaker(ctx context.Context, subject, reason string, at, until time.Time) error {
+	err := l.db.updateNow(ctx, func(c call) error {
 		return c.do(`INSERT INTO breakers (subject, since, until, reason) VALUES (?1, ?2, ?3, ?4)
 			ON CONFLICT (subject) DO UPDATE SET reason = excluded.reason, until = excluded.until,
 			since = iif(until > ?2 AND since <= ?2, since, ?2)`, subject, stamp(at), stamp(until), reason)
@@ -26,8 +26,8 @@ func (s *Store) OpenBreaker(ctx context.Context, subject, reason string, at, unt
 // CloseBreaker ends a breaker, and forgives the subject what was done until
 // then: that counts to no budget any more, and as no failure. One that is not
 // open is no error.
-func (s *Store) CloseBreaker(ctx context.Context, subject string, at time.Time) error {
-	err := s.updateNow(ctx, func(c call) error {
+func (l ActionLog) CloseBreaker(ctx context.Context, subject string, at time.Time) error {
+	err := l.db.updateNow(ctx, func(c call) error {
 		if err := c.do("DELETE FROM breakers WHERE subject = ?", subject); err != nil {
 			return err
 		}
@@ -39,8 +39,8 @@ func (s *Store) CloseBreaker(ctx context.Context, subject string, at time.Time) 
 	return nil
 }
 
-// forgiven is until when what was done to a subject does not count, by subject.
-func (c call) forgiven() (map[string]time.Time, error) {
+// readForgiven is until when what was done to a subject does not count, by subject.
+func readForgiven(c call) (map[string]time.Time, error) {
 	until := map[string]time.Time{}
 	_, err := list(c, func(r row) (subject string, err error) {
 		var at int64
@@ -51,9 +51,9 @@ func (c call) forgiven() (map[string]time.Time, error) {
 	return until, err
 }
 
-// openBreakers are those open now, by subject. One that was opened by a clock
+// readBreakers are those open now, by subject. One that was opened by a clock
 // that ran more than a day ahead is none.
-func (c call) openBreakers(now time.Time) (map[string]facts.Breaker, error) {
+func readBreakers(c call, now time.Time) (map[string]facts.Breaker, error) {
 	open := map[string]facts.Breaker{}
 	_, err := list(c, func(r row) (b facts.Breaker, err error) {
 		var subject string

@@ -22,30 +22,38 @@ const (
 	callLimit = 10 * time.Second
 )
 
-// connect opens the file after looking at it, and tells what is in it.
-func (s *Store) connect(ctx context.Context) error {
-	if err := ownFile(s.path); err != nil {
+// database is the file of the history, open.
+type database struct {
+	sql      *sql.DB
+	path     string
+	readOnly bool
+	old      bool // of version 1, opened to be read
+}
+
+// connect opens the file, after checking whose it is, and checks what it holds.
+func (d *database) connect(ctx context.Context) error {
+	if err := ownFile(d.path); err != nil {
 		return err
 	}
-	if err := s.writable(); err != nil {
+	if err := d.writable(); err != nil {
 		return err
 	}
-	why, err := marked(s.path)
+	why, err := marked(d.path)
 	if err != nil {
 		return err
 	}
 	if why != "" {
 		return &unusableError{why}
 	}
-	if err := s.dial(s.access()...); err != nil {
+	if err := d.dial(d.access()...); err != nil {
 		return err
 	}
-	err = s.check(ctx)
-	if err == nil && !s.readOnly {
-		err = s.update(ctx, func(call) error { return nil }) // nobody else keeps it locked
+	err = d.check(ctx)
+	if err == nil && !d.readOnly {
+		err = d.update(ctx, func(call) error { return nil }) // nobody else keeps it locked
 	}
 	if err != nil {
-		_ = s.db.Close() // it tells no more than err
+		_ = d.sql.Close() // it tells no more than err
 		return err
 	}
 	return nil
@@ -53,11 +61,11 @@ func (s *Store) connect(ctx context.Context) error {
 
 // writable: SQLite opens what it cannot write to read, and takes a lock on it
 // for nothing.
-func (s *Store) writable() error {
-	if s.readOnly {
+func (d *database) writable() error {
+	if d.readOnly {
 		return nil
 	}
-	if err := unix.Faccessat(unix.AT_FDCWD, s.path, unix.W_OK, unix.AT_EACCESS); err != nil {
+	if err := unix.Faccessat(unix.AT_FDCWD, d.path, unix.W_OK, unix.AT_EACCESS); err != nil {
 		return fmt.Errorf("it cannot be written: %w", err)
 	}
 	return nil
@@ -67,12 +75,12 @@ func (s *Store) writable() error {
 // without writing beside it, unless told that nobody writes to it
 // (sqlite.org/wal.html#read_only_databases): in a folder that cannot be written
 // to, without a log that waits to be read, that is so.
-func (s *Store) access() []string {
-	if !s.readOnly {
+func (d *database) access() []string {
+	if !d.readOnly {
 		return []string{"mode", "rw"}
 	}
-	_, err := os.Lstat(s.path + beside[0])
-	if err != nil && unix.Access(filepath.Dir(s.path), unix.W_OK) != nil {
+	_, err := os.Lstat(d.path + beside[0])
+	if err != nil && unix.Access(filepath.Dir(d.path), unix.W_OK) != nil {
 		return []string{"mode", "ro", "immutable", "1"}
 	}
 	return []string{"mode", "ro"}
@@ -81,7 +89,7 @@ func (s *Store) access() []string {
 // dial opens the file as a database with the given options more. A schema is
 // trusted with no side effects, as the file may be anyone's work
 // (sqlite.org/security.html).
-func (s *Store) dial(options ...string) (err error) {
+func (d *database) dial(options ...string) (err error) {
 	q := url.Values{
 		"_busy_timeout": {fmt.Sprint(patience.Milliseconds())},
 		"_txlock":       {"immediate"},
@@ -92,64 +100,64 @@ func (s *Store) dial(options ...string) (err error) {
 	for i := 0; i+1 < len(options); i += 2 {
 		q.Set(options[i], options[i+1])
 	}
-	absolute, err := filepath.Abs(s.path)
+	absolute, err := filepath.Abs(d.path)
 	if err != nil {
 		return err
 	}
 	name := url.URL{Scheme: "file", Path: absolute, RawQuery: q.Encode()}
-	if s.db, err = sql.Open("sqlite", name.String()); err != nil {
+	if d.sql, err = sql.Open("sqlite", name.String()); err != nil {
 		return err
 	}
-	s.db.SetMaxOpenConns(1)
+	d.sql.SetMaxOpenConns(1)
 	return nil
 }
 
 // view reads in one transaction: everything as of one moment.
-func (s *Store) view(ctx context.Context, work func(call) error) error {
-	return s.within(ctx, "", &sql.TxOptions{ReadOnly: true}, work)
+func (d *database) view(ctx context.Context, work func(call) error) error {
+	return d.within(ctx, "", &sql.TxOptions{ReadOnly: true}, work)
 }
 
 // update writes in one transaction. After a power cut it may be undone whole.
-func (s *Store) update(ctx context.Context, work func(call) error) error {
-	return s.within(ctx, "PRAGMA synchronous = NORMAL", nil, work)
+func (d *database) update(ctx context.Context, work func(call) error) error {
+	return d.within(ctx, "PRAGMA synchronous = NORMAL", nil, work)
 }
 
 // updateNow writes in one transaction that is on disk when it returns.
-func (s *Store) updateNow(ctx context.Context, work func(call) error) error {
-	return s.within(ctx, "PRAGMA synchronous = FULL", nil, work)
+func (d *database) updateNow(ctx context.Context, work func(call) error) error {
+	return d.within(ctx, "PRAGMA synchronous = FULL", nil, work)
 }
 
-func (s *Store) within(ctx context.Context, first string, options *sql.TxOptions, work func(call) error) error {
+func (d *database) within(ctx context.Context, first string, options *sql.TxOptions, work func(call) error) error {
 	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
-	conn, err := s.db.Conn(ctx)
+	conn, err := d.sql.Conn(ctx)
 	if err != nil {
-		return s.explain(err)
+		return d.explain(err)
 	}
 	defer conn.Close()
 	if first != "" {
 		if _, err := conn.ExecContext(ctx, first); err != nil {
-			return s.explain(err)
+			return d.explain(err)
 		}
 	}
 	tx, err := conn.BeginTx(ctx, options)
 	if err != nil {
-		return s.explain(err)
+		return d.explain(err)
 	}
 	if err = work(call{ctx, tx}); err != nil {
 		_ = tx.Rollback() // when that fails too, the connection is given up, and with it the transaction
-		return s.explain(err)
+		return d.explain(err)
 	}
-	return s.explain(tx.Commit())
+	return d.explain(tx.Commit())
 }
 
 // explain adds what a person can do, and marks a memory that proves damaged.
-func (s *Store) explain(err error) error {
+func (d *database) explain(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case isDamage(err) && !s.readOnly:
-		if marking := mark(s.path, err.Error()); marking != nil {
+	case isDamage(err) && !d.readOnly:
+		if marking := mark(d.path, err.Error()); marking != nil {
 			return fmt.Errorf("%w; it cannot be marked for setting aside: %w", err, marking)
 		}
 		return fmt.Errorf("%w; the next one to open it sets it aside", err)

@@ -68,7 +68,7 @@ func sound(t *testing.T, home string) {
 		t.Fatal(s.Notice())
 	}
 	var verdict string
-	if err := s.view(context.Background(), func(c call) error { return c.one("PRAGMA integrity_check").Scan(&verdict) }); err != nil || verdict != "ok" {
+	if err := s.db.view(context.Background(), func(c call) error { return c.one("PRAGMA integrity_check").Scan(&verdict) }); err != nil || verdict != "ok" {
 		t.Fatalf("%s, %v", verdict, err)
 	}
 }

@@ -72,9 +72,9 @@ func packOrNone(doc *facts.Document) (*packed, error) {
 	return &p, err
 }
 
-// keep stores a document that is not stored yet, and returns its id; NULL for
+// keepDocument stores a document that is not stored yet, and returns its id; NULL for
 // nil.
-func (c call) keep(p *packed) (id sql.NullInt64, err error) {
+func keepDocument(c call, p *packed) (id sql.NullInt64, err error) {
 	if p == nil {
 		return id, nil
 	}
@@ -82,7 +82,7 @@ func (c call) keep(p *packed) (id sql.NullInt64, err error) {
 	if !errors.Is(err, sql.ErrNoRows) {
 		return id, err
 	}
-	ids, err := c.keepParts(p.parts)
+	ids, err := keepParts(c, p.parts)
 	if err != nil {
 		return id, err
 	}
@@ -95,7 +95,7 @@ func (c call) keep(p *packed) (id sql.NullInt64, err error) {
 	return id, err
 }
 
-func (c call) keepParts(parts []part) ([]int64, error) {
+func keepParts(c call, parts []part) ([]int64, error) {
 	find, err := c.tx.PrepareContext(c.ctx, "SELECT id FROM parts WHERE digest = ?")
 	if err != nil {
 		return nil, err
@@ -137,10 +137,10 @@ func (p *press) press(text []byte) []byte {
 // Document is a document that an audit stored, as collected at the given time:
 // a time within the span that names it. Collectors took no time in it. One that
 // is not kept is [fs.ErrNotExist].
-func (s *Store) Document(ctx context.Context, digest string, at time.Time) (*facts.Document, error) {
+func (l AuditLog) Document(ctx context.Context, digest string, at time.Time) (*facts.Document, error) {
 	doc := &facts.Document{}
-	err := s.view(ctx, func(c call) (err error) {
-		doc, err = c.document(digest)
+	err := l.db.view(ctx, func(c call) (err error) {
+		doc, err = readDocument(c, digest)
 		return err
 	})
 	if err != nil {
@@ -150,7 +150,7 @@ func (s *Store) Document(ctx context.Context, digest string, at time.Time) (*fac
 	return doc, nil
 }
 
-func (c call) document(digest string) (*facts.Document, error) {
+func readDocument(c call, digest string) (*facts.Document, error) {
 	var ids string
 	err := c.one("SELECT parts FROM documents WHERE digest = ?", digest).Scan(&ids)
 	if errors.Is(err, sql.ErrNoRows) {

@@ -14,8 +14,8 @@ const keepEnded = 7 * day
 // Exempt remembers a waiver of an invariant on a subject, or, without an
 // invariant, a hold. It replaces the one before, if there is one. When it
 // returns that is on disk.
-func (s *Store) Exempt(ctx context.Context, subject string, e facts.Exemption) error {
-	err := s.updateNow(ctx, func(c call) error {
+func (x Exemptions) Exempt(ctx context.Context, subject string, e facts.Exemption) error {
+	err := x.db.updateNow(ctx, func(c call) error {
 		if err := c.do("DELETE FROM exemptions WHERE until <= ?", stamp(e.Since.Add(-keepEnded))); err != nil {
 			return err
 		}
@@ -30,9 +30,9 @@ func (s *Store) Exempt(ctx context.Context, subject string, e facts.Exemption) e
 
 // EndExemption forgets a waiver, or, without an invariant, a hold. It reports
 // whether there was one.
-func (s *Store) EndExemption(ctx context.Context, subject, invariant string) (bool, error) {
+func (x Exemptions) EndExemption(ctx context.Context, subject, invariant string) (bool, error) {
 	var n int64
-	err := s.updateNow(ctx, func(c call) (err error) {
+	err := x.db.updateNow(ctx, func(c call) (err error) {
 		n, err = c.change("DELETE FROM exemptions WHERE subject = ? AND invariant = ?", subject, invariant)
 		return err
 	})
@@ -42,7 +42,7 @@ func (s *Store) EndExemption(ctx context.Context, subject, invariant string) (bo
 	return n > 0, nil
 }
 
-func (c call) recallExemptions(m *facts.Memory, now time.Time) error {
+func recallExemptions(c call, m *facts.Memory, now time.Time) error {
 	r := remembered{m, now}
 	_, err := list(c, func(row row) (e facts.Exemption, err error) {
 		var subject string

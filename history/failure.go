@@ -9,9 +9,9 @@ import (
 // RecordFailure adds an audit that could not begin, as one that is unknown: its
 // one gap is the reason, in one line. What was found before stays open, last
 // seen by the audit before.
-func (s *Store) RecordFailure(ctx context.Context, at time.Time, reason string) error {
-	err := s.update(ctx, func(c call) error {
-		last, err := c.lastSpan()
+func (l AuditLog) RecordFailure(ctx context.Context, at time.Time, reason string) error {
+	err := l.db.update(ctx, func(c call) error {
+		last, err := lastSpan(c)
 		if err != nil {
 			return err
 		}
@@ -23,7 +23,7 @@ func (s *Store) RecordFailure(ctx context.Context, at time.Time, reason string) 
 			return err
 		}
 		now.total = last.total + 1
-		return c.extend(last, now, true)
+		return extendSpans(c, last, now, true)
 	})
 	if err != nil {
 		return fmt.Errorf("record that the audit could not begin: %w", err)

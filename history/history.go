@@ -10,7 +10,6 @@ package history
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -23,15 +22,33 @@ import (
 	"stackpolicy/internal/lock"
 )
 
-// Store is the open memory. Its methods may be called from several goroutines,
+// Store is the open history. Its methods may be called from several goroutines,
 // and several processes may have it open; each call waits for others for two
 // seconds at most.
 type Store struct {
-	db       *sql.DB
-	path     string
-	notice   string
-	readOnly bool
-	old      bool // of version 1, opened to be read
+	AuditLog
+	ActionLog
+	Exemptions
+	Outbox
+
+	db     *database
+	notice string
+}
+
+// AuditLog remembers audits: what each found, and on which facts.
+type AuditLog struct{ db *database }
+
+// ActionLog remembers actions, and the breakers that hold them back.
+type ActionLog struct{ db *database }
+
+// Exemptions remembers waivers and holds.
+type Exemptions struct{ db *database }
+
+// Outbox keeps alerts until they are delivered.
+type Outbox struct{ db *database }
+
+func newStore(d *database) *Store {
+	return &Store{AuditLog: AuditLog{d}, ActionLog: ActionLog{d}, Exemptions: Exemptions{d}, Outbox: Outbox{d}, db: d}
 }
 
 // Path is where the memory stands below stateHome ($XDG_STATE_HOME).
@@ -63,15 +80,15 @@ func Open(ctx context.Context, stateHome string, now time.Time) (*Store, error) 
 // or one of another version, is an error too.
 func OpenReadOnly(ctx context.Context, stateHome string) (*Store, error) {
 	path := Path(stateHome)
-	s := &Store{path: path, readOnly: true}
-	err := s.connect(ctx)
+	d := &database{path: path, readOnly: true}
+	err := d.connect(ctx)
 	if errors.Is(err, errBlank) || extended(err) == sqlite3.SQLITE_READONLY_ROLLBACK {
 		err = fs.ErrNotExist // a kill cut short its first write, which is the only one without WAL
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open the history %s: %w", path, err)
 	}
-	return s, nil
+	return newStore(d), nil
 }
 
 // Notice says what opening had to do that a person should know of, in one line;
@@ -80,15 +97,15 @@ func (s *Store) Notice() string { return s.notice }
 
 // Close closes the memory.
 func (s *Store) Close() error {
-	if err := s.db.Close(); err != nil {
+	if err := s.db.sql.Close(); err != nil {
 		return fmt.Errorf("close the history: %w", err)
 	}
 	return nil
 }
 
 func open(ctx context.Context, path string) (*Store, error) {
-	s := &Store{path: path}
-	return s, s.connect(ctx)
+	d := &database{path: path}
+	return newStore(d), d.connect(ctx)
 }
 
 // begin makes a new memory, and sets aside what stands in its place. One

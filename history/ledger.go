@@ -10,10 +10,10 @@ import (
 // loadedRoles are the roles of files that say what a unit is.
 var loadedRoles = [...]string{"fragment", "dropin", "source", "source-dropin"}
 
-// learn adds to what the manager is known to have loaded. A digest that is
+// learnLoads adds to what the manager is known to have loaded. A digest that is
 // known of one load stays: what is on disk later may be another. After another
 // load nothing of the one before is known.
-func (c call) learn(doc *facts.Document) error {
+func learnLoads(c call, doc *facts.Document) error {
 	if doc.Manager == nil {
 		return nil
 	}
@@ -21,12 +21,12 @@ func (c call) learn(doc *facts.Document) error {
 	if err := c.do("DELETE FROM loads WHERE loaded_at <> ?", loadedAt); err != nil {
 		return err
 	}
-	known, err := c.loads()
+	known, err := readLoads(c)
 	if err != nil {
 		return err
 	}
 	for _, u := range doc.Units {
-		if err := c.learnUnit(u, loadedAt, known[u.Name].Files); err != nil {
+		if err := learnUnit(c, u, loadedAt, known[u.Name].Files); err != nil {
 			return err
 		}
 		delete(known, u.Name)
@@ -39,7 +39,7 @@ func (c call) learn(doc *facts.Document) error {
 	return nil
 }
 
-func (c call) learnUnit(u facts.Unit, loadedAt int64, known []facts.LoadedFile) error {
+func learnUnit(c call, u facts.Unit, loadedAt int64, known []facts.LoadedFile) error {
 	all := merge(known, certain(u))
 	if len(all) == len(known) {
 		return nil
@@ -77,8 +77,8 @@ func merge(known, more []facts.LoadedFile) []facts.LoadedFile {
 	return all
 }
 
-// loads is what the manager is known to have loaded, by unit.
-func (c call) loads() (map[string]facts.Load, error) {
+// readLoads is what the manager is known to have loaded, by unit.
+func readLoads(c call) (map[string]facts.Load, error) {
 	loads := map[string]facts.Load{}
 	_, err := list(c, func(r row) (l facts.Load, err error) {
 		var unit, files string

@@ -109,12 +109,12 @@ func TestOpenRefusesWhatIsAnothers(t *testing.T) {
 // rewrite changes the closed memory below home with SQL.
 func rewrite(t *testing.T, home, query string) {
 	t.Helper()
-	s := &Store{path: Path(home)}
+	s := &database{path: Path(home)}
 	if err := s.dial("mode", "rw"); err != nil {
 		t.Fatal(err)
 	}
-	defer s.db.Close()
-	if _, err := s.db.ExecContext(t.Context(), query); err != nil {
+	defer s.sql.Close()
+	if _, err := s.sql.ExecContext(t.Context(), query); err != nil {
 		t.Fatal(err)
 	}
 }

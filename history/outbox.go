@@ -33,11 +33,11 @@ type Message struct {
 // sink was sent before, or has waiting, is left out: to enqueue everything
 // again after a kill is safe. Of more than 1,000 waiting for one sink the
 // oldest are dropped, and counted.
-func (s *Store) Enqueue(ctx context.Context, messages []Message) error {
+func (o Outbox) Enqueue(ctx context.Context, messages []Message) error {
 	if len(messages) == 0 {
 		return nil
 	}
-	err := s.update(ctx, func(c call) error {
+	err := o.db.update(ctx, func(c call) error {
 		sinks := map[string]bool{}
 		for _, m := range messages {
 			if len(m.Body) > maxBody {
@@ -52,7 +52,7 @@ func (s *Store) Enqueue(ctx context.Context, messages []Message) error {
 			}
 		}
 		for sink := range sinks {
-			if err := c.dropOldest(sink); err != nil {
+			if err := dropOldestMessages(c, sink); err != nil {
 				return err
 			}
 		}
@@ -64,9 +64,9 @@ func (s *Store) Enqueue(ctx context.Context, messages []Message) error {
 	return nil
 }
 
-// dropOldest keeps a sink's newest messages. A key that was dropped is not sent
+// dropOldestMessages keeps a sink's newest messages. A key that was dropped is not sent
 // again.
-func (c call) dropOldest(sink string) error {
+func dropOldestMessages(c call, sink string) error {
 	dropped, err := c.change(`UPDATE messages SET body = x'', error = 'dropped: too many were waiting', delivered = 0
 		WHERE sink = ?1 AND delivered IS NULL AND id <= (
 			SELECT id FROM messages WHERE sink = ?1 AND delivered IS NULL ORDER BY id DESC LIMIT 1 OFFSET ?2)`, sink, maxWaiting)
@@ -79,8 +79,8 @@ func (c call) dropOldest(sink string) error {
 // Due are the messages to be tried now, oldest first, at most limit. One that
 // was put off more than a day, which no retry is, was so by a clock that ran
 // ahead, and is due.
-func (s *Store) Due(ctx context.Context, now time.Time, limit int) (due []Message, err error) {
-	err = s.view(ctx, func(c call) (err error) {
+func (o Outbox) Due(ctx context.Context, now time.Time, limit int) (due []Message, err error) {
+	err = o.db.view(ctx, func(c call) (err error) {
 		due, err = list(c, scanMessage, `SELECT id, sink, key, kind, standing, body, created, next, tries, error FROM messages
 			WHERE delivered IS NULL AND (next <= ? OR next > ?) ORDER BY id LIMIT ?`, stamp(now), stamp(now.Add(day)), max(limit, 0))
 		return err
@@ -101,8 +101,8 @@ func scanMessage(r row) (Message, error) {
 
 // Delivered ends a message. A kill before it means that the message is sent
 // twice.
-func (s *Store) Delivered(ctx context.Context, id int64, at time.Time) error {
-	err := s.update(ctx, func(c call) error {
+func (o Outbox) Delivered(ctx context.Context, id int64, at time.Time) error {
+	err := o.db.update(ctx, func(c call) error {
 		return c.changeOne("UPDATE messages SET delivered = ?, body = x'', error = '' WHERE id = ?", max(stamp(at), 1), id)
 	})
 	if err != nil {
@@ -112,8 +112,8 @@ func (s *Store) Delivered(ctx context.Context, id int64, at time.Time) error {
 }
 
 // Failed counts a try, to be made again at next, within a day.
-func (s *Store) Failed(ctx context.Context, id int64, next time.Time, why string) error {
-	err := s.update(ctx, func(c call) error {
+func (o Outbox) Failed(ctx context.Context, id int64, next time.Time, why string) error {
+	err := o.db.update(ctx, func(c call) error {
 		return c.changeOne("UPDATE messages SET tries = tries + 1, next = ?, error = ? WHERE id = ?", stamp(next), why, id)
 	})
 	if err != nil {
@@ -124,9 +124,9 @@ func (s *Store) Failed(ctx context.Context, id int64, next time.Time, why string
 
 // LastSent is when the sink was last sent something of a standing finding; the
 // zero time when never.
-func (s *Store) LastSent(ctx context.Context, sink string, standing int64) (time.Time, error) {
+func (o Outbox) LastSent(ctx context.Context, sink string, standing int64) (time.Time, error) {
 	var sent sql.NullInt64
-	err := s.view(ctx, func(c call) error {
+	err := o.db.view(ctx, func(c call) error {
 		return c.one("SELECT max(delivered) FROM messages WHERE standing = ? AND sink = ? AND delivered > 0", standing, sink).Scan(&sent)
 	})
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -139,9 +139,9 @@ func (s *Store) LastSent(ctx context.Context, sink string, standing int64) (time
 }
 
 // Dropped is how many messages were dropped since the memory began, by sink.
-func (s *Store) Dropped(ctx context.Context) (map[string]int, error) {
+func (o Outbox) Dropped(ctx context.Context) (map[string]int, error) {
 	dropped := map[string]int{}
-	err := s.view(ctx, func(c call) error {
+	err := o.db.view(ctx, func(c call) error {
 		_, err := list(c, func(r row) (string, error) {
 			var sink string
 			var n int

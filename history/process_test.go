@@ -65,7 +65,7 @@ func playLock(home string) error {
 	if err != nil {
 		return err
 	}
-	return s.update(context.Background(), func(call) error {
+	return s.db.update(context.Background(), func(call) error {
 		fmt.Println("locked")
 		_, err := io.ReadAll(os.Stdin)
 		return err

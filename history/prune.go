@@ -35,7 +35,7 @@ func (s *Store) Prune(ctx context.Context, now time.Time, keep time.Duration, ma
 // forget drops entries and what only they referred to, in one transaction, and
 // gives the room back to the disk.
 func (s *Store) forget(ctx context.Context, drop func(call) (int64, error)) (dropped int64, err error) {
-	err = s.update(ctx, func(c call) (err error) {
+	err = s.db.update(ctx, func(c call) (err error) {
 		if dropped, err = drop(c); err != nil || dropped == 0 {
 			return err
 		}
@@ -61,8 +61,8 @@ func (s *Store) shrink(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
 	for _, pragma := range []string{"PRAGMA incremental_vacuum", "PRAGMA wal_checkpoint(TRUNCATE)"} {
-		if _, err := s.db.ExecContext(ctx, pragma); err != nil {
-			return s.explain(err)
+		if _, err := s.db.sql.ExecContext(ctx, pragma); err != nil {
+			return s.db.explain(err)
 		}
 	}
 	return nil
@@ -70,7 +70,7 @@ func (s *Store) shrink(ctx context.Context) error {
 
 // size is how large the file is, with every change in it.
 func (s *Store) size(ctx context.Context) (bytes int64, err error) {
-	err = s.view(ctx, func(c call) error {
+	err = s.db.view(ctx, func(c call) error {
 		return c.one("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").Scan(&bytes)
 	})
 	return bytes, err

@@ -12,7 +12,7 @@ import (
 // counted is how many rows a query counts.
 func counted(t *testing.T, s *Store, from string) (n int) {
 	t.Helper()
-	if err := s.view(t.Context(), func(c call) error { return c.one("SELECT count(*) FROM " + from).Scan(&n) }); err != nil {
+	if err := s.db.view(t.Context(), func(c call) error { return c.one("SELECT count(*) FROM " + from).Scan(&n) }); err != nil {
 		t.Fatal(err)
 	}
 	return n
@@ -109,7 +109,7 @@ func TestPruneBySize(t *testing.T) {
 			t.Errorf("with no room at all %d %s, want %d", got, from, want)
 		}
 	}
-	info := must(os.Stat(s.path))(t)
+	info := must(os.Stat(s.db.path))(t)
 	if info.Size() > 200<<10 {
 		t.Errorf("the file still has %d bytes", info.Size())
 	}

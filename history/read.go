@@ -21,8 +21,8 @@ type AuditSpan struct {
 }
 
 // LastAudit is the span of the last audit; nil when there is none.
-func (s *Store) LastAudit(ctx context.Context) (*AuditSpan, error) {
-	spans, err := s.Audits(ctx, time.Time{}, 1)
+func (l AuditLog) LastAudit(ctx context.Context) (*AuditSpan, error) {
+	spans, err := l.Audits(ctx, time.Time{}, 1)
 	if err != nil || len(spans) == 0 {
 		return nil, err
 	}
@@ -30,8 +30,8 @@ func (s *Store) LastAudit(ctx context.Context) (*AuditSpan, error) {
 }
 
 // Audits are the spans that end at or after since, newest first, at most limit.
-func (s *Store) Audits(ctx context.Context, since time.Time, limit int) (spans []AuditSpan, err error) {
-	err = s.view(ctx, func(c call) (err error) {
+func (l AuditLog) Audits(ctx context.Context, since time.Time, limit int) (spans []AuditSpan, err error) {
+	err = l.db.view(ctx, func(c call) (err error) {
 		spans, err = list(c, scanSpan, `SELECT first, last, count, mode, exit_code, policy, digest, duration_ms, gaps
 			FROM spans LEFT JOIN documents ON documents.id = document
 			WHERE last >= ? ORDER BY spans.id DESC LIMIT ?`, stamp(since), max(limit, 0))
@@ -58,14 +58,14 @@ func scanSpan(r row) (AuditSpan, error) {
 
 // Standings are the findings that stand, and those resolved at or after since:
 // standing ones first, then those resolved last; at most limit.
-func (s *Store) Standings(ctx context.Context, since time.Time, limit int) (standings []Standing, err error) {
+func (l AuditLog) Standings(ctx context.Context, since time.Time, limit int) (standings []Standing, err error) {
 	standings = []Standing{}
-	err = s.view(ctx, func(c call) error {
-		last, err := c.lastSpan()
+	err = l.db.view(ctx, func(c call) error {
+		last, err := lastSpan(c)
 		if err != nil {
 			return err
 		}
-		entries, err := c.standings(last.last, `resolved IS NULL OR resolved >= ?
+		entries, err := readStandings(c, last.last, `resolved IS NULL OR resolved >= ?
 			ORDER BY resolved IS NOT NULL, resolved DESC, id DESC LIMIT ?`, stamp(since), max(limit, 0))
 		for _, e := range entries {
 			standings = append(standings, e.Standing)

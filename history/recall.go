@@ -18,17 +18,17 @@ const day = 24 * time.Hour
 func (s *Store) Recall(ctx context.Context, now time.Time) (facts.Memory, error) {
 	now = now.UTC()
 	m := facts.Memory{Subjects: map[string]facts.History{}}
-	err := s.view(ctx, func(c call) error {
+	err := s.db.view(ctx, func(c call) error {
 		var began int64
 		err := c.one("SELECT began, (SELECT coalesce(max(total), 0) FROM spans) FROM origin").Scan(&began, &m.Audits)
 		if err != nil {
 			return err
 		}
 		m.Since = earlier(moment(began), now)
-		if err := c.recallSubjects(&m, now); err != nil || s.old {
+		if err := recallSubjects(c, &m, now); err != nil || s.db.old {
 			return err
 		}
-		return c.recallExemptions(&m, now)
+		return recallExemptions(c, &m, now)
 	})
 	if err != nil {
 		return facts.Memory{}, fmt.Errorf("recall from the history: %w", err)
@@ -36,8 +36,8 @@ func (s *Store) Recall(ctx context.Context, now time.Time) (facts.Memory, error)
 	return m, nil
 }
 
-func (c call) recallSubjects(m *facts.Memory, now time.Time) error {
-	standing, err := c.standings(0, "resolved IS NULL ORDER BY id")
+func recallSubjects(c call, m *facts.Memory, now time.Time) error {
+	standing, err := readStandings(c, 0, "resolved IS NULL ORDER BY id")
 	if err != nil {
 		return err
 	}
@@ -46,15 +46,15 @@ func (c call) recallSubjects(m *facts.Memory, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	breakers, err := c.openBreakers(now)
+	breakers, err := readBreakers(c, now)
 	if err != nil {
 		return err
 	}
-	loads, err := c.loads()
+	loads, err := readLoads(c)
 	if err != nil {
 		return err
 	}
-	forgiven, err := c.forgiven()
+	forgiven, err := readForgiven(c)
 	if err != nil {
 		return err
 	}

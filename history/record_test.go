@@ -183,7 +183,7 @@ func TestDocument(t *testing.T) {
 	if _, err := s.Document(t.Context(), "sha256:none", at); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("one that is not kept: %v", err)
 	}
-	if err := s.update(t.Context(), func(c call) error { return c.do("DELETE FROM parts WHERE id = 2") }); err != nil {
+	if err := s.db.update(t.Context(), func(c call) error { return c.do("DELETE FROM parts WHERE id = 2") }); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Document(t.Context(), last.DocumentDigest, at); err == nil {
@@ -198,7 +198,7 @@ func TestDocumentsShareParts(t *testing.T) {
 	doc.Units[7].Loaded.ActiveState = "failed"
 	recorded(t, s, audited(doc, noon.Add(time.Minute)))
 	var parts int
-	if err := s.view(t.Context(), func(c call) error { return c.one("SELECT count(*) FROM parts").Scan(&parts) }); err != nil {
+	if err := s.db.view(t.Context(), func(c call) error { return c.one("SELECT count(*) FROM parts").Scan(&parts) }); err != nil {
 		t.Fatal(err)
 	}
 	if parts != 22 {

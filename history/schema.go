@@ -73,18 +73,18 @@ func create(ctx context.Context, path string, now time.Time) error {
 	if err := createFile(path); err != nil {
 		return err
 	}
-	s := &Store{path: path}
-	if err := s.dial("_auto_vacuum", "INCREMENTAL", "_journal_mode", "WAL"); err != nil {
+	d := &database{path: path}
+	if err := d.dial("_auto_vacuum", "INCREMENTAL", "_journal_mode", "WAL"); err != nil {
 		return err
 	}
-	err := s.update(ctx, func(c call) error {
+	err := d.update(ctx, func(c call) error {
 		marks := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, version)
 		if err := c.do(marks + tables); err != nil {
 			return err
 		}
 		return c.do("INSERT INTO origin VALUES (?)", stamp(now))
 	})
-	if closing := s.db.Close(); err == nil {
+	if closing := d.sql.Close(); err == nil {
 		err = closing
 	}
 	return err
@@ -92,9 +92,9 @@ func create(ctx context.Context, path string, now time.Time) error {
 
 // check tells a memory of this version from a blank, a foreign and a damaged
 // one.
-func (s *Store) check(ctx context.Context) error {
+func (d *database) check(ctx context.Context) error {
 	var id, found, count int
-	err := s.view(ctx, func(c call) error {
+	err := d.view(ctx, func(c call) error {
 		return c.one(`SELECT application_id, user_version,
 			(SELECT count(*) FROM sqlite_schema WHERE type = 'table')
 			FROM pragma_application_id, pragma_user_version`).Scan(&id, &found, &count)
@@ -109,7 +109,7 @@ func (s *Store) check(ctx context.Context) error {
 	case id != applicationID:
 		return &unusableError{"it is another program's database"}
 	case found == 1 && count == tableCount-1:
-		return s.toVersion2(ctx)
+		return d.toVersion2(ctx)
 	case found != version:
 		return &unusableError{fmt.Sprintf("its version is %d, and this program knows %d", found, version)}
 	case count != tableCount:
@@ -120,12 +120,12 @@ func (s *Store) check(ctx context.Context) error {
 
 // toVersion2 adds the table that version 1 lacks. One that is opened to be read
 // stays as it is: nothing is exempt in it.
-func (s *Store) toVersion2(ctx context.Context) error {
-	if s.readOnly {
-		s.old = true
+func (d *database) toVersion2(ctx context.Context) error {
+	if d.readOnly {
+		d.old = true
 		return nil
 	}
-	return s.update(ctx, func(c call) error {
+	return d.update(ctx, func(c call) error {
 		var found int // another process may have been first
 		if err := c.one("PRAGMA user_version").Scan(&found); err != nil || found == version {
 			return err

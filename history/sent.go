@@ -8,9 +8,9 @@ import (
 
 // FirstSent is when each standing finding that was sent at or after since was
 // first delivered to any sink, by its ID.
-func (s *Store) FirstSent(ctx context.Context, since time.Time) (map[int64]time.Time, error) {
+func (o Outbox) FirstSent(ctx context.Context, since time.Time) (map[int64]time.Time, error) {
 	first := map[int64]time.Time{}
-	err := s.view(ctx, func(c call) error {
+	err := o.db.view(ctx, func(c call) error {
 		_, err := list(c, func(r row) (int64, error) {
 			var id, at int64
 			err := r.Scan(&id, &at)

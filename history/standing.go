@@ -96,7 +96,7 @@ func doubted(f finding.Finding, found []finding.Finding) bool {
 }
 
 // reconcile brings what stands up to the audit, and returns what that changed.
-func (c call) reconcile(a Audit, last span) (Changes, error) {
+func reconcile(c call, a Audit, last span) (Changes, error) {
 	changes := Changes{Appeared: []Standing{}, Changed: []Standing{}, Resolved: []Standing{}}
 	found, err := note(a.Findings)
 	if err != nil {
@@ -106,7 +106,7 @@ func (c call) reconcile(a Audit, last span) (Changes, error) {
 	if err != nil {
 		return changes, err
 	}
-	was, err := c.standings(last.last, "resolved IS NULL ORDER BY id")
+	was, err := readStandings(c, last.last, "resolved IS NULL ORDER BY id")
 	if err != nil {
 		return changes, err
 	}
@@ -119,12 +119,12 @@ func (c call) reconcile(a Audit, last span) (Changes, error) {
 		if s != nil {
 			delete(left, s.ID)
 		}
-		if err := c.found(s, found[i], a.At, &changes); err != nil {
+		if err := markFound(c, s, found[i], a.At, &changes); err != nil {
 			return changes, err
 		}
 	}
 	open = slices.DeleteFunc(open, func(e *entry) bool { return !left[e.ID] })
-	if err := c.gone(open, a, healed, &changes); err != nil {
+	if err := markGone(c, open, a, healed, &changes); err != nil {
 		return changes, err
 	}
 	for _, part := range [][]Standing{changes.Appeared, changes.Changed, changes.Resolved} {
@@ -133,8 +133,8 @@ func (c call) reconcile(a Audit, last span) (Changes, error) {
 	return changes, nil
 }
 
-// found stores a finding that stands; was is what it continues, or nil.
-func (c call) found(was *entry, f noted, at time.Time, changes *Changes) (err error) {
+// markFound stores a finding that stands; was is what it continues, or nil.
+func markFound(c call, was *entry, f noted, at time.Time, changes *Changes) (err error) {
 	now := Standing{Finding: f.Finding, Since: at, LastSeen: at}
 	if was == nil {
 		now.ID, err = c.insert("INSERT INTO standings (finding, since) VALUES (?, ?)", f.text, stamp(at))
@@ -151,16 +151,16 @@ func (c call) found(was *entry, f noted, at time.Time, changes *Changes) (err er
 	return err
 }
 
-// gone resolves the standing findings that the audit did not find, except where
+// markGone resolves the standing findings that the audit did not find, except where
 // it could not decide, and adds those that it healed as soon as it found them.
-func (c call) gone(open []*entry, a Audit, healed []noted, changes *Changes) error {
+func markGone(c call, open []*entry, a Audit, healed []noted, changes *Changes) error {
 	for i, known := range pair(open, healed) {
 		e := entry{Standing: Standing{Finding: healed[i].Finding, Since: a.At, LastSeen: a.At}, text: healed[i].text}
 		if known != nil {
 			e.ID, e.Since = known.ID, known.Since
 			open = slices.DeleteFunc(open, func(x *entry) bool { return x.ID == e.ID })
 		}
-		if err := c.resolve(e, a.At, changes); err != nil {
+		if err := resolve(c, e, a.At, changes); err != nil {
 			return err
 		}
 	}
@@ -169,7 +169,7 @@ func (c call) gone(open []*entry, a Audit, healed []noted, changes *Changes) err
 		if doubted(e.Finding, a.Findings) {
 			err = c.do("UPDATE standings SET seen = ? WHERE id = ? AND seen IS NULL", stamp(e.LastSeen), e.ID)
 		} else {
-			err = c.resolve(*e, a.At, changes)
+			err = resolve(c, *e, a.At, changes)
 		}
 		if err != nil {
 			return err
@@ -180,7 +180,7 @@ func (c call) gone(open []*entry, a Audit, healed []noted, changes *Changes) err
 
 // resolve stores that a finding is gone; never before it came, whatever the
 // clock says.
-func (c call) resolve(e entry, at time.Time, changes *Changes) (err error) {
+func resolve(c call, e entry, at time.Time, changes *Changes) (err error) {
 	if at.Before(e.Since) {
 		at = e.Since
 	}
@@ -194,9 +194,9 @@ func (c call) resolve(e entry, at time.Time, changes *Changes) (err error) {
 	return err
 }
 
-// standings reads entries; what is not said to be unseen was seen by the last
+// readStandings reads entries; what is not said to be unseen was seen by the last
 // audit, which was at the given time.
-func (c call) standings(lastAudit int64, which string, args ...any) ([]entry, error) {
+func readStandings(c call, lastAudit int64, which string, args ...any) ([]entry, error) {
 	return list(c, func(r row) (e entry, err error) {
 		var since int64
 		var seen, resolved sql.NullInt64
