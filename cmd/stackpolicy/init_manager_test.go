@@ -83,8 +83,15 @@ func TestInitForARealManager(t *testing.T) {
 		if len(steps) != 6 || steps[5] != "stackpolicy eval" {
 			t.Errorf("steps are %q", steps)
 		}
-		if r := run("systemctl", "--user", "start", "web.service", "plain.service", "stackpolicy-audit.service", "stackpolicy-report.service"); r.Code != 0 {
+		if r := run("systemctl", "--user", "start", "web.service", "plain.service", "stackpolicy-report.service"); r.Code != 0 {
 			t.Errorf("start: %s\n%s", r.Err, s.Log())
+		}
+		// The service asks for containers by podman's socket alone, and that is not
+		// here: where podman is installed its verdict is unknown, and the unit fails.
+		run("systemctl", "--user", "start", "stackpolicy-audit.service")
+		status := run("systemctl", "--user", "show", "-P", "ExecMainStatus", "stackpolicy-audit.service").Out
+		if status = strings.TrimSpace(status); status != "0" && status != "3" {
+			t.Errorf("the audit's exit status is %s\n%s", status, s.Log())
 		}
 		checkAudited(t, run("stackpolicy", "eval", "-o", "json"))
 		if info, err := os.Stat(filepath.Join(s.Home, ".local/state/stackpolicy/report.html")); err != nil || info.Size() == 0 {
