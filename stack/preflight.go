@@ -125,7 +125,7 @@ func (o *Operator) provides(ctx context.Context, s Stack, project *compose.Proje
 }
 
 // chosen is the stack with the provider that applies it. The engine's containers
-// are made over podman's API, and podman 4.3 cannot auto-update those ("raw-image
+// are made over podman's API, and podman 4.3 and 5.4 cannot auto-update those ("raw-image
 // name is empty"): a stack with an auto-updated service is applied by the compose
 // command that is installed.
 func (o *Operator) chosen(ctx context.Context, s Stack, project *compose.Project) (Stack, *Problem) {

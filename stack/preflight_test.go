@@ -127,7 +127,7 @@ func TestRegistriesOf(t *testing.T) {
 	}
 }
 
-// Podman 4.3 cannot auto-update a container that was made over its API.
+// Podman cannot auto-update a container that was made over its API.
 func TestAutoUpdatedStacksAreAppliedByAProgram(t *testing.T) {
 	w := newWorld(t)
 	t.Setenv("PATH", w.dir+":"+os.Getenv("PATH")) // where the stand-in for podman is

@@ -62,7 +62,7 @@ func TestOnlyWithProbes(t *testing.T) {
 		Units:  []string{"a.service"},
 		Stacks: map[string]config.Stack{"b": {Unit: "b.service", Probes: []config.Probe{{TCP: "127.0.0.1:1"}}}},
 	}
-	env.Podman = containers{{ID: "1", Name: "one", Labels: map[string]string{labelUnit: "a.service"}}, podman.Container{ID: "2", Name: "two", Labels: map[string]string{}}}
+	env.Podman = containers{{ID: "1", Name: "one", Labels: map[string]string{podman.LabelUnit: "a.service"}}, podman.Container{ID: "2", Name: "two", Labels: map[string]string{}}}
 	m := &fakeManager{units: map[string]systemd.Unit{}}
 	if err := os.MkdirAll(env.UnitDir(), 0o755); err != nil {
 		t.Fatal(err)

@@ -80,7 +80,7 @@ chmod 0600 .secrets/web-token
 mkdir -p .local/bin
 ln -s `+machine.BinDir+`/stackpolicy .local/bin/
 systemctl --user daemon-reload
-systemctl --user start podman.socket stackpolicy-audit.timer`)
+systemctl --user start podman.socket stackpolicy-audit.timer stackpolicy-audit.path stackpolicy-audit-subfolders.path stackpolicy-report.timer`)
 }
 
 func (s *stage) run(ctx context.Context, argv ...string) error {
