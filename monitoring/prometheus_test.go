@@ -88,13 +88,9 @@ scrape_configs: [{job_name: node, static_configs: [{targets: [%q]}]}]
 
 func (c chain) write(t *testing.T, r *audit.Report, success time.Time) {
 	t.Helper()
-	format, err := report.FormatNamed("openmetrics")
-	if err != nil {
-		t.Fatal(err)
-	}
 	around := report.Around{User: "ada", LastSuccess: success, Waiting: map[string]int{"journal": 0}}
-	err = notify.WriteTextfile(filepath.Join(c.folder, "stackpolicy.prom"), func(w io.Writer) error {
-		return format.Write(w, r, report.Options{Around: around})
+	err := notify.WriteTextfile(filepath.Join(c.folder, "stackpolicy.prom"), func(w io.Writer) error {
+		return report.WriteOpenMetrics(w, r, report.Options{Around: around})
 	})
 	if err != nil {
 		t.Fatal(err)

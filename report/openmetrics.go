@@ -11,11 +11,11 @@ import (
 	"stackpolicy/internal/text"
 )
 
-// writeOpenMetrics writes [Metrics] as OpenMetrics text
+// WriteOpenMetrics writes [Metrics] as OpenMetrics text
 // (https://prometheus.io/docs/specs/om/open_metrics_spec/). The textfile collector
 // of node_exporter, which expects an older format, reads it too: counters and
 // exemplars, which differ, are not used, and # EOF is a comment there.
-func writeOpenMetrics(w io.Writer, r *audit.Report, o Options) error {
+func WriteOpenMetrics(w io.Writer, r *audit.Report, o Options) error {
 	out := bufio.NewWriter(w)
 	for _, m := range Metrics() {
 		samples := m.samples(r, o.Around)

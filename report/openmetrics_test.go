@@ -30,7 +30,7 @@ func around() Around {
 func openMetrics(t *testing.T, r *audit.Report, a Around) string {
 	t.Helper()
 	var out bytes.Buffer
-	if err := writeOpenMetrics(&out, r, Options{Around: a}); err != nil {
+	if err := WriteOpenMetrics(&out, r, Options{Around: a}); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()

@@ -6,12 +6,11 @@
 package report
 
 import (
-	"fmt"
 	"io"
-	"strings"
 
 	"stackpolicy/audit"
 	"stackpolicy/finding"
+	"stackpolicy/internal/output"
 )
 
 // Options say how a report is to be written.
@@ -24,31 +23,23 @@ type Options struct {
 	Around Around
 }
 
-// Format is one way to write a report.
-type Format struct {
-	Name  string
-	About string
-	Write func(io.Writer, *audit.Report, Options) error
+// Audited is an audit's report, and how it is to be written.
+type Audited struct {
+	Report *audit.Report
+	Options
 }
 
-// Formats lists every way there is.
-func Formats() []Format {
-	return []Format{
-		{"table", "for a person: findings first, what to do next, then what holds", writeTable},
-		{"json", "the whole report, " + audit.ReportSchema, writeJSON},
-		{"junit", "for CI: a suite for each subject, a test case for each invariant", writeJUnit},
-		{"openmetrics", "for Prometheus, and the textfile collector of its node_exporter", writeOpenMetrics},
+// Formats lists every way to write a report: for a person, the whole report
+// ([audit.ReportSchema]), for CI, and for Prometheus.
+func Formats() []output.Format[Audited] {
+	return []output.Format[Audited]{
+		format("table", writeTable),
+		format("json", writeJSON),
+		format("junit", writeJUnit),
+		format("openmetrics", WriteOpenMetrics),
 	}
 }
 
-// FormatNamed finds a format; an unknown name is an error that lists the known.
-func FormatNamed(name string) (Format, error) {
-	var names []string
-	for _, f := range Formats() {
-		if f.Name == name {
-			return f, nil
-		}
-		names = append(names, f.Name)
-	}
-	return Format{}, fmt.Errorf("unknown output format %q; there are: %s", name, strings.Join(names, ", "))
+func format(name string, write func(io.Writer, *audit.Report, Options) error) output.Format[Audited] {
+	return output.Format[Audited]{Name: name, Write: func(w io.Writer, a Audited) error { return write(w, a.Report, a.Options) }}
 }

@@ -153,7 +153,7 @@ func TestEveryWriterReturnsTheErrorOfItsOutput(t *testing.T) {
 		"tests":      func() error { return PolicyTests(full{}, regotest.Report{}, 0, false, o) },
 	}
 	for _, f := range Formats() {
-		writers[f.Name] = func() error { return f.Write(full{}, fine(), o) }
+		writers[f.Name] = func() error { return f.Write(full{}, Audited{fine(), o}) }
 	}
 	for name, write := range writers {
 		if err := write(); !errors.Is(err, errFull) {

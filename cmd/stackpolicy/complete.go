@@ -11,7 +11,6 @@ import (
 	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/finding"
 	"stackpolicy/internal/text"
-	"stackpolicy/report"
 )
 
 // completeUnits offers the subjects of an audit that are not on the line yet.
@@ -59,5 +58,3 @@ func (s *policySource) completeInvariants(cmd *cobra.Command, begun string) ([]s
 	}
 	return offered, cobra.ShellCompDirectiveNoFileComp
 }
-
-func formatNames() string { return strings.Join(names(report.Formats()), ", ") }

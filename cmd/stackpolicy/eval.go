@@ -17,7 +17,6 @@ import (
 )
 
 func (a *app) eval() *cobra.Command {
-	var format string
 	cmd := &cobra.Command{
 		Use:   "eval [UNIT…]",
 		Short: "Audit every managed unit, or the named ones",
@@ -34,13 +33,8 @@ every unit. Without --enforce nothing is changed, and the plan is shown.
 	a.policyFlag(cmd)
 	a.factsFlag(cmd)
 	enforcing := cmd.Flags().Bool("enforce", false, "run the safe heals (default: what config.yaml says under mode)")
-	cmd.Flags().StringVarP(&format, "output", "o", "table", "how to write the report: "+formatNames())
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(names(report.Formats()), cobra.ShellCompDirectiveNoFileComp))
+	format := cli.OutputFlag(cmd, report.Formats())
 	cmd.RunE = func(cmd *cobra.Command, units []string) error {
-		f, err := report.FormatNamed(format)
-		if err != nil {
-			return err
-		}
 		var asked *bool
 		if cmd.Flags().Changed("enforce") {
 			asked = enforcing
@@ -53,7 +47,7 @@ every unit. Without --enforce nothing is changed, and the plan is shown.
 		a.status = result.Report.ExitCode
 		o := options(cmd.OutOrStdout(), result.Policies)
 		o.Around.User = userName()
-		return f.Write(cmd.OutOrStdout(), result.Report, o)
+		return format.Write(cmd.OutOrStdout(), report.Audited{Report: result.Report, Options: o})
 	}
 	return cmd
 }
@@ -79,12 +73,4 @@ func steps(invariants []policy.Invariant) func(finding.Finding) []string {
 		}
 		return invariants[i].Runbook.Steps(f.Subject, f.Evidence)
 	}
-}
-
-func names(formats []report.Format) []string {
-	var out []string
-	for _, f := range formats {
-		out = append(out, f.Name)
-	}
-	return out
 }

@@ -70,16 +70,12 @@ func (t telling) alert(ctx context.Context) []alerts.Notice {
 }
 
 func (t telling) writeTextfile(ctx context.Context, path string) error {
-	f, err := report.FormatNamed("openmetrics")
-	if err != nil {
-		return err
-	}
 	around, err := t.around(ctx)
 	if err != nil {
 		return err
 	}
 	return notify.WriteTextfile(path, func(w io.Writer) error {
-		return f.Write(w, t.result.Report, report.Options{Around: around})
+		return report.WriteOpenMetrics(w, t.result.Report, report.Options{Around: around})
 	})
 }
 
