@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"compress/gzip"
 	"errors"
-	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -20,8 +19,8 @@ type file struct {
 	data []byte
 }
 
-// tarGz packs files and the folders they are in below top, all of them root's
-// and of that date, in the order of their names.
+// tarGz packs files and their folders below top. All belong to root and have that
+// date; they are in the order of their names.
 func tarGz(top string, date time.Time, files []file) ([]byte, error) {
 	var out bytes.Buffer
 	z, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
@@ -82,19 +81,4 @@ func gz(data []byte) ([]byte, error) {
 		return nil, err
 	}
 	return out.Bytes(), nil
-}
-
-// ar packs files as deb(5) wants them: the common format, with short names and
-// even offsets.
-func ar(date time.Time, files []file) []byte {
-	var out bytes.Buffer
-	out.WriteString("!<arch>\n")
-	for _, f := range files {
-		fmt.Fprintf(&out, "%-16s%-12d%-6d%-6d%-8o%-10d`\n", f.path, date.Unix(), 0, 0, 0o100644, len(f.data))
-		out.Write(f.data)
-		if len(f.data)%2 == 1 {
-			out.WriteByte('\n')
-		}
-	}
-	return out.Bytes()
 }

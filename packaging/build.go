@@ -103,9 +103,9 @@ func (b *built) dateBy(epoch, commit string) (err error) {
 	return nil
 }
 
-// debianVersion sorts before the release that a version leads to, as deb-version(7)
-// has it: 1.2.0-rc.1 is 1.2.0~rc.1.
-func (b *built) debianVersion() string { return strings.ReplaceAll(b.version, "-", "~") }
+// plainVersion sorts before the release that a version leads to, as deb-version(7)
+// and rpm's versions have it: 1.2.0-rc.1 is 1.2.0~rc.1.
+func (b *built) plainVersion() string { return strings.ReplaceAll(b.version, "-", "~") }
 
 // ask runs one of the programs, away from whatever is set up here, and returns
 // what it prints.

@@ -1,5 +1,6 @@
-// Packaging builds what is installed outside of Nix: a Debian package and a
-// tarball, with man pages, completions, units and the journal's catalog.
+// Packaging builds what is installed outside of Nix: packages for Debian, for
+// systems with rpm and for Arch Linux, and a tarball, with man pages,
+// completions, units and the journal's catalog.
 //
 //	go run ./packaging
 //
@@ -56,18 +57,27 @@ func run(ctx context.Context, source, out, arch, epoch string, say io.Writer) er
 	if err != nil {
 		return err
 	}
-	deb, err := b.deb(ctx, common)
+	installed, err := b.installed(ctx, common)
 	if err != nil {
-		return fmt.Errorf("make the Debian package: %w", err)
+		return err
+	}
+	var products []product
+	for _, f := range formats() {
+		files, err := b.adapt(f, installed)
+		if err != nil {
+			return err
+		}
+		data, err := b.pack(ctx, f, files)
+		if err != nil {
+			return fmt.Errorf("make the package for %s: %w", f.name, err)
+		}
+		products = append(products, product{f.fileName(b), data})
 	}
 	tarball, err := b.tarball(ctx, common)
 	if err != nil {
 		return fmt.Errorf("make the tarball: %w", err)
 	}
-	return write(out, say, []product{
-		{fmt.Sprintf("stackpolicy_%s_%s.deb", b.debianVersion(), arch), deb},
-		{fmt.Sprintf("stackpolicy-%s-linux-%s.tar.gz", b.version, arch), tarball},
-	})
+	return write(out, say, append(products, product{fmt.Sprintf("stackpolicy-%s-linux-%s.tar.gz", b.version, arch), tarball}))
 }
 
 // product is a file to hand out.

@@ -68,7 +68,7 @@ func pack(t *testing.T, source string) map[string]string {
 		t.Fatal(err)
 	}
 	products := map[string]string{}
-	for _, end := range []string{".deb", ".tar.gz", "SHA256SUMS"} {
+	for _, end := range []string{".deb", ".rpm", ".pkg.tar.zst", ".tar.gz", "SHA256SUMS"} {
 		found, err := filepath.Glob(filepath.Join(out, "*"+end))
 		if err != nil || len(found) != 1 {
 			t.Fatalf("%d files end in %s: %v", len(found), end, err)
@@ -87,6 +87,7 @@ func TestPackages(t *testing.T) {
 	source := committed(t)
 	products := pack(t, source)
 	t.Run("hold what they should", func(t *testing.T) { checkContent(t, products) })
+	t.Run("for other distributions", func(t *testing.T) { checkOthers(t, products) })
 	t.Run("are reproducible", func(t *testing.T) { checkReproducible(t, source, products) })
 	t.Run("install", func(t *testing.T) { checkInstalls(t, products[".deb"]) })
 }
@@ -154,6 +155,34 @@ func checkContent(t *testing.T, products map[string]string) {
 	}
 	untar(t, mustRead(t, products[".tar.gz"]))
 	checkPages(t, data)
+}
+
+// checkOthers reads the packages for rpm and Arch Linux with the tools that Debian
+// has for them.
+func checkOthers(t *testing.T, products map[string]string) {
+	for end, tool := range map[string][]string{
+		".rpm":         {"rpm", "-qlp", "--nosignature"},
+		".pkg.tar.zst": {"tar", "--zstd", "-tf"},
+	} {
+		t.Run(end, func(t *testing.T) {
+			for _, needed := range []string{tool[0], "zstd"} {
+				if _, err := exec.LookPath(needed); err != nil {
+					t.Skipf("no %s here (Debian has it in %s): %v", needed, needed, err)
+				}
+			}
+			list := sh(t, ".", append(tool, products[end])...)
+			for _, name := range []string{"bin/stackpolicy", "bin/stackctl", "lib/systemd/user/stackpolicy-audit.timer",
+				"lib/systemd/catalog/stackpolicy.catalog", "share/man/man1/stackctl.1.gz", "share/zsh/site-functions/_stackpolicy",
+				"share/licenses/stackpolicy/LICENSES", "share/doc/stackpolicy/docs/stackctl.md"} {
+				if !strings.Contains(list, "usr/"+name+"\n") {
+					t.Errorf("the package lacks %s", name)
+				}
+			}
+			if strings.Contains(list, "lintian") || strings.Contains(list, "changelog") {
+				t.Errorf("the package has files for Debian:\n%s", list)
+			}
+		})
+	}
 }
 
 // checkPages: the man pages tell of every variable that the programs read.
@@ -240,11 +269,11 @@ func TestUnknownArchitecture(t *testing.T) {
 	}
 }
 
-func TestDebianVersion(t *testing.T) {
+func TestPlainVersion(t *testing.T) {
 	for version, want := range map[string]string{
 		"1.2.0": "1.2.0", "1.2.0-rc.1": "1.2.0~rc.1", "0.0.0-20260102030405-abc+dirty": "0.0.0~20260102030405~abc+dirty",
 	} {
-		if got := (&built{version: version}).debianVersion(); got != want {
+		if got := (&built{version: version}).plainVersion(); got != want {
 			t.Errorf("%s is %s, want %s", version, got, want)
 		}
 	}
