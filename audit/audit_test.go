@@ -170,7 +170,7 @@ func TestEnforcing(t *testing.T) {
 	}
 }
 
-// TestNothingToDoTouchesNothing: a second look costs a second, too.
+// TestNothingToDoTouchesNothing: a second collection costs time, too.
 func TestNothingToDoTouchesNothing(t *testing.T) {
 	for _, name := range []string{"good", "page", "gap"} {
 		m, looks := &manager{}, 0

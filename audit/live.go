@@ -59,7 +59,7 @@ func (l *Live) openHistory(ctx context.Context) {
 	}
 }
 
-// unopened is a memory that could not be opened.
+// unopened replaces a history that could not be opened. Recall returns the reason.
 type unopened struct{ why error }
 
 func (u unopened) Recall(context.Context, time.Time) (facts.Memory, error) {

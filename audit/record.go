@@ -20,9 +20,9 @@ type Store interface {
 // unit can say that a finding is gone.
 func (r *run) isRecorded() bool { return r.Store != nil && len(r.Units) == 0 }
 
-// record records the audit, with the document as last collected, and returns
-// what it changed. If that fails, the report says so as a gap: the next audit
-// will not know of this one.
+// record records the audit, with the document as last collected, and returns the
+// changes. If it fails, the report gets a gap: the next audit will not know of this
+// one.
 func (r *run) record(ctx context.Context, result Result, last *facts.Document) history.Changes {
 	report := result.Report
 	audit := history.Audit{

@@ -1,9 +1,9 @@
-// Package enforce runs the heals that rules ask for, and only those it knows
-// to be safe: the table of verbs below is closed, every action is checked
-// against fresh facts right before it, and doubt refuses. It never starts a
-// stopped unit, never writes or deletes a unit file, never rebuilds anything.
+// Package enforce runs the heals that rules ask for, if they are safe. The table of
+// actions is closed ([finding.Actions]), every action is checked against fresh facts
+// right before it, and in doubt it is refused. It never starts a stopped unit, never
+// writes or deletes a unit file, never rebuilds anything.
 //
-// Start at [Plan] and [Run].
+// Start at [Plan], [Enforcer.Run] and [Enforcer.Verify].
 package enforce
 
 import (
@@ -25,12 +25,12 @@ import (
 // What became of an action.
 const (
 	Planned = "planned" // observe mode: nothing was done
-	Done    = "done"    // the manager did it; whether it healed is decided anew
+	Done    = "done"    // the manager did it; whether it healed is decided afterwards
 	Failed  = "failed"  // it was tried and did not succeed
 	Refused = "refused" // a guard held it back, or the manager did; nothing changed
 )
 
-// Action is one thing to do, and in the end what became of it.
+// Action is one thing to do, and later what became of it.
 type Action struct {
 	Action     finding.Action `json:"action" jsonschema:"daemon-reload, reset-failed or restart"`
 	Subject    string         `json:"subject" jsonschema:"a unit, or host for the manager as a whole"`
@@ -39,7 +39,7 @@ type Action struct {
 	Message    string         `json:"message" jsonschema:"why it was refused or failed; empty otherwise"`
 	DurationMS int64          `json:"duration_ms"`
 
-	ID int64 `json:"-"` // in the memory; 0 when it was not begun
+	ID int64 `json:"-"` // in the history; 0 if it was not begun
 }
 
 // Reason is a finding that asks for an action.
@@ -54,7 +54,7 @@ type Observation struct {
 	Result   decide.Result
 }
 
-// Manager does the actions. Each method returns when the thing is done or has
+// Manager does the actions. Each method returns when the action is done or has
 // failed, and respects its context.
 type Manager interface {
 	Reload(ctx context.Context) error
@@ -62,8 +62,8 @@ type Manager interface {
 	Restart(ctx context.Context, unit string) error
 }
 
-// Ledger remembers actions. Intend returns when it is certain that the action
-// will be remembered, with the evidence that it rests on.
+// Ledger remembers actions. When Intend returns, the action and the facts that it
+// is based on are on disk.
 type Ledger interface {
 	Intend(ctx context.Context, a history.Action, before *facts.Document) (id int64, err error)
 	Conclude(ctx context.Context, id int64, status, message string, durationMS int64) error
@@ -76,12 +76,12 @@ type Enforcer struct {
 	Ledger   Ledger   // nil: nothing is done
 	Breakers Breakers // nil: none opens
 	Settings policy.Settings
-	// Observe collects and decides anew.
+	// Observe collects and decides again.
 	Observe func(context.Context) (Observation, error)
 }
 
-// maxPerVerb bounds what one audit does to single units. More than that is not
-// drift but something larger, which a person should look at first.
+// maxPerVerb bounds how often one audit does an action. If more is asked for, the
+// cause is something larger, which a person should check first.
 const maxPerVerb = 10
 
 // Plan lists the actions that heals ask for, in the order they would run: one
@@ -108,8 +108,8 @@ func Plan(findings []finding.Finding) []Action {
 }
 
 // Run carries out planned actions and returns them with what became of each.
-// Before each one, facts are collected and decided again: it runs only while
-// the finding stands and every guard allows it.
+// Before each one, facts are collected and decided again: it runs only if the
+// finding is still open and every guard allows it.
 func (e Enforcer) Run(ctx context.Context, actions []Action, first Observation) []Action {
 	done := make([]Action, 0, len(actions))
 	count := map[finding.Action]int{}
@@ -126,7 +126,7 @@ func (e Enforcer) Run(ctx context.Context, actions []Action, first Observation) 
 	return done
 }
 
-// bounded counts an action, and refuses one too many of its kind.
+// bounded counts an action, and refuses it if there were too many of its kind.
 func bounded(count map[finding.Action]int, a Action) error {
 	if count[a.Action]++; count[a.Action] > maxPerVerb {
 		return refusal{fmt.Errorf("more than %d of these in one audit: look at the cause first, then audit again", maxPerVerb)}
@@ -158,8 +158,8 @@ func (e Enforcer) act(ctx context.Context, a Action, first Observation) (id int6
 	return id, err
 }
 
-// intend records the action before it is done: one that is killed in the middle
-// counts to the budget all the same.
+// intend records the action before it is done, so that it counts to the budget even
+// if this process is killed.
 func (e Enforcer) intend(ctx context.Context, a Action, now Observation) (int64, error) {
 	if e.Ledger == nil {
 		return 0, errors.New("there is no memory of actions")
@@ -177,7 +177,7 @@ func (e Enforcer) concluded(ctx context.Context, a Action) Action {
 	if a.ID == 0 {
 		return a
 	}
-	ctx = context.WithoutCancel(ctx) // what was done is told, also by one that is told to stop
+	ctx = context.WithoutCancel(ctx) // what was done is recorded, even if the audit was interrupted
 	if err := e.Ledger.Conclude(ctx, a.ID, a.Status, a.Message, a.DurationMS); err != nil {
 		a.Message = strings.TrimPrefix(fmt.Sprintf("%s; how it ended could not be recorded: %v", a.Message, err), "; ")
 	}
@@ -194,9 +194,9 @@ func (e Enforcer) permit(v verb, a Action, now Observation) error {
 	return nil
 }
 
-// Preview tells of planned actions which ones the guards would refuse on these
-// facts, so that a plan is what would really be run: what an action that runs
-// first is to heal stands in the way of none after it. It does nothing.
+// Preview returns the planned actions, and marks those that the guards would refuse
+// on these facts. It assumes that earlier actions succeed, so the findings they heal
+// do not block later ones. It changes nothing.
 func (e Enforcer) Preview(actions []Action, o Observation) []Action {
 	previewed := slices.Clone(actions)
 	count := map[finding.Action]int{}

@@ -10,9 +10,9 @@ import (
 	"stackpolicy/internal/lock"
 )
 
-// Lock makes this the only enforcing audit of a user. It lies in the user's
-// runtime folder and ends with the process, however that ends. When another
-// holds it, the error says who and since when.
+// Lock makes this the only enforcing audit of a user. The lock is in the user's
+// runtime folder, and ends with the process however that ends. If another audit
+// holds it, the error says which one and since when.
 func Lock(runtimeDir string, now time.Time) (release func(), err error) {
 	release, err = lock.Take(filepath.Join(runtimeDir, "stackpolicy", "audit.lock"), now)
 	var held *lock.HeldError

@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// maxLooks bounds the wait for files to stand still, which they must have done
-// for a while (settings: settle) before anything rests on them: a reload between
-// two writes of one change loads half of it.
-const maxLooks = 6
+// maxObservations bounds the wait until files no longer change. They must not have
+// changed for a while (settings: settle): a reload between two writes of one change
+// loads half of it.
+const maxObservations = 6
 
-// settled looks again until no file of a managed unit has just changed and two
-// looks in a row saw the same files; first is the look before.
+// settled observes again until no file of a managed unit has just changed, and two
+// observations in a row have the same files. First is the observation before.
 func (e Enforcer) settled(ctx context.Context, first Observation) (Observation, error) {
 	before := first
-	for range maxLooks {
+	for range maxObservations {
 		now, err := e.Observe(ctx)
 		if err != nil {
 			return now, err

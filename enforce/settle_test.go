@@ -68,8 +68,8 @@ func TestFilesThatKeepChangingRefuse(t *testing.T) {
 	m := &manager{}
 	got, took := run(t, m, list...)
 	want(t, got, m, []string{Refused})
-	if took != maxLooks*settleTime {
-		t.Errorf("gave up after %s, want %s", took, maxLooks*settleTime)
+	if took != maxObservations*settleTime {
+		t.Errorf("gave up after %s, want %s", took, maxObservations*settleTime)
 	}
 	if got[0].Message != "facts could not be read again: unit files keep changing" {
 		t.Errorf("got %q", got[0].Message)

@@ -27,11 +27,11 @@ type Action struct {
 	Subject    string         `json:"subject"` // a unit's name, or host
 	Reasons    []Reason       `json:"reasons"`
 	Status     string         `json:"status"`
-	Healed     *bool          `json:"healed"` // nil: not looked again
+	Healed     *bool          `json:"healed"` // nil: not observed again
 	Message    string         `json:"message"`
 	DurationMS int64          `json:"duration_ms"`
-	Before     string         `json:"before"` // digest of the document it rests on; "" when none is kept
-	After      string         `json:"after"`  // digest of the document that it was verified by; "" when none is kept
+	Before     string         `json:"before"` // digest of the document it is based on; "" when that is not kept
+	After      string         `json:"after"`  // digest of the document it was verified by; "" when that is not kept
 }
 
 // Reason is a finding that asks for an action.
@@ -41,9 +41,9 @@ type Reason struct {
 	Case      string `json:"case"`
 }
 
-// Intend stores that an action is about to be done, with the document it rests
-// on, which may be nil. When it returns that is on disk, so that the act counts
-// whatever happens then. Of a, At, Action, Subject and Reasons are used.
+// Intend stores that an action is about to be done, with the document that it is
+// based on, which may be nil. When it returns, that is on disk, so that the action
+// counts whatever happens next. It uses At, Action, Subject and Reasons of a.
 func (l ActionLog) Intend(ctx context.Context, a Action, before *facts.Document) (id int64, err error) {
 	reasons, err := encode(append([]Reason{}, a.Reasons...))
 	if err != nil {
@@ -79,8 +79,8 @@ func (l ActionLog) Conclude(ctx context.Context, id int64, status, message strin
 	return nil
 }
 
-// Verified stores whether the findings that asked for an action were gone when
-// it was looked again, and the document that says so, which may be nil.
+// Verified stores whether the findings that asked for an action were gone
+// afterwards, and the document that shows it, which may be nil.
 func (l ActionLog) Verified(ctx context.Context, id int64, healed bool, after *facts.Document) error {
 	doc, err := packOrNone(after)
 	if err == nil {
@@ -98,7 +98,7 @@ func (l ActionLog) Verified(ctx context.Context, id int64, healed bool, after *f
 	return nil
 }
 
-// changeOne runs an UPDATE that changes one row, or else is an error.
+// changeOne runs an UPDATE of one row. It is an error if there is no such row.
 func (c call) changeOne(query string, args ...any) error {
 	n, err := c.change(query, args...)
 	if err == nil && n != 1 {
@@ -107,7 +107,8 @@ func (c call) changeOne(query string, args ...any) error {
 	return err
 }
 
-// Actions are those begun at or after since, newest first, at most limit.
+// Actions returns the actions begun at or after since, newest first, at most
+// limit.
 func (l ActionLog) Actions(ctx context.Context, since time.Time, limit int) (actions []Action, err error) {
 	err = l.db.view(ctx, func(c call) (err error) {
 		actions, err = list(c, scanAction, actionQuery+"WHERE at >= ? ORDER BY actions.id DESC LIMIT ?", stamp(since), max(limit, 0))

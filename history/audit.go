@@ -11,7 +11,7 @@ import (
 	"stackpolicy/finding"
 )
 
-// Audit is one whole audit that ended: of every unit, not of some.
+// Audit is a complete audit: of every unit, not of named ones.
 type Audit struct {
 	At           time.Time // when its document was collected
 	Mode         string    // observe or enforce
@@ -24,12 +24,12 @@ type Audit struct {
 	Healed       []finding.Finding // found and healed by this audit
 }
 
-// maxPause is how far apart two audits of one span may lie. A machine that was
+// maxPause is the longest pause between two audits of one span: a machine that was
 // off was not audited.
 const maxPause = time.Hour
 
-// Record adds an audit, in one transaction. A finding keeps standing while its
-// invariant could not be decided.
+// Record adds an audit, in one transaction. A finding stays open while its
+// invariant cannot be decided.
 func (l AuditLog) Record(ctx context.Context, a Audit) (Changes, error) {
 	changes, err := l.record(ctx, a)
 	if err != nil {
@@ -71,7 +71,7 @@ func (l AuditLog) record(ctx context.Context, a Audit) (changes Changes, err err
 	return changes, err
 }
 
-// span is a row of spans; id 0 is none.
+// span is a row of spans. Its id is 0 when there is no such row.
 type span struct {
 	id, first, last, count, total int64
 	mode                          string
@@ -82,7 +82,7 @@ type span struct {
 	durationMS                    int64
 }
 
-// span is one of this audit alone.
+// span returns a span of this audit alone.
 func (a Audit) span() (span, error) {
 	at := stamp(a.At)
 	gaps, err := encode(append([]string{}, a.Gaps...))
@@ -115,8 +115,8 @@ func extendSpans(c call, last, now span, nothingChanged bool) error {
 		now.first, now.last, now.count, now.total, now.mode, now.exitCode, now.policy, now.document, now.gaps, now.durationMS)
 }
 
-// sameAs: where the clock went back the spans are apart, so that none ends
-// before it begins.
+// sameAs reports whether now continues the span. If the clock was set back it does
+// not, so that no span ends before it begins.
 func (x span) sameAs(now span) bool {
 	pause := now.first - x.last
 	return x.id != 0 && pause >= 0 && pause <= int64(maxPause) &&

@@ -8,9 +8,9 @@ import (
 	"stackpolicy/facts"
 )
 
-// OpenBreaker holds heals of a subject back until the given time. One that is
-// open already takes the new reason and end, and keeps its beginning. When it
-// returns that is on disk.
+// OpenBreaker holds back heals of a subject until the given time. A breaker that is
+// already open gets the new reason and end, and keeps its beginning. When it
+// returns, that is on disk.
 func (l ActionLog) OpenBreaker(ctx context.Context, subject, reason string, at, until time.Time) error {
 	err := l.db.updateNow(ctx, func(c call) error {
 		return c.do(`INSERT INTO breakers (subject, since, until, reason) VALUES (?1, ?2, ?3, ?4)
@@ -23,9 +23,8 @@ func (l ActionLog) OpenBreaker(ctx context.Context, subject, reason string, at, 
 	return nil
 }
 
-// CloseBreaker ends a breaker, and forgives the subject what was done until
-// then: that counts to no budget any more, and as no failure. One that is not
-// open is no error.
+// CloseBreaker ends a breaker. Actions on the subject until then no longer count
+// to its budget, and not as failures. It is no error if no breaker is open.
 func (l ActionLog) CloseBreaker(ctx context.Context, subject string, at time.Time) error {
 	err := l.db.updateNow(ctx, func(c call) error {
 		if err := c.do("DELETE FROM breakers WHERE subject = ?", subject); err != nil {
@@ -39,7 +38,7 @@ func (l ActionLog) CloseBreaker(ctx context.Context, subject string, at time.Tim
 	return nil
 }
 
-// readForgiven is until when what was done to a subject does not count, by subject.
+// readForgiven returns until when actions do not count, by subject.
 func readForgiven(c call) (map[string]time.Time, error) {
 	until := map[string]time.Time{}
 	_, err := list(c, func(r row) (subject string, err error) {
@@ -51,8 +50,8 @@ func readForgiven(c call) (map[string]time.Time, error) {
 	return until, err
 }
 
-// readBreakers are those open now, by subject. One that was opened by a clock
-// that ran more than a day ahead is none.
+// readBreakers returns those open now, by subject. One that begins more than a day
+// from now is left out: the clock was wrong when it was opened.
 func readBreakers(c call, now time.Time) (map[string]facts.Breaker, error) {
 	open := map[string]facts.Breaker{}
 	_, err := list(c, func(r row) (b facts.Breaker, err error) {

@@ -53,14 +53,14 @@ func (d *database) connect(ctx context.Context) error {
 		err = d.update(ctx, func(call) error { return nil }) // nobody else keeps it locked
 	}
 	if err != nil {
-		_ = d.sql.Close() // it tells no more than err
+		_ = d.sql.Close() // err says more
 		return err
 	}
 	return nil
 }
 
-// writable: SQLite opens what it cannot write to read, and takes a lock on it
-// for nothing.
+// writable checks that the file can be written. SQLite would open it read-only
+// without an error.
 func (d *database) writable() error {
 	if d.readOnly {
 		return nil
@@ -71,10 +71,10 @@ func (d *database) writable() error {
 	return nil
 }
 
-// access is how to open the file. SQLite cannot read a database in WAL mode
-// without writing beside it, unless told that nobody writes to it
-// (sqlite.org/wal.html#read_only_databases): in a folder that cannot be written
-// to, without a log that waits to be read, that is so.
+// access returns the options to open the file with. SQLite cannot read a database
+// in WAL mode without writing beside it, except as an immutable one
+// (sqlite.org/wal.html#read_only_databases). It is immutable in a folder that
+// cannot be written, if there is no log left to read.
 func (d *database) access() []string {
 	if !d.readOnly {
 		return []string{"mode", "rw"}
@@ -86,8 +86,8 @@ func (d *database) access() []string {
 	return []string{"mode", "ro"}
 }
 
-// dial opens the file as a database with the given options more. A schema is
-// trusted with no side effects, as the file may be anyone's work
+// dial opens the file as a database, with these options too. Its schema may have
+// no side effects, because anyone may have written the file
 // (sqlite.org/security.html).
 func (d *database) dial(options ...string) (err error) {
 	q := url.Values{
@@ -112,12 +112,12 @@ func (d *database) dial(options ...string) (err error) {
 	return nil
 }
 
-// view reads in one transaction: everything as of one moment.
+// view reads in one transaction, so that all of it is from the same moment.
 func (d *database) view(ctx context.Context, work func(call) error) error {
 	return d.within(ctx, "", &sql.TxOptions{ReadOnly: true}, work)
 }
 
-// update writes in one transaction. After a power cut it may be undone whole.
+// update writes in one transaction. A power cut may undo all of it.
 func (d *database) update(ctx context.Context, work func(call) error) error {
 	return d.within(ctx, "PRAGMA synchronous = NORMAL", nil, work)
 }
@@ -151,7 +151,8 @@ func (d *database) within(ctx context.Context, first string, options *sql.TxOpti
 	return d.explain(tx.Commit())
 }
 
-// explain adds what a person can do, and marks a memory that proves damaged.
+// explain adds what a person can do to an error, and marks a damaged history, so
+// that the next Open renames it.
 func (d *database) explain(err error) error {
 	switch {
 	case err == nil:
@@ -162,7 +163,7 @@ func (d *database) explain(err error) error {
 		}
 		return fmt.Errorf("%w; the next one to open it sets it aside", err)
 	}
-	if extended(err) == sqlite3.SQLITE_IOERR_SHMSIZE { // the file that stands beside it
+	if extended(err) == sqlite3.SQLITE_IOERR_SHMSIZE { // of the -shm file
 		return fmt.Errorf("no space is left on its disk: %w", err)
 	}
 	switch code(err) {
@@ -176,7 +177,7 @@ func (d *database) explain(err error) error {
 	return err
 }
 
-// errDamaged marks content that this package cannot have written.
+// errDamaged says that this package cannot have written the content.
 var errDamaged = errors.New("its content is damaged")
 
 func isDamage(err error) bool {
@@ -188,7 +189,7 @@ func isDamage(err error) bool {
 // error is not its own.
 func code(err error) int { return extended(err) & 0xff }
 
-// extended is SQLite's result code with all that it tells.
+// extended is SQLite's extended result code.
 func extended(err error) int {
 	if e := (*sqlite.Error)(nil); errors.As(err, &e) {
 		return e.Code()

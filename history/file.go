@@ -16,24 +16,24 @@ import (
 	"stackpolicy/internal/regularfile"
 )
 
-// keptAside is how many memories that could not be used are kept.
+// keptAside is how many renamed histories are kept.
 const keptAside = 3
 
-// beside are the endings of the files that SQLite keeps beside a database in
+// beside has the endings of the files that SQLite keeps beside a database in
 // WAL mode (sqlite.org/walformat.html).
 var beside = []string{"-wal", "-shm"}
 
-// unusableError says that what stands there is no memory of this program's, or
-// a damaged one.
+// unusableError says that the file is damaged, or not a history of this program.
 type unusableError struct{ why string }
 
 func (e *unusableError) Error() string { return e.why }
 
-// errBlank: a database that nothing was put into yet, as a kill leaves it.
+// errBlank says that the database has no tables yet: the process that created it
+// was killed.
 var errBlank = errors.New("nothing is in it yet")
 
-// ownFolder makes the folder, private to the user, and refuses one that others
-// may write to: they could replace what is in it.
+// ownFolder creates the folder, private to the user, and refuses one that others
+// can write to: they could replace its files.
 func ownFolder(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -45,8 +45,8 @@ func ownFolder(dir string) error {
 	return owned(dir, info)
 }
 
-// ownFile looks whether path, or what SQLite keeps beside it, is something
-// other than a file of the user's own. Only path has to exist.
+// ownFile refuses path, or a file that SQLite keeps beside it, if it is not a
+// regular file of the user's own. Only path has to exist.
 func ownFile(path string) error {
 	for _, ending := range append([]string{""}, beside...) {
 		info, err := os.Lstat(path + ending)
@@ -76,7 +76,8 @@ func owned(path string, info fs.FileInfo) error {
 	return nil
 }
 
-// createFile makes an empty file, private to the user; one that is there stays.
+// createFile creates an empty file, private to the user. An existing file is left
+// as it is.
 func createFile(path string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
 	if errors.Is(err, fs.ErrExist) {
@@ -128,12 +129,13 @@ func dropAside(path string) error {
 	return nil
 }
 
-// brokenMark is left beside a memory that was found damaged while in use, so
-// that the next one to open it sets it aside. Pages that are not read to open
-// it are not looked at then: that would cost a large memory too much each time.
+// brokenMark is the path of a file that marks a history as damaged. It is written
+// when damage is found in use, and the next Open renames the history. Opening
+// itself checks only the pages that it reads: checking all of a large history each
+// time would take too long.
 func brokenMark(path string) string { return path + ".broken" }
 
-// marked is why the memory was found damaged; empty when it was not.
+// marked returns why the history was marked as damaged; empty when it was not.
 func marked(path string) (string, error) {
 	f, err := regularfile.OpenFile(brokenMark(path), os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -1,9 +1,9 @@
-// Package history remembers what audits saw and did, in one SQLite file in the
-// user's state folder: what stands since when, which heals were tried, what the
-// manager is known to have loaded, which alerts are still to be sent.
+// Package history remembers what audits found and did, in one SQLite file in the
+// user's state folder: which findings are open since when, which heals were tried,
+// what the manager is known to have loaded, which alerts still have to be sent.
 //
-// An audit may be killed at any instant. What it wrote is then there whole or
-// not at all, and an action that it began counts as tried.
+// An audit may be killed at any time. Each of its writes is then complete or
+// absent, and an action that it began counts as tried.
 //
 // Start at [Open], [Store.Recall] and [Store.Record].
 package history
@@ -51,14 +51,14 @@ func newStore(d *database) *Store {
 	return &Store{AuditLog: AuditLog{d}, ActionLog: ActionLog{d}, Exemptions: Exemptions{d}, Outbox: Outbox{d}, db: d}
 }
 
-// Path is where the memory stands below stateHome ($XDG_STATE_HOME).
+// Path returns the path of the history below stateHome ($XDG_STATE_HOME).
 func Path(stateHome string) string { return filepath.Join(stateHome, "stackpolicy", "history.db") }
 
-// Open opens the memory below stateHome, and begins one where there is none. A
-// damaged one, or one of a version this program does not know, is set aside
-// beside it as history.db.damaged-TIME, of which the newest three are kept;
-// [Store.Notice] then says so. What is in use, cannot be written or is not the
-// user's own alone is an error.
+// Open opens the history below stateHome, and creates it if it does not exist. A
+// damaged one, or one of a version this program does not know, is renamed to
+// history.db.damaged-TIME, of which the newest three are kept; [Store.Notice] then
+// says so. One that is in use, cannot be written, or can be written by others is
+// an error.
 func Open(ctx context.Context, stateHome string, now time.Time) (*Store, error) {
 	path := Path(stateHome)
 	err := ownFolder(filepath.Dir(path))
@@ -66,7 +66,7 @@ func Open(ctx context.Context, stateHome string, now time.Time) (*Store, error) 
 		return nil, fmt.Errorf("open the history: %w", err)
 	}
 	s, err := open(ctx, path)
-	if startsAnew(err) {
+	if needsNew(err) {
 		s, err = begin(ctx, path, now)
 	}
 	if err != nil {
@@ -75,9 +75,9 @@ func Open(ctx context.Context, stateHome string, now time.Time) (*Store, error) 
 	return s, nil
 }
 
-// OpenReadOnly opens the memory to read it. It makes, mends and sets aside
-// nothing: without a memory the error is [fs.ErrNotExist], and a damaged one,
-// or one of another version, is an error too.
+// OpenReadOnly opens the history to read it. It never creates, repairs or renames
+// a file. If there is no history the error is [fs.ErrNotExist]; a damaged one, or
+// one of another version, is an error too.
 func OpenReadOnly(ctx context.Context, stateHome string) (*Store, error) {
 	path := Path(stateHome)
 	d := &database{path: path, readOnly: true}
@@ -91,11 +91,11 @@ func OpenReadOnly(ctx context.Context, stateHome string) (*Store, error) {
 	return newStore(d), nil
 }
 
-// Notice says what opening had to do that a person should know of, in one line;
-// empty when nothing.
+// Notice says in one line what opening had to do that a person should know of; it
+// is empty otherwise.
 func (s *Store) Notice() string { return s.notice }
 
-// Close closes the memory.
+// Close closes the history.
 func (s *Store) Close() error {
 	if err := s.db.sql.Close(); err != nil {
 		return fmt.Errorf("close the history: %w", err)
@@ -108,8 +108,8 @@ func open(ctx context.Context, path string) (*Store, error) {
 	return newStore(d), d.connect(ctx)
 }
 
-// begin makes a new memory, and sets aside what stands in its place. One
-// process at a time: what another one has just begun is not set aside.
+// begin creates a history, and renames a file that cannot be used. A lock makes
+// sure that it does not rename what another process has just created.
 func begin(ctx context.Context, path string, now time.Time) (*Store, error) {
 	release, err := lock.Take(strings.TrimSuffix(path, ".db")+".lock", now)
 	if err != nil {
@@ -117,7 +117,7 @@ func begin(ctx context.Context, path string, now time.Time) (*Store, error) {
 	}
 	defer release()
 	s, err := open(ctx, path)
-	if !startsAnew(err) {
+	if !needsNew(err) {
 		return s, err
 	}
 	notice := ""
@@ -126,7 +126,7 @@ func begin(ctx context.Context, path string, now time.Time) (*Store, error) {
 		if err != nil {
 			return nil, fmt.Errorf("set aside what cannot be used (%w): %w", unusable, err)
 		}
-		notice = fmt.Sprintf("the history could not be used (%s) and begins anew; the old one is kept as %s", unusable.why, aside)
+		notice = fmt.Sprintf("the history could not be used (%s), so a new one was created; the old one is kept as %s", unusable.why, aside)
 	}
 	if err := create(ctx, path, now); err != nil {
 		return nil, fmt.Errorf("begin it: %w", err)
@@ -136,8 +136,8 @@ func begin(ctx context.Context, path string, now time.Time) (*Store, error) {
 	return s, err
 }
 
-// startsAnew: there is none, or what is there is of no use.
-func startsAnew(err error) bool {
+// needsNew reports whether there is no history, or one that cannot be used.
+func needsNew(err error) bool {
 	unusable := (*unusableError)(nil)
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, errBlank) || errors.As(err, &unusable)
 }

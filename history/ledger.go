@@ -7,12 +7,12 @@ import (
 	"stackpolicy/facts"
 )
 
-// loadedRoles are the roles of files that say what a unit is.
+// loadedRoles are the roles of files that define a unit.
 var loadedRoles = [...]string{"fragment", "dropin", "source", "source-dropin"}
 
-// learnLoads adds to what the manager is known to have loaded. A digest that is
-// known of one load stays: what is on disk later may be another. After another
-// load nothing of the one before is known.
+// learnLoads adds to what the manager is known to have loaded. The first digest that
+// is known of a load is kept: the file on disk may change later. After the next load
+// the earlier digests are deleted.
 func learnLoads(c call, doc *facts.Document) error {
 	if doc.Manager == nil {
 		return nil
@@ -51,7 +51,7 @@ func learnUnit(c call, u facts.Unit, loadedAt int64, known []facts.LoadedFile) e
 	return c.do("INSERT OR REPLACE INTO loads VALUES (?, ?, ?)", u.Name, loadedAt, text)
 }
 
-// certain are the unit's files that are certainly loaded as they are on disk.
+// certain returns the unit's files that are certainly loaded as they are on disk.
 func certain(u facts.Unit) []facts.LoadedFile {
 	files := []facts.LoadedFile{}
 	if !u.IsManaged() || u.Loaded == nil {
@@ -65,7 +65,7 @@ func certain(u facts.Unit) []facts.LoadedFile {
 	return files
 }
 
-// merge adds the files at paths that are not known, and sorts by path.
+// merge adds files whose paths are not known yet, and sorts by path.
 func merge(known, more []facts.LoadedFile) []facts.LoadedFile {
 	all := slices.Clone(known)
 	for _, f := range more {
@@ -77,7 +77,7 @@ func merge(known, more []facts.LoadedFile) []facts.LoadedFile {
 	return all
 }
 
-// readLoads is what the manager is known to have loaded, by unit.
+// readLoads returns what the manager is known to have loaded, by unit.
 func readLoads(c call) (map[string]facts.Load, error) {
 	loads := map[string]facts.Load{}
 	_, err := list(c, func(r row) (l facts.Load, err error) {

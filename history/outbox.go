@@ -15,13 +15,13 @@ const (
 	maxBody = 1 << 20
 )
 
-// Message is an alert to be sent. It is due until it is delivered.
+// Message is an alert to send. It is due until it is delivered.
 type Message struct {
 	ID        int64
 	Sink      string
-	Key       string // one sink is sent each key once, for as long as the memory keeps it
+	Key       string // a sink gets each key once, as long as the history keeps it
 	Kind      string // firing, repeat or resolved
-	Standing  int64  // ID of the standing finding; 0 when it is about none
+	Standing  int64  // ID of the finding; 0 when the message is about no finding
 	Body      []byte // at most 1 MiB
 	CreatedAt time.Time
 	NextTry   time.Time
@@ -29,10 +29,10 @@ type Message struct {
 	LastError string
 }
 
-// Enqueue adds messages, to be tried from their NextTry on. One whose key the
-// sink was sent before, or has waiting, is left out: to enqueue everything
-// again after a kill is safe. Of more than 1,000 waiting for one sink the
-// oldest are dropped, and counted.
+// Enqueue adds messages, to be tried from their NextTry on. It leaves out a message
+// whose key was sent to the sink or is waiting, so that enqueueing everything again
+// after a kill is safe. If more than 1,000 wait for one sink, the oldest are dropped
+// and counted.
 func (o Outbox) Enqueue(ctx context.Context, messages []Message) error {
 	if len(messages) == 0 {
 		return nil
@@ -76,9 +76,9 @@ func dropOldestMessages(c call, sink string) error {
 	return c.do("INSERT INTO drops VALUES (?, ?) ON CONFLICT (sink) DO UPDATE SET count = count + excluded.count", sink, dropped)
 }
 
-// Due are the messages to be tried now, oldest first, at most limit. One that
-// was put off more than a day, which no retry is, was so by a clock that ran
-// ahead, and is due.
+// Due returns the messages to try now, oldest first, at most limit. A message that
+// is to wait more than a day is due too: no retry waits that long, so the clock was
+// wrong.
 func (o Outbox) Due(ctx context.Context, now time.Time, limit int) (due []Message, err error) {
 	err = o.db.view(ctx, func(c call) (err error) {
 		due, err = list(c, scanMessage, `SELECT id, sink, key, kind, standing, body, created, next, tries, error FROM messages
@@ -99,8 +99,8 @@ func scanMessage(r row) (Message, error) {
 	return m, err
 }
 
-// Delivered ends a message. A kill before it means that the message is sent
-// twice.
+// Delivered ends a message. If the process is killed before, the message is sent
+// again: messages are delivered at least once.
 func (o Outbox) Delivered(ctx context.Context, id int64, at time.Time) error {
 	err := o.db.update(ctx, func(c call) error {
 		return c.changeOne("UPDATE messages SET delivered = ?, body = x'', error = '' WHERE id = ?", max(stamp(at), 1), id)
@@ -111,7 +111,7 @@ func (o Outbox) Delivered(ctx context.Context, id int64, at time.Time) error {
 	return nil
 }
 
-// Failed counts a try, to be made again at next, within a day.
+// Failed counts a try. The next is at the given time, within a day.
 func (o Outbox) Failed(ctx context.Context, id int64, next time.Time, why string) error {
 	err := o.db.update(ctx, func(c call) error {
 		return c.changeOne("UPDATE messages SET tries = tries + 1, next = ?, error = ? WHERE id = ?", stamp(next), why, id)
@@ -122,8 +122,8 @@ func (o Outbox) Failed(ctx context.Context, id int64, next time.Time, why string
 	return nil
 }
 
-// LastSent is when the sink was last sent something of a standing finding; the
-// zero time when never.
+// LastSent returns when the sink last got a message about the finding; the zero
+// time if it never did.
 func (o Outbox) LastSent(ctx context.Context, sink string, standing int64) (time.Time, error) {
 	var sent sql.NullInt64
 	err := o.db.view(ctx, func(c call) error {
@@ -138,7 +138,7 @@ func (o Outbox) LastSent(ctx context.Context, sink string, standing int64) (time
 	return moment(sent.Int64), nil
 }
 
-// Dropped is how many messages were dropped since the memory began, by sink.
+// Dropped counts the messages that were dropped since the history began, by sink.
 func (o Outbox) Dropped(ctx context.Context) (map[string]int, error) {
 	dropped := map[string]int{}
 	err := o.db.view(ctx, func(c call) error {

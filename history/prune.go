@@ -8,12 +8,11 @@ import (
 	"time"
 )
 
-// Prune forgets what ended longer than keep ago, and then, while the memory is
-// larger than maxBytes, the oldest documents, and after them the oldest of the
-// rest. What stands, what waits to be sent, the last audit, and the actions of
-// the last 24 hours with what they rest on always stay. It costs next to
-// nothing when there is nothing to forget: what is old is forgotten once a day,
-// not with each audit.
+// Prune deletes what ended longer than keep ago. While the history is larger than
+// maxBytes, it then deletes the oldest documents, and after them the oldest of the
+// rest. It always keeps open findings, waiting messages, the last audit, and the
+// actions of the last 24 hours with their documents. Old entries are deleted once a
+// day and not with each audit, so that most calls are cheap.
 func (s *Store) Prune(ctx context.Context, now time.Time, keep time.Duration, maxBytes int64) error {
 	p := pruning{now: now, before: stamp(now.Add(-keep)), slack: min(day, keep/10)}
 	_, err := s.forget(ctx, p.dropOld)
@@ -32,8 +31,8 @@ func (s *Store) Prune(ctx context.Context, now time.Time, keep time.Duration, ma
 	return nil
 }
 
-// forget drops entries and what only they referred to, in one transaction, and
-// gives the room back to the disk.
+// forget deletes entries and what only they referred to, in one transaction, and
+// gives the space back to the disk.
 func (s *Store) forget(ctx context.Context, drop func(call) (int64, error)) (dropped int64, err error) {
 	err = s.db.update(ctx, func(c call) (err error) {
 		if dropped, err = drop(c); err != nil || dropped == 0 {
@@ -50,13 +49,13 @@ func (s *Store) forget(ctx context.Context, drop func(call) (int64, error)) (dro
 	return dropped, s.shrink(ctx)
 }
 
-// referred are the documents that something refers to.
+// referred selects the documents that something refers to.
 const referred = `SELECT document FROM spans WHERE document IS NOT NULL
 	UNION SELECT before FROM actions WHERE before IS NOT NULL
 	UNION SELECT after FROM actions WHERE after IS NOT NULL`
 
-// shrink gives free pages back. Where others are reading, the file shrinks
-// later.
+// shrink gives free pages back to the disk. While others are reading, the file
+// shrinks later.
 func (s *Store) shrink(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
@@ -68,7 +67,7 @@ func (s *Store) shrink(ctx context.Context) error {
 	return nil
 }
 
-// size is how large the file is, with every change in it.
+// size returns the size of the file, with every change in it.
 func (s *Store) size(ctx context.Context) (bytes int64, err error) {
 	err = s.db.view(ctx, func(c call) error {
 		return c.one("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").Scan(&bytes)
@@ -76,14 +75,14 @@ func (s *Store) size(ctx context.Context) (bytes int64, err error) {
 	return bytes, err
 }
 
-// pruning is what may be forgotten.
+// pruning says what may be deleted.
 type pruning struct {
 	now    time.Time
 	before int64
-	slack  time.Duration // how much longer something may stay, so that not each audit forgets
+	slack  time.Duration // how much longer an entry may stay, so that not each audit deletes
 }
 
-// recent is from when on actions always stay.
+// recent is the time from which on actions are always kept.
 func (p pruning) recent() int64 { return stamp(p.now.Add(-day)) }
 
 // dropOld drops what ended before the time, as soon as some of it has been due

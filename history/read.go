@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// AuditSpan is a run of audits that all had the same result.
+// AuditSpan is a series of audits with the same result.
 type AuditSpan struct {
 	From           time.Time `json:"from"`
 	To             time.Time `json:"to"` // never before From
@@ -20,7 +20,7 @@ type AuditSpan struct {
 	Gaps           []string  `json:"gaps"`
 }
 
-// LastAudit is the span of the last audit; nil when there is none.
+// LastAudit returns the span of the last audit; nil if there was no audit.
 func (l AuditLog) LastAudit(ctx context.Context) (*AuditSpan, error) {
 	spans, err := l.Audits(ctx, time.Time{}, 1)
 	if err != nil || len(spans) == 0 {
@@ -29,7 +29,7 @@ func (l AuditLog) LastAudit(ctx context.Context) (*AuditSpan, error) {
 	return &spans[0], nil
 }
 
-// Audits are the spans that end at or after since, newest first, at most limit.
+// Audits returns the spans that end at or after since, newest first, at most limit.
 func (l AuditLog) Audits(ctx context.Context, since time.Time, limit int) (spans []AuditSpan, err error) {
 	err = l.db.view(ctx, func(c call) (err error) {
 		spans, err = list(c, scanSpan, `SELECT first, last, count, mode, exit_code, policy, digest, duration_ms, gaps
@@ -56,8 +56,8 @@ func scanSpan(r row) (AuditSpan, error) {
 	return a, decode(gaps, &a.Gaps)
 }
 
-// Standings are the findings that stand, and those resolved at or after since:
-// standing ones first, then those resolved last; at most limit.
+// Standings returns the findings that are open, and those resolved at or after
+// since: the open ones first, then the last resolved ones; at most limit.
 func (l AuditLog) Standings(ctx context.Context, since time.Time, limit int) (standings []Standing, err error) {
 	standings = []Standing{}
 	err = l.db.view(ctx, func(c call) error {

@@ -12,9 +12,9 @@ import (
 
 const day = 24 * time.Hour
 
-// Recall is what the next snapshot is told. Nothing in it lies after now, also
-// where the clock was set back: then what was done up to a day ahead counts as
-// done just now, so that a clock cannot make a budget whole again.
+// Recall returns what the next snapshot has to know. No time in it is after now. If
+// the clock was set back, actions of up to a day after now count as done now, so
+// that setting the clock back does not restore a budget.
 func (s *Store) Recall(ctx context.Context, now time.Time) (facts.Memory, error) {
 	now = now.UTC()
 	m := facts.Memory{Subjects: map[string]facts.History{}}
@@ -70,7 +70,7 @@ func recallSubjects(c call, m *facts.Memory, now time.Time) error {
 	return nil
 }
 
-// remembered is a memory being put together.
+// remembered collects what is known of each subject.
 type remembered struct {
 	*facts.Memory
 	now time.Time
@@ -86,7 +86,7 @@ func (r remembered) about(subject string, change func(*facts.History)) {
 	r.Subjects[subject] = h
 }
 
-// findings adds what stands, once for each invariant and case.
+// findings adds the open findings, once for each invariant and case.
 func (r remembered) findings(standing []entry) {
 	for _, s := range standing {
 		f := facts.StandingFinding{Invariant: s.Invariant, Case: s.Case(), Since: earlier(s.Since, r.now)}
@@ -103,8 +103,8 @@ func (r remembered) findings(standing []entry) {
 	}
 }
 
-// heals counts each action on its subject, unless it is forgiven, and once for
-// each case that asked for it.
+// heals counts each action on its subject, unless a closed breaker forgave it, and
+// once for each case that asked for it.
 func (r remembered) heals(actions []Action, forgiven map[string]time.Time) {
 	for _, a := range actions {
 		asked := map[Reason]bool{}

@@ -13,10 +13,10 @@ const (
 	version = 2
 )
 
-// Times are nanoseconds since 1970. Ids of what others may name (a finding, an
-// action, a message) are never used twice. A document is its parts, each stored
-// once: first all but the units, then each unit. A span is a run of audits with
-// one result.
+// Times are nanoseconds since 1970. Ids that are referenced from outside (findings,
+// actions, messages) are AUTOINCREMENT. A document is a list of parts, each stored
+// once: first everything but the units, then each unit. A span is a series of audits
+// with the same result.
 const tables = `
 CREATE TABLE origin (began INTEGER NOT NULL) STRICT;
 CREATE TABLE parts (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, content BLOB NOT NULL) STRICT;
@@ -63,12 +63,10 @@ CREATE TABLE exemptions (
 ) STRICT;
 `
 
-// tableCount is how many tables that makes, SQLite's own for AUTOINCREMENT
-// included.
+// tableCount is the number of tables, including SQLite's own for AUTOINCREMENT.
 const tableCount = 13
 
-// create puts the tables into a database that has none. A kill leaves it
-// blank or whole.
+// create creates the tables. If the process is killed, all of them exist or none.
 func create(ctx context.Context, path string, now time.Time) error {
 	if err := createFile(path); err != nil {
 		return err
@@ -90,8 +88,8 @@ func create(ctx context.Context, path string, now time.Time) error {
 	return err
 }
 
-// check tells a memory of this version from a blank, a foreign and a damaged
-// one.
+// check refuses a database that is blank, damaged, or of another program or
+// version.
 func (d *database) check(ctx context.Context) error {
 	var id, found, count int
 	err := d.view(ctx, func(c call) error {
@@ -118,8 +116,8 @@ func (d *database) check(ctx context.Context) error {
 	return nil
 }
 
-// toVersion2 adds the table that version 1 lacks. One that is opened to be read
-// stays as it is: nothing is exempt in it.
+// toVersion2 adds the table that version 1 lacks. A database that is opened to be
+// read is left as it is: it has no exemptions.
 func (d *database) toVersion2(ctx context.Context) error {
 	if d.readOnly {
 		d.old = true

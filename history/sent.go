@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// FirstSent is when each standing finding that was sent at or after since was
-// first delivered to any sink, by its ID.
+// FirstSent returns when each finding was first delivered to any sink, by its ID,
+// if that was at or after since.
 func (o Outbox) FirstSent(ctx context.Context, since time.Time) (map[int64]time.Time, error) {
 	first := map[int64]time.Time{}
 	err := o.db.view(ctx, func(c call) error {

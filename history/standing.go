@@ -10,26 +10,26 @@ import (
 	"stackpolicy/finding"
 )
 
-// Standing is a finding over time.
+// Standing is a finding with the time in which it was open.
 type Standing struct {
-	ID int64 // never used again, not even when it is forgotten
+	ID int64 // never used again, not even after it was pruned
 	finding.Finding
 	Since      time.Time
-	LastSeen   time.Time  // before the last audit: that one could not decide
+	LastSeen   time.Time  // if before the last audit, that audit could not decide
 	ResolvedAt *time.Time // nil while it is open
 }
 
-// Changes is what an audit changed, for alerts. Each list is in the order of
-// ID.
+// Changes lists the findings that an audit changed, for alerts. Each list is sorted
+// by ID.
 type Changes struct {
 	Appeared []Standing
-	Changed  []Standing // another effect, severity, outcome or waiver; other words or evidence alone are no change
-	Resolved []Standing // one that was found and healed in the same audit is only here
+	Changed  []Standing // in effect, severity, outcome or waiver; message and evidence do not count
+	Resolved []Standing // a finding that was found and healed by the same audit is only here
 }
 
 func (c Changes) none() bool { return len(c.Appeared)+len(c.Changed)+len(c.Resolved) == 0 }
 
-// key tells findings apart. Where two have the same, their words do.
+// key identifies a finding. If two have the same key, their texts are compared.
 type key struct{ invariant, subject, kind string }
 
 func keyOf(f finding.Finding) key { return key{f.Invariant, f.Subject, f.Case()} }
@@ -38,10 +38,10 @@ func keyOf(f finding.Finding) key { return key{f.Invariant, f.Subject, f.Case()}
 type entry struct {
 	Standing
 	text   string // the finding, as it is stored
-	unseen bool   // the last audit could not decide whether it stands
+	unseen bool   // the last audit could not decide whether it is open
 }
 
-// noted is a finding as it is stored.
+// noted is a finding with the text that is stored.
 type noted struct {
 	finding.Finding
 	text string
@@ -67,8 +67,8 @@ func sameVerdict(f, g finding.Finding) bool {
 	return f.Effect == g.Effect && f.Severity == g.Severity && f.Outcome == g.Outcome && sameWaiver
 }
 
-// pair finds for each finding the standing one that it continues; nil for one
-// that is new. Two of one key go together by their words first.
+// pair returns for each finding the open one that it continues, or nil for a new
+// one. Among those with the same key, equal texts are paired first.
 func pair(was []*entry, found []noted) []*entry {
 	taken, pairs := map[*entry]bool{}, make([]*entry, len(found))
 	byKey := map[key][]*entry{}
@@ -88,14 +88,15 @@ func pair(was []*entry, found []noted) []*entry {
 	return pairs
 }
 
-// doubted: whether the finding still stands could not be decided.
-func doubted(f finding.Finding, found []finding.Finding) bool {
+// isUndecided reports whether it could not be decided if the finding is still open.
+func isUndecided(f finding.Finding, found []finding.Finding) bool {
 	return slices.ContainsFunc(found, func(x finding.Finding) bool {
 		return x.IsUnknown() && x.Invariant == f.Invariant && (x.Subject == f.Subject || x.Subject == finding.Host)
 	})
 }
 
-// reconcile brings what stands up to the audit, and returns what that changed.
+// reconcile updates the open findings to those of the audit, and returns what
+// changed.
 func reconcile(c call, a Audit, last span) (Changes, error) {
 	changes := Changes{Appeared: []Standing{}, Changed: []Standing{}, Resolved: []Standing{}}
 	found, err := note(a.Findings)
@@ -133,7 +134,7 @@ func reconcile(c call, a Audit, last span) (Changes, error) {
 	return changes, nil
 }
 
-// markFound stores a finding that stands; was is what it continues, or nil.
+// markFound stores an open finding; was is the one it continues, or nil.
 func markFound(c call, was *entry, f noted, at time.Time, changes *Changes) (err error) {
 	now := Standing{Finding: f.Finding, Since: at, LastSeen: at}
 	if was == nil {
@@ -151,8 +152,8 @@ func markFound(c call, was *entry, f noted, at time.Time, changes *Changes) (err
 	return err
 }
 
-// markGone resolves the standing findings that the audit did not find, except where
-// it could not decide, and adds those that it healed as soon as it found them.
+// markGone resolves the open findings that the audit did not find, except those it
+// could not decide, and adds the findings that it both found and healed.
 func markGone(c call, open []*entry, a Audit, healed []noted, changes *Changes) error {
 	for i, known := range pair(open, healed) {
 		e := entry{Standing: Standing{Finding: healed[i].Finding, Since: a.At, LastSeen: a.At}, text: healed[i].text}
@@ -166,7 +167,7 @@ func markGone(c call, open []*entry, a Audit, healed []noted, changes *Changes) 
 	}
 	for _, e := range open {
 		var err error
-		if doubted(e.Finding, a.Findings) {
+		if isUndecided(e.Finding, a.Findings) {
 			err = c.do("UPDATE standings SET seen = ? WHERE id = ? AND seen IS NULL", stamp(e.LastSeen), e.ID)
 		} else {
 			err = resolve(c, *e, a.At, changes)
@@ -178,8 +179,8 @@ func markGone(c call, open []*entry, a Audit, healed []noted, changes *Changes) 
 	return nil
 }
 
-// resolve stores that a finding is gone; never before it came, whatever the
-// clock says.
+// resolve stores that a finding is gone. If the clock was set back, that is the time
+// at which it appeared, and not before.
 func resolve(c call, e entry, at time.Time, changes *Changes) (err error) {
 	if at.Before(e.Since) {
 		at = e.Since
@@ -194,8 +195,8 @@ func resolve(c call, e entry, at time.Time, changes *Changes) (err error) {
 	return err
 }
 
-// readStandings reads entries; what is not said to be unseen was seen by the last
-// audit, which was at the given time.
+// readStandings reads entries. One that is not marked as unseen was seen by the last
+// audit, at the given time.
 func readStandings(c call, lastAudit int64, which string, args ...any) ([]entry, error) {
 	return list(c, func(r row) (e entry, err error) {
 		var since int64

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// stamp is a time as it is stored. One that cannot be is the nearest that can.
+// stamp returns a time as it is stored. A time out of range becomes the nearest one
+// in range.
 func stamp(t time.Time) int64 {
 	switch {
 	case t.Before(time.Unix(0, 0)):
@@ -40,7 +41,7 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// encode is a value as stored JSON. It fails only on evidence that is none.
+// encode returns a value as JSON. It fails only on evidence that is not JSON.
 func encode(v any) (string, error) {
 	text, err := json.Marshal(v)
 	return string(text), err
