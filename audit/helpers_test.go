@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"stackpolicy/decide"
+	"stackpolicy/enforce"
 	"stackpolicy/facts"
 	"stackpolicy/history"
 	"stackpolicy/policies"
@@ -102,9 +103,10 @@ func (a Audit) run(t *testing.T) *Report {
 
 // manager does nothing but count, and lets a test change the world.
 type manager struct {
-	calls []string
-	err   error
-	does  func()
+	enforce.Manager // none: an action that no test of this package does panics
+	calls           []string
+	err             error
+	does            func()
 }
 
 func (m *manager) did(call string) error {
