@@ -22,44 +22,10 @@ import (
 	"stackpolicy/internal/systemd"
 )
 
-// What became of an action.
-const (
-	Planned = "planned" // observe mode: nothing was done
-	Done    = "done"    // the manager did it; whether it healed is decided afterwards
-	Failed  = "failed"  // it was tried and did not succeed
-	Refused = "refused" // a guard held it back, or the manager did; nothing changed
-)
-
-// Action is one thing to do, and later what became of it.
-type Action struct {
-	Action     finding.Action `json:"action" jsonschema:"daemon-reload, reset-failed or restart"`
-	Subject    string         `json:"subject" jsonschema:"a unit, or host for the manager as a whole"`
-	Reasons    []Reason       `json:"reasons" jsonschema:"the findings that ask for it"`
-	Status     string         `json:"status" jsonschema:"planned, done, failed or refused"`
-	Message    string         `json:"message" jsonschema:"why it was refused or failed; empty otherwise"`
-	DurationMS int64          `json:"duration_ms"`
-
-	ID int64 `json:"-"` // in the history; 0 if it was not begun
-}
-
-// Reason is a finding that asks for an action.
-type Reason struct {
-	Invariant string `json:"invariant"`
-	Subject   string `json:"subject"`
-}
-
 // Observation is one snapshot and what the rules say of it.
 type Observation struct {
 	Document *facts.Document
 	Result   decide.Result
-}
-
-// Manager does the actions. Each method returns when the action is done or has
-// failed, and respects its context.
-type Manager interface {
-	Reload(ctx context.Context) error
-	ResetFailed(ctx context.Context, unit string) error
-	Restart(ctx context.Context, unit string) error
 }
 
 // Ledger remembers actions. When Intend returns, the action and the facts that it

@@ -46,11 +46,6 @@ func (a Action) healed(after decide.Result) bool {
 	})
 }
 
-// IsFor reports whether the finding is one of the action's reasons.
-func (a Action) IsFor(f finding.Finding) bool {
-	return slices.Contains(a.Reasons, Reason{f.Invariant, f.Subject})
-}
-
 func (e Enforcer) openBreakers(ctx context.Context, actions []Action, after Observation) error {
 	if e.Breakers == nil {
 		return nil
