@@ -15,6 +15,7 @@ import (
 	"stackpolicy/decide/internal/fixture"
 	"stackpolicy/decide/policy"
 	"stackpolicy/facts"
+	"stackpolicy/finding"
 	"stackpolicy/schemas"
 )
 
@@ -87,7 +88,7 @@ p/invariants/loaded/loaded.rego:20: reads units.loaded, which METADATA does not 
 			`p/invariants/loaded/loaded.rego:9: custom.needs is not a list; want [name, …]; known: ` + sections + `
 p/invariants/loaded/loaded.rego:21: reads units.loaded, which METADATA does not declare; add it to custom.needs, or to custom.optional when the rule can do without it`},
 		"unknown action in METADATA": {fixture.WithMetadata("restart]", "start]"),
-			`p/invariants/loaded/loaded.rego:10: unknown name start in custom.actions; known: daemon-reload, reset-failed, restart`},
+			`p/invariants/loaded/loaded.rego:10: unknown name start in custom.actions; ` + policy.OneOf(finding.Actions())},
 		"no runbook key": {fixture.WithMetadata("#   runbook: loaded.md\n", ""),
 			`p/invariants/loaded/loaded.rego:1: METADATA has no custom.runbook; want the name of a file beside the rule, e.g. runbook.md`},
 		"no runbook file": {fixture.Folder(map[string]string{fixture.RunbookFile: ""}),
@@ -115,7 +116,7 @@ p/invariants/loaded/loaded.rego:21: reads units.loaded, which METADATA does not 
 		"unknown severity in a finding": {fixture.WithRule(strings.Replace(fixture.Rule, `"block"`, `"block", "severity": "high"`, 1)),
 			`p/invariants/loaded/loaded.rego:16: unknown severity "high"; known: page, ticket`},
 		"unknown action": {fixture.WithRule(strings.Replace(fixture.Rule, `"block"`, `"heal", "action": "rm"`, 1)),
-			`p/invariants/loaded/loaded.rego:16: unknown action "rm"; known: daemon-reload, reset-failed, restart`},
+			`p/invariants/loaded/loaded.rego:16: unknown action "rm"; ` + policy.OneOf(finding.Actions())},
 		"unknown key in a finding": {fixture.WithRule(strings.Replace(fixture.Rule, `"evidence"`, `"evidense"`, 1)),
 			`p/invariants/loaded/loaded.rego:18: unknown key evidense in the finding; known: action, effect, evidence, message, severity, subject`},
 		"no subject": {fixture.WithRule(strings.Replace(fixture.Rule, `"subject": unit.name,`, ``, 1)),
