@@ -150,7 +150,8 @@ func checkContent(t *testing.T, products map[string]string) {
 	if err != nil || program.Section(".interp") != nil {
 		t.Errorf("the program is not static: %v", err)
 	}
-	if control := string(untar(t, members["control.tar.gz"])["./control"]); !strings.Contains(control, "\nVersion: 0.0.0~20260102030405~") {
+	if control := string(untar(t, members["control.tar.gz"])["./control"]); !strings.Contains(control, "\nVersion: 0.0.0~20260102030405~") ||
+		strings.Contains(control, "-1\n") || !strings.Contains(control, " stacks\n stackpolicy takes") {
 		t.Errorf("control:\n%s", control)
 	}
 	untar(t, mustRead(t, products[".tar.gz"]))
@@ -239,7 +240,7 @@ func untar(t *testing.T, packed []byte) map[string][]byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, folders := map[string][]byte{}, map[string]bool{"": true}
+	files, folders := map[string][]byte{}, map[string]bool{"": true, ".": true} // nfpm writes no entry for the root
 	for r := tar.NewReader(z); ; {
 		h, err := r.Next()
 		if err == io.EOF {

@@ -16,8 +16,9 @@ import (
 // (RFC 2606, ".invalid").
 const maintainer = "stackpolicy maintainers <maintainers@stackpolicy.invalid>"
 
-const description = `audit of systemd user units that run container stacks
+const summary = "audit of systemd user units that run container stacks"
 
+const description = summary + `
 stackpolicy takes a snapshot of what the user manager has loaded, what is on
 disk, what is declared and which containers run. Rules in Rego decide for every
 invariant whether that is allowed, healed, or reported. The few heals are safe,
@@ -40,14 +41,16 @@ stackpolicy: copyright-file-contains-full-apache-2-license
 type format struct {
 	name, ending string
 	zsh, licence string // where the distributions have these files
+	release      string // of the packaging; Debian has none for packages of its own
+	description  string
 	recommends   []string
 }
 
 func formats() []format {
 	return []format{
-		{"deb", ".deb", "share/zsh/vendor-completions/", docDir + "copyright", []string{"dbus-user-session", "podman", "systemd"}},
-		{"rpm", ".rpm", "share/zsh/site-functions/", "share/licenses/stackpolicy/LICENSES", []string{"podman", "systemd"}},
-		{"archlinux", ".pkg.tar.zst", "share/zsh/site-functions/", "share/licenses/stackpolicy/LICENSES", nil},
+		{"deb", ".deb", "share/zsh/vendor-completions/", docDir + "copyright", "", description, []string{"dbus-user-session", "podman", "systemd"}},
+		{"rpm", ".rpm", "share/zsh/site-functions/", "share/licenses/stackpolicy/LICENSES", "1", description, []string{"podman", "systemd"}},
+		{"archlinux", ".pkg.tar.zst", "share/zsh/site-functions/", "share/licenses/stackpolicy/LICENSES", "1", summary, nil},
 	}
 }
 
@@ -102,8 +105,8 @@ func (b *built) config(f format, files []file, tree string) ([]byte, error) {
 		contents = append(contents, map[string]any{"src": at, "dst": "/usr/" + file.path, "file_info": info})
 	}
 	return yaml.Marshal(map[string]any{
-		"name": "stackpolicy", "arch": b.arch, "platform": "linux", "version": b.plainVersion(), "version_schema": "none", "release": "1",
-		"section": "admin", "priority": "optional", "maintainer": maintainer, "description": description,
+		"name": "stackpolicy", "arch": b.arch, "platform": "linux", "version": b.plainVersion(), "version_schema": "none", "release": f.release,
+		"section": "admin", "priority": "optional", "maintainer": maintainer, "description": f.description,
 		"disable_globbing": true, "mtime": b.date.UTC(), "umask": 0o022, "contents": contents,
 		"recommends": f.recommends, "suggests": []string{"podman-compose"},
 		"rpm":       map[string]any{"buildhost": "localhost", "packager": maintainer},
