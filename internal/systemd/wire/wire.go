@@ -153,8 +153,13 @@ func (c *Conn) receive(ctx context.Context, n int, slots <-chan struct{}, take f
 		if err != nil {
 			return cause(ctx, err)
 		}
-		if (i+1)%batch == 0 || i+1 == n {
-			<-slots
+		if (i+1)%batch != 0 && i+1 != n {
+			continue
+		}
+		select {
+		case <-slots:
+		case <-ctx.Done(): // send may have ended without taking the slot
+			return ctx.Err()
 		}
 	}
 	return nil

@@ -246,6 +246,38 @@ func TestAskFails(t *testing.T) {
 	}
 }
 
+// An answer that was read ahead, and a context that has ended before the call is
+// sent: nobody frees the slot that Ask waits for. Which of the two the sender
+// sees first is chance, so this is tried often.
+func TestAskEndsWithItsContext(t *testing.T) {
+	for range 30 {
+		path := peer(t, func(call *dbus.Message, send func(*dbus.Message)) bool {
+			send(reply(dbus.TypeMethodReply, call.Serial()))
+			send(reply(dbus.TypeMethodReply, call.Serial()+1))
+			return true
+		})
+		c, err := Dial(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		nothing := func(int, *Body) error { return nil }
+		if err := c.Ask(t.Context(), calls(1), nothing); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Millisecond) // for the second answer to come
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		done := make(chan struct{})
+		go func() { defer close(done); _ = c.Ask(ended, calls(1), nothing) }()
+		select {
+		case <-done:
+		case <-time.After(5 * time.Second):
+			t.Fatal("Ask does not end")
+		}
+		c.Close()
+	}
+}
+
 // TestAskEndsWithTake: what take says ends it, while calls are still written.
 func TestAskEndsWithTake(t *testing.T) {
 	path := peer(t, func(call *dbus.Message, send func(*dbus.Message)) bool {
