@@ -39,7 +39,7 @@ go build -o "$work/stackpolicy" ./cmd/stackpolicy
 
 step "go test ./..."
 status=0
-go test -count=1 -timeout 15m -v ./... >"$work/log" 2>&1 || status=$?
+go test -count=1 -timeout 20m -v ./... >"$work/log" 2>&1 || status=$?
 grep -E '^(ok|FAIL|panic|#)' "$work/log" || true
 grep -B1 -E '^ *--- SKIP' "$work/log" | sed -E 's/^ +//; /^--$/d' || true # with the reason before it
 tally() { grep -cE "^ *--- $1" "$work/log" || true; }
