@@ -51,14 +51,7 @@ func (o *Operator) testimony(ctx context.Context, c facts.Container) (out []stri
 		out = append(out, fmt.Sprintf("  health check %s exited %d: %s",
 			run.End.UTC().Format(time.TimeOnly), run.ExitCode, cut(strings.TrimSpace(run.Output))))
 	}
-	log, err := o.Podman.Logs(ctx, c.ID, logLines)
-	if err != nil {
-		out = append(out, "  its log cannot be read: "+err.Error())
-	}
-	for _, line := range log {
-		out = append(out, "  log: "+cut(line))
-	}
-	return out
+	return append(out, o.lastWords(ctx, c.ID)...)
 }
 
 func containerIn(doc *facts.Document, name string) *facts.Container {

@@ -66,6 +66,23 @@ func (o *Operator) states(ctx context.Context, s Stack) (out []string) {
 	}
 	for _, c := range containers {
 		out = append(out, strings.TrimSpace(fmt.Sprintf("container %s: %s %s", c.Name, c.State, c.Health)))
+		if c.State == "exited" && c.ExitCode != 0 {
+			out = append(out, o.lastWords(ctx, c.ID)...)
+		}
+	}
+	return out
+}
+
+// lastWords are the last lines of a container's log.
+func (o *Operator) lastWords(ctx context.Context, id string) (out []string) {
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), podmanLimit)
+	defer cancel()
+	log, err := o.Podman.Logs(limited, id, logLines)
+	if err != nil {
+		out = append(out, "  its log cannot be read: "+err.Error())
+	}
+	for _, line := range log {
+		out = append(out, "  log: "+cut(line))
 	}
 	return out
 }
