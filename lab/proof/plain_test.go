@@ -28,6 +28,8 @@ func TestPlainFiles(t *testing.T) {
 		s.want("edited", s.eval("--enforce"), 0, "plain-a.service loaded_is_current stale heal/healed")
 
 		s.do(os.Chmod(path, 0o664))
+		s.want("writable by the user's own group", s.eval("--enforce"), 0)
+		s.do(os.Chmod(path, 0o666))
 		s.want("writable by others", s.eval("--enforce"), 2,
 			"plain-a.service file_declared unsafe block/page") // its content is what an audit saw loaded
 		s.do(os.Chmod(path, 0o644))

@@ -311,19 +311,20 @@ func TestQuadlet(t *testing.T) {
 			t.Fatalf("SourcePath=%s: no quadlet generator", got)
 		}
 		settle()
-		s.want("before", s.eval(), 0)
+		const stopped = "cache.service wanted_is_running never-started block/page"
+		s.want("before", s.eval(), 2, stopped)
 		s.do(s.Activate(map[string]string{source: text + "Nice=1\n"}))
 		if got := s.property("cache.service", "NeedDaemonReload"); got != "no" {
 			t.Errorf("NeedDaemonReload=%s; the store's mtime should blind it", got)
 		}
-		s.want("source changed", s.eval(), 1, "cache.service loaded_is_current changed heal/planned")
-		s.want("enforcing", s.eval("--enforce"), 0, "cache.service loaded_is_current changed heal/healed")
+		s.want("source changed", s.eval(), 2, "cache.service loaded_is_current changed heal/planned", stopped)
+		s.want("enforcing", s.eval("--enforce"), 2, "cache.service loaded_is_current changed heal/healed", stopped)
 		if got := s.property("cache.service", "Nice"); got != "1" {
 			t.Errorf("Nice=%s after the reload", got)
 		}
 		s.do(s.Write(filepath.Join(s.Home, source), text+"Nice=2\n"))
-		s.want("source replaced", s.eval(), 1,
-			"cache.service file_declared different block/ticket", "cache.service loaded_is_current withheld block/ticket")
+		s.want("source replaced", s.eval(), 2,
+			"cache.service file_declared different block/ticket", "cache.service loaded_is_current withheld block/ticket", stopped)
 	})
 }
 

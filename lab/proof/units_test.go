@@ -262,7 +262,7 @@ func (s *stage) checkHardened(transport string, byHand map[string]any) {
 			s.t.Errorf("collector %s: %s", name, c.Error)
 		}
 	}
-	if len(doc.Collectors) != 7 || doc.Podman.Transport != "socket" || doc.Manager.Transport != transport {
+	if len(doc.Collectors) != 8 || doc.Podman.Transport != "socket" || doc.Manager.Transport != transport {
 		s.t.Errorf("%d collectors, podman by %q, systemd by %q", len(doc.Collectors), doc.Podman.Transport, doc.Manager.Transport)
 	}
 	if d := cmp.Diff(byHand, web); d != "" {
@@ -332,7 +332,7 @@ func TestUnitsExitStatus(t *testing.T) {
 		{"exit 0", "inactive", "success"},
 		{"exit 1", "inactive", "success"},
 		{"exit 2", "failed", "exit-code"},
-		{"exit 3", "inactive", "success"},
+		{"exit 3", "failed", "exit-code"},
 		{"exec /nonexistent", "failed", "exit-code"},
 		{"kill -SEGV $$$$", "failed", "signal"},
 		{"kill -TERM $$$$", "failed", "signal"},
