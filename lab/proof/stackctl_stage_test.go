@@ -30,11 +30,19 @@ const answering = `#!/bin/sh
 [ -e "$HOME/.podman-hangs" ] && exec sleep 600
 case "$1 $*" in
 ps\ *) exec cat "$HOME/.podman-ps.json" ;;
-inspect\ *"--type image"*) echo '[{"Id":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}]' ;;
+inspect\ *"--type image"*) echo '[{"Id":"` + scene.ImageID + `"}]' ;;
 inspect\ *) exec cat "$HOME/.podman-inspect.json" ;;
 logs\ *) printf 'ready\033[2J\n' ;;
 *) echo "podman (stand-in): unknown verb $1" >&2; exit 125 ;;
 esac
+`
+
+// bringingUp is a stand-in for a compose provider: web's containers become what
+// the compose file that it is given says.
+const bringingUp = `#!/bin/sh
+while [ "$1" != -f ]; do shift; done
+set -- $(sed -n 's/.*` + applied.LabelDefinition + `: *//p' "$2" | tr -d '"')
+exec sed -i "s/app-as-before/$1/; s/db-as-before/$2/" "$HOME/.podman-inspect.json"
 `
 
 // verified is the unit of a stack as stackctl wants it.
@@ -66,7 +74,7 @@ func openCtl(t *testing.T, options usermanager.Options) *ctlStage {
 	s := &ctlStage{stage: open(t, options, nil)}
 	s.program, err = s.Install(built)
 	s.do(err)
-	s.do(os.WriteFile(filepath.Join(s.BinDir, "up"), []byte("#!/bin/sh\nexit 0\n"), 0o755))
+	s.do(os.WriteFile(filepath.Join(s.BinDir, "up"), []byte(bringingUp), 0o755))
 	s.do(s.Link(s.program, filepath.Join(s.Home, ".local/bin/stackctl")))
 	s.do(s.Write(s.compose(), "services: {app: {image: localhost/a:1}, db: {image: localhost/a:1}}\n"))
 	s.declare("", verified)
@@ -87,9 +95,15 @@ func (s *ctlStage) declare(line, text string) {
 	s.reload()
 }
 
-// contains puts containers into podman.
+// contains puts containers into podman, web's being of a definition before this
+// one.
 func (s *ctlStage) contains(containers ...scene.Container) {
 	s.t.Helper()
+	for i, c := range containers {
+		if c.Unit == "web.service" {
+			containers[i].Labels = map[string]string{applied.LabelDefinition: c.Service + "-as-before"}
+		}
+	}
 	s.do(s.Podman(containers...))
 	s.do(os.WriteFile(filepath.Join(s.BinDir, "podman"), []byte(answering), 0o755))
 }

@@ -17,6 +17,9 @@ type Container struct {
 	Labels                       map[string]string // further ones
 }
 
+// ImageID is the image of every one of them.
+const ImageID = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
 // standIn answers `podman ps` and `podman inspect` from files. It is there for
 // states that a real podman does not show on demand.
 const standIn = `#!/bin/sh
@@ -68,7 +71,7 @@ func (c Container) inspected(id string) map[string]any {
 		state["Health"] = map[string]any{"Status": c.Health}
 	}
 	return map[string]any{
-		"Id": id, "Name": c.Name, "ImageName": "localhost/sample:1", "RestartCount": c.Restarts, "State": state,
+		"Id": id, "Name": c.Name, "ImageName": "localhost/sample:1", "Image": ImageID, "RestartCount": c.Restarts, "State": state,
 		"Config":     map[string]any{"Labels": labels},
 		"HostConfig": map[string]any{"RestartPolicy": map[string]any{"Name": c.RestartPolicy}},
 	}
