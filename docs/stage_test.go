@@ -153,7 +153,7 @@ func (h home) run(ctx context.Context, script string) result {
 // goEnvironment has go find what it has built and fetched before, whatever HOME
 // is.
 func goEnvironment(ctx context.Context) (env []string, err error) {
-	names := []string{"GOCACHE", "GOMODCACHE", "GOPATH", "GOPROXY", "GOSUMDB", "GOTOOLCHAIN"}
+	names := []string{"GOCACHE", "GOMODCACHE", "GOPATH", "GOPROXY", "GOSUMDB", "GOTOOLCHAIN", "GOFLAGS", "CGO_ENABLED"}
 	out, err := exec.CommandContext(ctx, "go", append([]string{"env"}, names...)...).Output()
 	values := strings.Split(strings.TrimRight(string(out), "\n"), "\n")
 	if err == nil && len(values) != len(names) {
