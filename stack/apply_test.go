@@ -63,7 +63,7 @@ func TestApplyRecords(t *testing.T) {
 	}
 }
 
-// What makes containers be made anew, and what does not.
+// What makes apply replace containers, and what does not.
 func TestApplyRecreates(t *testing.T) {
 	cases := []struct {
 		name   string
@@ -99,7 +99,7 @@ func TestApplyRecreates(t *testing.T) {
 			recreated := strings.Contains(w.calls()[0], "--force-recreate")
 			said := strings.Join(w.said, "\n")
 			if recreated != (c.want != "") || !strings.Contains(said, c.want) {
-				t.Errorf("made anew: %v; said %q, want %q", recreated, said, c.want)
+				t.Errorf("replaced: %v; said %q, want %q", recreated, said, c.want)
 			}
 		})
 	}
@@ -126,7 +126,7 @@ func TestApplyFails(t *testing.T) {
 	}
 }
 
-// What a provider leaves out is told, whatever its exit status.
+// What a provider leaves out is reported, whatever its exit status.
 func TestApplyFindsWhatIsMissing(t *testing.T) {
 	w := newWorld(t)
 	w.contains()
@@ -239,9 +239,9 @@ func TestApplyKeepsAutoUpdatedContainersOutOfPods(t *testing.T) {
 	}
 }
 
-// Containers that cannot be started again are made anew, once, where none of
-// them runs: what runs is not stopped for one that does not start.
-func TestApplyMakesAnewWhatDoesNotStart(t *testing.T) {
+// Containers that cannot be started again are replaced, once, where none of them
+// runs: what runs is not stopped for one that does not start.
+func TestApplyReplacesWhatDoesNotStart(t *testing.T) {
 	const stuck = "#!/bin/sh\necho \"$*\" >>$(dirname $0)/calls\n" +
 		success + "case $* in *--force-recreate*) exit 0 ;; esac\necho 'Error: unable to start container \"34\": netavark: setns' >&2\n"
 	w := newWorld(t)

@@ -9,62 +9,61 @@ import (
 
 	"stackpolicy/internal/compose"
 	"stackpolicy/internal/engine"
-	"stackpolicy/internal/lock"
 	"stackpolicy/internal/podman"
 )
 
 // Down stops the stack's containers, dependents first, each within its grace
 // period, and removes none, so that anonymous volumes stay theirs. While the
-// stack's unit restarts it leaves all as it is: systemd stops a unit before it
-// starts it, and the preflight has to be able to refuse.
+// stack's unit restarts it leaves all of them running: systemd stops a unit
+// before it starts it, and the preflight has to be able to refuse.
 func (o *Operator) Down(ctx context.Context, s Stack) Report {
 	if o.Job != nil {
 		job, err := o.Job(ctx, s.Unit)
 		switch {
 		case err != nil:
-			return o.failed("down", s, Problem{
+			return s.failed("down", Problem{
 				Outcome: DownFailed, Message: "whether the unit stops or restarts cannot be found out; the containers were left alone",
-				Details: lines(err), Hint: "stop them by hand: podman stop --filter label=" + labelProject + "=" + s.Project,
+				Details: lines(err), Hint: "stop them by hand: podman stop --filter label=" + podman.LabelProject + "=" + s.Project,
 			})
 		case job == "restart":
-			return o.report("down", s, LeftRunning, s.Unit+" restarts, so its containers were left alone")
+			return s.report("down", LeftRunning, s.Unit+" restarts, so its containers were left alone")
 		}
 	}
-	release, err := lock.Take(o.lockPath(s), o.Env.Now())
-	if p := o.locked(s, err); p != nil {
-		return o.failed("down", s, *p)
+	release, bad := lockOf(o.Env.RuntimeDir, s).take(o.Env.Now())
+	if bad != nil {
+		return s.failed("down", *bad)
 	}
 	defer release()
-	stopped, err := o.stopAll(ctx, s)
+	stopped, err := (&stopping{stack: s, podman: o.projectPodman(s), output: o.Output}).run(ctx)
 	if err != nil {
-		return o.failed("down", s, Problem{
+		return s.failed("down", Problem{
 			Outcome: DownFailed, Message: "not all containers were stopped: " + firstLine(err), Details: lines(err), Hint: "see what still runs with: stackctl status " + s.Name,
 		})
 	}
-	return o.report("down", s, Stopped, fmt.Sprintf("%d containers stopped", stopped))
+	return s.report("down", Stopped, fmt.Sprintf("%d containers stopped", stopped))
 }
 
-// stopAll stops what runs, group by group. Compose files that cannot be read are
+// stopping is one stop of a stack.
+type stopping struct {
+	stack  Stack
+	podman projectPodman
+	output func(line string)
+
+	services   []compose.Service // none when the compose files cannot be read
+	containers []podman.Details
+}
+
+// run stops what runs, group by group. Compose files that cannot be read are
 // no reason to keep anything running: then all are stopped at once.
-func (o *Operator) stopAll(ctx context.Context, s Stack) (stopped int, err error) {
-	containers, err := o.details(ctx, s)
-	if err != nil {
+func (d *stopping) run(ctx context.Context) (stopped int, err error) {
+	if d.containers, err = d.podman.details(ctx); err != nil {
 		return 0, err
 	}
-	services := []compose.Service{}
-	if project, bad := o.project(ctx, s); bad == nil {
-		services = project.Services
+	if project, bad := d.stack.load(ctx, d.podman.environ); bad == nil {
+		d.services = project.Services
 	}
-	known := stopOrder(services)
-	others := []string{}
-	for _, c := range containers {
-		name := c.Labels[labelService]
-		if !slices.ContainsFunc(services, func(s compose.Service) bool { return s.Name == name }) {
-			others = append(others, name)
-		}
-	}
-	for _, group := range append([][]string{others}, known...) {
-		n, err := o.stopGroup(ctx, group, containers, services)
+	for _, group := range append([][]string{d.others()}, stopOrder(d.services)...) {
+		n, err := d.stop(ctx, group)
 		stopped += n
 		if err != nil {
 			return stopped, err
@@ -73,21 +72,33 @@ func (o *Operator) stopAll(ctx context.Context, s Stack) (stopped int, err error
 	return stopped, nil
 }
 
-// stopGroup stops the containers of some services at once.
-func (o *Operator) stopGroup(ctx context.Context, group []string, containers []podman.Details, services []compose.Service) (int, error) {
+// others names the services that the compose files do not have.
+func (d *stopping) others() []string {
+	others := []string{}
+	for _, c := range d.containers {
+		name := c.Labels[podman.LabelService]
+		if !slices.ContainsFunc(d.services, func(s compose.Service) bool { return s.Name == name }) {
+			others = append(others, name)
+		}
+	}
+	return others
+}
+
+// stop stops the containers of some services at once.
+func (d *stopping) stop(ctx context.Context, group []string) (stopped int, err error) {
 	ids, names, grace := []string{}, []string{}, time.Duration(0)
-	for _, c := range containers {
-		if !slices.Contains(group, c.Labels[labelService]) || !slices.Contains(alive, c.State) {
+	for _, c := range d.containers {
+		if !slices.Contains(group, c.Labels[podman.LabelService]) || !slices.Contains(alive, c.State) {
 			continue
 		}
 		ids, names = append(ids, c.ID), append(names, c.Name)
-		grace = max(grace, graceOf(c, services, engine.IsOwn(c.Labels)))
+		grace = max(grace, graceOf(c, d.services, engine.IsOwn(c.Labels)))
 	}
 	if len(ids) == 0 {
 		return 0, nil
 	}
-	o.Output(fmt.Sprintf("stackctl: stopping %s, at most %s", strings.Join(names, ", "), grace))
-	return len(ids), o.podman().Stop(ctx, ids, grace, o.Environ, nil)
+	d.output(fmt.Sprintf("stackctl: stopping %s, at most %s", strings.Join(names, ", "), grace))
+	return len(ids), d.podman.stop(ctx, ids, grace)
 }
 
 // alive are the states in which there is something to stop.

@@ -15,42 +15,47 @@ import (
 	"stackpolicy/internal/compose"
 )
 
-// secretMode is what the mode of a secret may be at most, where nothing else
-// is said.
+// secretMode is the widest mode of a secret, where the configuration names none.
 const secretMode = 0o600
 
-// files looks at the files that the configuration names.
-func (o *Operator) files(s Stack) (problems []Problem) {
+// account is who has to be able to read a stack's files.
+type account struct {
+	uid  int
+	name string
+}
+
+// configured returns the problems of the files that the configuration names.
+func (a account) configured(s Stack) (problems []Problem) {
 	for _, f := range s.EnvFiles {
-		problems = o.file(problems, BadEnv, "env file", f)
+		problems = a.check(problems, BadEnv, "env file", f)
 	}
 	for _, f := range s.Secrets {
 		if f.Mode == 0 {
 			f.Mode = secretMode
 		}
-		problems = o.file(problems, BadSecret, "secret", f)
+		problems = a.check(problems, BadSecret, "secret", f)
 	}
 	return problems
 }
 
-// filesOf looks at the files that the compose files name.
-func (o *Operator) filesOf(project *compose.Project, s Stack) (problems []Problem) {
+// composed returns the problems of the files that the compose files name.
+func (a account) composed(project *compose.Project, s Stack) (problems []Problem) {
 	for _, f := range project.EnvFiles {
 		what := fmt.Sprintf("env file of service %s", f.Service)
 		if _, err := os.Stat(f.Path); errors.Is(err, fs.ErrNotExist) && !f.Required {
 			continue
 		}
-		problems = o.file(problems, BadEnv, what, config.File{Path: f.Path})
+		problems = a.check(problems, BadEnv, what, config.File{Path: f.Path})
 	}
 	for _, f := range project.Secrets {
-		if !declared(s.Secrets, f.Path) {
-			problems = o.file(problems, BadSecret, "file of secret or config "+f.Name, config.File{Path: f.Path})
+		if !isConfigured(s.Secrets, f.Path) {
+			problems = a.check(problems, BadSecret, "file of secret or config "+f.Name, config.File{Path: f.Path})
 		}
 	}
 	return problems
 }
 
-func declared(files []config.File, path string) bool {
+func isConfigured(files []config.File, path string) bool {
 	for _, f := range files {
 		if f.Path == path {
 			return true
@@ -59,8 +64,8 @@ func declared(files []config.File, path string) bool {
 	return false
 }
 
-func (o *Operator) file(problems []Problem, outcome Outcome, what string, f config.File) []Problem {
-	if err := o.usable(f); err != nil {
+func (a account) check(problems []Problem, outcome Outcome, what string, f config.File) []Problem {
+	if err := a.usable(f); err != nil {
 		return append(problems, Problem{
 			Outcome: outcome, Message: fmt.Sprintf("%s %s %s", what, f.Path, err), Hint: hintFor(err, f),
 		})
@@ -77,9 +82,9 @@ func hintFor(err error, f config.File) string {
 
 var errTooOpen = errors.New("may be used by others")
 
-// usable: a regular file that this account can read, and no one else beyond
-// what is allowed.
-func (o *Operator) usable(f config.File) error {
+// usable returns nil for a regular file that this account can read, and that is
+// open to nobody else beyond its mode.
+func (a account) usable(f config.File) error {
 	info, err := os.Stat(f.Path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -93,20 +98,20 @@ func (o *Operator) usable(f config.File) error {
 	case f.Mode != 0 && config.Mode(info.Mode().Perm())&^f.Mode != 0:
 		return fmt.Errorf("%w: its mode is %04o, want at most %04o", errTooOpen, info.Mode().Perm(), f.Mode)
 	}
-	return o.ownedBy(f.Owner, info)
+	return a.ownedBy(f.Owner, info)
 }
 
-func (o *Operator) ownedBy(owner string, info fs.FileInfo) error {
+func (a account) ownedBy(owner string, info fs.FileInfo) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return errors.New("has no owner that could be told")
 	}
 	uid := int(stat.Uid)
 	if owner == "" {
-		if uid == o.Env.UID || uid == 0 {
+		if uid == a.uid || uid == 0 {
 			return nil
 		}
-		return fmt.Errorf("belongs to uid %d, want %s or root", uid, o.Env.Name)
+		return fmt.Errorf("belongs to uid %d, want %s or root", uid, a.name)
 	}
 	want, err := uidOf(owner)
 	if err != nil {

@@ -23,14 +23,26 @@ import (
 // shows only after the old container is gone.
 const leastSpace = 64 << 20
 
-// host is what an apply needs of the machine.
+// host finds what on this machine would make a plan fail.
 type host struct {
-	podman podman.Client
+	podman projectPodman
 	plan   *plan
 	graph  string // podman's folder of containers and images; "" is not known
 }
 
-// problems are everything that would make an apply fail after the old
+// risks returns what makes the plan one that must not be carried out: data that
+// would be lost, and what would fail. The worst comes first.
+func (h host) risks(ctx context.Context, s Stack) []Problem {
+	problems := h.plan.losses(ctx, s, h.podman.client)
+	for _, err := range h.podman.holders(ctx, h.plan.removed()) {
+		problems = append(problems, blocked("stop and remove that container, or start it from the stack's compose file", "%v", err))
+	}
+	problems = append(problems, h.problems(ctx)...)
+	slices.SortStableFunc(problems, byStatus)
+	return problems
+}
+
+// problems returns everything that would make an apply fail after the old
 // containers have been stopped.
 func (h host) problems(ctx context.Context) (problems []Problem) {
 	problems = append(problems, h.missing(ctx, "network", h.plan.project.Networks)...)
@@ -48,7 +60,7 @@ func blocked(hint, message string, parts ...any) Problem {
 }
 
 func (h host) missing(ctx context.Context, kind string, names []string) (problems []Problem) {
-	there, err := h.podman.Exists(ctx, kind, names)
+	there, err := h.podman.client.Exists(ctx, kind, names)
 	if err != nil {
 		return []Problem{{Outcome: NoPodman, Message: "whether external " + kind + "s exist cannot be found out", Details: lines(err)}}
 	}
@@ -92,8 +104,8 @@ func builds(s planned) (problems []Problem) {
 	return problems
 }
 
-// ports looks whether the ports of services can be had, unless a container of
-// this project has them now.
+// ports returns a problem for each port that a service cannot have. One that a
+// container of this project has now is free for it.
 func (h host) ports(ctx context.Context) (problems []Problem) {
 	lowest := lowestPort()
 	for _, s := range h.plan.services {
@@ -127,7 +139,7 @@ func (h host) has(port compose.Port) bool {
 		slices.ContainsFunc(h.plan.services, func(s planned) bool { return slices.ContainsFunc(s.containers, has) })
 }
 
-// listen tries to have the port for a moment.
+// listen has the port for a moment.
 func listen(port compose.Port) error {
 	address := net.JoinHostPort("", strconv.Itoa(int(port.Number)))
 	if port.Host.IsValid() {
@@ -163,7 +175,7 @@ func (h host) taken(ctx context.Context, service string, port compose.Port, err 
 
 // publisher is the name of a container that publishes the port.
 func (h host) publisher(ctx context.Context, port compose.Port) string {
-	listing, err := h.podman.Containers(ctx)
+	listing, err := h.podman.client.Containers(ctx)
 	if err != nil {
 		return ""
 	}
@@ -173,7 +185,7 @@ func (h host) publisher(ctx context.Context, port compose.Port) string {
 			ids = append(ids, c.ID)
 		}
 	}
-	all, err := h.podman.Details(ctx, ids)
+	all, err := h.podman.client.Details(ctx, ids)
 	if err != nil {
 		return ""
 	}

@@ -7,11 +7,7 @@ import (
 
 // images fetches and builds what the services need, before anything is stopped.
 func (t *transaction) images(ctx context.Context) error {
-	names := []string{}
-	for _, s := range t.project.Services {
-		names = append(names, s.Image)
-	}
-	here, err := t.Podman.ImageIDs(ctx, names)
+	here, err := t.podman.client.ImageIDs(ctx, imagesOf(t.project))
 	if err != nil {
 		return err
 	}
@@ -20,9 +16,9 @@ func (t *transaction) images(ctx context.Context) error {
 		switch {
 		case slices.Contains(have, s.Image):
 		case s.Build != nil:
-			err = t.podman().Build(ctx, s.Image, *s.Build, t.project.Environ, t.said.line)
+			err = t.podman.command().Build(ctx, s.Image, *s.Build, t.project.Environ, t.said.line)
 		case here[s.Image] == "" || s.Pull:
-			err = t.podman().Pull(ctx, s.Image, t.Environ, t.said.line)
+			err = t.podman.command().Pull(ctx, s.Image, t.podman.environ, t.said.line)
 		}
 		if err != nil {
 			return err

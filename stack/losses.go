@@ -12,23 +12,23 @@ import (
 	"stackpolicy/internal/podman"
 )
 
-// losses are the anonymous volumes that an apply would leave behind: the
+// losses returns the anonymous volumes that an apply would leave behind: the
 // container that comes after would begin with an empty one. Podman keeps the
 // volume itself, until somebody prunes.
-func (o *Operator) losses(ctx context.Context, s Stack, p *plan) (problems []Problem) {
+func (p *plan) losses(ctx context.Context, s Stack, client podman.Client) (problems []Problem) {
 	for _, c := range p.orphans {
 		mounts := slices.DeleteFunc(slices.Clone(c.Mounts), p.isNamedAnywhere)
 		problems = append(problems, s.left(c, mounts, "the service is gone from the compose files")...)
 	}
 	own := len(s.Provider) == 0
-	if !own && len(p.replaced()) == 0 {
+	if !own && len(p.removed()) == 0 {
 		return problems
 	}
 	for _, one := range p.services {
 		if own && one.replace == "" || len(one.containers) == 0 {
 			continue // a provider that is a program replaces all when it replaces one
 		}
-		kept, err := o.Podman.ImageVolumes(ctx, one.Image)
+		kept, err := client.ImageVolumes(ctx, one.Image)
 		if err != nil {
 			return append(problems, Problem{Outcome: NoPodman, Message: "what is in volumes cannot be found out", Details: lines(err)})
 		}
@@ -43,8 +43,9 @@ func (o *Operator) losses(ctx context.Context, s Stack, p *plan) (problems []Pro
 	return problems
 }
 
-// uncarried are the mounts of a container that its successor does not get: kept
-// are the paths where the image asks for a volume.
+// uncarried returns the mounts of a container that its successor does not get.
+// The image asks for a volume at the paths of kept; nil means that nothing is
+// carried over.
 func (p *plan) uncarried(one planned, mounts []podman.Mount, kept []string) (gone []podman.Mount) {
 	for _, m := range mounts {
 		taken := slices.ContainsFunc(one.Targets, func(t string) bool { return path.Clean(t) == m.Target })
@@ -69,7 +70,8 @@ func (p *plan) isNamed(service string, m podman.Mount) bool {
 	return false
 }
 
-// isNamedAnywhere reports whether any service now calls the volume by its name.
+// isNamedAnywhere reports whether the compose files now call the volume by its
+// name, for any service.
 func (p *plan) isNamedAnywhere(m podman.Mount) bool {
 	for _, v := range p.model.Volumes {
 		if v.Name == m.Name {
@@ -89,9 +91,9 @@ func (p *plan) asksFor(service, target string) bool {
 	return false
 }
 
-// left are the problems of volumes with something in them.
+// left returns a problem for each volume that has something in it.
 func (s Stack) left(c podman.Details, mounts []podman.Mount, reason string) (problems []Problem) {
-	service := c.Labels[labelService]
+	service := c.Labels[podman.LabelService]
 	if slices.Contains(s.Discard, service) {
 		return nil
 	}
@@ -110,7 +112,8 @@ func (s Stack) left(c podman.Details, mounts []podman.Mount, reason string) (pro
 	return problems
 }
 
-// isEmpty: what cannot be read counts as full.
+// isEmpty reports whether a folder is empty. One that cannot be read counts as
+// full.
 func isEmpty(dir string) bool {
 	f, err := os.Open(dir)
 	if err != nil {

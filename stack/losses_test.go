@@ -13,22 +13,30 @@ import (
 // volume is what podman calls an anonymous volume.
 var volume = strings.Repeat("c", 64)
 
+// resolved is a plan for web before it is compared with any container.
+func (w *world) resolved() *plan {
+	w.t.Helper()
+	s := w.web(nil)
+	project, bad := s.load(w.t.Context(), w.Environ)
+	if bad != nil {
+		w.t.Fatal(bad)
+	}
+	model, _, err := resolve(w.t.Context(), s, project)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return &plan{project: project, model: model}
+}
+
 // planOf is the plan for one container of service db that has an anonymous
 // volume with data at /data.
 func planOf(t *testing.T, composeFile string) (*plan, planned, podman.Mount) {
 	t.Helper()
 	w := newWorld(t)
 	w.write("compose.yaml", composeFile, 0o644)
-	project, bad := w.project(t.Context(), w.web(nil))
-	if bad != nil {
-		t.Fatal(bad)
-	}
-	p := &plan{project: project}
-	if _, err := p.resolve(t.Context(), w.web(nil)); err != nil {
-		t.Fatal(err)
-	}
+	p := w.resolved()
 	one := planned{}
-	for _, s := range project.Services {
+	for _, s := range p.project.Services {
 		one = planned{Service: s}
 	}
 	return p, one, podman.Mount{Type: "volume", Name: volume, Target: "/data"}
@@ -65,7 +73,7 @@ func TestLeftBehind(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(full, "photo"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := podman.Details{Container: podman.Container{Name: "web_db_1", Labels: map[string]string{labelService: "db"}}}
+	c := podman.Details{Container: podman.Container{Name: "web_db_1", Labels: map[string]string{podman.LabelService: "db"}}}
 	s := Stack{Name: "web"}
 	mount := func(name, source string) []podman.Mount {
 		return []podman.Mount{{Type: "volume", Name: name, Source: source, Target: "/data"}}
@@ -99,15 +107,8 @@ func TestCascadeAndOneShots(t *testing.T) {
   once: {image: localhost/app:1, restart: "no", depends_on: [db]}
   db: {image: localhost/app:1}
 `, 0o644)
-	project, bad := w.project(t.Context(), w.web(nil))
-	if bad != nil {
-		t.Fatal(bad)
-	}
-	p := &plan{project: project}
-	if _, err := p.resolve(t.Context(), w.web(nil)); err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range project.Services {
+	p := w.resolved()
+	for _, s := range p.project.Services {
 		state := "running"
 		if s.OneShot {
 			state = "exited"

@@ -8,8 +8,8 @@ import (
 	"stackpolicy/internal/podman"
 )
 
-// Grace periods where nobody says one. What another provider made does not know
-// its own, and the compose file that did may have lost the service: a long one
+// Grace periods where no other is known. A container of another provider does not
+// have its own, and the compose file may no longer have the service: a long one
 // costs time only when the container ends on SIGKILL.
 const (
 	usualGrace   = 10 * time.Second
@@ -50,7 +50,7 @@ func stopOrder(services []compose.Service) (groups [][]string) {
 // what its service says now, whichever is longer.
 func graceOf(c podman.Details, services []compose.Service, own bool) time.Duration {
 	grace := max(time.Duration(c.Grace)*time.Second, usualGrace)
-	i := slices.IndexFunc(services, func(s compose.Service) bool { return s.Name == c.Labels[labelService] })
+	i := slices.IndexFunc(services, func(s compose.Service) bool { return s.Name == c.Labels[podman.LabelService] })
 	switch {
 	case i >= 0 && services[i].Grace > 0:
 		return max(grace, services[i].Grace)

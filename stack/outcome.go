@@ -1,7 +1,5 @@
 package stack
 
-import "cmp"
-
 // Outcome is one way a verb can end. Names, exit statuses and message ids are
 // promises to users.
 type Outcome struct {
@@ -66,25 +64,3 @@ func Outcomes() []Outcome {
 		UpButFailed, Degraded, Down, Unknown,
 	}
 }
-
-// Report is how a verb ended on one stack.
-type Report struct {
-	Verb    string
-	Stack   string
-	Unit    string
-	Outcome Outcome
-	Message string   // one line
-	Details []string // what exactly, a line each; from outside, so not safe to print as they are
-	Hint    string   // what to do next
-}
-
-// Problem is one thing that is wrong.
-type Problem struct {
-	Outcome Outcome
-	Message string
-	Details []string
-	Hint    string
-}
-
-// worst puts the problem first whose exit status stands for all.
-func worst(a, b Problem) int { return cmp.Compare(a.Outcome.Status, b.Outcome.Status) }

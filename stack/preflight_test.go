@@ -72,8 +72,8 @@ func TestPreflightRefuses(t *testing.T) {
 	}
 }
 
-// Everything that is wrong is told at once, by the first one's exit status.
-func TestPreflightTellsAll(t *testing.T) {
+// Everything that is wrong is reported at once, with the lowest exit status.
+func TestPreflightReportsAll(t *testing.T) {
 	w := newWorld(t)
 	r := w.Preflight(t.Context(), w.web(func(s *config.Stack) {
 		s.Secrets = []config.File{{Path: w.path("one")}, {Path: w.path("two")}}
@@ -134,11 +134,11 @@ func TestAutoUpdatedStacksAreAppliedByAProgram(t *testing.T) {
 	for policy, program := range map[string]bool{"local": true, "disabled": false} {
 		w.write("compose.yaml", "services: {app: {image: localhost/app:1, labels: {io.containers.autoupdate: "+policy+"}}}\n", 0o644)
 		s := w.web(func(s *config.Stack) { s.Provider = nil })
-		project, bad := w.project(t.Context(), s)
+		project, bad := s.load(t.Context(), w.Environ)
 		if bad != nil {
 			t.Fatal(bad)
 		}
-		chosen, bad := w.chosen(t.Context(), s, project)
+		chosen, bad := s.withProvider(t.Context(), project)
 		if bad != nil || (len(chosen.Provider) > 0) != program {
 			t.Errorf("%s: provider %q, %v", policy, chosen.Provider, bad)
 		}

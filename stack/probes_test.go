@@ -58,12 +58,12 @@ func TestVerifyAsksItsOwnProbes(t *testing.T) {
 	url, asked := answersLater(t, 1<<40)
 	s, other := w.web(nil), w.probing(url)
 	w.Env.Config.Stacks = map[string]config.Stack{"web": s.Stack, "other": other.Stack}
-	stacks := newWatcher(w.Operator, s, app).env.Config.Stacks
+	stacks := newWatcher(w.Env, w.Podman.Watch(), rules{w.Policies}, s, app).env.Config.Stacks
 	if len(stacks["other"].Probes) != 0 || len(w.Env.Config.Stacks["other"].Probes) != 1 {
 		t.Errorf("the watcher has %+v, the configuration %+v", stacks["other"].Probes, w.Env.Config.Stacks["other"].Probes)
 	}
 	w.Env.Config.Stacks["web"] = other.Stack
-	if n := len(newWatcher(w.Operator, other, app).env.Config.Stacks["web"].Probes); n != 1 || asked.Load() != 0 {
+	if n := len(newWatcher(w.Env, w.Podman.Watch(), rules{w.Policies}, other, app).env.Config.Stacks["web"].Probes); n != 1 || asked.Load() != 0 {
 		t.Errorf("the watcher has %d probes of its own stack", n)
 	}
 }
@@ -80,7 +80,7 @@ func TestStatusAsksProbes(t *testing.T) {
 		u.Probes = []facts.Probe{probe}
 		doc := document("active")
 		doc.Units = []facts.Unit{u}
-		st, err := w.status(t.Context(), w.web(nil), doc, nil)
+		st, err := statusOf(t.Context(), rules{w.Policies}, w.web(nil), doc, nil)
 		if err != nil || st.State != state {
 			t.Errorf("got %s, %v, %q; want %s", st.State, err, st.Problems, state)
 		}

@@ -14,8 +14,8 @@ import (
 // maxProc bounds what is read of /proc: 100,000 sockets are some 15 MiB.
 const maxProc = 16 << 20
 
-// process names a process of this account that has the port; "" when none is
-// found: those of others cannot be seen.
+// process names a process of this account that has the port; "" when there is
+// none, or another account has it.
 func process(port compose.Port) string {
 	inodes := sockets(port)
 	if len(inodes) == 0 {
@@ -37,7 +37,7 @@ func process(port compose.Port) string {
 	return ""
 }
 
-// sockets are those with the port, as links of /proc/PID/fd name them.
+// sockets returns those with the port, as links of /proc/PID/fd name them.
 func sockets(port compose.Port) map[string]bool {
 	found := map[string]bool{}
 	number := fmt.Sprintf(":%04X", port.Number)

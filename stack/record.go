@@ -2,10 +2,8 @@ package stack
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"slices"
+	"os"
 
 	"stackpolicy/applied"
 	"stackpolicy/facts"
@@ -13,29 +11,38 @@ import (
 	"stackpolicy/internal/compose"
 )
 
-// remark writes the outcome of a verb into the stack's record, where there is
-// one; with an invocation, only into that invocation's.
-func (o *Operator) remark(s Stack, r Report, invocation string) error {
-	record, err := applied.Read(o.Env.StateHome, s.Name)
-	if err != nil || invocation != "" && record.Invocation != invocation {
-		return nil // none, or not ours: the audit tells of one that is damaged
-	}
-	record.Last = applied.Outcome{Step: r.Verb, Status: r.Outcome.Status, Message: r.Message, At: o.Env.Now().UTC()}
-	return applied.Write(o.Env.StateHome, record)
+// recorder writes what was applied, and how the last apply ended.
+type recorder struct {
+	env        collect.Environment
+	invocation string // of the unit that runs this; "" by hand
 }
 
-func (o *Operator) newRecord(ctx context.Context, s Stack, project *compose.Project) (applied.Record, error) {
-	now := o.Env.Now().UTC()
+// remark writes the outcome of a verb into the stack's record, where there is
+// one; with an invocation, only into that invocation's.
+func (w recorder) remark(s Stack, r Report, invocation string) error {
+	record, err := applied.Read(w.env.StateHome, s.Name)
+	if err != nil || invocation != "" && record.Invocation != invocation {
+		return nil // none, or not ours: the audit reports one that is damaged
+	}
+	record.Last = applied.Outcome{Step: r.Verb, Status: r.Outcome.Status, Message: r.Message, At: w.env.Now().UTC()}
+	return w.write(record)
+}
+
+func (w recorder) write(record applied.Record) error { return applied.Write(w.env.StateHome, record) }
+
+// draft returns the record of an apply that is about to begin and will succeed.
+func (w recorder) draft(ctx context.Context, s Stack, project *compose.Project) (applied.Record, error) {
+	now := w.env.Now().UTC()
 	r := applied.Record{
-		Stack: s.Name, Unit: s.Unit, Project: project.Name, AppliedAt: now, Invocation: o.Invocation,
+		Stack: s.Name, Unit: s.Unit, Project: project.Name, AppliedAt: now, Invocation: w.invocation,
 		Services: services(project), Last: applied.Outcome{Step: "apply", Message: "applied", At: now},
 	}
 	var err error
-	if r.Definition, err = definition(ctx, s, project); err != nil {
+	if r.Definition, err = projectDefinition(ctx, s, project); err != nil {
 		return r, err
 	}
 	r.Stale = true // until the manager says otherwise
-	if u := unitIn(collect.Collect(ctx, o.Env), s.Unit); u != nil {
+	if u := unitIn(collect.Collect(ctx, w.env), s.Unit); u != nil {
 		r.Stale, r.Files = u.Stale(), collect.Definition(*u)
 	}
 	for _, from := range sources(s, project) {
@@ -48,64 +55,25 @@ func (o *Operator) newRecord(ctx context.Context, s Stack, project *compose.Proj
 	return r, nil
 }
 
-func services(project *compose.Project) []applied.Service {
-	out := []applied.Service{}
-	for _, s := range project.Services {
-		out = append(out, applied.Service{
-			Name: s.Name, Containers: s.Replicas, OneShot: s.OneShot, HealthCheck: s.HealthCheck,
-		})
+// hasRoom writes as much as a record may need, and removes it again.
+func (w recorder) hasRoom() error {
+	dir := applied.Folder(w.env.StateHome)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
 	}
-	return out
-}
-
-// source is files in one role.
-type source struct {
-	role  string
-	paths []string
-}
-
-// sources are all files but the unit's that an apply rests on.
-func sources(s Stack, project *compose.Project) []source {
-	env, named := []string{}, []string{}
-	for _, f := range s.EnvFiles {
-		env = append(env, f.Path)
-	}
-	for _, path := range project.Files {
-		if !slices.Contains(s.Compose, path) {
-			named = append(named, path)
-		}
-	}
-	for _, f := range project.EnvFiles {
-		named = append(named, f.Path)
-	}
-	slices.Sort(named)
-	return []source{{applied.RoleCompose, s.Compose}, {applied.RoleEnv, env}, {applied.RoleNamed, slices.Compact(named)}}
-}
-
-// definition is a digest over all that decides what the containers are: also
-// the secrets' content, as a container keeps the file that it was started with
-// when another one takes its place.
-func definition(ctx context.Context, s Stack, project *compose.Project) (string, error) {
-	paths := []string{}
-	for _, f := range s.Secrets {
-		paths = append(paths, f.Path)
-	}
-	for _, f := range project.Secrets {
-		paths = append(paths, f.Path)
-	}
-	slices.Sort(paths)
-	secrets, err := collect.Digests(ctx, "secret", slices.Compact(paths))
+	f, err := os.CreateTemp(dir, ".room-")
 	if err != nil {
-		return "", err
+		return err
 	}
-	sum := sha256.New()
-	fmt.Fprintln(sum, project.Digest)
-	for _, f := range secrets {
-		fmt.Fprintln(sum, f.Path, f.Digest)
+	defer os.Remove(f.Name())
+	defer f.Close()
+	if _, err := f.Write(make([]byte, 64<<10)); err != nil {
+		return fmt.Errorf("%s has no room: %w", dir, err)
 	}
-	return "sha256:" + hex.EncodeToString(sum.Sum(nil)), nil
+	return f.Sync()
 }
 
+// unitIn finds a unit in the facts; nil when they do not have it.
 func unitIn(doc *facts.Document, name string) *facts.Unit {
 	for i := range doc.Units {
 		if doc.Units[i].Name == name {

@@ -1,9 +1,10 @@
-// Package stack makes a restart of a stack a transaction: preflight looks
+// Package stack makes a restart of a stack a transaction: preflight finds out
 // whether it can be applied, apply applies it, verify waits until it is up and
 // stays up. The unit of a stack calls them in that order, so that systemd
 // counts a start as done only when all three are.
 //
-// Start at [Operator].
+// Start at [Operator]. Each of its verbs has a type of its own, which lives as
+// long as the verb works.
 package stack
 
 import (
@@ -14,12 +15,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"stackpolicy/config"
 	"stackpolicy/decide"
 	"stackpolicy/facts/collect"
-	"stackpolicy/internal/compose"
 	"stackpolicy/internal/podman"
 )
 
@@ -35,6 +34,31 @@ type Operator struct {
 	Job        func(ctx context.Context, unit string) (string, error) // the type of a unit's job now, "" for none; nil where no unit runs this
 	Output     func(line string)                                      // what the provider prints
 	Progress   func(line string)                                      // what verify waits for
+}
+
+func (o *Operator) projectPodman(s Stack) projectPodman {
+	return projectPodman{client: o.Podman, environ: o.Environ, project: s.Project}
+}
+
+func (o *Operator) recorder() recorder { return recorder{env: o.Env, invocation: o.Invocation} }
+
+// graphRoot is where rootless podman keeps its containers, unless
+// containers-storage.conf(5) says another folder.
+func (o *Operator) graphRoot() string {
+	data := variable(o.Environ, "XDG_DATA_HOME")
+	if data == "" {
+		data = filepath.Join(o.Env.Home, ".local", "share")
+	}
+	return filepath.Join(data, "containers", "storage")
+}
+
+func variable(environ []string, name string) string {
+	for _, entry := range environ {
+		if value, ok := strings.CutPrefix(entry, name+"="); ok {
+			return value
+		}
+	}
+	return ""
 }
 
 // Stack is one stack of the configuration.
@@ -56,46 +80,3 @@ func Find(c config.Config, name string) (Stack, error) {
 	}
 	return Stack{}, fmt.Errorf("no stack %q; the configuration describes: %s", name, strings.Join(known, ", "))
 }
-
-// Locks are below the runtime folder, so that none outlives a boot.
-func (o *Operator) lockPath(s Stack) string {
-	return filepath.Join(o.Env.RuntimeDir, "stackpolicy", "apply-"+s.Name+".lock")
-}
-
-func (o *Operator) report(verb string, s Stack, outcome Outcome, message string) Report {
-	return Report{Verb: verb, Stack: s.Name, Unit: s.Unit, Outcome: outcome, Message: message}
-}
-
-func (o *Operator) failed(verb string, s Stack, p Problem) Report {
-	r := o.report(verb, s, p.Outcome, p.Message)
-	r.Details, r.Hint = p.Details, p.Hint
-	return r
-}
-
-// project reads the stack's compose files.
-func (o *Operator) project(ctx context.Context, s Stack) (*compose.Project, *Problem) {
-	if len(s.Compose) == 0 {
-		return nil, &Problem{
-			Outcome: Usage, Message: "the configuration names no compose files for this stack",
-			Hint: fmt.Sprintf("add them under stacks.%s.compose of config.yaml", s.Name),
-		}
-	}
-	options := compose.Options{Project: s.Project, Files: s.Compose, Environ: o.Environ}
-	for _, f := range s.EnvFiles {
-		options.EnvFiles = append(options.EnvFiles, f.Path)
-	}
-	limited, cancel := context.WithTimeout(ctx, composeLimit)
-	defer cancel()
-	p, err := compose.Load(limited, options)
-	if err != nil {
-		return nil, &Problem{Outcome: BadCompose, Message: "the compose files cannot be used", Details: lines(err)}
-	}
-	return p, nil
-}
-
-const (
-	composeLimit = 10 * time.Second
-	podmanLimit  = 10 * time.Second
-)
-
-func lines(err error) []string { return strings.Split(err.Error(), "\n") }

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -18,8 +19,8 @@ import (
 	"stackpolicy/policies"
 )
 
-// world is an operator over a home of its own, with stand-ins for podman and
-// for the compose provider. There is no user manager in it.
+// world is an operator with a home of its own, and with stand-ins for podman and
+// for the compose provider. It has no user manager.
 type world struct {
 	*Operator
 	t      *testing.T
@@ -98,7 +99,7 @@ func (w *world) write(name, text string, mode os.FileMode) {
 	}
 }
 
-// container is one that the stand-in tells of.
+// container is one that the stand-in lists.
 type container struct{ service, state string }
 
 // image is the id of the image that every container was made from.
@@ -128,21 +129,21 @@ func (w *world) contains(containers ...container) {
 
 func idOf(i int) string { return fmt.Sprintf("%064x", i+1) }
 
-// details are the containers as podman inspect tells of them.
+// details are the containers as podman inspect describes them.
 func (w *world) details() []any {
 	w.t.Helper()
 	definitions := map[string]string{}
-	if project, bad := w.project(w.t.Context(), w.stack); bad == nil {
+	if project, bad := w.stack.load(w.t.Context(), w.Environ); bad == nil {
 		var err error
-		if definitions, err = (&plan{project: project}).resolve(w.t.Context(), w.stack); err != nil {
+		if _, definitions, err = resolve(w.t.Context(), w.stack, project); err != nil {
 			w.t.Fatal(err)
 		}
 	}
 	details := []any{}
 	for i, c := range w.there {
-		labels := map[string]string{labelProject: "web", labelService: c.service}
+		labels := map[string]string{podman.LabelProject: "web", podman.LabelService: c.service}
 		if definition := definitions[c.service]; definition != "" {
-			labels[labelDefinition] = definition
+			labels[applied.LabelDefinition] = definition
 		}
 		details = append(details, map[string]any{
 			"Id": idOf(i), "Name": "web_" + c.service, "ImageName": "localhost/app:1", "Image": image,
@@ -200,6 +201,15 @@ func (w *world) web(change func(*config.Stack)) Stack {
 	return s
 }
 
+// watch verifies with a watcher of the test's own.
+func (w *world) watch(ctx context.Context, x *watcher) Report {
+	v := w.verification(x.stack)
+	v.watcher = x
+	return v.run(ctx)
+}
+
+func (w *world) lockPath(s Stack) string { return lockOf(w.Env.RuntimeDir, s).path }
+
 func (w *world) record() applied.Record {
 	w.t.Helper()
 	r, err := applied.Read(w.Env.StateHome, "web")
@@ -236,7 +246,7 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// Names, exit statuses and message ids are promises: each stands once, and
+// Names, exit statuses and message ids are promises: each is unique, and
 // systemd's own statuses begin at 200.
 func TestOutcomesAreDistinct(t *testing.T) {
 	names, ids, statuses := map[string]bool{}, map[string]bool{}, map[int]bool{}

@@ -33,13 +33,13 @@ type Status struct {
 	outcome Outcome
 }
 
-// Outcome is the one that State names.
+// Outcome returns the one that State names.
 func (s Status) Outcome() Outcome { return s.outcome }
 
 // ServiceStatus is how one container of a service is.
 type ServiceStatus struct {
 	Service   string     `json:"service"`
-	Container string     `json:"container"` // empty: there is none
+	Container string     `json:"container"` // empty when it has none
 	State     string     `json:"state"`
 	Health    string     `json:"health"`
 	ExitCode  int        `json:"exit_code"`
@@ -54,7 +54,7 @@ type AuditedFinding struct {
 	Message   string `json:"message"`
 }
 
-// Status looks at the stacks and changes nothing.
+// Status observes the stacks and changes nothing.
 func (o *Operator) Status(ctx context.Context, stacks []Stack) ([]Status, error) {
 	doc := collect.Collect(ctx, o.Env)
 	audited, err := o.Policies.Decide(ctx, doc)
@@ -63,7 +63,7 @@ func (o *Operator) Status(ctx context.Context, stacks []Stack) ([]Status, error)
 	}
 	out := []Status{}
 	for _, s := range stacks {
-		status, err := o.status(ctx, s, doc, audited.Decisions)
+		status, err := statusOf(ctx, rules{o.Policies}, s, doc, audited.Decisions)
 		if err != nil {
 			return nil, err
 		}
@@ -72,7 +72,8 @@ func (o *Operator) Status(ctx context.Context, stacks []Stack) ([]Status, error)
 	return out, nil
 }
 
-func (o *Operator) status(ctx context.Context, s Stack, doc *facts.Document, audited []finding.Finding) (Status, error) {
+// statusOf is one stack's status, by a document and what an audit decided on it.
+func statusOf(ctx context.Context, r rules, s Stack, doc *facts.Document, audited []finding.Finding) (Status, error) {
 	st := Status{
 		Stack: s.Name, Unit: s.Unit, Services: []ServiceStatus{}, Problems: []string{}, Audit: []AuditedFinding{},
 	}
@@ -83,39 +84,32 @@ func (o *Operator) status(ctx context.Context, s Stack, doc *facts.Document, aud
 	}
 	st.describe(*u)
 	st.audited(audited)
-	l, err := o.upright(ctx, s, doc, *u)
+	unit := *u // up or not, whatever the unit's state is
+	unit.Verify = &facts.Verify{Restarted: []string{}, Healthy: s.Verify.NeedsHealth()}
+	v, err := r.judge(ctx, doc, unit)
 	if err != nil {
 		return st, err
 	}
-	for _, d := range l.findings {
+	for _, d := range v.findings {
 		st.Problems = append(st.Problems, d.Message)
 	}
-	st.judge(*u, l)
+	st.judge(*u, v)
 	return st, nil
 }
 
-// upright asks the rules whether the stack is up, whatever its unit says.
-func (o *Operator) upright(ctx context.Context, s Stack, doc *facts.Document, u facts.Unit) (look, error) {
-	one := *doc
-	u.Verify = &facts.Verify{Restarted: []string{}, Healthy: s.Verify.NeedsHealth()}
-	one.Units = []facts.Unit{u}
-	result, err := o.Policies.Only(asks()...).Decide(ctx, &one)
-	return sorted(result.Decisions), err
-}
-
-func (st *Status) judge(u facts.Unit, l look) {
+func (st *Status) judge(u facts.Unit, v verdict) {
 	failed := u.Loaded != nil && u.Loaded.ActiveState == "failed"
-	switch running := running(u.Containers); {
-	case l.err != nil:
-		st.set(Unknown, lines(l.err)...)
+	switch n := countRunning(u.Containers); {
+	case v.err != nil:
+		st.set(Unknown, lines(v.err)...)
 	case u.Loaded == nil:
 		st.set(Unknown, "the manager does not tell of "+u.Name)
-	case running == 0 && !done(u):
+	case n == 0 && !isOneShotsOnly(u):
 		st.set(Down)
 		st.Hint = "apply it: systemctl --user restart " + u.Name
-	case len(l.findings) > 0:
+	case len(v.findings) > 0:
 		st.set(Degraded)
-		st.Hint = "see why: stackpolicy explain " + u.Name + " " + l.findings[len(l.findings)-1].Invariant // gate sorts last
+		st.Hint = "see why: stackpolicy explain " + u.Name + " " + v.findings[len(v.findings)-1].Invariant // gate sorts last
 	case failed || st.LastStatus != 0:
 		st.set(UpButFailed)
 		st.Hint = "see why: journalctl --user -u " + u.Name + " -n 50; then: systemctl --user restart " + u.Name
@@ -128,7 +122,7 @@ func (st *Status) set(o Outcome, problems ...string) {
 	st.outcome, st.State, st.Problems = o, o.Name, append(st.Problems, problems...)
 }
 
-func running(containers []facts.Container) (n int) {
+func countRunning(containers []facts.Container) (n int) {
 	for _, c := range containers {
 		if c.State == "running" && !c.Infra {
 			n++
@@ -137,8 +131,9 @@ func running(containers []facts.Container) (n int) {
 	return n
 }
 
-// done: a stack of one-shots alone is up when it is through.
-func done(u facts.Unit) bool {
+// isOneShotsOnly reports whether every service is a one-shot: such a stack is up
+// when all have ended well.
+func isOneShotsOnly(u facts.Unit) bool {
 	return len(u.Services) > 0 && !slices.ContainsFunc(u.Services, func(s facts.Service) bool { return !s.OneShot })
 }
 

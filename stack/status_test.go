@@ -66,7 +66,7 @@ func TestStatus(t *testing.T) {
 			u.Services = []facts.Service{{Name: "app", Containers: 1}, {Name: "db", Containers: 1}}
 			u.Containers = []facts.Container{runs("app", "running"), runs("db", "running")}
 			c.change(doc, u)
-			st, err := w.status(t.Context(), w.web(nil), doc, nil)
+			st, err := statusOf(t.Context(), rules{w.Policies}, w.web(nil), doc, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -92,7 +92,7 @@ func TestStatusDescribes(t *testing.T) {
 	u.Containers = []facts.Container{app, {Name: "infra", Infra: true, State: "running"}}
 	u.Services = []facts.Service{{Name: "app", Containers: 1}, {Name: "db", Containers: 1}}
 	u.Applied = &facts.Applied{State: "recorded", At: &started, Changed: []facts.AppliedFile{}, Step: "verify", Status: 30, Message: "failed"}
-	st, err := w.status(t.Context(), w.web(nil), doc, []finding.Finding{
+	st, err := statusOf(t.Context(), rules{w.Policies}, w.web(nil), doc, []finding.Finding{
 		{Invariant: "file_declared", Subject: "web.service", Effect: "block", Severity: "ticket", Message: "differs"},
 		{Invariant: "links_resolve", Subject: "web.service", Effect: "allow"},
 		{Invariant: "links_resolve", Subject: "other.service", Effect: "block", Severity: "page", Message: "another's"},
@@ -152,7 +152,7 @@ func TestStatusDescribes(t *testing.T) {
 	}
 }
 
-// The facts are left as they are: several stacks are told of by one snapshot.
+// The facts are left as they are: several stacks share one snapshot.
 func TestStatusLeavesTheFacts(t *testing.T) {
 	w := newWorld(t)
 	doc := document("active")
@@ -161,7 +161,7 @@ func TestStatusLeavesTheFacts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.status(t.Context(), w.web(nil), doc, nil); err != nil {
+	if _, err := statusOf(t.Context(), rules{w.Policies}, w.web(nil), doc, nil); err != nil {
 		t.Fatal(err)
 	}
 	if after, err := json.Marshal(doc); err != nil || string(after) != string(before) {

@@ -15,14 +15,14 @@ import (
 	"stackpolicy/policies"
 )
 
-// story is what podman tells as time goes by.
+// story is what podman answers as time goes by.
 type story struct {
 	begin    time.Time
 	chapters []chapter
 }
 
-// chapter is what podman tells from a time on: containers, an error, or, where
-// it hangs, nothing at all.
+// chapter is what podman answers from a time on: containers, an error, or nothing
+// when it hangs.
 type chapter struct {
 	from       time.Duration
 	containers []podman.Container
@@ -55,7 +55,7 @@ var birth = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 func one(service, state string, changes ...func(*podman.Container)) podman.Container {
 	c := podman.Container{
 		ID: fmt.Sprintf("%064x", service), Name: "web_" + service, State: state, StartedAt: birth,
-		Labels: map[string]string{labelProject: "web", labelService: service},
+		Labels: map[string]string{podman.LabelProject: "web", podman.LabelService: service},
 	}
 	c.ID = c.ID[len(c.ID)-64:]
 	for _, change := range changes {
@@ -85,15 +85,14 @@ func restarts(n int) func(*podman.Container) {
 // watching is a watcher of web.service, whose manager answered, through a story
 // that begins now.
 func (w *world) watching(s Stack, services []facts.Service, chapters ...chapter) *watcher {
-	watcher := newWatcher(w.Operator, s, services)
+	watcher := newWatcher(w.Env, story{time.Now(), chapters}, rules{w.Policies}, s, services)
 	watcher.env.Config = config.Config{Stacks: map[string]config.Stack{"web": s.Stack}}
-	watcher.env.Podman = story{time.Now(), chapters}
 	watcher.doc = document("activating")
 	return watcher
 }
 
-// document is a snapshot in which the manager tells of web.service, and podman
-// of no container.
+// document is a snapshot in which the manager knows web.service, and podman has no
+// container.
 func document(state string) *facts.Document {
 	ok := facts.CollectorStatus{OK: true}
 	return &facts.Document{

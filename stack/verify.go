@@ -2,41 +2,32 @@ package stack
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
-	"stackpolicy/decide/policy"
 	"stackpolicy/facts"
 	"stackpolicy/finding"
 )
 
-// gate is the invariant that verify asks: an operator who changes it changes
-// verify.
-const gate = "stack_running"
-
-// asks are the invariants by which a stack is up. Policies may lack those after
-// the first.
-func asks() []string { return []string{gate, "probes_answer"} }
-
-// How often verify looks: often at first, when a healthy stack comes up.
+// How long verify waits between two observations: briefly at first, when a
+// healthy stack comes up.
 const (
 	firstPause = 200 * time.Millisecond
 	lastPause  = time.Second
 )
 
-// lastLook is for how long a look that was begun in time may go on.
-const lastLook = 10 * time.Second
+// lastObservation is how long an observation that was begun in time may take.
+const lastObservation = 10 * time.Second
 
 // Verify waits until the rules find nothing wrong with the stack for its settle
 // time, at most for timeout; 0 is the configuration's. A container that starts
-// again meanwhile begins the settle time anew, and one that ended for good is
+// again meanwhile begins the settle time again, and one that ended for good is
 // not waited for.
 func (o *Operator) Verify(ctx context.Context, s Stack, timeout time.Duration) Report {
 	r := o.verify(ctx, s, timeout)
-	if err := o.remark(s, r, o.Invocation); err != nil {
+	if err := o.recorder().remark(s, r, o.Invocation); err != nil {
 		r.Details = append(r.Details, err.Error())
 	}
 	return r
@@ -47,58 +38,37 @@ func (o *Operator) verify(ctx context.Context, s Stack, timeout time.Duration) R
 		s.Verify.Timeout = timeout
 		s.Verify.Settle = min(s.Verify.Settle, timeout/2)
 	}
-	expected, bad := o.expected(ctx, s)
+	v := o.verification(s)
+	expected, bad := v.expected(ctx)
 	switch {
 	case ctx.Err() != nil:
-		return o.interrupted(s, nil, 0)
+		return v.interrupted(nil, 0)
 	case bad != nil:
-		return o.failed("verify", s, *bad)
+		return s.failed("verify", *bad)
 	}
-	return o.watch(ctx, newWatcher(o, s, expected))
+	v.watcher = newWatcher(o.Env, o.Podman.Watch(), v.rules, s, expected)
+	return v.run(ctx)
 }
 
-// watch looks until the stack is up, or not worth waiting for.
-func (o *Operator) watch(ctx context.Context, w *watcher) Report {
-	s, begin := w.stack, time.Now()
-	limited, cancel := context.WithTimeout(ctx, s.Verify.Timeout+lastLook)
-	defer cancel()
-	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		l := w.look(limited)
-		waited := time.Since(begin)
-		switch {
-		case ctx.Err() != nil:
-			return o.interrupted(s, l.before, waited)
-		case l.up && l.stoodFor >= s.Verify.Settle:
-			return o.report("verify", s, Verified, fmt.Sprintf("%s up after %s", all(len(w.services)), round(waited)))
-		case l.hopeless(), waited >= s.Verify.Timeout:
-			return o.notUp(ctx, s, l, waited)
-		}
-		o.Progress(l.waitingFor(waited, s.Verify.Timeout))
-		wait(ctx, min(pause, s.Verify.Timeout-waited))
-	}
+// verification is one verify of a stack.
+type verification struct {
+	stack    Stack
+	podman   projectPodman
+	rules    rules
+	progress func(line string)
+	watcher  *watcher
 }
 
-// interrupted tells what was found wrong last: it may be what took so long.
-func (o *Operator) interrupted(s Stack, wrong []finding.Finding, waited time.Duration) Report {
-	message := fmt.Sprintf("told to stop after %s", round(waited))
-	if len(wrong) > 0 {
-		message += "; last not up: " + strings.Join(look{findings: wrong}.culprits(), ", ")
-	}
-	return o.failed("verify", s, Problem{
-		Outcome: VerifyCut, Message: message,
-		Hint: "if nobody stopped it, TimeoutStartSec= of " + s.Unit + " is shorter than verify takes",
-	})
+func (o *Operator) verification(s Stack) *verification {
+	return &verification{stack: s, podman: o.projectPodman(s), rules: rules{o.Policies}, progress: o.Progress}
 }
 
-// expected are the services of the compose files as they are now.
-func (o *Operator) expected(ctx context.Context, s Stack) ([]facts.Service, *Problem) {
-	if !slices.ContainsFunc(o.Policies.Invariants(), func(i policy.Invariant) bool { return i.ID == gate }) {
-		return nil, &Problem{
-			Outcome: Usage, Message: "the policies have no invariant " + gate + ", which verify asks",
-			Hint: "put it back; stackpolicy policy copy writes it out",
-		}
+// expected returns the services of the compose files as they are now.
+func (v *verification) expected(ctx context.Context) ([]facts.Service, *Problem) {
+	if bad := v.rules.missing(); bad != nil {
+		return nil, bad
 	}
-	project, bad := o.project(ctx, s)
+	project, bad := v.stack.load(ctx, v.podman.environ)
 	if bad != nil {
 		bad.Outcome = Usage
 		return nil, bad
@@ -110,39 +80,61 @@ func (o *Operator) expected(ctx context.Context, s Stack) ([]facts.Service, *Pro
 	return expected, nil
 }
 
+// run observes until the stack is up, or not worth waiting for.
+func (v *verification) run(ctx context.Context) Report {
+	s, begin := v.stack, time.Now()
+	limited, cancel := context.WithTimeout(ctx, s.Verify.Timeout+lastObservation)
+	defer cancel()
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		o := v.watcher.observe(limited)
+		waited := time.Since(begin)
+		switch {
+		case ctx.Err() != nil:
+			return v.interrupted(o.before, waited)
+		case o.up && o.upFor >= s.Verify.Settle:
+			return s.report("verify", Verified, fmt.Sprintf("%s up after %s", all(len(v.watcher.services)), round(waited)))
+		case o.isHopeless(), waited >= s.Verify.Timeout:
+			return v.notUp(ctx, o, waited)
+		}
+		v.progress(o.waitingFor(waited, s.Verify.Timeout))
+		wait(ctx, min(pause, s.Verify.Timeout-waited))
+	}
+}
+
+// interrupted says what was found wrong last: it may be what took so long.
+func (v *verification) interrupted(wrong []finding.Finding, waited time.Duration) Report {
+	message := fmt.Sprintf("told to stop after %s", round(waited))
+	if len(wrong) > 0 {
+		message += "; last not up: " + strings.Join(culprits(wrong), ", ")
+	}
+	return v.stack.failed("verify", Problem{
+		Outcome: VerifyCut, Message: message,
+		Hint: "if nobody stopped it, TimeoutStartSec= of " + v.stack.Unit + " is shorter than verify takes",
+	})
+}
+
 // notUp says which services are not up and why.
-func (o *Operator) notUp(ctx context.Context, s Stack, l look, waited time.Duration) Report {
-	if l.err != nil {
-		return o.failed("verify", s, Problem{
+func (v *verification) notUp(ctx context.Context, o observation, waited time.Duration) Report {
+	if o.err != nil {
+		return v.stack.failed("verify", Problem{
 			Outcome: CannotLook, Message: fmt.Sprintf("whether the stack is up could not be told for %s", round(waited)),
-			Details: lines(l.err), Hint: "try: podman ps -a",
+			Details: lines(o.err), Hint: "try: podman ps -a",
 		})
 	}
 	outcome, how := NotInTime, "not up"
-	if l.up {
-		l.findings, how = l.before, "not up for long enough"
+	if o.up {
+		o.findings, how = o.before, "not up for long enough"
 	}
-	if slices.ContainsFunc(l.findings, func(d finding.Finding) bool { return slices.Contains(failures, caseOf(d)) }) {
+	if slices.ContainsFunc(o.findings, func(d finding.Finding) bool { return slices.Contains(failures, caseOf(d)) }) {
 		outcome, how = ServiceDown, "failed"
 	}
-	r := o.failed("verify", s, Problem{
+	r := v.stack.failed("verify", Problem{
 		Outcome: outcome,
-		Message: strings.TrimSuffix(fmt.Sprintf("%s after %s: %s", how, round(waited), strings.Join(l.culprits(), ", ")), ": "),
-		Hint:    "mend that and apply again: systemctl --user restart " + s.Unit,
+		Message: strings.TrimSuffix(fmt.Sprintf("%s after %s: %s", how, round(waited), strings.Join(culprits(o.findings), ", ")), ": "),
+		Hint:    "mend that and apply again: systemctl --user restart " + v.stack.Unit,
 	})
-	r.Details = o.blame(ctx, l)
+	r.Details = v.podman.explain(ctx, o)
 	return r
-}
-
-// failures are the cases of a finding that is no mere delay.
-var failures = []string{"exited", "unhealthy", "restarting", "restarted", "auto-restart", "none-running"}
-
-func caseOf(d finding.Finding) string { return text(d.Evidence, "case") }
-
-// text is a text of evidence, which operators' rules may leave out.
-func text(evidence map[string]any, key string) string {
-	s, _ := evidence[key].(string)
-	return s
 }
 
 func wait(ctx context.Context, d time.Duration) {
@@ -165,5 +157,3 @@ func all(services int) string {
 	}
 	return fmt.Sprintf("all %d services are", services)
 }
-
-var errUnmanaged = errors.New("the facts do not have the stack's unit")

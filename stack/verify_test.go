@@ -31,7 +31,7 @@ func restarting() (chapters []chapter) {
 	return chapters
 }
 
-// TestVerify tells how verify ends, and when, by what podman tells meanwhile.
+// TestVerify checks how verify ends, and when, by what podman answers meanwhile.
 // Its clock stands still while it works, so the times are exact.
 func TestVerify(t *testing.T) {
 	migrate := []facts.Service{app[0], {Name: "migrate", Containers: 1, OneShot: true}}
@@ -126,9 +126,8 @@ func TestVerifyToldToStop(t *testing.T) {
 	want(t, w.Verify(ctx, s, 0), VerifyCut)
 }
 
-// TestVerifyTellsWhy: with what the container itself has to say, as it says it:
-// who prints it makes it harmless.
-func TestVerifyTellsWhy(t *testing.T) {
+// Verify quotes the container as it is; who prints it makes it harmless.
+func TestVerifyExplains(t *testing.T) {
 	w := newWorld(t)
 	w.contains(container{"app", "running"})
 	w.write("log", "one\n\x1b[2Jtwo "+strings.Repeat("x", 2*shownOfLine)+"\n", 0o644)
@@ -194,7 +193,7 @@ func TestVerifyWithoutManager(t *testing.T) {
 }
 
 // A manager that takes a call and never answers holds verify up for no longer
-// than any last look.
+// than any last observation.
 func TestVerifyWhereTheManagerHangs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -207,7 +206,7 @@ func TestVerifyWhereTheManagerHangs(t *testing.T) {
 	w.Env.Config = config.Config{Stacks: map[string]config.Stack{"web": w.web(nil).Stack}}
 	begin := time.Now()
 	want(t, w.Verify(t.Context(), w.web(nil), time.Second), CannotLook)
-	if took := time.Since(begin); took < time.Second || took > lastLook+5*time.Second {
+	if took := time.Since(begin); took < time.Second || took > lastObservation+5*time.Second {
 		t.Errorf("it took %v", took)
 	}
 }

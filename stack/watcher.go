@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -15,26 +14,25 @@ import (
 	"stackpolicy/finding"
 )
 
-// watcher asks the rules about a stack again and again, on a document that is
-// collected until it has the unit, and whose containers are looked at anew each
+// watcher asks the rules about a stack repeatedly, on a document that is
+// collected until it has the unit, and whose containers are listed again each
 // time.
 type watcher struct {
-	operator *Operator
+	rules    rules
 	stack    Stack
 	services []facts.Service
 	env      collect.Environment
 	doc      *facts.Document
 	seen     map[string]facts.Container // as first seen up, by id
 	since    time.Time                  // when nothing was found wrong first; zero while something is
-	ended    map[string]int             // looks in a row at which a container had ended for good
+	ended    map[string]int             // observations in a row at which a container had ended for good
 	wrong    []finding.Finding          // what was found wrong last
 }
 
-func newWatcher(o *Operator, s Stack, services []facts.Service) *watcher {
-	env := o.Env
-	env.Podman = o.Podman.Watch()
+func newWatcher(env collect.Environment, containers collect.Lister, r rules, s Stack, services []facts.Service) *watcher {
+	env.Podman = containers
 	env.Config.Stacks = withProbesOf(s, env.Config.Stacks)
-	return &watcher{operator: o, stack: s, services: services, env: env, ended: map[string]int{}}
+	return &watcher{rules: r, stack: s, services: services, env: env, ended: map[string]int{}}
 }
 
 // withProbesOf returns the stacks without the probes of the others, which verify
@@ -50,41 +48,41 @@ func withProbesOf(s Stack, stacks map[string]config.Stack) map[string]config.Sta
 	return stacks
 }
 
-// look is what was found at one time.
-type look struct {
-	findings []finding.Finding
-	before   []finding.Finding // what was found wrong last, now or earlier
-	err      error             // why the rules could not be asked, or could not tell
-	up       bool              // nothing is wrong
-	stoodFor time.Duration     // how long it has been up
-	gone     []string          // containers that ended for good
-	doc      *facts.Document
+// observation is what was found at one time.
+type observation struct {
+	verdict
+	before []finding.Finding // what was found wrong last, now or earlier
+	up     bool              // nothing is wrong
+	upFor  time.Duration
+	gone   []string // containers that ended for good
+	doc    *facts.Document
 }
 
-func (w *watcher) look(ctx context.Context) look {
+func (w *watcher) observe(ctx context.Context) observation {
 	if !w.knowsUnit() {
 		w.doc = collect.Collect(ctx, w.env)
 	} else {
 		collect.Relist(ctx, w.env, w.doc)
 	}
-	l := w.judge(ctx)
-	if len(l.findings) > 0 || l.err != nil {
+	o := observation{verdict: w.judge(ctx)}
+	if len(o.findings) > 0 || o.err != nil {
 		w.since, w.seen = time.Time{}, nil
 	} else if w.since.IsZero() {
 		w.since = time.Now()
 		w.remember()
 	}
-	if l.up = !w.since.IsZero(); l.up {
-		l.stoodFor = time.Since(w.since)
+	if o.up = !w.since.IsZero(); o.up {
+		o.upFor = time.Since(w.since)
 	}
-	if len(l.findings) > 0 {
-		w.wrong = l.findings
+	if len(o.findings) > 0 {
+		w.wrong = o.findings
 	}
-	l.gone, l.doc, l.before = w.endedForGood(l.findings), w.doc, w.wrong
-	return l
+	o.gone, o.doc, o.before = w.endedForGood(o.findings), w.doc, w.wrong
+	return o
 }
 
-// knowsUnit: not where the manager was too busy to answer, which passes.
+// knowsUnit reports whether the manager has described the unit. One that is too
+// busy to answer is asked again.
 func (w *watcher) knowsUnit() bool {
 	if w.doc == nil {
 		return false
@@ -93,35 +91,21 @@ func (w *watcher) knowsUnit() bool {
 	return u != nil && u.Loaded != nil
 }
 
-// judge asks the rules about this unit alone.
-func (w *watcher) judge(ctx context.Context) look {
+var errUnmanaged = errors.New("the facts do not have the stack's unit")
+
+func (w *watcher) judge(ctx context.Context) verdict {
 	u := unitIn(w.doc, w.stack.Unit)
 	if u == nil {
-		return look{err: errUnmanaged}
+		return verdict{err: errUnmanaged}
 	}
-	one := *w.doc
 	unit := *u
 	unit.Services = w.services
 	unit.Verify = &facts.Verify{Restarted: w.restarted(u.Containers), Healthy: w.stack.Verify.NeedsHealth()}
-	one.Units = []facts.Unit{unit}
-	result, err := w.operator.Policies.Only(asks()...).Decide(ctx, &one)
+	v, err := w.rules.judge(ctx, w.doc, unit)
 	if err != nil {
-		return look{err: err}
+		return verdict{err: err}
 	}
-	return sorted(result.Decisions)
-}
-
-// sorted parts findings from what could not be decided.
-func sorted(decisions []finding.Finding) (l look) {
-	for _, d := range decisions {
-		switch {
-		case d.IsUnknown():
-			l.err = errors.Join(l.err, errors.New(d.Message))
-		case !d.IsAllowed():
-			l.findings = append(l.findings, d)
-		}
-	}
-	return l
+	return v
 }
 
 func (w *watcher) remember() {
@@ -137,23 +121,23 @@ func (w *watcher) restarted(now []facts.Container) []string {
 	names := []string{}
 	for _, c := range now {
 		was, known := w.seen[c.ID]
-		if w.seen != nil && (!known || was.Restarts != c.Restarts || !sameTime(was.StartedAt, c.StartedAt)) {
+		if w.seen != nil && (!known || was.Restarts != c.Restarts || !isSameTime(was.StartedAt, c.StartedAt)) {
 			names = append(names, c.Name)
 		}
 	}
 	return names
 }
 
-func sameTime(a, b *time.Time) bool {
+func isSameTime(a, b *time.Time) bool {
 	return a == b || a != nil && b != nil && a.Equal(*b)
 }
 
-// endedForGood names the containers that have ended, and that nothing starts
-// again, at two looks in a row: a provider may be about to.
+// endedForGood names the containers that have ended and are not started again
+// by podman, at two observations in a row: a provider may be about to.
 func (w *watcher) endedForGood(findings []finding.Finding) (names []string) {
 	ended := map[string]int{}
 	for _, d := range findings {
-		name, policy := text(d.Evidence, "container"), text(d.Evidence, "restart_policy")
+		name, policy := textIn(d.Evidence, "container"), textIn(d.Evidence, "restart_policy")
 		if caseOf(d) != "exited" || policy != "" && policy != "no" {
 			continue
 		}
@@ -165,34 +149,13 @@ func (w *watcher) endedForGood(findings []finding.Finding) (names []string) {
 	return names
 }
 
-func (l look) hopeless() bool { return len(l.gone) > 0 }
+func (o observation) isHopeless() bool { return len(o.gone) > 0 }
 
-// culprits are the services that findings are about, each with its case.
-func (l look) culprits() []string {
-	names := []string{}
-	for _, d := range l.findings {
-		who := text(d.Evidence, "service")
-		if who == "" {
-			who = text(d.Evidence, "container")
-		}
-		if who == "" {
-			who = text(d.Evidence, "target")
-		}
-		if who == "" {
-			who = d.Subject
-		}
-		if who = strings.TrimSpace(who + " " + caseOf(d)); !slices.Contains(names, who) {
-			names = append(names, who)
-		}
-	}
-	return names
-}
-
-func (l look) waitingFor(waited, timeout time.Duration) string {
-	what := strings.Join(l.culprits(), ", ")
+func (o observation) waitingFor(waited, timeout time.Duration) string {
+	what := strings.Join(culprits(o.findings), ", ")
 	switch {
-	case l.err != nil:
-		what = "an answer: " + l.err.Error()
+	case o.err != nil:
+		what = "an answer: " + o.err.Error()
 	case what == "":
 		what = "the services to stay up"
 	}

@@ -16,12 +16,12 @@ func TestWatcherAsksTheManagerAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		watcher := w.watching(w.web(nil), app, at(0, one("app", "running")))
 		answered := watcher.doc
-		if l := watcher.look(t.Context()); !l.up || watcher.doc != answered {
-			t.Errorf("up: %v (%v %v); the facts were collected anew: %v", l.up, l.findings, l.err, watcher.doc != answered)
+		if o := watcher.observe(t.Context()); !o.up || watcher.doc != answered {
+			t.Errorf("up: %v (%v %v); the facts were collected again: %v", o.up, o.findings, o.err, watcher.doc != answered)
 		}
 		answered.Units[0].Loaded = nil
-		if l := watcher.look(t.Context()); l.up || l.err == nil || watcher.doc == answered {
-			t.Errorf("up: %v, %v; the facts were collected anew: %v", l.up, l.err, watcher.doc != answered)
+		if o := watcher.observe(t.Context()); o.up || o.err == nil || watcher.doc == answered {
+			t.Errorf("up: %v, %v; the facts were collected again: %v", o.up, o.err, watcher.doc != answered)
 		}
 	})
 }
@@ -45,26 +45,26 @@ func TestCulprits(t *testing.T) {
 		}, "app exited, app starting"},
 	}
 	for name, c := range cases {
-		if got := strings.Join(look{findings: c.findings}.culprits(), ", "); got != c.want {
+		if got := strings.Join(culprits(c.findings), ", "); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
 }
 
-// An answer that is none of a rule's stays apart from what a rule found.
-func TestSorted(t *testing.T) {
-	l := sorted([]finding.Finding{
+// What could not be decided is kept apart from what a rule found.
+func TestVerdictOf(t *testing.T) {
+	v := verdictOf([]finding.Finding{
 		{Effect: "allow"}, {Effect: "block", Severity: "page", Message: "down"}, {Effect: "heal", Severity: "ticket", Message: "to heal"},
 		{Effect: "block", Severity: "unknown", Message: "podman hangs"},
 	})
-	if len(l.findings) != 2 || l.err == nil || l.err.Error() != "podman hangs" {
-		t.Errorf("findings %+v, error %v", l.findings, l.err)
+	if len(v.findings) != 2 || v.err == nil || v.err.Error() != "podman hangs" {
+		t.Errorf("findings %+v, error %v", v.findings, v.err)
 	}
 }
 
-func TestCutLines(t *testing.T) {
+func TestShorten(t *testing.T) {
 	for _, line := range []string{"", "short", strings.Repeat("x", shownOfLine), strings.Repeat("ä", shownOfLine), "x" + strings.Repeat("ä", shownOfLine)} {
-		got := cut(line)
+		got := shorten(line)
 		if whole := len(line) <= shownOfLine; whole != (got == line) || !utf8.ValidString(got) || len(got) > shownOfLine+len("…") {
 			t.Errorf("%d bytes became %d: %.20q", len(line), len(got), got)
 		}

@@ -14,6 +14,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -79,8 +80,8 @@ func creation(o Options) api.CreateOptions {
 	return c
 }
 
-// separator is a variable of the library: what stands between the parts of a
-// container's name.
+// separator is what the library puts between the parts of a container's name. It
+// is a variable of the library.
 func separator(o Options) string {
 	if o.Hyphens {
 		return "-"
@@ -150,4 +151,14 @@ func OwnLabels(project, service string, number int) map[string]string {
 		api.ProjectLabel: project, api.ServiceLabel: service, api.OneoffLabel: "False",
 		api.ContainerNumberLabel: fmt.Sprint(number), api.ConfigHashLabel: "adopted",
 	}
+}
+
+// Number is the number of a container among those of its service, by its labels;
+// 0 when they do not say it.
+func Number(labels map[string]string) int {
+	n, err := strconv.Atoi(labels[api.ContainerNumberLabel])
+	if err != nil {
+		return 0
+	}
+	return n
 }

@@ -1,0 +1,116 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"stackpolicy/applied"
+	"stackpolicy/internal/compose"
+	"stackpolicy/internal/engine"
+	"stackpolicy/internal/podman"
+)
+
+// compare makes the plan of an apply. Images that are missing are no error: a
+// preflight comes before the pull.
+func compare(ctx context.Context, pods projectPodman, s Stack, project *compose.Project) (*plan, error) {
+	p := &plan{project: project}
+	model, definitions, err := resolve(ctx, s, project)
+	if err != nil {
+		return nil, err
+	}
+	p.model = model
+	containers, err := pods.details(ctx)
+	if err != nil {
+		return nil, err
+	}
+	images, err := pods.client.ImageIDs(ctx, imagesOf(project))
+	if err != nil {
+		return nil, err
+	}
+	for _, service := range project.Services {
+		one := planned{Service: service, definition: definitions[service.Name]}
+		one.containers = slices.Clone(containers)
+		one.containers = slices.DeleteFunc(one.containers, func(c podman.Details) bool { return c.Labels[podman.LabelService] != service.Name })
+		one.replace = one.difference(images[one.Image], len(s.Provider) == 0)
+		p.services = append(p.services, one)
+	}
+	for _, c := range containers {
+		if isOrphan(c.Container, project) {
+			p.orphans = append(p.orphans, c)
+		}
+	}
+	p.cascade()
+	p.finish()
+	return p, nil
+}
+
+// imagesOf names the images of the services, in their order.
+func imagesOf(project *compose.Project) (names []string) {
+	for _, service := range project.Services {
+		names = append(names, service.Image)
+	}
+	return names
+}
+
+// isOrphan reports whether a container is of a service that the compose files no
+// longer have, in any profile.
+func isOrphan(c podman.Container, project *compose.Project) bool {
+	service := c.Labels[podman.LabelService]
+	known := slices.ContainsFunc(project.Services, func(s compose.Service) bool { return s.Name == service })
+	return service != "" && !known && !slices.Contains(project.Inactive, service)
+}
+
+// difference says why the containers of a service have to be replaced. The image
+// is the id that the service's image name means now, "" when it means none; own
+// says that the engine applies the stack.
+func (p planned) difference(image string, own bool) string {
+	for _, c := range p.containers {
+		label, known := c.Labels[applied.LabelDefinition]
+		switch {
+		case own && !engine.IsOwn(c.Labels), !own && engine.IsMade(c.Labels):
+			return c.Name + " was made by another compose provider"
+		case !known:
+			return c.Name + " was not made by stackctl"
+		case label != p.definition:
+			return c.Name + " is of another definition than the compose files are now"
+		case image != "" && image != c.ImageID:
+			return fmt.Sprintf("%s runs an older image than %s", c.Name, p.Image)
+		case !own && !isStartable(c.State):
+			return fmt.Sprintf("%s was left %s", c.Name, c.State)
+		}
+	}
+	return ""
+}
+
+// isStartable reports whether a provider that starts the container finds it as
+// it should be.
+func isStartable(state string) bool {
+	return slices.Contains([]string{"running", "exited", "stopped", "paused"}, state)
+}
+
+// prove compares again after an apply: every container has to be of this
+// definition. The error names each container that is not, and the reason.
+func prove(ctx context.Context, pods projectPodman, s Stack, project *compose.Project) error {
+	p, err := compare(ctx, pods, s, project)
+	if err != nil {
+		return fmt.Errorf("whether the containers are of this definition could not be found out: %w", err)
+	}
+	var errs []error
+	for _, one := range p.services {
+		switch {
+		case one.replace != "":
+			errs = append(errs, fmt.Errorf("service %s was not replaced: %s", one.Name, one.replace))
+		case len(one.containers) != one.Replicas:
+			errs = append(errs, fmt.Errorf("service %s has %d containers, want %d", one.Name, len(one.containers), one.Replicas))
+		}
+	}
+	for _, c := range p.orphans {
+		errs = append(errs, fmt.Errorf("%s of service %s is still there", c.Name, c.Labels[podman.LabelService]))
+	}
+	if len(errs) > 0 {
+		errs = append(errs, pods.holders(ctx, p.removed())...)
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,68 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"stackpolicy/internal/compose"
+	"stackpolicy/internal/engine"
+)
+
+// provide has the configured provider bring the project up, from one file with
+// everything put in.
+func (t *transaction) provide(ctx context.Context, provider compose.Provider) error {
+	text, err := t.plan.model.Text()
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(t.folder, "compose-"+t.stack.Name+".yaml")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		return err
+	}
+	defer os.Remove(file)
+	if err := t.handOver(ctx); err != nil {
+		return err
+	}
+	before, err := t.podman.containers(ctx)
+	if err != nil {
+		return err
+	}
+	up := compose.Up{
+		Project: t.project.Name, Files: []string{file}, Dir: filepath.Dir(t.stack.Compose[0]), Environ: t.project.Environ,
+		Unit: t.stack.Unit, Scope: t.scope(), NoPod: needsNoPod(ctx, provider, t.project),
+		Recreate: len(t.plan.names(planned.isReplaced)) > 0, Output: t.said.line,
+	}
+	err = provider.Up(ctx, up)
+	if errors.Is(err, compose.ErrNotStarted) && !up.Recreate && !slices.ContainsFunc(before, isRunning) {
+		// As after a manager was killed: the containers keep a network that no
+		// longer exists.
+		t.output("stackctl: containers are replaced: " + err.Error())
+		up.Recreate = true
+		err = provider.Up(ctx, up)
+	}
+	return err
+}
+
+// handOver removes containers of the engine that are to be replaced: a provider
+// that is a program knows its own by their names alone, and would run a second
+// one beside them.
+func (t *transaction) handOver(ctx context.Context) error {
+	return inStopOrder(t.project.Services, func(name string) error {
+		s := t.plan.service(name)
+		if s == nil || s.replace == "" {
+			return nil
+		}
+		for _, c := range s.containers {
+			if !engine.IsMade(c.Labels) {
+				continue
+			}
+			if err := t.podman.remove(ctx, c.ID, graceOf(c, t.project.Services, true)); err != nil {
+				return t.podman.withNames(ctx, err)
+			}
+		}
+		return nil
+	})
+}
