@@ -9,6 +9,7 @@ package alerts
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"stackpolicy/alerts/notify"
@@ -36,10 +37,11 @@ type Outbox interface {
 type queue interface {
 	Enqueue(ctx context.Context, messages []history.Message) error
 	Due(ctx context.Context, now time.Time, limit int) ([]history.Message, error)
-	LastSent(ctx context.Context, sink string, standing int64) (time.Time, error)
+	LastTold(ctx context.Context, sink string, standing int64) (history.Told, error)
 }
 
 type receipts interface {
+	Claim(ctx context.Context, m history.Message, until time.Time) (bool, error)
 	Delivered(ctx context.Context, id int64, at time.Time) error
 	Failed(ctx context.Context, id int64, next time.Time, why string) error
 }
@@ -49,7 +51,6 @@ type receipts interface {
 type Options struct {
 	Outbox    Outbox
 	Routes    []notify.Route
-	Changes   history.Changes    // by the audit
 	Standings []history.Standing // all that stand, and those resolved within [Memory]
 	Steps     func(finding.Finding) []string
 	Host      string
@@ -80,7 +81,7 @@ func Run(ctx context.Context, o Options) []Notice {
 	if err != nil {
 		return []Notice{{Text: err.Error()}}
 	}
-	messages, err := o.plan(ctx, waiting)
+	messages, err := o.plan(ctx)
 	if err == nil && len(messages) > 0 {
 		waiting, err = o.enqueue(ctx, messages, waiting)
 	}
@@ -89,6 +90,30 @@ func Run(ctx context.Context, o Options) []Notice {
 		notices = append(notices, Notice{Text: err.Error()})
 	}
 	return append(notices, o.deliver(ctx, waiting)...)
+}
+
+// RunWithoutMemory sends what an audit found where there is no outbox. Nothing
+// remembers what was sent, so every audit sends all that is open: better too often
+// than never. What cannot be sent is left to the next audit. [Options.Outbox] and
+// [Options.Standings] are not used.
+func RunWithoutMemory(ctx context.Context, o Options, found []finding.Finding) []Notice {
+	ctx, cancel := context.WithTimeout(ctx, total)
+	defer cancel()
+	return o.toAll(func(r notify.Route) []Notice {
+		open := slices.DeleteFunc(slices.Clone(found), func(f finding.Finding) bool { return !f.Counts() || !wants(r, f, o.Now) })
+		for i, f := range open {
+			if err := o.sendNow(ctx, r, f); err != nil {
+				return []Notice{{r.Name(), fmt.Sprintf("%s; %d not sent", err, len(open)-i)}}
+			}
+		}
+		return nil
+	})
+}
+
+func (o Options) sendNow(ctx context.Context, r notify.Route, f finding.Finding) error {
+	ctx, cancel := context.WithTimeout(ctx, notify.Timeout)
+	defer cancel()
+	return r.Send(ctx, cut(o.alert(notify.KindFiring, history.Standing{Finding: f, Since: o.Now, LastSeen: o.Now})))
 }
 
 // Waiting counts what is still to be sent, by sink.

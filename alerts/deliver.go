@@ -20,16 +20,22 @@ const (
 	lastRetry  = time.Hour
 )
 
-// deliver sends what waits, to all sinks at once: one that is silent does not
-// hold up another.
+// deliver sends what waits.
 func (o Options) deliver(ctx context.Context, waiting []history.Message) []Notice {
+	notices := o.toAll(func(r notify.Route) []Notice { return o.drain(ctx, r, of(r.Name(), waiting)) })
+	return append(notices, o.dropForeign(ctx, waiting)...)
+}
+
+// toAll calls send for all sinks at once: one that is silent does not hold up
+// another.
+func (o Options) toAll(send func(notify.Route) []Notice) []Notice {
 	notices := make([][]Notice, len(o.Routes))
 	var sinks sync.WaitGroup
 	for i, r := range o.Routes {
-		sinks.Go(func() { notices[i] = o.drain(ctx, r, of(r.Name(), waiting)) })
+		sinks.Go(func() { notices[i] = send(r) })
 	}
 	sinks.Wait()
-	return append(slices.Concat(notices...), o.dropForeign(ctx, waiting)...)
+	return slices.Concat(notices...)
 }
 
 func of(sink string, waiting []history.Message) []history.Message {
@@ -48,12 +54,24 @@ func (o Options) drain(ctx context.Context, r notify.Route, messages []history.M
 			held[m.Standing] = m.Standing != 0
 			continue
 		}
+		if !o.claim(ctx, m) {
+			held[m.Standing] = m.Standing != 0
+			continue
+		}
 		if err := o.try(ctx, r, m); err != nil {
 			return []Notice{{r.Name(), fmt.Sprintf("%s; %d wait", err, len(messages)-sent)}}
 		}
 		sent++
 	}
 	return nil
+}
+
+// claim reports whether this process is to send the message, and not another one
+// that runs at the same time. Where that cannot be noted, a message twice is better
+// than none.
+func (o Options) claim(ctx context.Context, m history.Message) bool {
+	claimed, err := o.Outbox.Claim(ctx, m, o.Now.Add(firstRetry))
+	return claimed || err != nil
 }
 
 // try sends one message, and notes what became of it even when time is up.

@@ -42,31 +42,30 @@ func (h *house) audit(found ...finding.Finding) []Notice { return h.healing(nil,
 
 func (h *house) healing(healed []finding.Finding, found ...finding.Finding) []Notice {
 	h.t.Helper()
-	changes := h.record(healed, found...)
-	return h.run(changes)
+	h.record(healed, found...)
+	return h.run()
 }
 
-func (h *house) record(healed []finding.Finding, found ...finding.Finding) history.Changes {
+func (h *house) record(healed []finding.Finding, found ...finding.Finding) {
 	h.t.Helper()
 	h.now = h.now.Add(10 * time.Minute)
-	changes, err := h.store.Record(h.t.Context(), history.Audit{
+	_, err := h.store.Record(h.t.Context(), history.Audit{
 		At: h.now, Mode: "observe", ExitCode: h.exit, PolicyDigest: "sha256:00", Document: &facts.Document{CollectedAt: h.now},
 		Findings: found, Healed: healed,
 	})
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	return changes
 }
 
-func (h *house) run(changes history.Changes) []Notice {
+func (h *house) run() []Notice {
 	h.t.Helper()
 	standings, err := h.store.Standings(h.t.Context(), h.now.Add(-Memory), 1000)
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	return Run(h.t.Context(), Options{
-		Outbox: h.store, Routes: h.routes, Changes: changes, Standings: standings, Now: h.now,
+		Outbox: h.store, Routes: h.routes, Standings: standings, Now: h.now,
 		Host: "den", User: "ada", Steps: func(d finding.Finding) []string { return []string{"Look at " + d.Subject} },
 	})
 }
@@ -77,6 +76,8 @@ type fake struct {
 	err  error
 	hang bool
 	sent []string
+
+	during func() // called while a message is sent; nil for nothing
 }
 
 func (f *fake) Name() string { return f.name }
@@ -85,6 +86,11 @@ func (f *fake) Send(ctx context.Context, a notify.Alert) error {
 	if f.hang {
 		<-ctx.Done()
 		return ctx.Err()
+	}
+	if during := f.during; during != nil {
+		f.during = nil
+		during()
+		f.during = during
 	}
 	if f.err == nil {
 		f.sent = append(f.sent, a.Kind+" "+a.Invariant+" "+a.Subject+" "+a.Severity)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"stackpolicy/alerts/notify"
@@ -14,24 +15,17 @@ import (
 	"stackpolicy/history"
 )
 
-// told is what a sink knows of a standing finding.
-type told struct {
-	ever    bool      // it was sent something, or that waits
-	waiting bool      // something waits
-	last    time.Time // when it was sent something; zero when never
-}
-
-// plan lists what is to be put into the outbox. It goes by what each sink was
-// told, not by the audit's changes alone: what a kill kept from the outbox is
-// made up for by the next audit, and a sink that is new hears of what stands.
-func (o Options) plan(ctx context.Context, waiting []history.Message) ([]history.Message, error) {
+// plan lists what is to be put into the outbox: where what holds differs from what
+// the sink was last told. So what a kill kept from the outbox is made up for by the
+// next audit, and a sink that is new is told what is open.
+func (o Options) plan(ctx context.Context) ([]history.Message, error) {
 	var messages []history.Message
 	oldestFirst := slices.SortedFunc(slices.Values(o.Standings), func(a, b history.Standing) int { return cmp.Compare(a.ID, b.ID) })
 	for _, r := range o.Routes {
 		for _, s := range oldestFirst {
-			t, err := o.told(ctx, r, s, waiting)
+			t, err := o.Outbox.LastTold(ctx, r.Name(), s.ID)
 			if err != nil {
-				return messages, err
+				return messages, fmt.Errorf("read what %s was told: %w", r.Name(), err)
 			}
 			kind, key := o.news(r, s, t)
 			if kind == "" {
@@ -47,39 +41,44 @@ func (o Options) plan(ctx context.Context, waiting []history.Message) ([]history
 	return messages, nil
 }
 
-func (o Options) told(ctx context.Context, r notify.Route, s history.Standing, waiting []history.Message) (told, error) {
-	last, err := o.Outbox.LastSent(ctx, r.Name(), s.ID)
-	if err != nil {
-		return told{}, fmt.Errorf("read what %s was told: %w", r.Name(), err)
-	}
-	queued := slices.ContainsFunc(waiting, func(m history.Message) bool { return m.Sink == r.Name() && m.Standing == s.ID })
-	return told{ever: queued || !last.IsZero(), waiting: queued, last: last}, nil
-}
-
-// news is what there is to tell a sink of a finding: a kind of alert, and what
-// tells it from others of the same finding; "" is nothing. What can come more
-// than once is told apart by the time of the audit. A finding may be told anew
-// after an hour: what the outbox dropped, it takes under that key no more.
-func (o Options) news(r notify.Route, s history.Standing, t told) (kind, key string) {
-	wanted, changed := wants(r, s.Finding, o.Now), o.changed(s)
-	at := strconv.FormatInt(o.Now.UnixNano(), 10)
+// news is what there is to tell a sink of a finding: a kind of alert, and a key
+// that is another one for each such message; "" is nothing. Two audits at once give
+// the same key, as both know the same last message. A finding may be told anew after
+// an hour: the outbox takes no key again of a message that it dropped.
+func (o Options) news(r notify.Route, s history.Standing, t history.Told) (kind, key string) {
+	wanted, ever := wants(r, s.Finding, o.Now), t.Kind != ""
+	changed := ever && t.Verdict != "" && t.Verdict != verdict(s.Finding)
+	ended := t.Kind == notify.KindResolved || t.Kind == notify.KindHealed
+	after := strconv.FormatInt(t.Message, 10)
 	switch {
-	case s.ResolvedAt != nil && s.Outcome == finding.Healed && (t.ever || wanted && r.Heals):
+	case s.ResolvedAt != nil && ended:
+		return "", ""
+	case s.ResolvedAt != nil && s.Outcome == finding.Healed && (ever || wanted && r.Heals):
 		return notify.KindHealed, notify.KindHealed // it may have been a page before, as heals that fail are
-	case s.ResolvedAt != nil && wanted && t.ever:
+	case s.ResolvedAt != nil && ever:
 		return notify.KindResolved, notify.KindResolved
 	case s.ResolvedAt != nil:
 		return "", ""
-	case wanted && !t.ever:
+	case wanted && !ever:
 		return notify.KindFiring, notify.KindFiring + o.Now.UTC().Format("2006-01-02T15")
 	case wanted && changed:
-		return notify.KindChanged, notify.KindChanged + at
-	case wanted && !t.waiting && repeats(r, t.last, o.Now):
-		return notify.KindRepeat, notify.KindRepeat + at
-	case !wanted && changed && t.ever:
-		return notify.KindResolved, "withdrawn" + at
+		return notify.KindChanged, notify.KindChanged + after
+	case wanted && !t.Waiting && repeats(r, t.Sent, o.Now):
+		return notify.KindRepeat, notify.KindRepeat + after
+	case !wanted && !ended && changed:
+		return notify.KindResolved, "withdrawn" + after
 	}
 	return "", ""
+}
+
+// verdict is what an alert says of a finding, apart from its text. Another one is
+// worth another alert.
+func verdict(f finding.Finding) string {
+	until := ""
+	if f.Waiver != nil {
+		until = f.Waiver.Until.UTC().Format(time.RFC3339)
+	}
+	return strings.Join([]string{string(f.Effect), string(f.Urgency()), string(f.Outcome), until}, " ")
 }
 
 // wants: the finding is bad enough for the sink, and not waived.
@@ -93,17 +92,13 @@ func repeats(r notify.Route, last, now time.Time) bool {
 	return now.Before(last) || now.Sub(last) >= r.Repeat
 }
 
-func (o Options) changed(s history.Standing) bool {
-	return slices.ContainsFunc(o.Changes.Changed, func(c history.Standing) bool { return c.ID == s.ID })
-}
-
 func (o Options) message(r notify.Route, s history.Standing, kind, key string) (history.Message, error) {
 	body, err := json.Marshal(cut(o.alert(kind, s)))
 	if err != nil {
 		return history.Message{}, fmt.Errorf("encode an alert: %w", err)
 	}
 	return history.Message{
-		Sink: r.Name(), Key: strconv.FormatInt(s.ID, 10) + " " + key, Kind: kind, Standing: s.ID,
+		Sink: r.Name(), Key: strconv.FormatInt(s.ID, 10) + " " + key, Kind: kind, Standing: s.ID, Verdict: verdict(s.Finding),
 		Body: body, CreatedAt: o.Now, NextTry: o.Now,
 	}, nil
 }

@@ -3,6 +3,7 @@ package alerts
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -57,6 +58,10 @@ func TestWhatStandsIsRepeated(t *testing.T) {
 	h.now = noon.Add(-24 * time.Hour)
 	h.audit(down("page"))
 	sink.wasSent(t, "after the clock was set back", "repeat stack_running web.service page")
+	for range 12 {
+		h.audit(down("page"))
+	}
+	sink.wasSent(t, "while it is before the time of an older message")
 }
 
 func TestWaivedFindingsAreNotTold(t *testing.T) {
@@ -74,6 +79,13 @@ func TestWaivedFindingsAreNotTold(t *testing.T) {
 	sink.wasSent(t, "still waived")
 	h.audit(down("page"))
 	sink.wasSent(t, "no longer waived", "changed stack_running web.service page")
+	waived.Waiver.Until = h.now.Add(time.Hour)
+	h.audit(waived)
+	sink.wasSent(t, "waived again", "resolved stack_running web.service page")
+	h.audit()
+	h.now = h.now.Add(2 * time.Hour)
+	h.audit()
+	sink.wasSent(t, "mended while it was waived, and the waiver ended")
 }
 
 func TestHeals(t *testing.T) {
@@ -142,9 +154,33 @@ func TestAKillBeforeTheOutbox(t *testing.T) {
 	h.record(nil, down("page"))
 	h.audit(down("page"))
 	sink.wasSent(t, "the next audit", "firing stack_running web.service page")
+	h.record(nil, down("ticket"))
+	h.audit(down("ticket"))
+	sink.wasSent(t, "after a change", "changed stack_running web.service ticket")
+	h.record(nil, down("page"))
+	h.audit(down("ticket"))
+	sink.wasSent(t, "changed and changed back")
+	h.audit(down("page"))
+	sink.wasSent(t, "worse", "changed stack_running web.service page")
 	h.record(nil)
 	h.audit()
 	sink.wasSent(t, "and the one after", "resolved stack_running web.service page")
+}
+
+// TestTwoAuditsAtOnce: the one that runs while the other sends sends nothing twice.
+func TestTwoAuditsAtOnce(t *testing.T) {
+	sink := &fake{name: "sink"}
+	h := newHouse(t, route(sink, "ticket"))
+	sink.during = func() { h.run() }
+	h.audit(down("page"))
+	sink.wasSent(t, "it appears", "firing stack_running web.service page")
+	h.audit(down("ticket"), toHeal(finding.Planned))
+	slices.Sort(sink.sent) // only those of one finding keep their order
+	sink.wasSent(t, "it changes", "changed stack_running web.service ticket", "firing loaded_is_current web.service ticket")
+	h.now = h.now.Add(5 * time.Hour)
+	h.audit(down("ticket"))
+	slices.Sort(sink.sent)
+	sink.wasSent(t, "later", "repeat stack_running web.service ticket", "resolved loaded_is_current web.service ticket")
 }
 
 func TestANewSinkHearsOfWhatStands(t *testing.T) {
@@ -233,6 +269,23 @@ func TestAHistoryThatIsFull(t *testing.T) {
 			}
 			sink.wasSent(t, name, c.sent...)
 		})
+	}
+}
+
+// TestWithoutMemory: what is open is told at every audit, to those who want it.
+func TestWithoutMemory(t *testing.T) {
+	tickets, pages, broken := &fake{name: "tickets"}, &fake{name: "pages"}, &fake{name: "broken", err: errSilent}
+	h := newHouse(t, route(tickets, "ticket"), route(pages, "page"), route(broken, "page"))
+	waived := toHeal(finding.Planned)
+	waived.Waiver = &finding.Waiver{Until: noon.Add(time.Hour)}
+	found := []finding.Finding{down("page"), toHeal(finding.Planned), waived, toHeal(finding.Healed), {Invariant: "links_resolve", Effect: finding.Allow}}
+	for range 2 {
+		notices := RunWithoutMemory(t.Context(), Options{Routes: h.routes, Now: noon}, found)
+		if len(notices) != 1 || notices[0].String() != "alerts to broken: connection refused; 1 not sent" {
+			t.Errorf("notices: got %v", notices)
+		}
+		tickets.wasSent(t, "an audit", "firing stack_running web.service page", "firing loaded_is_current web.service ticket")
+		pages.wasSent(t, "an audit", "firing stack_running web.service page")
 	}
 }
 

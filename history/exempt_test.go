@@ -57,7 +57,7 @@ func TestVersion1(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.Exec("DROP TABLE exemptions; PRAGMA user_version = 1;"); err != nil {
+	if _, err := db.Exec("DROP TABLE exemptions; ALTER TABLE messages DROP COLUMN verdict; PRAGMA user_version = 1;"); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Close(); err != nil {

@@ -22,6 +22,7 @@ type Message struct {
 	Key       string // a sink gets each key once, as long as the history keeps it
 	Kind      string // firing, repeat or resolved
 	Standing  int64  // ID of the finding; 0 when the message is about no finding
+	Verdict   string // what it says of the finding; compared by [Outbox.LastTold]'s callers
 	Body      []byte // at most 1 MiB
 	CreatedAt time.Time
 	NextTry   time.Time
@@ -44,9 +45,9 @@ func (o Outbox) Enqueue(ctx context.Context, messages []Message) error {
 				return fmt.Errorf("%s of %s is larger than %d KiB", m.Kind, m.Key, maxBody>>10)
 			}
 			sinks[m.Sink] = true
-			err := c.do(`INSERT INTO messages (sink, key, kind, standing, body, created, next) VALUES (?, ?, ?, ?, ?, ?, ?)
+			err := c.do(`INSERT INTO messages (sink, key, kind, standing, verdict, body, created, next) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 				ON CONFLICT (sink, key) DO NOTHING`,
-				m.Sink, m.Key, m.Kind, m.Standing, append([]byte{}, m.Body...), stamp(m.CreatedAt), stamp(m.NextTry))
+				m.Sink, m.Key, m.Kind, m.Standing, m.Verdict, append([]byte{}, m.Body...), stamp(m.CreatedAt), stamp(m.NextTry))
 			if err != nil {
 				return err
 			}
@@ -81,7 +82,7 @@ func dropOldestMessages(c call, sink string) error {
 // wrong.
 func (o Outbox) Due(ctx context.Context, now time.Time, limit int) (due []Message, err error) {
 	err = o.db.view(ctx, func(c call) (err error) {
-		due, err = list(c, scanMessage, `SELECT id, sink, key, kind, standing, body, created, next, tries, error FROM messages
+		due, err = list(c, scanMessage, `SELECT id, sink, key, kind, standing, verdict, body, created, next, tries, error FROM messages
 			WHERE delivered IS NULL AND (next <= ? OR next > ?) ORDER BY id LIMIT ?`, stamp(now), stamp(now.Add(day)), max(limit, 0))
 		return err
 	})
@@ -94,7 +95,7 @@ func (o Outbox) Due(ctx context.Context, now time.Time, limit int) (due []Messag
 func scanMessage(r row) (Message, error) {
 	var m Message
 	var created, next int64
-	err := r.Scan(&m.ID, &m.Sink, &m.Key, &m.Kind, &m.Standing, &m.Body, &created, &next, &m.Tries, &m.LastError)
+	err := r.Scan(&m.ID, &m.Sink, &m.Key, &m.Kind, &m.Standing, &m.Verdict, &m.Body, &created, &next, &m.Tries, &m.LastError)
 	m.CreatedAt, m.NextTry = moment(created), moment(next)
 	return m, err
 }
@@ -122,20 +123,50 @@ func (o Outbox) Failed(ctx context.Context, id int64, next time.Time, why string
 	return nil
 }
 
-// LastSent returns when the sink last got a message about the finding; the zero
-// time if it never did.
-func (o Outbox) LastSent(ctx context.Context, sink string, standing int64) (time.Time, error) {
-	var sent sql.NullInt64
-	err := o.db.view(ctx, func(c call) error {
-		return c.one("SELECT max(delivered) FROM messages WHERE standing = ? AND sink = ? AND delivered > 0", standing, sink).Scan(&sent)
+// Claim reports whether the caller is the one to send the message now. It then is
+// nobody else's until the given time, when it is due again unless it ended before.
+func (o Outbox) Claim(ctx context.Context, m Message, until time.Time) (claimed bool, err error) {
+	err = o.db.update(ctx, func(c call) error {
+		n, err := c.change("UPDATE messages SET next = ? WHERE id = ? AND next = ? AND tries = ? AND delivered IS NULL",
+			stamp(until), m.ID, stamp(m.NextTry), m.Tries)
+		claimed = n == 1
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("claim alert %d: %w", m.ID, err)
+	}
+	return claimed, nil
+}
+
+// Told is what a sink was told of a finding, or will be by a message that waits.
+// It is zero if that is nothing.
+type Told struct {
+	Message int64     // ID of the newest message, dropped ones included
+	Kind    string    // of the newest message that was not dropped
+	Verdict string    // what it says of the finding; "" in a history from before verdicts were kept
+	Sent    time.Time // when the last message was delivered; zero if none was
+	Waiting bool      // a message waits
+}
+
+// LastTold returns what the sink was told of the finding.
+func (o Outbox) LastTold(ctx context.Context, sink string, standing int64) (t Told, err error) {
+	err = o.db.view(ctx, func(c call) error {
+		var sent sql.NullInt64
+		err := c.one(`WITH mine AS (SELECT id, kind, verdict, delivered FROM messages WHERE standing = ? AND sink = ?)
+			SELECT (SELECT max(id) FROM mine), kind, verdict,
+				(SELECT delivered FROM mine WHERE delivered > 0 ORDER BY id DESC LIMIT 1),
+				EXISTS (SELECT 1 FROM mine WHERE delivered IS NULL)
+			FROM mine WHERE delivered IS NOT 0 ORDER BY id DESC LIMIT 1`, standing, sink).
+			Scan(&t.Message, &t.Kind, &t.Verdict, &sent, &t.Waiting)
+		if sent.Valid {
+			t.Sent = moment(sent.Int64)
+		}
+		return err
 	})
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return time.Time{}, fmt.Errorf("read when an alert was last sent: %w", err)
+		return Told{}, fmt.Errorf("read what a sink was told: %w", err)
 	}
-	if !sent.Valid {
-		return time.Time{}, nil
-	}
-	return moment(sent.Int64), nil
+	return t, nil
 }
 
 // Dropped counts the messages that were dropped since the history began, by sink.

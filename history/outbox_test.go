@@ -9,7 +9,7 @@ import (
 )
 
 func message(key string, at time.Time) Message {
-	return Message{Sink: "mail", Key: key, Kind: "firing", Standing: 7, Body: []byte("body of " + key), CreatedAt: at, NextTry: at}
+	return Message{Sink: "mail", Key: key, Kind: "firing", Standing: 7, Verdict: "down", Body: []byte("body of " + key), CreatedAt: at, NextTry: at}
 }
 
 func dueKeys(t *testing.T, s *Store, now time.Time) []string {
@@ -52,17 +52,17 @@ func TestOutbox(t *testing.T) {
 	if m := must(s.Due(t.Context(), noon.Add(time.Minute), 1))(t)[0]; m.Tries != 1 || m.LastError != "refused" {
 		t.Errorf("tried %d times, %q", m.Tries, m.LastError)
 	}
-	if at := must(s.LastSent(t.Context(), "mail", 7))(t); !at.IsZero() {
-		t.Errorf("sent at %s, and nothing was", at)
+	if told := must(s.LastTold(t.Context(), "mail", 7))(t); !told.Sent.IsZero() || !told.Waiting || told.Kind != "firing" || told.Verdict != "down" {
+		t.Errorf("told %+v, and nothing was sent", told)
 	}
 	fails(s.Delivered(t.Context(), first.ID, noon.Add(2*time.Minute)))
 	fails(s.Enqueue(t.Context(), []Message{message("a", noon)}))
 	want("delivered", noon.Add(2*time.Minute), "b")
-	if at := must(s.LastSent(t.Context(), "mail", 7))(t); !at.Equal(noon.Add(2 * time.Minute)) {
-		t.Errorf("last sent at %s", at)
+	if told := must(s.LastTold(t.Context(), "mail", 7))(t); !told.Sent.Equal(noon.Add(2 * time.Minute)) {
+		t.Errorf("told %+v", told)
 	}
-	if at := must(s.LastSent(t.Context(), "chat", 7))(t); !at.IsZero() {
-		t.Errorf("another sink was sent it at %s", at)
+	if told := must(s.LastTold(t.Context(), "chat", 7))(t); told != (Told{}) {
+		t.Errorf("another sink was told %+v", told)
 	}
 	want("the clock was set back two days", noon.Add(-2*day), "b", "later")
 	if err := s.Enqueue(t.Context(), []Message{{Sink: "mail", Key: "c", Body: make([]byte, maxBody+1)}}); err == nil {
@@ -90,7 +90,52 @@ func TestOutboxIsBounded(t *testing.T) {
 	if d := cmp.Diff(map[string]int{"mail": 5}, must(s.Dropped(t.Context()))(t)); d != "" {
 		t.Errorf("dropped: -want +got\n%s", d)
 	}
-	if at := must(s.LastSent(t.Context(), "mail", 7))(t); !at.IsZero() {
-		t.Errorf("what was dropped counts as sent at %s", at)
+	if told := must(s.LastTold(t.Context(), "mail", 7))(t); !told.Sent.IsZero() {
+		t.Errorf("what was dropped counts as sent: %+v", told)
+	}
+}
+
+// TestClaim: of two processes that read the same message, one sends it; if that one
+// is killed, it is due again.
+func TestClaim(t *testing.T) {
+	s, _ := opened(t)
+	if err := s.Enqueue(t.Context(), []Message{message("a", noon)}); err != nil {
+		t.Fatal(err)
+	}
+	m := must(s.Due(t.Context(), noon, 1))(t)[0]
+	lease := noon.Add(time.Minute)
+	if !must(s.Claim(t.Context(), m, lease))(t) || must(s.Claim(t.Context(), m, lease))(t) {
+		t.Error("it is not exactly one of two that claims it")
+	}
+	if keys := dueKeys(t, s, noon); len(keys) != 0 {
+		t.Errorf("claimed, and due: %v", keys)
+	}
+	again := must(s.Due(t.Context(), lease, 1))(t)[0]
+	if !must(s.Claim(t.Context(), again, lease.Add(time.Minute)))(t) {
+		t.Error("its process was killed, and nobody can claim it")
+	}
+	if err := s.Delivered(t.Context(), m.ID, lease); err != nil {
+		t.Fatal(err)
+	}
+	if must(s.Claim(t.Context(), again, lease))(t) {
+		t.Error("delivered, and claimed")
+	}
+}
+
+// TestLastToldIsTheNewest: also after the clock was set back, or a newer message was
+// dropped.
+func TestLastToldIsTheNewest(t *testing.T) {
+	s, _ := opened(t)
+	for i, at := range []time.Time{noon, noon.Add(-day)} {
+		if err := s.Enqueue(t.Context(), []Message{message(fmt.Sprint(i), at)}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Delivered(t.Context(), int64(i+1), at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := Told{Message: 2, Kind: "firing", Verdict: "down", Sent: noon.Add(-day)}
+	if d := cmp.Diff(want, must(s.LastTold(t.Context(), "mail", 7))(t)); d != "" {
+		t.Errorf("-want +got\n%s", d)
 	}
 }

@@ -55,8 +55,10 @@ CREATE INDEX messages_standing ON messages (standing, sink);
 CREATE TABLE drops (sink TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT;
 ` + exemptions
 
-// exemptions came with version 2. The invariant of a hold is empty.
+// exemptions came with version 2, as did what a message says. The invariant of a
+// hold is empty.
 const exemptions = `
+ALTER TABLE messages ADD COLUMN verdict TEXT NOT NULL DEFAULT '';
 CREATE TABLE exemptions (
 	subject TEXT NOT NULL, invariant TEXT NOT NULL, reason TEXT NOT NULL, owner TEXT NOT NULL,
 	since INTEGER NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (subject, invariant)
@@ -116,7 +118,7 @@ func (d *database) check(ctx context.Context) error {
 	return nil
 }
 
-// toVersion2 adds the table that version 1 lacks. A database that is opened to be
+// toVersion2 adds what version 1 lacks. A database that is opened to be
 // read is left as it is: it has no exemptions.
 func (d *database) toVersion2(ctx context.Context) error {
 	if d.readOnly {

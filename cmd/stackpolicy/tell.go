@@ -64,7 +64,7 @@ func (t telling) alert(ctx context.Context) []alerts.Notice {
 		host = "unknown"
 	}
 	return alerts.Run(ctx, alerts.Options{
-		Outbox: t.store, Routes: t.routes, Changes: t.result.Changes, Standings: standings,
+		Outbox: t.store, Routes: t.routes, Standings: standings,
 		Steps: steps(t.result.Policies.Invariants()), Host: host, User: t.user, Now: now,
 	})
 }
