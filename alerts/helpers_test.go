@@ -50,7 +50,7 @@ func (h *house) record(healed []finding.Finding, found ...finding.Finding) {
 	h.t.Helper()
 	h.now = h.now.Add(10 * time.Minute)
 	_, err := h.store.Record(h.t.Context(), history.Audit{
-		At: h.now, Mode: "observe", ExitCode: h.exit, PolicyDigest: "sha256:00", Document: &facts.Document{CollectedAt: h.now},
+		At: h.now, Mode: "observe", ExitCode: h.exit, PolicyDigest: "sha256:00", Document: &facts.Document{CollectedAt: h.now, Declared: &facts.Declared{}, Units: []facts.Unit{{Name: "web.service"}}},
 		Findings: found, Healed: healed,
 	})
 	if err != nil {

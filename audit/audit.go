@@ -15,7 +15,6 @@ import (
 	"stackpolicy/decide"
 	"stackpolicy/enforce"
 	"stackpolicy/facts"
-	"stackpolicy/history"
 )
 
 // Audit says what to audit, by which policies, and what may be done about it.
@@ -32,16 +31,17 @@ type Audit struct {
 	// Store remembers audits and actions. If it is nil, nothing is remembered, and
 	// then nothing is done either.
 	Store Store
-	// Tell is called after the audit was recorded; nil tells nobody.
+	// Tell is called at the end of an audit of every unit of the running system, whether
+	// or not it could be recorded; nil tells nobody.
 	Tell func(context.Context, Result)
 }
 
 // Result is what an audit ended with.
 type Result struct {
-	Report   *Report
-	Policies *decide.Policies
-	Changes  history.Changes // of what is open, since the audit before
-	Duration time.Duration   // first collection and loading included, recording not
+	Report     *Report
+	Policies   *decide.Policies
+	Remembered bool          // the audit was recorded
+	Duration   time.Duration // first collection and loading included, recording not
 }
 
 // Run audits. An error means that there is nothing to report: policies or facts
@@ -63,8 +63,8 @@ func (a Audit) Run(ctx context.Context) (Result, error) {
 	acted := r.act(ctx, enforce.Plan(r.concerning(first)), first)
 	report := r.report(first, acted)
 	result := Result{Report: report, Policies: policies, Duration: time.Since(began)}
-	if r.isRecorded() {
-		result.Changes = r.record(ctx, result, acted.last)
+	if len(r.Units) == 0 { // only an audit of every unit can say that a finding is gone
+		result.Remembered = r.record(ctx, result, acted.last)
 		r.tell(ctx, result)
 	}
 	return result, nil
@@ -93,7 +93,7 @@ type run struct {
 
 func newRun(a Audit, policies *decide.Policies) *run {
 	if _, recorded := a.Source.(Recorded); recorded {
-		a.Manager, a.Store = nil, nil
+		a.Manager, a.Store, a.Tell = nil, nil, nil
 	}
 	return &run{Audit: a, policies: policies}
 }

@@ -16,14 +16,13 @@ type Store interface {
 	Record(ctx context.Context, a history.Audit) (history.Changes, error)
 }
 
-// isRecorded reports whether the history keeps this audit: only one of every
-// unit can say that a finding is gone.
-func (r *run) isRecorded() bool { return r.Store != nil && len(r.Units) == 0 }
-
-// record records the audit, with the document as last collected, and returns the
-// changes. If it fails, the report gets a gap: the next audit will not know of this
-// one.
-func (r *run) record(ctx context.Context, result Result, last *facts.Document) history.Changes {
+// record records the audit, with the document as last collected, and reports whether
+// that worked. If it fails, the report gets a gap: the next audit will not know of
+// this one. Without a store the facts have that gap.
+func (r *run) record(ctx context.Context, result Result, last *facts.Document) bool {
+	if r.Store == nil {
+		return false
+	}
 	report := result.Report
 	audit := history.Audit{
 		At: report.CollectedAt, Mode: report.Mode, ExitCode: report.ExitCode, PolicyDigest: report.Policy.Digest,
@@ -41,11 +40,11 @@ func (r *run) record(ctx context.Context, result Result, last *facts.Document) h
 			audit.Findings = append(audit.Findings, f)
 		}
 	}
-	changes, err := r.Store.Record(context.WithoutCancel(ctx), audit)
-	if err != nil {
+	if _, err := r.Store.Record(context.WithoutCancel(ctx), audit); err != nil {
 		report.addGap(notRemembered(err))
+		return false
 	}
-	return changes
+	return true
 }
 
 func notRemembered(err error) Gap { return Gap{"history", "not remembered: " + err.Error()} }

@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -102,6 +103,27 @@ func TestMemoryThatFails(t *testing.T) {
 		if r.ExitCode != exit || len(r.Gaps) != 1 || r.Gaps[0].Collector != "history" {
 			t.Errorf("%s: exit status %d, gaps %+v", document, r.ExitCode, r.Gaps)
 		}
+	}
+}
+
+// Whoever is to be told is told without a memory too.
+func TestToldWithoutMemory(t *testing.T) {
+	stores := map[string]struct {
+		store      Store
+		remembered bool
+	}{
+		"none": {nil, false}, "one that fails": {&memory{err: errors.New("disk full")}, false}, "one": {&memory{}, true},
+	}
+	for name, c := range stores {
+		t.Run(name, func(t *testing.T) {
+			told := []bool{}
+			a := Audit{Source: always(recorded(t, "page")), Load: loaded(builtin(t)), Store: c.store}
+			a.Tell = func(_ context.Context, r Result) { told = append(told, r.Remembered) }
+			a.run(t)
+			if !slices.Equal(told, []bool{c.remembered}) {
+				t.Errorf("told %v", told)
+			}
+		})
 	}
 }
 

@@ -72,6 +72,54 @@ func TestRecordChanges(t *testing.T) {
 	}
 }
 
+// TestASubjectThatLeft: a finding is resolved because its unit is gone only by an
+// audit that could see that.
+func TestASubjectThatLeft(t *testing.T) {
+	with := func(source string, units ...string) *facts.Document {
+		doc := &facts.Document{Declared: &facts.Declared{Source: source}, Units: []facts.Unit{}}
+		for _, name := range units {
+			doc.Units = append(doc.Units, facts.Unit{Name: name})
+		}
+		return doc
+	}
+	const home, web, other = "home-manager", "web.service", "db.service"
+	undeclared := with(home, other)
+	undeclared.Declared = nil
+	cases := map[string]struct {
+		audits   []*facts.Document // after one of home that has web.service
+		gaps     []string          // of the first of them
+		resolved int               // the first that resolves it; 0 for none
+	}{
+		"no longer declared":             {[]*facts.Document{with(home, other)}, nil, 1},
+		"nothing is managed":             {[]*facts.Document{with(home)}, []string{"config: no unit is managed"}, 0},
+		"known again, and in order":      {[]*facts.Document{with(home), with(home, web)}, []string{"config: no unit is managed"}, 2},
+		"seen to be gone later":          {[]*facts.Document{with(home, other), with(home, other)}, []string{"systemd: timed out"}, 2},
+		"the declarations are not known": {[]*facts.Document{undeclared}, nil, 0},
+		"the source of declarations is gone": {
+			[]*facts.Document{with("", other), with("", other), with("", other)}, nil, 0},
+		"the source is back": {[]*facts.Document{with("", other), with("", other), with(home, other)}, nil, 3},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			s, _ := opened(t)
+			recorded(t, s, audited(with(home, web, other), noon, broken("stack_running", web, "exited")))
+			resolved := 0
+			for i, doc := range c.audits {
+				a := audited(doc, noon.Add(time.Duration(i+1)*time.Minute))
+				if i == 0 {
+					a.Gaps = c.gaps
+				}
+				if len(recorded(t, s, a).Resolved) > 0 && resolved == 0 {
+					resolved = i + 1
+				}
+			}
+			if resolved != c.resolved {
+				t.Errorf("resolved by audit %d, want %d", resolved, c.resolved)
+			}
+		})
+	}
+}
+
 func TestStandings(t *testing.T) {
 	s, _ := opened(t)
 	doc := document(t, 1)

@@ -1,12 +1,18 @@
 package history
 
 import (
+	"bytes"
 	"cmp"
+	"compress/flate"
 	"database/sql"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
+	"stackpolicy/facts"
 	"stackpolicy/finding"
 )
 
@@ -95,6 +101,40 @@ func isUndecided(f finding.Finding, found []finding.Finding) bool {
 	})
 }
 
+// leftUnseen reports whether the finding's subject is no longer in the document
+// although nobody can have seen that it is gone: the audit has gaps, or the document
+// in which it was last goes by another source of declarations.
+func leftUnseen(c call, e *entry, a Audit) (bool, error) {
+	has := func(u facts.Unit) bool { return u.Name == e.Subject }
+	if e.Subject == finding.Host || slices.ContainsFunc(a.Document.Units, has) {
+		return false, nil
+	}
+	if len(a.Gaps) > 0 || a.Document.Declared == nil {
+		return true, nil
+	}
+	was, err := sourceAt(c, e.LastSeen)
+	return was != "" && was != a.Document.Declared.Source, err
+}
+
+// sourceAt returns the source of declarations of the document at the time; "" if
+// there was none, or that is no longer known.
+func sourceAt(c call, at time.Time) (source string, err error) {
+	var head []byte
+	err = c.one(`SELECT content FROM spans JOIN documents ON documents.id = spans.document, json_each(documents.parts) AS part
+		JOIN parts ON parts.id = part.value WHERE part.key = 0 AND first <= ?1 AND last >= ?1 ORDER BY spans.id DESC LIMIT 1`, stamp(at)).Scan(&head)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	var doc facts.Document
+	if err := json.NewDecoder(io.LimitReader(flate.NewReader(bytes.NewReader(head)), maxPart)).Decode(&doc); err != nil || doc.Declared == nil {
+		return "", nil // a damaged document is reported where it is read for its own sake
+	}
+	return doc.Declared.Source, nil
+}
+
 // reconcile updates the open findings to those of the audit, and returns what
 // changed.
 func reconcile(c call, a Audit, last span) (Changes, error) {
@@ -153,7 +193,7 @@ func markFound(c call, was *entry, f noted, at time.Time, changes *Changes) (err
 }
 
 // markGone resolves the open findings that the audit did not find, except those it
-// could not decide, and adds the findings that it both found and healed.
+// could not decide or look at, and adds the findings that it both found and healed.
 func markGone(c call, open []*entry, a Audit, healed []noted, changes *Changes) error {
 	for i, known := range pair(open, healed) {
 		e := entry{Standing: Standing{Finding: healed[i].Finding, Since: a.At, LastSeen: a.At}, text: healed[i].text}
@@ -166,8 +206,11 @@ func markGone(c call, open []*entry, a Audit, healed []noted, changes *Changes) 
 		}
 	}
 	for _, e := range open {
-		var err error
-		if isUndecided(e.Finding, a.Findings) {
+		left, err := leftUnseen(c, e, a)
+		if err != nil {
+			return err
+		}
+		if left || isUndecided(e.Finding, a.Findings) {
 			err = c.do("UPDATE standings SET seen = ? WHERE id = ? AND seen IS NULL", stamp(e.LastSeen), e.ID)
 		} else {
 			err = resolve(c, *e, a.At, changes)

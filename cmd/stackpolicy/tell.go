@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -33,7 +34,7 @@ func routes(c config.Config) ([]notify.Route, error) {
 
 // telling is an audit whose findings go out.
 type telling struct {
-	store  *history.Store
+	store  *history.Store // nil if it could not be opened
 	routes []notify.Route
 	user   string
 	result audit.Result
@@ -54,34 +55,35 @@ func (t telling) tell(ctx context.Context, textfile string, errs io.Writer) {
 }
 
 func (t telling) alert(ctx context.Context) []alerts.Notice {
-	now := time.Now()
-	standings, err := t.store.Standings(ctx, now.Add(-alerts.Memory), maxStandings)
-	if err != nil {
-		return []alerts.Notice{{Text: err.Error()}}
+	o := alerts.Options{Routes: t.routes, Steps: steps(t.result.Policies.Invariants()), Host: "unknown", User: t.user, Now: time.Now()}
+	if host, err := os.Hostname(); err == nil {
+		o.Host = host
 	}
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
+	if !t.result.Remembered {
+		return alerts.RunWithoutMemory(ctx, o, t.result.Report.Decisions)
 	}
-	return alerts.Run(ctx, alerts.Options{
-		Outbox: t.store, Routes: t.routes, Standings: standings,
-		Steps: steps(t.result.Policies.Invariants()), Host: host, User: t.user, Now: now,
-	})
+	var err error
+	if o.Standings, err = t.store.Standings(ctx, o.Now.Add(-alerts.Memory), maxStandings); err != nil {
+		return append(alerts.RunWithoutMemory(ctx, o, t.result.Report.Decisions), alerts.Notice{Text: err.Error()})
+	}
+	o.Outbox = t.store
+	return alerts.Run(ctx, o)
 }
 
 func (t telling) writeTextfile(ctx context.Context, path string) error {
-	around, err := t.around(ctx)
-	if err != nil {
-		return err
-	}
-	return notify.WriteTextfile(path, func(w io.Writer) error {
+	around, unread := t.around(ctx)
+	err := notify.WriteTextfile(path, func(w io.Writer) error {
 		return report.WriteOpenMetrics(w, t.result.Report, report.Options{Around: around})
 	})
+	return errors.Join(err, unread)
 }
 
 func (t telling) around(ctx context.Context) (a report.Around, err error) {
 	now := time.Now()
 	a = report.Around{User: t.user, Duration: t.result.Duration}
+	if t.store == nil {
+		return a, nil
+	}
 	if a.LastSuccess, err = alerts.LastSuccess(ctx, t.store, now); err != nil {
 		return a, err
 	}

@@ -139,5 +139,11 @@ func TestWebhook(t *testing.T) {
 		if d := cmp.Diff(want, journal); d != "" {
 			t.Errorf("journal -want +got\n%s", d)
 		}
+
+		undo := s.protect()
+		audit("it cannot be noted that it was told", 2, "firing "+page)
+		audit("nor again", 2, "firing "+page)
+		undo()
+		audit("it is known from before", 2)
 	})
 }
