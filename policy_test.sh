@@ -7,6 +7,8 @@
 # STACKPOLICY_LAB_CACHE (/var/tmp/stackpolicy-lab) by the first run, in a minute
 # or two. STACKPOLICY_LAB_ROOT may name another one for the proofs; make it with:
 # go run ./lab/root SUITE DIR
+# Proofs that are not about systemd run on one version of it; with
+# STACKPOLICY_LAB_EACH=1 they run on each.
 set -euo pipefail
 cd "$(dirname "$0")"
 

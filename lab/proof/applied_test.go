@@ -79,7 +79,7 @@ const notApplied = "web.service applied_is_current changed block/ticket"
 // TestApplied: a stack that runs by what its files said before is seen by their
 // content, whatever their times are.
 func TestApplied(t *testing.T) {
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := openApplied(t, options)
 		s.want("nothing recorded", s.eval(), 1, "web.service applied_is_current never-applied block/ticket")
 		s.apply()
@@ -154,7 +154,7 @@ func TestAppliedServices(t *testing.T) {
 		{"a service ended well, though it is no one-shot", append(slices.Delete(slices.Clone(all), app, app+1), ended),
 			[]string{"web.service stack_running exited block/page"}, 2},
 	}
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := openApplied(t, options)
 		s.apply()
 		for _, c := range cases {

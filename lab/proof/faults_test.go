@@ -91,7 +91,7 @@ func TestManagerGone(t *testing.T) {
 // TestOtherFolder: with another XDG_CONFIG_HOME than the manager's, every unit
 // would be judged by a folder that the manager does not read.
 func TestOtherFolder(t *testing.T) {
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, nil)
 		r := s.Do(s.Command(t.Context(), "env", "XDG_CONFIG_HOME="+s.Home+"/elsewhere", "stackpolicy", "eval"))
 		if r.Code != 2 || !strings.Contains(r.Out, "the manager does not search") {
@@ -213,7 +213,7 @@ func TestPodman(t *testing.T) {
 		{"a name full of escapes", append(scene.Containers(), scene.Container{Name: "\x1b[31mred\x1b]0;t\x07\n", Project: "\u202estray"}),
 			[]string{"host stack_owned unowned block/ticket"}, 1},
 	}
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, nil)
 		s.reload()
 		for _, c := range cases {
@@ -297,7 +297,7 @@ func TestRestart(t *testing.T) {
 // TestLock: two enforcing audits at once would each rest on what the other
 // changes.
 func TestLock(t *testing.T) {
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, nil)
 		s.do(s.Write(filepath.Join(s.RuntimeDir, "stackpolicy/audit.lock"), "process 1 since yesterday\n"))
 		holder := s.Command(t.Context(), "flock", filepath.Join(s.RuntimeDir, "stackpolicy/audit.lock"), "sh", "-c", "echo held; sleep 60")

@@ -24,7 +24,7 @@ func (r report) waived() (list []string) {
 // count and nothing is done to it, although it may be restarted. When the hold
 // ends, both are as before.
 func TestHold(t *testing.T) {
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, nil)
 		policies := filepath.Join(s.Home, "rules")
 		if r := s.Stackpolicy(t.Context(), "policy", "copy", policies); r.Code != 0 {

@@ -22,7 +22,7 @@ import (
 // TestWaiver: a waived heal is not run and does not count, and once the waiver
 // has expired the heal is run, and the waiver is a finding itself.
 func TestWaiver(t *testing.T) {
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := remembering(t, options, nil)
 		before := s.reloads()
 		waive := func(old string, until time.Time) (line string) {
@@ -91,7 +91,7 @@ func (s *stage) serve(address string) *receiver {
 // no verdict.
 func TestWebhook(t *testing.T) {
 	const page = "file_declared files.service"
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		hook := (&stage{t: t}).serve("127.0.0.1:0")
 		s := remembering(t, options, map[string]string{".config/stackpolicy/config.yaml": "stacks: {web: {}, files: {}, feeds: {}}\n" +
 			"alerts: {webhooks: [{name: phone, url: 'http://" + hook.address + "', repeat: 1h}]}\n"})

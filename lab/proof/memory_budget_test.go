@@ -18,7 +18,7 @@ const (
 // TestBudget: drift that comes back after each heal is told of after the third,
 // healed six times within an hour, and then no more until the breaker is closed.
 func TestBudget(t *testing.T) {
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := remembering(t, options, nil)
 		for i := range hostBudget {
 			s.again()

@@ -45,7 +45,7 @@ var memoryFaults = []struct {
 // nothing. A page stays a page; otherwise it is unknown. Once the memory can be
 // used, the next audit heals.
 func TestMemoryFaults(t *testing.T) {
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		for _, f := range memoryFaults {
 			t.Run(f.name, func(t *testing.T) {
 				t.Parallel()
@@ -168,7 +168,7 @@ func (s *stage) root(argv ...string) {
 // what it remembers is moved instead.
 func TestMemoryClock(t *testing.T) {
 	const day = 24 * 60 * 60
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := remembering(t, options, nil)
 		s.policies("host: 6", "host: 2")
 		for range 2 {

@@ -20,7 +20,7 @@ const changedHealed = "web.service loaded_is_current changed heal/healed"
 // activation, are no drift to one who saw the same content loaded. Without that
 // memory they have to be, as nothing tells that they are the same.
 func TestLedgerSame(t *testing.T) {
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := remembering(t, options, map[string]string{unit("web.service"): scene.StackUnit("web.service", "first")})
 		s.want("seen", s.enforce(), 0)
 		settle()
@@ -56,7 +56,7 @@ func (s *stage) statusAgrees() {
 // digest, though every time on the way is older than the load. A folder that is
 // renamed leaves the times of what is in it alone.
 func TestLedgerOther(t *testing.T) {
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		text := scene.StackUnit("web.service", "first")
 		s := remembering(t, options, map[string]string{unit("web.service"): text})
 		source := s.Current.Sources[unit("web.service")]

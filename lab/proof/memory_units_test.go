@@ -23,7 +23,7 @@ const notedHardening = "[Service]\n" +
 // TestUnitsReport: the shipped audit remembers, and the shipped report tells of
 // it, both as hardened as they are.
 func TestUnitsReport(t *testing.T) {
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := shipped(t, options, map[string]string{auditService: noWait})
 		s.servePodman()
 		for _, name := range []string{reportService, reportTimer} {

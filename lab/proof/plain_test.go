@@ -15,7 +15,7 @@ import (
 func TestPlainFiles(t *testing.T) {
 	const stacks = "stacks: {web: {}, files: {}, feeds: {}}\n"
 	const config = ".config/stackpolicy/config.yaml"
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, map[string]string{config: "units: [\"plain-*.service\"]\n" + stacks})
 		path := s.Unit("plain-a.service")
 		s.do(s.Write(path, scene.StackUnit("plain-a.service", "first")))

@@ -27,7 +27,7 @@ func (s *stage) probe() (p facts.Probe, asked bool) {
 // TestProbes: a stack whose containers run and that nobody can reach is a page,
 // even where its last apply failed. A unit that is stopped is not asked.
 func TestProbes(t *testing.T) {
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		service, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)

@@ -56,7 +56,7 @@ func TestStackctl(t *testing.T) {
 
 // TestStackctlVerify: how verify ends by hand, where the manager is real.
 func TestStackctlVerify(t *testing.T) {
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := openCtl(t, options)
 		verify := []string{"verify", "web", "--timeout=1s"}
 		s.stackctl(stack.Verified, []string{"web verify: all 2 services are up after"}, verify...)
@@ -120,7 +120,7 @@ func TestStackctlCutByManager(t *testing.T) {
 
 // TestStackctlStatus: of several stacks the highest exit status counts.
 func TestStackctlStatus(t *testing.T) {
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := openCtl(t, options)
 		s.stackctl(stack.IsUp, []string{"feeds: up\n", "files: up\n", "web: up\n"}, "status")
 		ended := scene.Containers()

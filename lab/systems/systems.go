@@ -5,25 +5,60 @@
 package systems
 
 import (
+	"os"
 	"testing"
 
 	"stackpolicy/lab/debian"
 	"stackpolicy/lab/usermanager"
 )
 
+// names of the systems, the newest first.
+var names = []string{"root", "host"}
+
+func options(t *testing.T, name string) usermanager.Options {
+	if name == "host" {
+		return usermanager.Options{}
+	}
+	return usermanager.Options{Root: debian.Root(t)}
+}
+
 // Each runs test as a parallel subtest for each systemd.
 func Each(t *testing.T, test func(*testing.T, usermanager.Options)) {
 	t.Helper()
-	roots := map[string]func(*testing.T) string{"host": func(*testing.T) string { return "" }, "root": func(t *testing.T) string { return debian.Root(t) }}
-	for _, name := range []string{"host", "root"} {
+	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
-			options := usermanager.Options{Root: roots[name](t)}
-			if err := usermanager.Available(options); err != nil {
+			o := options(t, name)
+			if err := usermanager.Available(o); err != nil {
 				t.Skip("no user manager can be started here: ", err)
 			}
 			t.Parallel()
-			test(t, options)
+			test(t, o)
 		})
+	}
+}
+
+// One runs test, whose claim is not about systemd, on the newest that can be had.
+// With STACKPOLICY_LAB_EACH=1 it runs on each.
+func One(t *testing.T, test func(*testing.T, usermanager.Options)) {
+	t.Helper()
+	if os.Getenv("STACKPOLICY_LAB_EACH") == "1" {
+		Each(t, test)
+		return
+	}
+	t.Parallel()
+	for _, name := range names {
+		done := false
+		t.Run(name, func(t *testing.T) {
+			o := options(t, name)
+			if err := usermanager.Available(o); err != nil {
+				t.Skip("no user manager can be started here: ", err)
+			}
+			done = true
+			test(t, o)
+		})
+		if done {
+			return
+		}
 	}
 }
 
