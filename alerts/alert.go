@@ -27,7 +27,11 @@ func (o Options) alert(kind string, s history.Standing) notify.Alert {
 		label = kind
 	}
 	a.Title = fmt.Sprintf("%s: %s on %s (%s)", strings.ToUpper(label), a.Invariant, a.Subject, a.Host)
-	a.Fingerprint = fingerprint(a.Host, a.User, a.Invariant, a.Subject, a.Case)
+	object := s.Object()
+	if object == "" {
+		object = a.Case
+	}
+	a.Fingerprint = fingerprint(a.Host, a.User, a.Invariant, a.Subject, object)
 	return a
 }
 

@@ -78,7 +78,7 @@ func verdict(f finding.Finding) string {
 	if f.Waiver != nil {
 		until = f.Waiver.Until.UTC().Format(time.RFC3339)
 	}
-	return strings.Join([]string{string(f.Effect), string(f.Urgency()), string(f.Outcome), until}, " ")
+	return strings.Join([]string{string(f.Effect), string(f.Urgency()), string(f.Outcome), f.Case(), until}, " ")
 }
 
 // wants: the finding is bad enough for the sink, and not waived.

@@ -44,11 +44,24 @@ const (
 	CaseError = "error" // the rule failed, or gave no usable answer
 )
 
-// Case returns the case that the evidence names, which tells several findings of
-// one invariant on one subject apart; "" when it names none.
+// Case returns the case that the evidence names: in which way the invariant does not
+// hold; "" when it names none.
 func (f Finding) Case() string {
 	name, _ := f.Evidence["case"].(string)
 	return name
+}
+
+// Object returns the thing at fault that the evidence names: a service of the
+// stack, a container, a project, what a probe asks, or a file; "" when it names
+// none. With the invariant and the subject it tells from one audit to the next which
+// finding is which. The case may change meanwhile.
+func (f Finding) Object() string {
+	for _, key := range []string{"service", "container", "project", "target", "path"} {
+		if name, _ := f.Evidence[key].(string); name != "" {
+			return name
+		}
+	}
+	return ""
 }
 
 // PublicEvidence returns the evidence as reports and the history have it: with

@@ -34,6 +34,11 @@ func TestRecordChanges(t *testing.T) {
 	other.Message = "another container"
 	ticket := down
 	ticket.Severity = "ticket"
+	container := func(name, kind string) finding.Finding {
+		f := broken("stack_running", "web.service", kind)
+		f.Evidence["container"] = name
+		return f
+	}
 	until := noon.Add(time.Hour)
 	waived := down
 	waived.Waiver = &finding.Waiver{Reason: "known", Until: until}
@@ -48,10 +53,21 @@ func TestRecordChanges(t *testing.T) {
 			{[]finding.Finding{down}, nil, "+web.service/exited#1 "}, {[]finding.Finding{down}, nil, ""}, {nil, nil, "-web.service/exited#1 "}, {nil, nil, ""}},
 		"comes back as another": {
 			{[]finding.Finding{down}, nil, "+web.service/exited#1 "}, {nil, nil, "-web.service/exited#1 "}, {[]finding.Finding{down}, nil, "+web.service/exited#2 "}},
-		"other words are no change":       {{[]finding.Finding{down}, nil, "+web.service/exited#1 "}, {[]finding.Finding{other}, nil, ""}},
-		"another severity is":             {{[]finding.Finding{down}, nil, "+web.service/exited#1 "}, {[]finding.Finding{ticket}, nil, "~web.service/exited#1 "}},
-		"a waiver is":                     {{[]finding.Finding{down}, nil, "+web.service/exited#1 "}, {[]finding.Finding{waived}, nil, "~web.service/exited#1 "}, {[]finding.Finding{waived}, nil, ""}},
-		"two of one key by their words":   {{[]finding.Finding{down, other}, nil, "+web.service/exited#1 +web.service/exited#2 "}, {[]finding.Finding{other}, nil, "-web.service/exited#1 "}},
+		"other words are no change":     {{[]finding.Finding{down}, nil, "+web.service/exited#1 "}, {[]finding.Finding{other}, nil, ""}},
+		"another severity is":           {{[]finding.Finding{down}, nil, "+web.service/exited#1 "}, {[]finding.Finding{ticket}, nil, "~web.service/exited#1 "}},
+		"a waiver is":                   {{[]finding.Finding{down}, nil, "+web.service/exited#1 "}, {[]finding.Finding{waived}, nil, "~web.service/exited#1 "}, {[]finding.Finding{waived}, nil, ""}},
+		"two of one key by their words": {{[]finding.Finding{down, other}, nil, "+web.service/exited#1 +web.service/exited#2 "}, {[]finding.Finding{other}, nil, "-web.service/exited#1 "}},
+		"one recovers, another fails": {
+			{[]finding.Finding{container("app", "exited")}, nil, "+web.service/exited#1 "}, {[]finding.Finding{container("db", "exited")}, nil, "+web.service/exited#2 -web.service/exited#1 "}},
+		"one gets worse in another way": {
+			{[]finding.Finding{container("app", "unhealthy"), container("db", "exited")}, nil, "+web.service/unhealthy#1 +web.service/exited#2 "},
+			{[]finding.Finding{container("app", "exited"), container("db", "exited")}, nil, "~web.service/exited#1 "},
+			{[]finding.Finding{container("app", "missing")}, nil, "~web.service/missing#1 -web.service/exited#2 "}},
+		"two cases of one thing": {
+			{[]finding.Finding{container("app", "a"), container("app", "b")}, nil, "+web.service/a#1 +web.service/b#2 "},
+			{[]finding.Finding{container("app", "b"), container("app", "c")}, nil, "~web.service/c#1 "}},
+		"another case of no thing is another": {
+			{[]finding.Finding{down}, nil, "+web.service/exited#1 "}, {[]finding.Finding{broken("stack_running", "web.service", "down")}, nil, "+web.service/down#2 -web.service/exited#1 "}},
 		"a gap is no resolution":          {{[]finding.Finding{down}, nil, "+web.service/exited#1 "}, {[]finding.Finding{blind}, nil, "+host/gap#2 "}, {[]finding.Finding{down}, nil, "-host/gap#2 "}},
 		"a gap elsewhere is":              {{[]finding.Finding{down}, nil, "+web.service/exited#1 "}, {[]finding.Finding{blindElsewhere}, nil, "+host/gap#2 -web.service/exited#1 "}},
 		"healed at once":                  {{nil, []finding.Finding{late}, "-web.service/file-changed#1 "}, {nil, nil, ""}},

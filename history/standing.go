@@ -29,16 +29,22 @@ type Standing struct {
 // by ID.
 type Changes struct {
 	Appeared []Standing
-	Changed  []Standing // in effect, severity, outcome or waiver; message and evidence do not count
+	Changed  []Standing // in effect, severity, outcome, waiver or case; message and other evidence do not count
 	Resolved []Standing // a finding that was found and healed by the same audit is only here
 }
 
 func (c Changes) none() bool { return len(c.Appeared)+len(c.Changed)+len(c.Resolved) == 0 }
 
-// key identifies a finding. If two have the same key, their texts are compared.
-type key struct{ invariant, subject, kind string }
+// key identifies a finding by the thing at fault, or by the case where the evidence
+// names no thing. If two have the same key, texts and cases are compared.
+type key struct{ invariant, subject, object, kind string }
 
-func keyOf(f finding.Finding) key { return key{f.Invariant, f.Subject, f.Case()} }
+func keyOf(f finding.Finding) key {
+	if object := f.Object(); object != "" {
+		return key{f.Invariant, f.Subject, object, ""}
+	}
+	return key{f.Invariant, f.Subject, "", f.Case()}
+}
 
 // entry is a row of standings.
 type entry struct {
@@ -65,16 +71,23 @@ func note(findings []finding.Finding) ([]noted, error) {
 	return all, nil
 }
 
-// sameVerdict reports whether effect, severity, outcome and the waiver's end are
-// equal: only a change of these is worth an alert.
+// sameVerdict reports whether effect, severity, outcome, case and the waiver's end
+// are equal: only a change of these is worth an alert.
 func sameVerdict(f, g finding.Finding) bool {
 	sameWaiver := (f.Waiver == nil) == (g.Waiver == nil) &&
 		(f.Waiver == nil || f.Waiver.Until.Equal(g.Waiver.Until))
-	return f.Effect == g.Effect && f.Severity == g.Severity && f.Outcome == g.Outcome && sameWaiver
+	return f.Effect == g.Effect && f.Severity == g.Severity && f.Outcome == g.Outcome && f.Case() == g.Case() && sameWaiver
+}
+
+// alike says when two findings with the same key are paired, the most alike first.
+var alike = []func(f noted, s *entry) bool{
+	func(f noted, s *entry) bool { return f.text == s.text },
+	func(f noted, s *entry) bool { return f.Case() == s.Case() },
+	func(noted, *entry) bool { return true },
 }
 
 // pair returns for each finding the open one that it continues, or nil for a new
-// one. Among those with the same key, equal texts are paired first.
+// one.
 func pair(was []*entry, found []noted) []*entry {
 	taken, pairs := map[*entry]bool{}, make([]*entry, len(found))
 	byKey := map[key][]*entry{}
@@ -82,10 +95,10 @@ func pair(was []*entry, found []noted) []*entry {
 		k := keyOf(s.Finding)
 		byKey[k] = append(byKey[k], s)
 	}
-	for _, exactly := range []bool{true, false} {
+	for _, fits := range alike {
 		for i, f := range found {
 			for _, s := range byKey[keyOf(f.Finding)] {
-				if pairs[i] == nil && !taken[s] && (!exactly || f.text == s.text) {
+				if pairs[i] == nil && !taken[s] && fits(f, s) {
 					pairs[i], taken[s] = s, true
 				}
 			}
