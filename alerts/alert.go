@@ -12,8 +12,8 @@ import (
 	"stackpolicy/history"
 )
 
-// alert makes an alert of a finding.
-func (o Options) alert(kind string, s history.Standing) notify.Alert {
+// alert returns the alert of this kind about a finding.
+func (o Options) alert(kind string, s history.Occurrence) notify.Alert {
 	a := notify.Alert{
 		Kind: kind, Invariant: s.Invariant, Subject: s.Subject, Case: s.Case(), Severity: string(s.Urgency()),
 		Effect: string(s.Effect), Outcome: string(s.Outcome), Message: s.Message, Steps: o.steps(s.Finding), Runbook: s.Runbook,
@@ -35,21 +35,21 @@ func (o Options) alert(kind string, s history.Standing) notify.Alert {
 	return a
 }
 
-// steps are from the runbook of the policies in force now.
+// steps returns the steps of the runbook, from the policies that are used now.
 func (o Options) steps(f finding.Finding) []string {
 	if o.Steps == nil {
-		return []string{} // an alert without steps is better than none
+		return []string{} // an alert without steps is better than no alert
 	}
 	return append([]string{}, o.Steps(f)...)
 }
 
-// Bounds of an alert: a service that refuses a long one would never take it.
+// Bounds of an alert: a service that refuses long alerts would never accept it.
 const (
 	maxMessage = 4 << 10 // bytes
 	maxSteps   = 8 << 10 // bytes of all steps together
 )
 
-// cut shortens what is too long.
+// cut shortens a message and steps that are too long.
 func cut(a notify.Alert) notify.Alert {
 	if len(a.Message) > maxMessage {
 		a.Message = strings.ToValidUTF8(a.Message[:maxMessage], "") + "…(cut)"

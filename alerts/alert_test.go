@@ -15,7 +15,7 @@ func TestAlert(t *testing.T) {
 	o := Options{Host: "den", User: "ada", Now: noon, Steps: func(d finding.Finding) []string {
 		return []string{"case " + d.Evidence["case"].(string)}
 	}}
-	s := history.Standing{ID: 7, Finding: down("page"), Since: noon}
+	s := history.Occurrence{ID: 7, Finding: down("page"), Since: noon}
 	want := notify.Alert{
 		Kind: notify.KindFiring, Title: "PAGE: stack_running on web.service (den)", Invariant: "stack_running", Subject: "web.service",
 		Case: "exited", Severity: "page", Effect: "block", Message: s.Message, Steps: []string{"case exited"}, Runbook: s.Runbook,

@@ -27,7 +27,7 @@ type group struct {
 	}
 }
 
-// inbox is a receiver that Alertmanager tells.
+// inbox is a receiver of Alertmanager's notifications.
 type inbox struct {
 	mu     sync.Mutex
 	groups []group
@@ -36,14 +36,14 @@ type inbox struct {
 func (b *inbox) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	var g group
 	if err := json.NewDecoder(r.Body).Decode(&g); err != nil {
-		panic(err) // the server answers nothing, and the test waits in vain
+		panic(err) // then the server does not answer, and waitFor fails
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.groups = append(b.groups, g)
 }
 
-// last is the group that came last, in a few words.
+// last returns the group that came last, in a few words.
 func (b *inbox) last() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -70,8 +70,8 @@ func (b *inbox) waitFor(t *testing.T, step, want string) {
 	}
 }
 
-// TestRealAlertmanager: audits tell a real one, which groups by host, follows a
-// change of severity and resolves.
+// TestRealAlertmanager: a real Alertmanager groups the alerts of audits by host,
+// follows a change of severity, and resolves them.
 func TestRealAlertmanager(t *testing.T) {
 	box := &inbox{}
 	url := alertmanager(t, box)
@@ -86,25 +86,25 @@ func TestRealAlertmanager(t *testing.T) {
 	}
 	h := newHouse(t, routes...)
 	h.now = time.Now().Add(-6 * time.Hour)
-	tell := func(step string, notices []Notice, want string) {
+	step := func(name string, notices []Notice, want string) {
 		t.Helper()
 		if notices != nil {
-			t.Errorf("%s: %v", step, notices)
+			t.Errorf("%s: %v", name, notices)
 		}
-		box.waitFor(t, step, want)
+		box.waitFor(t, name, want)
 	}
 	other := down("ticket")
 	other.Subject = "files.service"
-	tell("two findings, one group", h.audit(down("page"), other),
+	step("two findings, one group", h.audit(down("page"), other),
 		"firing[firing stack_running files.service ticket firing stack_running web.service page]")
-	tell("one becomes a ticket", h.audit(down("ticket"), other),
+	step("one becomes a ticket", h.audit(down("ticket"), other),
 		"firing[firing stack_running files.service ticket firing stack_running web.service ticket resolved stack_running web.service page]")
-	tell("one is gone", h.audit(down("ticket")),
+	step("one is gone", h.audit(down("ticket")),
 		"firing[firing stack_running web.service ticket resolved stack_running files.service ticket]")
-	tell("all are gone", h.audit(), "resolved[resolved stack_running web.service ticket]")
+	step("all are gone", h.audit(), "resolved[resolved stack_running web.service ticket]")
 }
 
-// alertmanager starts a real one that tells box, and returns its address.
+// alertmanager starts a real one that notifies box, and returns its address.
 func alertmanager(t *testing.T, box http.Handler) string {
 	t.Helper()
 	program, err := exec.LookPath("prometheus-alertmanager")
@@ -162,7 +162,7 @@ func ready(t *testing.T, url string) {
 	}
 }
 
-// logged shows a program's log where the test fails.
+// logged writes a program's log to the test's log.
 type logged struct {
 	t  *testing.T
 	mu sync.Mutex

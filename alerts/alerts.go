@@ -1,7 +1,7 @@
-// Package alerts tells people and their tools of what audits find: once when a
-// finding appears or changes, again while it stands, and when it is gone. What
-// is to be sent waits in the history until its sink took it; a sink that fails
-// never changes a verdict.
+// Package alerts sends what audits find to people and their tools: once when a
+// finding appears or changes, again while it is open, and when it is gone.
+// Messages wait in the history until their sink has accepted them. A sink that
+// fails never changes a verdict.
 //
 // Start at [Run]; [Routes] makes the sinks that the configuration names.
 package alerts
@@ -17,15 +17,15 @@ import (
 	"stackpolicy/history"
 )
 
-// Bounds of one run. A message that was not sent in time waits for the next.
+// Bounds of one run. A message that was not sent in time waits for the next run.
 const (
 	total = 10 * time.Second
-	// maxWaiting is more than the history keeps waiting for ten sinks.
+	// maxWaiting is more messages than the history keeps for ten sinks.
 	maxWaiting = 10_000
 )
 
-// Memory is how far back a caller looks for resolved findings. Older ones are
-// told of no more, should the sinks have been without an audit that long.
+// Memory is how far back a caller must read resolved findings. If no audit ran
+// for longer than that, no alert says that older findings were resolved.
 const Memory = 24 * time.Hour
 
 // Outbox holds what is to be sent; [history.Store] is one.
@@ -37,7 +37,7 @@ type Outbox interface {
 type queue interface {
 	Enqueue(ctx context.Context, messages []history.Message) error
 	Due(ctx context.Context, now time.Time, limit int) ([]history.Message, error)
-	LastTold(ctx context.Context, sink string, standing int64) (history.Told, error)
+	SinkState(ctx context.Context, sink string, occurrence int64) (history.SinkState, error)
 }
 
 type receipts interface {
@@ -46,25 +46,25 @@ type receipts interface {
 	Failed(ctx context.Context, id int64, next time.Time, why string) error
 }
 
-// Options say what an audit found, and who is told. Without Standings only what
-// waits already is sent.
+// Options are what an audit found, and the sinks. Without Occurrences only the
+// messages that already wait are sent.
 type Options struct {
-	Outbox    Outbox
-	Routes    []notify.Route
-	Standings []history.Standing // all that stand, and those resolved within [Memory]
-	Steps     func(finding.Finding) []string
-	Host      string
-	User      string
-	Now       time.Time
+	Outbox      Outbox
+	Routes      []notify.Route
+	Occurrences []history.Occurrence // all that are open, and those resolved within [Memory]
+	Steps       func(finding.Finding) []string
+	Host        string
+	User        string
+	Now         time.Time
 }
 
-// Notice is a way in which alerts did not go out.
+// Notice says why alerts were not sent.
 type Notice struct {
-	Sink string // "" when it concerns all
+	Sink string // "" when it is about all sinks
 	Text string // one line, from outside
 }
 
-// String is the notice in one line.
+// String returns the notice in one line.
 func (n Notice) String() string {
 	if n.Sink == "" {
 		return "alerts: " + n.Text
@@ -72,8 +72,8 @@ func (n Notice) String() string {
 	return "alerts to " + n.Sink + ": " + n.Text
 }
 
-// Run puts what is to be told into the outbox, and sends what waits there.
-// It takes ten seconds at most, and a little for the outbox itself.
+// Run puts new messages into the outbox, and sends what waits there. It takes at
+// most ten seconds, and a little more for the outbox.
 func Run(ctx context.Context, o Options) []Notice {
 	ctx, cancel := context.WithTimeout(ctx, total)
 	defer cancel()
@@ -92,10 +92,10 @@ func Run(ctx context.Context, o Options) []Notice {
 	return append(notices, o.deliver(ctx, waiting)...)
 }
 
-// RunWithoutMemory sends what an audit found where there is no outbox. Nothing
-// remembers what was sent, so every audit sends all that is open: better too often
-// than never. What cannot be sent is left to the next audit. [Options.Outbox] and
-// [Options.Standings] are not used.
+// RunWithoutMemory sends the findings of an audit without an outbox. Nothing remembers
+// what was sent, so every audit sends all open findings: too often is better than never.
+// What cannot be sent is left to the next audit. [Options.Outbox] and
+// [Options.Occurrences] are not used.
 func RunWithoutMemory(ctx context.Context, o Options, found []finding.Finding) []Notice {
 	ctx, cancel := context.WithTimeout(ctx, total)
 	defer cancel()
@@ -113,10 +113,10 @@ func RunWithoutMemory(ctx context.Context, o Options, found []finding.Finding) [
 func (o Options) sendNow(ctx context.Context, r notify.Route, f finding.Finding) error {
 	ctx, cancel := context.WithTimeout(ctx, notify.Timeout)
 	defer cancel()
-	return r.Send(ctx, cut(o.alert(notify.KindFiring, history.Standing{Finding: f, Since: o.Now, LastSeen: o.Now})))
+	return r.Send(ctx, cut(o.alert(notify.KindFiring, history.Occurrence{Finding: f, Since: o.Now, LastSeen: o.Now})))
 }
 
-// Waiting counts what is still to be sent, by sink.
+// Waiting counts the messages that wait to be sent, by sink.
 func Waiting(ctx context.Context, outbox Outbox, now time.Time) (map[string]int, error) {
 	messages, err := all(ctx, outbox, now)
 	count := map[string]int{}
@@ -126,15 +126,15 @@ func Waiting(ctx context.Context, outbox Outbox, now time.Time) (map[string]int,
 	return count, err
 }
 
-// Audits are those that the history knows, newest first.
+// Audits returns the audits of the history, newest first.
 type Audits interface {
 	Audits(ctx context.Context, since time.Time, limit int) ([]history.AuditSpan, error)
 }
 
-// LastSuccess is when an audit of the last week could look and decide; the zero
-// time when none could.
+// LastSuccess returns when the last audit of the last seven days could collect and
+// decide; the zero time if none could.
 func LastSuccess(ctx context.Context, audits Audits, now time.Time) (time.Time, error) {
-	const limit = 10_000 // spans: more than there are audits in a week
+	const limit = 10_000 // more spans than a week has audits
 	spans, err := audits.Audits(ctx, now.AddDate(0, 0, -7), limit)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("read when an audit last succeeded: %w", err)
@@ -147,8 +147,8 @@ func LastSuccess(ctx context.Context, audits Audits, now time.Time) (time.Time, 
 	return time.Time{}, nil
 }
 
-// enqueue returns what waits afterwards: what did before, where that cannot be
-// read.
+// enqueue adds messages to the outbox and returns what waits there afterwards. If
+// that cannot be read, it returns before, with the error.
 func (o Options) enqueue(ctx context.Context, messages, before []history.Message) ([]history.Message, error) {
 	if err := o.Outbox.Enqueue(ctx, messages); err != nil {
 		return before, fmt.Errorf("keep %d alerts to be sent: %w", len(messages), err)
@@ -160,7 +160,8 @@ func (o Options) enqueue(ctx context.Context, messages, before []history.Message
 	return waiting, nil
 }
 
-// all that waits, also for a later try: nothing is due later than in a century.
+// all returns all messages that wait, also those to be tried later: no message is
+// due after more than a century.
 func all(ctx context.Context, q queue, now time.Time) ([]history.Message, error) {
 	messages, err := q.Due(ctx, now.AddDate(100, 0, 0), maxWaiting)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"stackpolicy/history"
 )
 
-// A message that failed is tried again after a minute, then after twice as
-// long each time, at most after an hour.
+// A message that failed is tried again after a minute, and then each time after
+// twice as long, up to an hour.
 const (
 	firstRetry = time.Minute
 	lastRetry  = time.Hour
@@ -26,8 +26,8 @@ func (o Options) deliver(ctx context.Context, waiting []history.Message) []Notic
 	return append(notices, o.dropForeign(ctx, waiting)...)
 }
 
-// toAll calls send for all sinks at once: one that is silent does not hold up
-// another.
+// toAll calls send for all sinks at the same time, so that a sink that does not answer
+// does not delay the others.
 func (o Options) toAll(send func(notify.Route) []Notice) []Notice {
 	notices := make([][]Notice, len(o.Routes))
 	var sinks sync.WaitGroup
@@ -42,20 +42,20 @@ func of(sink string, waiting []history.Message) []history.Message {
 	return slices.DeleteFunc(slices.Clone(waiting), func(m history.Message) bool { return m.Sink != sink })
 }
 
-// drain sends a sink what waits for it, oldest first, until one fails. Messages
-// of one finding keep their order: none overtakes one that is to be tried later.
+// drain sends a sink its messages, oldest first, until one fails. Messages about
+// one finding keep their order: if one waits for a later try, so do those after it.
 func (o Options) drain(ctx context.Context, r notify.Route, messages []history.Message) []Notice {
 	held := map[int64]bool{}
 	sent := 0
 	for _, m := range messages {
 		wait := m.NextTry.Sub(o.Now)
-		later := wait > 0 && wait <= lastRetry // further off only where the clock was set back
-		if held[m.Standing] || later {
-			held[m.Standing] = m.Standing != 0
+		later := wait > 0 && wait <= lastRetry // a longer wait means that the clock was set back
+		if held[m.Occurrence] || later {
+			held[m.Occurrence] = m.Occurrence != 0
 			continue
 		}
 		if !o.claim(ctx, m) {
-			held[m.Standing] = m.Standing != 0
+			held[m.Occurrence] = m.Occurrence != 0
 			continue
 		}
 		if err := o.try(ctx, r, m); err != nil {
@@ -66,15 +66,15 @@ func (o Options) drain(ctx context.Context, r notify.Route, messages []history.M
 	return nil
 }
 
-// claim reports whether this process is to send the message, and not another one
-// that runs at the same time. Where that cannot be noted, a message twice is better
-// than none.
+// claim reports whether this process may send the message, and not another process that
+// runs at the same time. If that cannot be recorded it returns true: a message twice is
+// better than no message.
 func (o Options) claim(ctx context.Context, m history.Message) bool {
 	claimed, err := o.Outbox.Claim(ctx, m, o.Now.Add(firstRetry))
 	return claimed || err != nil
 }
 
-// try sends one message, and notes what became of it even when time is up.
+// try sends one message, and records the result even if the time is over.
 func (o Options) try(ctx context.Context, r notify.Route, m history.Message) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("not sent within %v", total)
@@ -82,12 +82,12 @@ func (o Options) try(ctx context.Context, r notify.Route, m history.Message) err
 	noting := context.WithoutCancel(ctx)
 	if err := send(ctx, r, m); err != nil {
 		if noted := o.Outbox.Failed(noting, m.ID, o.Now.Add(retry(m.Tries)), err.Error()); noted != nil {
-			return fmt.Errorf("%w; and that could not be noted: %w", err, noted)
+			return fmt.Errorf("%w; and that could not be recorded: %w", err, noted)
 		}
 		return err
 	}
 	if err := o.Outbox.Delivered(noting, m.ID, o.Now); err != nil {
-		return fmt.Errorf("sent, which could not be noted, so it will be sent again: %w", err)
+		return fmt.Errorf("sent, but that could not be recorded, so it will be sent again: %w", err)
 	}
 	return nil
 }
@@ -102,13 +102,14 @@ func send(ctx context.Context, r notify.Route, m history.Message) error {
 	return r.Send(ctx, a)
 }
 
-// retry is how long to wait after a try, before which there were so many.
+// retry returns how long to wait after a try that failed; tries counts the tries
+// before it.
 func retry(tries int) time.Duration {
 	return min(firstRetry<<min(max(tries, 0), 10), lastRetry)
 }
 
-// dropForeign ends messages for sinks that the configuration no longer names,
-// which would wait for ever.
+// dropForeign removes messages to sinks that the configuration no longer names:
+// they would wait for ever.
 func (o Options) dropForeign(ctx context.Context, waiting []history.Message) (notices []Notice) {
 	dropped := map[string]int{}
 	for _, m := range waiting {
@@ -116,7 +117,7 @@ func (o Options) dropForeign(ctx context.Context, waiting []history.Message) (no
 			continue
 		}
 		if err := o.Outbox.Delivered(ctx, m.ID, o.Now); err != nil {
-			return append(notices, Notice{m.Sink, "drop what waits for a sink that is no more: " + err.Error()})
+			return append(notices, Notice{m.Sink, "drop what waits for a sink that is no longer configured: " + err.Error()})
 		}
 		dropped[m.Sink]++
 	}

@@ -15,10 +15,10 @@ import (
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// errSilent is what a sink answers that is down.
+// errSilent is the error of a sink that is down.
 var errSilent = errors.New("connection refused")
 
-// house is a history with sinks, and audits that go by.
+// house is a history with sinks, and audits one after another.
 type house struct {
 	t      *testing.T
 	store  *history.Store
@@ -37,7 +37,7 @@ func newHouse(t *testing.T, routes ...notify.Route) *house {
 	return &house{t: t, store: store, now: noon, routes: routes}
 }
 
-// audit records one that found this, ten minutes after the last.
+// audit records an audit with these findings, ten minutes after the last audit.
 func (h *house) audit(found ...finding.Finding) []Notice { return h.healing(nil, found...) }
 
 func (h *house) healing(healed []finding.Finding, found ...finding.Finding) []Notice {
@@ -60,17 +60,18 @@ func (h *house) record(healed []finding.Finding, found ...finding.Finding) {
 
 func (h *house) run() []Notice {
 	h.t.Helper()
-	standings, err := h.store.Standings(h.t.Context(), h.now.Add(-Memory), 1000)
+	occurrences, err := h.store.Occurrences(h.t.Context(), h.now.Add(-Memory), 1000)
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	return Run(h.t.Context(), Options{
-		Outbox: h.store, Routes: h.routes, Standings: standings, Now: h.now,
+		Outbox: h.store, Routes: h.routes, Occurrences: occurrences, Now: h.now,
 		Host: "den", User: "ada", Steps: func(d finding.Finding) []string { return []string{"Look at " + d.Subject} },
 	})
 }
 
-// fake is a sink that keeps what it is sent, as KIND INVARIANT SUBJECT SEVERITY.
+// fake is a sink that keeps the alerts it is sent, as KIND INVARIANT SUBJECT
+// SEVERITY.
 type fake struct {
 	name string
 	err  error
@@ -98,7 +99,7 @@ func (f *fake) Send(ctx context.Context, a notify.Alert) error {
 	return f.err
 }
 
-// wasSent compares what came since it was last asked.
+// wasSent compares what the sink was sent since the last call.
 func (f *fake) wasSent(t *testing.T, step string, want ...string) {
 	t.Helper()
 	if !slices.Equal(f.sent, want) {

@@ -15,19 +15,19 @@ import (
 	"stackpolicy/history"
 )
 
-// plan lists what is to be put into the outbox: where what holds differs from what
-// the sink was last told. So what a kill kept from the outbox is made up for by the
-// next audit, and a sink that is new is told what is open.
+// plan lists the messages to put into the outbox: those for findings that differ from
+// what the sink was last sent. So if an audit was killed before it used the outbox, the
+// next audit sends its alerts, and a new sink is sent the findings that are open.
 func (o Options) plan(ctx context.Context) ([]history.Message, error) {
 	var messages []history.Message
-	oldestFirst := slices.SortedFunc(slices.Values(o.Standings), func(a, b history.Standing) int { return cmp.Compare(a.ID, b.ID) })
+	oldestFirst := slices.SortedFunc(slices.Values(o.Occurrences), func(a, b history.Occurrence) int { return cmp.Compare(a.ID, b.ID) })
 	for _, r := range o.Routes {
 		for _, s := range oldestFirst {
-			t, err := o.Outbox.LastTold(ctx, r.Name(), s.ID)
+			t, err := o.Outbox.SinkState(ctx, r.Name(), s.ID)
 			if err != nil {
-				return messages, fmt.Errorf("read what %s was told: %w", r.Name(), err)
+				return messages, fmt.Errorf("read what was sent to %s: %w", r.Name(), err)
 			}
-			kind, key := o.news(r, s, t)
+			kind, key := o.next(r, s, t)
 			if kind == "" {
 				continue
 			}
@@ -41,11 +41,12 @@ func (o Options) plan(ctx context.Context) ([]history.Message, error) {
 	return messages, nil
 }
 
-// news is what there is to tell a sink of a finding: a kind of alert, and a key
-// that is another one for each such message; "" is nothing. Two audits at once give
-// the same key, as both know the same last message. A finding may be told anew after
-// an hour: the outbox takes no key again of a message that it dropped.
-func (o Options) news(r notify.Route, s history.Standing, t history.Told) (kind, key string) {
+// next returns the kind of the alert that a sink is to be sent now, and a key that differs
+// for each alert about the same finding; "" if there is none to send. Two audits at the
+// same time get the same key, because both know the same last message. The key of a first
+// alert has the hour: the outbox takes each key only once, so an alert that it dropped can
+// be sent an hour later.
+func (o Options) next(r notify.Route, s history.Occurrence, t history.SinkState) (kind, key string) {
 	wanted, ever := wants(r, s.Finding, o.Now), t.Kind != ""
 	changed := ever && t.Verdict != "" && t.Verdict != verdict(s.Finding)
 	ended := t.Kind == notify.KindResolved || t.Kind == notify.KindHealed
@@ -71,8 +72,8 @@ func (o Options) news(r notify.Route, s history.Standing, t history.Told) (kind,
 	return "", ""
 }
 
-// verdict is what an alert says of a finding, apart from its text. Another one is
-// worth another alert.
+// verdict returns what an alert says about a finding, apart from its text. If it changes,
+// an alert is sent.
 func verdict(f finding.Finding) string {
 	until := ""
 	if f.Waiver != nil {
@@ -81,24 +82,25 @@ func verdict(f finding.Finding) string {
 	return strings.Join([]string{string(f.Effect), string(f.Urgency()), string(f.Outcome), f.Case(), until}, " ")
 }
 
-// wants: the finding is bad enough for the sink, and not waived.
+// wants reports whether the finding is severe enough for the sink and not waived.
 func wants(r notify.Route, f finding.Finding, now time.Time) bool {
 	waived := f.Waiver != nil && f.Waiver.Until.After(now)
 	return !waived && (r.Severity == string(finding.Ticket) || f.Urgency() == finding.Page)
 }
 
-// repeats: it is long enough ago, or the clock was set back.
+// repeats reports whether the last alert is long enough ago, or the clock was set
+// back.
 func repeats(r notify.Route, last, now time.Time) bool {
 	return now.Before(last) || now.Sub(last) >= r.Repeat
 }
 
-func (o Options) message(r notify.Route, s history.Standing, kind, key string) (history.Message, error) {
+func (o Options) message(r notify.Route, s history.Occurrence, kind, key string) (history.Message, error) {
 	body, err := json.Marshal(cut(o.alert(kind, s)))
 	if err != nil {
 		return history.Message{}, fmt.Errorf("encode an alert: %w", err)
 	}
 	return history.Message{
-		Sink: r.Name(), Key: strconv.FormatInt(s.ID, 10) + " " + key, Kind: kind, Standing: s.ID, Verdict: verdict(s.Finding),
+		Sink: r.Name(), Key: strconv.FormatInt(s.ID, 10) + " " + key, Kind: kind, Occurrence: s.ID, Verdict: verdict(s.Finding),
 		Body: body, CreatedAt: o.Now, NextTry: o.Now,
 	}, nil
 }

@@ -17,29 +17,29 @@ func route(f *fake, severity string) notify.Route {
 	return notify.Route{Sink: f, Selection: notify.Selection{Severity: severity, Repeat: 4 * time.Hour}}
 }
 
-func TestOnlyChangesAreTold(t *testing.T) {
+func TestOnlyChangesAreSent(t *testing.T) {
 	tickets, pages := &fake{name: "tickets"}, &fake{name: "pages"}
 	h := newHouse(t, route(tickets, "ticket"), route(pages, "page"))
-	tell := func(step string, found []finding.Finding, toTickets, toPages []string) {
+	step := func(name string, found []finding.Finding, toTickets, toPages []string) {
 		t.Helper()
 		if n := h.audit(found...); n != nil {
-			t.Errorf("%s: %v", step, n)
+			t.Errorf("%s: %v", name, n)
 		}
-		tickets.wasSent(t, step, toTickets...)
-		pages.wasSent(t, step, toPages...)
+		tickets.wasSent(t, name, toTickets...)
+		pages.wasSent(t, name, toPages...)
 	}
 	ticket, page := []finding.Finding{down("ticket")}, []finding.Finding{down("page")}
-	tell("it appears", ticket, []string{"firing stack_running web.service ticket"}, nil)
-	tell("it stands", ticket, nil, nil)
-	tell("it gets worse", page, []string{"changed stack_running web.service page"}, []string{"firing stack_running web.service page"})
-	tell("it gets better", ticket, []string{"changed stack_running web.service ticket"}, []string{"resolved stack_running web.service ticket"})
-	tell("it gets worse again", page, []string{"changed stack_running web.service page"}, []string{"changed stack_running web.service page"})
-	tell("it is gone", nil, []string{"resolved stack_running web.service page"}, []string{"resolved stack_running web.service page"})
-	tell("nothing", nil, nil, nil)
-	tell("it comes back", ticket, []string{"firing stack_running web.service ticket"}, nil)
+	step("it appears", ticket, []string{"firing stack_running web.service ticket"}, nil)
+	step("it is still open", ticket, nil, nil)
+	step("it gets worse", page, []string{"changed stack_running web.service page"}, []string{"firing stack_running web.service page"})
+	step("it gets better", ticket, []string{"changed stack_running web.service ticket"}, []string{"resolved stack_running web.service ticket"})
+	step("it gets worse again", page, []string{"changed stack_running web.service page"}, []string{"changed stack_running web.service page"})
+	step("it is gone", nil, []string{"resolved stack_running web.service page"}, []string{"resolved stack_running web.service page"})
+	step("nothing", nil, nil, nil)
+	step("it comes back", ticket, []string{"firing stack_running web.service ticket"}, nil)
 }
 
-func TestWhatStandsIsRepeated(t *testing.T) {
+func TestOpenFindingsAreRepeated(t *testing.T) {
 	sink := &fake{name: "sink"}
 	h := newHouse(t, route(sink, "ticket"))
 	for hour := range 10 {
@@ -64,7 +64,7 @@ func TestWhatStandsIsRepeated(t *testing.T) {
 	sink.wasSent(t, "while it is before the time of an older message")
 }
 
-func TestWaivedFindingsAreNotTold(t *testing.T) {
+func TestWaivedFindingsAreNotSent(t *testing.T) {
 	sink := &fake{name: "sink"}
 	h := newHouse(t, route(sink, "ticket"))
 	h.audit(down("page"))
@@ -107,8 +107,8 @@ func TestHeals(t *testing.T) {
 	pages.wasSent(t, "healed in the end", "healed loaded_is_current web.service ticket")
 }
 
-// TestASinkThatIsDown: it is told of everything, in order, when it is up, and
-// the other sink meanwhile.
+// TestASinkThatIsDown: when it is up again it is sent everything, in order. The
+// other sink does not wait for it.
 func TestASinkThatIsDown(t *testing.T) {
 	broken, fine := &fake{name: "broken", err: errSilent}, &fake{name: "fine"}
 	h := newHouse(t, route(broken, "ticket"), route(fine, "ticket"))
@@ -133,9 +133,9 @@ func TestASinkThatIsDown(t *testing.T) {
 		"changed stack_running web.service ticket", "resolved stack_running web.service ticket")
 }
 
-// TestNoneOvertakes: a message that waits for its next try holds back those of
-// the same finding, and of no other.
-func TestNoneOvertakes(t *testing.T) {
+// TestOrderIsKept: a message that waits for its next try holds back later messages
+// about the same finding, and about no other.
+func TestOrderIsKept(t *testing.T) {
 	sink := &fake{name: "sink", err: errSilent}
 	h := newHouse(t, route(sink, "ticket"))
 	h.audit(down("page"))
@@ -147,7 +147,8 @@ func TestNoneOvertakes(t *testing.T) {
 	sink.wasSent(t, "in time", "firing stack_running web.service page", "changed stack_running web.service ticket")
 }
 
-// TestAKillBeforeTheOutbox: the audit was recorded, and nobody told.
+// TestAKillBeforeTheOutbox: an audit was recorded and its alerts were not; the
+// next audit sends them.
 func TestAKillBeforeTheOutbox(t *testing.T) {
 	sink := &fake{name: "sink"}
 	h := newHouse(t, route(sink, "ticket"))
@@ -167,7 +168,8 @@ func TestAKillBeforeTheOutbox(t *testing.T) {
 	sink.wasSent(t, "and the one after", "resolved stack_running web.service page")
 }
 
-// TestTwoAuditsAtOnce: the one that runs while the other sends sends nothing twice.
+// TestTwoAuditsAtOnce: an audit that runs while another one sends its alerts does not send
+// them again.
 func TestTwoAuditsAtOnce(t *testing.T) {
 	sink := &fake{name: "sink"}
 	h := newHouse(t, route(sink, "ticket"))
@@ -183,7 +185,7 @@ func TestTwoAuditsAtOnce(t *testing.T) {
 	sink.wasSent(t, "later", "repeat stack_running web.service ticket", "resolved loaded_is_current web.service ticket")
 }
 
-func TestANewSinkHearsOfWhatStands(t *testing.T) {
+func TestANewSinkIsSentOpenFindings(t *testing.T) {
 	first, second := &fake{name: "first"}, &fake{name: "second"}
 	h := newHouse(t, route(first, "ticket"))
 	h.audit(down("page"))
@@ -192,7 +194,7 @@ func TestANewSinkHearsOfWhatStands(t *testing.T) {
 	second.wasSent(t, "new", "firing stack_running web.service page")
 }
 
-func TestASinkThatIsNoMore(t *testing.T) {
+func TestASinkThatIsNoLongerConfigured(t *testing.T) {
 	gone := &fake{name: "gone", err: errSilent}
 	h := newHouse(t, route(gone, "ticket"))
 	h.audit(down("page"))
@@ -206,7 +208,7 @@ func TestASinkThatIsNoMore(t *testing.T) {
 	}
 }
 
-// TestASinkThatHangs: it costs its own limit, and no other sink waits for it.
+// TestASinkThatHangs: it uses up its own limit, and no other sink waits for it.
 func TestASinkThatHangs(t *testing.T) {
 	hangs, fine := &fake{name: "hangs", hang: true}, &fake{name: "fine"}
 	h := newHouse(t, route(hangs, "ticket"), route(fine, "ticket"))
@@ -241,15 +243,15 @@ func (forgetful) Enqueue(context.Context, []history.Message) error       { retur
 func (forgetful) Delivered(context.Context, int64, time.Time) error      { return errFull }
 func (forgetful) Failed(context.Context, int64, time.Time, string) error { return errFull }
 
-// TestAHistoryThatIsFull: what waited is sent all the same.
+// TestAHistoryThatIsFull: messages that already waited are still sent.
 func TestAHistoryThatIsFull(t *testing.T) {
 	cases := map[string]struct {
 		sink error
 		sent []string
 		want string
 	}{
-		"the sink is up":   {nil, []string{"firing stack_running web.service page"}, "alerts to sink: sent, which could not be noted, so it will be sent again: " + errFull.Error() + "; 1 wait"},
-		"the sink is down": {errSilent, nil, "alerts to sink: connection refused; and that could not be noted: " + errFull.Error() + "; 1 wait"},
+		"the sink is up":   {nil, []string{"firing stack_running web.service page"}, "alerts to sink: sent, but that could not be recorded, so it will be sent again: " + errFull.Error() + "; 1 wait"},
+		"the sink is down": {errSilent, nil, "alerts to sink: connection refused; and that could not be recorded: " + errFull.Error() + "; 1 wait"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -258,11 +260,11 @@ func TestAHistoryThatIsFull(t *testing.T) {
 			h.audit(down("page"))
 			sink.err = c.sink
 			h.record(nil, down("page"), toHeal(finding.Planned))
-			standings, err := h.store.Standings(t.Context(), h.now, 10)
+			occurrences, err := h.store.Occurrences(t.Context(), h.now, 10)
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := Run(t.Context(), Options{Outbox: forgetful{h.store}, Routes: h.routes, Standings: standings, Now: h.now})
+			got := Run(t.Context(), Options{Outbox: forgetful{h.store}, Routes: h.routes, Occurrences: occurrences, Now: h.now})
 			want := []Notice{{Text: "keep 1 alerts to be sent: " + errFull.Error()}}
 			if len(got) != 2 || got[0] != want[0] || got[1].String() != c.want {
 				t.Errorf("got %q", got)

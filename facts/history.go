@@ -5,16 +5,16 @@ import "time"
 // Memory is what earlier audits saw and did. A snapshot includes it, so that
 // rules can use it.
 type Memory struct {
-	Since    time.Time          `json:"since" jsonschema:"when the memory begins; it knows nothing of what was before"`
-	Audits   int                `json:"audits" jsonschema:"how many audits it has seen since"`
-	Subjects map[string]History `json:"subjects" jsonschema:"what is remembered of units, by name, and of the host, as host; nothing is remembered of the others"`
+	Since    time.Time          `json:"since" jsonschema:"when the history begins"`
+	Audits   int                `json:"audits" jsonschema:"how many audits there were since then"`
+	Subjects map[string]History `json:"subjects" jsonschema:"history of each unit, by name, and of the host, as host; other units have no history"`
 }
 
-// Of is what is remembered of a subject, which may be nothing.
+// Of returns the history of a subject, which may be empty.
 func (m Memory) Of(subject string) History {
 	h := m.Subjects[subject]
 	if h.Findings == nil {
-		h.Findings = []StandingFinding{}
+		h.Findings = []OpenFinding{}
 	}
 	if h.Heals == nil {
 		h.Heals = []HealCount{}
@@ -25,49 +25,50 @@ func (m Memory) Of(subject string) History {
 	return h
 }
 
-// History is what is remembered of one unit, or of the host.
+// History is the history of one unit, or of the host.
 type History struct {
-	Findings []StandingFinding `json:"findings" jsonschema:"what stood at the last audit, by invariant and case"`
-	Heals    []HealCount       `json:"heals" jsonschema:"actions of the last 24 hours, by action, invariant and case"`
-	Breaker  *Breaker          `json:"breaker,omitempty" jsonschema:"heals are held back; absent when they are not"`
-	Load     *Load             `json:"load,omitempty" jsonschema:"what the manager is known to have loaded; absent when that is not known"`
+	Findings []OpenFinding `json:"findings" jsonschema:"findings that were open at the last audit, by invariant and case"`
+	Heals    []HealCount   `json:"heals" jsonschema:"actions of the last 24 hours, by action, invariant and case"`
+	Breaker  *Breaker      `json:"breaker,omitempty" jsonschema:"present while heals are held back"`
+	Load     *Load         `json:"load,omitempty" jsonschema:"what the manager is known to have loaded; absent when that is not known"`
 	// Exemptions that have ended are kept for a week.
-	Exemptions []Exemption `json:"exemptions" jsonschema:"holds and waivers by command; those that ended within a week are here too"`
+	Exemptions []Exemption `json:"exemptions" jsonschema:"holds and waivers made by commands, and those that ended within the last week"`
 }
 
-// HostHistory is what is remembered of the host.
+// HostHistory is the history of the host.
 type HostHistory struct {
-	Since      time.Time         `json:"since" jsonschema:"when the memory begins; it knows nothing of what was before"`
-	Findings   []StandingFinding `json:"findings" jsonschema:"what stood at the last audit, by invariant and case"`
-	Heals      []HealCount       `json:"heals" jsonschema:"actions of the last 24 hours, by action, invariant and case"`
-	Breaker    *Breaker          `json:"breaker,omitempty" jsonschema:"manager-wide heals are held back; absent when they are not"`
-	Exemptions []Exemption       `json:"exemptions" jsonschema:"waivers by command; those that ended within a week are here too"`
+	Since      time.Time     `json:"since" jsonschema:"when the history begins"`
+	Findings   []OpenFinding `json:"findings" jsonschema:"findings that were open at the last audit, by invariant and case"`
+	Heals      []HealCount   `json:"heals" jsonschema:"actions of the last 24 hours, by action, invariant and case"`
+	Breaker    *Breaker      `json:"breaker,omitempty" jsonschema:"present while manager-wide heals are held back"`
+	Exemptions []Exemption   `json:"exemptions" jsonschema:"waivers made by commands, and those that ended within the last week"`
 }
 
-// StandingFinding is a finding that stood at the last audit.
-type StandingFinding struct {
+// OpenFinding is a finding that was open at the last audit.
+type OpenFinding struct {
 	Invariant string    `json:"invariant"`
 	Case      string    `json:"case" jsonschema:"case of its evidence, or empty"`
 	Since     time.Time `json:"since" jsonschema:"when an audit first saw it"`
 }
 
-// HealCount counts one action. Those without an invariant count every run of
-// the action on the subject; those with one count the runs, on whatever
-// subject, that this subject's findings of that invariant and case asked for.
+// HealCount counts the runs of one action. Without an invariant it counts all runs on
+// the subject. With an invariant it counts the runs, on any subject, that this subject's
+// findings of that invariant and case asked for.
 type HealCount struct {
 	Action    string    `json:"action" jsonschema:"daemon-reload, reset-failed or restart"`
 	Invariant string    `json:"invariant" jsonschema:"that asked for it; empty for all runs on the subject"`
 	Case      string    `json:"case" jsonschema:"case of the finding that asked for it; empty for all runs, or when it has none"`
-	Tried1h   int       `json:"tried_1h" jsonschema:"begun in the last hour, whatever became of them"`
-	Tried24h  int       `json:"tried_24h" jsonschema:"begun in the last 24 hours, whatever became of them"`
+	Tried1h   int       `json:"tried_1h" jsonschema:"started in the last hour, with any result"`
+	Tried24h  int       `json:"tried_24h" jsonschema:"started in the last 24 hours, with any result"`
 	Healed1h  int       `json:"healed_1h" jsonschema:"after which the findings were gone, in the last hour"`
 	Healed24h int       `json:"healed_24h" jsonschema:"after which the findings were gone, in the last 24 hours"`
-	Failed24h int       `json:"failed_24h" jsonschema:"that failed, were cut short or healed nothing, in the last 24 hours"`
-	Last      time.Time `json:"last" jsonschema:"when the last one was begun"`
+	Failed24h int       `json:"failed_24h" jsonschema:"that failed, were interrupted or healed nothing, in the last 24 hours"`
+	Last      time.Time `json:"last" jsonschema:"when the last one was started"`
 }
 
 // Exemption is a waiver or a hold that was made by a command. A hold is planned
-// maintenance: it covers what is about running, and nothing acts on the unit.
+// maintenance: it covers findings about whether the unit runs, and no action is run on
+// the unit.
 type Exemption struct {
 	Invariant string    `json:"invariant" jsonschema:"what is waived; empty for a hold"`
 	Reason    string    `json:"reason"`
@@ -89,20 +90,20 @@ func (h History) HeldAt(now time.Time) *Exemption {
 	return nil
 }
 
-// Breaker holds heals of a subject back for a while.
+// Breaker means that a subject is not healed for a while.
 type Breaker struct {
 	Since  time.Time `json:"since"`
 	Until  time.Time `json:"until"`
 	Reason string    `json:"reason"`
 }
 
-// Load is what the manager is known to have loaded of a unit.
+// Load has the files of a unit that the manager is known to have loaded.
 type Load struct {
-	LoadedAt time.Time    `json:"loaded_at" jsonschema:"the manager's loaded_at that the digests belong to"`
-	Files    []LoadedFile `json:"files" jsonschema:"files known to be loaded as these digests say, by path; others are not known"`
+	LoadedAt time.Time    `json:"loaded_at" jsonschema:"the manager's loaded_at for which the digests are true"`
+	Files    []LoadedFile `json:"files" jsonschema:"files that are known to be loaded with these digests, by path; nothing is known of other files"`
 }
 
-// LoadedFile is a file as it was when the manager loaded it.
+// LoadedFile is a file as the manager loaded it.
 type LoadedFile struct {
 	Path   string `json:"path"`
 	Digest string `json:"digest" jsonschema:"sha256:… of the content that is loaded"`

@@ -11,15 +11,15 @@ import (
 	"stackpolicy/finding"
 )
 
-// What became of an action.
+// The status of an action.
 const (
-	Begun   = "begun" // still running, or cut short: a kill leaves it so
+	Begun   = "begun" // still running, or killed while it ran
 	Done    = "done"
 	Failed  = "failed"
-	Refused = "refused" // nothing was done: counts to no budget
+	Refused = "refused" // nothing was changed: does not count against a budget
 )
 
-// Action is one action that was begun.
+// Action is one action that was started.
 type Action struct {
 	ID         int64          `json:"id"`
 	At         time.Time      `json:"at"`
@@ -30,8 +30,8 @@ type Action struct {
 	Healed     *bool          `json:"healed"` // nil: not observed again
 	Message    string         `json:"message"`
 	DurationMS int64          `json:"duration_ms"`
-	Before     string         `json:"before"` // digest of the document it is based on; "" when that is not kept
-	After      string         `json:"after"`  // digest of the document it was verified by; "" when that is not kept
+	Before     string         `json:"before"` // digest of the document it is based on; "" if that is not kept
+	After      string         `json:"after"`  // digest of the document it was verified with; "" if that is not kept
 }
 
 // Reason is a finding that asks for an action.
@@ -41,9 +41,9 @@ type Reason struct {
 	Case      string `json:"case"`
 }
 
-// Intend stores that an action is about to be done, with the document that it is
-// based on, which may be nil. When it returns, that is on disk, so that the action
-// counts whatever happens next. It uses At, Action, Subject and Reasons of a.
+// Intend stores an action before it runs, with the document that it is based on, which may
+// be nil. When it returns, this is on disk, so the action counts even if the process is
+// killed. It uses At, Action, Subject and Reasons of a.
 func (l ActionLog) Intend(ctx context.Context, a Action, before *facts.Document) (id int64, err error) {
 	reasons, err := encode(append([]Reason{}, a.Reasons...))
 	if err != nil {
@@ -107,8 +107,7 @@ func (c call) changeOne(query string, args ...any) error {
 	return err
 }
 
-// Actions returns the actions begun at or after since, newest first, at most
-// limit.
+// Actions returns at most limit actions that were started at or after since, newest first.
 func (l ActionLog) Actions(ctx context.Context, since time.Time, limit int) (actions []Action, err error) {
 	err = l.db.view(ctx, func(c call) (err error) {
 		actions, err = list(c, scanAction, actionQuery+"WHERE at >= ? ORDER BY actions.id DESC LIMIT ?", stamp(since), max(limit, 0))

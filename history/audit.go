@@ -103,8 +103,8 @@ func lastSpan(c call) (span, error) {
 	return x, err
 }
 
-// extendSpans adds one audit to the last span where it is just like it, and begins
-// a new one otherwise.
+// extendSpans adds an audit to the last span if its result is the same, and otherwise begins
+// a new span.
 func extendSpans(c call, last, now span, nothingChanged bool) error {
 	if nothingChanged && last.sameAs(now) {
 		return c.do("UPDATE spans SET last = ?, count = count + 1, total = ?, duration_ms = ? WHERE id = ?",

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// A kill in the first write to the file leaves a journal that only who may write
-// can undo: who only looks is told that there is nothing yet.
+// A kill during the first write to the file leaves a journal that a reader cannot undo: for
+// a reader there is no history yet.
 func TestKilledInTheFirstWrite(t *testing.T) {
 	path, home := filepath.Join(t.TempDir(), "history.db"), t.TempDir()
 	db := must(sql.Open("sqlite", "file:"+path+"?_pragma=cache_size(1)"))(t)

@@ -15,9 +15,9 @@ const (
 	perYear = 365 * audits
 )
 
-// life is 50 units over time: each hour a timer's service runs, ten times a day
-// a container is unhealthy for one audit, each day three containers are updated
-// and one unit is restarted as a heal, each week all is deployed anew.
+// life simulates 50 units over time: each hour a timer's service runs, ten times a day a
+// container is unhealthy for one audit, each day three containers are updated and one unit
+// is restarted as a heal, each week everything is deployed again.
 type life struct {
 	s   *Store
 	doc *facts.Document
@@ -97,7 +97,7 @@ func (l *life) heal(t testing.TB, now time.Time) {
 	}
 }
 
-// onDisk is what the memory takes once it is closed.
+// onDisk returns the size of the history after it was closed.
 func onDisk(t testing.TB, s *Store) int64 {
 	t.Helper()
 	if err := s.Close(); err != nil {
@@ -110,8 +110,8 @@ func onDisk(t testing.TB, s *Store) int64 {
 	return info.Size()
 }
 
-// A year of 50 units takes 50 MB at most, and an audit where nothing changed
-// nothing at all, on average.
+// A year of 50 units takes at most 50 MB. An audit in which nothing changed takes, on
+// average, no space.
 func TestRoom(t *testing.T) {
 	s, home := opened(t)
 	l := &life{s: s, doc: document(t, 50)}
@@ -140,8 +140,8 @@ func TestRoom(t *testing.T) {
 	}
 }
 
-// BenchmarkUnchanged is what memory costs an audit of 50 units where nothing
-// changed, with opening and closing it.
+// BenchmarkUnchanged measures the history's part of an audit of 50 units in which nothing
+// changed, including opening and closing it.
 func BenchmarkUnchanged(b *testing.B) {
 	s, home := opened(b)
 	s.Close()
@@ -155,8 +155,8 @@ func BenchmarkUnchanged(b *testing.B) {
 	}
 }
 
-// BenchmarkYear is what memory costs an audit of 50 units after a year; the
-// year itself takes some minutes.
+// BenchmarkYear measures the history's part of an audit of 50 units after a year. Simulating
+// the year takes some minutes.
 func BenchmarkYear(b *testing.B) {
 	s, _ := opened(b)
 	l := &life{s: s, doc: document(b, 50)}

@@ -23,8 +23,8 @@ func (l ActionLog) OpenBreaker(ctx context.Context, subject, reason string, at, 
 	return nil
 }
 
-// CloseBreaker ends a breaker. Actions on the subject until then no longer count
-// to its budget, and not as failures. It is no error if no breaker is open.
+// CloseBreaker closes a breaker. Earlier actions on the subject no longer count, neither
+// against its budget nor as failures. It is no error if no breaker is open.
 func (l ActionLog) CloseBreaker(ctx context.Context, subject string, at time.Time) error {
 	err := l.db.updateNow(ctx, func(c call) error {
 		if err := c.do("DELETE FROM breakers WHERE subject = ?", subject); err != nil {
@@ -38,7 +38,7 @@ func (l ActionLog) CloseBreaker(ctx context.Context, subject string, at time.Tim
 	return nil
 }
 
-// readForgiven returns until when actions do not count, by subject.
+// readForgiven returns, by subject, the time before which actions do not count.
 func readForgiven(c call) (map[string]time.Time, error) {
 	until := map[string]time.Time{}
 	_, err := list(c, func(r row) (subject string, err error) {
@@ -50,8 +50,8 @@ func readForgiven(c call) (map[string]time.Time, error) {
 	return until, err
 }
 
-// readBreakers returns those open now, by subject. One that begins more than a day
-// from now is left out: the clock was wrong when it was opened.
+// readBreakers returns the breakers that are open now, by subject. It leaves out breakers
+// that begin more than a day from now: the clock was wrong when they were opened.
 func readBreakers(c call, now time.Time) (map[string]facts.Breaker, error) {
 	open := map[string]facts.Breaker{}
 	_, err := list(c, func(r row) (b facts.Breaker, err error) {

@@ -35,13 +35,13 @@ func (c call) change(query string, args ...any) (int64, error) {
 	return result.RowsAffected()
 }
 
-// one is the single row that the query gives.
+// one returns the only row of the query.
 func (c call) one(query string, args ...any) row { return c.tx.QueryRowContext(c.ctx, query, args...) }
 
 // row is one row of a result.
 type row interface{ Scan(...any) error }
 
-// list reads every row that the query gives; it is empty, never nil, without any.
+// list reads every row of the query. Without rows it returns an empty slice, not nil.
 func list[T any](c call, scan func(row) (T, error), query string, args ...any) ([]T, error) {
 	rows, err := c.tx.QueryContext(c.ctx, query, args...)
 	if err != nil {
@@ -65,8 +65,8 @@ type statement struct {
 	args  []any
 }
 
-// changeAll runs each as change does, and returns how many rows that changed in
-// all.
+// changeAll runs each statement as change does, and returns how many rows they changed
+// together.
 func (c call) changeAll(statements ...statement) (sum int64, err error) {
 	for _, s := range statements {
 		n, err := c.change(s.query, s.args...)

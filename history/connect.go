@@ -18,7 +18,7 @@ import (
 const (
 	// patience is how long a call waits for another process's lock.
 	patience = 2 * time.Second
-	// callLimit bounds a call as a whole, on a disk that hangs.
+	// callLimit bounds a whole call, for example on a disk that hangs.
 	callLimit = 10 * time.Second
 )
 
@@ -27,10 +27,10 @@ type database struct {
 	sql      *sql.DB
 	path     string
 	readOnly bool
-	old      bool // of version 1, opened to be read
+	old      bool // of version 1, opened read-only
 }
 
-// connect opens the file, after checking whose it is, and checks what it holds.
+// connect opens the file, after it checked its owner, and checks its content.
 func (d *database) connect(ctx context.Context) error {
 	if err := ownFile(d.path); err != nil {
 		return err
@@ -50,7 +50,7 @@ func (d *database) connect(ctx context.Context) error {
 	}
 	err = d.check(ctx)
 	if err == nil && !d.readOnly {
-		err = d.update(ctx, func(call) error { return nil }) // nobody else keeps it locked
+		err = d.update(ctx, func(call) error { return nil }) // checks that no other process keeps it locked
 	}
 	if err != nil {
 		_ = d.sql.Close() // err says more
@@ -86,9 +86,8 @@ func (d *database) access() []string {
 	return []string{"mode", "ro"}
 }
 
-// dial opens the file as a database, with these options too. Its schema may have
-// no side effects, because anyone may have written the file
-// (sqlite.org/security.html).
+// dial opens the file as a database, with these options. Its schema must have no side
+// effects, because somebody else may have written the file (sqlite.org/security.html).
 func (d *database) dial(options ...string) (err error) {
 	q := url.Values{
 		"_busy_timeout": {fmt.Sprint(patience.Milliseconds())},
@@ -112,12 +111,13 @@ func (d *database) dial(options ...string) (err error) {
 	return nil
 }
 
-// view reads in one transaction, so that all of it is from the same moment.
+// view reads in one transaction, so that everything is from the same moment.
 func (d *database) view(ctx context.Context, work func(call) error) error {
 	return d.within(ctx, "", &sql.TxOptions{ReadOnly: true}, work)
 }
 
-// update writes in one transaction. A power cut may undo all of it.
+// update writes in one transaction. After a power failure the whole transaction may be
+// missing.
 func (d *database) update(ctx context.Context, work func(call) error) error {
 	return d.within(ctx, "PRAGMA synchronous = NORMAL", nil, work)
 }
@@ -145,14 +145,14 @@ func (d *database) within(ctx context.Context, first string, options *sql.TxOpti
 		return d.explain(err)
 	}
 	if err = work(call{ctx, tx}); err != nil {
-		_ = tx.Rollback() // when that fails too, the connection is given up, and with it the transaction
+		_ = tx.Rollback() // if that fails too, the connection is closed, which ends the transaction
 		return d.explain(err)
 	}
 	return d.explain(tx.Commit())
 }
 
-// explain adds what a person can do to an error, and marks a damaged history, so
-// that the next Open renames it.
+// explain adds to an error what a person can do. It marks a damaged history, so that the next
+// Open renames it.
 func (d *database) explain(err error) error {
 	switch {
 	case err == nil:
@@ -177,7 +177,7 @@ func (d *database) explain(err error) error {
 	return err
 }
 
-// errDamaged says that this package cannot have written the content.
+// errDamaged means that this package did not write this content.
 var errDamaged = errors.New("its content is damaged")
 
 func isDamage(err error) bool {
@@ -185,11 +185,10 @@ func isDamage(err error) bool {
 	return c == sqlite3.SQLITE_CORRUPT || c == sqlite3.SQLITE_NOTADB || errors.Is(err, errDamaged)
 }
 
-// code is SQLite's primary result code (sqlite.org/rescode.html); 0 when the
-// error is not its own.
+// code returns SQLite's primary result code (sqlite.org/rescode.html); 0 for other errors.
 func code(err error) int { return extended(err) & 0xff }
 
-// extended is SQLite's extended result code.
+// extended returns SQLite's extended result code.
 func extended(err error) int {
 	if e := (*sqlite.Error)(nil); errors.As(err, &e) {
 		return e.Code()

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// A process that is killed at any instant leaves a sound memory behind, and
-// never acts beyond its budget, however often that happens.
+// After a process was killed at any time, the history is not damaged. Even if that happens
+// often, no process acts beyond its budget.
 func TestKilledAtAnyInstant(t *testing.T) {
 	kills := 200
 	if testing.Short() {
@@ -30,7 +30,7 @@ func TestKilledAtAnyInstant(t *testing.T) {
 		}
 		_ = cmd.Wait()
 		if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || !status.Signaled() {
-			t.Fatalf("process %d ended by itself: %v", i, cmd.ProcessState)
+			t.Fatalf("process %d ended before it was killed: %v", i, cmd.ProcessState)
 		}
 		sound(t, home)
 	}
@@ -58,8 +58,8 @@ func TestKilledAtAnyInstant(t *testing.T) {
 	}
 }
 
-// sound makes sure that the memory can be opened as it is, and that every page
-// of it is whole.
+// sound checks that the history can be opened without repair, and that all its pages are
+// intact.
 func sound(t *testing.T, home string) {
 	t.Helper()
 	s := must(Open(t.Context(), home, noon))(t)
@@ -82,7 +82,7 @@ func actTimes(t *testing.T, home string) (times []int64) {
 	return times
 }
 
-// What was on disk when a breaker was opened is there after a kill.
+// A breaker that was opened is still there after a kill.
 func TestBreakerOutlivesAKill(t *testing.T) {
 	home := t.TempDir()
 	s := reopened(t, home)
@@ -99,8 +99,7 @@ func TestBreakerOutlivesAKill(t *testing.T) {
 	}
 }
 
-// Another process that holds the memory delays a call, and does not stop it
-// for good.
+// Another process that has locked the history delays a call, but not for ever.
 func TestLockedByAnother(t *testing.T) {
 	s, home := opened(t)
 	doc := document(t, 1)
@@ -124,7 +123,8 @@ func TestLockedByAnother(t *testing.T) {
 	}
 }
 
-// Many processes that begin at once make one memory, and lose nothing.
+// Many processes that start at the same time create one history, in which nothing is
+// missing.
 func TestSeveralProcesses(t *testing.T) {
 	home := t.TempDir()
 	const count = 6
@@ -148,7 +148,7 @@ func TestSeveralProcesses(t *testing.T) {
 	}
 }
 
-// One memory may be used from several goroutines.
+// Several goroutines may use one history.
 func TestSeveralGoroutines(t *testing.T) {
 	s, _ := opened(t)
 	doc := document(t, 2)

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mounted is a small disk of the test's own.
+// mounted returns a small disk for the test.
 func mounted(t *testing.T, size string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -27,7 +27,7 @@ func mounted(t *testing.T, size string) string {
 	return dir
 }
 
-// fill leaves no byte free on a disk; the returned function frees it again.
+// fill fills a disk completely; the returned function frees the space again.
 func fill(t *testing.T, dir string) (free func()) {
 	t.Helper()
 	f := must(os.Create(filepath.Join(dir, "filler")))(t)
@@ -47,7 +47,7 @@ func fill(t *testing.T, dir string) (free func()) {
 	}
 }
 
-// A full disk fails what is written, and spoils nothing of what was.
+// On a full disk writing fails, and earlier content stays intact.
 func TestDiskFull(t *testing.T) {
 	home := mounted(t, "1m")
 	s := reopened(t, home)
@@ -93,7 +93,7 @@ func TestDiskFullBeforeItBegins(t *testing.T) {
 	}
 }
 
-// On a disk that cannot be written to it can be read, and an audit is told.
+// On a read-only disk the history can be read, and an audit gets an error.
 func TestReadOnlyDisk(t *testing.T) {
 	home := mounted(t, "1m")
 	s := reopened(t, home)
@@ -115,7 +115,7 @@ func TestReadOnlyDisk(t *testing.T) {
 	}
 }
 
-// Permissions alone bind everyone but root.
+// Permissions do not apply to root.
 func TestReadOnlyFolder(t *testing.T) {
 	if os.Geteuid() == 0 {
 		t.Skip("permissions do not bind root; TestReadOnlyDisk is as good")

@@ -16,14 +16,14 @@ import (
 	"stackpolicy/facts"
 )
 
-// maxPart bounds what a stored part may unpack to.
+// maxPart bounds the size of an unpacked part.
 const maxPart = 128 << 20
 
-// packed is a document as it is stored: in parts, of which most are those of
-// the document before.
+// packed is a document as it is stored: in parts, most of which are the same as in the
+// previous document.
 type packed struct {
 	digest string
-	parts  []part // all but the units, then each unit
+	parts  []part // everything except the units, then each unit
 }
 
 type part struct {
@@ -31,8 +31,8 @@ type part struct {
 	text   []byte
 }
 
-// pack brings a document into the form that is the same whenever what rules
-// judge by is. When it was collected and how long collectors took are left out.
+// pack brings a document into a form without the time of its collection and the durations of
+// its collectors. It is equal for two documents if everything that rules use is equal.
 func pack(doc *facts.Document) (packed, error) {
 	head := *doc
 	head.CollectedAt, head.Units = time.Time{}, nil
@@ -63,7 +63,7 @@ func newPart(v any) (part, error) {
 	return part{sha256.Sum256(text), text}, nil
 }
 
-// packOrNone is pack for a document that may be nil.
+// packOrNone is pack for a document that can be nil.
 func packOrNone(doc *facts.Document) (*packed, error) {
 	if doc == nil {
 		return nil, nil
@@ -120,8 +120,8 @@ type press struct {
 	out bytes.Buffer
 }
 
-// press returns the text, compressed; it is good until the next one. Writing
-// to a buffer cannot fail, nor can a level that exists.
+// press returns the compressed text, which is valid until the next call. It cannot fail,
+// because it writes to a buffer with a valid compression level.
 func (p *press) press(text []byte) []byte {
 	p.out.Reset()
 	if p.w == nil {
@@ -134,9 +134,9 @@ func (p *press) press(text []byte) []byte {
 	return p.out.Bytes()
 }
 
-// Document is a document that an audit stored, as collected at the given time:
-// a time within the span that names it. Collectors took no time in it. One that
-// is not kept is [fs.ErrNotExist].
+// Document returns a document that an audit stored, with the given time of collection, which
+// must be within the span that names the document. The durations of its collectors are zero.
+// If it is not kept, the error is [fs.ErrNotExist].
 func (l AuditLog) Document(ctx context.Context, digest string, at time.Time) (*facts.Document, error) {
 	doc := &facts.Document{}
 	err := l.db.view(ctx, func(c call) (err error) {
@@ -166,7 +166,7 @@ func readDocument(c call, digest string) (*facts.Document, error) {
 	return assemble(digest, parts)
 }
 
-// assemble puts a document together, and makes sure that it is the one.
+// assemble puts a document together, and checks its digest.
 func assemble(digest string, parts []part) (*facts.Document, error) {
 	if digestOf(parts) != digest || len(parts) == 0 {
 		return nil, errors.New("parts of it are missing or not what was stored")
@@ -192,7 +192,7 @@ func digestOf(parts []part) string {
 	return fmt.Sprintf("sha256:%x", whole.Sum(nil))
 }
 
-// unpack reads one part; its digest is that of what is there.
+// unpack reads one part, and computes its digest again.
 func unpack(r row) (p part, err error) {
 	var content []byte
 	if err := r.Scan(&content); err != nil {

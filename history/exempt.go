@@ -11,9 +11,8 @@ import (
 // keepEnded is how long an exemption that has ended is remembered.
 const keepEnded = 7 * day
 
-// Exempt remembers a waiver of an invariant on a subject, or, without an
-// invariant, a hold. It replaces the one before, if there is one. When it
-// returns that is on disk.
+// Exempt stores a waiver of an invariant on a subject or, without an invariant, a hold. It
+// replaces an earlier one. When it returns, that is on disk.
 func (x Exemptions) Exempt(ctx context.Context, subject string, e facts.Exemption) error {
 	err := x.db.updateNow(ctx, func(c call) error {
 		if err := c.do("DELETE FROM exemptions WHERE until <= ?", stamp(e.Since.Add(-keepEnded))); err != nil {
@@ -28,8 +27,8 @@ func (x Exemptions) Exempt(ctx context.Context, subject string, e facts.Exemptio
 	return nil
 }
 
-// EndExemption forgets a waiver, or, without an invariant, a hold. It reports
-// whether there was one.
+// EndExemption deletes a waiver or, without an invariant, a hold. It reports whether there
+// was one.
 func (x Exemptions) EndExemption(ctx context.Context, subject, invariant string) (bool, error) {
 	var n int64
 	err := x.db.updateNow(ctx, func(c call) (err error) {

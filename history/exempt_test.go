@@ -45,8 +45,8 @@ func TestExemptions(t *testing.T) {
 	}
 }
 
-// TestVersion1: a memory of the version before goes on: read as it is, and
-// brought up where it is opened to be written. What it holds is kept.
+// TestVersion1: a history of the earlier version can be used. It is read as it is, and
+// upgraded when it is opened for writing. Its content is kept.
 func TestVersion1(t *testing.T) {
 	s, home := opened(t)
 	recorded(t, s, audited(document(t, 1), noon))

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// RecordFailure adds an audit that could not begin, as one that is unknown: its
-// one gap is the reason, in one line. What was found before stays open, last
-// seen by the audit before.
+// RecordFailure adds an audit that could not begin. Its exit status is unknown, and its only
+// gap is the reason, in one line. Earlier findings stay open, last seen by the previous
+// audit.
 func (l AuditLog) RecordFailure(ctx context.Context, at time.Time, reason string) error {
 	err := l.db.update(ctx, func(c call) error {
 		last, err := lastSpan(c)
@@ -31,6 +31,6 @@ func (l AuditLog) RecordFailure(ctx context.Context, at time.Time, reason string
 	return nil
 }
 
-// Began reports whether the span's audits began, which [Store.RecordFailure]
-// says they did not.
+// Began reports whether the span's audits began. It is false for those of
+// [Store.RecordFailure].
 func (a AuditSpan) Began() bool { return a.PolicyDigest != "" }

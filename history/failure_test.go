@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// spansOf are exit status, count and gaps of the spans, the newest first.
+// spansOf returns exit status, count and gaps of the spans, the newest first.
 func spansOf(t *testing.T, s *Store) (list []AuditSpan) {
 	t.Helper()
 	for _, a := range must(s.Audits(t.Context(), time.Time{}, 10))(t) {
@@ -16,8 +16,8 @@ func spansOf(t *testing.T, s *Store) (list []AuditSpan) {
 	return list
 }
 
-// TestFailure: an audit that could not begin comes over one that did, the same
-// failures are one span, and what was open stays open, last seen before it.
+// TestFailure: an audit that could not begin becomes the last audit, equal failures are one
+// span, and open findings stay open, last seen before it.
 func TestFailure(t *testing.T) {
 	s, _ := opened(t)
 	fail := func(minutes int, reason string) {
@@ -46,14 +46,14 @@ func TestFailure(t *testing.T) {
 	if got[0].Began() || !got[2].Began() {
 		t.Error("which audits began is not known")
 	}
-	open := must(s.Standings(t.Context(), noon, 10))(t)
+	open := must(s.Occurrences(t.Context(), noon, 10))(t)
 	if len(open) != 1 || open[0].ResolvedAt != nil || !open[0].LastSeen.Equal(noon) {
 		t.Errorf("open is %+v", open)
 	}
 
 	// The next audit that begins decides again.
 	changes := recorded(t, s, audited(doc, noon.Add(40*time.Minute), page))
-	open = must(s.Standings(t.Context(), noon, 10))(t)
+	open = must(s.Occurrences(t.Context(), noon, 10))(t)
 	if !changes.none() || len(open) != 1 || !open[0].Since.Equal(noon) || !open[0].LastSeen.Equal(noon.Add(40*time.Minute)) {
 		t.Errorf("changes %+v, open %+v", changes, open)
 	}

@@ -19,8 +19,8 @@ import (
 // keptAside is how many renamed histories are kept.
 const keptAside = 3
 
-// beside has the endings of the files that SQLite keeps beside a database in
-// WAL mode (sqlite.org/walformat.html).
+// beside has the suffixes of the files that SQLite keeps beside a database in WAL mode
+// (sqlite.org/walformat.html).
 var beside = []string{"-wal", "-shm"}
 
 // unusableError says that the file is damaged, or not a history of this program.
@@ -89,8 +89,8 @@ func createFile(path string) error {
 	return f.Close()
 }
 
-// setAside renames the database and what SQLite keeps beside it, so that it can
-// still be opened by its new name, and returns that.
+// setAside renames the database and the files that SQLite keeps beside it, so that it can be
+// opened with its new name, which it returns.
 func setAside(path string, now time.Time) (string, error) {
 	aside := path + ".damaged-" + now.UTC().Format("20060102T150405Z")
 	for _, ending := range append([]string{""}, beside...) {
@@ -105,7 +105,7 @@ func setAside(path string, now time.Time) (string, error) {
 	return aside, dropAside(path)
 }
 
-// dropAside keeps the newest of those set aside.
+// dropAside deletes renamed histories except the newest.
 func dropAside(path string) error {
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil {
@@ -135,7 +135,7 @@ func dropAside(path string) error {
 // time would take too long.
 func brokenMark(path string) string { return path + ".broken" }
 
-// marked returns why the history was marked as damaged; empty when it was not.
+// marked returns why the history was marked as damaged; "" if it was not.
 func marked(path string) (string, error) {
 	f, err := regularfile.OpenFile(brokenMark(path), os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if errors.Is(err, fs.ErrNotExist) {

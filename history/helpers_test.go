@@ -13,10 +13,10 @@ import (
 	"stackpolicy/finding"
 )
 
-// noon is when most tests begin.
+// noon is the time at which most tests begin.
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// opened is a memory in a folder of the test's own.
+// opened returns a history in a temporary folder.
 func opened(t testing.TB) (*Store, string) {
 	t.Helper()
 	home := t.TempDir()
@@ -33,8 +33,8 @@ func reopened(t testing.TB, home string) *Store {
 	return s
 }
 
-// document is a recorded one, with its managed units copied under new names
-// until there are n.
+// document returns a recorded document, with its managed units copied under new names until
+// there are n.
 func document(t testing.TB, n int) *facts.Document {
 	t.Helper()
 	f, err := os.Open("../testdata/facts/good.json")
@@ -59,7 +59,7 @@ func document(t testing.TB, n int) *facts.Document {
 	return doc
 }
 
-// renamed copies a unit, with other names and digests wherever they stand.
+// renamed copies a unit, with other names and digests everywhere.
 func renamed(t testing.TB, u facts.Unit, name string) (out facts.Unit) {
 	t.Helper()
 	text, err := json.Marshal(u)
@@ -76,7 +76,7 @@ func renamed(t testing.TB, u facts.Unit, name string) (out facts.Unit) {
 	return out
 }
 
-// copied is a document that can be changed without changing the other.
+// copied returns a deep copy of a document.
 func copied(t testing.TB, doc *facts.Document) *facts.Document {
 	t.Helper()
 	text, err := json.Marshal(doc)
@@ -90,12 +90,12 @@ func copied(t testing.TB, doc *facts.Document) *facts.Document {
 	return out
 }
 
-// audited is an audit of a document that found these.
+// audited returns an audit of a document with these findings.
 func audited(doc *facts.Document, at time.Time, findings ...finding.Finding) Audit {
 	return Audit{At: at, Mode: "enforce", PolicyDigest: "sha256:policies", DurationMS: 40, Document: doc, Findings: findings}
 }
 
-// broken is a finding of the given case.
+// broken returns a finding with the given case.
 func broken(invariant, subject, kind string) finding.Finding {
 	return finding.Finding{
 		Invariant: invariant, Subject: subject, Effect: finding.Block, Severity: finding.Page,
@@ -103,7 +103,7 @@ func broken(invariant, subject, kind string) finding.Finding {
 	}
 }
 
-// recorded records an audit that has to be.
+// recorded records an audit; an error fails the test.
 func recorded(t testing.TB, s *Store, a Audit) Changes {
 	t.Helper()
 	changes, err := s.Record(context.WithoutCancel(t.Context()), a)
@@ -113,7 +113,7 @@ func recorded(t testing.TB, s *Store, a Audit) Changes {
 	return changes
 }
 
-// must is for what cannot fail in a test.
+// must returns a value; an error fails the test.
 func must[T any](v T, err error) func(testing.TB) T {
 	return func(t testing.TB) T {
 		t.Helper()

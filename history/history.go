@@ -35,10 +35,10 @@ type Store struct {
 	notice string
 }
 
-// AuditLog remembers audits: what each found, and on which facts.
+// AuditLog remembers audits: what each found, and with which facts.
 type AuditLog struct{ db *database }
 
-// ActionLog remembers actions, and the breakers that hold them back.
+// ActionLog remembers actions, and breakers.
 type ActionLog struct{ db *database }
 
 // Exemptions remembers waivers and holds.
@@ -55,10 +55,9 @@ func newStore(d *database) *Store {
 func Path(stateHome string) string { return filepath.Join(stateHome, "stackpolicy", "history.db") }
 
 // Open opens the history below stateHome, and creates it if it does not exist. A
-// damaged one, or one of a version this program does not know, is renamed to
-// history.db.damaged-TIME, of which the newest three are kept; [Store.Notice] then
-// says so. One that is in use, cannot be written, or can be written by others is
-// an error.
+// damaged history, or one of an unknown version, is renamed to history.db.damaged-TIME, of
+// which the newest three are kept; [Store.Notice] then says so. It is an error if the history
+// is locked for long, cannot be written, or can be written by others.
 func Open(ctx context.Context, stateHome string, now time.Time) (*Store, error) {
 	path := Path(stateHome)
 	err := ownFolder(filepath.Dir(path))
@@ -75,15 +74,15 @@ func Open(ctx context.Context, stateHome string, now time.Time) (*Store, error) 
 	return s, nil
 }
 
-// OpenReadOnly opens the history to read it. It never creates, repairs or renames
-// a file. If there is no history the error is [fs.ErrNotExist]; a damaged one, or
-// one of another version, is an error too.
+// OpenReadOnly opens the history read-only. It never creates, repairs or renames a file. If
+// there is no history the error is [fs.ErrNotExist]. A damaged history, or one of an unknown
+// version, is an error too.
 func OpenReadOnly(ctx context.Context, stateHome string) (*Store, error) {
 	path := Path(stateHome)
 	d := &database{path: path, readOnly: true}
 	err := d.connect(ctx)
 	if errors.Is(err, errBlank) || extended(err) == sqlite3.SQLITE_READONLY_ROLLBACK {
-		err = fs.ErrNotExist // a kill cut short its first write, which is the only one without WAL
+		err = fs.ErrNotExist // a process was killed during the first write, the only one without WAL
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open the history %s: %w", path, err)
@@ -91,8 +90,7 @@ func OpenReadOnly(ctx context.Context, stateHome string) (*Store, error) {
 	return newStore(d), nil
 }
 
-// Notice says in one line what opening had to do that a person should know of; it
-// is empty otherwise.
+// Notice returns a line for a person if Open had to repair something, otherwise "".
 func (s *Store) Notice() string { return s.notice }
 
 // Close closes the history.
@@ -108,8 +106,8 @@ func open(ctx context.Context, path string) (*Store, error) {
 	return newStore(d), d.connect(ctx)
 }
 
-// begin creates a history, and renames a file that cannot be used. A lock makes
-// sure that it does not rename what another process has just created.
+// begin creates a history, and renames a file that cannot be used. It takes a lock, so that
+// it does not rename a history that another process has just created.
 func begin(ctx context.Context, path string, now time.Time) (*Store, error) {
 	release, err := lock.Take(strings.TrimSuffix(path, ".db")+".lock", now)
 	if err != nil {
@@ -136,7 +134,7 @@ func begin(ctx context.Context, path string, now time.Time) (*Store, error) {
 	return s, err
 }
 
-// needsNew reports whether there is no history, or one that cannot be used.
+// needsNew reports whether there is no history or it cannot be used.
 func needsNew(err error) bool {
 	unusable := (*unusableError)(nil)
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, errBlank) || errors.As(err, &unusable)

@@ -10,9 +10,9 @@ import (
 // loadedRoles are the roles of files that define a unit.
 var loadedRoles = [...]string{"fragment", "dropin", "source", "source-dropin"}
 
-// learnLoads adds to what the manager is known to have loaded. The first digest that
-// is known of a load is kept: the file on disk may change later. After the next load
-// the earlier digests are deleted.
+// learnLoads stores which files the manager is known to have loaded. The first known digest
+// of a load is kept, because the file on disk may change later. After the next load the
+// earlier digests are deleted.
 func learnLoads(c call, doc *facts.Document) error {
 	if doc.Manager == nil {
 		return nil
@@ -51,7 +51,7 @@ func learnUnit(c call, u facts.Unit, loadedAt int64, known []facts.LoadedFile) e
 	return c.do("INSERT OR REPLACE INTO loads VALUES (?, ?, ?)", u.Name, loadedAt, text)
 }
 
-// certain returns the unit's files that are certainly loaded as they are on disk.
+// certain returns the unit's files whose content on disk is certainly loaded.
 func certain(u facts.Unit) []facts.LoadedFile {
 	files := []facts.LoadedFile{}
 	if !u.IsManaged() || u.Loaded == nil {
@@ -77,7 +77,7 @@ func merge(known, more []facts.LoadedFile) []facts.LoadedFile {
 	return all
 }
 
-// readLoads returns what the manager is known to have loaded, by unit.
+// readLoads returns the files that the manager is known to have loaded, by unit.
 func readLoads(c call) (map[string]facts.Load, error) {
 	loads := map[string]facts.Load{}
 	_, err := list(c, func(r row) (l facts.Load, err error) {

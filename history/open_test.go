@@ -55,7 +55,7 @@ func TestOpenReadOnly(t *testing.T) {
 	}
 }
 
-// What is not a file of the user's own is refused, and stays as it is.
+// A path that is not a regular file of the user is refused and not changed.
 func TestOpenRefuses(t *testing.T) {
 	for name, plant := range map[string]func(path string) error{
 		"a link":           func(p string) error { return os.Symlink("/dev/null", p) },
@@ -106,7 +106,7 @@ func TestOpenRefusesWhatIsAnothers(t *testing.T) {
 	}
 }
 
-// rewrite changes the closed memory below home with SQL.
+// rewrite changes the closed history below home with SQL.
 func rewrite(t *testing.T, home, query string) {
 	t.Helper()
 	s := &database{path: Path(home)}
@@ -198,8 +198,8 @@ func TestSetAsideKeepsThree(t *testing.T) {
 	}
 }
 
-// Bytes that rot anywhere in the file are found when it is opened, or when they
-// are read; then the next one to open it begins anew. Nothing panics or hangs.
+// Damaged bytes anywhere in the file are found when it is opened or when they are read. Then
+// the next Open creates a new history. Nothing panics or hangs.
 func TestDamage(t *testing.T) {
 	s, home := opened(t)
 	doc := document(t, 10)
@@ -219,14 +219,14 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// When damage was found, and the memory set aside.
+// When damage was found and the history was renamed.
 const (
 	whenOpened = "when opened"
 	whenUsed   = "when used"
 	never      = "never, as nothing read it"
 )
 
-// damaged spoils a memory, uses it, and tells when that was found.
+// damaged damages a history, uses it, and returns when the damage was found.
 func damaged(t *testing.T, sound []byte, random *rand.Rand, unit string) string {
 	t.Helper()
 	home := t.TempDir()
@@ -257,7 +257,7 @@ func damaged(t *testing.T, sound []byte, random *rand.Rand, unit string) string 
 	return never
 }
 
-// use does with a memory what an audit does.
+// use uses a history as an audit does.
 func use(ctx context.Context, s *Store, a Audit) error {
 	_, recalling := s.Recall(ctx, a.At)
 	_, intending := s.Intend(ctx, restart(a.At, ""), a.Document)

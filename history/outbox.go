@@ -17,23 +17,22 @@ const (
 
 // Message is an alert to send. It is due until it is delivered.
 type Message struct {
-	ID        int64
-	Sink      string
-	Key       string // a sink gets each key once, as long as the history keeps it
-	Kind      string // firing, repeat or resolved
-	Standing  int64  // ID of the finding; 0 when the message is about no finding
-	Verdict   string // what it says of the finding; compared by [Outbox.LastTold]'s callers
-	Body      []byte // at most 1 MiB
-	CreatedAt time.Time
-	NextTry   time.Time
-	Tries     int
-	LastError string
+	ID         int64
+	Sink       string
+	Key        string // a sink gets each key once, as long as the history keeps it
+	Kind       string // firing, repeat or resolved
+	Occurrence int64  // ID of the finding; 0 when the message is about no finding
+	Verdict    string // what it says about the finding; callers of [Outbox.SinkState] compare it
+	Body       []byte // at most 1 MiB
+	CreatedAt  time.Time
+	NextTry    time.Time
+	Tries      int
+	LastError  string
 }
 
 // Enqueue adds messages, to be tried from their NextTry on. It leaves out a message
-// whose key was sent to the sink or is waiting, so that enqueueing everything again
-// after a kill is safe. If more than 1,000 wait for one sink, the oldest are dropped
-// and counted.
+// whose key was already sent to the sink or waits, so that it is safe to add everything again
+// after a kill. If more than 1,000 wait for one sink, the oldest are dropped and counted.
 func (o Outbox) Enqueue(ctx context.Context, messages []Message) error {
 	if len(messages) == 0 {
 		return nil
@@ -47,7 +46,7 @@ func (o Outbox) Enqueue(ctx context.Context, messages []Message) error {
 			sinks[m.Sink] = true
 			err := c.do(`INSERT INTO messages (sink, key, kind, standing, verdict, body, created, next) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 				ON CONFLICT (sink, key) DO NOTHING`,
-				m.Sink, m.Key, m.Kind, m.Standing, m.Verdict, append([]byte{}, m.Body...), stamp(m.CreatedAt), stamp(m.NextTry))
+				m.Sink, m.Key, m.Kind, m.Occurrence, m.Verdict, append([]byte{}, m.Body...), stamp(m.CreatedAt), stamp(m.NextTry))
 			if err != nil {
 				return err
 			}
@@ -77,9 +76,8 @@ func dropOldestMessages(c call, sink string) error {
 	return c.do("INSERT INTO drops VALUES (?, ?) ON CONFLICT (sink) DO UPDATE SET count = count + excluded.count", sink, dropped)
 }
 
-// Due returns the messages to try now, oldest first, at most limit. A message that
-// is to wait more than a day is due too: no retry waits that long, so the clock was
-// wrong.
+// Due returns at most limit messages to try now, oldest first. A message that would wait more
+// than a day is due too: no retry waits that long, so the clock was wrong.
 func (o Outbox) Due(ctx context.Context, now time.Time, limit int) (due []Message, err error) {
 	err = o.db.view(ctx, func(c call) (err error) {
 		due, err = list(c, scanMessage, `SELECT id, sink, key, kind, standing, verdict, body, created, next, tries, error FROM messages
@@ -95,7 +93,7 @@ func (o Outbox) Due(ctx context.Context, now time.Time, limit int) (due []Messag
 func scanMessage(r row) (Message, error) {
 	var m Message
 	var created, next int64
-	err := r.Scan(&m.ID, &m.Sink, &m.Key, &m.Kind, &m.Standing, &m.Verdict, &m.Body, &created, &next, &m.Tries, &m.LastError)
+	err := r.Scan(&m.ID, &m.Sink, &m.Key, &m.Kind, &m.Occurrence, &m.Verdict, &m.Body, &created, &next, &m.Tries, &m.LastError)
 	m.CreatedAt, m.NextTry = moment(created), moment(next)
 	return m, err
 }
@@ -112,7 +110,7 @@ func (o Outbox) Delivered(ctx context.Context, id int64, at time.Time) error {
 	return nil
 }
 
-// Failed counts a try. The next is at the given time, within a day.
+// Failed counts a try that failed. The next try is at the given time, within a day.
 func (o Outbox) Failed(ctx context.Context, id int64, next time.Time, why string) error {
 	err := o.db.update(ctx, func(c call) error {
 		return c.changeOne("UPDATE messages SET tries = tries + 1, next = ?, error = ? WHERE id = ?", stamp(next), why, id)
@@ -123,8 +121,8 @@ func (o Outbox) Failed(ctx context.Context, id int64, next time.Time, why string
 	return nil
 }
 
-// Claim reports whether the caller is the one to send the message now. It then is
-// nobody else's until the given time, when it is due again unless it ended before.
+// Claim reports whether the caller may send the message now. If so, no other process may
+// send it until the given time. After that it is due again, unless it was delivered.
 func (o Outbox) Claim(ctx context.Context, m Message, until time.Time) (claimed bool, err error) {
 	err = o.db.update(ctx, func(c call) error {
 		n, err := c.change("UPDATE messages SET next = ? WHERE id = ? AND next = ? AND tries = ? AND delivered IS NULL",
@@ -138,25 +136,25 @@ func (o Outbox) Claim(ctx context.Context, m Message, until time.Time) (claimed 
 	return claimed, nil
 }
 
-// Told is what a sink was told of a finding, or will be by a message that waits.
-// It is zero if that is nothing.
-type Told struct {
+// SinkState says what a sink was sent about a finding, and what waits to be sent. It is zero
+// if there was no message.
+type SinkState struct {
 	Message int64     // ID of the newest message, dropped ones included
 	Kind    string    // of the newest message that was not dropped
-	Verdict string    // what it says of the finding; "" in a history from before verdicts were kept
+	Verdict string    // what it says about the finding; "" in a history of an earlier version
 	Sent    time.Time // when the last message was delivered; zero if none was
 	Waiting bool      // a message waits
 }
 
-// LastTold returns what the sink was told of the finding.
-func (o Outbox) LastTold(ctx context.Context, sink string, standing int64) (t Told, err error) {
+// SinkState returns what the sink was sent about the finding.
+func (o Outbox) SinkState(ctx context.Context, sink string, occurrence int64) (t SinkState, err error) {
 	err = o.db.view(ctx, func(c call) error {
 		var sent sql.NullInt64
 		err := c.one(`WITH mine AS (SELECT id, kind, verdict, delivered FROM messages WHERE standing = ? AND sink = ?)
 			SELECT (SELECT max(id) FROM mine), kind, verdict,
 				(SELECT delivered FROM mine WHERE delivered > 0 ORDER BY id DESC LIMIT 1),
 				EXISTS (SELECT 1 FROM mine WHERE delivered IS NULL)
-			FROM mine WHERE delivered IS NOT 0 ORDER BY id DESC LIMIT 1`, standing, sink).
+			FROM mine WHERE delivered IS NOT 0 ORDER BY id DESC LIMIT 1`, occurrence, sink).
 			Scan(&t.Message, &t.Kind, &t.Verdict, &sent, &t.Waiting)
 		if sent.Valid {
 			t.Sent = moment(sent.Int64)
@@ -164,7 +162,7 @@ func (o Outbox) LastTold(ctx context.Context, sink string, standing int64) (t To
 		return err
 	})
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return Told{}, fmt.Errorf("read what a sink was told: %w", err)
+		return SinkState{}, fmt.Errorf("read what a sink was told: %w", err)
 	}
 	return t, nil
 }

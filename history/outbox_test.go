@@ -9,7 +9,7 @@ import (
 )
 
 func message(key string, at time.Time) Message {
-	return Message{Sink: "mail", Key: key, Kind: "firing", Standing: 7, Verdict: "down", Body: []byte("body of " + key), CreatedAt: at, NextTry: at}
+	return Message{Sink: "mail", Key: key, Kind: "firing", Occurrence: 7, Verdict: "down", Body: []byte("body of " + key), CreatedAt: at, NextTry: at}
 }
 
 func dueKeys(t *testing.T, s *Store, now time.Time) []string {
@@ -52,16 +52,16 @@ func TestOutbox(t *testing.T) {
 	if m := must(s.Due(t.Context(), noon.Add(time.Minute), 1))(t)[0]; m.Tries != 1 || m.LastError != "refused" {
 		t.Errorf("tried %d times, %q", m.Tries, m.LastError)
 	}
-	if told := must(s.LastTold(t.Context(), "mail", 7))(t); !told.Sent.IsZero() || !told.Waiting || told.Kind != "firing" || told.Verdict != "down" {
+	if told := must(s.SinkState(t.Context(), "mail", 7))(t); !told.Sent.IsZero() || !told.Waiting || told.Kind != "firing" || told.Verdict != "down" {
 		t.Errorf("told %+v, and nothing was sent", told)
 	}
 	fails(s.Delivered(t.Context(), first.ID, noon.Add(2*time.Minute)))
 	fails(s.Enqueue(t.Context(), []Message{message("a", noon)}))
 	want("delivered", noon.Add(2*time.Minute), "b")
-	if told := must(s.LastTold(t.Context(), "mail", 7))(t); !told.Sent.Equal(noon.Add(2 * time.Minute)) {
+	if told := must(s.SinkState(t.Context(), "mail", 7))(t); !told.Sent.Equal(noon.Add(2 * time.Minute)) {
 		t.Errorf("told %+v", told)
 	}
-	if told := must(s.LastTold(t.Context(), "chat", 7))(t); told != (Told{}) {
+	if told := must(s.SinkState(t.Context(), "chat", 7))(t); told != (SinkState{}) {
 		t.Errorf("another sink was told %+v", told)
 	}
 	want("the clock was set back two days", noon.Add(-2*day), "b", "later")
@@ -90,7 +90,7 @@ func TestOutboxIsBounded(t *testing.T) {
 	if d := cmp.Diff(map[string]int{"mail": 5}, must(s.Dropped(t.Context()))(t)); d != "" {
 		t.Errorf("dropped: -want +got\n%s", d)
 	}
-	if told := must(s.LastTold(t.Context(), "mail", 7))(t); !told.Sent.IsZero() {
+	if told := must(s.SinkState(t.Context(), "mail", 7))(t); !told.Sent.IsZero() {
 		t.Errorf("what was dropped counts as sent: %+v", told)
 	}
 }
@@ -134,8 +134,8 @@ func TestLastToldIsTheNewest(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := Told{Message: 2, Kind: "firing", Verdict: "down", Sent: noon.Add(-day)}
-	if d := cmp.Diff(want, must(s.LastTold(t.Context(), "mail", 7))(t)); d != "" {
+	want := SinkState{Message: 2, Kind: "firing", Verdict: "down", Sent: noon.Add(-day)}
+	if d := cmp.Diff(want, must(s.SinkState(t.Context(), "mail", 7))(t)); d != "" {
 		t.Errorf("-want +got\n%s", d)
 	}
 }

@@ -14,11 +14,11 @@ import (
 	"stackpolicy/facts"
 )
 
-// The test binary plays another process when this is set to one of parts.
+// If this variable is set to one of parts, the test binary runs that part in another process.
 const partVariable = "HISTORY_TEST_PART"
 
-// parts that another process can play, on the memory below a folder. Each says
-// so on standard output when it is under way.
+// parts are functions for another process, which use the history below a folder. Each writes
+// to standard output when it has started.
 var parts = map[string]func(home string) error{"lock": playLock, "begin": playBegin, "audits": playAudits}
 
 func TestMain(m *testing.M) {
@@ -32,14 +32,14 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// process starts another process, and waits until it is under way.
+// process starts another process, and waits until it has started its work.
 func process(t *testing.T, part, home string) *exec.Cmd {
 	t.Helper()
 	cmd, _ := processWaiting(t, part, home)
 	return cmd
 }
 
-// processWaiting also returns what tells it to go on.
+// processWaiting also returns the process's standard input, which makes it continue.
 func processWaiting(t *testing.T, part, home string) (cmd *exec.Cmd, proceed func()) {
 	t.Helper()
 	cmd = exec.CommandContext(t.Context(), must(os.Executable())(t), home)
@@ -59,7 +59,7 @@ func processWaiting(t *testing.T, part, home string) (cmd *exec.Cmd, proceed fun
 	return cmd, func() { fmt.Fprintln(in) }
 }
 
-// playLock holds the memory for itself until standard input ends.
+// playLock locks the history until standard input ends.
 func playLock(home string) error {
 	s, err := Open(context.Background(), home, noon)
 	if err != nil {
@@ -72,8 +72,7 @@ func playLock(home string) error {
 	})
 }
 
-// playBegin opens the memory when standard input says so, and records one
-// audit.
+// playBegin opens the history when standard input has a line, and records one audit.
 func playBegin(home string) error {
 	fmt.Println("ready")
 	if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err != nil {
@@ -89,12 +88,12 @@ func playBegin(home string) error {
 }
 
 const (
-	perHour = 3 // restarts that playAudits allows itself
+	perHour = 3 // the budget of restarts of playAudits
 	actLog  = "acts"
 )
 
-// playAudits audits without end: it opens the memory, recalls, acts within its
-// budget, and records. Time passes by five minutes with each audit.
+// playAudits audits until it is killed: it opens the history, recalls, acts within its
+// budget, and records. The time between two audits is five minutes.
 func playAudits(home string) error {
 	for begun := false; ; begun = true {
 		s, err := Open(context.Background(), home, noon)
@@ -147,8 +146,7 @@ func oneAudit(s *Store, home string) error {
 	return err
 }
 
-// act writes what it does to a log of its own, which the memory knows nothing
-// of.
+// act writes its action to a log that does not belong to the history.
 func act(ctx context.Context, s *Store, home string, now time.Time, doc *facts.Document) error {
 	id, err := s.Intend(ctx, restart(now, ""), doc)
 	if err != nil {

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// Prune deletes what ended longer than keep ago. While the history is larger than
-// maxBytes, it then deletes the oldest documents, and after them the oldest of the
-// rest. It always keeps open findings, waiting messages, the last audit, and the
-// actions of the last 24 hours with their documents. Old entries are deleted once a
-// day and not with each audit, so that most calls are cheap.
+// Prune deletes entries that ended longer than keep ago. While the history is larger than
+// maxBytes, it then deletes the oldest documents, and after them the oldest other entries. It
+// always keeps open findings, messages that wait, the last audit, and the actions of the last
+// 24 hours with their documents. Old entries are deleted only once a day, so that most calls
+// are cheap.
 func (s *Store) Prune(ctx context.Context, now time.Time, keep time.Duration, maxBytes int64) error {
 	p := pruning{now: now, before: stamp(now.Add(-keep)), slack: min(day, keep/10)}
 	_, err := s.forget(ctx, p.dropOld)
@@ -31,8 +31,8 @@ func (s *Store) Prune(ctx context.Context, now time.Time, keep time.Duration, ma
 	return nil
 }
 
-// forget deletes entries and what only they referred to, in one transaction, and
-// gives the space back to the disk.
+// forget deletes entries, and rows to which only they referred, in one transaction, and frees
+// the space on disk.
 func (s *Store) forget(ctx context.Context, drop func(call) (int64, error)) (dropped int64, err error) {
 	err = s.db.update(ctx, func(c call) (err error) {
 		if dropped, err = drop(c); err != nil || dropped == 0 {
@@ -49,13 +49,12 @@ func (s *Store) forget(ctx context.Context, drop func(call) (int64, error)) (dro
 	return dropped, s.shrink(ctx)
 }
 
-// referred selects the documents that something refers to.
+// referred selects the documents to which other rows refer.
 const referred = `SELECT document FROM spans WHERE document IS NOT NULL
 	UNION SELECT before FROM actions WHERE before IS NOT NULL
 	UNION SELECT after FROM actions WHERE after IS NOT NULL`
 
-// shrink gives free pages back to the disk. While others are reading, the file
-// shrinks later.
+// shrink frees unused pages on disk. If other processes are reading, the file shrinks later.
 func (s *Store) shrink(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
@@ -67,7 +66,7 @@ func (s *Store) shrink(ctx context.Context) error {
 	return nil
 }
 
-// size returns the size of the file, with every change in it.
+// size returns the size of the file, after all changes were written to it.
 func (s *Store) size(ctx context.Context) (bytes int64, err error) {
 	err = s.db.view(ctx, func(c call) error {
 		return c.one("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").Scan(&bytes)
@@ -75,18 +74,18 @@ func (s *Store) size(ctx context.Context) (bytes int64, err error) {
 	return bytes, err
 }
 
-// pruning says what may be deleted.
+// pruning says which entries may be deleted.
 type pruning struct {
 	now    time.Time
 	before int64
-	slack  time.Duration // how much longer an entry may stay, so that not each audit deletes
+	slack  time.Duration // how much longer an entry may stay, so that not every audit has to delete
 }
 
-// recent is the time from which on actions are always kept.
+// recent returns the time since which actions are always kept.
 func (p pruning) recent() int64 { return stamp(p.now.Add(-day)) }
 
-// dropOld drops what ended before the time, as soon as some of it has been due
-// for a while.
+// dropOld deletes entries that ended before the time, if an entry should have been deleted
+// for longer than slack.
 func (p pruning) dropOld(c call) (int64, error) {
 	var oldest sql.NullInt64
 	err := c.one("SELECT min(last) FROM spans WHERE id < (SELECT max(id) FROM spans)").Scan(&oldest)
@@ -105,7 +104,7 @@ func (p pruning) dropOld(c call) (int64, error) {
 	)
 }
 
-// dropDocuments drops the tenth of the documents that were seen longest ago.
+// dropDocuments deletes a tenth of the documents: those that were last seen longest ago.
 func (p pruning) dropDocuments(c call) (int64, error) {
 	dropped, err := c.change(`DELETE FROM documents WHERE id IN (
 		SELECT documents.id FROM documents LEFT JOIN spans ON document = documents.id
@@ -124,7 +123,7 @@ func (p pruning) dropDocuments(c call) (int64, error) {
 	)
 }
 
-// dropEntries drops the oldest tenth of everything else that may go.
+// dropEntries deletes the oldest tenth of all other entries that may be deleted.
 func (p pruning) dropEntries(c call) (int64, error) {
 	return c.changeAll(
 		oldestTenth("spans", "id < (SELECT max(id) FROM spans)"),

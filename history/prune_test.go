@@ -9,7 +9,7 @@ import (
 	"stackpolicy/finding"
 )
 
-// counted is how many rows a query counts.
+// counted returns how many rows a query counts.
 func counted(t *testing.T, s *Store, from string) (n int) {
 	t.Helper()
 	if err := s.db.view(t.Context(), func(c call) error { return c.one("SELECT count(*) FROM " + from).Scan(&n) }); err != nil {
@@ -18,8 +18,8 @@ func counted(t *testing.T, s *Store, from string) (n int) {
 	return n
 }
 
-// months is a memory of days with another document each, and an action, a
-// finding that comes and goes, and an alert on each.
+// months is a history of days. Each day has a different document, an action, a finding that
+// appears and is resolved, and an alert.
 func months(t *testing.T, days int) (s *Store, end time.Time) {
 	t.Helper()
 	s, _ = opened(t)
@@ -27,7 +27,7 @@ func months(t *testing.T, days int) (s *Store, end time.Time) {
 	for d := range days {
 		end = noon.Add(time.Duration(d) * day)
 		doc.Units[0].Loaded.Restarts = d
-		found := []finding.Finding{broken("stands", "u000.service", "")}
+		found := []finding.Finding{broken("open", "u000.service", "")}
 		if d%2 == 0 {
 			found = append(found, broken("comes_and_goes", "u001.service", ""))
 		}
@@ -68,7 +68,7 @@ func TestPruneByAge(t *testing.T) {
 	must(s.Document(t.Context(), last.DocumentDigest, end))(t)
 }
 
-// What is old is forgotten in strides.
+// Old entries are deleted in steps.
 func TestPruneHasPatience(t *testing.T) {
 	s, end := months(t, 12)
 	for hours, want := range map[time.Duration]int{0: 12, 20: 12} {
@@ -114,6 +114,6 @@ func TestPruneBySize(t *testing.T) {
 		t.Errorf("the file still has %d bytes", info.Size())
 	}
 	if m := must(s.Recall(t.Context(), end))(t); m.Audits != 300 || len(m.Subjects["u000.service"].Findings) != 1 {
-		t.Errorf("what stands was forgotten: %+v", m)
+		t.Errorf("an open finding was deleted: %+v", m)
 	}
 }

@@ -29,7 +29,7 @@ func (l AuditLog) LastAudit(ctx context.Context) (*AuditSpan, error) {
 	return &spans[0], nil
 }
 
-// Audits returns the spans that end at or after since, newest first, at most limit.
+// Audits returns at most limit spans that end at or after since, newest first.
 func (l AuditLog) Audits(ctx context.Context, since time.Time, limit int) (spans []AuditSpan, err error) {
 	err = l.db.view(ctx, func(c call) (err error) {
 		spans, err = list(c, scanSpan, `SELECT first, last, count, mode, exit_code, policy, digest, duration_ms, gaps
@@ -56,24 +56,24 @@ func scanSpan(r row) (AuditSpan, error) {
 	return a, decode(gaps, &a.Gaps)
 }
 
-// Standings returns the findings that are open, and those resolved at or after
-// since: the open ones first, then the last resolved ones; at most limit.
-func (l AuditLog) Standings(ctx context.Context, since time.Time, limit int) (standings []Standing, err error) {
-	standings = []Standing{}
+// Occurrences returns at most limit findings that are open, or were resolved at or after
+// since: first the open findings, then those that were resolved last.
+func (l AuditLog) Occurrences(ctx context.Context, since time.Time, limit int) (occurrences []Occurrence, err error) {
+	occurrences = []Occurrence{}
 	err = l.db.view(ctx, func(c call) error {
 		last, err := lastSpan(c)
 		if err != nil {
 			return err
 		}
-		entries, err := readStandings(c, last.last, `resolved IS NULL OR resolved >= ?
+		entries, err := readOccurrences(c, last.last, `resolved IS NULL OR resolved >= ?
 			ORDER BY resolved IS NOT NULL, resolved DESC, id DESC LIMIT ?`, stamp(since), max(limit, 0))
 		for _, e := range entries {
-			standings = append(standings, e.Standing)
+			occurrences = append(occurrences, e.Occurrence)
 		}
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the findings of the history: %w", err)
 	}
-	return standings, nil
+	return occurrences, nil
 }

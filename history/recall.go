@@ -12,9 +12,9 @@ import (
 
 const day = 24 * time.Hour
 
-// Recall returns what the next snapshot has to know. No time in it is after now. If
-// the clock was set back, actions of up to a day after now count as done now, so
-// that setting the clock back does not restore a budget.
+// Recall returns the part of the history that the next snapshot needs. It has no time after
+// now. If the clock was set back, actions of up to a day after now count as done now, so that
+// setting the clock back does not restore a budget.
 func (s *Store) Recall(ctx context.Context, now time.Time) (facts.Memory, error) {
 	now = now.UTC()
 	m := facts.Memory{Subjects: map[string]facts.History{}}
@@ -37,7 +37,7 @@ func (s *Store) Recall(ctx context.Context, now time.Time) (facts.Memory, error)
 }
 
 func recallSubjects(c call, m *facts.Memory, now time.Time) error {
-	standing, err := readStandings(c, 0, "resolved IS NULL ORDER BY id")
+	open, err := readOccurrences(c, 0, "resolved IS NULL ORDER BY id")
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func recallSubjects(c call, m *facts.Memory, now time.Time) error {
 		return err
 	}
 	r := remembered{m, now}
-	r.findings(standing)
+	r.findings(open)
 	r.heals(actions, forgiven)
 	for subject, b := range breakers {
 		r.about(subject, func(h *facts.History) { h.Breaker = &b })
@@ -70,28 +70,28 @@ func recallSubjects(c call, m *facts.Memory, now time.Time) error {
 	return nil
 }
 
-// remembered collects what is known of each subject.
+// remembered collects the history of each subject.
 type remembered struct {
 	*facts.Memory
 	now time.Time
 }
 
-// about changes what is remembered of a subject.
+// about changes the history of a subject.
 func (r remembered) about(subject string, change func(*facts.History)) {
 	h, known := r.Subjects[subject]
 	if !known {
-		h = facts.History{Findings: []facts.StandingFinding{}, Heals: []facts.HealCount{}}
+		h = facts.History{Findings: []facts.OpenFinding{}, Heals: []facts.HealCount{}}
 	}
 	change(&h)
 	r.Subjects[subject] = h
 }
 
 // findings adds the open findings, once for each invariant and case.
-func (r remembered) findings(standing []entry) {
-	for _, s := range standing {
-		f := facts.StandingFinding{Invariant: s.Invariant, Case: s.Case(), Since: earlier(s.Since, r.now)}
+func (r remembered) findings(open []entry) {
+	for _, s := range open {
+		f := facts.OpenFinding{Invariant: s.Invariant, Case: s.Case(), Since: earlier(s.Since, r.now)}
 		r.about(s.Subject, func(h *facts.History) {
-			i, known := slices.BinarySearchFunc(h.Findings, f, func(a, b facts.StandingFinding) int {
+			i, known := slices.BinarySearchFunc(h.Findings, f, func(a, b facts.OpenFinding) int {
 				return cmp.Or(cmp.Compare(a.Invariant, b.Invariant), cmp.Compare(a.Case, b.Case))
 			})
 			if known {
@@ -103,8 +103,8 @@ func (r remembered) findings(standing []entry) {
 	}
 }
 
-// heals counts each action on its subject, unless a closed breaker forgave it, and
-// once for each case that asked for it.
+// heals counts each action on its subject, except those before a breaker was closed, and once
+// for each case that asked for it.
 func (r remembered) heals(actions []Action, forgiven map[string]time.Time) {
 	for _, a := range actions {
 		asked := map[Reason]bool{}

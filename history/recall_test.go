@@ -9,7 +9,7 @@ import (
 	"stackpolicy/facts"
 )
 
-// acted stores an action that was begun at the given time, and how it ended.
+// acted stores an action that was started at the given time, with its result.
 func acted(t testing.TB, s *Store, a Action) {
 	t.Helper()
 	id := must(s.Intend(t.Context(), a, nil))(t)
@@ -63,7 +63,7 @@ func TestRecallHeals(t *testing.T) {
 				all, asked := tc.want, tc.want
 				all.Action, asked.Action = "restart", "restart"
 				asked.Invariant, asked.Case = "stack_running", "exited"
-				want.Subjects["web.service"] = facts.History{Findings: []facts.StandingFinding{}, Heals: []facts.HealCount{all, asked}}
+				want.Subjects["web.service"] = facts.History{Findings: []facts.OpenFinding{}, Heals: []facts.HealCount{all, asked}}
 			}
 			if d := cmp.Diff(want, must(s.Recall(t.Context(), noon))(t)); d != "" {
 				t.Errorf("-want +got\n%s", d)
@@ -97,7 +97,7 @@ func TestRecallFindings(t *testing.T) {
 	again.Message = "another"
 	recorded(t, s, audited(doc, noon, b))
 	recorded(t, s, audited(doc, noon.Add(time.Minute), b, a, again))
-	want := []facts.StandingFinding{{Invariant: "a", Case: "x", Since: noon.Add(time.Minute)}, {Invariant: "b", Since: noon}}
+	want := []facts.OpenFinding{{Invariant: "a", Case: "x", Since: noon.Add(time.Minute)}, {Invariant: "b", Since: noon}}
 	got := must(s.Recall(t.Context(), noon.Add(time.Hour)))(t).Subjects["web.service"].Findings
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("-want +got\n%s", d)
@@ -105,7 +105,7 @@ func TestRecallFindings(t *testing.T) {
 	m := must(s.Recall(t.Context(), noon.Add(-day)))(t)
 	for _, f := range m.Subjects["web.service"].Findings {
 		if f.Since.After(noon.Add(-day)) {
-			t.Errorf("the clock was set back, and %s stands since after now", f.Invariant)
+			t.Errorf("the clock was set back, and %s is open since a time after now", f.Invariant)
 		}
 	}
 	if m.Since.After(noon.Add(-day)) {
@@ -113,8 +113,8 @@ func TestRecallFindings(t *testing.T) {
 	}
 }
 
-// A clock that jumps a day to and fro never makes a budget whole again, and the
-// same moment always recalls the same.
+// A clock that is set a day forward and back never restores a budget, and Recall at the same
+// time always returns the same.
 func TestRecallWhileTheClockJumps(t *testing.T) {
 	s, _ := opened(t)
 	doc := &facts.Document{Units: []facts.Unit{}}
@@ -132,7 +132,7 @@ func TestRecallWhileTheClockJumps(t *testing.T) {
 		}
 	}
 	all := must(s.Recall(t.Context(), noon.Add(2*time.Minute)))(t).Subjects["web.service"].Heals[0]
-	if all.Tried24h != 4 { // all but the one a day back, which is just too old
+	if all.Tried24h != 4 { // all except the one a day ago, which is just too old
 		t.Errorf("%d tried in a day, want 4", all.Tried24h)
 	}
 }
@@ -170,8 +170,8 @@ func TestBreaker(t *testing.T) {
 	want("closed", noon.Add(3*time.Hour), nil)
 }
 
-// A breaker that is closed forgives what was done before, but what keeps coming
-// back is still told.
+// After a breaker was closed, earlier actions do not count, but findings that were healed
+// again and again are still known.
 func TestCloseBreakerForgives(t *testing.T) {
 	s, _ := opened(t)
 	for _, minute := range []int{0, 1, 10} {

@@ -14,12 +14,12 @@ import (
 	"stackpolicy/finding"
 )
 
-// shortly writes what changed as one text: +appeared ~changed -resolved.
+// shortly returns the changes as one text: +appeared ~changed -resolved.
 func shortly(c Changes) string {
 	text := ""
 	for _, part := range []struct {
 		sign string
-		list []Standing
+		list []Occurrence
 	}{{"+", c.Appeared}, {"~", c.Changed}, {"-", c.Resolved}} {
 		for _, s := range part.list {
 			text += fmt.Sprintf("%s%s/%s#%d ", part.sign, s.Subject, s.Case(), s.ID)
@@ -49,7 +49,7 @@ func TestRecordChanges(t *testing.T) {
 		want          string
 	}{
 		"nothing": {{nil, nil, ""}},
-		"appears, stands, is gone": {
+		"appears, is open, is gone": {
 			{[]finding.Finding{down}, nil, "+web.service/exited#1 "}, {[]finding.Finding{down}, nil, ""}, {nil, nil, "-web.service/exited#1 "}, {nil, nil, ""}},
 		"comes back as another": {
 			{[]finding.Finding{down}, nil, "+web.service/exited#1 "}, {nil, nil, "-web.service/exited#1 "}, {[]finding.Finding{down}, nil, "+web.service/exited#2 "}},
@@ -148,7 +148,7 @@ func TestStandings(t *testing.T) {
 		Subject              string
 		Since, Seen, Resolve int
 	}
-	rows := func(list []Standing) (rows []row) {
+	rows := func(list []Occurrence) (rows []row) {
 		minute := func(at time.Time) int { return int(at.Sub(noon).Minutes()) }
 		for _, x := range list {
 			r := row{x.Subject, minute(x.Since), minute(x.LastSeen), -1}
@@ -159,15 +159,15 @@ func TestStandings(t *testing.T) {
 		}
 		return rows
 	}
-	all := must(s.Standings(t.Context(), noon, 10))(t)
+	all := must(s.Occurrences(t.Context(), noon, 10))(t)
 	want := []row{{"host", 2, 3, -1}, {"web.service", 0, 1, -1}, {"db.service", 0, 0, 1}}
 	if d := cmp.Diff(want, rows(all)); d != "" {
 		t.Errorf("-want +got\n%s", d)
 	}
-	if got := must(s.Standings(t.Context(), noon.Add(2*time.Minute), 10))(t); len(got) != 2 {
-		t.Errorf("%d since minute 2, want the 2 that stand", len(got))
+	if got := must(s.Occurrences(t.Context(), noon.Add(2*time.Minute), 10))(t); len(got) != 2 {
+		t.Errorf("%d since minute 2, want the 2 that are open", len(got))
 	}
-	if got := must(s.Standings(t.Context(), noon, 1))(t); len(got) != 1 || got[0].Subject != "host" {
+	if got := must(s.Occurrences(t.Context(), noon, 1))(t); len(got) != 1 || got[0].Subject != "host" {
 		t.Errorf("at most one: %v", rows(got))
 	}
 	if d := cmp.Diff(down.Evidence, all[1].Evidence); d != "" || all[1].Message != down.Message {
@@ -297,7 +297,7 @@ func TestLedger(t *testing.T) {
 	later := noon.Add(time.Minute)
 	for name, tc := range map[string]struct {
 		docs []*facts.Document
-		want []facts.LoadedFile // nil: nothing is known of the unit
+		want []facts.LoadedFile // nil: no load of the unit is known
 	}{
 		"loaded as it is":         {[]*facts.Document{load(noon, file("/a", "1"))}, []facts.LoadedFile{{Path: "/a", Digest: "1"}}},
 		"what was known stays":    {[]*facts.Document{load(noon, file("/a", "1")), load(noon, file("/a", "2"))}, []facts.LoadedFile{{Path: "/a", Digest: "1"}}},

@@ -32,7 +32,7 @@ CREATE INDEX spans_last ON spans (last);
 CREATE TABLE standings (
 	id INTEGER PRIMARY KEY AUTOINCREMENT, finding TEXT NOT NULL, since INTEGER NOT NULL,
 	seen INTEGER,           -- NULL: by the last audit
-	resolved INTEGER        -- NULL: it stands
+	resolved INTEGER        -- NULL: it is open
 ) STRICT;
 CREATE INDEX standings_resolved ON standings (resolved);
 CREATE TABLE actions (
@@ -90,8 +90,8 @@ func create(ctx context.Context, path string, now time.Time) error {
 	return err
 }
 
-// check refuses a database that is blank, damaged, or of another program or
-// version.
+// check returns an error for a database that is empty, damaged, of another program, or of
+// another version.
 func (d *database) check(ctx context.Context) error {
 	var id, found, count int
 	err := d.view(ctx, func(c call) error {

@@ -6,8 +6,8 @@ import (
 	"stackpolicy/finding"
 )
 
-// StoredFinding is a finding as the history's file and stackpolicy.history/v1
-// have it. Files of earlier versions are read by these names, so they stay.
+// StoredFinding is a finding in the form of the history's file and of stackpolicy.history/v1.
+// The JSON names must not change, because files of earlier versions have them.
 type StoredFinding struct {
 	Invariant    string           `json:"invariant"`
 	Subject      string           `json:"subject"`  // a unit's name, or host
@@ -23,8 +23,8 @@ type StoredFinding struct {
 	WaivedBy     string           `json:"waived_by,omitempty"` // the waiver's owner
 }
 
-// Stored returns the finding in the form that is stored. Its class and action
-// are left out: they belong to the rules in force.
+// Stored returns the finding in the form that is stored. It has no class and action, because
+// they belong to the rules that are in use.
 func Stored(f finding.Finding) StoredFinding {
 	s := StoredFinding{
 		Invariant: f.Invariant, Subject: f.Subject, Case: f.Case(), Effect: f.Effect, Severity: f.Severity,
@@ -36,7 +36,7 @@ func Stored(f finding.Finding) StoredFinding {
 	return s
 }
 
-// finding returns what was stored.
+// finding returns the stored finding.
 func (s StoredFinding) finding() finding.Finding {
 	f := finding.Finding{
 		Invariant: s.Invariant, Subject: s.Subject, Effect: s.Effect, Severity: s.Severity,

@@ -52,7 +52,7 @@ func TestStored(t *testing.T) {
 	}
 }
 
-// Evidence is never nil, and rows of earlier versions may have null there.
+// Evidence is never nil, although rows of earlier versions may have null.
 func TestStoredWithoutEvidence(t *testing.T) {
 	var stored StoredFinding
 	if err := decode(`{"invariant":"a","evidence":null}`, &stored); err != nil {
@@ -66,7 +66,7 @@ func TestStoredWithoutEvidence(t *testing.T) {
 	}
 }
 
-// What this package cannot have written is damage.
+// Content that this package does not write counts as damage.
 func TestDecodeDamage(t *testing.T) {
 	for _, text := range []string{"", "{", `{"evidence":[1]}`, `{"invariant":7}`, `{}{}`} {
 		var stored StoredFinding

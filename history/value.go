@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// stamp returns a time as it is stored. A time out of range becomes the nearest one
-// in range.
+// stamp returns a time in the form that is stored. A time out of range becomes the nearest
+// time in range.
 func stamp(t time.Time) int64 {
 	switch {
 	case t.Before(time.Unix(0, 0)):
@@ -24,7 +24,7 @@ func stamp(t time.Time) int64 {
 
 func moment(stamp int64) time.Time { return time.Unix(0, stamp).UTC() }
 
-// momentOrNil is a time that may be NULL.
+// momentOrNil returns a stored time that can be NULL.
 func momentOrNil(stamp sql.NullInt64) *time.Time {
 	if !stamp.Valid {
 		return nil
@@ -33,7 +33,7 @@ func momentOrNil(stamp sql.NullInt64) *time.Time {
 	return &t
 }
 
-// earlier is the earlier of two times.
+// earlier returns the earlier of two times.
 func earlier(a, b time.Time) time.Time {
 	if b.Before(a) {
 		return b
@@ -41,14 +41,13 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// encode returns a value as JSON. It fails only on evidence that is not JSON.
+// encode returns a value as JSON. It only fails if evidence is not valid JSON.
 func encode(v any) (string, error) {
 	text, err := json.Marshal(v)
 	return string(text), err
 }
 
-// decode reads stored JSON. Numbers of no fixed type are read as they are
-// written.
+// decode reads stored JSON. Numbers in evidence are kept as they are written.
 func decode(text string, v any) error {
 	d := json.NewDecoder(strings.NewReader(text))
 	d.UseNumber()

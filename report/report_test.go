@@ -145,7 +145,7 @@ func TestExplain(t *testing.T) {
 	}
 	inv := policy.Invariant{
 		ID: "file_declared", Title: "the file on disk is the declared link", Class: "provenance", Severity: "page",
-		Description: "Every unit file that is declared\nstands where it is declared, as the link Home Manager made.\n",
+		Description: "Every unit file that is declared\nis there, as the link that Home Manager made.\n",
 		File:        "invariants/file_declared/file_declared.rego", Line: 21, Text: string(rule),
 	}
 	d := blocked("file_declared", "web.service", "page", "web.service is declared, but gone from disk")

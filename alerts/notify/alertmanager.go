@@ -15,9 +15,9 @@ import (
 
 const alertName = "StackpolicyFinding"
 
-// keepFiring is how long Alertmanager keeps an alert firing that it is not sent
-// again: some audits may be missed, but a program that died must not leave
-// alerts behind for ever.
+// keepFiring is how long Alertmanager keeps an alert firing without being sent it
+// again. It allows for some missed audits, but if the program died its alerts must
+// end.
 const keepFiring = time.Hour
 
 // Alertmanager is the configuration of an Alertmanager, version 2 of its API.
@@ -29,8 +29,8 @@ type Alertmanager struct {
 	Selection `yaml:",inline"`
 }
 
-// selection has a short repeat: Alertmanager forgets alerts that it is not sent
-// again, and repeats its notifications as it is configured to.
+// selection repeats often: Alertmanager forgets alerts that are not sent again,
+// and decides from its own configuration when to notify.
 func (m *Alertmanager) selection() Selection { return m.or(SeverityTicket, 10*time.Minute) }
 
 func (m *Alertmanager) check() []error {
@@ -85,7 +85,7 @@ func (m toAlertmanager) Send(ctx context.Context, a Alert) error {
 		list = append(list, postable(a, a.Severity, m.now().Add(max(keepFiring, 4*m.config.selection().Repeat))))
 	}
 	if len(list) == 0 {
-		return nil // it never had the alert
+		return nil // Alertmanager never had the alert
 	}
 	body, err := json.Marshal(list)
 	if err != nil {
@@ -122,8 +122,8 @@ func (m toAlertmanager) authorize(r *request) error {
 
 // ends returns the alerts of the finding that Alertmanager has and that should
 // no longer fire. Alertmanager identifies alerts by their labels, which include
-// the severity, and notifies its receivers of the end of alerts that it never
-// had: so it is asked which it has.
+// the severity. It also notifies its receivers when an alert ends that it never
+// had, so ends asks first which alerts it has.
 func (m toAlertmanager) ends(ctx context.Context, a Alert) ([]posted, error) {
 	if a.Kind == KindFiring || a.Kind == KindRepeat {
 		return nil, nil

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestWhatAlertmanagerIsTold: an alertmanager that has this finding as a page.
+// TestWhatAlertmanagerIsSent: it already has this finding as a page.
 func TestWhatAlertmanagerIsTold(t *testing.T) {
 	now := noon.Add(2 * time.Hour)
 	ticket, changed, late, other := firing(), firing(), ended(KindHealed), ended(KindResolved)
@@ -42,7 +42,7 @@ func TestWhatAlertmanagerIsTold(t *testing.T) {
 	}
 }
 
-// has is how Alertmanager answers what it has.
+// has returns Alertmanager's answer to the question which alerts it has.
 func has(t *testing.T, a Alert) string {
 	t.Helper()
 	text, err := json.Marshal([]posted{postable(a, a.Severity, noon)})
@@ -52,7 +52,7 @@ func has(t *testing.T, a Alert) string {
 	return string(text)
 }
 
-// spans are what was posted: severity, begin and end.
+// spans returns severity, begin and end of the alerts that were posted.
 func spans(t *testing.T, requests []taken) (list []string) {
 	t.Helper()
 	for _, r := range requests {

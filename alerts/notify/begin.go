@@ -6,9 +6,9 @@ import (
 	"stackpolicy/internal/journal"
 )
 
-// CouldNotBegin puts into the journal that an audit could not begin, at the
-// priority of what is unknown. The configuration that names other sinks may be
-// what is broken, so they are not used. Without a journal it does nothing.
+// CouldNotBegin writes to the journal that an audit could not begin, with the
+// priority of a result that is unknown. Other sinks are not used: perhaps the
+// configuration that names them is broken. Without a journal it does nothing.
 func CouldNotBegin(reason string) error { return couldNotBegin(journal.Send, reason) }
 
 func couldNotBegin(send func(journal.Entry) error, reason string) error {

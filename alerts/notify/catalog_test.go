@@ -34,7 +34,8 @@ func entries(t *testing.T) map[string]string {
 	return all
 }
 
-// TestTheCatalogExplainsEveryMessage: and names only fields that it has.
+// TestTheCatalogExplainsEveryMessage, and its texts name only fields that the
+// message has.
 func TestTheCatalogExplainsEveryMessage(t *testing.T) {
 	explained := entries(t)
 	messages := notify.FieldsOfMessages(t)
@@ -61,7 +62,7 @@ func TestTheCatalogExplainsEveryMessage(t *testing.T) {
 	}
 }
 
-// TestJournalctlTakesTheCatalog: builds the index that -x reads from.
+// TestJournalctlTakesTheCatalog: journalctl builds its index from our catalog.
 func TestJournalctlTakesTheCatalog(t *testing.T) {
 	journalctl, err := exec.LookPath("journalctl")
 	if err != nil {

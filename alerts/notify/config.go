@@ -61,15 +61,15 @@ type Environment struct {
 	Clock       func() time.Time
 }
 
-// Route is a sink, and what it is sent.
+// Route is a sink and which alerts it is sent.
 type Route struct {
 	Sink
 	Selection
-	Heals bool // it is sent heals also of findings that it was not sent before
+	Heals bool // it is also sent heals of findings that it was not sent before
 }
 
-// Routes makes the configured sinks. An error names the keys that no sink can be
-// made of. The textfile is written with [WriteTextfile] instead.
+// Routes returns the configured sinks. An error names the keys that are wrong.
+// The textfile is no route: see [WriteTextfile].
 func (c Config) Routes(env Environment) (routes []Route, err error) {
 	var errs []error
 	for _, r := range c.rows() {
@@ -98,7 +98,7 @@ type Selection struct {
 	Repeat   time.Duration `yaml:"repeat"`   // after this time an open finding is sent again
 }
 
-// or fills in what is not configured.
+// or returns the selection with defaults for what is not configured.
 func (s Selection) or(severity string, repeat time.Duration) Selection {
 	return Selection{Severity: cmp.Or(s.Severity, severity), Repeat: cmp.Or(s.Repeat, repeat)}
 }

@@ -126,12 +126,12 @@ func TestConfigsThatAreRefused(t *testing.T) {
 		{"credential", "alerts: {webhooks: [{name: a, url: 'https://x', token: {credential: ../t}}]}",
 			`alerts.webhooks[0].token.credential: "../t" is not a name of a credential`},
 		{"name", "alerts: {webhooks: [{name: 'a b', url: 'https://x'}]}",
-			`alerts.webhooks[0].name: "a b" is no name of at most 64 letters, digits, and any of _ . -`},
+			`alerts.webhooks[0].name: "a b" is not a name: want at most 64 letters, digits, or _ . -`},
 		{"same name", "alerts: {webhooks: [{name: a, url: 'https://x'}, {name: a, url: 'https://x'}]}", "alerts.webhooks[1].name: there is another webhook a"},
 		{"method", "alerts: {webhooks: [{name: a, url: 'https://x', method: GET}]}", `alerts.webhooks[0].method: "GET" is neither POST nor PUT`},
 		{"headers", "alerts: {webhooks: [{name: a, url: 'https://x', headers: {authorization: s3cr3t, 'a b': x, X-Y: \"a\\nb\"}}]}",
 			"alerts.webhooks[0].headers.X-Y: the value holds a control character\n" +
-				`alerts.webhooks[0].headers: "a b" is no name of a header` + "\n" +
+				`alerts.webhooks[0].headers: "a b" is not a name of a header` + "\n" +
 				"alerts.webhooks[0].headers: Authorization is a secret; name its file under token"},
 	}
 	for _, c := range cases {

@@ -10,8 +10,8 @@ import (
 
 const page = "../../docs/alerts.md"
 
-// TestTheExamplesWork: every example of a configuration is read, and every
-// template that is to make JSON does so, whatever stands in the texts.
+// TestTheExamplesWork: every example of a configuration can be read, and every
+// template for JSON gives valid JSON, whatever the texts contain.
 func TestTheExamplesWork(t *testing.T) {
 	text, err := os.ReadFile(page)
 	if err != nil {

@@ -41,14 +41,14 @@ func (j Journal) routes(Environment) ([]Route, error) {
 	return []Route{{toJournal{journal.Send}, j.selection(), true}}, nil
 }
 
-// toJournal puts alerts into the journal, where the log of the unit they are
-// about shows them too.
+// toJournal writes alerts to the journal. The log of the unit that an alert is
+// about shows it too.
 type toJournal struct{ send func(journal.Entry) error }
 
 func (toJournal) Name() string { return "journal" }
 
-// Send does not wait for ctx: the journal answers within a second or not at all.
-// On a machine without a journal there is nobody to tell.
+// Send does not wait for ctx: writing to the journal takes at most a second. On a
+// machine without a journal it does nothing.
 func (j toJournal) Send(_ context.Context, a Alert) error {
 	if err := j.send(entry(a)); !errors.Is(err, journal.ErrNoJournal) {
 		return err
@@ -69,7 +69,7 @@ func entry(a Alert) journal.Entry {
 	}
 }
 
-// classify says what kind of entry an alert makes, and how loud it is.
+// classify returns the message id and the priority of an alert's entry.
 func classify(a Alert) (id string, priority int) {
 	switch {
 	case a.Kind == KindHealed:
@@ -86,7 +86,7 @@ func classify(a Alert) (id string, priority int) {
 	return MessageTicket, journal.Warning
 }
 
-// text is an alert for a person: what it is, and the first thing to do.
+// text returns an alert for a person: what is wrong, and the first step.
 func text(a Alert) string {
 	lines := []string{a.Title, a.Message}
 	if a.Firing() {

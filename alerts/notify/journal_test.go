@@ -17,7 +17,7 @@ import (
 	"stackpolicy/lab/machine"
 )
 
-// everyKind are alerts of every kind that the journal tells apart, by message id.
+// everyKind returns an alert for each message id.
 func everyKind() map[string]Alert {
 	ticket, unknown, failed := firing(), firing(), firing()
 	ticket.Severity, ticket.Kind, unknown.Severity = "ticket", KindRepeat, "unknown"
@@ -60,7 +60,7 @@ func TestEntries(t *testing.T) {
 	host := firing()
 	host.Subject = "host"
 	if e := entry(host); e.UserUnit != "" {
-		t.Errorf("the host is no unit, got %q", e.UserUnit)
+		t.Errorf("the host is not a unit, got %q", e.UserUnit)
 	}
 }
 
@@ -80,11 +80,12 @@ func TestAJournalThatIsNotThere(t *testing.T) {
 	}
 }
 
-// tellVariable makes the test program one that only tells the journal.
-const tellVariable = "STACKPOLICY_TEST_TELLS_THE_JOURNAL"
+// sendVariable, when it is set, makes the test program write one alert to the
+// journal and exit.
+const sendVariable = "STACKPOLICY_TEST_TELLS_THE_JOURNAL"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(tellVariable) == "" {
+	if os.Getenv(sendVariable) == "" {
 		os.Exit(m.Run())
 	}
 	for _, a := range everyKind() {
@@ -95,8 +96,8 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// TestRealJournal: a user's alerts stand in the log of the unit they are about,
-// and journalctl -x explains them.
+// TestRealJournal: a user's alerts are in the log of the unit they are about, and
+// journalctl -x explains them.
 func TestRealJournal(t *testing.T) {
 	o := machine.Options{Suite: debian.Trixie}
 	if err := machine.Available(o); err != nil {
@@ -129,7 +130,7 @@ func TestRealJournal(t *testing.T) {
 		return string(out)
 	}
 	run(m.RootCommand(ctx, "journalctl", "--update-catalog"))
-	run(m.Command(ctx, "env", tellVariable+"=1", program))
+	run(m.Command(ctx, "env", sendVariable+"=1", program))
 	run(m.RootCommand(ctx, "journalctl", "--sync"))
 	got := run(m.Command(ctx, "journalctl", "--user", "--unit=web.service", "--catalog", "--no-pager", "--output=short"))
 	for _, want := range []string{
@@ -149,7 +150,7 @@ func TestRealJournal(t *testing.T) {
 	}
 }
 
-// beginning is the entry about an audit that could not begin, for a journal that
+// beginning returns the entry about an audit that could not begin. The journal
 // answers with the given error.
 func beginning(t *testing.T, answer error) (sent journal.Entry) {
 	t.Helper()

@@ -26,8 +26,8 @@ const (
 // Timeout bounds one request.
 const Timeout = 5 * time.Second
 
-// Client is for sinks. It follows no redirect, which could take a secret
-// elsewhere, and proxies are those of the environment.
+// Client returns the client for sinks. It follows no redirects, which could send a
+// secret elsewhere. It uses the proxies of the environment.
 func Client() *http.Client {
 	return &http.Client{
 		Timeout:       Timeout,
@@ -35,9 +35,9 @@ func Client() *http.Client {
 	}
 }
 
-// request is one call of a sink. No error shows what is in hidden. If the URL is
-// a secret, no error shows anything that the other side sent: services repeat
-// the path, in whatever encoding.
+// request is one call of a sink. No error contains a text of hidden. If the URL is
+// a secret, no error contains anything that the service sent: services repeat the
+// path, in different encodings.
 type request struct {
 	method, url string
 	secretURL   bool
@@ -60,12 +60,12 @@ func (r *request) authorize(s secrets, token *Secret) error {
 	return nil
 }
 
-// do sends it, and takes any answer of 200 to 299 for success. It returns the
-// beginning of the answer.
+// do sends the request and returns the beginning of the answer. A status outside
+// 200 to 299 is an error.
 func (r request) do(ctx context.Context, client *http.Client) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, r.method, r.url, bytes.NewReader(r.body))
 	if err != nil {
-		return nil, errors.New("the URL cannot be used") // err repeats it
+		return nil, errors.New("the URL cannot be used") // err contains the URL
 	}
 	req.Header = r.header
 	req.Header.Set("User-Agent", "stackpolicy")
@@ -74,14 +74,14 @@ func (r request) do(ctx context.Context, client *http.Client) ([]byte, error) {
 		return nil, r.failed(err)
 	}
 	defer answer.Body.Close()
-	text, _ := io.ReadAll(io.LimitReader(answer.Body, maxAnswer)) // the status decides, and it came
+	text, _ := io.ReadAll(io.LimitReader(answer.Body, maxAnswer)) // only the status decides, and it is known
 	if answer.StatusCode < 200 || answer.StatusCode > 299 {
 		return nil, r.refused(answer.StatusCode, text)
 	}
 	return text, nil
 }
 
-// failed is the error for a request without an answer.
+// failed returns the error for a request without an answer.
 func (r request) failed(err error) error {
 	var on *url.Error
 	if errors.As(err, &on) {
@@ -93,8 +93,7 @@ func (r request) failed(err error) error {
 	return r.conceal(err.Error())
 }
 
-// isLocal reports whether this machine wrote the error's text, with nothing in
-// it that the other side sent.
+// isLocal reports whether the error's text contains nothing that the service sent.
 func isLocal(err error) bool {
 	var certificate *tls.CertificateVerificationError
 	var network net.Error // of connections, names and time limits
@@ -109,8 +108,9 @@ func (r request) refused(status int, text []byte) error {
 	return r.conceal(fmt.Sprintf("it answers %d: %s", status, text))
 }
 
-// conceal makes an error of one line of a text that may come from the other
-// side. It cuts the text after the secrets are removed: half of one would stay.
+// conceal returns an error of one line, from a text that the service may have
+// sent. It removes the secrets before it cuts the text: otherwise half a secret
+// could stay.
 func (r request) conceal(text string) error {
 	for _, secret := range append(slices.Clone(r.hidden), r.url) {
 		for _, form := range formsOf(secret) {
@@ -124,8 +124,8 @@ func (r request) conceal(text string) error {
 	return errors.New(text)
 }
 
-// formsOf returns a secret as services repeat it: as it is, in a URL, in JSON,
-// in HTML and in base64.
+// formsOf returns the forms in which services repeat a secret: unchanged, and as
+// in a URL, JSON, HTML and base64.
 func formsOf(secret string) []string {
 	quoted := strings.Trim(strconv.Quote(secret), `"`)
 	return []string{

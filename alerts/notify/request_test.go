@@ -15,17 +15,17 @@ import (
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// errDown is what a sink answers that cannot be reached.
+// errDown is the error of a sink that cannot be reached.
 var errDown = errors.New("connection refused")
 
 const token = "s3cr3t-token"
 
-// taken is a request as a service got it.
+// taken is a request that a service received.
 type taken struct {
 	method, path, authorization, kind, body string
 }
 
-// service answers with the status and text, and keeps what it was sent.
+// service answers with the status and text, and keeps the requests.
 func service(t *testing.T, status int, text string) (*httptest.Server, *[]taken) {
 	t.Helper()
 	var got []taken
@@ -78,7 +78,7 @@ func webhook(t *testing.T, c Webhook) toWebhook {
 	return w
 }
 
-// TestErrorsGiveNoSecretAway: neither the token nor a URL, whoever says it.
+// TestErrorsGiveNoSecretAway: an error contains neither the token nor a secret URL.
 func TestErrorsGiveNoSecretAway(t *testing.T) {
 	echo := "no\n\x1b[31m " + token + strings.Repeat(" denied", 1000)
 	refuses, _ := service(t, 403, echo)
@@ -110,8 +110,8 @@ func TestErrorsGiveNoSecretAway(t *testing.T) {
 	}
 }
 
-// TestASecretURLIsNotShown: whatever the other side makes of it, whole, in
-// parts, or encoded.
+// TestASecretURLIsNotShown, although the service repeats it whole, in parts, or
+// encoded.
 func TestASecretURLIsNotShown(t *testing.T) {
 	const path, query = "/services/T0/B0/s3cr3t-URL", "?key=qu3ry-part"
 	answers := map[string]string{
@@ -143,7 +143,7 @@ func TestASecretURLIsNotShown(t *testing.T) {
 	}
 }
 
-// answering is a service that sends this text to everyone, HTTP or not.
+// answering is a service that sends this text to everyone, even if it is not HTTP.
 func answering(t *testing.T, text string) (address string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -164,7 +164,7 @@ func answering(t *testing.T, text string) (address string) {
 	return "http://" + l.Addr().String()
 }
 
-// TestATokenIsNotShown: also not as services repeat what they were sent.
+// TestATokenIsNotShown, although the service repeats it in its answer.
 func TestATokenIsNotShown(t *testing.T) {
 	const odd = `a"b/c+d e<f&g%h`
 	for name, form := range map[string]string{

@@ -15,8 +15,8 @@ import (
 	"stackpolicy/internal/regularfile"
 )
 
-// Secret says where a secret is; the configuration contains none. One of the two
-// is set.
+// Secret says where a secret is. The configuration itself contains no secrets.
+// Exactly one of the two fields is set.
 type Secret struct {
 	File       string `yaml:"file"`       // absolute path of a file that only its owner may read
 	Credential string `yaml:"credential"` // name below $CREDENTIALS_DIRECTORY (systemd.exec(5), LoadCredential=)
@@ -50,8 +50,8 @@ func (u *URL) UnmarshalYAML(node *yaml.Node) error {
 // systemd).
 var credentialName = lazyregexp.New(`^[A-Za-z0-9_@-][A-Za-z0-9_.@-]{0,254}$`)
 
-// check returns what is wrong with a secret, below the given key. No secret is
-// right.
+// check returns what is wrong with a secret, with the given key in front. nil, no
+// secret, is correct.
 func (s *Secret) check(key string) []error {
 	switch {
 	case s == nil:
@@ -65,8 +65,8 @@ func (s *Secret) check(key string) []error {
 	return nil
 }
 
-// check returns what is wrong with a webhook's URL. One in a file is checked when
-// it is read.
+// check returns what is wrong with a webhook's URL. A URL in a file is checked when
+// the file is read.
 func (u URL) check(secret bool) []error {
 	if u.Secret != nil {
 		return u.Secret.check(".url")
@@ -77,7 +77,7 @@ func (u URL) check(secret bool) []error {
 	return nil
 }
 
-// isLoopback reports whether what is sent there stays on the machine.
+// isLoopback reports whether the host is this machine.
 func isLoopback(host string) bool {
 	address, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && address.IsLoopback()
@@ -101,22 +101,21 @@ func checkURL(text string, secret bool) error {
 // maxSecret bounds a secret: tokens are some hundred bytes.
 const maxSecret = 16 << 10
 
-// secrets reads secrets each time that they are needed, so that a new one is
-// used at once.
+// secrets reads a secret each time it is needed, so that a new one is used at once.
 type secrets struct {
 	folder string // $CREDENTIALS_DIRECTORY; "" without credentials
 }
 
-// read returns a secret without the line break at its end. No error contains a
-// part of it.
+// read returns a secret without the line break at its end. Errors contain no part
+// of it.
 func (s secrets) read(from Secret) (string, error) {
 	path, private := from.File, true
 	if from.Credential != "" {
 		if s.folder == "" {
 			return "", fmt.Errorf("the credential %s: the unit has none; it wants LoadCredential=%s:PATH", from.Credential, from.Credential)
 		}
-		// systemd keeps others out by the folder; the file of a system service
-		// shows an access list's mask as the group's bits.
+		// systemd protects credentials by their folder. In a system service the
+		// file's group bits are the mask of an access list.
 		path, private = filepath.Join(s.folder, from.Credential), false
 	}
 	content, err := readSecret(path, private)
@@ -130,7 +129,7 @@ func (s secrets) read(from Secret) (string, error) {
 	return secret, nil
 }
 
-// readSecret reads a file, which nobody but its owner may read if it is private.
+// readSecret reads a file. If it is private, nobody but its owner may read it.
 func readSecret(path string, private bool) ([]byte, error) {
 	f, err := regularfile.Open(path)
 	if err != nil {
@@ -147,7 +146,7 @@ func readSecret(path string, private bool) ([]byte, error) {
 	return regularfile.ReadAll(f, maxSecret)
 }
 
-// withoutPath is what went wrong with a file that is named already.
+// withoutPath returns the error without the path, which the message already has.
 func withoutPath(err error) error {
 	var on *os.PathError
 	if errors.As(err, &on) {

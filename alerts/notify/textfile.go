@@ -12,8 +12,8 @@ import (
 	"stackpolicy/internal/atomicfile"
 )
 
-// Textfile is the path of a file for node_exporter's textfile collector; "" is
-// none. It takes metrics instead of alerts.
+// Textfile is the path of a file for node_exporter's textfile collector; "" when no
+// such file is written. It contains metrics, not alerts.
 type Textfile string
 
 func (t Textfile) check() []error {
@@ -26,15 +26,15 @@ func (t Textfile) check() []error {
 
 func (Textfile) routes(Environment) ([]Route, error) { return nil, nil }
 
-// WriteTextfile replaces the file at path, in a folder that must be there, with
-// what write writes. A reader sees the old file or the new one, never a part;
-// node_exporter, which is another user, may read it. A link in its place is
-// refused: replacing it is not what its author expects.
+// WriteTextfile replaces the file at path with what write writes. Its folder must
+// exist. A reader sees the old file or the new one, never a part. node_exporter,
+// which is another user, may read it. A link at the path is an error: whoever made
+// it does not expect that it is replaced.
 func WriteTextfile(path string, write func(io.Writer) error) error {
 	if err := replaceable(path); err != nil {
 		return fmt.Errorf("write the textfile %s: %w", path, err)
 	}
-	// node_exporter ignores the temporary file, whose name does not end in .prom.
+	// The name of the temporary file does not end in .prom, so node_exporter ignores it.
 	if err := atomicfile.Write(path, 0o644, write); err != nil {
 		return fmt.Errorf("write the textfile %s: %w", path, err)
 	}

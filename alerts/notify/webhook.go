@@ -16,12 +16,12 @@ import (
 	"stackpolicy/internal/lazyregexp"
 )
 
-// Webhooks are services that take a request for each alert.
+// Webhooks are services that get one request for each alert.
 type Webhooks []Webhook
 
 // Webhook is the configuration of one service.
 type Webhook struct {
-	Name      string            `yaml:"name"` // waiting alerts are kept under it
+	Name      string            `yaml:"name"` // alerts that wait are stored under this name
 	URL       URL               `yaml:"url"`
 	Method    string            `yaml:"method"` // default POST; or PUT
 	Headers   map[string]string `yaml:"headers"`
@@ -64,7 +64,7 @@ func (w Webhook) check(names map[string]bool) []error {
 	errs := w.selection().checkOneOf(SeverityPage, SeverityTicket)
 	switch {
 	case !sinkName.Get().MatchString(w.Name):
-		errs = append(errs, fmt.Errorf(".name: %q is no name of at most 64 letters, digits, and any of _ . -", w.Name))
+		errs = append(errs, fmt.Errorf(".name: %q is not a name: want at most 64 letters, digits, or _ . -", w.Name))
 	case names[w.Name]:
 		errs = append(errs, fmt.Errorf(".name: there is another webhook %s", w.Name))
 	}
@@ -79,7 +79,7 @@ func checkHeaders(headers map[string]string) (errs []error) {
 	for name, value := range headers {
 		switch {
 		case !headerName.Get().MatchString(name):
-			errs = append(errs, fmt.Errorf(".headers: %q is no name of a header", name))
+			errs = append(errs, fmt.Errorf(".headers: %q is not a name of a header", name))
 		case strings.EqualFold(name, "Authorization"):
 			errs = append(errs, errors.New(".headers: Authorization is a secret; name its file under token"))
 		case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }):
@@ -90,16 +90,17 @@ func checkHeaders(headers map[string]string) (errs []error) {
 	return errs
 }
 
-// maxBody bounds what a template makes of an alert.
+// maxBody bounds the text that a template makes from an alert.
 const maxBody = 256 << 10
 
 // defaultBody is the whole alert.
 const defaultBody = "{{json .}}\n"
 
-// functions of a body's template besides text/template's own.
+// functions returns the functions of a body's template, besides those of
+// text/template.
 func functions() template.FuncMap {
 	return template.FuncMap{
-		"json": func(v any) (string, error) { // a JSON value; a text with its quotes
+		"json": func(v any) (string, error) { // as a JSON value: a text gets quotes
 			var out bytes.Buffer
 			e := json.NewEncoder(&out)
 			e.SetEscapeHTML(false)
@@ -111,7 +112,7 @@ func functions() template.FuncMap {
 	}
 }
 
-// toWebhook makes a request of each alert.
+// toWebhook sends one request for each alert.
 type toWebhook struct {
 	config  Webhook
 	body    *template.Template
@@ -157,7 +158,7 @@ func (w toWebhook) Send(ctx context.Context, a Alert) error {
 	return err
 }
 
-// address reads where to, which may itself be a secret.
+// address sets the request's URL, which may be a secret.
 func (w toWebhook) address(r *request) (err error) {
 	r.url, r.secretURL = w.config.URL.Text, w.config.URL.Secret != nil
 	if !r.secretURL {
@@ -180,7 +181,7 @@ func (w toWebhook) render(a Alert) ([]byte, error) {
 	return out.text.Bytes(), nil
 }
 
-// limited is a buffer that takes no more than what is left.
+// limited is a buffer that accepts at most left bytes.
 type limited struct {
 	text bytes.Buffer
 	left int

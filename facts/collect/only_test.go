@@ -74,8 +74,8 @@ func (m *fakeManager) survey(ctx, _ context.Context, e Environment) (s surveyed,
 	return s, err
 }
 
-// machine is a random home with units, drop-ins, links and containers, and a
-// manager that has loaded some of it otherwise.
+// machine is a random home with units, drop-ins, links and containers, and a manager that
+// has loaded some of them differently.
 func machine(t *testing.T, random *rand.Rand) (Environment, *fakeManager) {
 	t.Helper()
 	env := testEnvironment(t)
@@ -121,7 +121,7 @@ func machine(t *testing.T, random *rand.Rand) (Environment, *fakeManager) {
 			m.listed = append(m.listed, systemd.Listed{Name: name, LoadState: "loaded", ActiveState: "active"})
 		}
 		if maybe() {
-			known.Subjects[name] = facts.History{Findings: []facts.StandingFinding{{Invariant: "x", Since: noon}}}
+			known.Subjects[name] = facts.History{Findings: []facts.OpenFinding{{Invariant: "x", Since: noon}}}
 		}
 		if maybe() {
 			env.Config.Stacks[fmt.Sprint("stack", i)] = config.Stack{Unit: name, Project: fmt.Sprint("p", i), Compose: []string{"/none"}}
@@ -148,8 +148,8 @@ func text(t *testing.T, v any) string {
 	return string(b)
 }
 
-// TestOnly: whatever the machine is and whichever units are asked for, their
-// part and the host's are the same bytes as in the whole document.
+// TestOnly: for random machines and random units, the parts of these units and of the host
+// are the same bytes as in the whole document.
 func TestOnly(t *testing.T) {
 	for seed := range uint64(25) {
 		random := rand.New(rand.NewPCG(seed, 1))
@@ -187,7 +187,7 @@ func TestOnly(t *testing.T) {
 	}
 }
 
-// None is not all.
+// An empty list does not mean all units.
 func TestOnlyNone(t *testing.T) {
 	env, m := machine(t, rand.New(rand.NewPCG(1, 1)))
 	if doc := collect(t.Context(), env, m.survey, Only()); len(doc.Units) != 0 || doc.Manager == nil {
@@ -195,7 +195,7 @@ func TestOnlyNone(t *testing.T) {
 	}
 }
 
-// Without a manager the names of the asked units are there, and no others.
+// Without a manager, the document has the names of the chosen units, and no others.
 func TestOnlyWithoutAManager(t *testing.T) {
 	env := testEnvironment(t)
 	env.Config = config.Config{Units: []string{"a.service", "b.service"}}

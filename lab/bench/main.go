@@ -64,7 +64,7 @@ func parse(args []string, errs io.Writer) (options, error) {
 	}
 	for _, letter := range o.only {
 		if !slices.Contains(known, letter) {
-			return o, fmt.Errorf("no claim %q; there are %s", letter, strings.Join(known, ", "))
+			return o, fmt.Errorf("no claim %q; known: %s", letter, strings.Join(known, ", "))
 		}
 	}
 	return o, nil

@@ -174,7 +174,7 @@ func told(ctx context.Context, s *history.Store, changes history.Changes, at tim
 	for _, x := range append(changes.Appeared, changes.Resolved...) {
 		key := strconv.FormatInt(x.ID, 10) + at.String()
 		messages = append(messages, history.Message{
-			Sink: "journal", Key: key, Kind: "firing", Standing: x.ID, Body: []byte("{}"), CreatedAt: at, NextTry: at,
+			Sink: "journal", Key: key, Kind: "firing", Occurrence: x.ID, Body: []byte("{}"), CreatedAt: at, NextTry: at,
 		})
 	}
 	if len(messages) == 0 {

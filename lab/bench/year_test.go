@@ -32,12 +32,12 @@ func TestLive(t *testing.T) {
 	memory, err1 := s.Recall(t.Context(), now)
 	spans, err2 := s.Audits(t.Context(), time.Time{}, 1000)
 	actions, err3 := s.Actions(t.Context(), time.Time{}, 1000)
-	standings, err4 := s.Standings(t.Context(), time.Time{}, 1000)
+	occurrences, err4 := s.Occurrences(t.Context(), time.Time{}, 1000)
 	if err1 != nil || err2 != nil || err3 != nil || err4 != nil {
 		t.Fatal(err1, err2, err3, err4)
 	}
-	if memory.Audits != 96 || len(spans) != 96 || len(actions) != 2 || len(standings) != 19 {
-		t.Errorf("%d audits in %d spans, %d actions, %d findings; want 96, 96, 2, 19", memory.Audits, len(spans), len(actions), len(standings))
+	if memory.Audits != 96 || len(spans) != 96 || len(actions) != 2 || len(occurrences) != 19 {
+		t.Errorf("%d audits in %d spans, %d actions, %d findings; want 96, 96, 2, 19", memory.Audits, len(spans), len(actions), len(occurrences))
 	}
 	if due, err := s.Due(t.Context(), now, 1000); err != nil || len(due) > 0 {
 		t.Errorf("%d messages wait, %v", len(due), err)

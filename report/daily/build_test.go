@@ -14,9 +14,9 @@ import (
 )
 
 // only is an input with one look at web.service, from nine to ten of ten.
-func only(doc *facts.Document, standings ...history.Standing) Input {
+func only(doc *facts.Document, occurrences ...history.Occurrence) Input {
 	s := span(clockTime(9, 0), clockTime(10, 0), 0, "now")
-	in := Input{Record: timeline.Record{Now: clockTime(10, 0), Since: clockTime(9, 0), LastAudit: &s, Spans: []history.AuditSpan{s}, Document: doc, Standings: standings, Class: class}}
+	in := Input{Record: timeline.Record{Now: clockTime(10, 0), Since: clockTime(9, 0), LastAudit: &s, Spans: []history.AuditSpan{s}, Document: doc, Occurrences: occurrences, Class: class}}
 	if doc != nil {
 		in.Snapshots = map[string]timeline.Snapshot{"now": timeline.SnapshotOf(doc)}
 	}
@@ -71,7 +71,7 @@ func TestFalseSuccess(t *testing.T) {
 	active, inactive := snapshotOf(stack("web", "active")), snapshotOf(stack("web", "inactive"))
 	deaf := snapshotOf(stack("web", "active"))
 	deaf.Collectors["podman"] = facts.CollectorStatus{Error: "no answer"}
-	down := func(severity finding.Severity, until *time.Time) history.Standing {
+	down := func(severity finding.Severity, until *time.Time) history.Occurrence {
 		return found(1, timeline.StackRunning, "web.service", severity, "m", clockTime(9, 0), until)
 	}
 	cases := map[string]struct {
@@ -168,10 +168,10 @@ func TestLayers(t *testing.T) {
 		says  string
 	}{
 		"declared":             {facts.File{State: "declared", Origin: "user", Effective: true, Loaded: true}, "ok", "as declared · in effect · the user's folder"},
-		"stranger":             {facts.File{State: "undeclared", Origin: "etc", Effective: true, Loaded: true}, "intruder", "nothing declares it · in effect · /etc, the system's"},
-		"stranger, not loaded": {facts.File{State: "undeclared", Origin: "control", Effective: true}, "intruder", "nothing declares it · not loaded yet · set at run time (user.control)"},
-		"shadowed":             {facts.File{State: "undeclared", Origin: "etc"}, "off", "nothing declares it · without effect: another file has priority · /etc, the system's"},
-		"a distribution's":     {facts.File{State: "undeclared", Origin: "distribution", Effective: true, Loaded: true}, "note", "nothing declares it · in effect · the distribution's folder"},
+		"stranger":             {facts.File{State: "undeclared", Origin: "etc", Effective: true, Loaded: true}, "intruder", "not declared · in effect · /etc, the system's"},
+		"stranger, not loaded": {facts.File{State: "undeclared", Origin: "control", Effective: true}, "intruder", "not declared · not loaded yet · set at run time (user.control)"},
+		"shadowed":             {facts.File{State: "undeclared", Origin: "etc"}, "off", "not declared · without effect: another file has priority · /etc, the system's"},
+		"a distribution's":     {facts.File{State: "undeclared", Origin: "distribution", Effective: true, Loaded: true}, "note", "not declared · in effect · the distribution's folder"},
 		"mask":                 {facts.File{State: "mask", Origin: "user", Effective: true, Loaded: true}, "intruder", "a mask · in effect · the user's folder"},
 		"missing":              {facts.File{State: "missing", Kind: "missing", Origin: "user", Loaded: true}, "note", "missing · still loaded · the user's folder"},
 		"changed":              {facts.File{State: "declared", Origin: "user", Effective: true, Loaded: true, ChangedAfterLoad: true}, "ok", "as declared · changed since it was loaded · the user's folder"},

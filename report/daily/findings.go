@@ -40,15 +40,15 @@ func groups(t *timeline.Timeline, units []Unit, w wording) Some[Group] {
 }
 
 // counting returns the findings that are open and not waived, the worst first.
-func counting(list []history.Standing) []history.Standing {
-	return slices.DeleteFunc(worstFirst(list), func(s history.Standing) bool {
+func counting(list []history.Occurrence) []history.Occurrence {
+	return slices.DeleteFunc(worstFirst(list), func(s history.Occurrence) bool {
 		return s.ResolvedAt != nil || s.Waiver != nil
 	})
 }
 
 // worstFirst sorts findings: open ones, then the worst, then the newest first.
-func worstFirst(list []history.Standing) []history.Standing {
-	return slices.SortedStableFunc(slices.Values(list), func(x, y history.Standing) int {
+func worstFirst(list []history.Occurrence) []history.Occurrence {
+	return slices.SortedStableFunc(slices.Values(list), func(x, y history.Occurrence) int {
 		return cmp.Or(
 			cmp.Compare(resolved(x), resolved(y)),
 			cmp.Compare(timeline.Of(y.Finding), timeline.Of(x.Finding)),
@@ -59,7 +59,7 @@ func worstFirst(list []history.Standing) []history.Standing {
 	})
 }
 
-func resolved(s history.Standing) int {
+func resolved(s history.Occurrence) int {
 	if s.ResolvedAt == nil {
 		return 0
 	}
@@ -72,7 +72,7 @@ type wording struct {
 	steps func(finding.Finding) []string // may be nil
 }
 
-func (w wording) findings(list []history.Standing) Some[Finding] {
+func (w wording) findings(list []history.Occurrence) Some[Finding] {
 	cut := some(list, maxFindings)
 	out := Some[Finding]{More: cut.More}
 	for _, s := range cut.List {
@@ -81,7 +81,7 @@ func (w wording) findings(list []history.Standing) Some[Finding] {
 	return out
 }
 
-func (w wording) finding(s history.Standing) Finding {
+func (w wording) finding(s history.Occurrence) Finding {
 	f := Finding{
 		Class: classOf(timeline.Of(s.Finding)), Word: wordOf(s.Finding),
 		Invariant: name(s.Invariant), Message: sentence(s.Message), When: w.when(s), Note: w.note(s),
@@ -93,7 +93,7 @@ func (w wording) finding(s history.Standing) Finding {
 }
 
 // when says when a finding was open, and for how long.
-func (c clock) when(s history.Standing) string {
+func (c clock) when(s history.Occurrence) string {
 	switch {
 	case s.ResolvedAt == nil:
 		return fmt.Sprintf("since %s (%s)", c.at(s.Since), text.Elapsed(max(c.now.Sub(s.Since), 0)))
@@ -104,7 +104,7 @@ func (c clock) when(s history.Standing) string {
 }
 
 // note says who waives a finding, or what became of its heal.
-func (c clock) note(s history.Standing) string {
+func (c clock) note(s history.Occurrence) string {
 	switch {
 	case s.Waiver != nil:
 		return fmt.Sprintf("waived until %s by %s: %s", c.at(s.Waiver.Until), cmp.Or(name(s.Waiver.Owner), "nobody named"), sentence(s.Waiver.Reason))

@@ -50,12 +50,12 @@ func span(from, to time.Time, exit int, digest string) history.AuditSpan {
 	}
 }
 
-func found(id int64, invariant, subject string, severity finding.Severity, message string, since time.Time, until *time.Time) history.Standing {
+func found(id int64, invariant, subject string, severity finding.Severity, message string, since time.Time, until *time.Time) history.Occurrence {
 	last := since
 	if until != nil {
 		last = *until
 	}
-	return history.Standing{
+	return history.Occurrence{
 		ID: id, Since: since, LastSeen: last, ResolvedAt: until,
 		Finding: finding.Finding{
 			Invariant: invariant, Subject: subject, Effect: "block", Severity: severity, Message: message,
@@ -64,12 +64,12 @@ func found(id int64, invariant, subject string, severity finding.Severity, messa
 	}
 }
 
-func healing(s history.Standing, outcome finding.Outcome) history.Standing {
+func healing(s history.Occurrence, outcome finding.Outcome) history.Occurrence {
 	s.Effect, s.Outcome = "heal", outcome
 	return s
 }
 
-func waivedUntil(s history.Standing, until time.Time, reason string) history.Standing {
+func waivedUntil(s history.Occurrence, until time.Time, reason string) history.Occurrence {
 	s.Waiver = &finding.Waiver{Reason: reason, Owner: "ada", Until: until}
 	return s
 }
@@ -153,7 +153,7 @@ func sample() Input {
 			span(clockTime(6, 0), clockTime(8, 50), 1, "now"), span(clockTime(-3, -10), clockTime(1, 10), 0, "now"),
 			span(clockTime(-4, 0), clockTime(-3, -20), 3, "gap"), span(clockTime(-30, 0), clockTime(-4, -10), 0, "now"),
 		},
-		Standings: []history.Standing{
+		Occurrences: []history.Occurrence{
 			found(9, "dropins_owned", "files.service", "page", "/etc/systemd/user/files.service.d/override.conf changes files.service, but belongs to the system, not to this user", clockTime(12, 30), nil),
 			found(8, "file_declared", "photos.service", "ticket", home+"photos.service is a regular file with other content than declared", clockTime(6, 0), nil),
 			waivedUntil(found(7, "verify_gate_present", "music.service", "ticket", "music.service has no verify step", clockTime(-10, 0), nil), today.AddDate(0, 0, 27), "moves to stackctl with the next release"),

@@ -53,7 +53,7 @@ func hostile(server string) Input {
 		f.Evidence, f.Runbook = map[string]any{"case": s, s: s}, s
 		again := found(int64(101+3*i), s, s, finding.Severity(s), s, clockTime(7, 0), ptr(clockTime(8, 0)))
 		again.Evidence = map[string]any{"case": s}
-		in.Standings = append(in.Standings, f, again, waivedUntil(found(int64(102+3*i), s, s+" waived", "ticket", s, clockTime(9, 0), nil), today, s))
+		in.Occurrences = append(in.Occurrences, f, again, waivedUntil(found(int64(102+3*i), s, s+" waived", "ticket", s, clockTime(9, 0), nil), today, s))
 		for _, status := range []string{history.Done, history.Failed, s} {
 			in.Actions = append(in.Actions, acted(clockTime(9, i), finding.Action(s), s, status, s, ptr(true), history.Reason{Invariant: s, Subject: s, Case: s}))
 		}
@@ -113,8 +113,8 @@ func TestTextIsHarmless(t *testing.T) {
 	var out strings.Builder
 	for _, err := range []error{
 		WriteText(&out, Build(in)),
-		WriteStatus(&out, Status{Now: in.Now, LastAudit: in.LastAudit, Standings: in.Standings, Steps: in.Steps}),
-		WriteLog(&out, Log{Now: in.Now, Since: in.Since, Spans: in.Spans, Standings: in.Standings, Actions: in.Actions}),
+		WriteStatus(&out, Status{Now: in.Now, LastAudit: in.LastAudit, Occurrences: in.Occurrences, Steps: in.Steps}),
+		WriteLog(&out, Log{Now: in.Now, Since: in.Since, Spans: in.Spans, Occurrences: in.Occurrences, Actions: in.Actions}),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -144,14 +144,14 @@ func busy(n int, length time.Duration) Input {
 	slices.Reverse(in.Spans)
 	in.LastAudit = &in.Spans[0]
 	message := strings.Repeat("a message that is about as long as one that a rule writes, ", 3)
-	for i := range timeline.MaxStandings {
-		from := today.Add(length * time.Duration(i) / timeline.MaxStandings)
+	for i := range timeline.MaxOccurrences {
+		from := today.Add(length * time.Duration(i) / timeline.MaxOccurrences)
 		until := from.Add(length / 100)
 		s := found(int64(i), []string{"file_declared", timeline.StackRunning}[i%2], units[i%n].Name, "page", message, from, &until)
-		if i%n != i && i >= timeline.MaxStandings-3*n {
+		if i%n != i && i >= timeline.MaxOccurrences-3*n {
 			s.ResolvedAt = nil
 		}
-		in.Standings = append(in.Standings, s)
+		in.Occurrences = append(in.Occurrences, s)
 	}
 	return in
 }

@@ -7,14 +7,14 @@ import (
 
 func TestGoldens(t *testing.T) {
 	for name, in := range map[string]Input{"day": sample(), "nothing": nothing()} {
-		status := Status{Now: in.Now, LastAudit: in.LastAudit, Standings: in.Standings, Steps: in.Steps}
-		for i, s := range in.Standings {
+		status := Status{Now: in.Now, LastAudit: in.LastAudit, Occurrences: in.Occurrences, Steps: in.Steps}
+		for i, s := range in.Occurrences {
 			if s.ResolvedAt != nil {
-				status.Standings = in.Standings[:i]
+				status.Occurrences = in.Occurrences[:i]
 				break
 			}
 		}
-		log := Log{Now: in.Now, Since: in.Since, Spans: in.Spans, Standings: in.Standings, Actions: in.Actions}
+		log := Log{Now: in.Now, Since: in.Since, Spans: in.Spans, Occurrences: in.Occurrences, Actions: in.Actions}
 		golden(t, name+".html", html(t, in))
 		golden(t, name+".txt", written(t, func(out *bytes.Buffer) error { return WriteText(out, Build(in)) }))
 		golden(t, name+"_status.txt", written(t, func(out *bytes.Buffer) error { return WriteStatus(out, status) }))

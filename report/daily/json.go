@@ -39,7 +39,7 @@ type findingJSON struct {
 	ResolvedAt *time.Time `json:"resolved_at"` // null while it is open
 }
 
-func findingOf(s history.Standing) findingJSON {
+func findingOf(s history.Occurrence) findingJSON {
 	return findingJSON{s.ID, history.Stored(s.Finding), s.Since, s.LastSeen, s.ResolvedAt}
 }
 

@@ -82,12 +82,12 @@ func fileState(state string) (class, words string) {
 	case "unsafe":
 		return "intruder", "others can write to it"
 	case "undeclared":
-		return "intruder", "nothing declares it"
+		return "intruder", "not declared"
 	}
 	return "note", name(state)
 }
 
-// judge tells an intruder from a file that belongs there. A file without effect
+// judge returns whether a file is an intruder or belongs there. A file without effect
 // is no intruder, and a distribution's own file is only worth a note.
 func judge(f facts.File) (class, words string) {
 	class, words = fileState(f.State)

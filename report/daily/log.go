@@ -21,18 +21,18 @@ const maxEvents = 500
 // Log is what audits saw and did since a time. Times are written in the zone of
 // Now.
 type Log struct {
-	Now       time.Time
-	Since     time.Time
-	Spans     []history.AuditSpan
-	Standings []history.Standing
-	Actions   []history.Action
-	Cut       []string // what was too much to be read, in words
+	Now         time.Time
+	Since       time.Time
+	Spans       []history.AuditSpan
+	Occurrences []history.Occurrence
+	Actions     []history.Action
+	Cut         []string // what was too much to be read, in words
 }
 
 // ReadLog reads what audits saw and did from since to now.
 func ReadLog(ctx context.Context, past timeline.Past, since, now time.Time) (Log, error) {
 	r, err := timeline.ReadHistory(ctx, past, since, now)
-	return Log{Now: now, Since: since, Spans: r.Spans, Standings: r.Standings, Actions: r.Actions, Cut: r.Cut}, err
+	return Log{Now: now, Since: since, Spans: r.Spans, Occurrences: r.Occurrences, Actions: r.Actions, Cut: r.Cut}, err
 }
 
 // WriteLog writes what changed, the newest first: verdicts, findings that appeared
@@ -68,7 +68,7 @@ type event struct {
 // events returns what happened since then, the newest first.
 func (l Log) events() []event {
 	c := clock{l.Now}
-	events := slices.Concat(l.verdicts(), appeared(l.Standings, c), resolutions(l.Standings), acts(l.Actions, c))
+	events := slices.Concat(l.verdicts(), appeared(l.Occurrences, c), resolutions(l.Occurrences), acts(l.Actions, c))
 	events = slices.DeleteFunc(events, func(e event) bool { return e.at.Before(l.Since) })
 	slices.SortStableFunc(events, func(x, y event) int { return y.at.Compare(x.at) })
 	return events
@@ -101,8 +101,8 @@ func (l Log) verdicts() []event {
 }
 
 // appeared returns when each finding appeared.
-func appeared(list []history.Standing, c clock) []event {
-	return each(list, func(s history.Standing) event {
+func appeared(list []history.Occurrence, c clock) []event {
+	return each(list, func(s history.Occurrence) event {
 		words := name(s.Subject) + ": " + name(s.Invariant) + ": " + sentence(s.Message)
 		if note := c.note(s); note != "" {
 			words += " (" + note + ")"
@@ -112,7 +112,7 @@ func appeared(list []history.Standing, c clock) []event {
 }
 
 // resolutions returns when findings were resolved.
-func resolutions(list []history.Standing) []event {
+func resolutions(list []history.Occurrence) []event {
 	var out []event
 	for _, s := range list {
 		if s.ResolvedAt == nil {
@@ -148,5 +148,5 @@ func WriteLogJSON(w io.Writer, l Log) error {
 		Audits   []auditJSON   `json:"audits"`
 		Findings []findingJSON `json:"findings"`
 		Actions  []actionJSON  `json:"actions"`
-	}{HistorySchema, l.Since, l.Now, list(l.Cut), each(l.Spans, auditOf), each(l.Standings, findingOf), each(l.Actions, actionOf)})
+	}{HistorySchema, l.Since, l.Now, list(l.Cut), each(l.Spans, auditOf), each(l.Occurrences, findingOf), each(l.Actions, actionOf)})
 }

@@ -50,12 +50,12 @@ func TestReadHistory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if status.ExitCode() != 0 || len(status.Standings) != 0 {
-		t.Errorf("exit status %d with %d findings", status.ExitCode(), len(status.Standings))
+	if status.ExitCode() != 0 || len(status.Occurrences) != 0 {
+		t.Errorf("exit status %d with %d findings", status.ExitCode(), len(status.Occurrences))
 	}
 	log, err := ReadLog(t.Context(), store, begin, begin.Add(2*time.Hour))
-	if err != nil || len(log.Spans) != 3 || len(log.Standings) != 1 {
-		t.Errorf("%d spans and %d findings: %v", len(log.Spans), len(log.Standings), err)
+	if err != nil || len(log.Spans) != 3 || len(log.Occurrences) != 1 {
+		t.Errorf("%d spans and %d findings: %v", len(log.Spans), len(log.Occurrences), err)
 	}
 }
 
@@ -85,7 +85,7 @@ func (u unreadable) LastAudit(context.Context) (*history.AuditSpan, error) {
 	return nil, u.err("last audit")
 }
 
-func (u unreadable) Standings(context.Context, time.Time, int) ([]history.Standing, error) {
+func (u unreadable) Occurrences(context.Context, time.Time, int) ([]history.Occurrence, error) {
 	return nil, u.err("findings")
 }
 

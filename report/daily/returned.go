@@ -14,9 +14,9 @@ import (
 // returned lists the findings that appeared more than once, most often first.
 func returned(r timeline.Record, c clock) Table {
 	type key struct{ subject, invariant, kind string }
-	of := map[key][]history.Standing{}
+	of := map[key][]history.Occurrence{}
 	var order []key
-	for _, s := range r.Standings {
+	for _, s := range r.Occurrences {
 		k := key{s.Subject, s.Invariant, s.Case()}
 		if of[k] == nil {
 			order = append(order, k)
@@ -37,7 +37,7 @@ func returned(r timeline.Record, c clock) Table {
 }
 
 // times sums up the times that one finding was open.
-func times(list []history.Standing, r timeline.Record, c clock) []string {
+func times(list []history.Occurrence, r timeline.Record, c clock) []string {
 	open, last, now := time.Duration(0), list[0].Since, "resolved"
 	for _, s := range list {
 		from, to := r.Lasted(s)
@@ -56,15 +56,15 @@ func times(list []history.Standing, r timeline.Record, c clock) []string {
 
 // openWaived lists the findings that are open and waived; the first to end is
 // first.
-func openWaived(list []history.Standing) []history.Standing {
-	open := slices.DeleteFunc(slices.Clone(list), func(s history.Standing) bool {
+func openWaived(list []history.Occurrence) []history.Occurrence {
+	open := slices.DeleteFunc(slices.Clone(list), func(s history.Occurrence) bool {
 		return s.Waiver == nil || s.ResolvedAt != nil
 	})
-	slices.SortStableFunc(open, func(x, y history.Standing) int { return x.Waiver.Until.Compare(y.Waiver.Until) })
+	slices.SortStableFunc(open, func(x, y history.Occurrence) int { return x.Waiver.Until.Compare(y.Waiver.Until) })
 	return open
 }
 
-func waived(list []history.Standing, c clock) Table {
+func waived(list []history.Occurrence, c clock) Table {
 	var rows [][]string
 	for _, s := range openWaived(list) {
 		until := fmt.Sprintf("%s (%s)", c.at(s.Waiver.Until), c.ago(s.Waiver.Until))

@@ -18,15 +18,15 @@ const statusFindings = 5
 // Latest has the last audit; a [history.Store] does.
 type Latest interface {
 	LastAudit(ctx context.Context) (*history.AuditSpan, error)
-	Standings(ctx context.Context, since time.Time, limit int) ([]history.Standing, error)
+	Occurrences(ctx context.Context, since time.Time, limit int) ([]history.Occurrence, error)
 }
 
 // Status is the last audit's verdict. Times are written in the zone of Now.
 type Status struct {
-	Now       time.Time
-	LastAudit *history.AuditSpan // nil: there was none
-	Standings []history.Standing // that are open
-	Steps     func(finding.Finding) []string
+	Now         time.Time
+	LastAudit   *history.AuditSpan   // nil: there was none
+	Occurrences []history.Occurrence // that are open
+	Steps       func(finding.Finding) []string
 }
 
 // ReadStatus reads the last audit's verdict.
@@ -35,14 +35,14 @@ func ReadStatus(ctx context.Context, latest Latest, now time.Time) (Status, erro
 	if err != nil {
 		return Status{}, fmt.Errorf("read the last audit: %w", err)
 	}
-	standings, err := latest.Standings(ctx, now, timeline.MaxStandings)
+	occurrences, err := latest.Occurrences(ctx, now, timeline.MaxOccurrences)
 	if err != nil {
 		return Status{}, fmt.Errorf("read the findings: %w", err)
 	}
 	s := Status{Now: now, LastAudit: last}
-	for _, x := range standings {
+	for _, x := range occurrences {
 		if x.ResolvedAt == nil {
-			s.Standings = append(s.Standings, x)
+			s.Occurrences = append(s.Occurrences, x)
 		}
 	}
 	return s, nil
@@ -59,9 +59,9 @@ func (s Status) ExitCode() int {
 
 // WriteStatus writes the verdict with its age, and the worst open findings.
 func WriteStatus(w io.Writer, st Status) error {
-	s, v := &sheet{w: w}, verdictOf(timeline.Record{Now: st.Now, LastAudit: st.LastAudit, Standings: st.Standings}, 0)
+	s, v := &sheet{w: w}, verdictOf(timeline.Record{Now: st.Now, LastAudit: st.LastAudit, Occurrences: st.Occurrences}, 0)
 	s.verdict(v.Word, v)
-	open := counting(st.Standings)
+	open := counting(st.Occurrences)
 	if len(open) > 0 {
 		s.line("")
 	}
@@ -94,7 +94,7 @@ func WriteStatusJSON(w io.Writer, st Status) error {
 		Age      *int64        `json:"age_seconds"` // null: there was no audit
 		Audit    *auditJSON    `json:"audit"`       // null: there was none
 		Findings []findingJSON `json:"findings"`
-	}{Schema: StatusSchema, At: st.Now, ExitCode: st.ExitCode(), Stale: true, Findings: each(st.Standings, findingOf)}
+	}{Schema: StatusSchema, At: st.Now, ExitCode: st.ExitCode(), Stale: true, Findings: each(st.Occurrences, findingOf)}
 	if st.LastAudit != nil {
 		last, age := auditOf(*st.LastAudit), int64(st.Now.Sub(st.LastAudit.To).Seconds())
 		out.Audit, out.Age, out.Stale = &last, &age, stale(*st.LastAudit, st.Now) != ""

@@ -40,7 +40,7 @@ func dash(s string) string {
 }
 
 func waivedAbout(r timeline.Record) string {
-	list := openWaived(r.Standings)
+	list := openWaived(r.Occurrences)
 	if len(list) == 0 {
 		return "no finding"
 	}

@@ -63,8 +63,8 @@ func worstOf(spells []timeline.Spell) (worst timeline.State) {
 
 // unit returns what does not depend on time: what the last audit saw of a
 // subject, and its resolved findings.
-func unit(subject string, list []history.Standing, doc *facts.Document, w wording) Unit {
-	past := slices.DeleteFunc(worstFirst(list), func(s history.Standing) bool { return s.ResolvedAt == nil })
+func unit(subject string, list []history.Occurrence, doc *facts.Document, w wording) Unit {
+	past := slices.DeleteFunc(worstFirst(list), func(s history.Occurrence) bool { return s.ResolvedAt == nil })
 	u := Unit{key: subject, Name: name(subject), Past: w.findings(past)}
 	if found := inDocument(doc, subject); found != nil {
 		u.About, u.Layers = about(*found, doc.CollectedAt), layers(*found, doc.Manager)

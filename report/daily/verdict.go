@@ -31,7 +31,7 @@ func verdictOf(r timeline.Record, units int) Verdict {
 		}
 	}
 	word, class := exitWord(last.ExitCode)
-	v := Verdict{Class: class, Word: word, Sentence: tally(r.Standings) + onUnits(r.Document, units) + "."}
+	v := Verdict{Class: class, Word: word, Sentence: tally(r.Occurrences) + onUnits(r.Document, units) + "."}
 	if !last.Began() {
 		v.Sentence = "the audit could not begin. Before it: " + v.Sentence
 	}
@@ -55,9 +55,9 @@ func stale(last history.AuditSpan, now time.Time) string {
 }
 
 // tally counts the open findings by how bad they are.
-func tally(standings []history.Standing) string {
+func tally(occurrences []history.Occurrence) string {
 	counts := map[string]int{}
-	for _, s := range standings {
+	for _, s := range occurrences {
 		if s.ResolvedAt == nil {
 			counts[wordOf(s.Finding)]++
 		}

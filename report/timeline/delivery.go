@@ -11,7 +11,7 @@ type Deliveries struct {
 // Deliveries measures the findings that appeared in the window. Left out are
 // those that are waived or undecided, and those that the same audit healed.
 func (t *Timeline) Deliveries() (d Deliveries) {
-	for _, s := range t.record.Standings {
+	for _, s := range t.record.Occurrences {
 		wasHealed := s.ResolvedAt != nil && !s.ResolvedAt.After(s.Since)
 		if s.Since.Before(t.record.Since) || wasHealed || s.Waiver != nil || s.IsUnknown() {
 			continue

@@ -14,7 +14,7 @@ import (
 // Past has what audits saw and did; a [history.Store] is one.
 type Past interface {
 	Audits(ctx context.Context, since time.Time, limit int) ([]history.AuditSpan, error)
-	Standings(ctx context.Context, since time.Time, limit int) ([]history.Standing, error)
+	Occurrences(ctx context.Context, since time.Time, limit int) ([]history.Occurrence, error)
 	Actions(ctx context.Context, since time.Time, limit int) ([]history.Action, error)
 }
 
@@ -26,10 +26,10 @@ type Snapshots interface {
 
 // The most that is read. A day of audits every five minutes is 288.
 const (
-	maxSpans     = 20_000
-	MaxStandings = 5_000
-	maxActions   = 2_000
-	maxDocuments = 500
+	maxSpans       = 20_000
+	MaxOccurrences = 5_000
+	maxActions     = 2_000
+	maxDocuments   = 500
 )
 
 // Read reads all that was recorded from since to now.
@@ -73,7 +73,7 @@ func ReadHistory(ctx context.Context, past Past, since, now time.Time) (Record, 
 	if r.Spans, err = past.Audits(ctx, since, maxSpans); err != nil {
 		return r, fmt.Errorf("read the audits: %w", err)
 	}
-	if r.Standings, err = past.Standings(ctx, since, MaxStandings); err != nil {
+	if r.Occurrences, err = past.Occurrences(ctx, since, MaxOccurrences); err != nil {
 		return r, fmt.Errorf("read the findings: %w", err)
 	}
 	if r.Actions, err = past.Actions(ctx, since, maxActions); err != nil {
@@ -84,7 +84,7 @@ func ReadHistory(ctx context.Context, past Past, since, now time.Time) (Record, 
 		got, limit int
 	}{
 		{"runs of audits", len(r.Spans), maxSpans},
-		{"findings", len(r.Standings), MaxStandings},
+		{"findings", len(r.Occurrences), MaxOccurrences},
 		{"actions", len(r.Actions), maxActions},
 	} {
 		if list.got == list.limit {

@@ -30,7 +30,7 @@ func (f failing) Audits(context.Context, time.Time, int) ([]history.AuditSpan, e
 	return make([]history.AuditSpan, maxSpans), f.err("audits")
 }
 
-func (f failing) Standings(context.Context, time.Time, int) ([]history.Standing, error) {
+func (f failing) Occurrences(context.Context, time.Time, int) ([]history.Occurrence, error) {
 	return nil, f.err("findings")
 }
 

@@ -10,15 +10,15 @@ import (
 
 // Record is what was recorded of a window of time.
 type Record struct {
-	Now       time.Time
-	Since     time.Time
-	LastAudit *history.AuditSpan  // nil: there was none, ever
-	Spans     []history.AuditSpan // that end after Since, newest first
-	Standings []history.Standing  // that are open, or were resolved after Since
-	Actions   []history.Action    // that began after Since, newest first
-	Document  *facts.Document     // of the last audit; nil when it is no longer kept
-	Snapshots map[string]Snapshot // of the spans' documents that are kept, by digest
-	Cut       []string            // what was too much to read, in words
+	Now         time.Time
+	Since       time.Time
+	LastAudit   *history.AuditSpan   // nil: there was none, ever
+	Spans       []history.AuditSpan  // that end after Since, newest first
+	Occurrences []history.Occurrence // that are open, or were resolved after Since
+	Actions     []history.Action     // that began after Since, newest first
+	Document    *facts.Document      // of the last audit; nil when it is no longer kept
+	Snapshots   map[string]Snapshot  // of the spans' documents that are kept, by digest
+	Cut         []string             // what was too much to read, in words
 
 	// FirstSent is when each finding was first delivered to a sink, by its ID;
 	// nil if that is unknown.
@@ -29,7 +29,7 @@ type Record struct {
 
 // Lasted returns when a finding appeared, and until when it counts. What only one
 // audit saw counts for a minute.
-func (r Record) Lasted(s history.Standing) (from, to time.Time) {
+func (r Record) Lasted(s history.Occurrence) (from, to time.Time) {
 	if s.ResolvedAt == nil {
 		return s.Since, r.Now
 	}
@@ -38,7 +38,7 @@ func (r Record) Lasted(s history.Standing) (from, to time.Time) {
 
 // marks returns the spells of the findings that count. A finding that does not
 // count marks nothing: only an audit marks a time as in order.
-func (r Record) marks(list []history.Standing) []Spell {
+func (r Record) marks(list []history.Occurrence) []Spell {
 	var marks []Spell
 	for _, s := range list {
 		if state := Of(s.Finding); state != InOrder {

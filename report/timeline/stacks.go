@@ -38,7 +38,7 @@ func (t *Timeline) Successes() map[string]Successes {
 // the zero time.
 func (t *Timeline) downs() map[string][]Spell {
 	of := map[string][]Spell{}
-	for _, s := range t.record.Standings {
+	for _, s := range t.record.Occurrences {
 		if s.Invariant != StackRunning || s.IsUnknown() {
 			continue
 		}

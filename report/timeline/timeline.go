@@ -23,15 +23,15 @@ const Stale = 2 * 12 * time.Minute
 type Timeline struct {
 	record       Record
 	observations []observation
-	findings     map[string][]history.Standing // by subject
-	undecided    []history.Standing            // on the host, for want of facts
-	units        map[string]Seen               // managed units of the last audit
+	findings     map[string][]history.Occurrence // by subject
+	undecided    []history.Occurrence            // on the host, for want of facts
+	units        map[string]Seen                 // managed units of the last audit
 }
 
 // New makes a timeline from what was recorded. It depends on the record alone.
 func New(r Record) *Timeline {
-	t := &Timeline{record: r, observations: observations(r.Spans, r.Now), findings: map[string][]history.Standing{}}
-	for _, s := range r.Standings {
+	t := &Timeline{record: r, observations: observations(r.Spans, r.Now), findings: map[string][]history.Occurrence{}}
+	for _, s := range r.Occurrences {
 		t.findings[s.Subject] = append(t.findings[s.Subject], s)
 		if s.Subject == finding.Host && Of(s.Finding) == Unknown {
 			t.undecided = append(t.undecided, s)
@@ -65,7 +65,7 @@ func (t *Timeline) Subjects() []string {
 func (t *Timeline) Units() int { return len(t.units) }
 
 // Findings lists what was found on a subject.
-func (t *Timeline) Findings(subject string) []history.Standing { return t.findings[subject] }
+func (t *Timeline) Findings(subject string) []history.Occurrence { return t.findings[subject] }
 
 // Spells lists the states of a subject, one after the other without a hole.
 func (t *Timeline) Spells(subject string) []Spell {
@@ -83,7 +83,7 @@ func (t *Timeline) Spells(subject string) []Spell {
 	marks = append(marks, t.record.marks(t.findings[subject])...)
 	for _, s := range t.undecided {
 		if subject != finding.Host && t.concerns(s.Invariant, subject) {
-			marks = append(marks, t.record.marks([]history.Standing{s})...)
+			marks = append(marks, t.record.marks([]history.Occurrence{s})...)
 		}
 	}
 	return sweep(t.record.Since, t.record.Now, marks)
@@ -95,7 +95,7 @@ func (t *Timeline) Overall() []Spell {
 	for _, o := range t.observations {
 		marks = append(marks, Spell{o.from, o.to, InOrder})
 	}
-	return sweep(t.record.Since, t.record.Now, append(marks, t.record.marks(t.record.Standings)...))
+	return sweep(t.record.Since, t.record.Now, append(marks, t.record.marks(t.record.Occurrences)...))
 }
 
 // wasObserved reports whether the audit's snapshot has the subject. Where that
@@ -112,7 +112,7 @@ func (t *Timeline) wasObserved(subject string, o observation) bool {
 // hasFinding reports whether something was open on a subject meanwhile, so that
 // it must have been observed.
 func (t *Timeline) hasFinding(subject string, o observation) bool {
-	return slices.ContainsFunc(t.findings[subject], func(s history.Standing) bool {
+	return slices.ContainsFunc(t.findings[subject], func(s history.Occurrence) bool {
 		from, to := t.record.Lasted(s)
 		return from.Before(o.to) && to.After(o.from)
 	})

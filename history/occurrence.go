@@ -16,8 +16,8 @@ import (
 	"stackpolicy/finding"
 )
 
-// Standing is a finding with the time in which it was open.
-type Standing struct {
+// Occurrence is a finding with the time in which it was open.
+type Occurrence struct {
 	ID int64 // never used again, not even after it was pruned
 	finding.Finding
 	Since      time.Time
@@ -28,9 +28,9 @@ type Standing struct {
 // Changes lists the findings that an audit changed, for alerts. Each list is sorted
 // by ID.
 type Changes struct {
-	Appeared []Standing
-	Changed  []Standing // in effect, severity, outcome, waiver or case; message and other evidence do not count
-	Resolved []Standing // a finding that was found and healed by the same audit is only here
+	Appeared []Occurrence
+	Changed  []Occurrence // in effect, severity, outcome, waiver or case; message and other evidence do not count
+	Resolved []Occurrence // a finding that was found and healed by the same audit is only here
 }
 
 func (c Changes) none() bool { return len(c.Appeared)+len(c.Changed)+len(c.Resolved) == 0 }
@@ -46,14 +46,14 @@ func keyOf(f finding.Finding) key {
 	return key{f.Invariant, f.Subject, "", f.Case()}
 }
 
-// entry is a row of standings.
+// entry is a row of the table standings.
 type entry struct {
-	Standing
+	Occurrence
 	text   string // the finding, as it is stored
 	unseen bool   // the last audit could not decide whether it is open
 }
 
-// noted is a finding with the text that is stored.
+// noted is a finding and the text in which it is stored.
 type noted struct {
 	finding.Finding
 	text string
@@ -151,7 +151,7 @@ func sourceAt(c call, at time.Time) (source string, err error) {
 // reconcile updates the open findings to those of the audit, and returns what
 // changed.
 func reconcile(c call, a Audit, last span) (Changes, error) {
-	changes := Changes{Appeared: []Standing{}, Changed: []Standing{}, Resolved: []Standing{}}
+	changes := Changes{Appeared: []Occurrence{}, Changed: []Occurrence{}, Resolved: []Occurrence{}}
 	found, err := note(a.Findings)
 	if err != nil {
 		return changes, err
@@ -160,7 +160,7 @@ func reconcile(c call, a Audit, last span) (Changes, error) {
 	if err != nil {
 		return changes, err
 	}
-	was, err := readStandings(c, last.last, "resolved IS NULL ORDER BY id")
+	was, err := readOccurrences(c, last.last, "resolved IS NULL ORDER BY id")
 	if err != nil {
 		return changes, err
 	}
@@ -181,15 +181,15 @@ func reconcile(c call, a Audit, last span) (Changes, error) {
 	if err := markGone(c, open, a, healed, &changes); err != nil {
 		return changes, err
 	}
-	for _, part := range [][]Standing{changes.Appeared, changes.Changed, changes.Resolved} {
-		slices.SortFunc(part, func(x, y Standing) int { return cmp.Compare(x.ID, y.ID) })
+	for _, part := range [][]Occurrence{changes.Appeared, changes.Changed, changes.Resolved} {
+		slices.SortFunc(part, func(x, y Occurrence) int { return cmp.Compare(x.ID, y.ID) })
 	}
 	return changes, nil
 }
 
 // markFound stores an open finding; was is the one it continues, or nil.
 func markFound(c call, was *entry, f noted, at time.Time, changes *Changes) (err error) {
-	now := Standing{Finding: f.Finding, Since: at, LastSeen: at}
+	now := Occurrence{Finding: f.Finding, Since: at, LastSeen: at}
 	if was == nil {
 		now.ID, err = c.insert("INSERT INTO standings (finding, since) VALUES (?, ?)", f.text, stamp(at))
 		changes.Appeared = append(changes.Appeared, now)
@@ -209,7 +209,7 @@ func markFound(c call, was *entry, f noted, at time.Time, changes *Changes) (err
 // could not decide or look at, and adds the findings that it both found and healed.
 func markGone(c call, open []*entry, a Audit, healed []noted, changes *Changes) error {
 	for i, known := range pair(open, healed) {
-		e := entry{Standing: Standing{Finding: healed[i].Finding, Since: a.At, LastSeen: a.At}, text: healed[i].text}
+		e := entry{Occurrence: Occurrence{Finding: healed[i].Finding, Since: a.At, LastSeen: a.At}, text: healed[i].text}
 		if known != nil {
 			e.ID, e.Since = known.ID, known.Since
 			open = slices.DeleteFunc(open, func(x *entry) bool { return x.ID == e.ID })
@@ -235,8 +235,8 @@ func markGone(c call, open []*entry, a Audit, healed []noted, changes *Changes) 
 	return nil
 }
 
-// resolve stores that a finding is gone. If the clock was set back, that is the time
-// at which it appeared, and not before.
+// resolve stores that a finding is gone. If the clock was set back, it is resolved at the
+// time at which it appeared, not before.
 func resolve(c call, e entry, at time.Time, changes *Changes) (err error) {
 	if at.Before(e.Since) {
 		at = e.Since
@@ -247,13 +247,13 @@ func resolve(c call, e entry, at time.Time, changes *Changes) (err error) {
 	} else {
 		e.ID, err = c.insert("INSERT INTO standings (finding, since, seen, resolved) VALUES (?, ?, ?, ?)", e.text, stamp(e.Since), stamp(e.LastSeen), stamp(at))
 	}
-	changes.Resolved = append(changes.Resolved, e.Standing)
+	changes.Resolved = append(changes.Resolved, e.Occurrence)
 	return err
 }
 
-// readStandings reads entries. One that is not marked as unseen was seen by the last
+// readOccurrences reads entries. Those that are not marked as unseen were seen by the last
 // audit, at the given time.
-func readStandings(c call, lastAudit int64, which string, args ...any) ([]entry, error) {
+func readOccurrences(c call, lastAudit int64, which string, args ...any) ([]entry, error) {
 	return list(c, func(r row) (e entry, err error) {
 		var since int64
 		var seen, resolved sql.NullInt64

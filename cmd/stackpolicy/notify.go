@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"stackpolicy/alerts"
+	"stackpolicy/alerts/notify"
+	"stackpolicy/audit"
+	"stackpolicy/config"
+	"stackpolicy/facts/collect"
+	"stackpolicy/history"
+	"stackpolicy/internal/text"
+	"stackpolicy/report"
+)
+
+// maxOccurrences is more findings than any real machine has.
+const maxOccurrences = 10_000
+
+// routes returns the alert sinks. It is called before an audit, so that a mistake in
+// their configuration is reported at once.
+func routes(c config.Config) ([]notify.Route, error) {
+	list, err := c.Alerts.Routes(notify.Environment{
+		Credentials: os.Getenv("CREDENTIALS_DIRECTORY"), Client: notify.Client(), Clock: time.Now,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", config.Path(collect.ConfigHome()), err)
+	}
+	return list, nil
+}
+
+// announcement is an audit whose findings are sent to the alert sinks.
+type announcement struct {
+	store  *history.Store // nil if it could not be opened
+	routes []notify.Route
+	user   string
+	result audit.Result
+}
+
+// send sends the alerts and writes the textfile. Errors are printed; they do not change
+// the verdict.
+func (a announcement) send(ctx context.Context, textfile string, errs io.Writer) {
+	for _, n := range a.alert(ctx) {
+		fmt.Fprintf(errs, "stackpolicy: %s\n", text.CleanBlock(n.String()))
+	}
+	if textfile == "" {
+		return
+	}
+	if err := a.writeTextfile(ctx, textfile); err != nil {
+		fmt.Fprintf(errs, "stackpolicy: %s\n", text.CleanBlock(err.Error()))
+	}
+}
+
+func (a announcement) alert(ctx context.Context) []alerts.Notice {
+	o := alerts.Options{Routes: a.routes, Steps: steps(a.result.Policies.Invariants()), Host: "unknown", User: a.user, Now: time.Now()}
+	if host, err := os.Hostname(); err == nil {
+		o.Host = host
+	}
+	if !a.result.Remembered {
+		return alerts.RunWithoutMemory(ctx, o, a.result.Report.Decisions)
+	}
+	var err error
+	if o.Occurrences, err = a.store.Occurrences(ctx, o.Now.Add(-alerts.Memory), maxOccurrences); err != nil {
+		return append(alerts.RunWithoutMemory(ctx, o, a.result.Report.Decisions), alerts.Notice{Text: err.Error()})
+	}
+	o.Outbox = a.store
+	return alerts.Run(ctx, o)
+}
+
+func (a announcement) writeTextfile(ctx context.Context, path string) error {
+	around, unread := a.around(ctx)
+	err := notify.WriteTextfile(path, func(w io.Writer) error {
+		return report.WriteOpenMetrics(w, a.result.Report, report.Options{Around: around})
+	})
+	return errors.Join(err, unread)
+}
+
+func (a announcement) around(ctx context.Context) (m report.Around, err error) {
+	now := time.Now()
+	m = report.Around{User: a.user, Duration: a.result.Duration}
+	if a.store == nil {
+		return m, nil
+	}
+	if m.LastSuccess, err = alerts.LastSuccess(ctx, a.store, now); err != nil {
+		return m, err
+	}
+	if m.Waiting, err = alerts.Waiting(ctx, a.store, now); err != nil {
+		return m, err
+	}
+	m.Dropped, err = a.store.Dropped(ctx)
+	return m, err
+}
