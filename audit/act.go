@@ -7,16 +7,16 @@ import (
 	"stackpolicy/facts"
 )
 
-// actResult is what an audit did, and what it observed afterwards.
+// actResult has what an audit did and what it observed afterwards.
 type actResult struct {
 	actions []enforce.Action
-	after   *enforce.Observation // nil: nothing was tried, or it could not be observed again
-	last    *facts.Document      // as last collected
-	gaps    []Gap                // what could not be observed or recorded
+	after   *enforce.Observation // nil: no action was tried, or observing again failed
+	last    *facts.Document      // the one that was collected last
+	gaps    []Gap                // failures to observe again or to record
 }
 
-// act runs the plan if the audit enforces, and otherwise says which actions
-// would be refused.
+// act runs the plan if the audit enforces. Otherwise it marks the actions that would
+// be refused.
 func (r *run) act(ctx context.Context, plan []enforce.Action, first enforce.Observation) actResult {
 	e := r.enforcer()
 	if r.Manager == nil {

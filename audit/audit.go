@@ -1,8 +1,8 @@
-// Package audit is one audit, from the facts to the report.
+// Package audit runs an audit, from the facts to the report.
 //
-// Start at [Audit.Run], the pipeline: collect, decide, enforce, collect and
-// decide again, record, tell. [OpenLive] opens the running system for it, and
-// [Recorded] judges facts that were collected earlier.
+// Start at [Audit.Run], the pipeline: collect, decide, enforce, collect and decide
+// again, record. [OpenLive] opens the running system for it; [Recorded] reads facts
+// that were collected earlier.
 package audit
 
 import (
@@ -17,35 +17,35 @@ import (
 	"stackpolicy/facts"
 )
 
-// Audit says what to audit, by which policies, and what may be done about it.
+// Audit says what to audit, with which policies, and whether it may act.
 type Audit struct {
-	// Source gives the facts. Those of a [Recorded] one are judged, and nothing
-	// else: it is not acted on, and not remembered.
+	// Source collects the facts. An audit of a [Recorded] source only decides: it
+	// runs no action and is not remembered.
 	Source Source
 	// Load loads the policies. It runs while facts are collected.
 	Load func(context.Context) (*decide.Policies, error)
-	// Units limits the report to these subjects; none is all.
+	// Units limits the report to these subjects; if it is empty, all are reported.
 	Units []string
-	// Manager acts; nil observes.
+	// Manager runs the actions; nil in observe mode.
 	Manager enforce.Manager
-	// Store remembers audits and actions. If it is nil, nothing is remembered, and
-	// then nothing is done either.
+	// Store remembers audits and actions. If it is nil, nothing is remembered and no
+	// action is run.
 	Store Store
-	// Tell is called at the end of an audit of every unit of the running system, whether
-	// or not it could be recorded; nil tells nobody.
-	Tell func(context.Context, Result)
+	// Announce, if not nil, is called at the end of an audit of all units of the running
+	// system, whether or not it could be recorded.
+	Announce func(context.Context, Result)
 }
 
-// Result is what an audit ended with.
+// Result is the result of an audit.
 type Result struct {
 	Report     *Report
 	Policies   *decide.Policies
 	Remembered bool          // the audit was recorded
-	Duration   time.Duration // first collection and loading included, recording not
+	Duration   time.Duration // includes loading and the first collection, not recording
 }
 
-// Run audits. An error means that there is nothing to report: policies or facts
-// that cannot be read, a unit that is not known, or a context that ended.
+// Run audits. An error means that there is nothing to report: the policies or facts
+// cannot be read, a unit is not known, or the context ended.
 func (a Audit) Run(ctx context.Context) (Result, error) {
 	began := time.Now()
 	policies, document, err := a.open(ctx)
@@ -63,9 +63,9 @@ func (a Audit) Run(ctx context.Context) (Result, error) {
 	acted := r.act(ctx, enforce.Plan(r.concerning(first)), first)
 	report := r.report(first, acted)
 	result := Result{Report: report, Policies: policies, Duration: time.Since(began)}
-	if len(r.Units) == 0 { // only an audit of every unit can say that a finding is gone
+	if len(r.Units) == 0 { // only an audit of all units can find out that a finding is gone
 		result.Remembered = r.record(ctx, result, acted.last)
-		r.tell(ctx, result)
+		r.announce(ctx, result)
 	}
 	return result, nil
 }
@@ -84,16 +84,16 @@ func (a Audit) open(ctx context.Context) (policies *decide.Policies, document *f
 	return policies, document, unreadable
 }
 
-// run is an audit under way.
+// run is an audit that is running.
 type run struct {
 	Audit
 	policies *decide.Policies
-	subjects []string // that are reported; none is all
+	subjects []string // to report; all if it is empty
 }
 
 func newRun(a Audit, policies *decide.Policies) *run {
 	if _, recorded := a.Source.(Recorded); recorded {
-		a.Manager, a.Store, a.Tell = nil, nil, nil
+		a.Manager, a.Store, a.Announce = nil, nil, nil
 	}
 	return &run{Audit: a, policies: policies}
 }

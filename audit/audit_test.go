@@ -16,7 +16,7 @@ import (
 
 const stale = "web.service loaded_is_current heal ticket "
 
-// want compares a whole outcome.
+// want compares findings, actions and exit status of a report.
 func want(t *testing.T, r *Report, exit int, foundWant, actionsWant []string) {
 	t.Helper()
 	if d := cmp.Diff(foundWant, findings(r)); d != "" {
@@ -71,7 +71,7 @@ func TestObserving(t *testing.T) {
 	})
 }
 
-// TestEveryDecisionIsReported: the allows too, for a pass is to be seen.
+// TestEveryDecisionIsReported: also those that allow, so that a pass can be seen.
 func TestEveryDecisionIsReported(t *testing.T) {
 	r := observed(t, builtin(t), recorded(t, "good"))
 	seen := map[string]bool{}
@@ -170,7 +170,7 @@ func TestEnforcing(t *testing.T) {
 	}
 }
 
-// TestNothingToDoTouchesNothing: a second collection costs time, too.
+// TestNothingToDoTouchesNothing: without an action, facts are collected only once.
 func TestNothingToDoTouchesNothing(t *testing.T) {
 	for _, name := range []string{"good", "page", "gap"} {
 		m, looks := &manager{}, 0
@@ -182,7 +182,7 @@ func TestNothingToDoTouchesNothing(t *testing.T) {
 	}
 }
 
-// TestARecordedDocumentIsNeverActedOn, whoever is there to act.
+// TestARecordedDocumentIsNeverActedOn, even if there is a manager.
 func TestARecordedDocumentIsNeverActedOn(t *testing.T) {
 	m := &manager{}
 	r := Audit{Source: file(recorded(t, "stale")), Load: loaded(builtin(t)), Manager: m, Store: &memory{}}.run(t)
@@ -191,7 +191,7 @@ func TestARecordedDocumentIsNeverActedOn(t *testing.T) {
 	}
 }
 
-// TestWorseAfterwardsIsSeen: a ticket that became a page is not the old ticket.
+// TestWorseAfterwardsIsSeen: a ticket that became a page is reported as a page.
 func TestWorseAfterwardsIsSeen(t *testing.T) {
 	p := single(t, "unit", `
 finding contains {
@@ -236,9 +236,9 @@ finding contains {
 	}
 }
 
-// TestNoSecondLookIsNoHeal: interrupted after acting, the report is still
-// written, and says what is not known.
-func TestNoSecondLookIsNoHeal(t *testing.T) {
+// TestWithoutASecondObservationNothingIsHealed: if the audit is interrupted after
+// acting, the report is still written, and says what is not known.
+func TestWithoutASecondObservationNothingIsHealed(t *testing.T) {
 	p := builtin(t)
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -256,7 +256,7 @@ func TestNoSecondLookIsNoHeal(t *testing.T) {
 	})
 }
 
-// TestTheSameDocumentGivesTheSameBytes, from policies that were loaded anew.
+// TestTheSameDocumentGivesTheSameBytes, also after the policies were loaded again.
 func TestTheSameDocumentGivesTheSameBytes(t *testing.T) {
 	for _, name := range []string{"good", "stale", "page", "gap"} {
 		var first []byte

@@ -8,14 +8,14 @@ import (
 	"stackpolicy/enforce"
 )
 
-// Gap is something that could not be observed.
+// Gap is something that could not be observed: Collector names it, Error is the reason.
 type Gap struct {
 	Collector string `json:"collector"`
 	Error     string `json:"error"`
 }
 
-// gaps lists failed collectors, patterns that match nothing, and the lack of
-// anything to judge: none of them is a pass.
+// gaps lists what is no pass: collectors that failed, patterns that match no unit, and
+// that no unit is managed.
 func gaps(o enforce.Observation) []Gap {
 	list := []Gap{}
 	for _, name := range slices.Sorted(maps.Keys(o.Document.Collectors)) {
@@ -36,8 +36,8 @@ func gaps(o enforce.Observation) []Gap {
 	return list
 }
 
-// mergeGaps adds later gaps. A collector that fails twice may say so in other
-// words, and is one gap. Gaps of the configuration are kept apart.
+// mergeGaps adds later gaps. A collector that failed twice is one gap, although its
+// errors may differ. Every gap of the configuration is kept.
 func mergeGaps(a, b []Gap) []Gap {
 	for _, g := range b {
 		if !slices.ContainsFunc(a, func(x Gap) bool { return x == g || x.Collector == g.Collector && g.Collector != "config" }) {

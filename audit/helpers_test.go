@@ -35,7 +35,7 @@ func recorded(t *testing.T, name string) *facts.Document {
 	return doc
 }
 
-// builtin are the policies that are shipped.
+// builtin returns the built-in policies.
 func builtin(t *testing.T) *decide.Policies {
 	t.Helper()
 	p, err := decide.Load(t.Context(), policies.FS, decide.Options{Trusted: true})
@@ -45,7 +45,7 @@ func builtin(t *testing.T) *decide.Policies {
 	return p
 }
 
-// single is a policy folder of one host invariant with the given rule.
+// single returns a policy folder with one host invariant and the given rule.
 func single(t *testing.T, class, rule string) *decide.Policies {
 	t.Helper()
 	metadata := fmt.Sprintf(`# METADATA
@@ -73,7 +73,7 @@ package stackpolicy.invariants.stand_in
 	return p
 }
 
-// loaded is a Load of policies that are loaded already.
+// loaded returns a Load of policies that are already loaded.
 func loaded(p *decide.Policies) func(context.Context) (*decide.Policies, error) {
 	return func(context.Context) (*decide.Policies, error) { return p, nil }
 }
@@ -83,7 +83,7 @@ type system func() *facts.Document
 
 func (s system) Collect(context.Context) (*facts.Document, error) { return s(), nil }
 
-// always is a system that does not change.
+// always is a source of a system that does not change.
 func always(doc *facts.Document) system { return func() *facts.Document { return doc } }
 
 // file is a source of a recorded document.
@@ -91,7 +91,7 @@ func file(doc *facts.Document) Recorded {
 	return func() (*facts.Document, error) { return doc, nil }
 }
 
-// run audits, and the test fails where that is an error.
+// run audits. An error fails the test.
 func (a Audit) run(t *testing.T) *Report {
 	t.Helper()
 	result, err := a.Run(t.Context())
@@ -101,9 +101,9 @@ func (a Audit) run(t *testing.T) *Report {
 	return result.Report
 }
 
-// manager does nothing but count, and lets a test change the world.
+// manager only counts its calls, and lets a test change the system.
 type manager struct {
-	enforce.Manager // none: an action that no test of this package does panics
+	enforce.Manager // nil: other actions panic
 	calls           []string
 	err             error
 	does            func()
@@ -125,7 +125,7 @@ func (m *manager) ResetFailed(_ context.Context, unit string) error {
 
 func (m *manager) Restart(_ context.Context, unit string) error { return m.did("restart " + unit) }
 
-// memory is a store that writes down what it is told.
+// memory is a store that remembers its calls.
 type memory struct {
 	told   []string
 	record history.Audit
@@ -163,8 +163,8 @@ func (m *memory) tell(format string, args ...any) error {
 	return m.err
 }
 
-// enforced audits a system that looks like before until the manager has acted,
-// and like after from then on. Time is not real.
+// enforced audits a system whose document is before until the manager has acted, and
+// then after. Waiting takes no real time.
 func enforced(t *testing.T, p *decide.Policies, m *manager, before, after *facts.Document, units ...string) *Report {
 	t.Helper()
 	var r *Report
@@ -181,7 +181,7 @@ func observed(t *testing.T, p *decide.Policies, doc *facts.Document, units ...st
 	return Audit{Source: file(doc), Load: loaded(p), Units: units}.run(t)
 }
 
-// gap makes a collector fail, and its sections absent.
+// gap lets a collector fail, so that its sections are absent.
 func gap(doc *facts.Document, collector string) *facts.Document {
 	doc.Collectors[collector] = facts.CollectorStatus{Error: "silent"}
 	switch collector {
@@ -200,8 +200,8 @@ func gap(doc *facts.Document, collector string) *facts.Document {
 	return doc
 }
 
-// undecided are the findings, with what follows each, of the invariants that
-// need one of the sections.
+// undecided returns the findings of the invariants that need one of the sections, each
+// with the given suffix.
 func undecided(p *decide.Policies, suffix string, sections ...string) (list []string) {
 	for _, i := range p.Invariants() {
 		if slices.ContainsFunc(i.Needs, func(need string) bool { return slices.Contains(sections, need) }) {
@@ -211,8 +211,8 @@ func undecided(p *decide.Policies, suffix string, sections ...string) (list []st
 	return list
 }
 
-// findings are "subject invariant effect severity[ outcome][ after ACTION]" of
-// all but allows.
+// findings returns "subject invariant effect severity[ outcome][ after ACTION]" of all
+// findings except allows.
 func findings(r *Report) []string {
 	list := []string{}
 	for _, d := range r.Decisions {
@@ -239,7 +239,7 @@ func actions(r *Report) []string {
 	return list
 }
 
-// encoded is the report as JSON, and its keys.
+// encoded returns the report as JSON, and its keys.
 func encoded(t *testing.T, r *Report) ([]byte, []string) {
 	t.Helper()
 	b, err := json.Marshal(r)

@@ -12,7 +12,7 @@ import (
 	"stackpolicy/internal/systemd"
 )
 
-// How long and how much is remembered.
+// How long audits are remembered, and how large the history may become.
 const (
 	keep     = 400 * 24 * time.Hour // a year and a month, to compare with last year's
 	maxBytes = 50 << 20
@@ -20,11 +20,11 @@ const (
 
 // Live is the running system, opened for one audit.
 type Live struct {
-	// History remembers audits. It is nil if it could not be opened: then the
-	// facts say so as a gap, and nothing is remembered or done.
+	// History remembers audits. It is nil if it could not be opened: then that is a
+	// gap in the facts, nothing is remembered, and no action is run.
 	History *history.Store
-	// Notice says in one line what opening the history had to do that a person
-	// should know of; "" when nothing. Then nothing is done in this audit.
+	// Notice is a line for a person if opening the history had to repair something,
+	// otherwise "". With a notice this audit runs no action.
 	Notice string
 
 	env     collect.Environment
@@ -55,7 +55,7 @@ func (l *Live) openHistory(ctx context.Context) {
 	}
 	l.History, l.env.Memory = store, store
 	if l.Notice = store.Notice(); l.Notice != "" {
-		l.manager = nil // what was done before is not known
+		l.manager = nil // earlier actions are not known, so the budget is not either
 	}
 }
 
@@ -66,8 +66,7 @@ func (u unopened) Recall(context.Context, time.Time) (facts.Memory, error) {
 	return facts.Memory{}, u.why
 }
 
-// Audit returns an audit of the system, to be completed with Load, Units and
-// Tell.
+// Audit returns an audit of the system. The caller sets Load, Units and Announce.
 func (l *Live) Audit() Audit {
 	a := Audit{Source: l, Manager: l.manager}
 	if l.History != nil {
@@ -76,13 +75,12 @@ func (l *Live) Audit() Audit {
 	return a
 }
 
-// Collect takes a snapshot. What could not be collected is a gap in it, and no
-// error.
+// Collect takes a snapshot. A collector that fails is a gap in it, not an error.
 func (l *Live) Collect(ctx context.Context) (*facts.Document, error) {
 	return collect.Collect(ctx, l.env), nil
 }
 
-// Close prunes and closes the history, and lets go of the lock.
+// Close prunes and closes the history, and releases the lock.
 func (l *Live) Close(ctx context.Context) error {
 	defer l.unlock()
 	if l.History == nil {

@@ -7,8 +7,8 @@ import (
 	"stackpolicy/finding"
 )
 
-// appeared returns the findings of the second observation that the first did not
-// have, or not as bad, on any unit: an action may break what depends on it.
+// appeared returns the findings of the second observation that are new or worse than
+// in the first, on all units: an action may break units that depend on its subject.
 func appeared(first, after enforce.Observation, actions []enforce.Action) []finding.Finding {
 	var list []finding.Finding
 	for _, f := range after.Result.Decisions {
@@ -20,8 +20,8 @@ func appeared(first, after enforce.Observation, actions []enforce.Action) []find
 	return list
 }
 
-// wasFound reports whether the same invariant already had a finding on the same
-// subject that was as bad.
+// wasFound reports whether there already was a finding of the same invariant on the
+// same subject that was at least as bad.
 func wasFound(findings []finding.Finding, f finding.Finding) bool {
 	return slices.ContainsFunc(findings, func(x finding.Finding) bool {
 		same := x.Invariant == f.Invariant && x.Subject == f.Subject && !x.IsAllowed()
@@ -40,9 +40,9 @@ func tried(actions []enforce.Action) []finding.Action {
 	return names
 }
 
-// setOutcomes says of every heal what became of it. A waived one has no outcome,
-// and one that appeared after the actions waits for the next audit. After is what
-// was found then; nil if it could not be observed.
+// setOutcomes sets the outcome of every heal. A waived heal has no outcome, and a heal
+// that appeared after the actions waits for the next audit. after has the findings
+// after the actions; nil if they could not be observed.
 func setOutcomes(findings []finding.Finding, actions []enforce.Action, after []finding.Finding) {
 	for i := range findings {
 		f := &findings[i]
@@ -58,7 +58,8 @@ func setOutcomes(findings []finding.Finding, actions []enforce.Action, after []f
 	}
 }
 
-// outcome is healed only if the finding was decided again, and is gone.
+// outcome returns the outcome of a heal. It is [finding.Healed] only if the invariant
+// was decided again and the finding is gone.
 func outcome(a enforce.Action, f finding.Finding, after []finding.Finding) finding.Outcome {
 	switch {
 	case a.Status == enforce.Planned:

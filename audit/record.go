@@ -16,9 +16,9 @@ type Store interface {
 	Record(ctx context.Context, a history.Audit) (history.Changes, error)
 }
 
-// record records the audit, with the document as last collected, and reports whether
-// that worked. If it fails, the report gets a gap: the next audit will not know of
-// this one. Without a store the facts have that gap.
+// record records the audit, with the document that was collected last, and reports
+// whether that succeeded. If it fails, the report gets a gap: the next audit will not know
+// of this one. Without a store the facts already have that gap.
 func (r *run) record(ctx context.Context, result Result, last *facts.Document) bool {
 	if r.Store == nil {
 		return false
@@ -49,8 +49,8 @@ func (r *run) record(ctx context.Context, result Result, last *facts.Document) b
 
 func notRemembered(err error) Gap { return Gap{"history", "not remembered: " + err.Error()} }
 
-func (r *run) tell(ctx context.Context, result Result) {
-	if r.Tell != nil {
-		r.Tell(ctx, result)
+func (r *run) announce(ctx context.Context, result Result) {
+	if r.Announce != nil {
+		r.Announce(ctx, result)
 	}
 }

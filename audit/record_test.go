@@ -15,7 +15,7 @@ import (
 	"stackpolicy/history"
 )
 
-// remembered audits as enforced does, and returns what the memory was told.
+// remembered audits like enforced, and returns the calls of the memory.
 func remembered(t *testing.T, store *memory, m *manager, before, after *facts.Document, units ...string) *Report {
 	t.Helper()
 	var r *Report
@@ -71,12 +71,12 @@ func TestRecord(t *testing.T) {
 	}
 }
 
-// What is observed is remembered too, but a recorded document is not.
+// Audits in observe mode are remembered, but audits of a recorded document are not.
 func TestRecordOfOneThatObserves(t *testing.T) {
 	cases := map[string]struct {
 		source Source
 		units  []string
-		want   string // what the memory is told, and then the others
+		want   string // the calls of the memory, and then Announce
 	}{
 		"live":     {always(recorded(t, "page")), nil, "record 2, told of 2"},
 		"one unit": {always(recorded(t, "page")), []string{"web"}, ""},
@@ -86,7 +86,7 @@ func TestRecordOfOneThatObserves(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			store := &memory{}
 			a := Audit{Source: c.source, Load: loaded(builtin(t)), Units: c.units, Store: store}
-			a.Tell = func(_ context.Context, r Result) { _ = store.tell("told of %d", r.Report.ExitCode) }
+			a.Announce = func(_ context.Context, r Result) { _ = store.tell("told of %d", r.Report.ExitCode) }
 			a.run(t)
 			if got := strings.Join(store.told, ", "); got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
@@ -95,7 +95,7 @@ func TestRecordOfOneThatObserves(t *testing.T) {
 	}
 }
 
-// A memory that fails never hides a verdict, and is itself no pass.
+// A memory that fails never hides a verdict, and is not a pass.
 func TestMemoryThatFails(t *testing.T) {
 	for document, exit := range map[string]int{"good": 3, "page": 2} {
 		store := &memory{err: errors.New("disk full")}
@@ -118,7 +118,7 @@ func TestToldWithoutMemory(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			told := []bool{}
 			a := Audit{Source: always(recorded(t, "page")), Load: loaded(builtin(t)), Store: c.store}
-			a.Tell = func(_ context.Context, r Result) { told = append(told, r.Remembered) }
+			a.Announce = func(_ context.Context, r Result) { told = append(told, r.Remembered) }
 			a.run(t)
 			if !slices.Equal(told, []bool{c.remembered}) {
 				t.Errorf("told %v", told)

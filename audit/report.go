@@ -11,27 +11,26 @@ import (
 // ReportSchema names the version of the report's shape.
 const ReportSchema = "stackpolicy.report/v1"
 
-// Report is what an audit found and did, for readers. Only this package writes
-// it.
+// Report has what an audit found and did. Other packages only read it.
 type Report struct {
 	Schema      string            `json:"schema"`
 	CollectedAt time.Time         `json:"collected_at"`
 	Mode        string            `json:"mode" jsonschema:"observe or enforce"`
 	Policy      Policy            `json:"policy"`
 	ExitCode    int               `json:"exit_code" jsonschema:"0 ok, 1 warning, 2 critical, 3 unknown"`
-	Gaps        []Gap             `json:"gaps" jsonschema:"what could not be looked at"`
-	Decisions   []finding.Finding `json:"decisions" jsonschema:"every invariant on every subject, as decided on the facts as first collected, allows included"`
+	Gaps        []Gap             `json:"gaps" jsonschema:"what could not be collected"`
+	Decisions   []finding.Finding `json:"decisions" jsonschema:"every invariant for every subject, decided on the first facts of the audit; includes those that allow"`
 	Actions     []enforce.Action  `json:"actions"`
 }
 
-// Policy is what the report was decided by.
+// Policy identifies the policies that decided.
 type Policy struct {
 	Digest     string   `json:"digest"`
 	Invariants []string `json:"invariants"`
 }
 
-// Level is the worst of the gaps and the decisions. A gap is
-// [finding.LevelUnknown]; what is waived does not count.
+// Level returns the worst level of the gaps and the decisions. A gap is
+// [finding.LevelUnknown]; waived findings do not count.
 func (r *Report) Level() finding.Level {
 	level := finding.WorstOf(r.Decisions)
 	if len(r.Gaps) > 0 {
@@ -45,7 +44,8 @@ func (r *Report) addGap(g Gap) {
 	r.ExitCode = r.Level().ExitCode()
 }
 
-// report joins what was found first, what was done, and what appeared then.
+// report joins the first findings, the actions, and the findings that appeared after
+// them.
 func (r *run) report(first enforce.Observation, d actResult) *Report {
 	decisions, missing := r.concerning(first), gaps(first)
 	var after []finding.Finding

@@ -72,7 +72,7 @@ func TestReportHasEveryKeyOfTheContract(t *testing.T) {
 	}
 }
 
-// TestAWaivedHealHasNoOutcome: it is not planned, and nothing refused it.
+// TestAWaivedHealHasNoOutcome: it is neither planned nor refused.
 func TestAWaivedHealHasNoOutcome(t *testing.T) {
 	waived := finding.Finding{Invariant: "loaded_is_current", Subject: "web.service", Effect: "heal", Action: "daemon-reload", Waiver: &finding.Waiver{}}
 	counts := waived

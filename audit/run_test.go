@@ -11,8 +11,8 @@ import (
 	"stackpolicy/facts"
 )
 
-// The duration has the first collection in it: podman may take seconds. Policies
-// are loaded meanwhile, and cost nothing more.
+// The duration includes the first collection, because podman may take seconds. Policies
+// are loaded at the same time, so they do not add to it.
 func TestDuration(t *testing.T) {
 	cases := map[string]struct {
 		collecting, loading, want time.Duration
@@ -46,8 +46,8 @@ func TestDuration(t *testing.T) {
 	}
 }
 
-// Without policies or facts nothing is reported or recorded. The policies come
-// first: it is they that a person edits.
+// Without policies or facts nothing is reported or recorded. If both fail, the error is
+// that of the policies, because a person edits them.
 func TestNothingToReport(t *testing.T) {
 	badPolicies, badFacts := errors.New("rule.rego:3: no METADATA"), errors.New("facts.json: no JSON")
 	cases := map[string]struct {

@@ -10,8 +10,9 @@ import (
 	"stackpolicy/finding"
 )
 
-// subjects checks the names an operator gave: one that is not known would
-// check nothing, and pass. A name may leave out ".service".
+// subjects returns the full names of the units to report. A name that is not known is an
+// error: otherwise nothing would be checked, and that would pass. ".service" may be left
+// out.
 func subjects(names []string, doc *facts.Document) ([]string, error) {
 	known := append([]string{finding.Host}, doc.Subjects()...)
 	var out []string
@@ -20,15 +21,15 @@ func subjects(names []string, doc *facts.Document) ([]string, error) {
 			n += ".service"
 		}
 		if !slices.Contains(known, n) {
-			return nil, fmt.Errorf("%q is not managed; known are: %s", n, strings.Join(known, ", "))
+			return nil, fmt.Errorf("%q is not managed; known: %s", n, strings.Join(known, ", "))
 		}
 		out = append(out, n)
 	}
 	return out, nil
 }
 
-// concerning returns the findings on the subjects of the audit, and those that
-// could not be decided for any.
+// concerning returns the findings on the audit's subjects, and the invariants that could
+// not be decided for any unit.
 func (r *run) concerning(o enforce.Observation) []finding.Finding {
 	kept := make([]finding.Finding, 0, len(o.Result.Decisions))
 	for _, f := range o.Result.Decisions {

@@ -37,7 +37,7 @@ func TestUnits(t *testing.T) {
 	}
 	t.Run("unknown", func(t *testing.T) {
 		_, err := Audit{Source: file(recorded(t, "stale")), Load: loaded(p), Units: []string{"web.service", "wbe"}}.Run(t.Context())
-		if want := `"wbe" is not managed; known are: host, files.service, web.service`; err == nil || err.Error() != want {
+		if want := `"wbe" is not managed; known: host, files.service, web.service`; err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	})
@@ -51,7 +51,8 @@ func TestUnits(t *testing.T) {
 	})
 }
 
-// TestHealsOnlyWhatWasAskedFor, though what appears elsewhere is told.
+// TestHealsOnlyWhatWasAskedFor, but findings that the action caused elsewhere are
+// reported too.
 func TestHealsOnlyWhatWasAskedFor(t *testing.T) {
 	ghosts := recorded(t, "good")
 	ghosts.Manager.FailedNoFile = []string{"a.service", "b.service"}

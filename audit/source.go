@@ -6,14 +6,14 @@ import (
 	"stackpolicy/facts"
 )
 
-// Source gives facts. An audit that enforces asks it again before and after
-// each action.
+// Source collects the facts. An audit that enforces collects again before each action
+// and after the last.
 type Source interface {
 	Collect(context.Context) (*facts.Document, error)
 }
 
-// Recorded is a source of facts that were collected earlier, perhaps on another
-// machine. It is read once.
+// Recorded is a source of facts that were collected earlier, perhaps on another machine.
+// It is read once.
 type Recorded func() (*facts.Document, error)
 
 // Collect reads the document.

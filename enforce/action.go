@@ -9,15 +9,15 @@ import (
 	"stackpolicy/finding"
 )
 
-// What became of an action.
+// The status of an action.
 const (
-	Planned = "planned" // observe mode: nothing was done
+	Planned = "planned" // observe mode: it was not run
 	Done    = "done"    // the manager did it; whether it healed is decided afterwards
 	Failed  = "failed"  // it was tried and did not succeed
-	Refused = "refused" // a guard held it back, or the manager did; nothing changed
+	Refused = "refused" // by a guard or by the manager; nothing changed
 )
 
-// Action is one thing to do, and later what became of it.
+// Action is a planned action and, later, its result.
 type Action struct {
 	Action     finding.Action `json:"action" jsonschema:"daemon-reload, reset-failed or restart"`
 	Subject    string         `json:"subject" jsonschema:"a unit, or host for the manager as a whole"`
@@ -26,7 +26,7 @@ type Action struct {
 	Message    string         `json:"message" jsonschema:"why it was refused or failed; empty otherwise"`
 	DurationMS int64          `json:"duration_ms"`
 
-	ID int64 `json:"-"` // in the history; 0 if it was not begun
+	ID int64 `json:"-"` // in the history; 0 if it was not started
 }
 
 // Reason is a finding that asks for an action.
@@ -40,24 +40,23 @@ func (a Action) IsFor(f finding.Finding) bool {
 	return slices.Contains(a.Reasons, Reason{f.Invariant, f.Subject})
 }
 
-// Manager does the actions. Each method returns when the action is done or has
-// failed, and respects its context.
+// Manager runs the actions. Each method returns when the action is done or has failed,
+// or when its context ends.
 type Manager interface {
 	Reload(ctx context.Context) error
 	ResetFailed(ctx context.Context, unit string) error
 	Restart(ctx context.Context, unit string) error
 }
 
-// verb is how one action of the closed table in finding is done. Each has a file
-// of its own.
+// verb says how one action of [finding.Actions] is run. Each verb has its own file.
 type verb struct {
 	action finding.Action
-	limit  time.Duration // for the fresh observation, the guards and the call together
+	limit  time.Duration // for the new observation, the guards and the call together
 	guard  guard
 	do     func(ctx context.Context, m Manager, subject string) error
 }
 
-// verbs has one for each of [finding.Actions], in their order.
+// verbs returns one verb for each of [finding.Actions], in the same order.
 var verbs = []verb{reload, resetFailed, restart}
 
 func verbOf(action finding.Action) (verb, error) {
@@ -66,5 +65,5 @@ func verbOf(action finding.Action) (verb, error) {
 			return v, nil
 		}
 	}
-	return verb{}, fmt.Errorf("no action %q exists; there are %v", action, finding.Actions())
+	return verb{}, fmt.Errorf("unknown action %q; known: %v", action, finding.Actions())
 }

@@ -8,8 +8,8 @@ import (
 	"stackpolicy/finding"
 )
 
-// past returns what is remembered of a subject; ok is false if the history could
-// not be read. A unit that no longer exists uses the host's counters.
+// past returns what the history knows of a subject; ok is false if the history could not
+// be read. A unit that no longer exists uses the host's counters.
 func past(doc *facts.Document, subject string) (heals []facts.HealCount, breaker *facts.Breaker, ok bool) {
 	if doc.History == nil {
 		return nil, nil, false
@@ -23,11 +23,11 @@ func past(doc *facts.Document, subject string) (heals []facts.HealCount, breaker
 	return doc.History.Heals, doc.History.Breaker, true
 }
 
-// isRemembered refuses if it is not known what was done before: budgets and
-// breakers count that.
+// isRemembered refuses if earlier actions are not known: budgets and breakers count
+// them.
 func isRemembered(_ Enforcer, a Action, now Observation) error {
 	if _, _, ok := past(now.Document, a.Subject); !ok {
-		return fmt.Errorf("what was done before is not known: %s", now.Document.Collectors["history"].Error)
+		return fmt.Errorf("earlier actions are not known: %s", now.Document.Collectors["history"].Error)
 	}
 	return nil
 }
@@ -69,7 +69,7 @@ func withinBudget(e Enforcer, a Action, now Observation) error {
 func (e Enforcer) spent(heals []facts.HealCount) (tried int) {
 	for _, h := range heals {
 		switch {
-		case h.Invariant != "": // a part of those without
+		case h.Invariant != "": // already counted in the rows without an invariant
 		case e.Settings.Budget.Window > time.Hour:
 			tried += h.Tried24h
 		default:

@@ -26,7 +26,7 @@ func TestWhatWasDoneBeforeHoldsBack(t *testing.T) {
 	cases := map[string]struct {
 		change func(*facts.Document)
 		heal   finding.Finding
-		want   string // of the refusal; "" is consent
+		want   string // part of the refusal; "" if the action is allowed
 	}{
 		"nothing done yet": {func(*facts.Document) {}, unit, ""},
 		"memory of the host unknown": {func(d *facts.Document) {
@@ -76,7 +76,7 @@ func TestWhatWasDoneBeforeHoldsBack(t *testing.T) {
 	}
 }
 
-// What is done is remembered first, with what it rests on.
+// An action and the facts it is based on are recorded before it runs.
 func TestActionsAreRemembered(t *testing.T) {
 	d := heal("web.service", "restart")
 	d.Evidence = map[string]any{"case": "exited"}
@@ -90,7 +90,7 @@ func TestActionsAreRemembered(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := &ledger{}
-			e := Enforcer{Manager: &manager{err: c.manager}, Ledger: l, Settings: settings, Observe: (&looks{list: []Observation{o}}).observe}
+			e := Enforcer{Manager: &manager{err: c.manager}, Ledger: l, Settings: settings, Observe: (&sequence{list: []Observation{o}}).observe}
 			got := e.Run(t.Context(), Plan(o.Result.Decisions), o)
 			if diff := cmp.Diff(c.want, l.told); diff != "" || got[0].ID != 1 {
 				t.Errorf("id %d, -want +got\n%s", got[0].ID, diff)
@@ -103,10 +103,10 @@ func TestWhatCannotBeRememberedIsNotDone(t *testing.T) {
 	o := seen(sound(web()), heal("web.service", "restart"))
 	for name, l := range map[string]Ledger{"no memory": nil, "disk full": &ledger{err: errors.New("disk full")}} {
 		m := &manager{}
-		e := Enforcer{Manager: m, Ledger: l, Settings: settings, Observe: (&looks{list: []Observation{o}}).observe}
+		e := Enforcer{Manager: m, Ledger: l, Settings: settings, Observe: (&sequence{list: []Observation{o}}).observe}
 		got := e.Run(t.Context(), Plan(o.Result.Decisions), o)
 		want(t, got, m, []string{Refused})
-		if !strings.Contains(got[0].Message, "not done") || got[0].ID != 0 {
+		if !strings.Contains(got[0].Message, "not run") || got[0].ID != 0 {
 			t.Errorf("%s: %+v", name, got[0])
 		}
 	}

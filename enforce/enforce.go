@@ -1,9 +1,10 @@
-// Package enforce runs the heals that rules ask for, if they are safe. The table of
-// actions is closed ([finding.Actions]), every action is checked against fresh facts
-// right before it, and in doubt it is refused. It never starts a stopped unit, never
-// writes or deletes a unit file, never rebuilds anything.
+// Package enforce runs the heals that rules ask for, if they are safe. There are only the
+// actions of [finding.Actions]. Each is checked against new facts right before it runs,
+// and refused if in doubt. No action starts a stopped unit, writes or deletes a unit
+// file, or rebuilds anything.
 //
-// Start at [Plan], [Enforcer.Run] and [Enforcer.Verify].
+// Start at [Plan], [Enforcer.Run] and [Enforcer.Verify], which an audit calls in this
+// order. In observe mode it calls [Enforcer.Preview] instead of Run.
 package enforce
 
 import (
@@ -22,14 +23,14 @@ import (
 	"stackpolicy/internal/systemd"
 )
 
-// Observation is one snapshot and what the rules say of it.
+// Observation is a document and the result of the rules for it.
 type Observation struct {
 	Document *facts.Document
 	Result   decide.Result
 }
 
-// Ledger remembers actions. When Intend returns, the action and the facts that it
-// is based on are on disk.
+// Ledger remembers actions. When Intend returns, the action and the facts that it is
+// based on are on disk.
 type Ledger interface {
 	Intend(ctx context.Context, a history.Action, before *facts.Document) (id int64, err error)
 	Conclude(ctx context.Context, id int64, status, message string, durationMS int64) error
@@ -39,20 +40,20 @@ type Ledger interface {
 // Enforcer acts on one user manager.
 type Enforcer struct {
 	Manager  Manager
-	Ledger   Ledger   // nil: nothing is done
-	Breakers Breakers // nil: none opens
+	Ledger   Ledger   // nil: every action is refused
+	Breakers Breakers // nil: no breaker opens
 	Settings policy.Settings
 	// Observe collects and decides again.
 	Observe func(context.Context) (Observation, error)
 }
 
-// maxPerVerb bounds how often one audit does an action. If more is asked for, the
-// cause is something larger, which a person should check first.
+// maxPerVerb bounds how often one audit runs the same action. If more are asked for, the
+// cause is larger, and a person should find it first.
 const maxPerVerb = 10
 
-// Plan lists the actions that heals ask for, in the order they would run: one
-// for all where the action is manager-wide, one for each unit otherwise. A
-// waived heal asks for nothing.
+// Plan returns the actions that heals ask for, in the order in which they run: one for
+// all findings if the action is manager-wide, otherwise one for each unit. Waived heals
+// ask for nothing.
 func Plan(findings []finding.Finding) []Action {
 	actions := []Action{}
 	for _, action := range finding.Actions() {
@@ -73,9 +74,9 @@ func Plan(findings []finding.Finding) []Action {
 	return actions
 }
 
-// Run carries out planned actions and returns them with what became of each.
-// Before each one, facts are collected and decided again: it runs only if the
-// finding is still open and every guard allows it.
+// Run runs the planned actions and returns them with their status. Before each one,
+// facts are collected and decided again: it only runs if its finding is still open and
+// every guard allows it.
 func (e Enforcer) Run(ctx context.Context, actions []Action, first Observation) []Action {
 	done := make([]Action, 0, len(actions))
 	count := map[finding.Action]int{}
@@ -92,10 +93,10 @@ func (e Enforcer) Run(ctx context.Context, actions []Action, first Observation) 
 	return done
 }
 
-// bounded counts an action, and refuses it if there were too many of its kind.
+// bounded counts an action, and refuses it if there were too many of the same kind.
 func bounded(count map[finding.Action]int, a Action) error {
 	if count[a.Action]++; count[a.Action] > maxPerVerb {
-		return refusal{fmt.Errorf("more than %d of these in one audit: look at the cause first, then audit again", maxPerVerb)}
+		return refusal{fmt.Errorf("more than %d of these in one audit: find the cause first, then audit again", maxPerVerb)}
 	}
 	return nil
 }
@@ -115,7 +116,7 @@ func (e Enforcer) act(ctx context.Context, a Action, first Observation) (id int6
 		return 0, err
 	}
 	if id, err = e.intend(ctx, a, now); err != nil {
-		return 0, refusal{fmt.Errorf("it could not be recorded, so it was not done: %w", err)}
+		return 0, refusal{fmt.Errorf("it could not be recorded, so it was not run: %w", err)}
 	}
 	err = v.do(ctx, e.Manager, a.Subject)
 	if errors.Is(err, systemd.ErrRateLimited) {
@@ -124,8 +125,8 @@ func (e Enforcer) act(ctx context.Context, a Action, first Observation) (id int6
 	return id, err
 }
 
-// intend records the action before it is done, so that it counts to the budget even
-// if this process is killed.
+// intend records the action before it runs, so that it counts against the budget even if
+// this process is killed.
 func (e Enforcer) intend(ctx context.Context, a Action, now Observation) (int64, error) {
 	if e.Ledger == nil {
 		return 0, errors.New("there is no memory of actions")
@@ -143,14 +144,14 @@ func (e Enforcer) concluded(ctx context.Context, a Action) Action {
 	if a.ID == 0 {
 		return a
 	}
-	ctx = context.WithoutCancel(ctx) // what was done is recorded, even if the audit was interrupted
+	ctx = context.WithoutCancel(ctx) // the result is recorded even if the audit was interrupted
 	if err := e.Ledger.Conclude(ctx, a.ID, a.Status, a.Message, a.DurationMS); err != nil {
 		a.Message = strings.TrimPrefix(fmt.Sprintf("%s; how it ended could not be recorded: %v", a.Message, err), "; ")
 	}
 	return a
 }
 
-// permit asks every guard.
+// permit returns the error of the first guard that refuses, or nil.
 func (e Enforcer) permit(v verb, a Action, now Observation) error {
 	for _, g := range append(slices.Clone(commonGuards), v.guard) {
 		if err := g(e, a, now); err != nil {
@@ -185,7 +186,7 @@ func (e Enforcer) Preview(actions []Action, o Observation) []Action {
 	return previewed
 }
 
-// refusal says that nothing was changed.
+// refusal is an error that means that nothing was changed.
 type refusal struct{ error }
 
 func (r refusal) Unwrap() error { return r.error }

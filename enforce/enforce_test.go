@@ -72,7 +72,7 @@ func TestVerbsAreClosed(t *testing.T) {
 		t.Errorf("the table of actions and what does them differ -want +got\n%s", d)
 	}
 	m := &manager{}
-	e := Enforcer{Manager: m, Ledger: &ledger{}, Settings: settings, Observe: (&looks{list: []Observation{seen(sound())}}).observe}
+	e := Enforcer{Manager: m, Ledger: &ledger{}, Settings: settings, Observe: (&sequence{list: []Observation{seen(sound())}}).observe}
 	got := e.Run(t.Context(), []Action{{Action: "stop", Subject: "web.service", Status: Planned}}, seen(sound()))
 	want(t, got, m, []string{Refused})
 	if !strings.Contains(got[0].Message, "daemon-reload reset-failed restart") {
@@ -107,14 +107,14 @@ func TestRunActs(t *testing.T) {
 			got, took := run(t, m, c.on)
 			want(t, got, m, []string{Done}, c.call)
 			if took != 0 {
-				t.Errorf("waited %s for files that stood still", took)
+				t.Errorf("waited %s for files that did not change", took)
 			}
 		})
 	}
 }
 
-// TestManagerErrors: what was tried and went wrong is failed; what the manager
-// refused before it changed anything is refused.
+// TestManagerErrors: an action that was tried without success is failed; one that the
+// manager refused before it changed anything is refused.
 func TestManagerErrors(t *testing.T) {
 	cases := map[string]struct {
 		err  error
@@ -136,7 +136,7 @@ func TestManagerErrors(t *testing.T) {
 	}
 }
 
-// TestOneFailureDoesNotStopTheOthers, for they are about other units.
+// TestOneFailureDoesNotStopTheOthers, because they are about other units.
 func TestOneFailureDoesNotStopTheOthers(t *testing.T) {
 	m := &manager{err: errors.New("no")}
 	many := []facts.Unit{web(), web()}
@@ -176,7 +176,7 @@ func TestFactsThatCannotBeReadAgainRefuse(t *testing.T) {
 	}
 }
 
-// TestEveryCallIsBounded: the time limit covers the fresh look and the call.
+// TestEveryCallIsBounded: the time limit includes the new observation and the call.
 func TestEveryCallIsBounded(t *testing.T) {
 	for _, v := range verbs {
 		t.Run(string(v.action), func(t *testing.T) {

@@ -10,14 +10,14 @@ import (
 	"stackpolicy/finding"
 )
 
-// A guard returns why an action must not run on these facts, and nil if it may.
+// A guard returns an error if an action must not run on these facts, and nil if it may.
 // Guards apply whatever the rules say.
 type guard func(Enforcer, Action, Observation) error
 
 // commonGuards apply to every action, before its own guard.
 var commonGuards = []guard{isStillAskedFor, factsAreComplete, managerIsReady, noActivation, isNotHeld, isRemembered, breakerIsClosed, withinBudget}
 
-// isStillAskedFor refuses an action whose findings are gone.
+// isStillAskedFor refuses an action if none of its findings is still open.
 func isStillAskedFor(_ Enforcer, a Action, now Observation) error {
 	for _, planned := range Plan(now.Result.Decisions) {
 		if planned.Action == a.Action && planned.Subject == a.Subject {
@@ -27,13 +27,13 @@ func isStillAskedFor(_ Enforcer, a Action, now Observation) error {
 	return errors.New("it is no longer asked for: the facts changed since the audit began")
 }
 
-// factsAreComplete refuses without the facts of systemd, the files and Home
-// Manager, which an action rests on together. A document from elsewhere may lack
-// a section although its collectors succeeded.
+// factsAreComplete refuses if facts of systemd, the files or Home Manager are missing:
+// every action needs them all. A document from elsewhere may lack a section although its
+// collectors succeeded.
 func factsAreComplete(_ Enforcer, _ Action, now Observation) error {
 	for _, name := range []string{"systemd", "files", "home-manager"} {
 		if s := now.Document.Collectors[name]; !s.OK {
-			return fmt.Errorf("the %s collector could not look: %s", name, s.Error)
+			return fmt.Errorf("the %s collector failed: %s", name, s.Error)
 		}
 	}
 	if now.Document.Manager == nil || now.Document.Declared == nil {
@@ -49,8 +49,8 @@ func managerIsReady(_ Enforcer, _ Action, now Observation) error {
 	return nil
 }
 
-// noActivation refuses while Home Manager rewrites links. It reloads the manager
-// itself when it is done.
+// noActivation refuses while Home Manager rewrites links. At the end it reloads the
+// manager itself.
 func noActivation(_ Enforcer, _ Action, now Observation) error {
 	if s := now.Document.Declared.Activation.State; s == "running" || s == "half-finished" {
 		return fmt.Errorf("a Home Manager activation is %s", s)

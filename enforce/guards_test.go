@@ -9,15 +9,14 @@ import (
 	"stackpolicy/finding"
 )
 
-// refusedCase is a state of the system in which an action must never reach the
-// manager.
+// refusedCase is a state of the system in which an action must not be run.
 type refusedCase struct {
 	name    string
 	subject string                // default web.service
-	unit    func(*facts.Unit)     // what is different about web.service
-	doc     func(*facts.Document) // and about the rest
+	unit    func(*facts.Unit)     // changes web.service
+	doc     func(*facts.Document) // changes the rest
 	beside  []finding.Finding     // findings beside the heal
-	gone    bool                  // the heal is not found any more
+	gone    bool                  // the heal is no longer found
 	says    string
 }
 
@@ -53,16 +52,16 @@ func refuses(t *testing.T, says string, observations ...Observation) {
 	}
 }
 
-// TestCommonGuardsRefuse: no action at all on a system in these states.
+// TestCommonGuardsRefuse: in these states of the system no action is run.
 func TestCommonGuardsRefuse(t *testing.T) {
 	cases := map[string]struct {
 		change func(*facts.Document)
 		says   string
 	}{
-		"systemd is a gap":      {gapIn("systemd"), "the systemd collector could not look: silent"},
-		"files are a gap":       {gapIn("files"), "the files collector could not look: silent"},
-		"Home Manager is a gap": {gapIn("home-manager"), "the home-manager collector could not look: silent"},
-		"a collector never ran": {func(d *facts.Document) { delete(d.Collectors, "files") }, "the files collector could not look"},
+		"systemd is a gap":      {gapIn("systemd"), "the systemd collector failed: silent"},
+		"files are a gap":       {gapIn("files"), "the files collector failed: silent"},
+		"Home Manager is a gap": {gapIn("home-manager"), "the home-manager collector failed: silent"},
+		"a collector never ran": {func(d *facts.Document) { delete(d.Collectors, "files") }, "the files collector failed"},
 		"activation running":    {activation("running"), "a Home Manager activation is running"},
 		"activation half done":  {activation("half-finished"), "a Home Manager activation is half-finished"},
 		"manager stopping":      {state("stopping"), "the user manager is stopping"},

@@ -17,7 +17,7 @@ import (
 	"stackpolicy/history"
 )
 
-// manager records what it is asked to do.
+// manager records its calls.
 type manager struct {
 	calls []string
 	err   error
@@ -36,10 +36,10 @@ func (m *manager) did(call string) error {
 	return m.err
 }
 
-// now is when the test documents were collected.
+// now is the time at which the test documents were collected.
 var now = time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
 
-// web is a managed unit that is up, of one file that has long been there.
+// web is a managed unit that is up, with one file that has not changed for long.
 func web() facts.Unit {
 	long := now.Add(-time.Hour)
 	return facts.Unit{
@@ -50,7 +50,7 @@ func web() facts.Unit {
 	}
 }
 
-// sound is a document on which every guard allows what is asked of its unit.
+// sound is a document for which every guard allows actions on its unit.
 func sound(units ...facts.Unit) *facts.Document {
 	doc := &facts.Document{
 		Schema: facts.Schema, CollectedAt: now, Collectors: map[string]facts.CollectorStatus{},
@@ -77,7 +77,7 @@ func seen(doc *facts.Document, decisions ...finding.Finding) Observation {
 	return Observation{Document: doc, Result: decide.Result{Decisions: decisions, Managed: len(doc.Units)}}
 }
 
-// settings opt web.service in to restarts, and many more.
+// settings opts web.service and many other units in to restarts.
 var settings = policy.Settings{
 	Restart: []string{"web.service", "many-*"}, Settle: settleTime,
 	Budget:  policy.Budget{Unit: 3, Host: 100, Window: time.Hour},
@@ -86,7 +86,7 @@ var settings = policy.Settings{
 
 const settleTime = time.Second
 
-// ledger remembers what it is told, or fails to.
+// ledger remembers its calls, or fails.
 type ledger struct {
 	told []string
 	err  error
@@ -107,7 +107,7 @@ func (l *ledger) Verified(_ context.Context, id int64, healed bool, _ *facts.Doc
 	return l.err
 }
 
-// breakers are those of subjects that were healed before.
+// breakers remembers the breakers that were opened.
 type breakers struct {
 	heals  map[string]facts.History
 	opened []string
@@ -123,24 +123,25 @@ func (b *breakers) OpenBreaker(_ context.Context, subject, reason string, at, un
 	return b.err
 }
 
-// looks gives one observation after the other, and the last again and again.
-type looks struct {
+// sequence returns one observation after the other, and then always the last.
+type sequence struct {
 	list []Observation
 	n    int
 }
 
-func (l *looks) observe(context.Context) (Observation, error) {
+func (l *sequence) observe(context.Context) (Observation, error) {
 	o := l.list[min(l.n, len(l.list)-1)]
 	l.n++
 	return o, nil
 }
 
-// run plans on the first observation and acts, seeing the others before each
-// action; settings opt web.service in to restarts. Time is not real.
+// run plans with the first observation and runs the actions. Before each action it gets
+// the next observation. settings opts web.service in to restarts. Waiting takes no real
+// time.
 func run(t *testing.T, m *manager, observations ...Observation) (actions []Action, took time.Duration) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		l := &looks{list: observations}
+		l := &sequence{list: observations}
 		_, _ = l.observe(t.Context())
 		e := Enforcer{Manager: m, Ledger: &ledger{}, Settings: settings, Observe: l.observe}
 		start := time.Now()
@@ -150,7 +151,7 @@ func run(t *testing.T, m *manager, observations ...Observation) (actions []Actio
 	return actions, took
 }
 
-// want compares what became of each action, and what the manager was asked.
+// want compares the status of each action, and the calls of the manager.
 func want(t *testing.T, got []Action, m *manager, statuses []string, calls ...string) {
 	t.Helper()
 	var have []string

@@ -10,17 +10,17 @@ import (
 	"stackpolicy/internal/lock"
 )
 
-// Lock makes this the only enforcing audit of a user. The lock is in the user's
-// runtime folder, and ends with the process however that ends. If another audit
-// holds it, the error says which one and since when.
+// Lock makes this the only enforcing audit of a user. The lock is in the user's runtime
+// folder. It ends with the process, even if that is killed. If another audit holds it,
+// the error says which process and since when.
 func Lock(runtimeDir string, now time.Time) (release func(), err error) {
 	release, err = lock.Take(filepath.Join(runtimeDir, "stackpolicy", "audit.lock"), now)
 	var held *lock.HeldError
 	switch {
 	case errors.As(err, &held):
-		return nil, fmt.Errorf("another audit is enforcing (%s); wait for it, or look at it with ps", held.Holder)
+		return nil, fmt.Errorf("another audit is enforcing (%s); wait for it, or see what it does with ps", held.Holder)
 	case errors.Is(err, fs.ErrNotExist):
-		return func() {}, nil // no runtime folder, no manager: there is nothing to act on
+		return func() {}, nil // without a runtime folder there is no manager to act on
 	}
 	return release, err
 }

@@ -46,7 +46,7 @@ func TestLockIsForItsUserAlone(t *testing.T) {
 	}
 }
 
-// TestAStaleFileIsNoLock, whoever left it and whatever it says.
+// TestAStaleFileIsNoLock, whatever it contains.
 func TestAStaleFileIsNoLock(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.MkdirAll(filepath.Dir(lockPath(dir)), 0o700); err != nil {
@@ -96,10 +96,11 @@ func TestLockNeedsItsFolder(t *testing.T) {
 	}
 }
 
-// holder is where the other process of TestLockEndsWithItsProcess locks.
+// holder is a variable with the folder in which the other process of
+// TestLockEndsWithItsProcess locks.
 const holder = "STACKPOLICY_TEST_HOLDER"
 
-// TestLockEndsWithItsProcess: one that is killed leaves nothing to clear away.
+// TestLockEndsWithItsProcess: after a process was killed its lock is free.
 func TestLockEndsWithItsProcess(t *testing.T) {
 	if dir := os.Getenv(holder); dir != "" {
 		if _, err := Lock(dir, now); err != nil {

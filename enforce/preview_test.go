@@ -11,7 +11,7 @@ import (
 	"stackpolicy/finding"
 )
 
-// TestPreviewIsWhatRunWouldDo, as far as the same facts tell, and does nothing.
+// TestPreviewIsWhatRunWouldDo with the same facts, and it runs nothing.
 func TestPreviewIsWhatRunWouldDo(t *testing.T) {
 	bare := &facts.Document{Units: []facts.Unit{web()}, Collectors: sound().Collectors} // collectors say ok, sections are missing
 	undeclared := sound(web())
@@ -24,7 +24,7 @@ func TestPreviewIsWhatRunWouldDo(t *testing.T) {
 		"allowed":           {seen(sound(web()), heal("web.service", "daemon-reload")), Planned, ""},
 		"refused":           {seen(undeclared, heal("web.service", "daemon-reload")), Refused, "would load what is not declared"},
 		"sections missing":  {seen(bare, heal("web.service", "daemon-reload")), Refused, "the facts lack the manager"},
-		"nothing collected": {seen(&facts.Document{}, heal("web.service", "restart")), Refused, "could not look"},
+		"nothing collected": {seen(&facts.Document{}, heal("web.service", "restart")), Refused, "collector failed"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -61,7 +61,7 @@ func TestPreviewForeseesTheBound(t *testing.T) {
 	}
 }
 
-// What an action that runs first heals does not stand in the way of the next.
+// Findings that an earlier action heals do not block the next action.
 func TestPreviewForeseesWhatIsHealedFirst(t *testing.T) {
 	reload := heal("web.service", "daemon-reload")
 	reload.Class = "provenance"

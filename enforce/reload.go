@@ -9,7 +9,7 @@ import (
 	"stackpolicy/finding"
 )
 
-// reload makes the manager read every unit file again.
+// reload lets the manager read every unit file again.
 var reload = verb{
 	action: finding.DaemonReload,
 	limit:  90 * time.Second,
@@ -17,8 +17,8 @@ var reload = verb{
 	do:     func(ctx context.Context, m Manager, _ string) error { return m.Reload(ctx) },
 }
 
-// guardReload refuses a reload that would load what is not declared, or drop what
-// is, for any unit: it reads whatever is on disk.
+// guardReload refuses a reload that would load a file that is not declared, or drop one
+// that is, for any unit: a reload reads all files on disk.
 func guardReload(_ Enforcer, _ Action, now Observation) error {
 	for _, u := range now.Document.Units {
 		if !u.IsManaged() || u.Template {
@@ -36,7 +36,7 @@ func guardReload(_ Enforcer, _ Action, now Observation) error {
 	return nil
 }
 
-// some names the first two paths, and counts the others.
+// some names the first two paths and counts the others.
 func some(paths []string) string {
 	if more := len(paths) - 2; more > 0 {
 		return fmt.Sprintf("%s and %d more", strings.Join(paths[:2], ", "), more)

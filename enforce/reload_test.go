@@ -25,7 +25,7 @@ func TestReloadRefuses(t *testing.T) {
 	})
 }
 
-// TestPodmanSilentDoesNotStopAReload: what a reload rests on is known.
+// TestPodmanSilentDoesNotStopAReload: a reload needs no facts of podman.
 func TestPodmanSilentDoesNotStopAReload(t *testing.T) {
 	doc := sound(web())
 	gapIn("podman")(doc)
@@ -34,8 +34,8 @@ func TestPodmanSilentDoesNotStopAReload(t *testing.T) {
 	want(t, got, m, []string{Done}, "daemon-reload")
 }
 
-// TestUnmanagedUnitsDoNotStopAReload: nobody declares anything for them, and a
-// template has nothing loaded.
+// TestUnmanagedUnitsDoNotStopAReload: no file is declared for them, and a template has
+// no loaded state.
 func TestUnmanagedUnitsDoNotStopAReload(t *testing.T) {
 	doc := sound(web(), facts.Unit{Name: "session.slice"}, facts.Unit{Name: "web@.service", ManagedBy: "home-manager", Template: true})
 	m := &manager{}

@@ -9,7 +9,7 @@ import (
 	"stackpolicy/finding"
 )
 
-// resetFailed makes the manager forget that a unit failed.
+// resetFailed lets the manager forget that a unit failed.
 var resetFailed = verb{
 	action: finding.ResetFailed,
 	limit:  30 * time.Second,
@@ -17,8 +17,7 @@ var resetFailed = verb{
 	do:     func(ctx context.Context, m Manager, unit string) error { return m.ResetFailed(ctx, unit) },
 }
 
-// guardResetFailed allows only failed units, which are managed or no longer have
-// a file.
+// guardResetFailed only allows failed units that are managed or no longer have a file.
 func guardResetFailed(_ Enforcer, a Action, now Observation) error {
 	u := find(now.Document, a.Subject)
 	if u == nil || !u.IsManaged() {

@@ -16,8 +16,8 @@ var restart = verb{
 	do:     func(ctx context.Context, m Manager, unit string) error { return m.Restart(ctx, unit) },
 }
 
-// guardRestart allows only a managed unit that runs, that the operator opted in,
-// and whose definition is the declared one.
+// guardRestart only allows a managed unit that runs, that the settings opt in, and whose
+// definition is the declared one.
 func guardRestart(e Enforcer, a Action, now Observation) error {
 	u := find(now.Document, a.Subject)
 	switch {

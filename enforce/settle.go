@@ -7,13 +7,14 @@ import (
 	"time"
 )
 
-// maxObservations bounds the wait until files no longer change. They must not have
-// changed for a while (settings: settle): a reload between two writes of one change
-// loads half of it.
+// maxObservations bounds the wait until files no longer change. They must be unchanged
+// for a while (settings: settle), because a reload between two writes of one change would
+// load half of it.
 const maxObservations = 6
 
-// settled observes again until no file of a managed unit has just changed, and two
-// observations in a row have the same files. First is the observation before.
+// settled observes again until no file of a managed unit has just changed and two
+// observations, one after the other, have the same files. first is the previous
+// observation.
 func (e Enforcer) settled(ctx context.Context, first Observation) (Observation, error) {
 	before := first
 	for range maxObservations {

@@ -11,7 +11,7 @@ import (
 	"stackpolicy/facts"
 )
 
-// changed is the sound document with web.service's file changed at a time.
+// changed is the sound document in which web.service's file changed at a time.
 func changed(at time.Time, digest string) Observation {
 	u := web()
 	u.Files = []facts.File{{Path: u.Files[0].Path, Digest: digest, ChangedAt: &at}}
@@ -36,22 +36,22 @@ func TestSettles(t *testing.T) {
 	unmanaged.Document.Units[0].Name, unmanaged.Document.Units[0].ManagedBy = "other.service", ""
 	unmanaged.Document.Units = append(unmanaged.Document.Units, web())
 	cases := map[string]struct {
-		looks []Observation
-		waits int
+		observed []Observation
+		waits    int
 	}{
-		"still":                     {[]Observation{changed(old, "a"), changed(old, "a")}, 0},
-		"changed between the looks": {[]Observation{changed(old, "a"), changed(old, "b"), changed(old, "b")}, 1},
-		"changed twice":             {[]Observation{changed(old, "a"), changed(old, "b"), changed(old, "c"), changed(old, "c")}, 2},
-		"just changed":              {[]Observation{changed(now, "a"), changed(now, "a"), later(changed(now, "a"), settleTime)}, 1},
-		"a unit more":               {[]Observation{changed(old, "a"), stranger, stranger}, 1},
-		"another unit":              {[]Observation{stranger, renamed, renamed}, 1},
-		"not a managed unit's file": {[]Observation{unmanaged, unmanaged}, 0},
-		"a clock that was set back": {[]Observation{changed(now.Add(time.Hour), "a"), changed(now.Add(time.Hour), "a")}, 0},
+		"still":                            {[]Observation{changed(old, "a"), changed(old, "a")}, 0},
+		"changed between two observations": {[]Observation{changed(old, "a"), changed(old, "b"), changed(old, "b")}, 1},
+		"changed twice":                    {[]Observation{changed(old, "a"), changed(old, "b"), changed(old, "c"), changed(old, "c")}, 2},
+		"just changed":                     {[]Observation{changed(now, "a"), changed(now, "a"), later(changed(now, "a"), settleTime)}, 1},
+		"a unit more":                      {[]Observation{changed(old, "a"), stranger, stranger}, 1},
+		"another unit":                     {[]Observation{stranger, renamed, renamed}, 1},
+		"not a managed unit's file":        {[]Observation{unmanaged, unmanaged}, 0},
+		"a clock that was set back":        {[]Observation{changed(now.Add(time.Hour), "a"), changed(now.Add(time.Hour), "a")}, 0},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			m := &manager{}
-			got, took := run(t, m, c.looks...)
+			got, took := run(t, m, c.observed...)
 			want(t, got, m, []string{Done}, "daemon-reload")
 			if took != time.Duration(c.waits)*settleTime {
 				t.Errorf("waited %s, want %d times %s", took, c.waits, settleTime)
@@ -76,13 +76,13 @@ func TestFilesThatKeepChangingRefuse(t *testing.T) {
 	}
 }
 
-// TestWaitingEndsWithTheContext, so that a stop is not held up.
+// TestWaitingEndsWithTheContext, so that the audit can be stopped.
 func TestWaitingEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), settleTime/2)
 		defer cancel()
 		o := changed(now, "a")
-		e := Enforcer{Settings: settings, Observe: (&looks{list: []Observation{o}}).observe}
+		e := Enforcer{Settings: settings, Observe: (&sequence{list: []Observation{o}}).observe}
 		if _, err := e.settled(ctx, o); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
 		}

@@ -12,21 +12,22 @@ import (
 	"stackpolicy/finding"
 )
 
-// Breakers hold back heals of a subject that do not help.
+// Breakers remembers which subjects are not healed for a while, because heals did not
+// help.
 type Breakers interface {
 	Recall(ctx context.Context, now time.Time) (facts.Memory, error)
 	OpenBreaker(ctx context.Context, subject, reason string, at, until time.Time) error
 }
 
-// Touched reports whether any action was tried. Otherwise the facts are those
-// that the audit began with.
+// Touched reports whether an action was tried. If not, the first facts of the audit are
+// still valid.
 func Touched(actions []Action) bool {
 	return slices.ContainsFunc(actions, func(a Action) bool { return a.Status != Refused })
 }
 
-// Verify records of each action that was tried whether it healed, as seen after
-// all of them, and opens the breakers of subjects whose heals do not help or are
-// asked for too often. An error says what could not be recorded.
+// Verify records whether each action that was tried has healed its findings, as observed
+// after all actions. It opens the breakers of subjects whose heals do not help or are
+// asked for too often. The error joins everything that could not be recorded.
 func (e Enforcer) Verify(ctx context.Context, actions []Action, after Observation) error {
 	var errs []error
 	for _, a := range actions {
@@ -38,8 +39,7 @@ func (e Enforcer) Verify(ctx context.Context, actions []Action, after Observatio
 	return errors.Join(append(errs, e.openBreakers(ctx, actions, after))...)
 }
 
-// healed reports whether the action was done and none of its reasons is still
-// found.
+// healed reports whether the action was done and all findings that asked for it are gone.
 func (a Action) healed(after decide.Result) bool {
 	return a.Status == Done && !slices.ContainsFunc(after.Decisions, func(f finding.Finding) bool {
 		return !f.IsAllowed() && a.IsFor(f)
@@ -64,9 +64,9 @@ func (e Enforcer) openBreakers(ctx context.Context, actions []Action, after Obse
 	return errors.Join(errs...)
 }
 
-// whyOpen returns why the breaker of an action's subject has to open, and "" if
-// it has not: too many actions failed in a day, or more are asked for than the
-// budget allows. Heals counts this action too.
+// whyOpen returns the reason why the breaker of an action's subject must open, or "": too
+// many actions failed in a day, or more are asked for than the budget allows. heals
+// already counts this action.
 func (e Enforcer) whyOpen(a Action, healed bool, heals []facts.HealCount) string {
 	failed := 0
 	for _, h := range heals {

@@ -12,8 +12,8 @@ import (
 	"stackpolicy/history"
 )
 
-// What was tried is recorded as healed only if all that asked for it is gone. A
-// breaker opens where heals do not help; what was not tried is not recorded.
+// An action that was tried is recorded as healed only if all its findings are gone. A
+// breaker opens if heals do not help. An action that was not tried is not recorded.
 func TestVerify(t *testing.T) {
 	acted := func(status string) Action {
 		return Action{Action: finding.Restart, Subject: "web.service", Status: status, ID: 7, Reasons: []Reason{{"stale", "web.service"}}}
@@ -55,7 +55,7 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// Each thing that cannot be recorded is said, and none keeps the others back.
+// Every failure to record is in the error, and the others are still recorded.
 func TestVerifyThatCannotBeRecorded(t *testing.T) {
 	actions := []Action{{ID: 1, Status: Done, Subject: "a.service"}, {ID: 2, Status: Done, Subject: "b.service"}}
 	l, b := &ledger{err: errors.New("disk full")}, &breakers{err: errors.New("locked")}

@@ -12,9 +12,9 @@ const (
 	Restart      Action = "restart"
 )
 
-// actions is the closed table of actions, in the order in which they run: what
-// is loaded comes before the state it is in. Rules can ask for nothing else, and
-// enforce has one file for each.
+// actions are all actions that rules can ask for, in the order in which they run: a
+// reload comes first, because it can change the state of units. Package enforce has one
+// file for each.
 var actions = []struct {
 	name        Action
 	managerWide bool // it acts on the user manager as a whole, once for all findings
@@ -40,8 +40,8 @@ func (a Action) IsManagerWide() bool {
 	return i >= 0 && actions[i].managerWide
 }
 
-// Target returns what the action acts on when a finding on subject asks for it:
-// Host for a manager-wide action, else the subject itself.
+// Target returns the subject of the action for a finding on the given subject: [Host] for
+// a manager-wide action, otherwise the same subject.
 func (a Action) Target(subject string) string {
 	if a.IsManagerWide() {
 		return Host

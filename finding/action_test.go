@@ -7,7 +7,7 @@ import (
 	. "stackpolicy/finding"
 )
 
-// A reload comes first: it changes the state that the others look at.
+// A reload comes first: it can change the states that the other actions depend on.
 func TestActionsInTheOrderTheyRun(t *testing.T) {
 	want := []string{"daemon-reload", "reset-failed", "restart"}
 	if got := texts(Actions()); !slices.Equal(got, want) {

@@ -1,6 +1,6 @@
-// Package finding has the words that all of stackpolicy shares: what a rule can
-// find, how bad that is, what can be done about it, and what became of that. It
-// imports the standard library only, and every other package may import it.
+// Package finding has the types that all of stackpolicy shares: what a rule can find, its
+// level, the actions that can heal it, and their outcome. It imports only the standard
+// library, and every other package may import it.
 //
 // Start at [Finding].
 package finding
@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Finding is what one invariant says about one subject. One with the effect
-// [Allow] says that the invariant holds.
+// Finding is the result of one invariant for one subject. With the effect [Allow] the
+// invariant holds.
 type Finding struct {
 	Invariant string         `json:"invariant"`
 	Subject   string         `json:"subject"`  // a unit's name, or Host
@@ -21,27 +21,27 @@ type Finding struct {
 	Message   string         `json:"message"`
 	Evidence  map[string]any `json:"evidence"` // JSON values; never nil
 	Runbook   string         `json:"runbook"`  // file in the policy folder; empty for allow
-	Waiver    *Waiver        `json:"waiver"`   // nil: none applies
+	Waiver    *Waiver        `json:"waiver"`   // nil: not waived
 	Outcome   Outcome        `json:"outcome"`  // of a heal; empty until it is known
 	Class     Class          `json:"-"`        // the invariant's
-	Action    Action         `json:"-"`        // what a heal asks for; empty otherwise
+	Action    Action         `json:"-"`        // of a heal; empty otherwise
 
 	// AppearedAfter are the actions of the audit after which the finding appeared,
 	// or became worse; nil if it was there before them.
 	AppearedAfter []Action `json:"-"`
 }
 
-// Waiver is why a finding does not count, who says so, and until when.
+// Waiver says that a finding does not count: why, who decided it, and until when.
 type Waiver struct {
 	Reason string    `json:"reason"`
 	Owner  string    `json:"owner"`
 	Until  time.Time `json:"until"`
 }
 
-// Cases of the findings that no rule made.
+// Cases of findings that do not come from a rule.
 const (
 	CaseGap   = "gap"   // facts that the invariant needs could not be collected
-	CaseError = "error" // the rule failed, or gave no usable answer
+	CaseError = "error" // the rule failed, or its result was not valid
 )
 
 // Case returns the case that the evidence names: in which way the invariant does not
@@ -90,7 +90,7 @@ func (f Finding) IsAllowed() bool { return f.Effect == Allow }
 // IsUnknown reports whether it could not be decided if the invariant holds.
 func (f Finding) IsUnknown() bool { return f.Severity == Unknown }
 
-// IsGap reports whether it could not be decided for want of facts.
+// IsGap reports whether it could not be decided because facts are missing.
 func (f Finding) IsGap() bool { return f.IsUnknown() && f.Case() == CaseGap }
 
 // Counts reports whether the finding is open: the invariant does not hold, was
@@ -104,9 +104,9 @@ func (f Finding) AsksFor(action Action) bool {
 	return f.Effect == Heal && f.Waiver == nil && f.Action == action
 }
 
-// Urgency returns how urgent the finding is while it is open, whether or not it
-// is waived: a heal that failed is a page, any other heal a ticket, and the rest
-// is as severe as the rule says.
+// Urgency returns the severity of an open finding, whether or not it is waived: a heal
+// that failed is a page, any other heal is a ticket, and other findings have the rule's
+// severity.
 func (f Finding) Urgency() Severity {
 	switch {
 	case f.Outcome == HealFailed:

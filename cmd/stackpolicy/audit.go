@@ -17,9 +17,9 @@ import (
 	"stackpolicy/internal/text"
 )
 
-// audit runs one audit; asked is what the flag says of enforcing, nil when it
-// was not given. Routes are made first, so that a mistake in them is an error
-// before anything is done.
+// audit runs one audit; asked is the value of --enforce, nil if it was not given. The
+// alert sinks are read first, so that a mistake in them is an error before anything is
+// done.
 func (a *app) audit(cmd *cobra.Command, units []string, asked *bool) (audit.Result, error) {
 	c, err := cli.ReadConfig()
 	if err != nil {
@@ -45,25 +45,25 @@ func (a *app) audit(cmd *cobra.Command, units []string, asked *bool) (audit.Resu
 	defer closeLive(cmd, live)
 	run := live.Audit()
 	run.Load, run.Units = load, units
-	run.Tell = func(ctx context.Context, result audit.Result) {
-		telling{store: live.History, routes: routes, user: userName(), result: result}.tell(ctx, string(c.Alerts.Textfile), cmd.ErrOrStderr())
+	run.Announce = func(ctx context.Context, result audit.Result) {
+		announcement{store: live.History, routes: routes, user: userName(), result: result}.send(ctx, string(c.Alerts.Textfile), cmd.ErrOrStderr())
 	}
 	return run.Run(cmd.Context())
 }
 
-// enforces is what the flag says, or else the configuration.
+// enforces returns the value of the flag or, without it, of the configuration.
 func (a *app) enforces(c config.Config, asked *bool) (bool, error) {
 	switch {
 	case asked == nil:
 		return c.Mode == config.Enforce && a.factsFile == "", nil
 	case *asked && a.factsFile != "":
-		return false, errors.New("--enforce acts on the live system, and --facts is not that; leave one of them out")
+		return false, errors.New("--enforce acts on the live system, but --facts reads a recorded one; leave one of them out")
 	}
 	return *asked, nil
 }
 
-// recorded reads --facts. A large document is most of the memory, so that the
-// margin of the garbage collector has to be small.
+// recorded reads --facts. A large document takes most of the memory, so the garbage
+// collector must run more often.
 func (a *app) recorded(cmd *cobra.Command) (*facts.Document, error) {
 	doc, err := a.document(cmd.InOrStdin())
 	if doc != nil && len(doc.Units) > large {
