@@ -16,12 +16,12 @@ import (
 	"stackpolicy/internal/text"
 )
 
-// maxReason is how much is kept of why an audit could not begin, in characters.
+// maxReason bounds the recorded reason why an audit could not begin, in characters.
 const maxReason = 500
 
-// couldNotBegin records that an audit of every unit could not begin, and puts it
-// into the journal: otherwise status would go on showing the audit before. An
-// audit that another one keeps waiting, or that a person interrupts, is left out.
+// couldNotBegin records that an audit of all units could not begin, and writes it to
+// the journal: otherwise status would still show the previous audit. It ignores an
+// audit that could not take the lock, or that a person interrupted.
 func (a *app) couldNotBegin(ctx context.Context, units []string, why error, errs io.Writer) {
 	held := (*lock.HeldError)(nil)
 	if a.factsFile != "" || len(units) > 0 || errors.As(why, &held) || ctx.Err() != nil {

@@ -13,9 +13,9 @@ import (
 	"stackpolicy/internal/text"
 )
 
-// completeUnits offers the subjects of an audit that are not on the line yet.
+// completeUnits offers the subjects of an audit that are not yet on the command line.
 func (s *factSource) completeUnits(cmd *cobra.Command, given []string, begun string) ([]string, cobra.ShellCompDirective) {
-	if s.factsFile == "-" { // a shell's completion has no document on its standard input
+	if s.factsFile == "-" { // during completion, standard input has no document
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), 2*time.Second)
@@ -40,7 +40,7 @@ func (s *factSource) completeUnits(cmd *cobra.Command, given []string, begun str
 	return offered, cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeInvariants offers the ids of the policies in force.
+// completeInvariants offers the ids of the policies that are in use.
 func (s *policySource) completeInvariants(cmd *cobra.Command, begun string) ([]string, cobra.ShellCompDirective) {
 	c, err := cli.ReadConfig()
 	if err != nil {

@@ -20,9 +20,9 @@ func (a *app) eval() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "eval [UNIT…]",
 		Short: "Audit every managed unit, or the named ones",
-		Long: `Audits every managed unit, or only the named ones ("host" names what is about
-no single unit). Facts are always collected for all of them: a reload concerns
-every unit. Without --enforce nothing is changed, and the plan is shown.
+		Long: `Audits every managed unit, or only the named ones ("host" means findings that are
+		about no single unit). Facts are always collected for all units, because a reload
+		concerns every unit. Without --enforce nothing is changed, and the plan is shown.
 ` + exitStatus,
 		Example: `  stackpolicy eval
   stackpolicy eval web.service --enforce
@@ -32,7 +32,7 @@ every unit. Without --enforce nothing is changed, and the plan is shown.
 	}
 	a.policyFlag(cmd)
 	a.factsFlag(cmd)
-	enforcing := cmd.Flags().Bool("enforce", false, "run the safe heals (default: what config.yaml says under mode)")
+	enforcing := cmd.Flags().Bool("enforce", false, "run the safe heals (default: mode in config.yaml)")
 	format := cli.OutputFlag(cmd, report.Formats())
 	cmd.RunE = func(cmd *cobra.Command, units []string) error {
 		var asked *bool
@@ -52,12 +52,12 @@ every unit. Without --enforce nothing is changed, and the plan is shown.
 	return cmd
 }
 
-// options shows steps from the runbooks of the policies in force.
+// options returns options with the steps from the runbooks of the policies in use.
 func options(w io.Writer, p *decide.Policies) report.Options {
 	return report.Options{Width: cli.Width(w), Color: cli.Color(w), Steps: steps(p.Invariants())}
 }
 
-// userName tells the metrics of one account from those of another.
+// userName returns the account's name, for the label of its metrics.
 func userName() string {
 	if u, err := user.Current(); err == nil {
 		return u.Username

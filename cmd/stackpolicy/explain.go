@@ -18,11 +18,11 @@ func (a *app) explain() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain UNIT [INVARIANT]",
 		Short: "Explain a finding: evidence, the rule, what would make it allow, what to do",
-		Long: `Explains what the rules say of a unit ("host" for what is about no single
-unit): the evidence, the rule's own text with its place, what would make it
-allow, and every step of the runbook. Without INVARIANT, all findings.
+		Long: `Explains the findings of a unit ("host" means findings that are about no single
+		unit): the evidence, the text of the rule and its place, what would make the rule
+		allow, and every step of the runbook. With INVARIANT, explains only that one.
 
-Exit status: as eval's, for what is explained.`,
+Exit status: as of eval, for what is explained.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 1 || len(args) > 2 {
 				return errors.New("explain takes a unit and at most one invariant")
@@ -73,7 +73,7 @@ func explanations(r *audit.Report, p *decide.Policies, invariant string) ([]repo
 		known = append(known, i.ID)
 	}
 	if invariant != "" && !slices.Contains(known, invariant) {
-		return nil, fmt.Errorf("unknown invariant %q; there are: %s", invariant, strings.Join(known, ", "))
+		return nil, fmt.Errorf("unknown invariant %q; known: %s", invariant, strings.Join(known, ", "))
 	}
 	var list []report.Explanation
 	for _, d := range r.Decisions {
@@ -83,7 +83,7 @@ func explanations(r *audit.Report, p *decide.Policies, invariant string) ([]repo
 	}
 	if invariant != "" && len(list) == 0 {
 		i := invariants[slices.Index(known, invariant)]
-		return nil, fmt.Errorf("%s is asked of each %s, and so not of this subject", invariant, report.Class(i.Class))
+		return nil, fmt.Errorf("%s does not apply to this subject; it applies to: %s", invariant, report.Class(i.Class))
 	}
 	return list, nil
 }

@@ -18,9 +18,9 @@ func factsCommand(exit *int) *cobra.Command {
 		Use:   "facts",
 		Short: "Print the facts document that rules decide on",
 		Long: `Prints one snapshot as JSON (stackpolicy.facts/v1; its JSON Schema is
-schemas/v1/facts.json). Values of environment variables and of secrets are not in
-it. Exit status: 0, or 3 when something could not be looked at; that is said on
-standard error too.`,
+schemas/v1/facts.json). It has no values of environment variables or secrets. Exit
+status: 0, or 3 if something could not be collected, with the reason on standard
+error.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := cli.ReadConfig()
@@ -34,7 +34,7 @@ standard error too.`,
 			for _, name := range slices.Sorted(maps.Keys(doc.Collectors)) {
 				if s := doc.Collectors[name]; !s.OK {
 					*exit = finding.LevelUnknown.ExitCode()
-					fmt.Fprintf(cmd.ErrOrStderr(), "stackpolicy: could not look (%s): %s\n", name, text.CleanBlock(s.Error))
+					fmt.Fprintf(cmd.ErrOrStderr(), "stackpolicy: could not collect %s: %s\n", name, text.CleanBlock(s.Error))
 				}
 			}
 			return report.JSON(cmd.OutOrStdout(), doc)

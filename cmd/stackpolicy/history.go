@@ -48,7 +48,7 @@ func log(ctx context.Context, since time.Duration) (daily.Log, error) {
 	return daily.ReadLog(ctx, store, now.Add(-since), now)
 }
 
-// openHistory opens the history for reading.
+// openHistory opens the history read-only.
 func openHistory(ctx context.Context) (*history.Store, error) {
 	env, err := collect.OfProcess(config.Config{})
 	if err != nil {

@@ -24,7 +24,7 @@ import (
 const (
 	longest   = 366 * 24 * time.Hour
 	maxWords  = 200 // runes of a reason or an owner
-	spansRead = 20  // how many back the units of an audit are searched
+	spansRead = 20  // recent runs of audits in which the units are searched
 )
 
 func holdCommand() *cobra.Command {
@@ -78,7 +78,7 @@ func unwaiveCommand() *cobra.Command {
 	}
 }
 
-// exemption is a hold or a waiver that is being made.
+// exemption is a hold or a waiver to be made.
 type exemption struct {
 	source               *policySource // nil for a hold
 	period               ago
@@ -126,13 +126,13 @@ func (e *exemption) make(cmd *cobra.Command, subject, invariant string) error {
 	return err
 }
 
-// end is when the exemption ends: in the future, and within a year.
+// end returns when the exemption ends. It must be in the future and within a year.
 func (e *exemption) end(now time.Time) (time.Time, error) {
 	until := now.Add(time.Duration(e.period))
 	if e.until != "" {
 		var err error
 		if until, err = time.Parse(time.RFC3339, e.until); err != nil {
-			return until, fmt.Errorf("--until %q is no time with a zone; want for example 2026-12-24T18:00:00Z", e.until)
+			return until, fmt.Errorf("--until %q is not a time with a zone; want for example 2026-12-24T18:00:00Z", e.until)
 		}
 	}
 	if !until.After(now) || until.After(now.Add(longest)) {
@@ -173,8 +173,8 @@ func (e *exemption) check(ctx context.Context, subject, invariant string) error 
 	return nil
 }
 
-// knownSubject returns the name of a unit that an audit managed, or the host. A
-// misspelt one would exempt nothing.
+// knownSubject returns the full name of a unit that audits manage, or the host. Other
+// names are an error, because a misspelt name would exempt nothing.
 func knownSubject(ctx context.Context, store *history.Store, name string) (string, error) {
 	known := []string{finding.Host}
 	spans, err := store.Audits(ctx, time.Time{}, spansRead)
@@ -183,7 +183,7 @@ func knownSubject(ctx context.Context, store *history.Store, name string) (strin
 	}
 	i := slices.IndexFunc(spans, func(s history.AuditSpan) bool { return s.DocumentDigest != "" })
 	if i < 0 {
-		return "", errors.New("no audit was made yet, so no unit is known: run stackpolicy eval")
+		return "", errors.New("there was no audit yet, so no unit is known: run stackpolicy eval")
 	}
 	doc, err := store.Document(ctx, spans[i].DocumentDigest, spans[i].To)
 	if err != nil {
@@ -199,7 +199,7 @@ func knownSubject(ctx context.Context, store *history.Store, name string) (strin
 			return full, nil
 		}
 	}
-	return "", fmt.Errorf("%q is not managed; known are: %s", name, strings.Join(known, ", "))
+	return "", fmt.Errorf("%q is not managed; known: %s", name, strings.Join(known, ", "))
 }
 
 func endExemption(cmd *cobra.Command, subject, invariant string) error {
@@ -216,10 +216,10 @@ func endExemption(cmd *cobra.Command, subject, invariant string) error {
 	if invariant == "" {
 		return fmt.Errorf("%q is not held", subject)
 	}
-	return fmt.Errorf("%s is not waived for %q; waivers of settings.yaml are ended there", invariant, subject)
+	return fmt.Errorf("%s is not waived for %q by a command; to end a waiver of settings.yaml, remove it there", invariant, subject)
 }
 
-// openMemory opens the memory, in which exemptions are kept.
+// openMemory opens the history, in which exemptions are kept.
 func openMemory(ctx context.Context, now time.Time) (*history.Store, error) {
 	env, err := collect.OfProcess(config.Config{})
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 // podmanLimit bounds the calls of podman.
 const podmanLimit = 10 * time.Second
 
-// packaged are the folders where a package installs units for all users.
+// packaged returns the folders where a package installs units for all users.
 func packaged() []string {
 	return []string{"/etc/systemd/user", "/usr/local/lib/systemd/user", "/usr/lib/systemd/user"}
 }
@@ -77,7 +77,7 @@ type setup struct {
 	found   found
 }
 
-// setUp finds out what there is, and plans; system are the folders of packaged units.
+// setUp collects what is there, and plans; system has the folders of packaged units.
 func setUp(ctx context.Context, env collect.Environment, o wish, system []string) (*setup, error) {
 	s := &setup{env: env}
 	var at string
@@ -101,7 +101,7 @@ func setUp(ctx context.Context, env collect.Environment, o wish, system []string
 		}
 	}
 	for i := range s.files {
-		if err := s.files[i].look(); err != nil {
+		if err := s.files[i].compare(); err != nil {
 			return nil, err
 		}
 	}
@@ -133,8 +133,9 @@ func temporary(program string) bool {
 	return strings.HasPrefix(program, "/tmp/") || strings.HasPrefix(program, os.TempDir()+"/")
 }
 
-// ownPath is this program by the name that PATH has for it, which outlives an
-// update where that is a link (into the Nix store, say), or else its file.
+// ownPath returns the path of this program: its name in PATH, or else its file. The
+// name in PATH stays the same after an update if it is a link, for example into the
+// Nix store.
 func ownPath() (string, error) {
 	own, err := os.Executable()
 	if err != nil {
@@ -172,7 +173,7 @@ func (s *setup) carryOut(w io.Writer, write bool) error {
 	return err
 }
 
-// refuse returns an error that names every file in the way.
+// refuse returns an error that names every existing file that differs.
 func (s *setup) refuse() error {
 	var errs []error
 	for _, f := range s.files {

@@ -9,7 +9,7 @@ import (
 	"stackpolicy/internal/regularfile"
 )
 
-// file is one to write.
+// file is a file to write.
 type file struct {
 	path, text string
 	own        bool // the user edits it: an existing file is kept
@@ -26,15 +26,15 @@ const (
 	written state = "written"
 )
 
-// maxUnit is longer than any of the files: one beyond it differs.
+// maxUnit is longer than any of the files: a longer existing file differs.
 const maxUnit = 64 << 10
 
-// look finds out what is at the path of the file.
-func (f *file) look() error {
+// compare compares the file with an existing file at its path.
+func (f *file) compare() error {
 	if _, err := os.Lstat(f.path); err != nil {
 		f.state = absent
 		if !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("look at an existing file: %w", err)
+			return fmt.Errorf("read an existing file: %w", err)
 		}
 		return nil
 	}
@@ -42,15 +42,15 @@ func (f *file) look() error {
 	if f.own {
 		f.state = kept
 	}
-	// Whatever cannot be read, such as a dangling link or a folder, differs.
+	// Something that cannot be read, such as a dangling link or a folder, differs.
 	if text, err := regularfile.Read(f.path, maxUnit); err == nil && string(text) == f.text {
 		f.state = same
 	}
 	return nil
 }
 
-// writeNew writes a file that does not exist, whole or not at all, and creates
-// its folder. It never replaces a file: link(2) refuses to.
+// writeNew writes a file that does not exist yet, whole or not at all, and creates its
+// folder. It never replaces a file, because link(2) does not.
 func writeNew(path, text string) (err error) {
 	defer func() {
 		if err != nil {

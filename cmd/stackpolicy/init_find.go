@@ -15,13 +15,13 @@ import (
 	"stackpolicy/internal/unitfile"
 )
 
-// found is what init saw of the machine.
+// found is what init found on the machine.
 type found struct {
 	units      []string // of the user's own, by name
 	podman     bool
 	silence    error // why podman did not answer
 	projects   []project
-	packagedIn string // folder where a package installed our units; "" is nowhere
+	packagedIn string // folder where a package installed our units, or ""
 }
 
 // project is a compose project among podman's containers, by its labels.
@@ -30,7 +30,7 @@ type project struct {
 	compose    []string
 }
 
-// maxFound bounds what is listed of each kind: more is written by hand.
+// maxFound bounds the list of each kind. Users add more by hand.
 const maxFound = 200
 
 func look(ctx context.Context, env collect.Environment, unitDir string) found {
@@ -41,12 +41,12 @@ func look(ctx context.Context, env collect.Environment, unitDir string) found {
 	return f
 }
 
-// ownUnits names the units in the folders that the user declared: not those of
-// Home Manager, which declares them itself, not masks, and not the audit's.
+// ownUnits returns the names of the units that the user declared in the folders,
+// without those of Home Manager, which are audited anyway, masks, and the audit's own.
 func ownUnits(dirs ...string) []string {
 	names := map[string]bool{}
 	for _, dir := range dirs {
-		entries, _ := os.ReadDir(dir) // a folder that is not there has none
+		entries, _ := os.ReadDir(dir) // a folder that does not exist has no units
 		for _, e := range entries {
 			target, _ := os.Readlink(filepath.Join(dir, e.Name()))
 			foreign := strings.HasPrefix(target, "/nix/store/") || target == os.DevNull
@@ -58,8 +58,8 @@ func ownUnits(dirs ...string) []string {
 	return first(sortedKeys(names))
 }
 
-// projects reads the labels that compose providers write. Anyone may have
-// written them: what a configuration cannot hold is left out.
+// projects reads the labels that compose providers write. Anybody can set labels, so
+// values that are not valid in a configuration are ignored.
 func projects(containers []podman.Container) []project {
 	byName := map[string]project{}
 	for _, c := range containers {
@@ -86,8 +86,8 @@ func projectName(name string) bool {
 	return name != "" && len(name) <= 100 && strings.Trim(name, first+"_-") == "" && strings.Contains(first, name[:1])
 }
 
-// unitOf returns the unit that a container names. podman-compose names one of its
-// own even if that does not exist.
+// unitOf returns the unit that a container's label names. podman-compose sets a name
+// of its own, even if no such unit exists.
 func unitOf(labels map[string]string) string {
 	unit := labels[podman.LabelUnit]
 	if !unitfile.Valid(unit) || strings.HasPrefix(unit, "podman-compose@") {
@@ -119,7 +119,7 @@ func packagedIn(dirs []string) string {
 	return ""
 }
 
-// notes says what was found, and what could not be collected.
+// notes describes what was found, and what could not be collected.
 func (f found) notes() (notes []string) {
 	if f.packagedIn != "" {
 		notes = append(notes, "The units are installed in "+f.packagedIn+".")

@@ -18,10 +18,9 @@ import (
 
 const webUnit = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh -c :\n[Install]\nWantedBy=default.target\n"
 
-// plain starts a manager of an account that keeps one unit as a plain file and
-// one as a link into its dotfiles, as stow makes them, with the program in
-// ~/.local/bin and a podman without containers. The real
-// podman's socket is taken away.
+// plain starts the manager of an account with one unit that is a plain file and one that
+// is a link into its dotfiles, as stow makes them. The program is in ~/.local/bin, and
+// podman has no containers. The real podman's socket is removed.
 func plain(t *testing.T, options usermanager.Options) *scene.Scene {
 	t.Helper()
 	m := systems.Start(t, options)
@@ -42,7 +41,7 @@ func plain(t *testing.T, options usermanager.Options) *scene.Scene {
 	return s
 }
 
-// nextSteps are the commands under "Next:".
+// nextSteps returns the commands under "Next:".
 func nextSteps(t *testing.T, out string) (steps []string) {
 	t.Helper()
 	_, next, found := strings.Cut(out, "\nNext:\n")
@@ -57,8 +56,8 @@ func nextSteps(t *testing.T, out string) (steps []string) {
 	return steps
 }
 
-// TestInitForARealManager does what init says, word for word, and the audit
-// that it sets up finds everything in order: by hand and as a service.
+// TestInitForARealManager runs exactly the commands that init prints. The audit that it
+// sets up finds nothing, when run by hand and as a service.
 func TestInitForARealManager(t *testing.T) {
 	systems.Each(t, func(t *testing.T, options usermanager.Options) {
 		s := plain(t, options)
@@ -86,8 +85,8 @@ func TestInitForARealManager(t *testing.T) {
 		if r := run("systemctl", "--user", "start", "web.service", "plain.service", "stackpolicy-report.service"); r.Code != 0 {
 			t.Errorf("start: %s\n%s", r.Err, s.Log())
 		}
-		// The service asks for containers by podman's socket alone, and that is not
-		// here: where podman is installed its verdict is unknown, and the unit fails.
+		// The service asks for containers only through podman's socket, which does not
+		// exist here. If podman is installed, its verdict is unknown and the unit fails.
 		run("systemctl", "--user", "start", "stackpolicy-audit.service")
 		status := run("systemctl", "--user", "show", "-P", "ExecMainStatus", "stackpolicy-audit.service").Out
 		if status = strings.TrimSpace(status); status != "0" && status != "3" {
@@ -100,8 +99,8 @@ func TestInitForARealManager(t *testing.T) {
 	})
 }
 
-// checkAudited wants a report that knows the user's units and the audit's own units,
-// and finds nothing.
+// checkAudited checks that the report knows the user's units and the audit's units, and
+// has no findings.
 func checkAudited(t *testing.T, r scene.Result) {
 	t.Helper()
 	var report struct {

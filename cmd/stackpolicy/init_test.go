@@ -57,8 +57,8 @@ func TestProjects(t *testing.T) {
 	}
 }
 
-// TestStarterIsRead: whatever was found, the configuration is one that the
-// program reads, also with the comments taken off the stacks.
+// TestStarterIsRead: whatever was found, the program can read the configuration, also
+// when the stacks are no longer commented out.
 func TestStarterIsRead(t *testing.T) {
 	odd := project{"web", "a\\x2db.service", []string{"/srv/\"x\"\n#: \u2028é\\/compose.yaml"}}
 	cases := map[string]struct {
@@ -104,7 +104,7 @@ func read(t *testing.T, text string) config.Config {
 	return c
 }
 
-// TestWriteNewReplacesNothing, also where a file appears after the look.
+// TestWriteNewReplacesNothing, even if a file appears after the check.
 func TestWriteNewReplacesNothing(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "below", "a.service")
@@ -128,8 +128,7 @@ func TestWriteNewReplacesNothing(t *testing.T) {
 	}
 }
 
-// TestUnitsRunTheProgram: every unit that ran the shipped path runs the other
-// one, and nothing else changes.
+// TestUnitsRunTheProgram: only the path of the program changes in the units.
 func TestUnitsRunTheProgram(t *testing.T) {
 	shipped, err := unitTexts(shippedProgram)
 	if err != nil {

@@ -11,12 +11,12 @@ import (
 	"stackpolicy/finding"
 )
 
-// invariants returns those of the policies in force. It loads them when they are
-// first asked for, and never again.
+// invariants returns the invariants of the policies in use. It loads them at the first
+// call only.
 type invariants func() []policy.Invariant
 
-// inForce are the invariants of the policies that an audit would use. They are
-// empty if these cannot be loaded: what audits saw can be shown without them.
+// inForce returns the invariants of the policies that an audit would use. If these
+// cannot be loaded it returns none: what audits found can be shown without them.
 func (s *policySource) inForce(ctx context.Context) invariants {
 	return loadOnce(func() (*decide.Policies, error) {
 		c, err := cli.ReadConfig()
@@ -37,7 +37,7 @@ func loadOnce(load func() (*decide.Policies, error)) invariants {
 	})
 }
 
-// steps returns what to do about a finding.
+// steps returns the steps of the runbook for a finding.
 func (list invariants) steps(f finding.Finding) []string { return steps(list())(f) }
 
 // class returns the class of an invariant, or "" if it is unknown.

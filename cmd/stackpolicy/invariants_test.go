@@ -14,8 +14,8 @@ import (
 	"stackpolicy/finding"
 )
 
-// audited sets up an account without a manager whose one audit found a page,
-// which has steps, and gaps, which ask for the class of their invariants.
+// audited sets up an account without a manager. Its only audit found a page, which has
+// steps, and gaps, for which the class of their invariants is needed.
 func audited(t *testing.T) {
 	t.Helper()
 	t.Setenv("HOME", t.TempDir())
@@ -30,7 +30,7 @@ func audited(t *testing.T) {
 	}
 }
 
-// counted loads the built-in policies and counts how often.
+// counted loads the built-in policies and counts the calls.
 func counted(loads *int) invariants {
 	return loadOnce(func() (*decide.Policies, error) {
 		*loads++
@@ -82,7 +82,7 @@ func policySteps(steps func(finding.Finding) []string) error {
 	return nil
 }
 
-// TestWithoutPolicies: what audits saw is shown even if the policies do not load.
+// TestWithoutPolicies: what audits found is shown even if the policies do not load.
 func TestWithoutPolicies(t *testing.T) {
 	none := loadOnce(func() (*decide.Policies, error) { return nil, errors.New("no policies") })
 	if got := none(); got != nil {

@@ -1,5 +1,5 @@
-// Stackpolicy audits the systemd user units that run container stacks: it
-// snapshots the facts, lets Rego rules decide for every invariant whether that
+// Stackpolicy audits the systemd user units that run container stacks: it takes a
+// snapshot of the facts, lets Rego rules decide for every invariant whether the result
 // is allow, heal or block, and runs only safe actions. See stackpolicy --help.
 package main
 
@@ -19,9 +19,9 @@ import (
 	"stackpolicy/internal/text"
 )
 
-// How often memory is collected, in percent of growth. What judging a small
-// document takes fits in the first collection's margin, which saves a fifth of
-// the time; with a large one the margin would be most of the memory.
+// After how much growth, in percent, garbage is collected. A small document can be
+// judged before the first garbage collection, which saves a fifth of the time. With a
+// large document, that much growth would be most of the memory.
 const (
 	gcPercent      = 400
 	gcPercentLarge = 130
@@ -33,12 +33,12 @@ func main() {
 	cli.ServeRules()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	signal.Ignore(syscall.SIGPIPE) // the exit status stands, whoever stopped reading
+	signal.Ignore(syscall.SIGPIPE) // the exit status must not change because a reader stopped
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// run does one command and returns its exit status. A report that could not be
-// written is unknown, unless what it says is worse.
+// run runs one command and returns its exit status. If a report could not be written,
+// the status is unknown, or that of the report if that is worse.
 func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
 	a := &app{}
 	root := a.root()
@@ -57,8 +57,8 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	return finding.LevelUnknown.ExitCode()
 }
 
-// app is what commands share: where policies and facts come from, and the exit
-// status of the verdict.
+// app has what commands share: where policies and facts come from, and the exit status
+// of the verdict.
 type app struct {
 	policySource
 	factSource
@@ -67,19 +67,19 @@ type app struct {
 
 const about = `Audits the systemd user units that run container stacks.
 
-It takes a snapshot of what the user manager has loaded, what stands on disk,
-what Home Manager declares and which containers run, and lets Rego rules decide
-for every invariant: allow, heal, or block and alert. It changes nothing unless
-told to (--enforce), and then only reloads the manager, forgets failures of
-units that are gone, and restarts units that were opted in.`
+It takes a snapshot of what the user manager has loaded, what is on disk, what Home
+Manager declares and which containers run. Rego rules decide for every invariant:
+allow, heal, or block and alert. Without --enforce it changes nothing. With it, it
+only reloads the manager, resets failures of units that no longer exist, and
+restarts units that the settings opt in.`
 
 const exitStatus = `
 Exit status:
-  0  every invariant holds, healed ones included
+  0  every invariant holds, or was healed
   1  warning: tickets, or heals that were not done
   2  critical: a page, or a heal that failed
-  3  unknown: could not look or decide, bad policy, bad usage, nothing managed
-The highest wins: 2 over 3 over 1.`
+    3  unknown: could not collect or decide, bad policy, bad usage, nothing managed
+  If several apply, 2 goes before 3, and 3 before 1.`
 
 func (a *app) root() *cobra.Command {
 	root := cli.Root(&cobra.Command{

@@ -14,7 +14,7 @@ func policyCommand(exit *int) *cobra.Command {
 	return cmd
 }
 
-// folder returns the policy folder in force, and its name for messages.
+// folder returns the policy folder in use, and its name for messages.
 func (s *policySource) folder() (fs.FS, string, error) {
 	c, err := cli.ReadConfig()
 	if err != nil {

@@ -37,8 +37,8 @@ and stackpolicy eval --policy DIR (or set policies: DIR in config.yaml).`,
 	}
 }
 
-// copyPolicies writes to a temporary folder and renames it, so that there is
-// never half a policy folder.
+// copyPolicies writes to a temporary folder and renames it, so that the policy folder
+// is never incomplete.
 func copyPolicies(dir string) error {
 	if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("copy the policies: %s exists already; name a new folder", dir)

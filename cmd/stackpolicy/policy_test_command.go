@@ -12,7 +12,7 @@ import (
 func policyTestCommand(exit *int) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "test",
-		Short: "Run the policies' Rego tests with coverage; no opa is needed",
+		Short: "Run the policies' Rego tests with coverage; does not need opa",
 		Long: `Runs every *_test.rego of the policies and shows how much of the rules they
 cover. The exit status is 0 if all pass and the coverage suffices, 2 if a test
 fails or the coverage is too low, and 3 if they could not be run.`,

@@ -47,8 +47,8 @@ was not up. It does not audit.`,
 	return cmd
 }
 
-// dailyReport builds the report from the history. Without a history it says that
-// there was no audit.
+// dailyReport builds the report from the history. If there is none, the report says
+// that there was no audit.
 func dailyReport(ctx context.Context, invariants invariants, since time.Duration) (daily.Model, error) {
 	now := time.Now()
 	store, err := openHistory(ctx)

@@ -14,7 +14,7 @@ import (
 func resetBreakerCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "reset-breaker UNIT|host…",
-		Short: "Allow heals of a unit again that a breaker holds back",
+		Short: "Close the breaker of a unit, so that it can be healed again",
 		Long: `A breaker opens when heals of a unit fail or come too often. It then holds back
 further heals for a while (settings: breaker). This command closes it and
 restores the unit's budget. Repair the cause first.`,

@@ -18,8 +18,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"stackpolicy": main})
 }
 
-// TestScripts runs the transcripts in testdata/script: the program as an
-// operator uses it, on recorded facts and where no manager answers.
+// TestScripts runs the transcripts in testdata/script: the program as an operator uses
+// it, on recorded facts, and without a manager.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -33,8 +33,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// offline takes every way to a real manager, podman or configuration away, and
-// lays the recorded facts beside the script as $FACTS.
+// offline hides the real manager, podman and configuration, and sets $FACTS to the
+// folder of the recorded facts.
 func offline(e *testscript.Env) error {
 	recorded, err := filepath.Abs("../../testdata/facts")
 	if err != nil {
@@ -49,7 +49,7 @@ func offline(e *testscript.Env) error {
 	return os.Mkdir(filepath.Join(e.WorkDir, "home"), 0o755)
 }
 
-// status N COMMAND… runs a command and wants its exit status to be N.
+// status N COMMAND… runs a command and checks that its exit status is N.
 func status(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: status N COMMAND ARG…")
@@ -66,7 +66,7 @@ func status(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// edit FILE OLD NEW replaces what stands in the file exactly once.
+// edit FILE OLD NEW replaces a text that occurs exactly once in the file.
 func edit(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: edit FILE OLD NEW")
@@ -75,22 +75,22 @@ func edit(ts *testscript.TestScript, neg bool, args []string) {
 	unescape := strings.NewReplacer(`\n`, "\n", `\t`, "\t", `\e`, "\x1b")
 	old, replacement := unescape.Replace(args[1]), unescape.Replace(args[2])
 	if n := strings.Count(text, old); n != 1 {
-		ts.Fatalf("%q stands in %s %d times, want once", old, args[0], n)
+		ts.Fatalf("%q occurs in %s %d times, want once", old, args[0], n)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.Replace(text, old, replacement, 1)), 0o644))
 }
 
-// grow FILE makes it 200 MB long, on paper.
+// grow FILE makes it a sparse file of 200 MB.
 func grow(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.Truncate(ts.MkAbs(args[0]), 200e6))
 }
 
-// fifo NAME makes a FIFO, which nobody writes to.
+// fifo NAME makes a FIFO that nobody writes to.
 func fifo(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(syscall.Mkfifo(ts.MkAbs(args[0]), 0o600))
 }
 
-// faster LIMIT N COMMAND… is status within a time limit.
+// faster LIMIT N COMMAND… is status with a time limit.
 func faster(ts *testscript.TestScript, neg bool, args []string) {
 	limit, err := time.ParseDuration(args[0])
 	ts.Check(err)
@@ -101,7 +101,7 @@ func faster(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// TestAReaderThatHasSeenEnough leaves the exit status what it is.
+// TestAReaderThatHasSeenEnough: the exit status does not change if a reader stops.
 func TestAReaderThatHasSeenEnough(t *testing.T) {
 	t.Parallel()
 	program, err := exec.LookPath("stackpolicy") // testscript.Main put it there
@@ -118,7 +118,7 @@ func TestAReaderThatHasSeenEnough(t *testing.T) {
 			var errs strings.Builder
 			cmd.Stdout, cmd.Stderr = w, &errs
 			r.Close()
-			_ = cmd.Run() // its status is looked at below
+			_ = cmd.Run() // its status is checked below
 			w.Close()
 			if got := cmd.ProcessState.ExitCode(); got != want || errs.Len() > 0 {
 				t.Errorf("%s as %s: exit status %d, want %d, and it says %q", doc, format, got, want, errs.String())

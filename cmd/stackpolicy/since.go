@@ -9,7 +9,7 @@ import (
 	"stackpolicy/internal/text"
 )
 
-// ago is a flag that says how far back: a Go duration, or days as in 7d.
+// ago is a flag for how far back to read: a Go duration, or days as in 7d.
 type ago time.Duration
 
 func sinceFlag(cmd *cobra.Command, usual string) *ago {
@@ -32,10 +32,10 @@ func (a *ago) String() string {
 	return text.Brief(time.Duration(*a))
 }
 
-// Type returns the word that stands for the value in help.
+// Type returns the name of the value in help.
 func (a *ago) Type() string { return "duration" }
 
-// Set reads a duration that is longer than nothing.
+// Set reads a duration, which must be positive.
 func (a *ago) Set(s string) error {
 	d, err := text.ParseSpan(s)
 	*a = ago(d)

@@ -17,9 +17,9 @@ import (
 	"stackpolicy/internal/regularfile"
 )
 
-// policySource is where a command's policies come from.
+// policySource says where a command's policies come from.
 type policySource struct {
-	policyDir string // what --policy names; "" leaves it to the configuration
+	policyDir string // value of --policy; if "", the configuration decides
 }
 
 func (s *policySource) policyFlag(cmd *cobra.Command) {
@@ -27,17 +27,17 @@ func (s *policySource) policyFlag(cmd *cobra.Command) {
 	_ = cmd.MarkFlagDirname("policy")
 }
 
-// dir returns the policy folder in force: the flag's, the configuration's, or ""
-// for the built-in policies.
+// dir returns the policy folder in use: the flag's, the configuration's, or "" for the
+// built-in policies.
 func (s *policySource) dir(c config.Config) string { return cmp.Or(s.policyDir, c.Policies) }
 
 func (s *policySource) loadPolicies(ctx context.Context, c config.Config) (*decide.Policies, error) {
 	return cli.LoadPolicies(ctx, s.dir(c))
 }
 
-// factSource is where a command's facts come from.
+// factSource says where a command's facts come from.
 type factSource struct {
-	factsFile string // what --facts names; "" is the live system
+	factsFile string // value of --facts; if "", the live system
 }
 
 func (s *factSource) factsFlag(cmd *cobra.Command) {
@@ -45,7 +45,7 @@ func (s *factSource) factsFlag(cmd *cobra.Command) {
 	_ = cmd.MarkFlagFilename("facts", "json")
 }
 
-// document reads the recorded document; nil where the live system is meant.
+// document reads the recorded document; nil without --facts.
 func (s *factSource) document(in io.Reader) (*facts.Document, error) {
 	switch s.factsFile {
 	case "":
@@ -62,16 +62,16 @@ func (s *factSource) document(in io.Reader) (*facts.Document, error) {
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Size() > maxFacts {
-		return nil, fmt.Errorf("read the facts %s: larger than %d MiB, which no facts document is", s.factsFile, maxFacts>>20)
+		return nil, fmt.Errorf("read the facts %s: larger than %d MiB, the limit for a facts document", s.factsFile, maxFacts>>20)
 	}
 	return facts.Read(s.factsFile, f)
 }
 
-// maxFacts refuses a file by its size alone where that is known; facts.Read
-// has the same bound for what it reads.
+// maxFacts is the limit of a file whose size is known; facts.Read has the same limit
+// for what it reads.
 const maxFacts = 128 << 20
 
-// snapshot returns the recorded document, or else a live one.
+// snapshot returns the recorded document, or a live one.
 func (s *factSource) snapshot(ctx context.Context, in io.Reader, c config.Config) (*facts.Document, error) {
 	doc, err := s.document(in)
 	if doc != nil || err != nil {

@@ -33,8 +33,7 @@ if the last one is too old to say anything about now.`,
 	return cmd
 }
 
-// lastStatus reads the last audit's verdict. Without a history there was no
-// audit.
+// lastStatus reads the last audit's verdict. Without a history there was no audit.
 func lastStatus(ctx context.Context, invariants invariants) (daily.Status, error) {
 	now := time.Now()
 	store, err := openHistory(ctx)

@@ -13,15 +13,14 @@ import (
 	"stackpolicy/units"
 )
 
-// shippedProgram is where the shipped units expect the program.
+// shippedProgram is the path of the program in the shipped units.
 const shippedProgram = "%h/.local/bin/stackpolicy"
 
-// plainPath needs no quoting in a unit: no blank, and nothing that is a
-// specifier, a variable or an escape there (systemd.service(5), "Command
-// lines"). A leading %h is the home.
+// plainPath matches paths that need no quoting in a unit: without blanks, specifiers,
+// variables or escapes (systemd.service(5), "Command lines"). A leading %h is the home.
 var plainPath = regexp.MustCompile(`^(%h)?/[A-Za-z0-9_./@:+,-]+$`)
 
-// unitTexts are the shipped units by name, for a program at that path.
+// unitTexts returns the shipped units by name, for a program at the given path.
 func unitTexts(program string) (map[string]string, error) {
 	if !plainPath.MatchString(program) {
 		return nil, fmt.Errorf("the program's path %q is not absolute, or would need quoting in a unit; name another with --program", program)
@@ -41,7 +40,7 @@ func unitTexts(program string) (map[string]string, error) {
 	return texts, nil
 }
 
-// unitsCommand is hidden: it is for packagers.
+// unitsCommand is hidden, because it is for packagers.
 func unitsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:    "units DIR",

@@ -33,5 +33,5 @@ func Named[T any](formats []Format[T], name string) (Format[T], error) {
 			return f, nil
 		}
 	}
-	return Format[T]{}, fmt.Errorf("unknown output format %q; there are: %s", name, strings.Join(Names(formats), ", "))
+	return Format[T]{}, fmt.Errorf("unknown output format %q; known: %s", name, strings.Join(Names(formats), ", "))
 }

@@ -37,7 +37,7 @@ func TestNamed(t *testing.T) {
 func TestUnknownNameListsTheKnown(t *testing.T) {
 	for _, name := range []string{"", "Plain", "plai", "yaml"} {
 		_, err := output.Named(formats(), name)
-		if err == nil || !strings.HasSuffix(err.Error(), "; there are: plain, marked") {
+		if err == nil || !strings.HasSuffix(err.Error(), "; known: plain, marked") {
 			t.Errorf("%q: %v", name, err)
 		}
 	}

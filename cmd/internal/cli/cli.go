@@ -1,6 +1,5 @@
-// Package cli is what the project's commands have in common: how a command
-// line is refused, where configuration and policies come from, and what is
-// known of the terminal.
+// Package cli has what the project's commands share: errors for wrong command lines,
+// where configuration and policies come from, and properties of the terminal.
 package cli
 
 import (
@@ -22,28 +21,28 @@ import (
 	"stackpolicy/policies"
 )
 
-// Root makes cmd the root of a command line: unknown commands and flags are
-// errors that list the known ones, and printing errors is the caller's.
+// Root makes cmd the root of a command line. Unknown commands and flags are errors that
+// list the known ones. The caller prints errors.
 func Root(cmd *cobra.Command) *cobra.Command {
 	cmd.SilenceUsage, cmd.SilenceErrors = true, true
 	cmd.SetFlagErrorFunc(knownFlag)
 	return Group(cmd)
 }
 
-// Group makes cmd one that only has commands below it.
+// Group makes cmd a command that only has subcommands.
 func Group(cmd *cobra.Command) *cobra.Command {
 	cmd.Args, cmd.RunE = knownCommand, noCommand
 	return cmd
 }
 
-// noCommand shows the help of a command that does nothing by itself.
+// noCommand shows the help of a command that only has subcommands.
 func noCommand(cmd *cobra.Command, _ []string) error {
 	cmd.SetOut(cmd.ErrOrStderr())
 	_ = cmd.Help()
 	return errors.New("no command given")
 }
 
-// knownCommand refuses what is no command, and lists those there are.
+// knownCommand returns an error for an unknown command, which lists the known ones.
 func knownCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -54,10 +53,10 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 			known = append(known, c.Name())
 		}
 	}
-	return fmt.Errorf("unknown command %q for %q; there are: %s", args[0], cmd.CommandPath(), strings.Join(known, ", "))
+	return fmt.Errorf("unknown command %q for %q; known: %s", args[0], cmd.CommandPath(), strings.Join(known, ", "))
 }
 
-// knownFlag adds the flags there are to the error about one there is not.
+// knownFlag adds the known flags to the error about an unknown flag.
 func knownFlag(cmd *cobra.Command, err error) error {
 	if !strings.HasPrefix(err.Error(), "unknown ") {
 		return err
@@ -67,20 +66,20 @@ func knownFlag(cmd *cobra.Command, err error) error {
 	return fmt.Errorf("%w; %q knows: %s", err, cmd.CommandPath(), strings.Join(known, ", "))
 }
 
-// SeenEnough says that the reader of standard output went away, which is no
-// fault.
+// SeenEnough reports whether an error means that the reader of standard output stopped
+// reading, which is no failure.
 func SeenEnough(err error) bool {
 	var at *fs.PathError
 	return errors.As(err, &at) && at.Path == os.Stdout.Name() && errors.Is(at, syscall.EPIPE)
 }
 
-// ReadConfig reads the configuration of the account that runs this.
+// ReadConfig reads the configuration of the account that runs the program.
 func ReadConfig() (config.Config, error) {
 	return config.Read(config.Path(collect.ConfigHome()))
 }
 
-// Policies is the folder dir and its name for messages; where dir is empty, the
-// built-in policies, whose name is empty.
+// Policies returns the policy folder dir and its name for messages. If dir is empty, it
+// returns the built-in policies, whose name is empty.
 func Policies(dir string) (fs.FS, string, error) {
 	if dir == "" {
 		return policies.FS, "", nil
@@ -95,7 +94,7 @@ func Policies(dir string) (fs.FS, string, error) {
 	return os.DirFS(dir), dir, nil
 }
 
-// Width is the terminal's, within reason; 80 where it is none.
+// Width returns the width of the terminal, within bounds; 80 if there is no terminal.
 func Width(w io.Writer) int {
 	if f, ok := w.(*os.File); ok {
 		if columns, _, err := term.GetSize(int(f.Fd())); err == nil && columns > 0 {
@@ -105,16 +104,17 @@ func Width(w io.Writer) int {
 	return 80
 }
 
-// Terminal says whether w is one that can move its cursor.
+// Terminal reports whether w is a terminal that can move its cursor.
 func Terminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"
 }
 
-// Color: only on a terminal, and not where NO_COLOR is set (no-color.org).
+// Color reports whether to write colours: on a terminal, unless NO_COLOR is set
+// (no-color.org).
 func Color(w io.Writer) bool { return Terminal(w) && os.Getenv("NO_COLOR") == "" }
 
-// Version is the module's version, or the commit it was built from.
+// Version returns the module's version, or the commit that it was built from.
 func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

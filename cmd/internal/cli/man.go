@@ -15,7 +15,7 @@ import (
 	"stackpolicy/internal/atomicfile"
 )
 
-// Manual is what a program's man page tells beyond its commands.
+// Manual is the part of a program's man page that is not about its commands.
 type Manual struct {
 	Environment []Entry
 	Files       []Entry
@@ -25,10 +25,10 @@ type Manual struct {
 // Entry is a name and the sentences that explain it.
 type Entry struct{ Name, Text string }
 
-// Man is the hidden command "man DIR" of a program, for those who package it:
-// it writes the man page that the program's commands and m make. The page
-// depends on the program alone, and its date on $SOURCE_DATE_EPOCH or else on
-// the commit that the program was built from, never on today.
+// Man returns the hidden command "man DIR" of a program, for packagers: it writes the
+// program's man page, made from its commands and m. The page depends only on the
+// program. Its date is $SOURCE_DATE_EPOCH or the commit that the program was built from,
+// never today.
 func Man(m Manual) *cobra.Command {
 	return &cobra.Command{
 		Use:    "man DIR",
@@ -59,8 +59,8 @@ func Man(m Manual) *cobra.Command {
 	}
 }
 
-// sourceDate is the day that a build is dated by: epoch, in seconds since 1970
-// (reproducible-builds.org/specs/source-date-epoch), before the commit's time.
+// sourceDate returns the date of a build: epoch, in seconds since 1970
+// (reproducible-builds.org/specs/source-date-epoch), or else the commit's time.
 func sourceDate(epoch, commit string) (time.Time, error) {
 	if epoch != "" {
 		seconds, err := strconv.ParseInt(epoch, 10, 64)
@@ -76,7 +76,7 @@ func sourceDate(epoch, commit string) (time.Time, error) {
 	return t.UTC(), err
 }
 
-// commitTime is when the commit was made that this was built from, or "".
+// commitTime returns the time of the commit that the program was built from, or "".
 func commitTime() string {
 	info, _ := debug.ReadBuildInfo()
 	if info == nil {

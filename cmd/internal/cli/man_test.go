@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// sample is a program with each kind of thing that a page can hold.
+// sample is a program with every kind of content that a page can have.
 func sample() *cobra.Command {
 	run := func(*cobra.Command, []string) {}
 	root := &cobra.Command{
@@ -98,16 +98,16 @@ func writeSample(t *testing.T) []byte {
 	return b.Bytes()
 }
 
-// TestManPage: text stands for itself, whatever is in it, and what is hidden
-// is not told.
+// TestManPage: texts appear as they are, whatever they contain, and hidden commands do
+// not appear.
 func TestManPage(t *testing.T) {
 	if d := cmp.Diff(samplePage, string(writeSample(t))); d != "" {
 		t.Errorf("-want +got\n%s", d)
 	}
 }
 
-// TestManPageRenders: groff has nothing to warn of, no line is wider than a
-// terminal, and what could have been markup is there to read.
+// TestManPageRenders: groff prints no warnings, no line is wider than a terminal, and
+// texts that look like markup can be read.
 func TestManPageRenders(t *testing.T) {
 	groff, err := exec.LookPath("groff")
 	if err != nil {
@@ -134,7 +134,7 @@ func TestManPageRenders(t *testing.T) {
 	}
 }
 
-// overstrike takes away what makes letters bold and underlined on paper.
+// overstrike matches the characters that make letters bold or underlined.
 func overstrike(text string) string {
 	var out []rune
 	for _, r := range text {

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// mdoc is a page under way, in the language of man pages, mdoc(7).
+// mdoc is a page that is being written, in the language of man pages, mdoc(7).
 type mdoc struct{ bytes.Buffer }
 
 var (
@@ -17,8 +17,8 @@ var (
 	indented  = regexp.MustCompile(`^(  |\t)`)
 )
 
-// text writes a text as help has it: paragraphs, and indented lines, which are
-// rows of exit statuses or stay as they are.
+// text writes a text of the help: paragraphs, and indented lines. These are rows of exit
+// statuses, or are written unchanged.
 func (p *mdoc) text(text string) {
 	block, between := "", false
 	for _, line := range strings.Split(strings.Trim(text, "\n"), "\n") {
@@ -97,10 +97,10 @@ func (p *mdoc) prose(line string) {
 	}
 }
 
-// maxLine is how long a line of the source may be for mandoc's lint.
+// maxLine is the longest line of the source that mandoc's lint accepts.
 const maxLine = 80
 
-// cutLine cuts a line that is too long at its last blank that fits.
+// cutLine cuts a line that is too long at the last blank within the limit.
 func cutLine(line string) (head, tail string) {
 	if len(line) <= maxLine {
 		return line, ""
@@ -112,17 +112,17 @@ func cutLine(line string) (head, tail string) {
 	return line[:at], line[at+1:]
 }
 
-// macro writes a macro whose arguments are plain text.
+// macro writes a macro with arguments that are plain text.
 func (p *mdoc) macro(name string, args ...string) {
 	p.raw(name, escape(strings.Join(args, " ")))
 }
 
-// raw writes a macro whose arguments are mdoc already.
+// raw writes a macro with arguments that are already mdoc.
 func (p *mdoc) raw(name string, args ...string) {
 	fmt.Fprintln(p, strings.Join(append([]string{"." + name}, args...), " "))
 }
 
-// arg is a word on a macro's line, where a short one might be a macro itself.
+// arg returns a word for a macro's line, where a short word could be read as a macro.
 func arg(word string) string {
 	word = escape(word)
 	if len(word) <= 3 {
@@ -133,7 +133,8 @@ func arg(word string) string {
 
 var special = strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`, "`", `\(ga`, `"`, `\(dq`, "~", `\(ti`, "^", `\(ha`)
 
-// escape makes text stand for itself; what is not ASCII, by its code point.
+// escape escapes a text, so that it appears unchanged; non-ASCII characters are written
+// by their code points.
 func escape(text string) string {
 	var b strings.Builder
 	for _, r := range special.Replace(text) {

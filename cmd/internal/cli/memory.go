@@ -11,17 +11,17 @@ import (
 	"stackpolicy/history"
 )
 
-// NoMemory stands where there is no memory of audits: it has nothing to tell,
-// or Err says why it cannot.
+// NoMemory replaces a memory of audits that does not exist, or that could not be opened:
+// then Err is the reason.
 type NoMemory struct{ Err error }
 
-// Recall is empty.
+// Recall returns an empty memory, or Err.
 func (m NoMemory) Recall(_ context.Context, now time.Time) (facts.Memory, error) {
 	return facts.Memory{Since: now, Subjects: map[string]facts.History{}}, m.Err
 }
 
-// Recall is the memory for one who only looks; one that was never begun is
-// empty. Call done when it is needed no more.
+// Recall opens the memory read-only. If it does not exist yet it is empty. Call done
+// when it is no longer needed.
 func Recall(ctx context.Context, env collect.Environment) (memory collect.Rememberer, done func()) {
 	store, err := history.OpenReadOnly(ctx, env.StateHome)
 	switch {

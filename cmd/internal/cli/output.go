@@ -9,7 +9,7 @@ import (
 	"stackpolicy/internal/output"
 )
 
-// Output is the flag -o of a command: the format in which it writes a T.
+// Output is the flag -o of a command: the format in which the command writes a T.
 type Output[T any] struct {
 	formats []output.Format[T]
 	chosen  output.Format[T]
@@ -30,7 +30,7 @@ func (o *Output[T]) Write(w io.Writer, value T) error { return o.chosen.Write(w,
 // String returns the name of the chosen format.
 func (o *Output[T]) String() string { return o.chosen.Name }
 
-// Type returns the word that stands for the value in help.
+// Type returns the name of the value in help.
 func (o *Output[T]) Type() string { return "format" }
 
 // Set chooses a format by its name.

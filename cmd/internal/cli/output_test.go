@@ -12,7 +12,7 @@ import (
 	"stackpolicy/internal/output"
 )
 
-// written runs a command that has -o, and returns what it wrote.
+// written runs a command with -o, and returns its output.
 func written(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	write := func(word string) func(io.Writer, int) error {
@@ -46,7 +46,7 @@ func TestOutputFlag(t *testing.T) {
 
 func TestOutputFlagRefuses(t *testing.T) {
 	got, err := written(t, "show", "-o", "yaml")
-	if err == nil || !strings.HasSuffix(err.Error(), `unknown output format "yaml"; there are: text, json`) || got != "" {
+	if err == nil || !strings.HasSuffix(err.Error(), `unknown output format "yaml"; known: text, json`) || got != "" {
 		t.Errorf("wrote %q, %v", got, err)
 	}
 }

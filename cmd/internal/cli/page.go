@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// write writes the man page of the program that root is.
+// write writes the man page of the program with that root command.
 func (m Manual) write(w io.Writer, root *cobra.Command, version string, date time.Time) error {
 	var p mdoc
 	about, statuses := cutStatuses(root.Long)
@@ -41,15 +41,15 @@ func (m Manual) write(w io.Writer, root *cobra.Command, version string, date tim
 
 const statusHeading = "\nExit status:\n"
 
-// cutStatuses takes the table of exit statuses off a command's description:
-// the page has it once.
+// cutStatuses removes the table of exit statuses from a command's description, because
+// the page has it only once.
 func cutStatuses(long string) (about, statuses string) {
 	about, statuses, _ = strings.Cut(long, statusHeading)
 	return strings.TrimSpace(about), statuses
 }
 
-// leaves are the commands that do something, in the order of help. The many
-// pages on completion are the shell's own, and stand as one command.
+// leaves returns the commands without subcommands, in the order of the help. The
+// completion commands of all shells are listed as one command.
 func leaves(cmd *cobra.Command) (found []*cobra.Command) {
 	for _, c := range cmd.Commands() {
 		switch {
@@ -63,7 +63,7 @@ func leaves(cmd *cobra.Command) (found []*cobra.Command) {
 	return found
 }
 
-// command writes what one command does, its flags and examples.
+// command writes the description of a command, its flags and examples.
 func (p *mdoc) command(c *cobra.Command) {
 	path, args := plainUsage(c)
 	p.raw("Ss", plain(path+" "+strings.ReplaceAll(args, "…", " ...")))
@@ -97,7 +97,7 @@ func (p *mdoc) flags(c *cobra.Command) {
 	p.raw("El")
 }
 
-// shown are the flags that a page explains. Every command has --help.
+// shown returns the flags that a page explains: all except --help.
 func shown(c *cobra.Command) (flags []*pflag.Flag) {
 	if c.Name() == "completion" {
 		return nil
@@ -121,7 +121,7 @@ func flagLine(f *pflag.Flag) string {
 	return line
 }
 
-// defaultOf tells a default that is not plainly nothing.
+// defaultOf returns the default of a flag, unless it is empty, false or zero.
 func defaultOf(f *pflag.Flag) string {
 	switch f.DefValue {
 	case "", "false", "0", "0s", "[]":
@@ -130,7 +130,7 @@ func defaultOf(f *pflag.Flag) string {
 	return "; the default is " + f.DefValue
 }
 
-// entries writes a section of names and what they mean.
+// entries writes a section of names with their meanings.
 func (p *mdoc) entries(section, macro string, entries []Entry) {
 	if len(entries) == 0 {
 		return
@@ -159,7 +159,7 @@ func (p *mdoc) seeAlso(pages []string) {
 	}
 }
 
-// usage is a command and its arguments in mdoc.
+// usage returns a command and its arguments in mdoc.
 func usage(c *cobra.Command) string {
 	path, args := plainUsage(c)
 	words := strings.Fields(path)
@@ -184,8 +184,8 @@ func usage(c *cobra.Command) string {
 	return strings.Join(words, " ")
 }
 
-// plain keeps the words of a macro's line from being macros themselves, and its
-// end from being punctuation.
+// plain escapes words on a macro's line that could be read as macros, and an end that
+// could be read as punctuation.
 func plain(text string) string {
 	var words []string
 	for w := range strings.FieldsSeq(text) {
@@ -194,7 +194,7 @@ func plain(text string) string {
 	return strings.Join(words, " ") + `\&`
 }
 
-// plainUsage is a command without the program's name, and its arguments.
+// plainUsage returns a command without the program's name, and its arguments.
 func plainUsage(c *cobra.Command) (path, args string) {
 	if c.Name() == "completion" {
 		return c.Name(), "SHELL"

@@ -10,8 +10,8 @@ import (
 	"stackpolicy/internal/confine"
 )
 
-// LoadPolicies loads the policies in a folder, whose rules run in a process of
-// their own that ends with ctx, or the built-in ones for "".
+// LoadPolicies loads the policies of a folder, or the built-in ones for "". The rules of
+// a folder run in a separate process, which ends with ctx.
 func LoadPolicies(ctx context.Context, dir string) (*decide.Policies, error) {
 	fsys, name, err := Policies(dir)
 	if err != nil {
@@ -23,8 +23,8 @@ func LoadPolicies(ctx context.Context, dir string) (*decide.Policies, error) {
 	return confined.Load(ctx, fsys, decide.Options{Name: name})
 }
 
-// ServeRules does not return in a process that LoadPolicies started. Call it
-// first in main.
+// ServeRules must be called first in main. In a process that LoadPolicies started it
+// does not return.
 func ServeRules() {
 	if confine.Wanted(os.Args) {
 		fmt.Fprintln(os.Stderr, confined.Serve())
