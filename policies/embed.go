@@ -1,6 +1,6 @@
 // Package policies holds the built-in policies: the Rego rules, their runbooks
-// and the operators' settings. There is no list of invariants anywhere: each
-// one is a folder below invariants/, and main.rego finds them all.
+// and the operators' settings. There is no list of invariants: each is a folder below
+// invariants/, and main.rego finds them all.
 //
 // To add an invariant, add invariants/<id>/<id>.rego with its METADATA,
 // <id>_test.rego beside it, and the runbook <id>.md. A stock OPA checks and

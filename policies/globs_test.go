@@ -8,8 +8,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/rego"
 )
 
-// TestGlobs: the rules match unit names as the rest of the program and
-// systemctl do, row by row of the table that all of them share.
+// TestGlobs: the rules match unit names as systemctl and the rest of the program do.
+// All tests use the same table.
 func TestGlobs(t *testing.T) {
 	content, err := os.ReadFile("../testdata/globs.json")
 	if err != nil {

@@ -1,12 +1,12 @@
 # METADATA
 # title: every finding of every invariant
 # description: |
-#   The router. It keeps no list: whatever stands below invariants/ and has a
-#   rule named finding is asked. With a stock OPA:
+#   The router. It has no list of invariants: it evaluates every package below
+#   invariants/ that has a rule named finding. With a stock OPA:
 #     opa eval -d policies -i facts.json data.stackpolicy.findings
-#   That says what the rules saw, and nothing about sections that are missing
-#   from the facts: an invariant whose needs are gaps is blocked before its
-#   rule is asked, which only the stackpolicy binary does.
+#   That prints what the rules found, and ignores sections that are missing from
+#   the facts. Only the stackpolicy program also blocks an invariant whose needed
+#   sections are missing.
 package stackpolicy
 
 # METADATA

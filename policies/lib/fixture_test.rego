@@ -1,5 +1,5 @@
-# What the tests of the rules are built from: a document in which every
-# invariant holds, and parts of it that a test changes by object.union.
+# The parts from which the tests of the rules build documents: a document in which
+# every invariant holds, and parts of it that a test changes with object.union.
 package stackpolicy.lib_test
 
 home := "/home/ada"
@@ -50,7 +50,7 @@ nothing_found := {
 	"history": {"since": "2026-04-01T00:00:00Z", "findings": [], "heals": [], "exemptions": []},
 }
 
-# without is a document that lacks sections, as a failed collector leaves it.
+# without is a document without some sections, as after a failed collector.
 without(doc, sections) := object.remove(doc, sections)
 
 # unit is a stack's oneshot as it should be, with changes.
@@ -77,7 +77,7 @@ unit(name, changes) := object.union(
 	changes,
 )
 
-# template is a unit that has no loaded state of its own, with changes.
+# template is a unit without a loaded state, with changes.
 template(name, changes) := object.union(
 	object.remove(unit(name, {"template": true, "containers": []}), ["loaded", "reload"]),
 	changes,
@@ -103,7 +103,7 @@ wants(name, changes) := fragment(
 	object.union({"role": "wants", "of": "default.target"}, changes),
 )
 
-# stranger is a file from elsewhere that nothing declares, not read yet.
+# stranger is a file from elsewhere that is not declared and not read yet.
 stranger(path, origin, role) := fragment("", {
 	"path": path, "origin": origin, "role": role, "kind": "regular", "first_hop": "", "target": path,
 	"state": "undeclared", "declared_target": "", "loaded": false,
@@ -127,8 +127,8 @@ service(name, changes) := object.union(
 	changes,
 )
 
-# rows is what findings decide, without their words. A finding that breaks the
-# contract of every finding has no row.
+# rows has what the findings decide, without their messages. A finding that breaks
+# the contract of findings has no row.
 rows(findings) := {array.concat(decided, acts(finding.effect, finding)) |
 	some finding in findings
 	count(finding.message) <= 160

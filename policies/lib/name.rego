@@ -16,8 +16,8 @@ matches_some(pattern, names) if {
 	regex.match(expression, name)
 }
 
-# as_regex writes a glob pattern as a regular expression. It is undefined for one
-# that matches nothing, as [z-a] does.
+# as_regex converts a glob pattern to a regular expression. It is undefined for a
+# pattern that matches nothing, such as [z-a].
 as_regex(pattern) := expression if {
 	# A whole class is one part, any other character is another.
 	parts := regex.find_n(`(?s)\[[!^]?\]?(\[:[a-z]+:\]|[^\]])*\]|.`, pattern, -1)
@@ -41,7 +41,8 @@ as_regex_part(part) := escaped(part) if {
 	not part in {"*", "?"}
 }
 
-# escaped is a character as itself, and [:digit:] and the like as they are.
+# escaped returns a character that matches itself, and [:digit:] and the like
+# unchanged.
 escaped(part) := part if count(part) > 1
 
 escaped(part) := regex.replace(part, `[.+()|{}\[\]\\^$*?]`, `\$0`) if count(part) == 1

@@ -1,7 +1,7 @@
 package stackpolicy.lib
 
-# reload_safe is true when a daemon-reload would neither load what is not
-# declared nor drop what is. It takes the two lists of a unit's reload.
+# reload_safe is true if a daemon-reload would load no file that is not declared and
+# drop no file that is. It takes the two lists of a unit's reload.
 default reload_safe(_, _) := false
 
 reload_safe([], [])

@@ -7,14 +7,14 @@ one_shot(container, services) if {
 	service.one_shot
 }
 
-# recorded is true for a container whose service is one of those recorded.
+# recorded is true for a container whose service is recorded.
 recorded(container, services) if {
 	some service in services
 	service.name == container.service
 }
 
-# too_few is how many containers a service has, where it should have more. It
-# is undefined where it has enough.
+# too_few is the number of containers of a service that should have more. It is
+# undefined for a service that has enough.
 too_few(service, containers) := have if {
 	have := count([container.id |
 		some container in containers

@@ -1,9 +1,10 @@
 # METADATA
 # title: the links belong to the current generation and the last activation succeeded
 # description: |
-#   Home Manager moves the links first and current-home last, so links ahead of
-#   it mean an activation that is running or stopped half-way (measured). Half a
-#   generation may not fit together. While one is running it is a ticket.
+#   Home Manager moves the links first and current-home last. So links that are
+#   newer than current-home mean that an activation is running or stopped half-way
+#   (measured). Units of two generations may not fit together. While an activation
+#   is running, the finding is only a ticket.
 # schemas:
 #   - input: schema.facts
 # custom:

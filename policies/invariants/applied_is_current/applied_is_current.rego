@@ -2,12 +2,12 @@
 # title: the active unit was applied after its definition last changed
 # description: |
 #   Starting a oneshot that is active does nothing (systemd.service(5),
-#   RemainAfterExit=), so a new compose file, env file or unit file waits for a
-#   restart. Judged by content: the digests that stackctl recorded when it
-#   applied the stack, never times, as older Home Managers make every link anew
-#   at each activation. Whether the unit is active or failed is for others. A
-#   restart is asked for only where the record proves the difference, and
-#   settings.yaml opts in.
+#   RemainAfterExit=), so a new compose file, env file or unit file has no effect
+#   until a restart. The rule compares content, with the digests that stackctl
+#   recorded when it applied the stack. It does not compare times: older versions of
+#   Home Manager recreate every link at each activation. Other invariants check
+#   whether the unit is active or failed. A restart is requested only if the record
+#   proves the difference and settings.yaml opts in.
 # schemas:
 #   - input: schema.facts
 #   - data.settings: schema.settings
@@ -21,7 +21,7 @@ package stackpolicy.invariants.applied_is_current
 
 import data.stackpolicy.lib
 
-# Only where settings.yaml opts in.
+# Only if settings.yaml opts in.
 finding contains {
 	"subject": p.subject,
 	"effect": "heal",
@@ -45,7 +45,7 @@ finding contains {
 	not p.subject in restart_wanted
 }
 
-# Where nothing is recorded a restart may change nothing, again and again.
+# No restart: without a record it may change nothing, again and again.
 restart_wanted contains p.subject if {
 	some p in problem
 	p.evidence.case in {"changed", "stale"}
@@ -81,7 +81,7 @@ problem contains {
 
 problem contains {
 	"subject": unit.name,
-	"message": sprintf("%s was applied by an older definition than the one on disk", [unit.name]),
+	"message": sprintf("%s was applied with an older definition than the one on disk", [unit.name]),
 	"evidence": {
 		"case": "stale",
 		"path": unit.loaded.fragment_path,
@@ -98,7 +98,7 @@ problem contains {
 
 problem contains {
 	"subject": unit.name,
-	"message": sprintf("%s is active, but stackctl never applied it: nothing tells what runs", [unit.name]),
+	"message": sprintf("%s is active, but stackctl never applied it: it is not known what runs", [unit.name]),
 	"evidence": {
 		"case": "never-applied",
 		"path": unit.loaded.fragment_path,
@@ -124,7 +124,7 @@ problem contains {
 	not unit.applied.state in {"recorded", "none"}
 }
 
-# kinds says of which files: "compose and env files", "unit file".
+# kinds names the kinds of files: "compose and env files", "unit file".
 kinds(changed) := sprintf("%s %s", [concat(" and ", {words(file.role) | some file in changed}), noun(count(changed))])
 
 words(role) := object.get({"named": "included"}, role, role)

@@ -56,12 +56,12 @@ test_other_cases if {
 		stack("a.service", {"stale": true}), stack("b.service", never), stack("c.service", unreadable),
 	])
 	{finding.message: finding.evidence | some finding in findings} == {
-		"a.service was applied by an older definition than the one on disk": {
+		"a.service was applied with an older definition than the one on disk": {
 			"case": "stale", "path": given.in_user_dir("a.service"),
 			"expected": "applied by the definition on disk", "found": "applied by an older one that was loaded then",
 			"applied_at": "2026-05-04T02:00:00Z",
 		},
-		"b.service is active, but stackctl never applied it: nothing tells what runs": {
+		"b.service is active, but stackctl never applied it: it is not known what runs": {
 			"case": "never-applied", "path": given.in_user_dir("b.service"),
 			"expected": "a record of its last apply", "found": "none",
 		},

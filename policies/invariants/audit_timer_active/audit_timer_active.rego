@@ -1,8 +1,9 @@
 # METADATA
 # title: the audit's own timer is active
 # description: |
-#   stackpolicy-audit.timer runs the audit that would report everything else. An
-#   audit that nobody runs is silent, which reads as fine (systemd.timer(5)).
+#   stackpolicy-audit.timer starts the audit, which reports everything else. If no
+#   audit runs there are no alerts, which looks as if all were well
+#   (systemd.timer(5)).
 # schemas:
 #   - input: schema.facts
 # custom:

@@ -2,8 +2,8 @@
 # title: the auto-update timer is active where a container asks for auto-update
 # description: |
 #   podman-auto-update.timer of the user manager runs podman auto-update
-#   (podman-auto-update(1)). A label alone updates nothing. Without any container
-#   that asks for it the timer is nobody's business.
+#   (podman-auto-update(1)). A container's label has no effect without it. If no
+#   container has the label, the timer does not matter.
 # schemas:
 #   - input: schema.facts
 # custom:

@@ -3,11 +3,11 @@
 # description: |
 #   podman auto-update restarts the unit that this label names and rolls back
 #   only if that restart fails (podman-auto-update(1)). podman-compose 1.3 names
-#   podman-compose@PROJECT.service, which often does not exist, and 1.0 names
-#   none. Without a unit that is loaded the update fails or does nothing. For a
-#   container in a pod podman asks the pod's infra container; where there is
-#   none, as in podman-compose's own pods, auto-update fails for every container
-#   of the user (measured with podman 5.4).
+#   podman-compose@PROJECT.service, which often does not exist, and 1.0 sets no
+#   label. Without a unit that is loaded the update fails or does nothing. For a
+#   container in a pod, podman reads the label of the pod's infra container. In a
+#   pod without one, as podman-compose makes them, auto-update fails for every
+#   container of the user (measured with podman 5.4).
 # schemas:
 #   - input: schema.facts
 # custom:
@@ -74,7 +74,7 @@ finding contains {
 	not c.pod in with_infra
 }
 
-# with_infra are the pods that have an infra container.
+# with_infra is the set of pods that have an infra container.
 with_infra contains container.pod if {
 	some unit in input.units
 	some container in unit.containers

@@ -2,11 +2,11 @@
 # title: the same finding was not healed again and again
 # description: |
 #   A heal that works and is undone each time hides a fault: something keeps
-#   writing the file, or the stack keeps failing. The history counts the heals
-#   of every finding; settings.yaml says how many within which window are too
-#   many. The source is suspected, not known: the file of the unit that changed
-#   last within the window. An open breaker means that heals were tried and did
-#   not help, or were too many, and that none is tried until it closes.
+#   writing the file, or the stack keeps failing. The history counts the heals of
+#   every finding; settings.yaml says how many within which window are too many.
+#   The cause is only suspected: the file of the unit that changed last within the
+#   window. An open breaker means that heals did not help, or were too many, and
+#   that nothing is healed until it closes.
 # schemas:
 #   - input: schema.facts
 #   - data.settings: schema.settings
@@ -79,7 +79,7 @@ repeated contains {"subject": unit.name, "heal": heal, "times": times(heal), "su
 	too_many(heal)
 }
 
-# Those without an invariant count an action, whatever asked for it.
+# Counts without an invariant are of all runs of an action.
 too_many(heal) if {
 	heal.invariant != ""
 	times(heal) >= drift
@@ -99,7 +99,7 @@ times(heal) := heal.healed_1h if window_ns <= time.parse_duration_ns("1h")
 
 times(heal) := heal.healed_24h if window_ns > time.parse_duration_ns("1h")
 
-default suspect(_, _) := {"who": "nothing that the facts tell of", "path": "", "changed_at": ""}
+default suspect(_, _) := {"who": "unknown", "path": "", "changed_at": ""}
 
 suspect(heal, _) := {"who": "its containers, or what they are made of", "path": "", "changed_at": ""} if {
 	heal.action == "restart"
@@ -111,7 +111,7 @@ suspect(heal, unit) := {"who": who(file), "path": file.path, "changed_at": file.
 	changed > time.parse_rfc3339_ns(input.collected_at) - window_ns
 }
 
-# who may have changed a file, as far as the file tells.
+# who guesses from the file's place who may have changed it.
 who(file) := sprintf("Home Manager's activation, at %s", [file.path]) if declared(file.state)
 
 who(file) := sprintf("%s, at %s", [by_origin(file.origin), file.path]) if not declared(file.state)
@@ -125,5 +125,5 @@ by_origin(origin) := object.get(
 		"etc": "the system's configuration",
 		"distribution": "a package",
 	},
-	origin, "whoever writes to that folder",
+	origin, "a program or person that writes to that folder",
 )

@@ -60,11 +60,11 @@ changed(path, origin, state, at) := object.union(
 
 test_suspects[name] if {
 	some name, c in {
-		"no file": {"files": [], "want": "nothing that the facts tell of"},
-		"no time": {"files": [given.fragment("web.service", {})], "want": "nothing that the facts tell of"},
+		"no file": {"files": [], "want": "unknown"},
+		"no time": {"files": [given.fragment("web.service", {})], "want": "unknown"},
 		"long unchanged": {
 			"files": [changed("/a", "user", "declared", "2026-05-03T03:02:01Z")],
-			"want": "nothing that the facts tell of",
+			"want": "unknown",
 		},
 		"the newest": {
 			"files": [
@@ -76,7 +76,7 @@ test_suspects[name] if {
 		},
 		"a person": {
 			"files": [changed("/a", "user", "different", "2026-05-04T01:00:00Z")],
-			"want": "whoever writes to that folder, at /a",
+			"want": "a program or person that writes to that folder, at /a",
 		},
 		"an activation": {
 			"files": [changed("/a", "user", "other-generation", "2026-05-04T01:00:00Z")],

@@ -1,12 +1,12 @@
 # METADATA
 # title: every drop-in of a managed unit comes from the user's unit folder and is declared
 # description: |
-#   A drop-in changes a unit from any folder, also where the unit's own file is
-#   right: /etc, the runtime folders (systemctl set-property, edit --runtime),
-#   prefix folders (web-.service.d) and type folders (service.d). Judged is what
-#   is loaded or would be (systemd.unit(5)); a file in the user's folder that is
-#   declared but not as it should be is file_declared's. What podman's generator
-#   adds to a quadlet is its own.
+#   A drop-in changes a unit from any folder, although the unit's own file is
+#   correct: /etc, the runtime folders (systemctl set-property, edit --runtime),
+#   prefix folders (web-.service.d) and type folders (service.d). The rule checks
+#   every drop-in that is loaded, or would be after a reload (systemd.unit(5)). If
+#   a declared file in the user's folder is not as declared, file_declared reports
+#   it. Drop-ins that podman's generator adds to a quadlet are not reported.
 # schemas:
 #   - input: schema.facts
 #   - data.settings: schema.settings
@@ -77,7 +77,7 @@ expected := "a declared drop-in in the user's unit folder"
 because := {
 	"etc": "belongs to the system, not to this user",
 	"outranking": "was made at run time",
-	"undeclared": "nothing declares it",
+	"undeclared": "it is not declared",
 	"distribution": "comes with the distribution",
 	"other": "is outside the user's unit folder",
 }
@@ -97,7 +97,7 @@ stray contains {
 	in_force(file.effective, file.loaded)
 }
 
-# A declared drop-in that is gone is file_declared's.
+# file_declared reports a declared drop-in that is gone.
 gone contains {
 	"subject": unit.name,
 	"path": path,
@@ -111,7 +111,7 @@ gone contains {
 	not path in {file.path | some file in unit.files; file.declared_target != ""}
 }
 
-# A drop-in of the same name in a higher folder takes a file out of force.
+# A drop-in of the same name in a folder with higher priority replaces this one.
 in_force(true, _)
 
 in_force(false, true)

@@ -1,11 +1,11 @@
 # METADATA
 # title: the file on disk is the declared link
 # description: |
-#   Every unit file, drop-in and quadlet source that is declared stands where it
-#   is declared, as the link Home Manager made, or where nothing but the user's
-#   folder declares it as a file owned by the user and writable by no one else.
-#   Measured: activation aborts on a file, a foreign link or a folder in the way
-#   and leaves an identical regular file as it is, with force too.
+#   Every unit file, drop-in and quadlet source that Home Manager declares is there,
+#   as the link that Home Manager made. Without Home Manager it is a file in the
+#   user's folder, owned by the user and writable by no one else. Measured: an
+#   activation aborts if a file, a foreign link or a folder is in the way, and does
+#   not replace an identical regular file, even with force.
 # schemas:
 #   - input: schema.facts
 # custom:
@@ -50,10 +50,10 @@ ours(origin, declared_target) if {
 	declared_target != ""
 }
 
-# What nothing declares and the manager neither has nor would take is no drift.
+# A file that is not declared, not loaded, and would not be loaded is no drift.
 ignored("undeclared", false, false)
 
-# A drop-in that nothing declares is not file_declared's, there or gone.
+# dropins_owned reports drop-ins that are not declared, whether they exist or not.
 left_to_dropins_owned(role, state, "") if {
 	role in {"dropin", "source-dropin"}
 	state in {"undeclared", "missing"}
@@ -67,7 +67,7 @@ says(state) := object.get(
 	{
 		"missing": "is declared, but gone from disk",
 		"dangling": "is a link whose target is gone",
-		"foreign-link": "is a link to somewhere else than declared",
+		"foreign-link": "is a link to another place than declared",
 		"mask": "is a mask: a link to /dev/null in place of the declared file",
 		"directory": "is a folder in place of the declared file",
 		"unsafe": "can be written by others than its user",
@@ -75,7 +75,7 @@ says(state) := object.get(
 		"different": "is a local file with other content than declared",
 		"other-generation": "is a link of another generation than the current one",
 		"identical": "is a copy in place of the declared link; no activation will update it",
-		"undeclared": "defines a managed unit, but nothing declares it",
+		"undeclared": "defines a managed unit, but is not declared",
 	},
 	state, sprintf("is not as declared: %s", [state]),
 )

@@ -1,11 +1,12 @@
 # METADATA
 # title: a managed unit is loaded from the user's unit folder
 # description: |
-#   Where the manager read the unit from (FragmentPath), or for a quadlet the
-#   file it was generated from (SourcePath). Anything else means that somebody
-#   else's definition runs: a lower folder takes over silently when the link in
-#   the user's folder is gone, and four folders outrank it (systemd.unit(5),
-#   "UNIT FILE LOAD PATH"). An inactive unit counts as an active one does.
+#   The rule checks where the manager read the unit from (FragmentPath) or, for a
+#   quadlet, the file it was generated from (SourcePath). Another place means that
+#   somebody else's definition runs. If the link in the user's folder is gone, the
+#   manager silently uses a folder with lower priority, and four folders have higher
+#   priority (systemd.unit(5), "UNIT FILE LOAD PATH"). Inactive units are checked
+#   too.
 # schemas:
 #   - input: schema.facts
 # custom:
@@ -64,7 +65,7 @@ problem contains {
 	expected := array.concat(ours, [sprintf("%s/%s", [input.user.unit_dir, unit.name])])[0]
 }
 
-# Units whose declared file a reload would take, and nothing worse with it.
+# Units whose declared file a reload would load, if the reload is safe.
 waiting contains unit.name if {
 	some unit in input.units
 	unit.managed_by != ""
@@ -79,8 +80,8 @@ waiting contains unit.name if {
 
 in_place(load_state, "user") if load_state in {"loaded", "merged"}
 
-# judged is the file that tells where a unit comes from: the source of a unit
-# that was generated from one, the fragment of any other.
+# judged is the file that shows where a unit comes from: the source of a generated
+# unit, otherwise the fragment.
 judged(true, "generator", _, source_path, sources) := {
 	"path": source_path,
 	"origin": object.get(sources, source_path, "other"),

@@ -1,8 +1,8 @@
 # METADATA
 # title: linger is on
 # description: |
-#   Without it the user manager starts at login and ends with the last session,
-#   and every stack with it (loginctl(1), enable-linger).
+#   Without linger the user manager, and with it every stack, starts at login and
+#   ends with the last session (loginctl(1), enable-linger).
 # schemas:
 #   - input: schema.facts
 # custom:

@@ -1,10 +1,10 @@
 # METADATA
 # title: every wants, requires and upholds link resolves and belongs to the current generation
 # description: |
-#   These links start a unit with another one. `systemctl --user enable` writes
-#   them straight into the store, where their target is collected later, and
-#   Home Manager never notices one that it did not make. Elsewhere than in the
-#   user's folder a link is somebody else's choice: only a dangling one counts.
+#   These links start a unit together with another one. `systemctl --user enable`
+#   makes links directly into the store, whose targets are deleted later, and Home
+#   Manager does not notice links that it did not make. Outside the user's folder
+#   links belong to others, so only dangling links are reported there.
 # schemas:
 #   - input: schema.facts
 # custom:
@@ -39,8 +39,7 @@ finding contains {
 	not is_fault_of_fragment(unit, file)
 }
 
-# The link leads to a unit file that has the fault itself, and file_declared
-# reports it there.
+# The link leads to a unit file with the same fault, which file_declared reports.
 is_fault_of_fragment(unit, link) if {
 	link.state in {"unsafe", "unreadable"}
 	some file in unit.files

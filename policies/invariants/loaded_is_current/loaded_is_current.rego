@@ -1,14 +1,14 @@
 # METADATA
 # title: what is loaded is what is on disk
 # description: |
-#   NeedDaemonReload compares times through links and is blind to the Nix store,
-#   where every file has mtime 1 (measured on systemd 252 and 257). So it is one
-#   sign among several: settings that differ, drop-ins, links and fragments that
-#   were not read or are gone, files changed after the load. A unit that is
-#   loaded from nowhere is fragment_in_user_dir's. A reload reads whatever is on
-#   disk: where that is not what is declared it is withheld. After the grace
-#   period of settings.yaml the heal did not come or did not help: a person is
-#   to look.
+#   NeedDaemonReload compares times through links. It does not work for the Nix
+#   store, where every file has mtime 1 (measured on systemd 252 and 257). So it is
+#   only one sign of several: settings that differ; drop-ins, links and fragments
+#   that were not read or are gone; files that changed after the load. Units that
+#   are loaded from no file are reported by fragment_in_user_dir. A reload reads
+#   all files on disk, so it is withheld if one of them is not as declared. If the
+#   finding is still open after the grace period of settings.yaml, the heal did not
+#   help, and a person must act.
 # schemas:
 #   - input: schema.facts
 # custom:
@@ -75,11 +75,14 @@ to_reload contains {
 	p.reasons != ["file-changed"]
 }
 
-# A file that was made anew, perhaps with the content that is loaded.
+# A file that was recreated, perhaps with the content that is loaded.
 to_reload contains {
 	"subject": p.subject,
 	"overdue_since": p.overdue_since,
-	"message": sprintf("%s was changed after %s was loaded; only a reload can tell what runs", [p.changed[0], p.subject]),
+	"message": sprintf(
+		"%s was changed after %s was loaded; without a reload it is not known whether the content differs",
+		[p.changed[0], p.subject],
+	),
 	"evidence": {"case": "changed", "path": p.changed[0], "reasons": p.reasons, "changed": p.changed},
 } if {
 	some p in problem
@@ -112,10 +115,10 @@ problem contains {
 	)
 }
 
-# overdue_since is since when a unit has waited for its reload, when that is
-# longer than the grace period, and one did not help; else empty. The time that
-# it was withheld does not count. Where none was tried, as in observe mode or
-# behind an open breaker, the next audit that may act still heals it.
+# overdue_since is the time since when a unit has needed a reload, if that is
+# longer than the grace period and a reload did not help; otherwise it is empty.
+# The time during which the reload was withheld does not count. If no reload was
+# tried, as in observe mode or with an open breaker, an audit may still heal it.
 default overdue_since(_) := ""
 
 overdue_since(unit) := since if {

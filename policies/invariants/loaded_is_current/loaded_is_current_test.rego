@@ -30,7 +30,7 @@ test_heal if {
 	}}
 }
 
-# Made anew, perhaps with the content that is loaded: nothing tells.
+# Recreated, perhaps with the content that is loaded: that is not known.
 test_changed if {
 	dropin := given.in_user_dir("web.service.d/limits.conf")
 	findings := rule.finding with input as given.document([given.unit("web.service", {"files": [
@@ -41,7 +41,10 @@ test_changed if {
 		"subject": "web.service",
 		"effect": "heal",
 		"severity": "ticket",
-		"message": sprintf("%s was changed after web.service was loaded; only a reload can tell what runs", [dropin]),
+		"message": sprintf(
+			"%s was changed after web.service was loaded; without a reload it is not known whether the content differs",
+			[dropin],
+		),
 		"evidence": {"case": "changed", "path": dropin, "changed": [dropin], "reasons": ["file-changed"]},
 		"action": "daemon-reload",
 	}}
@@ -112,17 +115,17 @@ test_reasons[name] if {
 	given.rows(findings) == {["web.service", "heal", "ticket", "stale", "daemon-reload"]}
 }
 
-# stood is a unit to reload, which audits saw before.
-stood(name, seen) := stood_and(name, seen, [failed(1)])
+# open_before is a unit that needs a reload, with the findings of earlier audits.
+open_before(name, seen) := open_before_and(name, seen, [failed(1)])
 
-stood_and(name, seen, heals) := object.union(need_reload(name), {"history": {"findings": seen, "heals": heals}})
+open_before_and(name, seen, heals) := object.union(need_reload(name), {"history": {"findings": seen, "heals": heals}})
 
 failed(times) := {"action": "daemon-reload", "invariant": "loaded_is_current", "case": "stale", "failed_24h": times}
 
 seen(case, since) := {"invariant": "loaded_is_current", "case": case, "since": since}
 
 test_overdue if {
-	findings := rule.finding with input as given.document([stood("web.service", [seen("stale", "2026-05-04T02:00:00Z")])])
+	findings := rule.finding with input as given.document([open_before("web.service", [seen("stale", "2026-05-04T02:00:00Z")])])
 		with data.settings as {}
 	findings == {{
 		"subject": "web.service",
@@ -153,12 +156,12 @@ test_grace[name] if {
 		},
 		"seen later, as a clock was set back": {"seen": [seen("stale", "2026-05-05T01:00:00Z")], "want": "heal"},
 	}
-	findings := rule.finding with input as given.document([stood("web.service", c.seen)]) with data.settings as {}
+	findings := rule.finding with input as given.document([open_before("web.service", c.seen)]) with data.settings as {}
 	{finding.effect | some finding in findings} == {c.want}
 }
 
 test_grace_of_the_settings[name] if {
-	doc := given.document([stood("web.service", [seen("stale", "2026-05-04T02:40:00Z")])])
+	doc := given.document([open_before("web.service", [seen("stale", "2026-05-04T02:40:00Z")])])
 
 	some name, c in {
 		"longer": {"grace": {"loaded_is_current": "2h"}, "want": "heal"},
@@ -176,7 +179,7 @@ test_overdue_only_where_a_heal_failed[name] if {
 		"for another invariant": {"heals": [object.union(failed(1), {"invariant": "no_unread_definition"})], "want": "heal"},
 		"today": {"heals": [failed(1)], "want": "block"},
 	}
-	unit := stood_and("web.service", [seen("stale", "2026-05-04T02:00:00Z")], c.heals)
+	unit := open_before_and("web.service", [seen("stale", "2026-05-04T02:00:00Z")], c.heals)
 	findings := rule.finding with input as given.document([unit]) with data.settings as {}
 	{finding.effect | some finding in findings} == {c.want}
 }

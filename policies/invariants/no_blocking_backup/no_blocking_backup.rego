@@ -1,10 +1,10 @@
 # METADATA
-# title: no old backup file stands where the next activation would collide
+# title: no old backup file is where the next activation would write one
 # description: |
-#   With a backup extension Home Manager moves a file in its way aside, and
-#   aborts where an older backup already has that name, unless it is told to
-#   overwrite it (measured). Which extension is in use is only known from the
-#   activation service; without one, whatever looks like a backup counts.
+#   With a backup extension Home Manager renames a file that is in its way. It
+#   aborts if an older backup already has that name, unless it may overwrite backups
+#   (measured). The extension is only known from the activation service; without
+#   that, every file that looks like a backup counts.
 # schemas:
 #   - input: schema.facts
 # custom:
@@ -32,7 +32,7 @@ service := input.declared.activation.service
 
 collision(true, _, false) := "certain"
 
-# Where the extension is known, a file with another one is in nobody's way.
+# If the extension is known, files with other extensions are not in the way.
 collision(false, "", _) := "uncertain"
 
 says("certain") := "would make the next activation abort"

@@ -1,11 +1,11 @@
 # METADATA
-# title: no failed state is left of a unit that no longer exists
+# title: no unit that no longer exists is still failed
 # description: |
-#   A unit that failed and lost its file stays in memory as failed and
-#   not-found, keeps the manager degraded and hides the next real failure
-#   (systemctl(1), reset-failed). What is declared is never reset here: that its
-#   file is missing is another finding. Without the declaration nobody could
-#   tell, so it is needed.
+#   A unit that failed and whose file was then removed stays in memory as failed
+#   and not-found, keeps the manager degraded and hides the next real failure
+#   (systemctl(1), reset-failed). Declared units are never reset by this rule:
+#   another finding reports that their file is missing. So the rule needs to know
+#   what is declared.
 # schemas:
 #   - input: schema.facts
 # custom:
@@ -20,7 +20,7 @@ finding contains {
 	"subject": name,
 	"effect": "heal",
 	"severity": "ticket",
-	"message": sprintf("%s failed and has no unit file any more", [name]),
+	"message": sprintf("%s failed and no longer has a unit file", [name]),
 	"evidence": {"case": "ghost", "expected": "no such unit", "found": "failed, not-found"},
 	"action": "reset-failed",
 } if {

@@ -12,7 +12,7 @@ test_finding if {
 		"subject": "old.service",
 		"effect": "heal",
 		"severity": "ticket",
-		"message": "old.service failed and has no unit file any more",
+		"message": "old.service failed and no longer has a unit file",
 		"evidence": {"case": "ghost", "expected": "no such unit", "found": "failed, not-found"},
 		"action": "reset-failed",
 	}}

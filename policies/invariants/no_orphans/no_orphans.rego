@@ -1,12 +1,12 @@
 # METADATA
 # title: nothing is left of a generation that is not the current one
 # description: |
-#   An activation removes the links of the generation before it, and of no other.
-#   When generation B adds a unit and its activation is cut off, and generation C
-#   does not have that unit, its links into B stay, and it starts at every boot. A
-#   unit whose file was removed while it runs goes on running, with no file to
-#   restart it by. Links that an activation under way has made already are not
-#   counted: activation_current reports them.
+#   An activation only removes links of the generation before it. Suppose that
+#   generation B adds a unit, its activation is interrupted, and generation C does
+#   not have that unit: then its links into B stay, and it starts at every boot. A
+#   unit whose file was removed continues to run, and cannot be restarted. Links
+#   that an unfinished activation has already made are reported by
+#   activation_current.
 # schemas:
 #   - input: schema.facts
 # custom:
@@ -47,7 +47,7 @@ finding contains {
 	"subject": name,
 	"effect": "block",
 	"severity": "ticket",
-	"message": sprintf("%s still runs, but has no unit file any more", [name]),
+	"message": sprintf("%s still runs, but no longer has a unit file", [name]),
 	"evidence": {"case": "running", "expected": "a unit file, or no such unit", "found": "it runs, and has no file"},
 } if {
 	some name in input.manager.running_without_file

@@ -50,7 +50,7 @@ test_running if {
 		"subject": "db.service",
 		"effect": "block",
 		"severity": "ticket",
-		"message": "db.service still runs, but has no unit file any more",
+		"message": "db.service still runs, but no longer has a unit file",
 		"evidence": {"case": "running", "expected": "a unit file, or no such unit", "found": "it runs, and has no file"},
 	}}
 }

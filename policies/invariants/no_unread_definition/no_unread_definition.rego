@@ -1,10 +1,11 @@
 # METADATA
-# title: no file for a unit stands in a higher-priority folder than the one loaded
+# title: no unit has a file in a folder with higher priority than the one loaded
 # description: |
-#   A file that appears above the loaded one (the move from /etc/systemd/user to
-#   the user's folder) is not read until a daemon-reload, and NeedDaemonReload
-#   stays "no" (measured on systemd 252 and 257). A unit that is loaded from
-#   nowhere has every folder above it. The order is the manager's UnitPath.
+#   A file that appears in a folder with higher priority (as when a unit moves from
+#   /etc/systemd/user to the user's folder) is not read until a daemon-reload, and
+#   NeedDaemonReload stays "no" (measured on systemd 252 and 257). For a unit that is
+#   loaded from no file, every folder has higher priority. The manager's UnitPath
+#   gives the order.
 # schemas:
 #   - input: schema.facts
 # custom:
@@ -21,7 +22,7 @@ finding contains {
 	"subject": p.subject,
 	"effect": "heal",
 	"severity": "ticket",
-	"message": sprintf("%s stands unread; the manager still has %s", [p.path, p.found]),
+	"message": sprintf("%s has not been read; the manager still has %s", [p.path, p.found]),
 	"evidence": {"case": "unread", "path": p.path, "expected": p.path, "found": p.found},
 	"action": "daemon-reload",
 } if {
@@ -33,7 +34,7 @@ finding contains {
 	"subject": p.subject,
 	"effect": "block",
 	"severity": "page",
-	"message": sprintf("%s stands unread: a reload is withheld", [p.path]),
+	"message": sprintf("%s has not been read: a reload is withheld", [p.path]),
 	"evidence": {
 		"case": "withheld",
 		"path": p.path,
@@ -69,8 +70,8 @@ loaded_from("fragment", fragment_path, _) := fragment_path
 
 loaded_from("source", _, source_path) := source_path
 
-# outranked is true when the loaded file's folder certainly comes first: then
-# the loaded file is gone, and what stands is what a reload would fall back to.
+# outranked is true if the loaded file's folder certainly has higher priority: then
+# the loaded file is gone, and this file is what a reload would use instead.
 outranked(path, loaded_path, unit_path) if {
 	some loaded_rank, loaded_dir in unit_path
 	startswith(loaded_path, sprintf("%s/", [loaded_dir]))

@@ -25,7 +25,7 @@ test_heal if {
 		"subject": "web.service",
 		"effect": "heal",
 		"severity": "ticket",
-		"message": sprintf("%s stands unread; the manager still has %s", [ours, etc]),
+		"message": sprintf("%s has not been read; the manager still has %s", [ours, etc]),
 		"evidence": {"case": "unread", "path": ours, "expected": ours, "found": etc},
 		"action": "daemon-reload",
 	}}
@@ -38,7 +38,7 @@ test_withheld if {
 		"subject": "web.service",
 		"effect": "block",
 		"severity": "page",
-		"message": sprintf("%s stands unread: a reload is withheld", [ours]),
+		"message": sprintf("%s has not been read: a reload is withheld", [ours]),
 		"evidence": {
 			"case": "withheld", "path": ours, "expected": ours, "found": etc, "culprit": "/etc/a.conf",
 			"would_load": ["/etc/a.conf"], "would_drop": ["/home/ada/b.conf"],
@@ -72,7 +72,7 @@ cases := {
 		"units": [given.unit("web.service", {"files": [given.dropin("web.service", {"loaded": false})]})],
 		"want": set(),
 	},
-	"the loaded file is gone, a lower one stands": {
+	"the loaded file is gone, and a lower one exists": {
 		"units": [given.unit("web.service", {
 			"files": [given.stranger(etc, "etc", "fragment")],
 			"reload": {"loads_undeclared": [etc], "drops_declared": [ours]},

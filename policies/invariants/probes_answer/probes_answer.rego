@@ -1,13 +1,12 @@
 # METADATA
 # title: every probe of a running stack answers as it should
 # description: |
-#   A container that runs, and even a health check that passes inside of it, do
-#   not say that users reach the service: a port that is not published, a proxy
-#   that answers 502 and a certificate that has ended look healthy. So what the
-#   configuration names under probes is asked from the host. It counts while the
-#   unit is active, or failed while containers of it run; in the first minute
-#   after a start only for stackctl verify, which waits for it. A certificate
-#   that ends within a week is a ticket.
+#   A container that runs, and even its health check, do not prove that users can
+#   reach the service: perhaps a port is not published, a proxy answers 502 or a
+#   certificate has ended. So the probes of the configuration are sent from the
+#   host. A probe counts while the unit is active, or failed with containers that
+#   run. In the first minute after a start it only counts for stackctl verify, which
+#   waits for it. A certificate that ends within a week is a ticket.
 # schemas:
 #   - input: schema.facts
 # custom:
@@ -64,7 +63,7 @@ asked contains {"unit": unit, "probe": probe} if {
 	some probe in unit.probes
 }
 
-# stackctl verify runs while the unit is on its way up, and waits.
+# stackctl verify runs while the unit is activating, and waits.
 is_up(unit) if unit.verify
 
 is_up(unit) if {
@@ -72,7 +71,7 @@ is_up(unit) if {
 	not just_started(unit.loaded)
 }
 
-# A failed start leaves the containers of the run before alone.
+# After a failed start, the containers of the previous start continue to run.
 is_up(unit) if {
 	unit.loaded.active_state == "failed"
 	some container in unit.containers
@@ -80,7 +79,7 @@ is_up(unit) if {
 	container.state == "running"
 }
 
-# just_started is true where the start is less than a minute ago.
+# just_started is true if the start is less than a minute ago.
 just_started(loaded) if {
 	age := time.parse_rfc3339_ns(input.collected_at) - time.parse_rfc3339_ns(loaded.active_enter)
 	age < time.parse_duration_ns("1m")

@@ -1,9 +1,9 @@
 # METADATA
 # title: containers of a compose project belong to a managed unit
 # description: |
-#   A project that no managed unit claims was started by hand, or is left of a
-#   stack that was renamed or removed. Nothing starts it at boot and nothing
-#   updates it, yet it holds its names, ports and volumes.
+#   A project without a managed unit was started by hand, or belongs to a stack that
+#   was renamed or removed. It is not started at boot and not updated, but it still
+#   uses names, ports and volumes.
 # schemas:
 #   - input: schema.facts
 # custom:

@@ -1,18 +1,19 @@
 # METADATA
 # title: an active stack has all its containers running, and healthy where they have a health check
 # description: |
-#   A oneshot that returned says that a command returned, not that the stack is
-#   up (systemd.service(5), Type=oneshot with RemainAfterExit=). So every
-#   container of an active unit is looked at, and every service that stackctl
-#   recorded must have its containers. A one-shot that exited 0 is right: by the
-#   record, else by its restart policy, but then a stack of nothing else is
-#   down, as podman stop ends many programs with 0. A unit that waits for its
-#   next automatic restart never reads failed. A health check that never runs, as
-#   its timer is gone or its interval is disabled, keeps its last word: it counts
-#   once there is no result for longer than its own settings allow. A start or a
-#   stop that takes longer than 15 minutes and its own limit is judged like an
-#   active unit. While stackctl verifies, what is still on its way counts as well,
-#   whatever state the unit is in.
+#   An active oneshot only means that a command returned, not that the stack is up
+#   (systemd.service(5), Type=oneshot with RemainAfterExit=). So the rule checks
+#   every container of an active unit, and that every service that stackctl recorded
+#   has its containers. A one-shot container that exited with 0 is not reported. The
+#   record says what is a one-shot; without a record the restart policy does. But
+#   without a record, a stack in which nothing else runs is down, because podman
+#   stop ends many programs with 0. A unit that waits for its next automatic restart
+#   is never failed. A health check that no longer runs, because its timer is gone or
+#   its interval is disabled, keeps its last result: it is reported if there is no
+#   result for longer than its own settings allow. A start or a stop that takes
+#   longer than 15 minutes and its own limit is judged like an active unit. While
+#   stackctl verifies, containers that are not ready yet are reported too, in any
+#   state of the unit.
 # schemas:
 #   - input: schema.facts
 #   - data.settings: schema.settings
@@ -28,7 +29,7 @@ package stackpolicy.invariants.stack_running
 
 import data.stackpolicy.lib
 
-# Only where settings.yaml opts in. To alert instead, also make it a page.
+# Only if settings.yaml opts in. To alert instead, also make it a page.
 finding contains {
 	"subject": p.subject,
 	"effect": "heal",
@@ -99,7 +100,7 @@ problem contains {
 	not prunable(unit, service)
 }
 
-# A stack of which nothing runs. Where services are recorded, they say more.
+# A stack of which nothing runs. If services are recorded, their findings say more.
 problem contains {
 	"subject": unit.name,
 	"active_state": unit.loaded.active_state,
@@ -145,8 +146,8 @@ fault contains {"unit": unit, "container": container, "case": case} if {
 	case := lib.container_problem(container, services(unit))
 }
 
-# A container that runs and that nothing checks, although it has a health check.
-# While stackctl verifies, it waits for the check itself.
+# A container that runs and whose health check no longer runs. While stackctl
+# verifies, it waits for the check instead.
 fault contains {"unit": unit, "container": container, "case": "unchecked"} if {
 	some unit in stacks
 	unit.loaded.active_state in {"active", "activating", "reloading", "refreshing"}
@@ -171,7 +172,7 @@ services(unit) := object.get(unit, "services", [])
 
 in_order := {["running", ""], ["running", "starting"], ["running", "healthy"]}
 
-# judged is true where the containers of a stack should be in order by now.
+# judged is true if the containers of a stack should be ready by now.
 judged(loaded) if loaded.active_state in {"active", "activating", "reloading", "refreshing"}
 
 judged(loaded) if takes_too_long(loaded)
@@ -183,8 +184,8 @@ in_transit(loaded, state) if {
 	not takes_too_long(loaded)
 }
 
-# takes_too_long is true for a start or a stop that should have ended. systemd ends
-# one that has a time limit, unless the limit is infinite.
+# takes_too_long is true for a start or a stop that should have ended. systemd itself
+# ends it at its time limit, unless the limit is infinite.
 takes_too_long(loaded) if {
 	loaded.active_state in {"activating", "deactivating"}
 	not startswith(loaded.sub_state, "auto-restart")
@@ -194,7 +195,7 @@ takes_too_long(loaded) if {
 
 quarter_of_an_hour := time.parse_duration_ns("15m")
 
-# What verify has still to wait for.
+# Containers that verify still has to wait for.
 unsettled(state, _, container, recorded) := lib.container_problem(container, recorded) if state != "running"
 
 unsettled("running", verify, container, recorded) := "not-done" if {
@@ -209,8 +210,8 @@ unsettled("running", verify, container, recorded) := "not-done" if {
 	container.name in verify.restarted
 }
 
-# unproven is true where a health check has no verdict yet, or is declared and
-# the provider has not set it up.
+# unproven is true if a health check has no result yet, or is declared but the
+# provider did not set it up.
 unproven(container, _) if container.health == "starting"
 
 unproven(container, recorded) if {
@@ -220,14 +221,14 @@ unproven(container, recorded) if {
 	service.health_check
 }
 
-# in_effect is true where all that belongs to a stack should be there by now.
+# in_effect is true if all parts of a stack should exist by now.
 in_effect(unit) if unit.loaded.active_state == "active"
 
 in_effect(unit) if takes_too_long(unit.loaded)
 
 in_effect(unit) if unit.verify
 
-# A one-shot's container may be gone once it is done (podman container prune).
+# The container of a one-shot that is done may be gone (podman container prune).
 prunable(unit, service) if {
 	service.one_shot
 	not unit.verify

@@ -1,13 +1,12 @@
 # METADATA
 # title: a managed unit is not failed
 # description: |
-#   A failed oneshot says that the last apply failed, not that the stack is
-#   down: the containers of the run before may still do their work
-#   (systemd.service(5): a failing ExecStartPre= fails the unit). So it is a
-#   page where some container is down, or there is none, or a service lacks
-#   one, else a ticket. The audit's own service fails with status 2 when it
-#   found a page and with 3 when it could not look; that is its verdict, and no
-#   failure.
+#   A failed oneshot means that the last apply failed, not that the stack is down:
+#   containers of the previous start may still run (systemd.service(5): a failing
+#   ExecStartPre= fails the unit). So it is a page if a container is down, if there
+#   are no containers, or if a service has too few; otherwise a ticket. The audit's
+#   own service ends with status 2 if it found a page, and with 3 if it could not
+#   collect or decide: that is a result of the audit, not a failure.
 # schemas:
 #   - input: schema.facts
 # custom:

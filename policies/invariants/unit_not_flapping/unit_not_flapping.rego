@@ -1,13 +1,13 @@
 # METADATA
 # title: no managed unit and no container of it restarts again and again
 # description: |
-#   A unit with Restart= and a container with a restart policy that end again and
-#   again never read failed, and run at most seconds at which an audit looks
-#   (systemd.service(5), Restart=; podman-run(1), --restart). So the counters are
-#   judged over time: how many restarts there were since the container was created
-#   or the manager started, and whether the present run is shorter than usual runs
-#   were. A counter that does not move is no finding, and neither is one that a
-#   deployment set back. A stack that waits for its next restart is stack_running's.
+#   A unit with Restart=, or a container with a restart policy, that ends again and
+#   again is never failed, and usually runs at the moment of an audit
+#   (systemd.service(5), Restart=; podman-run(1), --restart). So the rule uses the
+#   counters: how many restarts there were since the container was created or the
+#   manager started, and whether the present run is shorter than usual. A counter
+#   that no longer grows is not reported, nor one that a deployment reset. A stack
+#   that waits for its next restart is reported by stack_running.
 # schemas:
 #   - input: schema.facts
 # custom:
@@ -97,14 +97,14 @@ finding contains {
 	down_for_long(unit.loaded)
 }
 
-# A single crash is repaired by its restart: it counts once more follow, or when
-# the pause before the restart is long.
+# After a single crash the restart is enough. It counts if more crashes follow, or
+# if the pause before the restart is long.
 down_for_long(loaded) if loaded.n_restarts >= 3
 
 down_for_long(loaded) if since(loaded.state_change) > one_minute
 
-# The manager's age is the longest time in which the restarts can have happened.
-# Where it is long, a high number and a young run say enough.
+# The restarts happened since the manager started, at the earliest. If that is long
+# ago, many restarts and a short present run are enough.
 restarted_often(restarts, up) if still_going(restarts, since(input.manager.started_at), up)
 
 restarted_often(restarts, up) if {
@@ -112,9 +112,8 @@ restarted_often(restarts, up) if {
 	up < ten_minutes
 }
 
-# still_going is true for restarts that happened within a time every six hours or
-# more often, when the present run has not lasted three times as long as usual, or
-# not ten minutes.
+# still_going is true if the restarts happened every six hours or more often, and
+# the present run is shorter than three usual runs, or than ten minutes.
 still_going(restarts, age, up) if {
 	restarts >= few
 	usual := age / restarts

@@ -1,13 +1,13 @@
-# Ways of being wrong: a container that ends every second and runs at the moment;
-# one that ends every half hour for months; a unit that does; a unit with a very
-# high counter and a young run; a plain unit that waits for its restart for the
-# third time, or for longer than a minute.
+# Reported: a container that ends every second and runs at the moment; a container,
+# or a unit, that ends every half hour for months; a unit with a very high counter
+# and a short present run; a plain unit that waits for its restart for the third
+# time, or for longer than a minute.
 #
-# Ways of being right: no restart; a few; an old counter that does not move; many
-# restarts over a long time, the last of them just now; restarted by a deployment,
-# which sets the counters back; a container that is paused; a unit that crashed
-# once and waits for its restart; a stack that waits, which is stack_running's; a
-# unit that is not managed; a container that is down, which is stack_running's.
+# Not reported: no restart; a few restarts; an old counter that no longer grows;
+# many restarts over a long time, the last of them just now; a restart by a
+# deployment, which resets the counters; a container that is paused; a unit that
+# crashed once and waits for its restart; a stack that waits and a container that is
+# down, which stack_running reports; a unit that is not managed.
 package stackpolicy.invariants.unit_not_flapping_test
 
 import data.stackpolicy.invariants.unit_not_flapping as rule

@@ -1,10 +1,10 @@
 # METADATA
 # title: the user manager answers and is running
 # description: |
-#   Without it no timer fires, auto-update restarts nothing, and Home Manager
-#   skips its reload silently. "degraded" only says that some unit failed, which
-#   is judged unit by unit (systemctl(1), is-system-running). This rule needs no
-#   section: that the manager could not be asked is what it reports.
+#   Without the user manager no timer fires, auto-update restarts nothing, and Home
+#   Manager silently skips its reload. "degraded" only means that a unit failed,
+#   which other rules report for each unit (systemctl(1), is-system-running). This
+#   rule needs no section, because it reports that the manager does not answer.
 # schemas:
 #   - input: schema.facts
 # custom:

@@ -1,11 +1,10 @@
 # METADATA
 # title: a stack's oneshot has a verify step and a finite start timeout
 # description: |
-#   Without an ExecStartPost= that can fail, a start succeeds as soon as the
-#   compose command returned, and podman auto-update takes that for a working
-#   update. A oneshot's start timeout is infinite unless it is set
-#   (systemd.service(5), TimeoutStartSec=), so a hanging verify would hang the
-#   activation with it.
+#   Without an ExecStartPost= that can fail, a start succeeds as soon as the compose
+#   command returns, and podman auto-update counts that as a working update. A
+#   oneshot's start timeout is infinite unless it is set (systemd.service(5),
+#   TimeoutStartSec=), so an activation would wait for ever for a verify that hangs.
 # schemas:
 #   - input: schema.facts
 # custom:

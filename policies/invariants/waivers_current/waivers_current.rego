@@ -1,12 +1,12 @@
 # METADATA
-# title: every waiver is in force, for a year at most, and names units that exist
+# title: every waiver is in force, lasts at most a year, and names units that exist
 # description: |
-#   A waiver in settings.yaml that has expired waives nothing any more: its
-#   findings count again, and the waiver should be renewed or removed. One that
-#   lasts longer than a year should be a rule. One for a unit that does not exist
-#   waives nothing: the name may be misspelt, or the waiver waits for the next
-#   unit of that name. A hold that has ended while the stack's unit is still down
-#   may have been forgotten. This invariant cannot be waived.
+#   A waiver in settings.yaml that has expired no longer waives anything: its
+#   findings count again, and it should be renewed or removed. Instead of a waiver
+#   for longer than a year, change the rule. A waiver for a unit that does not exist
+#   waives nothing: the name may be misspelt, or it will waive the next unit of that
+#   name. A hold that has ended while the stack's unit is still down may have been
+#   forgotten. This invariant cannot be waived.
 # schemas:
 #   - input: schema.facts
 #   - data.settings: schema.settings
@@ -95,13 +95,12 @@ names_nothing(waiver, patterns) := {"idle": message} if {
 
 expired(waiver) if left(waiver) <= 0
 
-# left is how much longer a waiver is in force, in nanoseconds.
+# left is how much longer a waiver will be in force, in nanoseconds.
 left(waiver) := time.parse_rfc3339_ns(waiver.until) - time.parse_rfc3339_ns(input.collected_at)
 
 year := ((366 * 24) * 3600) * 1000000000
 
-# idle are the patterns of each waiver that match no unit, where the units are
-# known.
+# idle has the patterns of each waiver that match no unit, if the units are known.
 idle[i] := [pattern |
 	input.declared
 	input.manager

@@ -76,7 +76,7 @@ test_cases[name] if {
 	given.rows(findings) == c.want
 }
 
-# Where it is not known what there is, nothing is idle.
+# If it is not known which units exist, no pattern is idle.
 test_idle_needs_every_unit[section] if {
 	waivers := [waiver({"units": ["x.service"]})]
 

@@ -1,15 +1,15 @@
 # METADATA
 # title: a unit that an active target wants is running
 # description: |
-#   default.target, timers.target and the like want what is to run all the time.
-#   A unit that was stopped by hand, with a unit that it requires, or by a switch,
-#   or that was never started, stays inactive and nothing starts it again
-#   (systemd.unit(5), Wants=). These are right without being active: a oneshot that
-#   succeeded, a condition that is not met, what an active timer, socket or path
-#   starts, and what is about to start. While the manager or an activation is busy
-#   starting units, nothing is judged. A failed unit is unit_not_failed's, one that
-#   waits for its next restart is unit_not_flapping's, and one without a usable
-#   file is fragment_in_user_dir's.
+#   default.target, timers.target and others want units that should always run. A
+#   unit that was stopped by hand, together with a unit that it requires, or by a
+#   switch, and a unit that was never started, stay inactive: nothing starts them
+#   again (systemd.unit(5), Wants=). Not reported are a oneshot that succeeded, a
+#   unit whose condition is not met, a unit that an active timer, socket or path
+#   starts, and a unit that is about to start. While the manager or an activation
+#   starts units, nothing is reported. Other invariants report failed units
+#   (unit_not_failed), units that wait for their next restart (unit_not_flapping),
+#   and units without a usable file (fragment_in_user_dir).
 # schemas:
 #   - input: schema.facts
 # custom:
@@ -51,7 +51,7 @@ starting_or_stopping if input.manager.state in {"initializing", "starting", "sto
 
 starting_or_stopping if input.declared.activation.state == "running"
 
-# audit_timer_active reports this one.
+# audit_timer_active reports the audit's timer.
 right_as_it_is("stackpolicy-audit.timer", _)
 
 right_as_it_is(_, loaded) if loaded.job in {"start", "restart", "verify-active"}

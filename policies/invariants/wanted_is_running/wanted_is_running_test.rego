@@ -1,15 +1,14 @@
-# Ways of being wrong: stopped by hand, stopped with a unit that it requires,
+# Reported: stopped by hand, stopped with a unit that it requires,
 # stopped by a switch, ended although it is a service, a oneshot that remains
 # after its exit and was stopped, never started, an assertion that is not met; the
 # same for timers, sockets, and instances of templates; wanted by several targets.
 #
-# Ways of being right: active; a oneshot that succeeded; a condition that is not
-# met, by Condition…= or ExecCondition=; what an active timer, socket or path
-# starts; a start that is queued or under way; a stop under way; a restart under
-# way; a manager that is starting or stopping; an activation that is running; a
-# target that is not active; no target; not managed. Other invariants report: a
-# failed unit, one that waits for its next restart, one without a usable file, and
-# the audit's own timer.
+# Not reported: active; a oneshot that succeeded; a condition that is not met, by
+# Condition…= or ExecCondition=; a unit that an active timer, socket or path starts;
+# a start that is queued or running; a stop or a restart that is running; a manager
+# that is starting or stopping; an activation that is running; a target that is not
+# active; no target; not managed. Other invariants report a failed unit, a unit that
+# waits for its next restart, a unit without a usable file, and the audit's timer.
 package stackpolicy.invariants.wanted_is_running_test
 
 import data.stackpolicy.invariants.wanted_is_running as rule
@@ -25,7 +24,7 @@ idle(name, changes) := given.unit(name, {"stack": "", "containers": [], "loaded"
 	changes,
 )})
 
-# fresh is one that was never started.
+# fresh is a unit that was never started.
 fresh(name, changes) := object.union(
 	object.remove(idle(name, {}), ["loaded"]),
 	{"loaded": object.union(
