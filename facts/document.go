@@ -15,21 +15,21 @@ const Schema = "stackpolicy.facts/v1"
 // (nil), never empty, and its collector says why in Collectors.
 type Document struct {
 	Schema      string                     `json:"schema" jsonschema:"the version of this shape"`
-	CollectedAt time.Time                  `json:"collected_at" jsonschema:"when the snapshot was begun"`
-	Collectors  map[string]CollectorStatus `json:"collectors" jsonschema:"every collector by name, and whether it could look"`
+	CollectedAt time.Time                  `json:"collected_at" jsonschema:"when the collection of the snapshot started"`
+	Collectors  map[string]CollectorStatus `json:"collectors" jsonschema:"every collector by name, and whether it succeeded"`
 	Host        *Host                      `json:"host,omitempty" jsonschema:"the machine"`
 	User        *User                      `json:"user,omitempty" jsonschema:"the account whose manager is audited"`
 	Manager     *Manager                   `json:"manager,omitempty" jsonschema:"the systemd user manager"`
 	Declared    *Declared                  `json:"declared,omitempty" jsonschema:"what the Home Manager generation and the configuration declare"`
-	Podman      *Podman                    `json:"podman,omitempty" jsonschema:"podman as a whole; containers of a unit stand under that unit"`
+	Podman      *Podman                    `json:"podman,omitempty" jsonschema:"podman as a whole; the containers of a unit are under that unit"`
 	History     *HostHistory               `json:"history,omitempty" jsonschema:"what earlier audits saw and did on the host as a whole"`
-	Units       []Unit                     `json:"units" jsonschema:"every managed unit, and the unmanaged ones that a rule needs to know of, by name"`
+	Units       []Unit                     `json:"units" jsonschema:"every managed unit, and the unmanaged units that a rule needs to know, sorted by name"`
 }
 
 // CollectorStatus says whether a collector succeeded.
 type CollectorStatus struct {
 	OK         bool   `json:"ok" jsonschema:"false: its sections are gaps"`
-	Error      string `json:"error" jsonschema:"why it could not look; empty when ok"`
+	Error      string `json:"error" jsonschema:"the reason of its failure; empty when ok"`
 	DurationMS int64  `json:"duration_ms" jsonschema:"how long it took, in milliseconds"`
 	LimitMS    int64  `json:"limit_ms" jsonschema:"its time limit, in milliseconds"`
 }
@@ -37,7 +37,7 @@ type CollectorStatus struct {
 // Host is the machine the snapshot was taken on.
 type Host struct {
 	Name string `json:"name" jsonschema:"kernel host name"`
-	OS   string `json:"os" jsonschema:"PRETTY_NAME of os-release; empty when there is none"`
+	OS   string `json:"os" jsonschema:"PRETTY_NAME of os-release; empty when it does not exist"`
 }
 
 // User is the account whose manager is audited.
@@ -59,8 +59,8 @@ type Manager struct {
 	StartedAt     time.Time `json:"started_at" jsonschema:"when it started"`
 	LoadedAt      time.Time `json:"loaded_at" jsonschema:"start of the last reload; before the first one, when the manager finished loading units"`
 	AuditTimer    Activity  `json:"audit_timer" jsonschema:"stackpolicy-audit.timer"`
-	FailedNoFile  []string  `json:"failed_without_file" jsonschema:"units in failed state that have no unit file any more"`
-	RunningNoFile []string  `json:"running_without_file" jsonschema:"services, timers, sockets and paths that run and have no unit file any more"`
+	FailedNoFile  []string  `json:"failed_without_file" jsonschema:"units in failed state that no longer have a unit file"`
+	RunningNoFile []string  `json:"running_without_file" jsonschema:"services, timers, sockets and paths that run and no longer have a unit file"`
 }
 
 // Activity is whether a unit exists and runs.
@@ -69,7 +69,7 @@ type Activity struct {
 	ActiveState string `json:"active_state"`
 }
 
-// Declared is what the operator's sources say there should be.
+// Declared has what the Home Manager generation and the configuration declare.
 type Declared struct {
 	Source     string     `json:"source" jsonschema:"home-manager, or empty: then the user's unit folder is itself the declaration"`
 	Generation string     `json:"generation" jsonschema:"store path of the current generation; empty without a source"`
@@ -77,7 +77,7 @@ type Declared struct {
 	UnitDir    string     `json:"unit_dir" jsonschema:"folder of FilesDir that is linked into the user's unit folder; empty without a source"`
 	Activation Activation `json:"activation"`
 	Patterns   []Pattern  `json:"patterns" jsonschema:"the configuration's unit patterns"`
-	Backups    []Backup   `json:"backups" jsonschema:"files standing beside declared ones that look like an activation's backups"`
+	Backups    []Backup   `json:"backups" jsonschema:"files beside declared files that look like backups of an activation"`
 }
 
 // Activation is the state of the last or running Home Manager activation.
@@ -85,7 +85,7 @@ type Activation struct {
 	State   string             `json:"state" jsonschema:"none (no source), current, running, half-finished or failed"`
 	Since   *time.Time         `json:"since,omitempty" jsonschema:"when the running or half-finished activation began"`
 	Ahead   []string           `json:"ahead" jsonschema:"links that belong to a generation other than the current one"`
-	Service *ActivationService `json:"service,omitempty" jsonschema:"the NixOS module's unit; absent where there is none or the system bus cannot be read"`
+	Service *ActivationService `json:"service,omitempty" jsonschema:"the NixOS module's unit; absent when it does not exist or there is no readable system bus"`
 }
 
 // ActivationService is the unit by which NixOS activates a user's generation.
@@ -122,19 +122,19 @@ type Podman struct {
 // Unit is everything about one unit, so that rules need no joins.
 type Unit struct {
 	Name       string      `json:"name"`
-	ManagedBy  string      `json:"managed_by" jsonschema:"home-manager, config, or empty: recorded, never judged"`
-	Stack      string      `json:"stack" jsonschema:"the stack it applies; empty when it is none"`
+	ManagedBy  string      `json:"managed_by" jsonschema:"home-manager, config, or empty: only recorded, not judged"`
+	Stack      string      `json:"stack" jsonschema:"the stack it applies; empty when it applies none"`
 	Template   bool        `json:"template" jsonschema:"a template (web@.service) has no loaded state of its own"`
-	Quadlet    bool        `json:"quadlet" jsonschema:"generated by podman from a source file, which is then its artifact"`
+	Quadlet    bool        `json:"quadlet" jsonschema:"generated by podman from a source file, which is then the file that is declared"`
 	Loaded     *Loaded     `json:"loaded,omitempty" jsonschema:"what the manager runs; absent for templates and gaps"`
 	Files      []File      `json:"files" jsonschema:"every file that defines or alters it, in the order systemd reads them"`
-	Reload     *Reload     `json:"reload,omitempty" jsonschema:"what a daemon-reload would do to it; absent where loaded is"`
+	Reload     *Reload     `json:"reload,omitempty" jsonschema:"what a daemon-reload would do to it; absent when loaded is absent"`
 	Containers []Container `json:"containers" jsonschema:"its containers; empty when podman is a gap"`
-	Services   []Service   `json:"services" jsonschema:"what its compose files let one expect, as they were last applied; empty where nothing is recorded"`
-	Applied    *Applied    `json:"applied,omitempty" jsonschema:"what stackctl recorded of its last apply; absent where the configuration names no compose files"`
-	Probes     []Probe     `json:"probes" jsonschema:"what its probes answered, in the order of the configuration; empty where none is configured, or its unit is inactive or stopping"`
-	History    *History    `json:"history,omitempty" jsonschema:"what earlier audits saw and did on it; absent where the memory could not be asked"`
-	Verify     *Verify     `json:"verify,omitempty" jsonschema:"only while stackctl verifies it: then what is still on its way counts as a finding"`
+	Services   []Service   `json:"services" jsonschema:"services of its compose files as they were last applied; empty when nothing is recorded"`
+	Applied    *Applied    `json:"applied,omitempty" jsonschema:"what stackctl recorded of its last apply; absent when the configuration names no compose files"`
+	Probes     []Probe     `json:"probes" jsonschema:"what its probes answered, in the order of the configuration; empty when no probe is configured, or its unit is inactive or stopping"`
+	History    *History    `json:"history,omitempty" jsonschema:"what earlier audits saw and did on it; absent when the history could not be read"`
+	Verify     *Verify     `json:"verify,omitempty" jsonschema:"only while stackctl verifies it: then containers that are not ready yet are findings too"`
 }
 
 // Loaded is a unit as the manager has it in memory, from D-Bus.
@@ -142,12 +142,12 @@ type Loaded struct {
 	LoadState        string       `json:"load_state" jsonschema:"loaded, not-found, masked, bad-setting, error, merged or stub"`
 	ActiveState      string       `json:"active_state" jsonschema:"active, reloading, inactive, failed, activating, deactivating, maintenance, refreshing"`
 	SubState         string       `json:"sub_state"`
-	UnitFileState    string       `json:"unit_file_state" jsonschema:"cached by systemd: never proof of drift"`
+	UnitFileState    string       `json:"unit_file_state" jsonschema:"cached by systemd, so it never proves drift"`
 	FragmentPath     string       `json:"fragment_path" jsonschema:"empty when not found; for a mask the path that masks it"`
-	FragmentOrigin   string       `json:"fragment_origin" jsonschema:"which kind of folder it is in: user, control, runtime, generator, etc, distribution, other, or empty"`
+	FragmentOrigin   string       `json:"fragment_origin" jsonschema:"kind of its folder: user, control, runtime, generator, etc, distribution, other, or empty"`
 	SourcePath       string       `json:"source_path" jsonschema:"the file a generator made it from, or empty"`
 	DropInPaths      []string     `json:"dropin_paths"`
-	NeedDaemonReload bool         `json:"need_daemon_reload" jsonschema:"systemd's own opinion, blind to files of mtime 1"`
+	NeedDaemonReload bool         `json:"need_daemon_reload" jsonschema:"systemd's own opinion, which does not notice changes of files with mtime 1"`
 	Type             string       `json:"type" jsonschema:"service type; empty for other units"`
 	RemainAfterExit  bool         `json:"remain_after_exit"`
 	TimeoutStartSec  float64      `json:"timeout_start_sec" jsonschema:"seconds; -1 when infinite or not a service"`
@@ -165,7 +165,7 @@ type Loaded struct {
 	WantedBy         []string     `json:"wanted_by" jsonschema:"active targets that want, require or uphold it, as loaded"`
 	TriggeredBy      []string     `json:"triggered_by" jsonschema:"active timers, sockets and paths that start it"`
 	RequirementsDown []string     `json:"requirements_down" jsonschema:"units that it requires or is bound to, and that are inactive or failed"`
-	Differs          []Difference `json:"differs" jsonschema:"settings whose loaded value is certainly not the one on disk"`
+	Differs          []Difference `json:"differs" jsonschema:"settings whose loaded value is certainly not the value on disk"`
 	LinksUnread      []string     `json:"links_unread" jsonschema:"units whose wants, requires or upholds link on disk the manager has not read"`
 	LinksGone        []string     `json:"links_gone" jsonschema:"units that pull it in as loaded, by a link that is no longer on disk"`
 }
@@ -189,27 +189,27 @@ type File struct {
 	Path             string     `json:"path"`
 	Role             string     `json:"role" jsonschema:"fragment, dropin, source, source-dropin, wants, requires or upholds"`
 	Of               string     `json:"of" jsonschema:"for wants, requires and upholds: the unit whose folder holds the link"`
-	Origin           string     `json:"origin" jsonschema:"which kind of folder it is in: user, control, runtime, generator, etc, distribution, other"`
+	Origin           string     `json:"origin" jsonschema:"kind of its folder: user, control, runtime, generator, etc, distribution, other"`
 	Kind             string     `json:"kind" jsonschema:"regular, link, directory, missing or other"`
-	FirstHop         string     `json:"first_hop" jsonschema:"what readlink says; empty when no link"`
+	FirstHop         string     `json:"first_hop" jsonschema:"target of the link; empty when it is not a link"`
 	Target           string     `json:"target" jsonschema:"the path after all links; empty when it does not resolve"`
 	Mode             string     `json:"mode" jsonschema:"permission bits of the final file, octal, e.g. 0444"`
 	UID              int        `json:"uid" jsonschema:"owner of the final file; -1 when it does not resolve"`
-	Digest           string     `json:"digest" jsonschema:"sha256:… of the final file's content; empty when it cannot be read or is no regular file"`
+	Digest           string     `json:"digest" jsonschema:"sha256:… of the final file's content; empty when it cannot be read or is not a regular file"`
 	LinkMtime        *time.Time `json:"link_mtime,omitempty" jsonschema:"mtime of the path itself"`
 	Mtime            *time.Time `json:"mtime,omitempty" jsonschema:"mtime of the final file; 1970-01-01T00:00:01Z in the Nix store"`
-	ChangedAt        *time.Time `json:"changed_at,omitempty" jsonschema:"newest ctime of the path and its links outside the store: cannot be set back like an mtime"`
+	ChangedAt        *time.Time `json:"changed_at,omitempty" jsonschema:"newest ctime of the path and its links outside the store; unlike an mtime it cannot be set back"`
 	State            string     `json:"state" jsonschema:"declared, identical, different, other-generation, missing, dangling, foreign-link, mask, directory, unsafe, unreadable, undeclared or generated"`
-	DeclaredTarget   string     `json:"declared_target" jsonschema:"what the link should point to; empty when nothing declares it"`
+	DeclaredTarget   string     `json:"declared_target" jsonschema:"declared target of the link; empty when it is not declared"`
 	Effective        bool       `json:"effective" jsonschema:"the manager would use it if it loaded the unit now"`
 	Loaded           bool       `json:"loaded" jsonschema:"the manager has it loaded"`
-	ChangedAfterLoad bool       `json:"changed_after_load" jsonschema:"changed_at is not before the manager's loaded_at, and no revision stamp proves that it is what is loaded"`
+	ChangedAfterLoad bool       `json:"changed_after_load" jsonschema:"changed_at is not before the manager's loaded_at, and no revision stamp proves that this content is loaded"`
 }
 
-// Reload is what a daemon-reload would do to a unit beyond reading what is
-// declared. Both lists are empty when a reload is safe for it.
+// Reload has what a daemon-reload would do to a unit, apart from reading declared files.
+// Both lists are empty if a reload is safe for the unit.
 type Reload struct {
-	LoadsUndeclared []string `json:"loads_undeclared" jsonschema:"files that are not declared, and not already loaded as they are"`
+	LoadsUndeclared []string `json:"loads_undeclared" jsonschema:"files that are not declared, and not already loaded with this content"`
 	DropsDeclared   []string `json:"drops_declared" jsonschema:"declared files that are loaded and no longer usable on disk"`
 }
 
@@ -218,47 +218,47 @@ type Service struct {
 	Name        string `json:"name"`
 	Containers  int    `json:"containers" jsonschema:"how many containers it has"`
 	OneShot     bool   `json:"one_shot" jsonschema:"runs to its end and exits 0, as a migration does: restart is no, or others wait for it to complete"`
-	HealthCheck bool   `json:"health_check" jsonschema:"the compose files declare a health check; an image may bring one as well"`
+	HealthCheck bool   `json:"health_check" jsonschema:"the compose files declare a health check; an image may have one as well"`
 }
 
-// Probe is one question to a running stack, and what became of it.
+// Probe is one probe of a running stack, with its result.
 type Probe struct {
 	Kind           string     `json:"kind" jsonschema:"http or tcp"`
 	Target         string     `json:"target" jsonschema:"URL without user, password and query, or HOST:PORT"`
-	Expected       string     `json:"expected" jsonschema:"what a right answer is, in words"`
+	Expected       string     `json:"expected" jsonschema:"the expected answer, in words"`
 	OK             bool       `json:"ok"`
 	Status         int        `json:"status" jsonschema:"HTTP status of the answer; 0 without one, and for tcp"`
 	LatencyMS      int64      `json:"latency_ms" jsonschema:"how long it took, in milliseconds, rounded up to 10, 20, 50, 100, 200, 500, …"`
-	Error          string     `json:"error" jsonschema:"why it is not ok; else empty"`
-	CertificateEnd *time.Time `json:"certificate_end,omitempty" jsonschema:"end of the TLS certificate that was shown, accepted or not; absent without one"`
+	Error          string     `json:"error" jsonschema:"why it is not ok; otherwise empty"`
+	CertificateEnd *time.Time `json:"certificate_end,omitempty" jsonschema:"end of the service's TLS certificate, accepted or not; absent without a certificate"`
 }
 
-// Applied is what stackctl recorded when a stack was last applied, compared
-// with what is there now.
+// Applied is the record of a stack's last apply, compared with the files that are there
+// now.
 type Applied struct {
 	State      string        `json:"state" jsonschema:"recorded, none (never applied by stackctl) or unreadable"`
-	Error      string        `json:"error" jsonschema:"why the record cannot be read; else empty"`
+	Error      string        `json:"error" jsonschema:"why the record cannot be read; otherwise empty"`
 	At         *time.Time    `json:"at,omitempty" jsonschema:"when it was applied"`
 	Invocation string        `json:"invocation" jsonschema:"invocation id of the unit's start that applied it; empty when applied by hand"`
-	Stale      bool          `json:"stale" jsonschema:"the manager then ran the unit by an older definition than the one on disk"`
-	Changed    []AppliedFile `json:"changed" jsonschema:"files of the unit, compose files and env files that are not as they were applied"`
-	Step       string        `json:"step" jsonschema:"how far the last apply came: apply or verify"`
+	Stale      bool          `json:"stale" jsonschema:"when it was applied, the manager had loaded an older definition than the one on disk"`
+	Changed    []AppliedFile `json:"changed" jsonschema:"files of the unit, compose files and env files that changed since they were applied"`
+	Step       string        `json:"step" jsonschema:"the last step of the last apply: apply or verify"`
 	Status     int           `json:"status" jsonschema:"stackctl's exit status in that step; 0 is success"`
-	Message    string        `json:"message" jsonschema:"what stackctl said of it"`
+	Message    string        `json:"message" jsonschema:"message of stackctl about it"`
 }
 
-// AppliedFile is a file that is not as it was applied.
+// AppliedFile is a file that changed since it was applied.
 type AppliedFile struct {
 	Path    string `json:"path"`
 	Role    string `json:"role" jsonschema:"unit, compose, env, or named: a file that the compose files name, as include, extends or env_file"`
-	Applied string `json:"applied" jsonschema:"sha256:… as applied; empty when it was not there"`
-	Found   string `json:"found" jsonschema:"sha256:… now; empty when it is not there or cannot be read"`
+	Applied string `json:"applied" jsonschema:"sha256:… when it was applied; empty when it did not exist"`
+	Found   string `json:"found" jsonschema:"sha256:… now; empty when it does not exist or cannot be read"`
 }
 
-// Verify is a verification under way.
+// Verify is a verification that is running.
 type Verify struct {
 	Restarted []string `json:"restarted" jsonschema:"containers that started again since they were first seen up"`
-	Healthy   bool     `json:"healthy" jsonschema:"containers with a health check must be healthy, not only not unhealthy"`
+	Healthy   bool     `json:"healthy" jsonschema:"containers with a health check must be healthy; starting is not enough"`
 }
 
 // Container is one podman container.
@@ -290,7 +290,7 @@ type HealthCheck struct {
 	TimeoutSec     float64 `json:"timeout_sec"`
 	StartPeriodSec float64 `json:"start_period_sec" jsonschema:"seconds in which a failed check does not count"`
 	Retries        int     `json:"retries" jsonschema:"checks that fail in a row before it is unhealthy"`
-	Overdue        bool    `json:"overdue" jsonschema:"it runs, and is starting for longer than these settings allow, or its last check is older than they allow: nothing checks it"`
+	Overdue        bool    `json:"overdue" jsonschema:"it runs, but the check does not: it is starting for longer than these settings allow, or its last check is older than they allow"`
 }
 
 // UnitLabel is the unit that a container's PODMAN_SYSTEMD_UNIT label names.

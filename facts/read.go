@@ -15,8 +15,8 @@ import (
 // maxDocument bounds a document read from a file; 10,000 units are some 40 MiB.
 const maxDocument = 128 << 20
 
-// Read reads a document that was written before, strictly: another version, an
-// unknown key, a cut-off or over-long file are errors that name it.
+// Read reads a document strictly: another version, an unknown key, and an incomplete or
+// too long file are errors that name the file.
 func Read(name string, r io.Reader) (*Document, error) {
 	content, err := readAll(io.LimitReader(r, maxDocument+1), sizeOf(r))
 	if err != nil {
@@ -32,7 +32,7 @@ func Read(name string, r io.Reader) (*Document, error) {
 	return doc, nil
 }
 
-// readAll is io.ReadAll, into a buffer that need not grow.
+// readAll is io.ReadAll into a buffer that already has the right size.
 func readAll(r io.Reader, size int) ([]byte, error) {
 	var all bytes.Buffer
 	all.Grow(size + bytes.MinRead)
@@ -40,7 +40,7 @@ func readAll(r io.Reader, size int) ([]byte, error) {
 	return all.Bytes(), err
 }
 
-// sizeOf is how long a file says it is, within reason.
+// sizeOf returns the size of a file, within bounds.
 func sizeOf(r io.Reader) int {
 	if f, ok := r.(*os.File); ok {
 		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
@@ -64,8 +64,8 @@ func decode(content []byte) (*Document, error) {
 	return doc, nil
 }
 
-// decodeAny reads every document there can be, and knows what is wrong with
-// any other.
+// decodeAny reads every valid document, and returns an error that says what is wrong with
+// an invalid one.
 func decodeAny(content []byte) (*Document, error) {
 	var version struct{ Schema string }
 	if err := json.Unmarshal(content, &version); err != nil {
@@ -83,8 +83,8 @@ func decodeAny(content []byte) (*Document, error) {
 	return doc, nil
 }
 
-// located adds the line to an error of the decoder, and says plainly when the
-// text just ends.
+// located adds the line to an error of the decoder, and explains the error of a text that
+// ends too early.
 func located(err error, content []byte) error {
 	var syntax *json.SyntaxError
 	var typ *json.UnmarshalTypeError
@@ -103,11 +103,10 @@ func lineOf(content []byte, offset int64) int {
 	return 1 + bytes.Count(content[:min(offset, int64(len(content)))], []byte("\n"))
 }
 
-// plainReader reads a document as this program writes it: every key is known,
-// and they are in the order of the struct's fields. That takes a quarter of
-// the general decoder's time, and less memory: a text that is in many
-// places is kept once. Of anything else it only reports that it is not such a
-// document.
+// plainReader reads a document in the form that this program writes: with known keys, in
+// the order of the struct's fields. It takes a quarter of the general decoder's time, and
+// less memory, because it keeps equal texts once. For any other text it only reports that
+// it cannot read it.
 type plainReader struct {
 	rest  []byte
 	texts map[string]string
@@ -217,7 +216,7 @@ func (p *plainReader) members(opening, closing byte, member func() bool) bool {
 	return false
 }
 
-// text reads the next text; nearly all are in the document many times.
+// text reads the next text. Most texts occur many times in a document.
 func (p *plainReader) text() (string, bool) {
 	isText := p.peek() == '"'
 	token := p.scalar()
@@ -242,8 +241,7 @@ func (p *plainReader) newText(token []byte) (string, bool) {
 	return s, true
 }
 
-// scalar takes a text with its quotes, or else what reaches to the next sign;
-// nil at the end.
+// scalar reads a text with its quotes, or everything up to the next sign; nil at the end.
 func (p *plainReader) scalar() []byte {
 	end := 0
 	if p.peek() == '"' {
@@ -259,7 +257,7 @@ func (p *plainReader) scalar() []byte {
 	return token
 }
 
-// endOfText is where the text ends that rest begins with; 0 when it does not.
+// endOfText returns the end of the text at the beginning of rest, or 0 if it has no end.
 func endOfText(rest []byte) int {
 	for i := 1; i < len(rest); i++ {
 		switch rest[i] {
@@ -287,7 +285,7 @@ func (p *plainReader) sign(b byte) bool {
 	return true
 }
 
-// peek is the next byte that is no white space; 0 at the end.
+// peek returns the next byte that is not white space, or 0 at the end.
 func (p *plainReader) peek() byte {
 	for i, b := range p.rest {
 		if b != ' ' && b != '\n' && b != '\t' && b != '\r' {

@@ -74,8 +74,8 @@ func TestReadBounds(t *testing.T) {
 	}
 }
 
-// FuzzPlainReader: what the plain reader takes for a document, the general
-// decoder takes for the same one.
+// FuzzPlainReader: if the plain reader accepts a text, the general decoder returns the
+// same document.
 func FuzzPlainReader(f *testing.F) {
 	f.Add([]byte(smallest))
 	for _, name := range []string{"good", "gap", "page", "stale"} {

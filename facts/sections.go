@@ -7,18 +7,17 @@ import (
 	"strings"
 )
 
-// Section is a part of the document that can be absent. Everything else
-// (schema, collected_at, collectors, the units and their plain keys) is always
-// there.
+// Section is a part of the document that can be absent. Everything else (schema,
+// collected_at, collectors, the units and their plain keys) is always present.
 type Section struct {
-	Name       string   // as the METADATA of a rule names it, such as units.loaded
-	Collectors []string // the one that fills it, then those that it also depends on
+	Name       string   // as in the METADATA of a rule, such as units.loaded
+	Collectors []string // the one that fills it, then others that it depends on
 
-	check func(*Document) error // why it is absent although its collectors succeeded
+	check func(*Document) error // returns why it is absent although its collectors succeeded
 }
 
-// Sections is the one table of what can be absent, and of who collects it. The
-// rows of the collectors agree with it (package collect).
+// Sections returns the table of all sections and their collectors. The rows of the
+// collectors agree with it (package collect).
 func Sections() []Section {
 	return []Section{
 		{"host", []string{"user"}, func(d *Document) error { return absent(d.Host == nil) }},
@@ -44,7 +43,7 @@ func Sections() []Section {
 	}
 }
 
-// SectionNames lists the sections as METADATA can name them.
+// SectionNames lists the names of the sections, as in METADATA.
 func SectionNames() []string {
 	var names []string
 	for _, s := range Sections() {
@@ -87,7 +86,7 @@ func (s Section) gap(d *Document) (Gap, bool) {
 	return Gap{}, false
 }
 
-// always is the check of a section that is empty at least.
+// always is the check of a section that is never absent, only empty.
 func always(*Document) error { return nil }
 
 func absent(yes bool) error {
@@ -97,8 +96,8 @@ func absent(yes bool) error {
 	return nil
 }
 
-// lacking names the managed units without a section. A template has no loaded
-// state of its own.
+// lacking names the managed units without a section. Templates are left out, because they
+// have no loaded state.
 func lacking(d *Document, lacks func(*Unit) bool) error {
 	var names []string
 	for i := range d.Units {

@@ -7,13 +7,13 @@ import "slices"
 func (u Unit) IsManaged() bool { return u.ManagedBy != "" }
 
 // IsOrphan reports whether a Home Manager generation other than the current one
-// left the unit: nothing manages it, and a link of it leads into that generation.
+// left the unit: it is not managed, and one of its links leads into that generation.
 func (u Unit) IsOrphan() bool {
 	return !u.IsManaged() && slices.ContainsFunc(u.Files, func(f File) bool { return f.State == StateOther })
 }
 
-// Subjects returns the names of the units that a finding may be about: those
-// that are managed, orphans, and those that have no unit file any more.
+// Subjects returns the names of the units that a finding may be about: managed units,
+// orphans, and units that no longer have a unit file.
 func (d *Document) Subjects() []string {
 	var names []string
 	for i := range d.Units {
@@ -28,8 +28,8 @@ func (d *Document) Subjects() []string {
 	return names
 }
 
-// Stale says that the manager may run the unit by another definition than the
-// one on disk.
+// Stale means that the manager may run the unit with another definition than the one on
+// disk.
 func (u Unit) Stale() bool {
 	if u.Loaded == nil || u.Loaded.NeedDaemonReload || len(u.Loaded.Differs) > 0 {
 		return true
@@ -39,8 +39,8 @@ func (u Unit) Stale() bool {
 	})
 }
 
-// Defines: a fragment that podman's generator wrote is new at each reload, and
-// what it came from stands beside it.
+// Defines reports whether the file defines the unit. A fragment that podman's generator
+// wrote does not: it is new at each reload, and its source is listed too.
 func (f File) Defines() bool {
 	roles := []string{RoleFragment, RoleDropIn, RoleSource, RoleSourceDropIn}
 	return slices.Contains(roles, f.Role) && f.State != StateGenerated

@@ -25,7 +25,7 @@ const (
 	OriginOther        = "other"
 )
 
-// What a file is to the declaration. See the schema of File.State.
+// How a file compares to its declaration. See the schema of File.State.
 const (
 	StateDeclared   = "declared"
 	StateIdentical  = "identical"
@@ -42,7 +42,7 @@ const (
 	StateGenerated  = "generated"
 )
 
-// What is known of a stack's last apply. See the schema of Applied.State.
+// Whether a stack's last apply is recorded. See the schema of Applied.State.
 const (
 	AppliedRecorded   = "recorded"
 	AppliedNone       = "none"

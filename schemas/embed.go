@@ -1,8 +1,8 @@
 // Package schemas holds the published JSON Schemas, in v1/: facts.json and
 // report.json are generated from the Go types (go test ./schemas -update),
-// settings.json is written by hand. They stand apart from policies/ because OPA
-// would load JSON there as data, and apart from this file because a stock OPA
-// reads every file beside them: opa check --strict -s schemas/v1 policies.
+// settings.json is written by hand. They are not in policies/, because OPA would load
+// JSON there as data, and not beside this file, because a stock OPA reads every file
+// of their folder: opa check --strict -s schemas/v1 policies.
 package schemas
 
 import (

@@ -17,7 +17,7 @@ import (
 
 var update = flag.Bool("update", false, "write the schemas anew")
 
-// A published schema says exactly what the Go types say.
+// The published schemas are exactly those of the Go types.
 func TestSchemasAreFresh(t *testing.T) {
 	cases := []struct {
 		file, id string
@@ -63,9 +63,9 @@ func generate(t *testing.T, id string, of reflect.Type) []byte {
 	return append(b, '\n')
 }
 
-// neverNull drops null from every type but that of a pointer that is always
-// written: lists are written empty, and what is absent is left out. OPA's type
-// checker then knows each path exactly.
+// neverNull removes null from every type, except pointers that are always written:
+// empty lists are written as [], and absent values are left out. So OPA's type checker
+// knows each path exactly.
 func neverNull(s *jsonschema.Schema) {
 	if s == nil {
 		return

@@ -17,8 +17,8 @@ import (
 	"stackpolicy/policies"
 )
 
-// What is written fits what is published, as a validator sees it that neither
-// made the schemas nor knows the Go types.
+// Documents match the published schemas. The validator is a library that knows neither
+// the generator of the schemas nor the Go types.
 func TestDocumentsAndReportsFitTheirSchemas(t *testing.T) {
 	files, err := filepath.Glob("../testdata/facts/*.json")
 	if err != nil || len(files) == 0 {
@@ -57,7 +57,7 @@ func TestDocumentsAndReportsFitTheirSchemas(t *testing.T) {
 	}
 }
 
-// A value of another shape is refused, so that the test above can fail.
+// A document of another shape is refused, so the test above can fail.
 func TestASchemaRefusesAnotherShape(t *testing.T) {
 	cases := map[string]struct{ schema, value string }{
 		"a list that is null":   {"v1/report.json", `{"gaps": null}`},

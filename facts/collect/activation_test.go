@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestSilentSystemBus: a system bus that is there and does not answer may hide
-// a failed activation; one that is not there hides nothing.
+// TestSilentSystemBus: a system bus that does not answer may hide a failed activation. A
+// system bus that does not exist hides nothing.
 func TestSilentSystemBus(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "bus")
 	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path="+socket)

@@ -14,9 +14,9 @@ import (
 	"stackpolicy/internal/unitfile"
 )
 
-// collectApplied compares what stackctl recorded of each stack with what is
-// there now. A record that cannot be read is a fact, not a gap: the containers
-// of the stack can be judged without it.
+// collectApplied compares the record of each stack's apply with the files that are there
+// now. A record that cannot be read is a fact, not a gap: the containers of the stack can
+// be judged without it.
 func collectApplied(ctx context.Context, r *run) (func(), error) {
 	units := slices.Clone(r.doc.Units)
 	for name, stack := range r.env.Config.Stacks {
@@ -56,9 +56,9 @@ func (r *run) compareApplied(ctx context.Context, name string, stack config.Stac
 	return nil
 }
 
-// definition is what an apply of the stack would rest on now: the unit's files,
-// what the configuration names, and what the compose files named when they were
-// applied.
+// definition returns the files that an apply of the stack would use now: those of the
+// unit, those that the configuration names, and those that the compose files named when
+// they were applied.
 func (r *run) definition(ctx context.Context, stack config.Stack, u facts.Unit, record applied.Record) ([]applied.File, error) {
 	env, named := []string{}, []string{}
 	for _, f := range stack.EnvFiles {
@@ -83,7 +83,7 @@ func (r *run) definition(ctx context.Context, stack config.Stack, u facts.Unit, 
 	return files, nil
 }
 
-// Digests are the files at the given paths as they are now.
+// Digests returns the files at the given paths with their present digests.
 func Digests(ctx context.Context, role string, paths []string) ([]applied.File, error) {
 	files := make([]applied.File, 0, len(paths))
 	for _, path := range paths {
@@ -96,8 +96,8 @@ func Digests(ctx context.Context, role string, paths []string) ([]applied.File, 
 	return files, nil
 }
 
-// Definition is what defines the unit on disk now: its fragment or quadlet
-// source, and the drop-ins of either.
+// Definition returns the files that define the unit on disk now: its fragment or quadlet
+// source, with drop-ins.
 func Definition(u facts.Unit) []applied.File {
 	files := []applied.File{}
 	for _, f := range u.Files {
@@ -108,8 +108,8 @@ func Definition(u facts.Unit) []applied.File {
 	return files
 }
 
-// changed lists the files that are not as they were applied, by path. Content
-// counts: a file that only moved is not among them.
+// changed returns the files that changed since they were applied, sorted by path. It
+// compares content: a file that only moved is not changed.
 func changed(was, is []applied.File) []facts.AppliedFile {
 	out := []facts.AppliedFile{}
 	for _, f := range was {
@@ -129,12 +129,12 @@ func changed(was, is []applied.File) []facts.AppliedFile {
 	return out
 }
 
-// indexOf finds the file with f's path and role; -1 when there is none.
+// indexOf finds the file with f's path and role, or returns -1.
 func indexOf(files []applied.File, f applied.File) int {
 	return slices.IndexFunc(files, func(x applied.File) bool { return x.Path == f.Path && x.Role == f.Role })
 }
 
-// digestAt is the digest among files of the one with f's path and role.
+// digestAt returns the digest of the file with f's path and role.
 func digestAt(files []applied.File, f applied.File) string {
 	if i := indexOf(files, f); i >= 0 {
 		return files[i].Digest
@@ -142,9 +142,8 @@ func digestAt(files []applied.File, f applied.File) string {
 	return ""
 }
 
-// moved reports whether f's content is among there in the same role, at a path
-// that is not among here. A file that is in both, such as a second empty one,
-// does not count.
+// moved reports whether there has a file with f's role and content, at a path that here
+// does not have. A path that is in both, such as a second empty file, does not count.
 func moved(f applied.File, here, there []applied.File) bool {
 	return f.Digest != "" && slices.ContainsFunc(there, func(x applied.File) bool {
 		return x.Role == f.Role && x.Digest == f.Digest && digestAt(here, x) == ""

@@ -18,9 +18,9 @@ import (
 	"stackpolicy/internal/unitfile"
 )
 
-// A collector collects one subject within its limit. It returns what it found
-// as a function that puts it into the run: one that is abandoned at its limit
-// therefore changes nothing afterwards.
+// A collector collects one subject within its limit. It returns its result as a function
+// that stores it in the run. So a collector that is abandoned at its limit cannot change
+// anything afterwards.
 type collector struct {
 	name    string
 	limit   time.Duration
@@ -29,10 +29,10 @@ type collector struct {
 	collect func(context.Context, *run) (func(), error)
 }
 
-// collectors in the order they run. podman's listing and the survey of the
-// manager are begun before all of them: they are slow, and need nothing. Probes
-// are begun as soon as the states of units are known; they need the manager only
-// for the stacks that have any.
+// collectors are in the order in which they run. Two slow tasks, podman's listing and the
+// survey of the manager, are started before all of them, because they need no results of
+// others. Probes are started as soon as the states of units are known; they only need the
+// manager for stacks with probes.
 func collectors() []collector {
 	return []collector{
 		{name: "history", limit: 3 * time.Second, collect: collectHistory, fills: []string{"history", "units.history"}},
@@ -63,52 +63,52 @@ func probesCollector() collector {
 }
 
 const (
-	podmanLimit  = 5 * time.Second // for one that hangs, as podman can on its storage lock
+	podmanLimit  = 5 * time.Second // podman can hang, for example on its storage lock
 	systemdLimit = 20 * time.Second
 )
 
-// run is one collection under way: the document, and what collectors hand on
-// to later ones.
+// run is a collection that is running: the document, and results of collectors that later
+// collectors need.
 type run struct {
-	ctx context.Context // of all collectors, for what one begins and another one needs
+	ctx context.Context // of the whole collection, for tasks that several collectors use
 	env Environment
 	doc *facts.Document
 
 	generation *homemanager.Generation // nil: Home Manager is not in use
 	declared   map[string]string       // path in the home -> what its link must point to
-	memory     *facts.Memory           // nil: there is none, or it could not be asked
+	memory     *facts.Memory           // nil: it does not exist, or could not be read
 	quadlets   map[string]string       // declared quadlet source -> the unit it becomes
 	conn       manager
-	listed     map[string]systemd.Listed // units in memory before any was asked for
+	listed     map[string]systemd.Listed // units that were in memory before the audit asked for any
 	index      *unitfile.Index
 	loaded     map[string]systemd.Unit
 	looks      *looks
 	survey     <-chan answer[surveyed]
 	listing    <-chan answer[podman.Listing]
 	probing    <-chan answer[[]question]
-	failed     map[string]error  // collector -> why
-	managed    map[string]string // unit -> who manages it, of all units
-	only       []string          // the units of the document; nil is all
+	failed     map[string]error  // collector -> its error
+	managed    map[string]string // unit -> who manages it, for all units
+	only       []string          // the units of the document; nil means all
 }
 
 // An Option changes what Collect collects.
 type Option func(*run)
 
-// Only leaves all units but the given ones out of the document. What it says
-// about those, and about the host, is the same as in the whole document.
+// Only limits the document to the given units. Their content, and that of the host, is the
+// same as in the whole document.
 func Only(units ...string) Option {
 	return func(r *run) { r.only = append([]string{}, units...) }
 }
 
-// chosen are those of names that the document is to have.
+// chosen returns the names that belong in the document.
 func (r *run) chosen(names []string) []string {
 	return slices.DeleteFunc(names, func(n string) bool { return !r.isChosen(n) })
 }
 
 func (r *run) isChosen(unit string) bool { return r.only == nil || slices.Contains(r.only, unit) }
 
-// Collect takes one snapshot. It never fails as a whole: what could not be
-// collected is absent, and Collectors says why.
+// Collect takes one snapshot. It never fails as a whole: a section that could not be
+// collected is absent, and Collectors has the reason.
 func Collect(ctx context.Context, env Environment, options ...Option) *facts.Document {
 	return collect(ctx, env, surveyManager, options...)
 }
@@ -141,8 +141,7 @@ func newRun(ctx context.Context, env Environment) *run {
 	}}
 }
 
-// namesOnly records which units there should be where the manager could not be
-// asked for them.
+// namesOnly records the names of the units, if the manager could not be asked for them.
 func (r *run) namesOnly() {
 	r.managed, _ = r.managedUnits(nil)
 	for _, name := range r.chosen(slices.Sorted(maps.Keys(r.managed))) {
@@ -150,8 +149,8 @@ func (r *run) namesOnly() {
 	}
 }
 
-// do runs one collector and leaves it behind when its limit passes: a read
-// from a dead network file system cannot be called off.
+// do runs one collector and abandons it at its limit: a read from a dead network file
+// system cannot be cancelled.
 func (r *run) do(ctx context.Context, c collector) {
 	limited, cancel := context.WithTimeout(ctx, c.limit)
 	defer cancel()
@@ -174,7 +173,7 @@ func (r *run) do(ctx context.Context, c collector) {
 	r.doc.Collectors[c.name] = status
 }
 
-// needs returns why a collector that this one rests on could not look.
+// needs returns an error if a collector failed whose result this one needs.
 func (r *run) needs(names ...string) error {
 	for _, n := range names {
 		if err := r.failed[n]; err != nil {
@@ -184,13 +183,13 @@ func (r *run) needs(names ...string) error {
 	return nil
 }
 
-// answer is what came of work that was begun.
+// answer is the result of a task that was started.
 type answer[T any] struct {
 	result T
 	err    error
 }
 
-// begin starts work for a collector to wait for.
+// begin starts a task; a collector waits for its answer.
 func begin[T any](ctx context.Context, limit time.Duration, work func(context.Context) (T, error)) <-chan answer[T] {
 	answers := make(chan answer[T], 1)
 	go func() {
@@ -202,7 +201,7 @@ func begin[T any](ctx context.Context, limit time.Duration, work func(context.Co
 	return answers
 }
 
-// await waits for work that was begun, until ctx ends.
+// await waits for the answer of a task, until ctx ends.
 func await[T any](ctx context.Context, answers <-chan answer[T]) (result T, err error) {
 	select {
 	case a := <-answers:

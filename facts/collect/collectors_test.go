@@ -11,8 +11,8 @@ import (
 	"stackpolicy/facts"
 )
 
-// The rows of the collectors and the table of sections say the same: decisions
-// depend on the one, documents on the other.
+// The rows of the collectors and the table of sections agree: decisions use the table,
+// documents the rows.
 func TestCollectorsFillTheSections(t *testing.T) {
 	fills, rows := map[string]string{}, map[string]collector{}
 	for _, c := range collectors() {

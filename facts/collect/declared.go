@@ -12,15 +12,15 @@ import (
 	"stackpolicy/internal/systemd"
 )
 
-// An activation that is older than this and still not done was cut off.
+// An activation that is older than this and not done was interrupted.
 const activationLimit = 15 * time.Minute
 
-// systemBusLimit bounds the question for the activation's unit. It is shorter
-// than what a connection gives a manager to answer, and so the one that counts.
+// systemBusLimit bounds the question for the activation's unit. It is shorter than the
+// connection's own limit.
 const systemBusLimit = 1500 * time.Millisecond
 
-// collectHomeManager fills declared, but for its patterns, which are matched
-// when the units are known.
+// collectHomeManager fills declared, except its patterns: they are matched when the units
+// are known.
 func collectHomeManager(ctx context.Context, r *run) (func(), error) {
 	e := r.env
 	roots := homemanager.Roots(e.StateHome, e.Name)
@@ -89,9 +89,9 @@ func activation(ctx context.Context, e Environment, g *homemanager.Generation, r
 	return facts.Activation{State: activationState(begun, len(ahead), e.Now(), service), Ahead: ahead, Service: service, Since: timeOrNil(begun)}, nil
 }
 
-// activationState: the unit that NixOS activates with knows whether it runs or
-// failed; without it the age of new-home must tell a running activation from
-// one that was killed.
+// activationState returns the state of the activation. The NixOS module's unit knows
+// whether it runs or failed. Without that unit, the age of new-home distinguishes a running
+// activation from one that was killed.
 func activationState(begun time.Time, ahead int, now time.Time, service *facts.ActivationService) string {
 	switch {
 	case service != nil && service.ActiveState == "activating":
@@ -106,8 +106,8 @@ func activationState(begun time.Time, ahead int, now time.Time, service *facts.A
 	return "current"
 }
 
-// activationService asks the machine's manager for the NixOS module's unit. Nil
-// where there is none, or no system bus that may be read. One that does not
+// activationService asks the machine's manager for the NixOS module's unit. It returns nil
+// if the unit does not exist or there is no readable system bus. A system bus that does not
 // answer is an error: it may hide an activation that failed.
 func activationService(ctx context.Context, user string) (*facts.ActivationService, error) {
 	ctx, cancel := context.WithTimeout(ctx, systemBusLimit)

@@ -13,8 +13,8 @@ import (
 	"stackpolicy/internal/podman"
 )
 
-// Environment is whose manager is looked at and from where. Everything that a
-// collector would otherwise take from the process is handed in here.
+// Environment says whose manager is audited, and where its files are. Collectors use it
+// instead of the process's own environment.
 type Environment struct {
 	UID        int
 	Name       string
@@ -22,12 +22,12 @@ type Environment struct {
 	ConfigHome string // $XDG_CONFIG_HOME
 	StateHome  string // $XDG_STATE_HOME
 	RuntimeDir string // $XDG_RUNTIME_DIR
-	BusAddress string // $DBUS_SESSION_BUS_ADDRESS; "" is the runtime folder's bus
+	BusAddress string // $DBUS_SESSION_BUS_ADDRESS; if "", the bus in the runtime folder
 	LingerDir  string // /var/lib/systemd/linger
 	EtcDir     string // /etc, for passwd and group
 	Config     config.Config
 	Podman     Lister
-	Memory     Rememberer // nil: there is none, which is a gap
+	Memory     Rememberer // nil: the history is a gap
 	Now        func() time.Time
 }
 
@@ -36,7 +36,7 @@ type Lister interface {
 	Containers(ctx context.Context) (podman.Listing, error)
 }
 
-// OfProcess is the environment of the account that runs this process.
+// OfProcess returns the environment of the account that runs this process.
 func OfProcess(c config.Config) (Environment, error) {
 	u, err := user.Current()
 	if err != nil {
@@ -62,7 +62,7 @@ func OfProcess(c config.Config) (Environment, error) {
 	}, nil
 }
 
-// ConfigHome is $XDG_CONFIG_HOME, or ~/.config where that is not set.
+// ConfigHome returns $XDG_CONFIG_HOME, or ~/.config if that is not set.
 func ConfigHome() string {
 	home, err := os.UserHomeDir()
 	if err != nil {
@@ -71,10 +71,10 @@ func ConfigHome() string {
 	return or(os.Getenv("XDG_CONFIG_HOME"), filepath.Join(home, ".config"))
 }
 
-// UnitDir is the user's unit folder.
+// UnitDir returns the user's unit folder.
 func (e Environment) UnitDir() string { return filepath.Join(e.ConfigHome, "systemd", "user") }
 
-// QuadletDir is the user's folder of quadlet sources (podman-systemd.unit(5)).
+// QuadletDir returns the user's folder of quadlet sources (podman-systemd.unit(5)).
 func (e Environment) QuadletDir() string { return filepath.Join(e.ConfigHome, "containers", "systemd") }
 
 func or(v, otherwise string) string {

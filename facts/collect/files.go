@@ -16,8 +16,8 @@ import (
 	"stackpolicy/internal/unitfile"
 )
 
-// collectFiles fills each unit's files, what of them is not loaded as it is,
-// and what a reload would do.
+// collectFiles fills each unit's files, how they differ from what is loaded, and what a
+// reload would do.
 func collectFiles(ctx context.Context, r *run) (func(), error) {
 	w, err := newWalker(r)
 	if err != nil {
@@ -30,14 +30,14 @@ func collectFiles(ctx context.Context, r *run) (func(), error) {
 	return func() { r.doc.Units = units }, nil
 }
 
-// walker collects the files of all units, of several at once: what it holds
-// does not change, or has a lock.
+// walker collects the files of all units, several units at the same time: its fields do not
+// change, or have a lock.
 type walker struct {
 	*run
 	folders    map[string][]string        // folder -> the declared paths in it, in order
 	pulls      map[string][]unitfile.Link // see declaredLinks
 	owners     *owners
-	privateGID int // of the user's private group; -1 without one
+	privateGID int // of the user's private group, or -1
 	manager    *drift.Manager
 }
 
@@ -54,7 +54,7 @@ func newWalker(r *run) (*walker, error) {
 	}, err
 }
 
-// unit fills what the files of one unit say.
+// unit fills the files of one unit.
 func (w *walker) unit(u *facts.Unit) error {
 	_, inMemory := w.listed[u.Name]
 	d := drift.Unit{Loaded: w.loaded[u.Name], JustRead: !inMemory, Manager: w.manager}
@@ -75,7 +75,7 @@ func (w *walker) unit(u *facts.Unit) error {
 	return nil
 }
 
-// compare fills how the loaded unit differs, and what a reload would do.
+// compare fills the differences to the loaded unit, and what a reload would do.
 func (w *walker) compare(u *facts.Unit, d *drift.Unit) error {
 	if u.Loaded == nil {
 		return nil
@@ -84,7 +84,7 @@ func (w *walker) compare(u *facts.Unit, d *drift.Unit) error {
 	if err != nil {
 		return err
 	}
-	loaded := *u.Loaded // the systemd collector's is not ours to change
+	loaded := *u.Loaded // a copy: this one belongs to the systemd collector
 	loaded.Differs, loaded.LinksUnread, loaded.LinksGone = difference.Settings, difference.LinksUnread, difference.LinksGone
 	reload := d.Reload()
 	u.Loaded, u.Reload = &loaded, &reload
@@ -102,11 +102,11 @@ func knownLoad(u facts.Unit) *facts.Load {
 type candidate struct {
 	path, role string
 	of         string // for links: the unit whose folder it is in
-	hidden     bool   // systemd passes it over
+	hidden     bool   // systemd ignores it
 }
 
-// candidates lists the paths of one unit in the order systemd reads them, those
-// that are declared or loaded and not on disk after the others of their role.
+// candidates lists the paths of one unit in the order in which systemd reads them. Paths
+// that are declared or loaded but not on disk are the last of their role.
 func (w *walker) candidates(u facts.Unit, loaded systemd.Unit) []candidate {
 	var all []candidate
 	expected := "" // an instance is defined by its template
@@ -131,13 +131,13 @@ func (w *walker) candidates(u facts.Unit, loaded systemd.Unit) []candidate {
 	return all
 }
 
-// names are the unit's own name and those it is also known by.
+// names returns the unit's name and its aliases.
 func names(unit string, loaded systemd.Unit) []string {
 	also := slices.DeleteFunc(slices.Clone(loaded.Names), func(n string) bool { return n == unit })
 	return append([]string{unit}, also...)
 }
 
-// sources lists the files that a quadlet is made from, each with its drop-ins.
+// sources lists the files that a quadlet is generated from, each with its drop-ins.
 func (w *walker) sources(u facts.Unit, loaded string) []candidate {
 	if !u.Quadlet {
 		return nil
@@ -152,7 +152,7 @@ func (w *walker) sources(u facts.Unit, loaded string) []candidate {
 	var all []candidate
 	for _, source := range drift.Sources(declared, loaded) {
 		all = append(all, candidate{path: source, role: facts.RoleSource})
-		onDisk, _ := filepath.Glob(escapeGlob(source) + ".d/*.conf") // fails for a bad pattern alone
+		onDisk, _ := filepath.Glob(escapeGlob(source) + ".d/*.conf") // only a malformed pattern is an error
 		paths := append(onDisk, w.folders[source+".d"]...)
 		slices.Sort(paths)
 		for _, p := range slices.Compact(paths) {
@@ -166,7 +166,7 @@ func escapeGlob(path string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
-// describe says what is at a path, and what that is to the declaration.
+// describe returns what is at a path, and its state compared to the declaration.
 func (w *walker) describe(u facts.Unit, c candidate) (facts.File, error) {
 	f, err := w.looks.at(c.path)
 	if err != nil {
@@ -184,7 +184,7 @@ func (w *walker) describe(u facts.Unit, c candidate) (facts.File, error) {
 	return out, err
 }
 
-// specifiers are those whose values are certain.
+// specifiers returns the specifiers whose values are certain.
 func (w *walker) specifiers(unit string) unitfile.Specifiers {
 	spec := unitfile.NameSpecifiers(unit)
 	spec['h'], spec['t'], spec['u'], spec['U'] = w.env.Home, w.env.RuntimeDir, w.env.Name, strconv.Itoa(w.env.UID)

@@ -17,8 +17,8 @@ import (
 	"stackpolicy/lab/usermanager"
 )
 
-// freshUnits are settings that a comparison of text with what is loaded could
-// get wrong: each is the body of a unit, after a fragment that can be started.
+// freshUnits are settings for which a comparison of file and loaded unit could be wrong.
+// Each is appended to a fragment that can be started.
 var freshUnits = map[string]string{
 	"plain":         "[Service]\nExecStartPost=/bin/true",
 	"specifiers":    "[Unit]\nDescription=h %h t %t n %n N %N p %p i %i u %u U %U E %E S %S C %C percent %%",
@@ -93,9 +93,9 @@ var freshUnits = map[string]string{
 
 const freshBase = "[Unit]\nDescription=base\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n"
 
-// TestFreshlyLoadedIsTheSame: of a unit that was loaded just now, nothing may
-// be said to differ from disk, however its settings are written. Each stands as
-// a fragment of its own, as a drop-in, and as an instance.
+// TestFreshlyLoadedIsTheSame: a unit that was just loaded has no differences to its files,
+// however its settings are written. Each is tested as a fragment, as a drop-in, and as an
+// instance.
 func TestFreshlyLoadedIsTheSame(t *testing.T) {
 	program := buildProgram(t)
 	systems.Each(t, func(t *testing.T, options usermanager.Options) { fresh(t, program, options) })

@@ -7,8 +7,8 @@ import (
 	"stackpolicy/internal/podman"
 )
 
-// checkSlack is what a health check may be late for no reason that counts: podman
-// runs it by a timer, on a machine that may be busy.
+// checkSlack is how late a health check may be without a finding: podman runs it by a
+// timer, on a machine that may be busy.
 const checkSlack = time.Minute
 
 func healthCheck(c podman.Container, now time.Time) *facts.HealthCheck {
@@ -22,16 +22,16 @@ func healthCheck(c podman.Container, now time.Time) *facts.HealthCheck {
 	}
 }
 
-// isOverdue reports whether a container that runs since started has no result of
-// its health check although it should: it is starting for longer than the check's
-// settings allow, or its last check is older than three of them should be. A check
-// whose timer is gone, or that is disabled, keeps its last word for ever.
+// isOverdue reports whether the health check of a container, which has run since started,
+// gives no results: it is starting for longer than the check's settings allow, or its last
+// check is older than three intervals. A check whose timer is gone, or that is disabled,
+// keeps its last result for ever.
 func isOverdue(c podman.Check, health string, started, now time.Time) bool {
 	one := c.Interval + c.Timeout
 	switch {
 	case health == "starting":
 		return now.Sub(started) > c.StartPeriod+time.Duration(max(c.Retries, 1))*one+checkSlack
-	case c.LastRun.IsZero() || c.Interval == 0: // the log can be empty, and a check be run by hand
+	case c.LastRun.IsZero() || c.Interval == 0: // the log can be empty, and a check can be run by hand
 		return false
 	case c.LastRun.Before(started):
 		return now.Sub(started) > 3*one+checkSlack

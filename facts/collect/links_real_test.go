@@ -21,8 +21,8 @@ import (
 
 const oneshot = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n"
 
-// pulled are units of which each is pulled in by another one in its own way.
-// Only main.target and its alias use links that this test removes.
+// pulled has units, each of which another unit pulls in, in different ways. Only
+// main.target and its alias use links that this test removes.
 var pulled = map[string]string{
 	"media.slice":                        "[Slice]\n",
 	"sliced.service":                     oneshot + "Slice=media.slice\n",
@@ -53,24 +53,23 @@ var pulled = map[string]string{
 	"plain.service":                      oneshot,
 }
 
-// started are the units that are running while the test looks.
+// started are the units that run during the test.
 var started = []string{
 	"sliced.service", "spec.service", "inst@one.service", "reset.service", "sock.service", "byname.target", "pre-fix.target",
 	"main.target", "nofile.service", "masked.service", "plain.service",
 }
 
-// quadletLike is a generator that does what podman's does for a source with
-// [Install]: it writes a unit, and a link that pulls it in.
+// quadletLike is a generator that works like podman's for a source with [Install]: it
+// writes a unit, and a link that pulls it in.
 const quadletLike = `#!/bin/sh
 mkdir -p "$1/default.target.wants"
 printf '[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\nSlice=media.slice\n' >"$1/made.service"
 ln -sf ../made.service "$1/default.target.wants/made.service"
 `
 
-// TestOnlyLinksAreGone: a folder of links that changed since the load, as those
-// of generators always have, is no reason to accuse units whose dependencies
-// come from elsewhere. A reload would not help them, so the heal would be asked
-// for again and again.
+// TestOnlyLinksAreGone: if a folder of links changed since the load, as those of
+// generators always have, there is no finding for units whose dependencies come from
+// elsewhere. A reload would not help them, so the heal would be requested again and again.
 func TestOnlyLinksAreGone(t *testing.T) {
 	program := buildProgram(t)
 	systems.Each(t, func(t *testing.T, options usermanager.Options) {
@@ -146,7 +145,7 @@ func reload(t *testing.T, s *scene.Scene) {
 	do(t, err)
 }
 
-// accused are units whose links are unread or gone.
+// accused returns the units whose links are unread or gone.
 type accused map[string][]string
 
 func lookAtLinks(t *testing.T, s *scene.Scene) accused {

@@ -11,8 +11,8 @@ import (
 	"stackpolicy/internal/unitfile"
 )
 
-// looks is what was found at paths, each looked at once: units share drop-ins.
-// Several goroutines may look; who wants what another is looking at waits.
+// looks caches the state of paths, because units share drop-ins. Several goroutines may
+// use it; if one reads a path, others that need it wait.
 type looks struct {
 	ctx    context.Context
 	looker *unitfile.Looker
@@ -33,9 +33,8 @@ func (l *looks) at(path string) (unitfile.File, error) {
 	return look.(func() (unitfile.File, error))()
 }
 
-// lookAhead looks at the files that the units are likely to have, while the
-// manager is still telling about them. What comes of it, errors too, is found
-// by who looks there next.
+// lookAhead reads the files that the units probably have, while the manager still answers.
+// The results, also errors, are in the cache.
 func (r *run) lookAhead(index *unitfile.Index, units []string) *looks {
 	l := r.newLooks()
 	if index == nil {
@@ -57,9 +56,9 @@ func (r *run) lookAhead(index *unitfile.Index, units []string) *looks {
 	return l
 }
 
-// inParallel calls do for every number below n, on all processors, until ctx
-// ends. It returns the error of the lowest number that has one, so that the
-// same faults give the same error.
+// inParallel calls do for every number below n, on all processors, until ctx ends. It
+// returns the error of the lowest number that has one, so that the same faults always give
+// the same error.
 func inParallel(ctx context.Context, n int, do func(int) error) error {
 	errs := make([]error, n, n+1)
 	var workers errgroup.Group

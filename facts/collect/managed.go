@@ -18,8 +18,8 @@ var quadletSuffixes = map[string]string{
 	"pod": "-pod", "image": "-image", "build": "-build", "artifact": "-artifact",
 }
 
-// quadletUnit names the unit that a quadlet source becomes; "" when the path is
-// none.
+// quadletUnit returns the name of the unit that a quadlet source becomes; "" if the path is
+// not a quadlet source.
 func quadletUnit(path string) string {
 	stem, kind := unitfile.Split(filepath.Base(path))
 	suffix, ok := quadletSuffixes[kind]
@@ -52,9 +52,9 @@ func quadletUnits(dir string, declared map[string]string) map[string]string {
 	return units
 }
 
-// managedUnits returns who manages each managed unit. Home Manager comes before
-// the configuration. Known are the names on disk and in the
-// manager's memory, both empty where they could not be looked at.
+// managedUnits returns who manages each managed unit. Home Manager goes before the
+// configuration. known has the names on disk and in the manager's memory; it is empty if
+// they could not be collected.
 func (r *run) managedUnits(known []string) (map[string]string, []facts.Pattern) {
 	managed := map[string]string{}
 	patterns := r.byConfiguration(known, managed)
@@ -70,7 +70,7 @@ func (r *run) managedUnits(known []string) (map[string]string, []facts.Pattern) 
 			}
 		}
 	}
-	for _, name := range known { // an instance is managed where its template is
+	for _, name := range known { // an instance is managed if its template is
 		if by := managed[unitfile.Template(name)]; by != "" && managed[name] == "" {
 			managed[name] = by
 		}
@@ -88,7 +88,7 @@ func (r *run) byConfiguration(known []string, managed map[string]string) []facts
 				matched++
 			}
 		}
-		if matched == 0 && unitfile.Valid(p) { // a plain name that is nowhere is still one that should be
+		if matched == 0 && unitfile.Valid(p) { // a plain name that does not exist is a unit that should exist
 			managed[p] = facts.ByConfig
 			matched = 1
 		}
@@ -100,7 +100,7 @@ func (r *run) byConfiguration(known []string, managed map[string]string) []facts
 	return patterns
 }
 
-// knownNames lists the units in memory and the files on disk, in order.
+// knownNames returns the names of the units in memory and of the files on disk, sorted.
 func (r *run) knownNames(index *unitfile.Index, listed []string) []string {
 	names := slices.Clone(listed)
 	if index != nil {

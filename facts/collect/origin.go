@@ -7,7 +7,7 @@ import (
 	"stackpolicy/facts"
 )
 
-// origin returns which kind of folder a unit file, drop-in, link or quadlet
+// origin returns the kind of folder that a unit file, drop-in, link or quadlet
 // source is in; "" for no path.
 func (r *run) origin(path string) string {
 	if path == "" {

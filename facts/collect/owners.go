@@ -8,8 +8,8 @@ import (
 	"stackpolicy/internal/unitfile"
 )
 
-// owners is what is on disk of the units that pull others in ([drift.Owners]).
-// It may be used by several goroutines.
+// owners reads the files of the units that pull others in ([drift.Owners]). Several
+// goroutines may use it.
 type owners struct {
 	index   *unitfile.Index
 	looks   *looks
@@ -50,15 +50,15 @@ func (o *owners) read(owner string) []unitfile.Settings {
 	}
 	all := []unitfile.Settings{}
 	for _, path := range paths {
-		if s, err := unitfile.Read([]string{path}); err == nil { // else a link to nowhere, which says nothing
+		if s, err := unitfile.Read([]string{path}); err == nil { // ignore links that do not resolve
 			all = append(all, s)
 		}
 	}
 	return all
 }
 
-// Linked is the method of [drift.Owners]. Of links with one name systemd takes
-// the first; one that leads to /dev/null, and what is not a link, says nothing.
+// Linked is the method of [drift.Owners]. systemd uses the first of several links with the
+// same name. It ignores links to /dev/null and files that are not links.
 func (o *owners) Linked(owner, kind string) []string {
 	var linked []string
 	seen := map[string]bool{}

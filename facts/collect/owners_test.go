@@ -13,8 +13,8 @@ import (
 	"stackpolicy/internal/unitfile"
 )
 
-// A hidden fragment and a hidden drop-in do not count, nor does what is no link
-// in a folder of links.
+// A hidden fragment and a hidden drop-in do not count, nor do files that are not links in a
+// folder of links.
 func TestOwners(t *testing.T) {
 	high, low := t.TempDir(), t.TempDir()
 	for path, text := range map[string]string{
@@ -54,8 +54,8 @@ func TestOwners(t *testing.T) {
 	}
 }
 
-// A probe of a stack that is not asked for is no reason to fail; a container
-// belongs to the unit that its label names.
+// A probe of another stack does not fail; a container belongs to the unit that its label
+// names.
 func TestOnlyWithProbes(t *testing.T) {
 	env := testEnvironment(t)
 	env.Config = config.Config{

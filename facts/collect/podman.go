@@ -14,8 +14,8 @@ import (
 // secretLabel matches the keys of labels whose values are not recorded.
 var secretLabel = lazyregexp.New(`(?i)passw|secret|token|api_?key|credential|private`)
 
-// collectPodman fills podman and each unit's containers, from the listing that
-// was begun before the other collectors.
+// collectPodman fills podman and each unit's containers, from the listing that was started
+// before the other collectors.
 func collectPodman(ctx context.Context, r *run) (func(), error) {
 	listing, err := await(ctx, r.listing)
 	if err != nil {
@@ -45,8 +45,8 @@ func collectPodman(ctx context.Context, r *run) (func(), error) {
 	}, nil
 }
 
-// labelledUnits asks the manager for the units that containers name: their
-// load states by name. Without a manager none is known.
+// labelledUnits asks the manager for the units that containers name. It returns their load
+// states by name; none without a manager.
 func (r *run) labelledUnits(ctx context.Context, containers []podman.Container) (map[string]string, error) {
 	states := map[string]string{}
 	var names []string
@@ -71,8 +71,8 @@ func (r *run) labelledUnits(ctx context.Context, containers []podman.Container) 
 	return states, err
 }
 
-// Relist lists the containers and asks the probes again, and nothing else, for
-// one who waits for them. It does not ask for the units that labels name.
+// Relist only lists the containers and runs the probes again, for a caller that waits for
+// them. It does not ask for the units that labels name.
 func Relist(ctx context.Context, env Environment, d *facts.Document) {
 	for i := range d.Units {
 		d.Units[i].Containers, d.Units[i].Probes = []facts.Container{}, []facts.Probe{}
@@ -110,10 +110,9 @@ func containerFrom(c podman.Container, states map[string]string, now time.Time) 
 	return out
 }
 
-// owner is the managed unit that a container belongs to: the one its label
-// names, else the configured stack of its compose project. podman-compose
-// labels every container with a unit that does not exist, so the label alone
-// does not do.
+// owner returns the managed unit that a container belongs to: the unit that its label
+// names, or the unit of the configured stack of its compose project. The label alone is
+// not enough: podman-compose writes the name of a unit that does not exist.
 func (r *run) owner(c facts.Container) string {
 	if c.UnitLabel != nil && r.manages(c.UnitLabel.Name) {
 		return c.UnitLabel.Name
@@ -128,8 +127,8 @@ func (r *run) owner(c facts.Container) string {
 
 func (r *run) manages(name string) bool { return r.managed[name] != "" }
 
-// assign hangs containers under their units. A unit that containers name is a
-// stack, by the name of their project or by its own.
+// assign puts containers under their units. A unit with containers is a stack, named like
+// their project or like the unit.
 func (r *run) assign(owned map[string][]facts.Container) {
 	for i := range r.doc.Units {
 		u := &r.doc.Units[i]

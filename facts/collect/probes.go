@@ -15,15 +15,15 @@ import (
 // probesLimit is longer than the longest probe that a configuration may have.
 const probesLimit = 12 * time.Second
 
-// question is a configured probe of a unit, and what it answered.
+// question is a configured probe of a unit, with its result.
 type question struct {
 	unit   string
 	probe  probe.Probe
 	answer probe.Answer
 }
 
-// beginProbes asks what the configured stacks of the document have to answer,
-// all at once, for collectProbes to wait for.
+// beginProbes starts the probes of the document's stacks, all at the same time.
+// collectProbes waits for them.
 func (r *run) beginProbes() {
 	questions := r.questions()
 	r.probing = begin(r.ctx, probesLimit, func(ctx context.Context) ([]question, error) {
@@ -36,7 +36,7 @@ func (r *run) beginProbes() {
 	})
 }
 
-// questions are the probes of stacks whose unit is up, on its way up, or failed:
+// questions returns the probes of stacks whose unit is active, activating or failed: the
 // containers of a failed unit may run.
 func (r *run) questions() (all []question) {
 	for _, u := range r.doc.Units {
@@ -74,8 +74,8 @@ func collectProbes(ctx context.Context, r *run) (func(), error) {
 	}, nil
 }
 
-// probesNeed returns why the probes of a configured stack were not asked: which
-// of them should be depends on the states of units.
+// probesNeed returns an error if the states of units are not known: then it is not known
+// which probes must be run.
 func (r *run) probesNeed() error {
 	for _, name := range slices.Sorted(maps.Keys(r.env.Config.Stacks)) {
 		s := r.env.Config.Stacks[name]
@@ -101,8 +101,8 @@ func (q question) fact() facts.Probe {
 	}
 }
 
-// step rounds a latency up to 10, 20, 50, 100, 200, 500, 1000 … milliseconds:
-// with the exact time each audit would be another document to remember.
+// step rounds a latency up to 10, 20, 50, 100, 200, 500, 1000 … milliseconds. With the exact
+// time, each audit would have a different document to remember.
 func step(latency time.Duration) int64 {
 	for unit := int64(10); ; unit *= 10 {
 		for _, n := range []int64{unit, 2 * unit, 5 * unit} {

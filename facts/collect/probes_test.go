@@ -39,7 +39,7 @@ func inState(name, state string) facts.Unit {
 	return facts.Unit{Name: name, Loaded: &facts.Loaded{ActiveState: state}}
 }
 
-// listening is an address that takes connections and counts them.
+// listening returns an address that accepts connections, and counts them.
 func listening(t *testing.T) (address string, taken chan struct{}) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -61,7 +61,7 @@ func listening(t *testing.T) (address string, taken chan struct{}) {
 	return listener.Addr().String(), taken
 }
 
-// TestProbes: those of stacks that may run are asked, each under its own unit.
+// TestProbes: the probes of stacks that may run are run; each is recorded under its unit.
 func TestProbes(t *testing.T) {
 	address, _ := listening(t)
 	states := map[string]int{
@@ -88,9 +88,9 @@ func TestProbes(t *testing.T) {
 	}
 }
 
-// TestProbesAreAskedAtOnce: sixteen that do not answer take as long as one.
+// TestProbesAreAskedAtOnce: sixteen probes without an answer take as long as one.
 func TestProbesAreAskedAtOnce(t *testing.T) {
-	hangs, err := net.Listen("tcp", "127.0.0.1:0") // its queue takes connections, and nobody answers them
+	hangs, err := net.Listen("tcp", "127.0.0.1:0") // its queue accepts connections, but nobody answers them
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,8 +114,8 @@ func TestProbesAreAskedAtOnce(t *testing.T) {
 	}
 }
 
-// TestProbesThatCannotBeAsked: without the states of units nobody knows which
-// probes count, so none passes.
+// TestProbesThatCannotBeAsked: without the states of units it is not known which probes
+// count, so probes are a gap.
 func TestProbesThatCannotBeAsked(t *testing.T) {
 	address, taken := listening(t)
 	r := probing(t, address, facts.Unit{Name: "web.service"})

@@ -9,8 +9,8 @@ import (
 	"stackpolicy/internal/unitfile"
 )
 
-// state judges a file against what declares it: the Home Manager generation,
-// or, for a unit that only the configuration manages, the user's own folder.
+// state compares a file with its declaration: the Home Manager generation or, for a unit
+// that only the configuration manages, the user's own folder.
 func (w *walker) state(u facts.Unit, f unitfile.File, out facts.File) (string, error) {
 	switch {
 	case out.DeclaredTarget != "":
@@ -35,7 +35,7 @@ func (w *walker) againstGeneration(f unitfile.File, target string) (string, erro
 		return facts.StateMissing, nil
 	case f.Target == "":
 		return facts.StateDangling, nil
-	case f.FirstHop == target: // a mask too, where the generation declares one
+	case f.FirstHop == target: // also a mask that the generation declares
 		return facts.StateDeclared, nil
 	case f.Target == "/dev/null":
 		return facts.StateMask, nil
@@ -79,8 +79,8 @@ func (w *walker) asDeclaration(f unitfile.File) string {
 	return facts.StateDeclared
 }
 
-// owned reports whether only the user, or root, can change the file. The user's
-// private group is nobody else.
+// owned reports whether only the user, or root, can change the file. The user's private
+// group has no other members, so it may write.
 func (w *walker) owned(f unitfile.File) bool {
 	others := fs.FileMode(0o022)
 	if w.privateGID >= 0 && f.GID == w.privateGID {
@@ -102,8 +102,8 @@ func byFolder(declared map[string]string) map[string][]string {
 	return folders
 }
 
-// declaredLinks groups the declared wants, requires and upholds links by the
-// unit they pull in and their kind.
+// declaredLinks groups the declared wants, requires and upholds links by their kind and the
+// unit that they pull in.
 func declaredLinks(unitDir string, folders map[string][]string) map[string][]unitfile.Link {
 	links := map[string][]unitfile.Link{}
 	for dir, paths := range folders {

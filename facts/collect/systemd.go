@@ -12,7 +12,7 @@ import (
 	"stackpolicy/internal/unitfile"
 )
 
-// The timers an audit knows by name.
+// The timers that an audit always records.
 const (
 	auditTimer      = "stackpolicy-audit.timer"
 	autoUpdateTimer = "podman-auto-update.timer"
@@ -24,7 +24,7 @@ type manager interface {
 	Transport() string
 }
 
-// surveyed is what a manager says of itself, and what is in its unit path.
+// surveyed has a manager's own state, and the files in its unit path.
 type surveyed struct {
 	conn     manager
 	manager  systemd.Manager
@@ -43,11 +43,11 @@ func surveyManager(ctx, limited context.Context, e Environment) (s surveyed, err
 		return s, err
 	}
 	s.conn = conn
-	context.AfterFunc(ctx, func() { _ = conn.Close() }) // read-only use: nothing is lost
+	context.AfterFunc(ctx, func() { _ = conn.Close() }) // the connection only reads, so an error does no harm
 	if s.manager, err = conn.Manager(limited); err != nil {
 		return s, err
 	}
-	if dir := e.UnitDir(); !slices.Contains(s.manager.UnitPath, dir) { // all else would be judged by the wrong folder
+	if dir := e.UnitDir(); !slices.Contains(s.manager.UnitPath, dir) { // otherwise everything would be judged with the wrong folder
 		return s, fmt.Errorf("the manager does not search %s; run this with the HOME and XDG_CONFIG_HOME that it has", dir)
 	}
 	indexed := begin(limited, systemdLimit, func(ctx context.Context) (*unitfile.Index, error) {
@@ -60,8 +60,8 @@ func surveyManager(ctx, limited context.Context, e Environment) (s surveyed, err
 	return s, nil
 }
 
-// collectSystemd fills manager, and each unit's loaded part, from the survey
-// that was begun before the other collectors.
+// collectSystemd fills manager, and the loaded section of each unit, from the survey that
+// was started before the other collectors.
 func collectSystemd(ctx context.Context, r *run) (func(), error) {
 	s, err := await(ctx, r.survey)
 	if err != nil {
@@ -108,8 +108,8 @@ func (s *surveyed) document(loaded map[string]systemd.Unit) *facts.Manager {
 	}
 }
 
-// recorded are the units of the document: the managed ones, and what else
-// is in the user's own unit folder.
+// recorded returns the units of the document: the managed units, and the other units in the
+// user's own unit folder.
 func (r *run) recorded(index *unitfile.Index, managed map[string]string) []string {
 	var names []string
 	for name := range managed {
@@ -122,7 +122,7 @@ func (r *run) recorded(index *unitfile.Index, managed map[string]string) []strin
 	return slices.Compact(names)
 }
 
-// loadable leaves templates out, which the manager cannot load.
+// loadable removes templates, which the manager cannot load.
 func loadable(names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), unitfile.IsTemplate)
 }
@@ -140,8 +140,8 @@ func readUnits(ctx context.Context, conn manager, inMemory map[string]systemd.Li
 	return byName, nil
 }
 
-// named puts a unit's drop-ins under the names of the folders they were
-// searched in. Two of its folders may lead to one; the first is the one read.
+// named renames a unit's drop-ins to the paths under which systemd searched them. If two of
+// its folders are the same, systemd reads the first.
 func named(index *unitfile.Index, unit, paths []string) []string {
 	searched := map[string]string{}
 	if index != nil {
@@ -167,7 +167,7 @@ func activity(u systemd.Unit) facts.Activity {
 	return facts.Activity{LoadState: u.LoadState, ActiveState: u.ActiveState}
 }
 
-// ghosts are units that failed and whose file is gone since.
+// ghosts returns units that failed and whose file is gone.
 func ghosts(listed []systemd.Listed) []string {
 	names := []string{}
 	for _, l := range listed {
@@ -179,7 +179,7 @@ func ghosts(listed []systemd.Listed) []string {
 	return names
 }
 
-// leftRunning are units that still run although their file is gone since.
+// leftRunning returns units that still run although their file is gone.
 func leftRunning(listed []systemd.Listed) []string {
 	names := []string{}
 	for _, l := range listed {
@@ -215,9 +215,8 @@ func (r *run) unit(name, managedBy string) facts.Unit {
 	return u
 }
 
-// pulls are the units that should make u run or keep it from running, as far as
-// their state says so: active targets that pull it in, active units that trigger
-// it, and units it cannot run without that are down.
+// pulls returns the units that make u run or keep it from running: active targets that pull
+// it in, active units that trigger it, and units that it requires and that are down.
 func pulls(u systemd.Unit, listed map[string]systemd.Listed) (wantedBy, triggeredBy, down []string) {
 	active := func(name string) bool { return listed[name].ActiveState == "active" }
 	wantedBy = which(func(name string) bool { return strings.HasSuffix(name, ".target") && active(name) },
@@ -225,14 +224,14 @@ func pulls(u systemd.Unit, listed map[string]systemd.Listed) (wantedBy, triggere
 	triggeredBy = which(active, u.TriggeredBy)
 	down = which(func(name string) bool {
 		state := listed[name].ActiveState
-		implied := strings.HasSuffix(name, ".slice") // of every unit, and started with it
+		implied := strings.HasSuffix(name, ".slice") // every unit requires its slice, which is started with it
 		return !implied && (state == "inactive" || state == "failed")
 	}, u.Requires, u.Requisite, u.BindsTo)
 	return wantedBy, triggeredBy, down
 }
 
-// which returns the names in the lists for which keep is true, in order and each
-// once.
+// which returns the names in the lists for which keep is true, sorted and without
+// duplicates.
 func which(keep func(string) bool, lists ...[]string) []string {
 	names := []string{}
 	for _, list := range lists {
@@ -277,8 +276,7 @@ func loadedFrom(u systemd.Unit) *facts.Loaded {
 	return l
 }
 
-// met says whether conditions or assertions were met; empty when they were not
-// checked.
+// met returns whether conditions or assertions were met; "" if they were not checked.
 func met(c systemd.Check) string {
 	switch {
 	case c.At.IsZero():

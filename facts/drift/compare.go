@@ -11,16 +11,16 @@ import (
 // does.
 type Reader func(paths []string) (unitfile.Settings, error)
 
-// Difference is how a unit as loaded differs from its files, beyond what the
-// times of the files say.
+// Difference has the differences between a unit as loaded and its files, apart from the
+// files' times.
 type Difference struct {
 	Settings    []facts.Difference
 	LinksUnread []string // see the schema of Loaded.LinksUnread
 	LinksGone   []string // see the schema of Loaded.LinksGone
 }
 
-// Compare finds the differences, after Mark. It clears ChangedAfterLoad of
-// files whose revision stamp proves that they are what is loaded.
+// Compare finds the differences; call Mark first. It clears ChangedAfterLoad of files
+// whose revision stamp proves that their content is loaded.
 func (u *Unit) Compare(read Reader, spec unitfile.Specifiers, owners Owners) (Difference, error) {
 	d := Difference{Settings: []facts.Difference{}, LinksUnread: u.unreadLinks(), LinksGone: []string{}}
 	if u.JustRead || u.Loaded.LoadState != "loaded" {
@@ -29,7 +29,7 @@ func (u *Unit) Compare(read Reader, spec unitfile.Specifiers, owners Owners) (Di
 	d.LinksGone = u.goneLinks(owners)
 	paths := u.paths()
 	if len(paths) == 0 || paths[0] != u.Loaded.FragmentPath {
-		return d, nil // another fragment altogether, which Mark has shown
+		return d, nil // another fragment is loaded, which Mark has recorded
 	}
 	onDisk, err := read(paths)
 	if err != nil {
@@ -55,9 +55,9 @@ func (u *Unit) paths() []string {
 	return paths
 }
 
-// clearStamped clears ChangedAfterLoad of declared files whose own stamp is
-// loaded: Home Manager before August 2026 recreates every link at each
-// activation, so that a newer link alone says little.
+// clearStamped clears ChangedAfterLoad of declared files whose own stamp is loaded: Home
+// Manager before August 2026 recreates every link at each activation, so a newer link
+// alone proves nothing.
 func (u *Unit) clearStamped(read Reader, paths []string) error {
 	for i, f := range u.Files {
 		if !f.ChangedAfterLoad || !f.isDeclared() || !slices.Contains(paths, f.Path) {

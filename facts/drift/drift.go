@@ -15,7 +15,7 @@ import (
 	"stackpolicy/internal/unitfile"
 )
 
-// Manager is what the units of one manager have in common.
+// Manager has the facts that all units of one manager share.
 type Manager struct {
 	LoadedAt time.Time // when it last read unit files
 	Now      time.Time
@@ -30,16 +30,15 @@ type Unit struct {
 	Manager  *Manager
 }
 
-// File is a file that can define or alter a unit. Hidden: systemd passes it
-// over, because of another file of the same name or because of its folder.
+// File is a file that can define or alter a unit. Hidden means that systemd ignores it,
+// because of another file of the same name or because of its folder.
 type File struct {
 	facts.File
 	Hidden bool
 }
 
-// clockSlack is one tick of the kernel's coarse clock, by which the time of a
-// change may be too early: a change right after a load may carry a time right
-// before it.
+// clockSlack is one tick of the kernel's coarse clock. The time of a change can be that
+// much too early, so a change right after a load can have a time right before it.
 const clockSlack = 10 * time.Millisecond
 
 // IsAfterLoad reports whether something that happened at t may be later than

@@ -14,8 +14,8 @@ import (
 	"stackpolicy/internal/unitfile"
 )
 
-// A scene is one unit of Home Manager's in a small model of a machine: what the
-// manager has loaded, and what is on disk now. Only loading copies from disk.
+// A scene is one unit of Home Manager in a small model of a machine: what the manager has
+// loaded, and what is on disk now. Only loading copies from disk.
 type scene struct {
 	unit     systemd.Unit
 	files    []File
@@ -33,8 +33,8 @@ const (
 	below    = "/etc/systemd/user/web.service"
 )
 
-// The manager loaded everything at second 1000; Home Manager wrote its links
-// before that, and what they lead to in the Nix store is from second 1.
+// The manager loaded everything at second 1000. Home Manager made its links before that,
+// and their targets in the Nix store are from second 1.
 func newScene(t *testing.T) *scene {
 	t.Helper()
 	s := &scene{t: t, contents: map[string]string{}, owners: disk{
@@ -76,13 +76,13 @@ func (s *scene) file(path string) *File {
 	return &s.files[i]
 }
 
-// write gives a file that is there another content, at second 1100.
+// write changes the content of an existing file, at second 1100.
 func (s *scene) write(path, text string) {
 	f, changed := s.file(path), at(1100)
 	s.contents[path], f.Digest, f.ChangedAt = text, text, &changed
 }
 
-// remove takes a file away.
+// remove deletes a file.
 func (s *scene) remove(path, state string) {
 	f := s.file(path)
 	f.Kind, f.Target, f.Digest, f.State, f.ChangedAt = unitfile.Missing, "", "", state, nil
@@ -107,8 +107,7 @@ func (s *scene) read(paths []string) (unitfile.Settings, error) {
 	return settings(s.t, text.String()), nil
 }
 
-// signs are everything by which a unit can be seen to be out of date, and what
-// a reload would do about it.
+// signs are all signs that a unit is out of date, and what a reload would do.
 type signs struct {
 	Unread, Lost, Changed []string // paths
 	Differs               []string // keys
@@ -146,8 +145,8 @@ func (s *scene) signs() (got signs) {
 	return got
 }
 
-// TestSilentChanges: changes on disk for which NeedDaemonReload says no in
-// systemd 252, 257 or both, as measured there, and those for which it says yes.
+// TestSilentChanges has changes on disk for which NeedDaemonReload says no in systemd 252,
+// 257 or both (measured), and changes for which it says yes.
 func TestSilentChanges(t *testing.T) {
 	regular := func(f *File, state string) { f.Kind, f.State, f.Target = unitfile.Regular, state, f.Path }
 	for name, tc := range map[string]struct {
@@ -304,8 +303,8 @@ func TestSilentChanges(t *testing.T) {
 	}
 }
 
-// A unit that the manager read for this audit is what is on disk, so that
-// nothing may be said to differ.
+// A unit that the manager read for this audit is the same as on disk, so no difference
+// may be reported.
 func TestJustRead(t *testing.T) {
 	s := newScene(t)
 	s.write(fragment, "[Unit]\nDescription=second\n")

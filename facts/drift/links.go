@@ -9,8 +9,8 @@ import (
 	"stackpolicy/internal/unitfile"
 )
 
-// Owners knows what is on disk of the units that pull others in: the owners of
-// the .wants, .requires and .upholds folders.
+// Owners reads files and links of the units that pull others in: the owners of the
+// .wants, .requires and .upholds folders.
 type Owners interface {
 	// Settings returns the settings of each file of the owner, its fragment
 	// first; nil when it has no fragment on disk.
@@ -46,10 +46,10 @@ func (u *Unit) unreadLinks() []string {
 	return slices.Compact(unread)
 }
 
-// goneLinks lists the units that pull this one in by a link that is no longer
-// there. D-Bus does not say where a dependency comes from, so this is what
-// remains when nothing else explains it: neither a link on disk, nor a setting
-// of the owner, nor systemd itself. Only then does a reload remove it.
+// goneLinks lists the units that pull this one in by a link that no longer exists. D-Bus
+// does not say where a dependency comes from. So a link is gone if nothing else explains
+// the dependency: no link on disk, no setting of the owner, and not systemd itself. Only
+// then would a reload remove it.
 func (u *Unit) goneLinks(owners Owners) []string {
 	gone := []string{}
 	for _, kind := range kinds {
@@ -59,7 +59,7 @@ func (u *Unit) goneLinks(owners Owners) []string {
 			}
 			settings := owners.Settings(owner)
 			if settings == nil {
-				continue // defined elsewhere than in the unit path, as a scope is
+				continue // not defined in the unit path, for example a scope
 			}
 			named := owners.Linked(owner, kind.name)
 			for _, file := range settings {
@@ -91,9 +91,8 @@ func mentioned(file unitfile.Settings, keys []string) []string {
 	return words
 }
 
-// names reports whether one of the words, which a file or link of owner says,
-// may mean a unit of these names. A specifier that is not known may stand for
-// anything.
+// names reports whether one of the words, from a file or link of owner, may mean a unit
+// with one of these names. An unknown specifier may have any value.
 func names(words []string, owner string, units []string) bool {
 	spec := unitfile.NameSpecifiers(owner)
 	return slices.ContainsFunc(words, func(word string) bool {
@@ -102,10 +101,10 @@ func names(words []string, owner string, units []string) bool {
 	})
 }
 
-// isAutomatic reports whether systemd may add a dependency of this kind without
-// any file that says so. From all uses of UNIT_WANTS and UNIT_REQUIRES in
-// systemd 252 and 257: Slice=, default dependencies, mounts that a path needs,
-// devices, D-Bus, log namespaces, the out-of-memory killer, kernel modules.
+// isAutomatic reports whether systemd may add a dependency of this kind automatically.
+// From all uses of UNIT_WANTS and UNIT_REQUIRES in systemd 252 and 257: Slice=, default
+// dependencies, mounts that a path needs, devices, D-Bus, log namespaces, the
+// out-of-memory killer, kernel modules.
 func isAutomatic(kind string, units []string) bool {
 	return slices.ContainsFunc(units, func(unit string) bool {
 		_, suffix := unitfile.Split(unit)

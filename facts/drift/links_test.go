@@ -12,7 +12,7 @@ import (
 	"stackpolicy/internal/unitfile"
 )
 
-// disk is what is on disk of the owners of links.
+// disk has the files and links of owners.
 type disk struct {
 	settings map[string][]unitfile.Settings // owner -> its files
 	linked   map[string][]string            // folder, such as x.target.wants -> names of links
@@ -37,8 +37,8 @@ func settings(t *testing.T, text string) unitfile.Settings {
 	return s
 }
 
-// A dependency that nothing on disk explains comes from a link that is gone. A
-// reload would not take any other dependency away.
+// A dependency that nothing on disk explains comes from a link that is gone. A reload
+// would not remove any other dependency.
 func TestGoneLinks(t *testing.T) {
 	for name, tc := range map[string]struct {
 		unit     string

@@ -8,9 +8,9 @@ import (
 	"stackpolicy/internal/unitfile"
 )
 
-// Mark sets Effective, Loaded and ChangedAfterLoad of all files. Files of one
-// role must be in the order in which systemd searches them. known is what an
-// earlier audit knows of what is loaded; nil where it knows nothing.
+// Mark sets Effective, Loaded and ChangedAfterLoad of all files. Files of one role must be
+// in the order in which systemd searches them. known has the loaded files as an earlier
+// audit recorded them, or nil.
 func (u *Unit) Mark(known *facts.Load) {
 	taken := map[string]bool{}
 	for i := range u.Files {
@@ -35,9 +35,8 @@ func (f File) takesPlace() bool {
 	return f.isLink() && f.exists() // a mask too
 }
 
-// isUsable reports whether systemd would use the file if no other one came
-// first. In a folder of links it passes over what is not a link, and a link to
-// /dev/null masks.
+// isUsable reports whether systemd would use the file if no other file came first. In a
+// folder of links it ignores files that are not links, and a link to /dev/null masks.
 func (f File) isUsable() bool {
 	switch {
 	case !f.exists() || f.Hidden:
@@ -59,7 +58,7 @@ func (u *Unit) isLoaded(f File) bool {
 		return slices.Contains(u.Loaded.DropInPaths, f.Path)
 	case facts.RoleSource:
 		return f.Path == u.Loaded.SourcePath
-	case facts.RoleSourceDropIn: // the generator merged all that were there
+	case facts.RoleSourceDropIn: // the generator merged all drop-ins that existed
 		return strings.HasPrefix(f.Path, u.Loaded.SourcePath+".d/")
 	}
 	return u.Manager.Loaded[f.Of] && slices.Contains(u.pulledInBy(f.Role), f.Of)
@@ -77,8 +76,8 @@ func (u *Unit) pulledInBy(kind string) []string {
 	return u.Loaded.UpheldBy
 }
 
-// isChangedAfterLoad reports whether the file may have changed since the load.
-// What an earlier audit knows decides; else the time of the change.
+// isChangedAfterLoad reports whether the file may have changed since the load. The record
+// of an earlier audit decides or, without one, the time of the change.
 func (u *Unit) isChangedAfterLoad(f File, known *facts.Load) bool {
 	if u.JustRead {
 		return false

@@ -166,7 +166,7 @@ func TestChangedAfterLoad(t *testing.T) {
 	}
 }
 
-// What is not loaded cannot be what an earlier audit knows to be loaded.
+// A file that is not loaded cannot be a file that an earlier audit recorded as loaded.
 func TestKnownFileIsNoLongerLoaded(t *testing.T) {
 	changed := at(1100)
 	f := facts.File{Path: "/f", Role: facts.RoleFragment, Kind: unitfile.Regular, Digest: "digest", ChangedAt: &changed}

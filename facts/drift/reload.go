@@ -6,9 +6,8 @@ import (
 	"stackpolicy/facts"
 )
 
-// Reload predicts what a daemon-reload would do to the unit, beyond reading
-// what is declared. A file that is loaded and unchanged changes nothing,
-// whatever it is.
+// Reload predicts what a daemon-reload would do to the unit, apart from reading declared
+// files. A file that is loaded and unchanged has no effect, declared or not.
 func (u *Unit) Reload() facts.Reload {
 	r := facts.Reload{LoadsUndeclared: []string{}, DropsDeclared: []string{}}
 	if u.JustRead || u.hasNoDefinition() {
@@ -33,8 +32,8 @@ func (u *Unit) hasNoDefinition() bool {
 	return u.Loaded.LoadState == "not-found" && u.Loaded.FragmentPath == "" && !onDisk
 }
 
-// wouldLoadUndeclared reports whether a reload would read the file although it
-// is not declared, and not already loaded as it is.
+// wouldLoadUndeclared reports whether a reload would read the file although it is not
+// declared, and not already loaded with this content.
 func (u *Unit) wouldLoadUndeclared(f File) bool {
 	trusted := f.isDeclared() || f.State == facts.StateGenerated
 	if trusted || !f.Effective || f.Loaded && !f.ChangedAfterLoad {
@@ -47,8 +46,8 @@ func (u *Unit) wouldLoadUndeclared(f File) bool {
 	return byUser && u.Manager.Loaded[f.Of] && f.Target != ""
 }
 
-// isDeclaredAndUnusable reports whether the file is declared and a reload would
-// find nothing to read in its place.
+// isDeclaredAndUnusable reports whether the file is declared but a reload could not read
+// anything at its path.
 func (f File) isDeclaredAndUnusable() bool {
 	unusable := slices.Contains([]string{
 		facts.StateMissing, facts.StateDangling, facts.StateDirectory, facts.StateUnreadable,

@@ -25,7 +25,7 @@ func compareSettings(loaded systemd.Unit, onDisk unitfile.Settings, spec unitfil
 	return c.differs
 }
 
-// serviceTypes are those that every supported systemd knows; it ignores others.
+// serviceTypes are the types that every supported systemd knows; it ignores others.
 var serviceTypes = []string{"simple", "exec", "forking", "oneshot", "dbus", "notify", "idle"}
 
 // comparison is a comparison in progress.
@@ -66,7 +66,7 @@ func (c *comparison) service(s systemd.Service) {
 	if !set {
 		v = "no"
 	}
-	if want, ok := unitfile.ParseBool(v); ok { // an empty or odd one is ignored by systemd
+	if want, ok := unitfile.ParseBool(v); ok { // systemd ignores empty and invalid values
 		c.differ("RemainAfterExit", strconv.FormatBool(s.RemainAfterExit), strconv.FormatBool(want))
 	}
 	c.timeout(s)

@@ -7,9 +7,9 @@ import (
 	"stackpolicy/internal/unitfile"
 )
 
-// revisionStamp begins a Documentation= entry that names the revision of the
-// file it is in. D-Bus shows Documentation as loaded, so an equal stamp proves
-// that the file is what is loaded, whatever its times say.
+// revisionStamp begins a Documentation= entry that names the revision of its file. D-Bus
+// shows Documentation as loaded, so an equal stamp proves that the file's content is
+// loaded, whatever its times are.
 const revisionStamp = "info:stackpolicy-rev-"
 
 // hasLoadedStamp reports whether the file with these settings has exactly one

@@ -6,10 +6,9 @@ import (
 	"stackpolicy/internal/unitfile"
 )
 
-// Fragments lists the paths that can define a unit, in the order in which
-// systemd searches them. After the files on disk come the place where the
-// definition is expected ("" for none) and the one that it was loaded from,
-// although nothing is there now.
+// Fragments lists the paths that can define a unit, in the order in which systemd
+// searches them. After the files on disk come the path where the definition is expected
+// (or "") and the path that it was loaded from, although they do not exist.
 func Fragments(onDisk []string, expected, loaded string) []string {
 	return withMissing(onDisk, expected, loaded)
 }
@@ -20,7 +19,7 @@ func Sources(declared []string, loaded string) []string {
 	return withMissing(declared, loaded)
 }
 
-// DropIns adds the drop-ins that are loaded or declared and not on disk.
+// DropIns adds the drop-ins that are loaded or declared but not on disk.
 func DropIns(onDisk []unitfile.DropIn, loaded, declared []string) []unitfile.DropIn {
 	all := slices.Clone(onDisk)
 	for _, path := range slices.Concat(loaded, declared) {
@@ -31,12 +30,12 @@ func DropIns(onDisk []unitfile.DropIn, loaded, declared []string) []unitfile.Dro
 	return all
 }
 
-// Links adds the links that are declared and not on disk.
+// Links adds the links that are declared but not on disk.
 func Links(onDisk, declared []unitfile.Link) []unitfile.Link {
 	return withMissing(onDisk, declared...)
 }
 
-// withMissing adds those of more that are not empty and not there yet.
+// withMissing adds the paths of more that are not empty and not yet in the list.
 func withMissing[T comparable](there []T, more ...T) []T {
 	var empty T
 	all := slices.Clone(there)
