@@ -1,5 +1,5 @@
-// Package config reads config.yaml: how the program runs on this machine. What
-// rules decide by stands in the policy folder's settings, not here.
+// Package config reads config.yaml: how the program runs on this machine. The settings of
+// rules are in the policy folder, not here.
 //
 // Start at [Read].
 package config
@@ -26,30 +26,28 @@ const (
 	Enforce = "enforce"
 )
 
-// Config is the whole file. Its zero value, with Mode [Observe], is what no
-// file at all means.
+// Config is the whole file. Without a file it is the zero value with Mode [Observe].
 type Config struct {
-	// Units are managed besides what Home Manager declares: systemctl's glob
+	// Units are managed, besides those that Home Manager declares: systemctl's glob
 	// patterns of unit names.
 	Units []string `yaml:"units"`
 	// Mode is observe (default) or enforce.
 	Mode string `yaml:"mode"`
-	// Policies is a folder that replaces the built-in policies; "" is those.
+	// Policies is a folder that replaces the built-in policies; "" means the built-in ones.
 	Policies string `yaml:"policies"`
 	// Stacks by name.
 	Stacks map[string]Stack `yaml:"stacks"`
-	// Alerts say who is sent findings.
+	// Alerts has the sinks that findings are sent to.
 	Alerts notify.Config `yaml:"alerts"`
 }
 
-// Path is where the file stands below configHome ($XDG_CONFIG_HOME).
+// Path returns the path of the file below configHome ($XDG_CONFIG_HOME).
 func Path(configHome string) string {
 	return filepath.Join(configHome, "stackpolicy", "config.yaml")
 }
 
-// Read reads the file at path. Without a file it returns the default
-// configuration; a link to nothing is an error. An error names the file and,
-// where there is one, the line and the key.
+// Read reads the file at path. Without a file it returns the default configuration; a
+// dangling link is an error. Errors name the file and, if possible, the line and the key.
 func Read(path string) (Config, error) {
 	content, err := regularfile.Read(path, maxSize)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -97,7 +95,7 @@ func (c *Config) check() error {
 	return errors.Join(append(errs, c.Alerts.Check()...)...)
 }
 
-// patternOfUnit: a pattern without a suffix would match nothing, silently.
+// patternOfUnit: a pattern without a suffix would silently match nothing.
 func patternOfUnit(p string) bool {
 	return strings.Contains(p, ".") && !strings.Contains(p, "/") || strings.HasSuffix(p, "*")
 }

@@ -123,8 +123,8 @@ func TestDefaultsOfAStack(t *testing.T) {
 	}
 }
 
-// TestKeysAreThoseOfTheTypes: an unknown key is refused at every level, with
-// the keys of the type that has them. Nothing lists these by hand.
+// TestKeysAreThoseOfTheTypes: at every level an unknown key is refused, and the error lists
+// the keys of the type.
 func TestKeysAreThoseOfTheTypes(t *testing.T) {
 	levels := []struct {
 		before, after string

@@ -11,7 +11,7 @@ import (
 	"stackpolicy/internal/probe"
 )
 
-// Bounds of probes: an audit asks all of them at once.
+// Bounds of probes: an audit runs all of them at the same time.
 const (
 	maxProbes      = 64 // of all stacks together
 	defaultStatus  = 200
@@ -21,15 +21,15 @@ const (
 	maxAddress     = 500 // bytes
 )
 
-// Probe is one question to a running stack: exactly one of HTTP and TCP.
+// Probe is a request to a running stack. It has exactly one of HTTP and TCP.
 type Probe struct {
 	HTTP   string        `yaml:"http"`   // URL of a GET request
-	TCP    string        `yaml:"tcp"`    // HOST:PORT that takes a connection
-	Status int           `yaml:"status"` // the HTTP status that is right; default 200
+	TCP    string        `yaml:"tcp"`    // HOST:PORT that must accept a connection
+	Status int           `yaml:"status"` // the expected HTTP status; default 200
 	Within time.Duration `yaml:"within"` // time for the whole answer; default 2s
 }
 
-// Question returns the probe as it is asked.
+// Question returns the probe in the form in which it is run.
 func (p Probe) Question() probe.Probe {
 	if p.HTTP == "" {
 		return probe.Probe{Kind: probe.TCP, Address: p.TCP, Within: p.Within}
@@ -47,8 +47,8 @@ func (p Probe) withDefaults() Probe {
 	return p
 }
 
-// check returns what is wrong with the probe. No error repeats the URL, which
-// may hold a password.
+// check returns what is wrong with the probe. Errors do not repeat the URL, which may have a
+// password.
 func (p Probe) check() (errs []error) {
 	switch {
 	case (p.HTTP == "") == (p.TCP == ""):

@@ -11,7 +11,7 @@ import (
 	"stackpolicy/internal/probe"
 )
 
-// inStack is a configuration whose stack web has the given probes.
+// inStack is a configuration in which the stack web has the given probes.
 func inStack(probes string) []byte { return []byte("stacks: {web: {probes: [" + probes + "]}}") }
 
 func TestProbes(t *testing.T) {
@@ -72,7 +72,7 @@ func TestProbesThatAreRefused(t *testing.T) {
 	}
 }
 
-// TestPasswordsOfProbes: an error is read by others than the file is.
+// TestPasswordsOfProbes: errors do not contain them, because other people read errors.
 func TestPasswordsOfProbes(t *testing.T) {
 	for _, text := range []string{"http://ada:hunter2@x:0/", "http://ada:hunter2@%zz/", "://ada:hunter2@x", "ftp://x?key=hunter2"} {
 		if _, err := parse(inStack(fmt.Sprintf("{http: %q}", text))); err == nil || strings.Contains(err.Error(), "hunter2") {

@@ -17,7 +17,7 @@ import (
 	"stackpolicy/internal/unitfile"
 )
 
-// How long apply and verify wait where the configuration says nothing.
+// The default times of apply and verify.
 const (
 	defaultApply   = 5 * time.Minute
 	defaultTimeout = 60 * time.Second
@@ -31,11 +31,11 @@ type Stack struct {
 	Project    string   `yaml:"project"`    // compose project; default NAME
 	Compose    []string `yaml:"compose"`    // compose files, in order
 	EnvFiles   []File   `yaml:"env_files"`  // variables for the compose files, in order: a later file wins
-	Secrets    []File   `yaml:"secrets"`    // must be there, and readable by their owner alone
-	Registries bool     `yaml:"registries"` // preflight asks the images' registries whether they answer
+	Secrets    []File   `yaml:"secrets"`    // must exist, and only their owner may read them
+	Registries bool     `yaml:"registries"` // preflight checks that the images' registries answer
 	Apply      Apply    `yaml:"apply"`
 	Verify     Verify   `yaml:"verify"`
-	Probes     []Probe  `yaml:"probes"`   // what has to answer while the stack runs
+	Probes     []Probe  `yaml:"probes"`   // must answer while the stack runs
 	Provider   []string `yaml:"provider"` // compose command; default: stackctl's own engine
 	// Discard names services whose anonymous volumes an apply may leave behind.
 	Discard []string `yaml:"discard_volumes"`
@@ -154,7 +154,8 @@ func (s Stack) checkPaths() (errs []error) {
 	return errs
 }
 
-// unshared: containers are told apart by project, and applies by unit.
+// unshared refuses two stacks with the same project or unit: containers are assigned to
+// stacks by project, and applies by unit.
 func (s Stack) unshared(name string, units, projects map[string]string) (errs []error) {
 	if other, taken := units[s.Unit]; taken {
 		errs = append(errs, fmt.Errorf(".unit: %s is the unit of stack %s already", s.Unit, other))

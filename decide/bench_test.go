@@ -9,7 +9,7 @@ import (
 	"stackpolicy/policies"
 )
 
-// sound is a document of n managed units as a Home Manager machine has them.
+// sound is a document with n managed units, as on a machine with Home Manager.
 func sound(n int) *facts.Document {
 	doc := document()
 	doc.Podman.Present = true

@@ -7,7 +7,7 @@ import (
 	"stackpolicy/decide/policy"
 )
 
-// compileTrusted compiles rules without looking for mistakes in them.
+// compileTrusted compiles rules without checking them for mistakes.
 func compileTrusted(folder *policy.Folder) (*ast.Compiler, error) {
 	compiler := lint.NewCompiler().WithSkipStages(trustedSkips()...)
 	if compiler.Compile(folder.Rules); compiler.Failed() {

@@ -1,9 +1,9 @@
-// Package decide turns a facts document into decisions. OPA is imported here and
-// in the packages below: policy reads a policy folder, lint refuses rules that
-// could let a mistake read as a pass, regotest runs their tests.
+// Package decide turns a facts document into decisions. Only this package and the
+// packages below it import OPA: policy reads a policy folder, lint refuses rules in which
+// a mistake could look like a pass, and regotest runs their tests.
 //
-// Start at [Load], and at [Policies.Decide], where only an answer of the rules on
-// facts that were collected counts as allow.
+// Start at [Load] and [Policies.Decide]. An invariant is only allowed if its facts were
+// collected and its rule was evaluated.
 package decide
 
 import (
@@ -31,9 +31,9 @@ type Options struct {
 	Limit time.Duration
 	// Total bounds one Decide; 0 means 20 seconds.
 	Total time.Duration
-	// Trusted skips what only finds mistakes in rules: the checks of types,
-	// misspelt facts, undeclared reads, builtins, findings and runbooks. It is
-	// for the built-in policies alone, whose tests load them without it.
+	// Trusted skips the checks for mistakes in rules: of types, misspelt facts,
+	// undeclared reads, builtins, findings and runbooks. It is only for the built-in
+	// policies, whose tests load them without it.
 	Trusted bool
 }
 
@@ -76,11 +76,10 @@ func (p *Policies) Invariants() []policy.Invariant {
 // decisions depend on: rules, settings and runbooks, but no tests.
 func (p *Policies) Digest() string { return p.digest }
 
-// Settings returns what settings.yaml says, or the defaults.
+// Settings returns the settings of settings.yaml, with defaults.
 func (p *Policies) Settings() policy.Settings { return p.settings }
 
-// Only returns the policies with the named invariants alone. Unknown names are
-// left out.
+// Only returns the policies with only the named invariants. Unknown names are ignored.
 func (p *Policies) Only(ids ...string) *Policies {
 	only := *p
 	only.invariants = nil
@@ -92,14 +91,13 @@ func (p *Policies) Only(ids ...string) *Policies {
 	return &only
 }
 
-// Load reads, checks and compiles the policies in fsys. What it refuses, it
-// refuses in one error of type [*policy.Refusal] that lists file, line, what is
-// wrong and what would be right.
+// Load reads, checks and compiles the policies in fsys. All mistakes are in one error of
+// type [*policy.Refusal], with file, line, what is wrong and what would be right.
 func Load(ctx context.Context, fsys fs.FS, opts Options) (*Policies, error) {
 	return LoadSource(ctx, policy.Open(fsys, opts.Name), opts)
 }
 
-// LoadSource is Load for a folder that was opened.
+// LoadSource is Load for a folder that was already opened.
 func LoadSource(ctx context.Context, source policy.Source, opts Options) (*Policies, error) {
 	opts = opts.withDefaults()
 	folder := policy.Parse(source)
@@ -111,13 +109,13 @@ func LoadSource(ctx context.Context, source policy.Source, opts Options) (*Polic
 	return New(folder.Invariants, folder.Settings, folder.Digest, asked, opts), nil
 }
 
-// New returns policies whose rules e evaluates. Of the options it takes Total.
+// New returns policies whose rules are evaluated by e. Of the options it only uses Total.
 func New(invariants []*policy.Invariant, settings policy.Settings, digest string, e Evaluator, opts Options) *Policies {
 	return &Policies{opts: opts.withDefaults(), digest: digest, settings: settings, invariants: invariants, evaluator: e}
 }
 
-// Evaluate asks the rules of the named invariants, and decides nothing. Unknown
-// names are left out.
+// Evaluate evaluates the rules of the named invariants, without deciding. Unknown names are
+// ignored.
 func (p *Policies) Evaluate(ctx context.Context, doc *facts.Document, ids []string, answer func(id string, a Answer)) {
 	asked := p.Only(ids...).invariants
 	p.evaluator.Evaluate(ctx, doc, asked, func(i int, a Answer) { answer(asked[i].ID, a) })

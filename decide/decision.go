@@ -14,12 +14,12 @@ type Result struct {
 	// Decisions are sorted: host first, then by subject, invariant, message
 	// and evidence. The same document and policies give the same bytes.
 	Decisions []finding.Finding
-	// Managed is how many units were judged. Zero is not a pass.
+	// Managed is how many units were judged. If it is zero, that is not a pass.
 	Managed int
 }
 
-// sortDecisions puts decisions in their one order. Evidence decides last, so
-// it is encoded only where all else is equal.
+// sortDecisions sorts decisions. Evidence is compared last, so it is only encoded if
+// everything else is equal.
 func sortDecisions(decisions []finding.Finding) {
 	slices.SortFunc(decisions, func(a, b finding.Finding) int {
 		if order := cmp.Or(
@@ -48,7 +48,7 @@ func compareSubjects(a, b string) int {
 	return cmp.Compare(a, b)
 }
 
-// encode cannot fail: evidence comes from Rego values or from this package.
+// encode cannot fail, because evidence comes from Rego values or from this package.
 func encode(evidence map[string]any) []byte {
 	data, _ := json.Marshal(evidence)
 	return data

@@ -18,20 +18,20 @@ import (
 // resultVar holds an invariant's findings in its query.
 const resultVar = ast.Var("findings")
 
-// findingQuery asks for an invariant's findings. It needs no compiling: one
-// ground reference, unified with one variable.
+// findingQuery returns the query for an invariant's findings. It needs no compiling: it
+// unifies one ground reference with one variable.
 func findingQuery(inv *policy.Invariant) ast.Body {
 	return ast.NewBody(ast.Equality.Expr(ast.VarTerm(string(resultVar)), ast.NewTerm(inv.Ref())))
 }
 
-// rules are compiled in this process.
+// rules are evaluated in this process.
 type rules struct {
 	compiler *ast.Compiler
 	store    storage.Store
 	limit    time.Duration
 }
 
-// Evaluate asks the invariants' rules, several at a time.
+// Evaluate evaluates the invariants' rules, several at the same time.
 func (r *rules) Evaluate(ctx context.Context, doc *facts.Document, invariants []*policy.Invariant, answer func(int, Answer)) {
 	txn, err := r.store.NewTransaction(ctx)
 	if err != nil {
@@ -42,12 +42,12 @@ func (r *rules) Evaluate(ctx context.Context, doc *facts.Document, invariants []
 	inParallel(len(invariants), func(i int) { answer(i, e.answer(ctx, invariants[i])) })
 }
 
-// evaluation is one document being judged.
+// evaluation is one document that is being judged.
 type evaluation struct {
 	*rules
 	txn      storage.Transaction
 	input    *ast.Term
-	subjects map[string]bool // what a finding may be about
+	subjects map[string]bool // that findings may be about
 }
 
 func (e *evaluation) answer(ctx context.Context, inv *policy.Invariant) Answer {
@@ -92,7 +92,7 @@ func (e *evaluation) ask(ctx context.Context, inv *policy.Invariant) (ast.Set, e
 	return set, nil
 }
 
-// explain says where a rule erred and why.
+// explain returns an error that says where a rule failed and why.
 func explain(inv *policy.Invariant, err error) error {
 	var rego *topdown.Error
 	if errors.As(err, &rego) && rego.Location != nil {

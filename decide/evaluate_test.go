@@ -20,7 +20,7 @@ import (
 	"stackpolicy/decide/policy"
 )
 
-// found is a rule whose one finding is the object given.
+// found returns a rule whose only finding is the given object.
 func found(object string) fstest.MapFS {
 	return fixture.WithRule("finding contains object.union(base, over)\n\nbase := {\"message\": \"m\", \"evidence\": {}}\n\nover := " + object + "\n")
 }

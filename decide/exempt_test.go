@@ -10,9 +10,8 @@ import (
 	"stackpolicy/facts"
 )
 
-// TestExemptions: those that were made by command. The document is of
-// 2026-01-02T03:04:05Z; the invariant loaded finds fault with every unit and with
-// the host.
+// TestExemptions: waivers and holds made by commands. The document is of
+// 2026-01-02T03:04:05Z; the invariant "loaded" has a finding for every unit and for the host.
 func TestExemptions(t *testing.T) {
 	at := func(text string) time.Time {
 		v, err := time.Parse(time.RFC3339, text)
@@ -33,7 +32,7 @@ func TestExemptions(t *testing.T) {
 		running  string // METADATA
 		settings []string
 		given    map[string]facts.Exemption
-		want     []string // "SUBJECT OWNER REASON" of what is waived
+		want     []string // "SUBJECT OWNER REASON" of waived findings
 	}{
 		"nothing":                           {"running: true", nil, nil, nil},
 		"a waiver":                          {"running: false", nil, map[string]facts.Exemption{web: waiver("loaded", later)}, []string{"web.service cid known"}},

@@ -17,11 +17,11 @@ const (
 	maxFindings    = 10_000
 	maxMessage     = 1_000   // runes
 	maxEvidence    = 1 << 14 // bytes of JSON
-	maxEvidenceKey = 200     // bytes of a scalar that is kept of evidence that is too large
+	maxEvidenceKey = 200     // bytes of a scalar that is kept if the evidence is too large
 )
 
-// findings turns what the rule found into decisions. An error names the first
-// finding that is malformed; the well-formed ones are returned all the same.
+// findings turns the result of a rule into decisions. The error names the first malformed
+// finding; the well-formed findings are returned too.
 func findings(inv *policy.Invariant, set ast.Set, subjects map[string]bool) ([]finding.Finding, error) {
 	var decisions []finding.Finding
 	var first error
@@ -69,7 +69,7 @@ func readFinding(inv *policy.Invariant, value ast.Value, subjects map[string]boo
 	}
 	decision.Message = clip(decision.Message)
 	if decision.Effect != finding.Heal {
-		// An operator turns a heal into an alert by editing the effect alone.
+		// An operator can turn a heal into an alert by only editing the effect.
 		decision.Action = ""
 	}
 	return decision, err
@@ -89,7 +89,7 @@ func text[T ~string](fields map[string]ast.Value, key string, into *T, must bool
 	return nil
 }
 
-// check refuses what a decision may not be.
+// check returns an error if a finding is not allowed.
 func check(inv *policy.Invariant, d finding.Finding, subjects map[string]bool) error {
 	switch {
 	case !slices.Contains(finding.RuleEffects(), d.Effect):
@@ -108,7 +108,7 @@ func check(inv *policy.Invariant, d finding.Finding, subjects map[string]bool) e
 	return nil
 }
 
-// evidence reads the evidence of a finding; none at all is an empty one.
+// evidence reads the evidence of a finding, which may be absent.
 func evidence(value ast.Value, into *map[string]any) error {
 	*into = map[string]any{}
 	if value == nil {
@@ -125,7 +125,7 @@ func evidence(value ast.Value, into *map[string]any) error {
 	return nil
 }
 
-// bounded keeps only short scalars of evidence that is too large, and says so.
+// bounded keeps only short scalars of evidence that is too large, and adds a note.
 func bounded(evidence map[string]any) map[string]any {
 	size := len(encode(evidence))
 	if size <= maxEvidence {
@@ -144,7 +144,7 @@ func bounded(evidence map[string]any) map[string]any {
 	return kept
 }
 
-// clip cuts text to maxMessage runes.
+// clip cuts a text to maxMessage runes.
 func clip(s string) string {
 	if utf8.RuneCountInString(s) <= maxMessage {
 		return s

@@ -29,7 +29,7 @@ func decide(t *testing.T, p *Policies, doc *facts.Document) []finding.Finding {
 	return result.Decisions
 }
 
-// document is sound, with the units that are named, all loaded.
+// document is a sound document with the named units, all loaded.
 func document(names ...string) *facts.Document {
 	doc := &facts.Document{
 		Schema:      facts.Schema,
@@ -54,7 +54,7 @@ func document(names ...string) *facts.Document {
 	return doc
 }
 
-// shape renders decisions one a line, for comparing.
+// shape writes decisions, one a line, for comparing.
 func shape(decisions []finding.Finding) string {
 	var lines []string
 	for _, d := range decisions {

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// inParallel calls work with 0 to n-1, on all processors, and waits for all.
+// inParallel calls work with 0 to n-1, on all processors, and waits for all calls.
 func inParallel(n int, work func(int)) {
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))

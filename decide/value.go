@@ -12,19 +12,19 @@ import (
 	"stackpolicy/facts"
 )
 
-// toValue is the document as Rego sees it: what its JSON would parse to,
-// without the detour through text, which costs more than most rules do. One
-// difference: an absent list or map is empty, never null, as the schema says.
+// toValue returns the document as Rego sees it: the same as its parsed JSON, but without
+// the way through text, which takes longer than most rules. One difference: an absent list
+// or map is empty, not null, as the schema says.
 func toValue(doc *facts.Document) ast.Value {
 	return newConverter().term(reflect.ValueOf(doc)).Value
 }
 
-// converter remembers each struct's fields, and the term of each text: of the
-// texts in a document, six in seven are there already.
+// converter remembers each struct's fields, and the term of each text: six in seven texts
+// of a document are repeated.
 type converter struct {
 	fields map[reflect.Type][]field
 	texts  map[string]*ast.Term
-	items  [][2]*ast.Term // of the objects being made, the innermost last
+	items  [][2]*ast.Term // of the objects that are being made, the innermost last
 	time   []byte
 }
 
@@ -90,7 +90,7 @@ func (c *converter) list(v reflect.Value) *ast.Term {
 	return ast.ArrayTerm(terms...)
 }
 
-// longList is how many items are worth a converter of their own.
+// longList is the number of items for which another converter is worth it.
 const longList = 200
 
 // fill converts the items from first on.
@@ -119,20 +119,20 @@ func (c *converter) object(v reflect.Value) *ast.Term {
 	return c.made(outer)
 }
 
-// item adds to the object being made; the value may be made of items itself.
+// item adds to the object that is being made; the value may itself be made of items.
 func (c *converter) item(key *ast.Term, v reflect.Value) {
 	value := c.term(v)
 	c.items = append(c.items, ast.Item(key, value))
 }
 
-// made is the object of the items since outer.
+// made returns the object of the items since outer.
 func (c *converter) made(outer int) *ast.Term {
 	object := ast.ObjectTerm(c.items[outer:]...)
 	c.items = c.items[:outer]
 	return object
 }
 
-// empty is what encoding/json means by omitempty.
+// empty reports whether encoding/json would omit the value with omitempty.
 func empty(v reflect.Value) bool {
 	switch v.Kind() {
 	case reflect.Slice, reflect.Map:

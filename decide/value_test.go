@@ -11,7 +11,7 @@ import (
 	"stackpolicy/facts"
 )
 
-// fillIn sets every field below v, so that no kind of fact is left untried.
+// fillIn sets every field below v, so that every kind of fact is tested.
 func fillIn(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Struct:
@@ -79,7 +79,7 @@ func TestAbsentListsAreEmpty(t *testing.T) {
 	}
 }
 
-// TestLongListKeepsItsOrder: several converters fill one.
+// TestLongListKeepsItsOrder, although several converters fill it.
 func TestLongListKeepsItsOrder(t *testing.T) {
 	doc := sound(3*longList + 1)
 	data, err := json.Marshal(doc.Units)

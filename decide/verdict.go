@@ -10,9 +10,9 @@ import (
 	"stackpolicy/finding"
 )
 
-// Decide asks every invariant about the document. The error is only ever
-// about the call itself: a document of another schema, or a context that
-// ended. What a rule could not decide is a decision to block.
+// Decide decides every invariant for the document. An error is only about the call itself:
+// a document of another schema, or a context that ended. If a rule could not decide, that
+// is a decision to block.
 func (p *Policies) Decide(ctx context.Context, doc *facts.Document) (Result, error) {
 	if doc.Schema != facts.Schema {
 		return Result{}, fmt.Errorf("decide: the document's schema is %q; want %q", doc.Schema, facts.Schema)
@@ -35,8 +35,8 @@ func (p *Policies) Decide(ctx context.Context, doc *facts.Document) (Result, err
 	return Result{Decisions: decisions, Managed: len(s.managed)}, nil
 }
 
-// gaps returns a decision for each invariant whose facts were not collected, and
-// the invariants that can be asked.
+// gaps returns a decision for each invariant whose facts were not collected, and the
+// invariants whose rules can be evaluated.
 func (p *Policies) gaps(doc *facts.Document) (decisions []finding.Finding, asked []*policy.Invariant) {
 	gaps := doc.Gaps()
 	for _, inv := range p.invariants {
@@ -50,16 +50,16 @@ func (p *Policies) gaps(doc *facts.Document) (decisions []finding.Finding, asked
 	return decisions, asked
 }
 
-// Answer is what an invariant's rule says about a document.
+// Answer is the result of an invariant's rule for a document.
 type Answer struct {
 	Findings []finding.Finding // those that are well-formed
-	Err      error             // why the rule gave no answer, or none for some finding
+	Err      error             // why the rule failed, or a finding was malformed
 }
 
-// Evaluator asks rules. [Load] makes one of this process.
+// Evaluator evaluates rules. [Load] returns policies that are evaluated in this process.
 type Evaluator interface {
-	// Evaluate calls answer with each invariant's index, from any goroutine.
-	// What it does not answer is not decided.
+	// Evaluate calls answer with each invariant's index, from any goroutine. Invariants
+	// without a call are not decided.
 	Evaluate(ctx context.Context, doc *facts.Document, invariants []*policy.Invariant, answer func(i int, a Answer))
 }
 
@@ -72,11 +72,11 @@ func (p *Policies) answers(ctx context.Context, doc *facts.Document, invariants 
 	return answers
 }
 
-// subjects are what findings may be about.
+// subjects are the units that findings may be about.
 type subjects struct {
 	managed []string        // names of the managed units
 	stacks  []string        // those of them that are stacks
-	known   map[string]bool // all of them, the host, and failed units without a file
+	known   map[string]bool // these, the host, and failed units without a file
 }
 
 func subjectsOf(doc *facts.Document) subjects {
@@ -97,8 +97,8 @@ func subjectsOf(doc *facts.Document) subjects {
 	return s
 }
 
-// verdict returns an invariant's decisions. One whose rule could not be asked
-// blocks, and only what the rule looked at is allowed.
+// verdict returns an invariant's decisions. If its rule failed, it blocks. A subject is
+// only allowed if the rule was evaluated for it.
 func (s subjects) verdict(inv *policy.Invariant, a Answer) []finding.Finding {
 	decisions := a.Findings
 	if a.Err != nil {
@@ -112,13 +112,13 @@ func (s subjects) verdict(inv *policy.Invariant, a Answer) []finding.Finding {
 	return decisions
 }
 
-// onGap is the decision on an invariant whose facts are not there.
+// onGap returns the decision for an invariant whose facts are missing.
 func onGap(inv *policy.Invariant, g facts.Gap) finding.Finding {
 	return unknown(inv, fmt.Sprintf("cannot be verified: %s was not collected: %s", g.Section, g.Reason),
 		map[string]any{"case": finding.CaseGap, "section": g.Section, "collector": g.Collector})
 }
 
-// undecided is the decision on an invariant whose rule gave no usable answer.
+// undecided returns the decision for an invariant whose rule failed.
 func undecided(inv *policy.Invariant, err error) finding.Finding {
 	return unknown(inv, "cannot be decided: "+err.Error(), map[string]any{"case": finding.CaseError, "file": inv.File})
 }
@@ -130,9 +130,8 @@ func unknown(inv *policy.Invariant, message string, evidence map[string]any) fin
 	}
 }
 
-// withAllows adds to an invariant's findings the subjects of its class for
-// which the rule found nothing. The host is allowed only when it found nothing
-// at all.
+// withAllows adds an allow for each subject of the invariant's class that has no finding.
+// The host is only allowed if there are no findings at all.
 func (s subjects) withAllows(inv *policy.Invariant, findings []finding.Finding) []finding.Finding {
 	found := map[string]bool{}
 	for _, d := range findings {
@@ -151,7 +150,7 @@ func (s subjects) withAllows(inv *policy.Invariant, findings []finding.Finding) 
 	return decisions
 }
 
-// askedOf are the subjects of the invariant's class.
+// askedOf returns the subjects of the invariant's class.
 func (s subjects) askedOf(inv *policy.Invariant, anyFinding bool) []string {
 	switch {
 	case inv.Class == finding.ClassStack:

@@ -8,9 +8,9 @@ import (
 	"stackpolicy/finding"
 )
 
-// waive marks the findings that the settings' waivers cover at the time the
-// facts are of. This and [Policies.exempt] are the only places where waivers
-// apply: everything else reads [finding.Finding.Waiver].
+// waive marks the findings that the settings' waivers cover at the time of the facts. This
+// and [Policies.exempt] are the only places where waivers are applied: everything else
+// reads [finding.Finding.Waiver].
 func waive(s policy.Settings, decisions []finding.Finding, at time.Time) {
 	for i := range decisions {
 		for _, w := range s.Waivers {
@@ -21,8 +21,8 @@ func waive(s policy.Settings, decisions []finding.Finding, at time.Time) {
 	}
 }
 
-// exempt does the same for the waivers and holds that were made by command. A
-// hold covers the findings on its unit of invariants that are about running.
+// exempt does the same for waivers and holds that were made by commands. A hold covers
+// findings on its unit of invariants that are about running.
 func (p *Policies) exempt(decisions []finding.Finding, doc *facts.Document) {
 	exemptions, running := exemptionsOf(doc), map[string]bool{}
 	for _, inv := range p.invariants {
@@ -54,8 +54,8 @@ func exemptionsOf(doc *facts.Document) map[string][]facts.Exemption {
 	return all
 }
 
-// cover gives a finding a waiver that is in force, where it has none that lasts
-// longer. What could not be decided is never waived.
+// cover gives a finding a waiver that is in force, unless it has one that lasts longer. A
+// finding that could not be decided is never waived.
 func cover(d *finding.Finding, w finding.Waiver, at time.Time) {
 	if d.IsAllowed() || d.IsUnknown() || d.Invariant == policy.WatchesWaivers {
 		return

@@ -11,9 +11,8 @@ import (
 	"stackpolicy/decide/policy"
 )
 
-// waiving is the folder of one invariant that finds fault with every unit and
-// with the host, and of the watch over waivers, with waivers: each is
-// "INVARIANT UNITS OWNER UNTIL".
+// waiving is a folder with one invariant that has a finding for every unit and for the host,
+// the invariant waivers_current, and waivers: each is "INVARIANT UNITS OWNER UNTIL".
 func waiving(waivers ...string) fstest.MapFS {
 	var settings strings.Builder
 	settings.WriteString("settings:\n  waivers:\n")
@@ -40,7 +39,7 @@ func TestWaivers(t *testing.T) {
 	const later, latest = "2026-02-01T00:00:00Z", "2026-03-01T00:00:00+01:00"
 	cases := map[string]struct {
 		waivers []string
-		want    []string // "SUBJECT OWNER" of what is waived
+		want    []string // "SUBJECT OWNER" of waived findings
 	}{
 		"a unit":               {[]string{"loaded web.service ada " + later}, []string{"web.service ada"}},
 		"a pattern":            {[]string{"loaded *.service ada " + later}, []string{"db.service ada", "web.service ada"}},
@@ -83,8 +82,8 @@ func TestAWaiverSaysWhy(t *testing.T) {
 	}
 }
 
-// TestNothingElseIsWaived: what holds has nothing to waive, and what could not
-// be decided is not known to be what was waived.
+// TestNothingElseIsWaived: an invariant that holds has nothing to waive, and one that could
+// not be decided is not waived.
 func TestNothingElseIsWaived(t *testing.T) {
 	settings := "settings:\n  waivers: [{invariant: \"*\", units: [\"*\", host], owner: a, reason: b, until: 2027-01-01T00:00:00Z}]\n"
 	erring := strings.Replace(fixture.Rule, `unit.loaded.load_state != "loaded"`, `1 / count(unit.stack) > 0; unit.loaded`, 1)

@@ -16,11 +16,11 @@ import (
 	"stackpolicy/internal/confine"
 )
 
-// maxAnswer bounds what the findings of one rule take on the pipe.
+// maxAnswer bounds the size of one rule's findings on the pipe.
 const maxAnswer = 8 << 20
 
-// Serve is the child: it does what its parent asks for until that ends. It
-// returns only when it cannot.
+// Serve is the main function of the child: it answers the requests of its parent until the
+// parent ends. It only returns with an error.
 func Serve() error {
 	conn, err := confine.Child()
 	s := &server{conn: conn}
@@ -90,7 +90,7 @@ func (s *server) read(size int) (err error) {
 	return err
 }
 
-// ask sends each rule's answer when it is there.
+// ask evaluates rules, and sends each answer as soon as it has it.
 func (s *server) ask(ctx context.Context, ids []string) error {
 	if s.policies == nil || s.doc == nil {
 		return errors.New("asked before rules and facts were there")

@@ -13,7 +13,7 @@ import (
 	"stackpolicy/internal/confine"
 )
 
-// client asks rules in a child, and starts another one when that is killed.
+// client lets a child evaluate rules, and starts another child if it is killed.
 type client struct {
 	life  context.Context // of every child
 	limit time.Duration   // of one rule
@@ -45,8 +45,8 @@ func (c *client) stop() {
 	}
 }
 
-// Evaluate asks all rules at once. When one breaks a limit, those that have not
-// answered are asked one by one, so that only the one at fault is not decided.
+// Evaluate lets the child evaluate all rules. If one breaks a limit, the rules without an
+// answer are evaluated one by one, so that only the rule that breaks the limit is undecided.
 func (c *client) Evaluate(ctx context.Context, doc *facts.Document, invariants []*policy.Invariant, answer func(int, decide.Answer)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -62,7 +62,7 @@ func (c *client) Evaluate(ctx context.Context, doc *facts.Document, invariants [
 	for i, inv := range invariants {
 		q.waiting[inv.ID] = i
 	}
-	// Two rules of each processor may be stopped after another.
+	// On each processor, two rules may be stopped, one after the other.
 	if q.ask(ctx, ids(invariants), 2*c.limit+graceLimit) == nil {
 		return
 	}
@@ -81,7 +81,7 @@ func ids(invariants []*policy.Invariant) []string {
 	return list
 }
 
-// question is one document, asked about.
+// question is the evaluation of one document.
 type question struct {
 	*client
 	facts      []byte
@@ -120,8 +120,8 @@ func (q *question) ready(ctx context.Context) error {
 	return nil
 }
 
-// ask waits for the answers of the named invariants, for each at most limit. An
-// error means that the child was killed.
+// ask waits for the answers of the named invariants, for each at most limit. An error means
+// that the child was killed.
 func (q *question) ask(ctx context.Context, ids []string, limit time.Duration) error {
 	err := send(ctx, q.child, request{Do: doAsk, IDs: ids})
 	for err == nil {
@@ -141,7 +141,7 @@ func (q *question) ask(ctx context.Context, ids []string, limit time.Duration) e
 	return err
 }
 
-// alone asks one invariant. Whatever goes wrong is its own fault, or nobody's.
+// alone evaluates one invariant. So an error does not affect other invariants.
 func (q *question) alone(ctx context.Context, i int) {
 	inv := q.invariants[i]
 	if ctx.Err() != nil {
@@ -158,7 +158,7 @@ func (q *question) alone(ctx context.Context, i int) {
 	}
 }
 
-// fail answers for every invariant that it cannot be asked.
+// fail answers with the same error for every invariant.
 func (q *question) fail(err error) {
 	for i, inv := range q.invariants {
 		q.answer(i, decide.Answer{Err: fmt.Errorf("%s: %w", inv.File, err)})

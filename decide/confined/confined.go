@@ -1,7 +1,6 @@
-// Package confined loads, checks, tests and evaluates the rules of operators in a
-// child process with limits of memory and time. A rule that breaks them costs its
-// own invariant: it blocks, as one that cannot be decided, and the others are
-// decided. The built-in rules need no child.
+// Package confined loads, checks, tests and evaluates the rules of operators in a child
+// process with limits of memory and time. If a rule breaks a limit, its invariant is blocked
+// as undecided, and the others are decided. The built-in rules do not need it.
 //
 // Start at [Load]. The program's main calls [Serve] when confine.Wanted says so.
 package confined
@@ -30,8 +29,8 @@ const (
 	graceLimit = time.Second // for a rule to stop when it is cancelled
 )
 
-// Load loads the policies in fsys as [decide.Load] does. The child that asks
-// their rules is killed when ctx ends.
+// Load loads the policies in fsys as [decide.Load] does. The child that evaluates their rules
+// is killed when ctx ends.
 func Load(ctx context.Context, fsys fs.FS, opts decide.Options) (*decide.Policies, error) {
 	if opts.Limit == 0 {
 		opts.Limit = decide.DefaultLimit
@@ -59,7 +58,7 @@ func Unformatted(ctx context.Context, fsys fs.FS, name string) ([]string, error)
 	return r.Unformatted, err
 }
 
-// once has a child of its own answer one request.
+// once starts a child for one request.
 func once(ctx context.Context, r request, limit time.Duration) (reply, error) {
 	child, err := confine.Start(ctx, memory)
 	if err != nil {
@@ -97,7 +96,7 @@ func receive(ctx context.Context, child *confine.Process, limit time.Duration) (
 	return decodeReply(frame)
 }
 
-// explain says which limit was broken by what.
+// explain returns an error that says which limit was broken.
 func explain(r request, limit time.Duration, err error) error {
 	what := map[string]string{doLoad: "check the rules", doTest: "test the rules", doFormat: "format the rules", doFacts: "read the facts for the rules"}[r.Do]
 	if r.Source.Name != "" {

@@ -41,7 +41,7 @@ func document(names ...string) *facts.Document {
 	return doc
 }
 
-// with is the sound folder and a second invariant, whose rules are given.
+// with returns the sound folder with a second invariant and its rules.
 func with(rules string) fstest.MapFS {
 	metadata := strings.ReplaceAll(fixture.Metadata, "invariants.loaded", "invariants.bomb")
 	return fixture.Folder(map[string]string{
@@ -49,13 +49,13 @@ func with(rules string) fstest.MapFS {
 	})
 }
 
-// condition is a rule that finds something where an expression is true.
+// condition is a rule with a finding if an expression is true.
 func condition(expression string) string {
 	return "finding contains {\"subject\": unit.name, \"effect\": \"heal\", \"action\": \"restart\", \"message\": \"m\", \"evidence\": {\"case\": \"any\", \"n\": 1.50}} if {\n" +
 		"\tsome unit in input.units\n\tunit.loaded\n\t" + expression + "\n}\n"
 }
 
-// TestSameAsInTheProcess: a child changes nothing of what is decided.
+// TestSameAsInTheProcess: the decisions of a child are the same.
 func TestSameAsInTheProcess(t *testing.T) {
 	doc := document("a.service", "b.service")
 	doc.Units[0].Loaded.LoadState = "error"
@@ -103,8 +103,8 @@ func decided(t *testing.T, p *decide.Policies, doc *facts.Document) []finding.Fi
 	return result.Decisions
 }
 
-// TestBombs: each broke the whole audit before: it never ended, or took more
-// than 4 GB. Now it blocks its own invariant, and the other is decided.
+// TestBombs: without a child, each of these rules would break the whole audit: it would never
+// end, or need more than 4 GB. In a child it only blocks its own invariant.
 func TestBombs(t *testing.T) {
 	graph := `g := {n: [m | some m in numbers.range(1, 20); m != n] | some n in numbers.range(1, 20)}` + "\n\tcount(graph.reachable_paths(g, {1})) == 0"
 	cases := map[string]struct{ expression, want string }{
@@ -121,7 +121,7 @@ func TestBombs(t *testing.T) {
 				t.Fatal(err)
 			}
 			begin := time.Now()
-			for range 2 { // the second time with a child that is started for it
+			for range 2 { // the second time with a new child
 				got := decided(t, p, document("a.service"))
 				if len(got) != 2 || got[0].Invariant != "bomb" || got[0].Effect != finding.Block || got[0].Severity != finding.Unknown ||
 					!strings.HasPrefix(got[0].Message, "cannot be decided: invariants/bomb/bomb.rego: ") || !strings.Contains(got[0].Message, c.want) {
@@ -135,7 +135,7 @@ func TestBombs(t *testing.T) {
 	}
 }
 
-// TestLoadBombs: neither parsing nor compiling has a limit of its own.
+// TestLoadBombs: OPA itself has no limits for parsing and compiling.
 func TestLoadBombs(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute")
@@ -180,7 +180,7 @@ func TestTestAndFormat(t *testing.T) {
 	}
 }
 
-// TestATestThatIsABomb ends the run, and nothing else.
+// TestATestThatIsABomb ends only the test run.
 func TestATestThatIsABomb(t *testing.T) {
 	fsys := fixture.Folder(map[string]string{"lib/a_test.rego": "package a_test\n\ntest_a if bits.lsh(1, 60000000000) == 1\n"})
 	if _, err := Test(t.Context(), fsys, "p"); err == nil || err.Error() != "test the rules of p: stopped at the memory limit" {

@@ -13,11 +13,11 @@ import (
 	"stackpolicy/finding"
 )
 
-// What a child can do.
+// The requests that a child answers.
 const (
 	doLoad   = "load"
-	doFacts  = "facts" // followed by a frame with the document
-	doAsk    = "ask"   // answered by a reply for each invariant, and one that is done
+	doFacts  = "facts" // a frame with the document follows
+	doAsk    = "ask"   // the answer is a reply for each invariant, and one that is done
 	doTest   = "test"
 	doFormat = "format"
 )
@@ -34,7 +34,7 @@ type request struct {
 // reply is a frame from the child.
 type reply struct {
 	Done        bool
-	Error       string           // why it could not be done
+	Error       string           // why the request failed
 	Problems    []policy.Problem // why the folder is refused
 	NoTests     bool
 	Loaded      loaded
@@ -44,7 +44,7 @@ type reply struct {
 	Findings    []wireFinding
 }
 
-// loaded is what the parent has to know of the policies.
+// loaded has what the parent needs to know about the policies.
 type loaded struct {
 	Invariants []*policy.Invariant
 	Settings   policy.Settings
@@ -57,7 +57,7 @@ type wireFinding struct {
 	Action finding.Action
 }
 
-// failure returns the error in a reply, of the type that it had in the child.
+// failure returns the error in a reply, with the type that it had in the child.
 func (r reply) failure(name string) error {
 	switch {
 	case len(r.Problems) > 0:
@@ -107,7 +107,7 @@ func (r reply) answer() decide.Answer {
 	return a
 }
 
-// decodeReply keeps numbers as they were written: evidence may hold any.
+// decodeReply keeps numbers as they were written, because evidence may have any number.
 func decodeReply(frame []byte) (r reply, err error) {
 	decoder := json.NewDecoder(bytes.NewReader(frame))
 	decoder.UseNumber()

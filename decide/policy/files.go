@@ -19,7 +19,7 @@ const (
 	maxTotal    = 16 << 20
 )
 
-// Source is a policy folder as it was read, before anything is parsed.
+// Source has the files of a policy folder, before they are parsed.
 type Source struct {
 	Name     string // put before file names in errors
 	Files    []File // sorted by name
@@ -32,14 +32,14 @@ type File struct {
 	Text []byte
 }
 
-// Open reads what decisions depend on: rules, settings and runbooks. Links are
-// refused, not skipped: a rule that is silently not read would be an invariant
-// that silently holds. Hidden files and folders are no part of the policies.
+// Open reads the files that decisions depend on: rules, settings and runbooks. A link is an
+// error and is not skipped: if a rule were silently left out, nobody would notice that its
+// invariant is missing. Hidden files and folders do not belong to the policies.
 func Open(fsys fs.FS, name string) Source {
 	return open(fsys, name, func(file string) bool { return !isTest(file) })
 }
 
-// OpenWithTests reads what Open reads, and the Rego tests.
+// OpenWithTests reads the same files as Open, and the Rego tests.
 func OpenWithTests(fsys fs.FS, name string) Source {
 	return open(fsys, name, func(string) bool { return true })
 }
@@ -84,7 +84,7 @@ func (s Source) ParseTests(refusal *Refusal) map[string]*ast.Module {
 	return parseModules(s.texts(isTest), refusal)
 }
 
-// texts returns the wanted files by name.
+// texts returns the chosen files by name.
 func (s Source) texts(wanted func(name string) bool) map[string][]byte {
 	texts := map[string][]byte{}
 	for _, f := range s.Files {
@@ -145,8 +145,8 @@ func readFile(fsys fs.FS, name string, refusal *Refusal) []byte {
 	return data
 }
 
-// digest is the same for the same files. It is of what decisions depend on: no
-// tests, no files beside the policies.
+// digest returns a digest of the files that decisions depend on: without tests and without
+// other files.
 func (s Source) digest() string {
 	hash := sha256.New()
 	for _, f := range s.Files {

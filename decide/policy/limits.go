@@ -8,14 +8,14 @@ import (
 	"stackpolicy/internal/text"
 )
 
-// limit is what a setting is, and what it may be.
+// limit has the value of a setting and its bounds.
 type limit struct {
 	path, is, want string
 	kept           bool
 }
 
-// checkLimits refuses numbers and durations that would switch a safeguard off,
-// or that nothing could keep.
+// checkLimits refuses numbers and durations that would switch off a safeguard, or that
+// cannot be kept.
 func (doc *settingsDoc) checkLimits(refusal *Refusal) {
 	for _, l := range doc.Settings.limits() {
 		if !l.kept {
@@ -33,7 +33,7 @@ func (s Settings) limits() []limit {
 		span("breaker.cooldown", s.Breaker.Cooldown, time.Minute, 30*24*time.Hour),
 		count("repeat.drift", s.Repeat.Drift, 2, 1000),
 		window("repeat.window", s.Repeat.Window),
-		// An action waits for this several times, within its own limit.
+		// An action waits this long several times, within its own limit.
 		span("settle", s.Settle, 100*time.Millisecond, 5*time.Second),
 		count("waivers", len(s.Waivers), 0, 200),
 	}
@@ -54,7 +54,7 @@ func span(path string, d, low, high time.Duration) limit {
 	return limit{path, text.Brief(d), fmt.Sprintf("%s to %s", text.Brief(low), text.Brief(high)), low <= d && d <= high}
 }
 
-// window is a span that the history counts heals in.
+// window reads a window for which the history counts heals.
 func window(path string, d time.Duration) limit {
 	return limit{path, text.Brief(d), "1h or 24h, as the history counts", d == time.Hour || d == 24*time.Hour}
 }

@@ -14,17 +14,17 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// Invariant is one good state, and the rule that finds where it is not given.
+// Invariant is one good state, and the rule that finds where it does not hold.
 type Invariant struct {
 	ID          string
 	Title       string // one line; the message of an allow
 	Description string
-	Class       finding.Class    // what it is asked of
-	Severity    finding.Severity // page or ticket, unless a finding says otherwise
-	Needs       []string         // sections without which nothing can be decided
-	Optional    []string         // sections the rule reads when they are there
-	Actions     []finding.Action // what its findings may ask for
-	Running     bool             // it is about running: a hold of a unit covers its findings
+	Class       finding.Class    // the kind of its subjects
+	Severity    finding.Severity // page or ticket, for findings that do not set it
+	Needs       []string         // sections without which it cannot be decided
+	Optional    []string         // sections that the rule reads if they exist
+	Actions     []finding.Action // that its findings may ask for
+	Running     bool             // it is about whether a unit runs: a hold covers its findings
 	File        string           // relative to the policy folder
 	Line        int              // of the first finding rule
 	Text        string           // source of the finding rules, without METADATA
@@ -36,7 +36,7 @@ type Invariant struct {
 // HasMetadata reports whether the rule's file has a METADATA block.
 func (inv *Invariant) HasMetadata() bool { return inv.metadata != nil }
 
-// Ref is where the invariant's findings are in Rego.
+// Ref returns the Rego reference of the invariant's findings.
 func (inv *Invariant) Ref() ast.Ref {
 	ref := ast.Ref{ast.DefaultRootDocument}
 	for _, key := range []string{"stackpolicy", "invariants", inv.ID, "finding"} {
@@ -49,14 +49,14 @@ func customKeys() []string {
 	return []string{"actions", "class", "needs", "optional", "runbook", "running", "severity"}
 }
 
-// place describes the layout of a folder.
+// place describes where rules must be in a folder.
 const place = "rules belong in main.rego, lib/ or invariants/ID/ID.rego"
 
 var invariantFile = lazyregexp.New(`^invariants/([a-z][a-z0-9_]*)/([a-z][a-z0-9_]*)\.rego$`)
 
-// readInvariants finds the invariants among the modules, and refuses rules in
-// any other place and packages that do not fit theirs. Misplaced modules are
-// taken out, so that they cause no errors of their own later.
+// readInvariants finds the invariants among the modules. It refuses rules in other places,
+// and packages that do not fit their place. It removes misplaced modules, so that they cause
+// no further errors.
 func readInvariants(rules, prose map[string][]byte, modules map[string]*ast.Module, refusal *Refusal) []*Invariant {
 	var invariants []*Invariant
 	owner := map[string]string{}
@@ -88,8 +88,8 @@ func packageOf(module *ast.Module) string {
 	return strings.TrimPrefix(module.Package.Path.String(), "data.")
 }
 
-// checkPackage refuses a package that is not the one its place asks for, and
-// an invariant that is defined twice.
+// checkPackage refuses a package whose name does not fit its place, and an invariant that is
+// defined twice.
 func checkPackage(module *ast.Module, want, name string, owner map[string]string, refusal *Refusal) bool {
 	have, line := packageOf(module), module.Package.Location.Row
 	first, taken := owner[have]
@@ -113,7 +113,7 @@ func checkLibrary(module *ast.Module, name string, refusal *Refusal) {
 	}
 }
 
-// readInvariant joins an invariant's METADATA, rules and runbook.
+// readInvariant reads an invariant's METADATA, rules and runbook.
 func readInvariant(id, name string, source []byte, prose map[string][]byte, module *ast.Module, refusal *Refusal) *Invariant {
 	inv := &Invariant{ID: id, File: name}
 	inv.readRules(module, refusal)
@@ -131,7 +131,7 @@ func readInvariant(id, name string, source []byte, prose map[string][]byte, modu
 	return inv
 }
 
-// readRules reads the place and the text of the finding rules.
+// readRules reads the line and the text of the finding rules.
 func (inv *Invariant) readRules(module *ast.Module, refusal *Refusal) {
 	var texts []string
 	for _, rule := range module.Rules {
@@ -183,8 +183,7 @@ func (r *metadataReader) read(prose map[string][]byte) {
 	r.readRunbook(prose)
 }
 
-// checkSchemas asks for input: schema.facts, so that opa check sees a misspelt
-// fact as this loader does.
+// checkSchemas requires input: schema.facts, so that opa check also finds misspelt facts.
 func (r *metadataReader) checkSchemas() {
 	isInput := func(s *ast.SchemaAnnotation) bool { return s.Path.String() == "input" }
 	refused := r.refusal.has(r.inv.File, keyLine(r.source, r.inv.metadata, "schemas"))
@@ -206,8 +205,8 @@ func readName[T ~string](r *metadataReader, key string, known []T) T {
 	return T(value)
 }
 
-// readNames reads a custom key that is a list of known names. Lists that say
-// what a rule rests on and asks for must be there even when they are empty.
+// readNames reads a custom key that is a list of known names. The lists needs and actions
+// are required, even if they are empty.
 func readNames[T ~string](r *metadataReader, key string, known []T, must bool) []T {
 	raw, given := r.inv.metadata.Custom[key]
 	if !given {
@@ -233,7 +232,7 @@ func readNames[T ~string](r *metadataReader, key string, known []T, must bool) [
 	return names
 }
 
-// readRunning reads whether a hold covers the findings; it may be left out.
+// readRunning reads whether a hold covers the findings. The key is optional.
 func (r *metadataReader) readRunning() {
 	raw, given := r.inv.metadata.Custom["running"]
 	var ok bool
@@ -258,8 +257,8 @@ func (r *metadataReader) readRunbook(prose map[string][]byte) {
 	}
 }
 
-// problem refuses at the line of the METADATA block that names the key, or at
-// its start.
+// problem adds a problem at the line of the METADATA block that has the key, or at its
+// start.
 func (r *metadataReader) problem(key, format string, args ...any) {
 	r.refusal.Add(r.inv.File, keyLine(r.source, r.inv.metadata, key), format, args...)
 }

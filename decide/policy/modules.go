@@ -14,12 +14,12 @@ import (
 	"stackpolicy/internal/lazyregexp"
 )
 
-// parseModules parses Rego files, several at a time, and reports all syntax
-// errors. Files with errors are left out.
+// parseModules parses Rego files, several at the same time, and adds all syntax errors to
+// the refusal. It leaves out files with errors.
 func parseModules(sources map[string][]byte, refusal *Refusal) map[string]*ast.Module {
 	names := slices.Sorted(maps.Keys(sources))
 	parsed, errs := make([]*ast.Module, len(names)), make([]error, len(names))
-	known := ast.CapabilitiesForThisVersion() // without it every parser sorts the builtins itself
+	known := ast.CapabilitiesForThisVersion() // otherwise every parser sorts the builtins again
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, name := range names {
@@ -49,8 +49,7 @@ func parseModule(name string, source []byte, known *ast.Capabilities) (*ast.Modu
 	})
 }
 
-// AddRego turns OPA's errors into problems of one line each. Errors without a
-// place are about file.
+// AddRego adds OPA's errors as problems of one line. Errors without a place are about file.
 func (r *Refusal) AddRego(err error, file string) {
 	var list ast.Errors
 	var one *ast.Error
@@ -72,10 +71,10 @@ func (r *Refusal) AddRego(err error, file string) {
 	}
 }
 
-// undefinedFunction is how OPA says that a function is neither defined nor built in.
+// undefinedFunction matches OPA's error for a function that is neither defined nor built in.
 var undefinedFunction = lazyregexp.New(`^undefined function (\S+)$`)
 
-// describe says in one line what OPA found, and what would be right.
+// describe returns OPA's error in one line, with what would be right.
 func describe(e *ast.Error) string {
 	text := strings.Join(strings.Fields(e.Message), " ")
 	if text == "empty module" {

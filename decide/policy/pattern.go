@@ -7,15 +7,15 @@ import (
 	"stackpolicy/internal/lazyregexp"
 )
 
-// patternText is what unit names are made of (systemd.unit(5)) and glob's own
-// characters. Negated classes are not among them: OPA writes them differently.
+// patternText matches the characters of unit names (systemd.unit(5)) and of globs, without
+// negated classes: OPA writes them differently.
 var patternText = lazyregexp.New(`^[A-Za-z0-9:_.@\\*?\[\]-]{1,255}$`)
 
 func soundPattern(pattern string) bool {
 	return glob.Valid(pattern) && patternText.Get().MatchString(pattern)
 }
 
-// checkPatterns refuses what could match no unit as it is meant to.
+// checkPatterns refuses patterns that cannot match a unit as intended.
 func (doc *settingsDoc) checkPatterns(path string, patterns []string, refusal *Refusal) {
 	for i, pattern := range patterns {
 		if !soundPattern(pattern) {

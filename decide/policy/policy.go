@@ -1,9 +1,7 @@
-// Package policy reads a policy folder: its rules with their METADATA, its
-// settings and its runbooks. Whether the rules themselves are sound is for
-// package lint to say, and what they decide for package decide.
+// Package policy reads a policy folder: its rules with their METADATA, its settings and its
+// runbooks. Package lint checks the rules, and package decide evaluates them.
 //
-// Start at [Read]. Everything wrong with a folder is collected in its
-// [Refusal].
+// Start at [Read]. All mistakes in a folder are collected in its [Refusal].
 package policy
 
 import (
@@ -12,12 +10,12 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// Folder is a policy folder that was parsed.
+// Folder is a parsed policy folder.
 type Folder struct {
 	Rules      map[string]*ast.Module // by file name, without the tests
 	Invariants []*Invariant           // sorted by id
 	Settings   Settings
-	Digest     string // sha256:… over the names and contents of what decisions depend on
+	Digest     string // sha256:… over the names and contents of the files that decisions depend on
 	Refusal    *Refusal
 
 	settings *settingsDoc
@@ -26,7 +24,7 @@ type Folder struct {
 // Read opens and parses a folder.
 func Read(fsys fs.FS, name string) *Folder { return Parse(Open(fsys, name)) }
 
-// Parse parses a folder. Ask its Refusal for an error before going on with it.
+// Parse parses a folder. Before you use the folder, check the error of its Refusal.
 func Parse(s Source) *Folder {
 	refusal := NewRefusal(s.Name)
 	refusal.Problems = s.Problems

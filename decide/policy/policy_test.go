@@ -11,7 +11,7 @@ import (
 	"stackpolicy/decide/internal/fixture"
 )
 
-// read reads a folder that has to be sound.
+// read reads a folder, which must have no mistakes.
 func read(t *testing.T, fsys fs.FS) *Folder {
 	t.Helper()
 	folder := Read(fsys, "")

@@ -13,22 +13,22 @@ const maxProblems = 20
 
 // Problem is one thing wrong with a policy folder.
 type Problem struct {
-	File string // relative to the folder; empty when it is about the folder
-	Line int    // 1 is the first; 0 when it is about the whole file
+	File string // relative to the folder; empty if it is about the whole folder
+	Line int    // the first is 1; 0 if it is about the whole file
 	Text string // what is wrong; what would be right
 }
 
-// Refusal is why [Load] refuses a policy folder: every problem found, sorted
-// by file and line.
+// Refusal is the error for a policy folder with mistakes. It has every problem that was
+// found, sorted by file and line.
 type Refusal struct {
 	Problems []Problem
 	name     string
 }
 
-// NewRefusal returns one without problems. The name is put before file names.
+// NewRefusal returns a refusal without problems. name is written before file names.
 func NewRefusal(name string) *Refusal { return &Refusal{name: name} }
 
-// Error lists the problems one a line, as file:line: text, at most 20 of them.
+// Error lists the problems, at most 20, one a line, as file:line: text.
 func (r *Refusal) Error() string {
 	var lines []string
 	for i, p := range r.Problems {
@@ -52,19 +52,19 @@ func (r *Refusal) line(p Problem) string {
 	return where + ": " + p.Text
 }
 
-// Add adds a problem. An empty file is the folder, line 0 the whole file.
+// Add adds a problem. An empty file means the folder, line 0 the whole file.
 func (r *Refusal) Add(file string, line int, format string, args ...any) {
 	r.Problems = append(r.Problems, Problem{File: file, Line: line, Text: fmt.Sprintf(format, args...)})
 }
 
-// has reports whether a problem is already known there, so that a later stage
-// does not repeat it in other words.
+// has reports whether there already is a problem at that place, so that a later stage does
+// not repeat it in other words.
 func (r *Refusal) has(file string, line int) bool {
 	return slices.ContainsFunc(r.Problems, func(p Problem) bool { return p.File == file && p.Line == line })
 }
 
-// Err returns the refusal with its problems sorted and free of repeats, or
-// nil when there are none.
+// Err returns the refusal with its problems sorted and without duplicates, or nil if it has
+// no problems.
 func (r *Refusal) Err() error {
 	if len(r.Problems) == 0 {
 		return nil
@@ -76,7 +76,7 @@ func (r *Refusal) Err() error {
 	return r
 }
 
-// OneOf lists the known names of a kind for an error's second half.
+// OneOf lists the known names, for the second half of an error.
 func OneOf[T ~string](known []T) string {
 	if len(known) == 0 {
 		return "known: none"

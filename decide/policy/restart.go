@@ -2,5 +2,5 @@ package policy
 
 import "stackpolicy/internal/glob"
 
-// MayRestart reports whether the operator opted a unit in to being restarted.
+// MayRestart reports whether the settings allow restarts of the unit.
 func (s Settings) MayRestart(unit string) bool { return glob.MatchAny(s.Restart, unit) }

@@ -9,9 +9,9 @@ import (
 	"stackpolicy/internal/lazyregexp"
 )
 
-// Runbook is what to do about an invariant's findings, in Markdown. The part
-// that a report prints is below "## How to mend", in a "### CASE" of
-// numbered steps for each case of evidence, with "### any" for the rest.
+// Runbook says what to do about an invariant's findings, in Markdown. Reports print the
+// numbered steps below "## How to mend": those below "### CASE" for a case of the evidence,
+// or those below "### any".
 type Runbook struct {
 	File  string // relative to the policy folder
 	Text  string
@@ -24,13 +24,12 @@ type Step struct {
 	Text string
 }
 
-// AnyCase is the heading for cases without their own.
+// AnyCase is the heading for cases without a heading of their own.
 const AnyCase = "any"
 
 var numbered = lazyregexp.New(`^\s{0,3}\d+[.)]\s+(.*)$`)
 
-// parseRunbook reads the steps of each case. A line that goes on with a step
-// is joined to it.
+// parseRunbook reads the steps of each case. A continuation line is joined to its step.
 func parseRunbook(file, text string) Runbook {
 	r := Runbook{File: file, Text: text, Cases: map[string][]Step{}}
 	mending, name := false, ""
@@ -61,9 +60,8 @@ func addLine(steps []Step, number int, line string) []Step {
 	return steps
 }
 
-// Steps returns what to do about a finding. Placeholders are filled in from the
-// evidence, {unit} also from the subject; inside backticks values are quoted for
-// the shell.
+// Steps returns the steps for a finding. Placeholders are replaced by values of the
+// evidence, {unit} also by the subject. Within backticks, values are quoted for the shell.
 func (r Runbook) Steps(subject string, evidence map[string]any) []string {
 	name, _ := evidence["case"].(string)
 	steps, ok := r.Cases[name]
@@ -81,8 +79,8 @@ func (r Runbook) Steps(subject string, evidence map[string]any) []string {
 	return texts
 }
 
-// builtinSteps are the same for every invariant: nothing is known about the
-// machine, so there is nothing on it to mend yet.
+// builtinSteps returns the steps for an invariant that could not be decided. They are the
+// same for all: first the audit must be able to decide.
 func builtinSteps(name, subject string, evidence map[string]any) []string {
 	steps := []string{
 		"See why the collector {collector} could not look: the message says it.",
@@ -100,14 +98,14 @@ func builtinSteps(name, subject string, evidence map[string]any) []string {
 	return steps
 }
 
-// Braces are what a step may hold in braces. {{…}} is a template for podman
-// and ${…} is the shell's: both are text.
+// Braces matches the braces in a step. {{…}}, a template of podman, and ${…}, a variable of
+// the shell, are plain text.
 var Braces = lazyregexp.New(`\{\{[^}]*\}\}|\$\{[^}]*\}|\{[^{}]*\}`)
 
 var identifier = lazyregexp.New(`^\{([a-z][a-z0-9_]*)\}$`)
 
-// Placeholder returns the name in {name}; "" for literal braces; and an error
-// for braces that are neither.
+// Placeholder returns the name in {name}, "" for braces that are plain text, and an error for
+// other braces.
 func Placeholder(match string) (string, error) {
 	if strings.HasPrefix(match, "{{") || strings.HasPrefix(match, "$") {
 		return "", nil
@@ -137,8 +135,8 @@ func fill(text, subject string, evidence map[string]any) string {
 	return out.String()
 }
 
-// substitute is a placeholder's value. One that the evidence lacks reads as
-// such, and is no valid shell either.
+// substitute returns a placeholder's value. If the evidence has none, it returns a text that
+// says so and that a shell does not accept.
 func substitute(name, subject string, evidence map[string]any, inCode bool) string {
 	values, ok := scalars(evidence[name])
 	if !ok && name == "unit" && subject != finding.Host {
@@ -190,8 +188,8 @@ func ScalarText(value any) (string, bool) {
 
 var shellSafe = lazyregexp.New(`^[A-Za-z0-9_@%+=:,./-]+$`)
 
-// shellQuote makes a value one word of a POSIX shell, or of bash when it
-// holds control characters.
+// shellQuote quotes a value as one word of a POSIX shell, or of bash if it has control
+// characters.
 func shellQuote(s string) string {
 	if shellSafe.Get().MatchString(s) {
 		return s

@@ -8,8 +8,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// knownSchemas are the only schemas that METADATA may name, by what they
-// describe.
+// knownSchemas has the only schemas that METADATA may name, by what they describe.
 var knownSchemas = map[string]string{"input": "schema.facts", "data.settings": "schema.settings"}
 
 // refuseSchemas refuses any other schema in METADATA of any scope, and removes

@@ -13,51 +13,49 @@ import (
 	"stackpolicy/internal/text"
 )
 
-// settingsFile is the policy folder's only data; opa test reads it as data too.
+// settingsFile is the policy folder's only data file; opa test reads it as data too.
 const settingsFile = "settings.yaml"
 
-// Settings is what an operator tunes without touching a rule: the value of
-// settings in settings.yaml, data.settings in Rego. What the file leaves out
-// is as [defaultSettings] has it.
+// Settings are what operators change without editing a rule: settings in settings.yaml,
+// data.settings in Rego. Keys that the file leaves out have the values of
+// [defaultSettings].
 type Settings struct {
 	// Restart names units that may be restarted as a heal, as systemctl's
 	// glob patterns.
 	Restart []string `yaml:"restart"`
-	// TrustDistributionDropins takes drop-ins below /usr/lib/systemd/user as owned.
+	// TrustDistributionDropins: drop-ins below /usr/lib/systemd/user count as owned.
 	TrustDistributionDropins bool `yaml:"trust_distribution_dropins"`
-	// Grace is how long a finding of an invariant, by id, may wait for its
-	// heal. For those that it does not name, lib/history.rego says it.
+	// Grace is how long a finding may stay open although its heal was tried, by the
+	// invariant's id. lib/history.rego has the default.
 	Grace map[string]time.Duration `yaml:"grace"`
 	// Budget bounds how often heals are tried.
 	Budget Budget `yaml:"budget"`
-	// Breaker holds heals back that do not help.
+	// Breaker stops heals that do not help.
 	Breaker Breaker `yaml:"breaker"`
-	// Repeat is from when on a finding that is healed again and again is one
-	// itself.
+	// Repeat says how often a finding may be healed before that is a finding.
 	Repeat Repeat `yaml:"repeat"`
-	// Settle is how long unit files must have stood still before an action.
+	// Settle is how long unit files must be unchanged before an action.
 	Settle time.Duration `yaml:"settle"`
 	// Waivers say which findings do not count, and until when.
 	Waivers []WaiverSetting `yaml:"waivers"`
 }
 
-// Budget is how many actions may be begun within a window of 1 or 24 hours,
-// which are those that the history counts.
+// Budget is how many actions may be started within a window of 1 or 24 hours. The history
+// counts only these two windows.
 type Budget struct {
 	Unit   int           `yaml:"unit"` // on one unit
-	Host   int           `yaml:"host"` // on the host, units included
+	Host   int           `yaml:"host"` // on the whole host
 	Window time.Duration `yaml:"window"`
 }
 
-// Breaker opens after so many heals within 24 hours that failed or did not help,
-// and stays open for Cooldown.
+// Breaker opens after Failures heals within 24 hours that failed or did not help, and stays
+// open for Cooldown.
 type Breaker struct {
 	Failures int           `yaml:"failures"`
 	Cooldown time.Duration `yaml:"cooldown"`
 }
 
-// Repeat is how many heals of one finding within a window of 1 or 24 hours are
-// a finding themselves.
+// Repeat is how many heals of one finding within a window of 1 or 24 hours become a finding.
 type Repeat struct {
 	Drift  int           `yaml:"drift"`
 	Window time.Duration `yaml:"window"`
@@ -99,7 +97,7 @@ func parseSettings(text []byte, refusal *Refusal) *settingsDoc {
 	return doc
 }
 
-// problem refuses at the line of a setting, "waivers.2.until", or of its
+// problem adds a problem at the line of a setting, such as "waivers.2.until", or of its
 // closest parent.
 func (doc *settingsDoc) problem(refusal *Refusal, path, format string, args ...any) {
 	line := doc.lines.Line(strings.Split("settings."+path, ".")...)

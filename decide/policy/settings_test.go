@@ -22,12 +22,12 @@ import (
 	"stackpolicy/decide/internal/fixture"
 )
 
-// withSettings is the folder of one sound invariant with lines of settings.
+// withSettings is a folder with one sound invariant and these lines of settings.
 func withSettings(lines string) fstest.MapFS {
 	return fixture.Folder(map[string]string{"settings.yaml": "settings:\n" + lines})
 }
 
-// patient is withSettings, and the rule knows a grace period.
+// patient is withSettings with a rule that has a grace period.
 func patient(lines string) fstest.MapFS {
 	fsys := withSettings(lines)
 	text := fixture.Metadata + strings.Replace(fixture.Rule, "some unit in", "data.settings.grace.loaded != \"1s\"\n\tsome unit in", 1)
@@ -80,8 +80,8 @@ func TestSettingsHaveDefaults(t *testing.T) {
 	}
 }
 
-// TestBuiltinSettingsAreTheDefaults: what a folder leaves out is as the
-// built-in file, with its comments, has it.
+// TestBuiltinSettingsAreTheDefaults: the built-in file, which has the comments, has the same
+// values as the defaults.
 func TestBuiltinSettingsAreTheDefaults(t *testing.T) {
 	if d := cmp.Diff(defaultSettings(), read(t, policies.FS).Settings, cmpopts.EquateEmpty()); d != "" {
 		t.Errorf("-want +got\n%s", d)
@@ -138,8 +138,8 @@ func TestSettingsRefused(t *testing.T) {
 	}
 }
 
-// TestSettingsInRego: rules read what a stock OPA reads in the same file, but
-// for defaults and for how a duration is written.
+// TestSettingsInRego: rules see the same settings as with a stock OPA, except for defaults
+// and how durations are written.
 func TestSettingsInRego(t *testing.T) {
 	text := "settings:\n  restart: [\"web*\"]\n  trust_distribution_dropins: true\n  grace: {loaded: 15m}\n" +
 		"  budget: {unit: 3, host: 6, window: 1h}\n  breaker: {failures: 2, cooldown: 6h}\n  repeat: {drift: 3, window: 24h}\n  settle: 1.5s\n" +
@@ -164,8 +164,8 @@ func TestSettingsInRego(t *testing.T) {
 	}
 }
 
-// TestSettingsSchemaIsTheType: the schema has the keys of the type, and the
-// built-in settings are as it says.
+// TestSettingsSchemaIsTheType: the schema has the keys of the type, and the built-in settings
+// match it.
 func TestSettingsSchemaIsTheType(t *testing.T) {
 	data, err := fs.ReadFile(schemas.FS, "settings.json")
 	if err != nil {

@@ -12,17 +12,17 @@ import (
 	"stackpolicy/internal/text"
 )
 
-// WaiverSetting is one entry of the settings' waivers. Every key must be there.
+// WaiverSetting is one entry of the settings' waivers. Every key is required.
 type WaiverSetting struct {
 	Invariant string   `yaml:"invariant"` // an id, or a glob pattern of ids
-	Units     []string `yaml:"units"`     // glob patterns; host is what is about no unit
+	Units     []string `yaml:"units"`     // glob patterns; host: findings that are about no unit
 	Reason    string   `yaml:"reason"`
 	Owner     string   `yaml:"owner"`
-	Until     string   `yaml:"until"` // RFC 3339; from then on it waives nothing
+	Until     string   `yaml:"until"` // RFC 3339; after that it waives nothing
 }
 
-// WatchesWaivers is the invariant that reports waivers that have expired. It
-// is never waived, or one for everything would hide its own end.
+// WatchesWaivers is the invariant that reports waivers that have expired. It is never
+// waived: otherwise a waiver of everything would hide its own end.
 const WatchesWaivers = "waivers_current"
 
 const (
@@ -30,15 +30,14 @@ const (
 	maxYear   = 2200 // Rego counts nanoseconds, which end in 2262
 )
 
-// End returns the time from which on the waiver waives nothing: the zero time if
-// Until is not a time, which parsing a folder refuses.
+// End returns the time at which the waiver ends: the zero time if Until is not a time, which
+// is refused when a folder is parsed.
 func (w WaiverSetting) End() time.Time {
 	end, _ := time.Parse(time.RFC3339, w.Until)
 	return end
 }
 
-// Covers reports whether a finding of the invariant on the subject is waived
-// while the waiver lasts.
+// Covers reports whether the waiver applies to a finding of the invariant on the subject.
 func (w WaiverSetting) Covers(invariant, subject string) bool {
 	if !glob.Match(w.Invariant, invariant) {
 		return false
@@ -49,7 +48,7 @@ func (w WaiverSetting) Covers(invariant, subject string) bool {
 	return glob.MatchAny(w.Units, subject)
 }
 
-// data is what Rego sees of it.
+// data returns the waiver as Rego sees it.
 func (w WaiverSetting) data() map[string]any {
 	return map[string]any{
 		"invariant": w.Invariant, "units": texts(w.Units), "reason": w.Reason, "owner": w.Owner, "until": w.Until,
@@ -78,8 +77,8 @@ func (doc *settingsDoc) checkWords(refusal *Refusal, path, words string) {
 	}
 }
 
-// checkInvariants refuses settings of invariants that do not exist: a misspelt
-// one would wait for nothing, and waive nothing.
+// checkInvariants refuses settings for invariants that do not exist: with a misspelt name
+// they would have no effect.
 func (doc *settingsDoc) checkInvariants(invariants []*Invariant, refusal *Refusal) {
 	var ids []string
 	for _, inv := range invariants {
@@ -102,8 +101,9 @@ func (doc *settingsDoc) checkInvariants(invariants []*Invariant, refusal *Refusa
 	}
 }
 
-// timeLike is an example of a time in place of one that is none. For a span,
-// which would begin anew each time the file is read, it is what it means today.
+// timeLike returns an example of a time, for a text that is not a time. If the text is a
+// duration, it is the time that this duration would mean today: durations are refused,
+// because they would start again each time the file is read.
 func timeLike(s string) string {
 	span, err := text.ParseSpan(s)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
-// failTracer records coverage, and which expressions of tests were not true:
-// the tester says only which test failed.
+// failTracer records coverage, and which expressions of tests were not true: the tester only
+// says which test failed.
 type failTracer struct {
 	*cover.Cover
 	mu     sync.Mutex
@@ -38,8 +38,8 @@ func (t *failTracer) TraceEvent(event topdown.Event) {
 	t.failed[expr.Location.File][expr.Location.Row] = expr.Location
 }
 
-// explain says which expression of a failed test was not true, with what the
-// test printed. Of several it is the last one: evaluation got that far.
+// explain returns the expression of a failed test that was not true, with what the test
+// printed. If there are several it returns the last: evaluation got that far.
 func (t *failTracer) explain(r *tester.Result) string {
 	text := "the test is not true"
 	t.mu.Lock()

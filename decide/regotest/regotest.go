@@ -22,10 +22,10 @@ import (
 // testLimit bounds one Rego test.
 const testLimit = 20 * time.Second
 
-// ErrNoTests says that a policy folder holds no tests, which is no pass.
+// ErrNoTests means that a policy folder has no tests, which is not a pass.
 var ErrNoTests = errors.New("no tests; want *_test.rego with rules named test_…")
 
-// Status is how a test ended.
+// Status is the result of a test.
 type Status string
 
 // A test that is skipped (todo_test_…) did not pass.
@@ -36,7 +36,7 @@ const (
 	StatusSkip  Status = "skip"
 )
 
-// Result is how one test, or one case of it, ended.
+// Result is the result of one test, or of one case of it.
 type Result struct {
 	Name    string // package and rule, with /CASE for a case
 	File    string // relative to the policy folder
@@ -52,12 +52,12 @@ type Coverage struct {
 	NotCovered []int // lines, sorted
 }
 
-// Report is a whole test run, sorted by file and line. It holds no times,
-// so that the same run reads the same.
+// Report is a whole test run, sorted by file and line. It has no times, so that two runs of
+// the same tests have the same report.
 type Report struct {
 	Results  []Result
 	Coverage []Coverage // of rule files, tests excluded, by file
-	Percent  float64    // of all lines together
+	Percent  float64    // of all lines
 }
 
 // Passed reports whether every test passed.
@@ -65,8 +65,8 @@ func (r Report) Passed() bool {
 	return len(r.Results) > 0 && !slices.ContainsFunc(r.Results, func(t Result) bool { return t.Status != StatusPass })
 }
 
-// Run runs every *_test.rego of the folder as opa test --coverage does, except
-// that a builtin's error is an error here too. Without any test it returns [ErrNoTests].
+// Run runs every *_test.rego of the folder as opa test --coverage does, but an error of a
+// builtin fails the test. Without any test it returns [ErrNoTests].
 func Run(ctx context.Context, source policy.Source) (Report, error) {
 	folder := policy.Parse(source)
 	all, err := withTests(folder, source)
@@ -122,7 +122,7 @@ func withTests(folder *policy.Folder, source policy.Source) (map[string]*ast.Mod
 	return all, nil
 }
 
-// testResults is a test's result, or one for each of its cases.
+// testResults returns a test's result, or one result for each of its cases.
 func testResults(r *tester.Result, tracer *failTracer) []Result {
 	result := Result{
 		Name: strings.TrimPrefix(r.Package, "data.") + "." + r.Name,
