@@ -32,7 +32,7 @@ func read(t *testing.T, name string) []byte {
 	return text
 }
 
-// expressions of the rules, by alert.
+// expressions returns the expressions of the rules, by alert.
 func ruleExpressions(t *testing.T) map[string]string {
 	t.Helper()
 	var file struct {
@@ -52,7 +52,8 @@ func ruleExpressions(t *testing.T) map[string]string {
 	return all
 }
 
-// panelExpressions of the dashboard, by panel, with its variables filled in.
+// panelExpressions returns the dashboard's expressions, by panel, with their
+// variables filled in.
 func panelExpressions(t *testing.T) map[string]string {
 	t.Helper()
 	var dashboard struct {
@@ -75,8 +76,8 @@ func panelExpressions(t *testing.T) map[string]string {
 	return all
 }
 
-// TestEveryMetricIsWritten: a misspelt one would never alert; and every metric
-// is shown.
+// TestEveryMetricIsWritten: rules and panels use only metrics that exist, and every
+// metric is used. A misspelt metric would never alert.
 func TestEveryMetricIsWritten(t *testing.T) {
 	var written, shown []string
 	for _, m := range report.Metrics() {
@@ -107,7 +108,7 @@ func TestEveryMetricIsWritten(t *testing.T) {
 	}
 }
 
-// TestLabelsAreWritten: a matcher of a label that is not there matches nothing.
+// TestLabelsAreWritten: a matcher of a label that does not exist matches nothing.
 func TestLabelsAreWritten(t *testing.T) {
 	known := []string{"instance", "user", "job"}
 	for _, m := range report.Metrics() {

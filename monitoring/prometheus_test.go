@@ -22,8 +22,8 @@ import (
 	"stackpolicy/report"
 )
 
-// TestRealPrometheus: a report goes through a textfile, node_exporter,
-// Prometheus with the shipped rules and Alertmanager, and so does its end.
+// TestRealPrometheus: a finding gets from the textfile through node_exporter and
+// Prometheus, with the shipped rules, to Alertmanager; and so does its end.
 func TestRealPrometheus(t *testing.T) {
 	c := startChain(t)
 	broken := reported(2, block("stack_running", "page"), block("links_resolve", "ticket"))
@@ -119,7 +119,7 @@ func (c chain) waitFor(t *testing.T, step string, want ...string) {
 	}
 }
 
-// query asks as a panel does; Prometheus refuses what it cannot parse.
+// query asks Prometheus as a panel does. It fails if Prometheus cannot parse it.
 func (c chain) query(t *testing.T, where, expr string) {
 	t.Helper()
 	var answer struct{ Status string }

@@ -1,8 +1,8 @@
 # Which files of xdg.configFile belong to which unit.
 rec {
-  # isArtifact says whether a path below the configuration folder belongs to one
-  # of the units: its own file, a link in a folder of links, a drop-in of its.
-  # Home Manager has no force for a unit; these are the files that need one each
+  # isArtifact reports whether a path below the configuration folder belongs to one
+  # of the units: the unit's file, a link in a folder of links, or a drop-in. Home
+  # Manager has no force for a unit, so each of these files needs a force of its own
   # (modules/systemd.nix of Home Manager).
   isArtifact =
     units: path:
@@ -34,7 +34,8 @@ rec {
     automount = "automounts";
   };
 
-  # splitUnit splits a unit's name into stem and suffix; null for what is none.
+  # splitUnit splits a unit's name into stem and suffix; null if it is not a unit's
+  # name.
   splitUnit =
     name:
     let
@@ -48,7 +49,7 @@ rec {
         suffix = builtins.elemAt parts 1;
       };
 
-  # byKind sorts units by name into systemd.user's options.
+  # byKind distributes units, by name, over the options of systemd.user.
   byKind =
     units:
     builtins.foldl' (

@@ -1,7 +1,7 @@
 # config.yaml and settings.yaml, from option values.
 { text, stages }:
 rec {
-  # configuration is config.yaml as a value. The policy folder is a path on the
+  # configuration returns config.yaml as a value. The policy folder is a path on the
   # host, or null for the built-in policies.
   configuration =
     o: policies:
@@ -28,7 +28,7 @@ rec {
     verify = { inherit (s.verify) timeout settle healthy; };
   };
 
-  # place is where a file stands: a Nix path is copied to the store.
+  # place returns where a file is on the host: a Nix path is copied to the store.
   place = path: "${path}";
 
   file = f: if builtins.isAttrs f && f ? path then f // { path = place f.path; } else place f;
@@ -38,8 +38,8 @@ rec {
     webhooks = map (name: a.webhooks.${name} // { inherit name; }) (builtins.attrNames a.webhooks);
   };
 
-  # settings is settings.yaml as a value; { } when nothing is set, which leaves
-  # the policy folder's own.
+  # settings returns settings.yaml as a value; { } if nothing is set: then the policy
+  # folder's own settings are used.
   settings =
     o:
     text.compact {
@@ -52,8 +52,8 @@ rec {
       repeat = o.settings.repeat;
     };
 
-  # restartable are the units of stacks that opted in, once a restart of theirs
-  # is verified: before that one would prove nothing.
+  # restartable returns the units of stacks that opted in to restarts and whose
+  # restart is verified: without a verify step a restart would prove nothing.
   restartable =
     o:
     let

@@ -1,13 +1,13 @@
-# What is checked when a generation is built: the configuration and the policies.
-# A fault of theirs fails the build, not the host.
+# The configuration and the policies are checked when a generation is built. A
+# mistake in them fails the build, not the host.
 {
   lib,
   pkgs,
   plain,
 }:
 rec {
-  # config is config.yaml. The program itself reads it, and the policies that it
-  # names, as an audit does.
+  # config is the file config.yaml. The build checks it with the program itself, and
+  # also the policies that it names.
   config =
     o:
     checked o "stackpolicy-config.yaml" (plain.yaml (plain.configuration o (policies o))) ''
@@ -18,7 +18,7 @@ rec {
     '';
 
   # policies is the policy folder with its settings, or null for the built-in
-  # policies. Their Rego tests are run.
+  # policies. The build runs its Rego tests.
   policies =
     o:
     let
@@ -54,8 +54,8 @@ rec {
         ${script}
       '';
 
-  # assertions: what the build could not read, and two sources of one document,
-  # of which one would be ignored.
+  # assertions refuse files that the build could not read, and two sources of one
+  # document, of which one would be ignored.
   assertions = o: [
     {
       assertion =

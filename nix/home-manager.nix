@@ -1,6 +1,6 @@
-# The Home Manager module, services.stackpolicy. What it generates is made by the
-# plain functions of lib.nix; here options become their arguments, and their
-# results Home Manager's options.
+# The Home Manager module, services.stackpolicy. The plain functions of lib.nix
+# generate everything; this file passes them the options, and their results to Home
+# Manager's options.
 {
   config,
   lib,
@@ -12,7 +12,7 @@ let
   plain = import ./lib.nix;
   files = import ./files.nix { inherit lib pkgs plain; };
 
-  # Under the NixOS module Home Manager hands the system's configuration in.
+  # With its NixOS module, Home Manager passes the system's configuration.
   osConfig = args.osConfig or { };
 
   given = cfg // {
@@ -50,8 +50,8 @@ let
     cfg.enable
     && (own ? ${name} || (if lib.isBool cfg.stamp then cfg.stamp else lib.elem name cfg.stamp));
 
-  # stampEach extends the type of a kind of units: each sees itself as it is
-  # declared in the end, by whomever, and has its stamp made of that.
+  # stampEach extends the type of a kind of units, so that each unit gets a stamp
+  # made from its final declaration, whichever modules contributed to it.
   stampEach =
     suffix:
     lib.mkOption {
@@ -73,7 +73,7 @@ let
   updateTimer = "podman-auto-update.timer";
   updateLink = "systemd/user/timers.target.wants/${updateTimer}";
 
-  # isForced: podman's timer is not the module's, only the link to it is.
+  # isForced: of podman's timer, only the link belongs to the module.
   isForced =
     path:
     cfg.enable
@@ -95,7 +95,7 @@ in
 
     systemd.user = lib.mapAttrs' (suffix: kind: lib.nameValuePair kind (stampEach suffix)) plain.unitKinds;
 
-    # Force is each file's own: of the units', their links' and their drop-ins'.
+    # Each file has a force of its own: units, their links and their drop-ins.
     xdg.configFile = lib.mkOption {
       type = lib.types.attrsOf (
         lib.types.submodule (

@@ -12,15 +12,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Where public copies of Home Manager (several, as in PATH) and of nixpkgs'
-// library (a folder with lib) stand, for the tests that evaluate the module by
-// them. Nothing else is needed: packages are stand-ins.
+// Variables with the paths of public copies of Home Manager (several, as in PATH)
+// and of nixpkgs' library (a folder with lib), for the tests that evaluate the
+// module with them. Nothing else is needed: packages are replaced by stubs.
 const (
 	homeManagers = "STACKPOLICY_HOME_MANAGER"
 	nixpkgs      = "STACKPOLICY_NIXPKGS"
 )
 
-// home is what testdata/evaluate.nix answers.
+// home is the result of testdata/evaluate.nix.
 type home struct {
 	Refused []string
 	Files   map[string]struct {
@@ -29,9 +29,9 @@ type home struct {
 	}
 }
 
-// eachRelease runs a test by each Home Manager that the environment names. The
-// function it gets evaluates a module for a system's configuration, both as the
-// text of a Nix expression.
+// eachRelease runs a test with each Home Manager that the environment names. The
+// test gets a function that evaluates a module for a system's configuration; both
+// are the text of a Nix expression.
 func eachRelease(t *testing.T, test func(t *testing.T, evaluate func(module, system string) (home, string))) {
 	sources, library := os.Getenv(homeManagers), os.Getenv(nixpkgs)
 	if sources == "" || library == "" {
@@ -45,7 +45,7 @@ func eachRelease(t *testing.T, test func(t *testing.T, evaluate func(module, sys
 	}
 }
 
-// layOut makes a nixpkgs of its library and the stand-ins.
+// layOut makes a nixpkgs from its library and the stubs.
 func layOut(t *testing.T, library string) string {
 	t.Helper()
 	tree := t.TempDir()
@@ -61,7 +61,7 @@ func layOut(t *testing.T, library string) string {
 	return tree
 }
 
-// evaluateHome returns the home, or what Nix complained of.
+// evaluateHome returns the home, or the error of Nix.
 func evaluateHome(t *testing.T, source, tree, module, system string) (home, string) {
 	t.Helper()
 	store := t.TempDir()
@@ -78,7 +78,7 @@ func evaluateHome(t *testing.T, source, tree, module, system string) (home, stri
 	return h, ""
 }
 
-// writable lets the test's clean-up remove what is read-only in a store.
+// writable lets the test's clean-up remove read-only files of a store.
 func writable(t *testing.T, store string) {
 	t.Helper()
 	err := filepath.WalkDir(store, func(path string, d os.DirEntry, err error) error {
@@ -92,8 +92,8 @@ func writable(t *testing.T, store string) {
 	}
 }
 
-// TestHomeManagerTakesModule: which files there are, which of them are forced,
-// and which have a stamp.
+// TestHomeManagerTakesModule checks which files there are, which of them are
+// forced, and which have a stamp.
 func TestHomeManagerTakesModule(t *testing.T) {
 	eachRelease(t, func(t *testing.T, evaluate func(module, system string) (home, string)) {
 		h, complaint := evaluate("./testdata/home.nix", "null")
@@ -133,8 +133,8 @@ func TestHomeManagerTakesModule(t *testing.T) {
 	})
 }
 
-// TestHomeManagerRefuses: what is wrong stops the evaluation, with a message
-// that says what to write instead.
+// TestHomeManagerRefuses: a mistake stops the evaluation, with a message that says
+// what to write instead.
 func TestHomeManagerRefuses(t *testing.T) {
 	const web = `stacks.web.compose = [ "/home/ada/web/compose.yaml" ]; `
 	const backupLost = `{ home-manager = { backupFileExtension = "bak"; overwriteBackup = false; }; }` // the system's
@@ -147,13 +147,13 @@ func TestHomeManagerRefuses(t *testing.T) {
 		"waiver's owner":    {web + `waivers = [ { invariant = "a"; units = [ "a.service" ]; reason = "b"; until = "2026-12-24T18:00:00Z"; } ];`, "", "owner'"},
 		"start services":    {web, `systemd.user.startServices = "suggest";`, `Write: systemd.user.startServices = "sd-switch";`},
 		"backslash":         {web + `stacks.web.unit = "a\\x2db.service";`, "", `a - needs no \x2d.`},
-		"secret in store":   {web + `stacks.web.secrets = [ "${builtins.toFile "token" "x"}" ];`, "", `Write, as a text in quotes, where it is on the host: "/run/secrets/NAME"`},
-		"secret as path":    {web + `stacks.web.secrets = [ ./testdata/home.nix ];`, "", `Write, as a text in quotes, where it is on the host: "/run/secrets/NAME"`},
+		"secret in store":   {web + `stacks.web.secrets = [ "${builtins.toFile "token" "x"}" ];`, "", `Write its path on the host, as a string in quotes: "/run/secrets/NAME"`},
+		"secret as path":    {web + `stacks.web.secrets = [ ./testdata/home.nix ];`, "", `Write its path on the host, as a string in quotes: "/run/secrets/NAME"`},
 		"foreign label":     {`stacks.web = { compose = [ ./testdata/labelled.yaml ]; autoUpdate = true; };`, "", "Remove the label from the compose file: stackctl sets it."},
-		"backup is lost":    {web, backupLost, "Write either: home-manager.overwriteBackup = true;"},
+		"backup is lost":    {web, backupLost, "Write: home-manager.overwriteBackup = true;"},
 		"start timeout":     {web + `stacks.web.startTimeout = "10m";`, "", `Write at most "270s".`},
 		"declared twice":    {web, `systemd.user.services.web.Service.ExecStart = [ "/bin/true" ];`, "is declared elsewhere in this configuration too"},
-		"misspelt stamp":    {web + `stamp = [ "wbe.service" ];`, "", "is none of the units that systemd.user declares"},
+		"misspelt stamp":    {web + `stamp = [ "wbe.service" ];`, "", "is not a unit that systemd.user declares"},
 		"two settings":      {web + `policies = ../policies; settings.budget.unit = 5;`, "", "Keep one: remove settings.yaml from the folder"},
 		"policies as text":  {web + `policies = "/home/ada/rules";`, "", "Write a Nix path, without quotes"},
 		"nothing to put up": {`stacks.web.stage = "heal-artifacts";`, "", "Home Manager declares no web.service"},

@@ -1,6 +1,6 @@
-# The whole of what the modules generate, as plain functions from option values
-# to attribute sets and texts. Builtins only: what stands here evaluates without
-# nixpkgs, and is tested so. Start at configuration.nix and units.nix.
+# Everything that the modules generate, as plain functions from option values to
+# attribute sets and texts. They use only builtins, so they can be evaluated and
+# tested without nixpkgs. Start at configuration.nix and units.nix.
 let
   text = import ./text.nix;
   stages = import ./stages.nix;

@@ -32,7 +32,7 @@ let
         owner = mkOption {
           type = types.nullOr types.str;
           default = null;
-          description = "User name or uid that it has to belong to; null: the account itself, or root.";
+          description = "User name or uid that must own it; null: the account itself, or root.";
         };
       };
     }
@@ -49,11 +49,11 @@ let
   probe = types.submodule {
     options = {
       http = nullable types.str ''
-        URL of a GET request. It is in the store, where everybody reads it: no password in it.
+        URL of a GET request. It must not contain a password: everybody can read it in the Nix store.
       '';
-      tcp = nullable types.str "HOST:PORT that has to take a connection.";
-      status = nullable types.ints.positive "The HTTP status that is right; null: 200.";
-      within = nullable duration "Time for the whole answer, 10s at most; null: 2s.";
+      tcp = nullable types.str "HOST:PORT that must accept a connection.";
+      status = nullable types.ints.positive "The HTTP status that is expected; null: 200.";
+      within = nullable duration "Time for the whole answer, at most 10s; null: 2s.";
     };
   };
 
@@ -69,37 +69,37 @@ let
           type = stage;
           default = cfg.stage;
           defaultText = "services.stackpolicy.stage";
-          description = "How far this stack's rollout is, where it differs from the others'.";
+          description = "The stage of this stack's rollout, if it differs from services.stackpolicy.stage.";
         };
         unit = option types.str "${name}.service" "The unit that applies the stack.";
         project = option types.str name "Its compose project.";
         compose = option (types.listOf place) [ ] ''
-          Compose files, merged in order; the first one's folder is the project's. A Nix path is copied to the store
-          alone, without what stands beside it: give a folder as "''${./web}/compose.yaml".
+          Compose files, merged in order; the folder of the first one is the project's folder. A Nix path is copied to the
+          store without the other files of its folder: to copy the whole folder, write "''${./web}/compose.yaml".
         '';
         envFiles = option (types.listOf file) [ ] "Files of variables for the compose files; a later one wins.";
-        secrets = option (types.listOf file) [ ] "Files that have to be there, and that no one else may read.";
-        registries = option types.bool false "Whether preflight asks the images' registries if they answer.";
-        provider = option (types.listOf types.str) [ ] "The compose command; empty: what is installed.";
+        secrets = option (types.listOf file) [ ] "Files that must exist, and that nobody else may read.";
+        registries = option types.bool false "Whether preflight checks that the images' registries answer.";
+        provider = option (types.listOf types.str) [ ] "The compose command; empty: the one that is installed.";
         apply.timeout = option duration "2m" "How long an apply may take, pulls included.";
         verify = {
-          timeout = option duration "60s" "How long until every service has to be up and settled.";
+          timeout = option duration "60s" "The time within which every service must be up and settled.";
           settle = option (types.nullOr duration) null ''
-            How long services have to stay up without a restart; null: 5s, at most half of the timeout.
+            How long services must stay up without a restart; null: 5s, at most half of the timeout.
           '';
-          healthy = option types.bool true "Whether services with a health check have to be healthy.";
+          healthy = option types.bool true "Whether services with a health check must be healthy.";
         };
         probes = mkOption {
           type = types.listOf probe;
           default = [ ];
           example = [ { http = "http://127.0.0.1:8080/health"; } ];
-          description = "What has to answer while the stack runs: each with one of http and tcp.";
+          description = "What must answer while the stack runs. Each probe has either http or tcp.";
         };
         startTimeout = option duration "4m" "TimeoutStartSec= of the unit; Home Manager itself waits five minutes.";
         wantedBy = option (types.listOf types.str) [ "default.target" ] "Targets that start the stack.";
         autoUpdate = option types.bool false ''
-          Whether containers of the stack are labelled io.containers.autoupdate: enables podman's own timer, and refuses
-          labels that would have it restart another unit.
+          Whether containers of the stack have the label io.containers.autoupdate. It enables podman's timer, and refuses
+          labels with which podman would restart another unit.
         '';
         restart = option types.bool false "Whether the audit may restart the stack as a heal, from stage \"verified-apply\" on.";
       };
@@ -131,24 +131,24 @@ in
   stage = mkOption {
     type = stage;
     default = "observe";
-    description = "How far the rollout is: ${lib.concatStringsSep ", then " stages}. See docs/migrating.md.";
+    description = "The stage of the rollout: ${lib.concatStringsSep ", then " stages}. See docs/migrating.md.";
   };
-  mode = option (types.nullOr (types.enum [ "observe" "enforce" ])) null "Whether the audit acts; null: as the stage has it.";
-  units = option (types.listOf types.str) [ ] "Patterns of units that are managed besides what Home Manager declares.";
+  mode = option (types.nullOr (types.enum [ "observe" "enforce" ])) null "Whether the audit acts; null: as the stage says.";
+  units = option (types.listOf types.str) [ ] "Patterns of further units that are managed, besides those that Home Manager declares.";
   stamp = option (types.either types.bool (types.listOf types.str)) false ''
-    Units declared elsewhere in systemd.user that get a revision stamp, by which the audit tells exactly whether what
-    is loaded is what is declared; true: all of them. The module's own units always have one. A unit that is stamped
-    anew counts as changed once, so the next activation restarts it.
+    Units declared elsewhere in systemd.user that get a revision stamp; true: all of them. With the stamp the audit
+    knows exactly whether the loaded definition is the declared one. The module's own units always have a stamp. A
+    unit that gets its first stamp counts as changed once, so the next activation restarts it.
   '';
   policies = option (types.nullOr types.path) null ''
-    A policy folder of your own, as `stackpolicy policy copy` makes one. It is checked and its tests are run when the
-    generation is built. null: the built-in policies.
+    A policy folder of your own, for example one made by `stackpolicy policy copy`. The build of the generation checks
+    it and runs its tests. null: the built-in policies.
   '';
   report = option types.bool true "Whether a report is written each day.";
   credentials = option (types.attrsOf place) { } "Files that systemd loads for the audit, by name: secrets of alerts.";
   stacks = mkOption {
     default = { };
-    description = "The stacks, by the name that stackctl knows them by.";
+    description = "The stacks, by the name that stackctl uses.";
     type = types.attrsOf (types.submodule stack);
   };
   inherit (settings) settings waivers;

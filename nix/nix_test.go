@@ -1,6 +1,6 @@
-// Package nix holds the Nix files of the project, and the tests that hold them
-// to what the programs read. Without nix-instantiate (Debian: nix-bin) those
-// that evaluate are skipped.
+// Package nix holds the project's Nix files, and tests that their results can be
+// read by the programs. Without nix-instantiate (Debian: nix-bin) the tests that
+// evaluate are skipped.
 package nix
 
 import (
@@ -31,8 +31,8 @@ var update = flag.Bool("update", false, "write the goldens and vendorHash anew")
 // limit bounds one run of a tool.
 const limit = 2 * time.Minute
 
-// nix runs a tool of Nix as an account without a daemon would, and returns what
-// it printed and what it said.
+// nix runs a tool of Nix as an account without a daemon would. It returns stdout and
+// stderr.
 func nix(t *testing.T, env []string, name string, args ...string) (out, said string, err error) {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -49,7 +49,7 @@ func nix(t *testing.T, env []string, name string, args ...string) (out, said str
 	return stdout.String(), stderr.String(), err
 }
 
-// noStore is a store that holds nothing and takes nothing.
+// noStore is a store that is empty and cannot be written.
 var noStore = []string{"NIX_REMOTE=dummy://"}
 
 func TestEveryFileParses(t *testing.T) {
@@ -73,7 +73,7 @@ func TestEveryFileParses(t *testing.T) {
 	}
 }
 
-// evaluate is an attribute of testdata/cases.nix, as indented JSON.
+// evaluate returns an attribute of testdata/cases.nix, as indented JSON.
 func evaluate(t *testing.T, attribute string) []byte {
 	t.Helper()
 	out, said, err := nix(t, noStore, "nix-instantiate", "--eval", "--strict", "--json", "--attr", attribute, "testdata/cases.nix")
@@ -87,9 +87,9 @@ func evaluate(t *testing.T, attribute string) []byte {
 	return append(indented.Bytes(), '\n')
 }
 
-// TestGoldens: what the plain functions make of the options in
-// testdata/cases.nix. Each attribute there has a golden, and no golden is left
-// of one that is gone.
+// TestGoldens compares the results of the plain functions, for the options in
+// testdata/cases.nix. Each attribute there has a golden file, and each golden file
+// has its attribute.
 func TestGoldens(t *testing.T) {
 	out, said, err := nix(t, noStore, "nix-instantiate", "--eval", "--strict", "--json", "--expr", "builtins.attrNames (import ./testdata/cases.nix)")
 	if err != nil {
@@ -130,7 +130,7 @@ func TestGoldens(t *testing.T) {
 
 func goldenOf(name string) string { return filepath.Join("testdata", "golden", name+".json") }
 
-// read is a golden.
+// read returns a golden file.
 func read(t *testing.T, name string, into any) {
 	t.Helper()
 	text, err := os.ReadFile(goldenOf(name))
@@ -142,8 +142,7 @@ func read(t *testing.T, name string, into any) {
 	}
 }
 
-// TestProgramReadsConfiguration: what the goldens hold is what the programs
-// read, strictly.
+// TestProgramReadsConfiguration: the programs can read the golden configurations.
 func TestProgramReadsConfiguration(t *testing.T) {
 	var stages map[string]struct{ Configuration string }
 	var full struct{ Configuration, Settings string }
@@ -198,7 +197,7 @@ func loads(t *testing.T, settings string) error {
 	return err
 }
 
-// TestEveryShippedUnit: the module declares all that is shipped, and no more.
+// TestEveryShippedUnit: the module declares exactly the units that are shipped.
 func TestEveryShippedUnit(t *testing.T) {
 	var declared map[string]any
 	read(t, "audit-units", &declared)
@@ -221,8 +220,8 @@ func TestEveryShippedUnit(t *testing.T) {
 	}
 }
 
-// TestEveryFootGunIsRefused: only what is meant passes, and every refusal says
-// what to do instead.
+// TestEveryFootGunIsRefused: only correct options pass, and every refusal says what
+// to write instead.
 func TestEveryFootGunIsRefused(t *testing.T) {
 	var refusals map[string][]string
 	read(t, "refusals", &refusals)

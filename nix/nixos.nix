@@ -1,5 +1,5 @@
-# The NixOS module: what an account's stacks need of the system, which Home
-# Manager cannot give them: linger, and that a failed activation is noticed.
+# The NixOS module: what an account's stacks need from the system and Home Manager
+# cannot provide: linger, and a reaction to an activation that failed.
 {
   config,
   lib,
@@ -22,13 +22,13 @@ let
       auditFailedActivation = lib.mkOption {
         type = lib.types.bool;
         default = true;
-        description = "Whether a failed activation has the account's audit run at once, which tells of it.";
+        description = "Whether a failed activation starts the account's audit at once, which reports it.";
       };
       onFailure = lib.mkOption {
         type = lib.types.listOf lib.types.str;
         default = [ ];
         example = [ "notify-me.service" ];
-        description = "System units that are started besides when an activation fails.";
+        description = "Further system units to start when an activation fails.";
       };
     };
   };

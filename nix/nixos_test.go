@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// TestNixOSTakesModule: an account that lingers waits for its activation at
-// boot, whose failure starts what is to be started; one that does not, and the
-// operator's own flags, are left alone.
+// TestNixOSTakesModule: at boot the linger flag of an account is set after its
+// activation, and a failed activation starts the units in onFailure. Accounts
+// without linger are not changed, nor are flags that the operator manages.
 func TestNixOSTakesModule(t *testing.T) {
 	library := os.Getenv(nixpkgs)
 	if library == "" {
@@ -33,7 +33,7 @@ func TestNixOSTakesModule(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &system); err != nil {
 		t.Fatal(err)
 	}
-	if len(system.Refused) != 1 { // eve, whom Home Manager does not know
+	if len(system.Refused) != 1 { // eve: Home Manager does not know her
 		t.Errorf("refused: %q", system.Refused)
 	}
 	if !system.Lingers["ada"] || system.Lingers["bob"] {

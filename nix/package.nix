@@ -11,7 +11,7 @@ buildGoModule {
 
   src = lib.cleanSource ../.;
 
-  # Kept right by: go test ./nix -run TestVendorHash -update
+  # Updated by: go test ./nix -run TestVendorHash -update
   vendorHash = "sha256-vJv8VOzc5bjDYE+Y2VOc3GAY426s44YgRtDDOtFBLO8=";
 
   subPackages = [
@@ -24,13 +24,13 @@ buildGoModule {
     "-w"
   ];
 
-  # The tests want root, a user manager and podman; checks of what the package
-  # itself holds stand below.
+  # The tests need root, a user manager and podman. installCheckPhase checks the
+  # package itself.
   doCheck = false;
 
   nativeBuildInputs = [ installShellFiles ];
 
-  # What was built runs only where it was built for.
+  # The programs can only run if the build machine is of their platform.
   postInstall = lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
     for program in stackctl stackpolicy; do
       "$out/bin/$program" man .

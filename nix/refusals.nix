@@ -1,22 +1,22 @@
-# What a configuration is refused for before it is built: each message says what
-# to write instead. Types and enums are the options' own; what the program
-# itself checks in config.yaml and settings.yaml is checked by the build.
+# Mistakes for which a configuration is refused before it is built. Each message
+# says what to write instead. The options check their own types and enums; the
+# build checks config.yaml and settings.yaml with the program.
 { text, stages }:
 rec {
-  # Home Manager's activation service waits for the units that it starts, five
-  # minutes at most on NixOS (nixos/default.nix of Home Manager).
+  # On NixOS, Home Manager's activation service waits at most five minutes for the
+  # units that it starts (nixos/default.nix of Home Manager).
   maxStart = 270;
 
-  # What apply and verify may take beyond their own time: an apply stops the
-  # provider, a verify reads logs (docs/stackctl.md).
+  # Seconds that apply and verify may need beyond their timeouts: to stop the
+  # provider, and to read logs (docs/stackctl.md).
   margin = 60;
 
   # refusals lists what is wrong with option values `o` on a host:
-  #   startServices  what systemd.user.startServices has come to
+  #   startServices  the final value of systemd.user.startServices
   #   backup         { extension, overwrite } of Home Manager's NixOS module; null elsewhere
   #   storeDir       the Nix store
   #   declared       names of all units that Home Manager declares
-  #   execStart      ExecStart, a list, of a unit by name, as it is declared in the end
+  #   execStart      function from a unit's name to its final ExecStart, a list
   refusals =
     o: host:
     builtins.concatLists (
@@ -45,8 +45,8 @@ rec {
       services.stackpolicy: stage "observe" acts on nothing, so mode = "enforce" contradicts it.
       Write: stage = "reconcile"; and leave mode out.'';
 
-  # backup: with force an older backup is overwritten without a word, and
-  # without it an older backup aborts the activation (measured).
+  # backup: with overwriteBackup an older backup is overwritten silently; without it,
+  # an older backup aborts the activation (measured).
   backup =
     o: host:
     if host.backup == null || host.backup.extension == null then
@@ -57,11 +57,11 @@ rec {
         as a unit or a drop-in. Write: home-manager.backupFileExtension = "hm-backup";''
       ++ unless (!(stages.reached "heal-artifacts" (highest o)) || host.backup.overwrite) ''
         home-manager.backupFileExtension makes backups of the files that stage "heal-artifacts" replaces, and an older
-        one of the same name is lost without a word. Write either: home-manager.overwriteBackup = true; to say that
-        it may be, or leave backupFileExtension out.'';
+        one of the same name is overwritten silently. Write: home-manager.overwriteBackup = true; if that is acceptable,
+        otherwise leave backupFileExtension out.'';
 
-  # What systemd takes for a unit or, in a folder of drop-ins, for one of those
-  # (systemd.unit(5)).
+  # Suffixes of files that systemd reads as units or, in a folder of drop-ins, as
+  # drop-ins (systemd.unit(5)).
   readByManager = [
     "conf"
     "service"
@@ -74,7 +74,7 @@ rec {
     "automount"
   ];
 
-  # highest is the highest stage of anything here.
+  # highest returns the latest stage of all stacks and of the whole.
   highest =
     o:
     builtins.foldl' (
@@ -89,12 +89,12 @@ rec {
       builtins.concatMap (
         unit:
         unless (builtins.elem unit host.declared) ''
-          services.stackpolicy.stamp: "${unit}" is none of the units that systemd.user declares in this configuration.
+          services.stackpolicy.stamp: "${unit}" is not a unit that systemd.user declares in this configuration.
           Write the whole name, with its suffix, of one of: ${builtins.concatStringsSep ", " host.declared}''
       ) o.stamp;
 
-  # inStore refuses secrets that would be in the Nix store, where everyone on
-  # the machine may read them; a Nix path is copied there.
+  # inStore refuses secrets that would be in the Nix store, where everyone on the
+  # machine can read them. A Nix path is copied there.
   inStore =
     host: option: names: pathOf:
     builtins.concatMap (
@@ -106,8 +106,8 @@ rec {
         within = builtins.substring 0 (builtins.stringLength prefix) text == prefix;
       in
       unless (!(builtins.isPath path || within)) ''
-        services.stackpolicy.${option}: the secret ${text} would stand in the Nix store, where everyone may read it.
-        Write, as a text in quotes, where it is on the host: "/run/secrets/NAME", or what sops-nix or agenix call its path.''
+        services.stackpolicy.${option}: the secret ${text} would be in the Nix store, where everyone can read it.
+        Write its path on the host, as a string in quotes: "/run/secrets/NAME", or the path that sops-nix or agenix give it.''
     ) names;
 
   sinkSecrets =
@@ -121,7 +121,7 @@ rec {
     inStore host "alerts" (manager ++ hooks) (path: path)
     ++ credentialNames o (credentialsOf o);
 
-  # secretsOf are the files that a sink's keys name.
+  # secretsOf returns the files that a sink's keys name.
   secretsOf = sink: namedBy "file" sink;
 
   namedBy =
@@ -146,7 +146,7 @@ rec {
     builtins.concatMap (
       name:
       unless (o.credentials ? ${name}) ''
-        services.stackpolicy.alerts: nothing loads the credential "${name}".
+        services.stackpolicy.alerts: the credential "${name}" is not declared.
         Write: services.stackpolicy.credentials.${name} = "/run/secrets/NAME";''
     ) names;
 
@@ -160,7 +160,7 @@ rec {
     builtins.concatLists [
       (unless (plainName s.unit || !forced) (nameMessage at s.unit))
       (unless (builtins.match "stackpolicy-.*" s.unit == null) ''
-        ${at}.unit = "${s.unit}": units of that name are the audit's own.
+        ${at}.unit = "${s.unit}": names with this prefix are reserved for the audit's units.
         Write: ${at}.unit = "NAME.service"; with another one.'')
       (unless (verified || builtins.elem s.unit host.declared || !forced) (absentMessage at s))
       (if verified then verifiedRefusals host at s else [ ])
@@ -168,17 +168,17 @@ rec {
       (if s.autoUpdate then labelRefusals at s else [ ])
     ];
 
-  # plainName: force is an unquoted prefix of a shell pattern, which a backslash
-  # in a unit's name is not matched by (check-link-targets.sh of Home Manager).
+  # plainName: Home Manager uses force as an unquoted prefix of a shell pattern, which
+  # does not match a backslash in a unit's name (check-link-targets.sh of Home Manager).
   plainName = unit: builtins.match "[A-Za-z0-9:_.@-]+\\.service" unit != null;
 
   nameMessage = at: unit: ''
     ${at}.unit = "${unit}": Home Manager's force cannot match a name with a backslash, so a file in the way of this unit
-    would abort every activation. Name the service in letters, digits and any of : _ . @ - alone; a - needs no \x2d.'';
+    would abort every activation. Name the service with letters, digits and : _ . @ - only; a - needs no \x2d.'';
 
   absentMessage = at: s: ''
-    ${at}: Home Manager declares no ${s.unit}, so there is nothing that an activation could put back.
-    Write: ${at}.unit = "NAME.service"; with the unit's name, or ${at}.stage = "verified-apply"; to have it made.'';
+    ${at}: Home Manager declares no ${s.unit}, so an activation could not restore it.
+    Write: ${at}.unit = "NAME.service"; with the unit's name, or ${at}.stage = "verified-apply"; so that the module declares it.'';
 
   verifiedRefusals =
     host: at: s:
@@ -190,8 +190,8 @@ rec {
       ${at}: without a compose file there is nothing to apply.
       Write: ${at}.compose = [ "/absolute/path/compose.yaml" ];''
     ++ unless (may <= maxStart) ''
-      ${at}.startTimeout = "${s.startTimeout}": Home Manager's activation ends after five minutes itself, and with it every
-      other unit that it was to start. Write at most "${toString maxStart}s".''
+      ${at}.startTimeout = "${s.startTimeout}": Home Manager's activation ends after five minutes, and then starts none of the
+      units that are left. Write at most "${toString maxStart}s".''
     ++ unless (takes <= may) ''
       ${at}.startTimeout = "${s.startTimeout}" is shorter than apply.timeout, verify.timeout and a minute together
       (${toString takes}s). Write shorter ones, or a startTimeout of "${toString takes}s".''
@@ -199,9 +199,8 @@ rec {
       ${at}: ${s.unit} is declared elsewhere in this configuration too, and would run both commands.
       Remove systemd.user.services."${s.unit}" there, or write: ${at}.stage = "heal-artifacts";'';
 
-  # labelRefusals: podman's auto-update restarts the unit that the label names.
-  # Only compose files that are Nix paths can be read here; of others the
-  # preflight tells.
+  # labelRefusals: podman's auto-update restarts the unit that the label names. Only
+  # compose files that are Nix paths can be read here; the preflight checks others.
   labelRefusals =
     at: s:
     let
@@ -213,7 +212,7 @@ rec {
       ${at}: an auto-updated service has the label PODMAN_SYSTEMD_UNIT=${builtins.concatStringsSep ", " wrong}, so podman would
       restart that instead of ${s.unit}. Remove the label from the compose file: stackctl sets it.'';
 
-  # labelsIn are the units that a compose file's labels name.
+  # labelsIn returns the units that a compose file's labels name.
   labelsIn =
     content:
     let

@@ -1,5 +1,5 @@
-# The options of what the rules decide by: policies/settings.yaml says what each
-# means, and has what null stands for.
+# The options of the policies' settings. policies/settings.yaml explains each, and
+# has the defaults that null means.
 { lib }:
 let
   inherit (lib) mkOption types;
@@ -30,7 +30,7 @@ in
       type = types.listOf types.str;
       default = [ ];
       example = [ "lab-*.service" ];
-      description = "Patterns of units that may be restarted as a heal, besides the stacks that opt in themselves.";
+      description = "Patterns of units that may be restarted as a heal, besides the stacks with the option restart.";
     };
     trustDistributionDropins = unset types.bool "Whether drop-ins below /usr/lib/systemd/user are trusted.";
     grace = mkOption {
@@ -39,22 +39,22 @@ in
       example = {
         loaded_is_current = "30m";
       };
-      description = "How long a finding may stand although its heal was tried, by invariant.";
+      description = "How long a finding may stay open although its heal was tried, by invariant.";
     };
     budget = {
-      unit = unset types.ints.positive "How many actions may be begun on one unit within the window.";
-      host = unset types.ints.positive "How many on the host, units included.";
-      window = unset window "The window.";
+      unit = unset types.ints.positive "How many actions may be started on one unit within the window.";
+      host = unset types.ints.positive "How many actions may be started on the whole host within the window.";
+      window = unset window "The window in which actions are counted.";
     };
     breaker = {
-      failures = unset types.ints.positive "After how many heals in a day that did not help no more are tried.";
-      cooldown = unset duration "For how long.";
+      failures = unset types.ints.positive "How many heals that did not help, within a day, stop further heals.";
+      cooldown = unset duration "How long no further heals are tried then.";
     };
     repeat = {
-      drift = unset types.ints.positive "How many heals of one finding within the window are a finding themselves.";
-      window = unset window "The window.";
+      drift = unset types.ints.positive "How many heals of one finding within the window become a finding.";
+      window = unset window "The window in which heals are counted.";
     };
-    settle = unset duration "How long unit files must have stood still before anything rests on them.";
+    settle = unset duration "How long unit files must not have changed before a rule relies on them.";
   };
 
   waivers = mkOption {
@@ -63,10 +63,10 @@ in
     type = types.listOf (types.submodule {
       options = {
         invariant = required types.str "verify_gate_present" "An invariant, or a pattern of several.";
-        units = required (types.nonEmptyListOf types.str) [ "lab-*.service" ] "Patterns of units; host is what is about no unit.";
+        units = required (types.nonEmptyListOf types.str) [ "lab-*.service" ] "Patterns of units; host means findings that are about no unit.";
         reason = required words "rebuilt next month" "Why.";
-        owner = required words "ada" "Who says so.";
-        until = required instant "2026-12-24T18:00:00Z" "From when on it counts again: RFC 3339, with a zone.";
+        owner = required words "ada" "Who is responsible.";
+        until = required instant "2026-12-24T18:00:00Z" "When the finding counts again: RFC 3339, with a zone.";
       };
     });
   };

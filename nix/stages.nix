@@ -1,14 +1,14 @@
-# The stages of a rollout. Each has what the ones before it have, and one thing
-# more; docs/migrating.md walks through them.
+# The stages of a rollout. Each adds one thing to the stages before it.
+# docs/migrating.md walks through them.
 rec {
   stages = [
-    "observe" # the audit looks and tells
-    "reconcile" # it also reloads what is stale, and forgets failures of what is gone
-    "heal-artifacts" # an activation also replaces what stands in the way of the stacks' unit files
-    "verified-apply" # the stacks' units are the module's own: preflight, apply, verify
+    "observe" # the audit only reports
+    "reconcile" # it also reloads stale units, and forgets failures of units that are gone
+    "heal-artifacts" # an activation also replaces files that are in the way of the stacks' unit files
+    "verified-apply" # the module declares the stacks' units: preflight, apply, verify
   ];
 
-  # reached says whether a stage has what `wanted` brings.
+  # reached reports whether a stage is the stage `wanted` or a later one.
   reached = wanted: stage: rank stage >= rank wanted;
 
   rank = stage: position stage stages;
@@ -22,8 +22,7 @@ rec {
     else
       1 + position name (builtins.tail list);
 
-  # modeOf is what the audit may do: what the operator says, else what the stage
-  # brings.
+  # modeOf returns the audit's mode: the operator's choice, otherwise the stage's.
   modeOf =
     o:
     if o.mode != null then
@@ -33,7 +32,7 @@ rec {
     else
       "observe";
 
-  # stacksAt are the stacks whose own stage has what `wanted` brings.
+  # stacksAt returns the stacks whose own stage is `wanted` or a later one.
   stacksAt =
     wanted: o:
     builtins.listToAttrs (

@@ -1,7 +1,7 @@
 # What the NixOS module adds to the system, as plain functions of the system's
-# configuration and an account. Builtins only.
+# configuration and an account. They use only builtins.
 rec {
-  # services are system services by name, for an account:
+  # services returns system services by name, for an account:
   #   name                   the account
   #   unit                   its activation service, without .service
   #   auditFailedActivation  whether a failed activation starts its audit
@@ -16,10 +16,10 @@ rec {
 
   failed = u: "stackpolicy-failed-${u.unit}";
 
-  # lingering: the manager of an account that lingers starts as soon as the flag
-  # stands. At boot it must not before the links do, or it starts without the
-  # stacks, and the activation skips its reload. There is no linger-users where
-  # the operator manages the flags.
+  # lingering: the manager of an account starts as soon as its linger flag exists. At
+  # boot that must not happen before the activation has made its links: otherwise the
+  # manager starts without the stacks, and the activation skips its reload. If the
+  # operator manages the flags, there is no linger-users.service.
   lingering =
     config: u:
     if (config.users.users.${u.name}.linger or null) == true && (config.users.manageLingering or true) then
@@ -27,10 +27,10 @@ rec {
     else
       { };
 
-  # audit asks the account's manager for an audit, and does not wait for it. No
-  # manager is no failure: the audit follows its start.
+  # audit asks the account's manager to start an audit, and does not wait for it. It
+  # does not fail if no manager runs: the manager audits after its start.
   audit = config: u: {
-    description = "Have the user units of ${u.name} audited after a failed activation";
+    description = "Start an audit of the user units of ${u.name} after a failed activation";
     serviceConfig = {
       Type = "oneshot";
       User = u.name;

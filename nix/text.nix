@@ -1,6 +1,6 @@
-# Texts: YAML out, unit files in, durations, revision stamps.
+# Texts: writes YAML, reads unit files and durations, makes revision stamps.
 rec {
-  # seconds of a duration as config.yaml has it: "90s", "4m", "1h30m".
+  # seconds returns the seconds of a duration such as "90s", "4m" or "1h30m".
   seconds =
     duration:
     let
@@ -14,8 +14,8 @@ rec {
     in
     builtins.foldl' (sum: p: sum + part p) 0 parts;
 
-  # compact leaves out, at every depth, what is null or has nothing in it: keys
-  # that are left out have the program's own defaults.
+  # compact leaves out keys, at every depth, whose value is null or empty: the program
+  # then uses its defaults.
   compact =
     value:
     if isMapping value then
@@ -30,8 +30,8 @@ rec {
 
   empty = value: value == null || value == { } || value == [ ];
 
-  # yaml is a value as a YAML document in block style. Scalars are written as
-  # JSON, which YAML 1.2 includes, so no text can become anything but itself.
+  # yaml returns a value as a YAML document in block style. Scalars are written as
+  # JSON, which YAML 1.2 includes, so every text is read back unchanged.
   yaml = value: joinLines (yamlLines value);
 
   joinLines = lines: builtins.concatStringsSep "\n" lines + "\n";
@@ -47,7 +47,7 @@ rec {
 
   isBlock = value: isMapping value || builtins.isList value;
 
-  # isMapping: a derivation is a path, and its attributes go round in circles.
+  # isMapping: a derivation counts as a path, because its attributes are recursive.
   isMapping = value: builtins.isAttrs value && !(value ? outPath);
 
   yamlEntry =
@@ -68,7 +68,7 @@ rec {
     in
     [ "- ${builtins.head below}" ] ++ map (line: "  " + line) (builtins.tail below);
 
-  # yamlKey: words that YAML takes for true, false or null are quoted too.
+  # yamlKey also quotes words that YAML reads as true, false or null.
   yamlKey =
     key:
     let
@@ -77,9 +77,9 @@ rec {
     in
     if plain && !word then key else builtins.toJSON key;
 
-  # parseUnit reads a unit file into sections of keys, the way Home Manager's
-  # options take them: a key given more than once is a list. The shipped units
-  # use no continued lines.
+  # parseUnit reads a unit file into sections of keys, in the form of Home Manager's
+  # options: a key that is given more than once becomes a list. Continued lines are
+  # not supported; the shipped units have none.
   parseUnit =
     content:
     let
@@ -117,10 +117,10 @@ rec {
 
   toList = value: if builtins.isList value then value else [ value ];
 
-  # revision is the stamp of a unit, given as its sections; its Documentation is
-  # not looked at, as the stamp stands there. D-Bus tells Documentation as loaded,
-  # so an audit can tell by the stamp whether the manager runs what stands on
-  # disk, although every file in the Nix store has the same time.
+  # revision returns the stamp of a unit, given as its sections. The stamp is a line
+  # of the unit's Documentation, which it leaves out. D-Bus shows the Documentation
+  # that is loaded, so an audit can compare it with the file on disk. Times cannot be
+  # compared: every file in the Nix store has the same.
   revision =
     unit:
     let

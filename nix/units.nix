@@ -1,10 +1,9 @@
-# The units: the stacks' own, and the shipped ones for this configuration.
+# The units of the stacks, and the shipped units adapted to this configuration.
 { text, stages }:
 rec {
-  # pathLine is what user units under Home Manager lack: their PATH has neither
-  # podman nor the compose provider. The wrappers come first, as rootless podman
-  # needs newuidmap; podman itself is the host's, as two versions must not share
-  # one storage.
+  # pathLine sets PATH: without it user units of Home Manager find neither podman nor
+  # the compose provider. The wrappers come first, because rootless podman needs
+  # newuidmap. Podman is the host's, because two versions must not share one storage.
   pathLine =
     packages:
     "PATH="
@@ -19,8 +18,7 @@ rec {
       ]
     );
 
-  # stackUnits are the units of the stacks that are applied and verified, by
-  # name.
+  # stackUnits returns, by name, the units of the stacks that are applied and verified.
   stackUnits =
     o:
     let
@@ -33,8 +31,8 @@ rec {
       }) (builtins.attrNames verified)
     );
 
-  # stackUnit is a restart as a transaction. What changes the containers changes
-  # its text, so that an activation restarts it.
+  # stackUnit returns a unit whose restart is a transaction. If something changes that
+  # the containers depend on, the unit's text changes, so the activation restarts it.
   stackUnit =
     o: name: s:
     {
@@ -61,7 +59,7 @@ rec {
     envFiles = map (f: "${if builtins.isAttrs f && f ? path then f.path else f}") s.envFiles;
   };
 
-  # auditUnits are the shipped units by name, read from ../units.
+  # auditUnits returns the shipped units by name, read from ../units.
   auditUnits =
     o:
     let
@@ -93,9 +91,8 @@ rec {
     else
       unit;
 
-  # adaptService: an activation leaves one that runs alone, as what it started,
-  # an audit in the middle of a heal, must not be cut off; the next start has the
-  # new definition.
+  # adaptService: an activation does not restart a service that runs, because an audit
+  # must not be killed in the middle of a heal. The next start uses the new definition.
   adaptService =
     o: name: unit:
     unit
@@ -123,8 +120,8 @@ rec {
         LoadCredential = map (name: "${name}:${o.credentials.${name}}") (builtins.attrNames o.credentials);
       };
 
-  # watched: each stack's folder of drop-ins needs a line of its own, and the
-  # state folder may stand elsewhere.
+  # watched: each stack's folder of drop-ins needs a line of its own, and the state
+  # folder may be elsewhere.
   watched =
     o: name: folders:
     if name == "stackpolicy-audit-subfolders.path" then
@@ -132,12 +129,12 @@ rec {
     else
       map (builtins.replaceStrings [ "%h/.local/state" ] [ o.stateHome ]) folders;
 
-  # ownUnits are all units that the module itself declares.
+  # ownUnits returns all units that the module itself declares.
   ownUnits = o: auditUnits o // stackUnits o;
 
-  # forced are the units whose files an activation may put over what stands in
-  # the way. Those of stacks that are declared elsewhere in the configuration
-  # are among them: naming a stack here says that its unit is Home Manager's.
+  # forced returns the units whose files an activation may write over other files.
+  # These include units of stacks that are declared elsewhere in the configuration: a
+  # stack that is named here belongs to Home Manager.
   forced =
     o:
     (if stages.reached "heal-artifacts" o.stage then builtins.attrNames (auditUnits o) else [ ])

@@ -10,11 +10,11 @@ import (
 	"testing"
 )
 
-// vendorHash is where package.nix has the hash of the modules.
+// vendorHash finds the hash of the modules in package.nix.
 var vendorHash = regexp.MustCompile(`vendorHash = "([^"]*)";`)
 
-// TestVendorHash: buildGoModule hashes what `go mod vendor` makes, so the hash
-// follows from go.mod and go.sum, and from which packages are imported.
+// TestVendorHash: buildGoModule hashes the folder that `go mod vendor` makes, so the
+// hash depends on go.mod, go.sum and the packages that are imported.
 func TestVendorHash(t *testing.T) {
 	if _, err := exec.LookPath("nix"); err != nil {
 		t.Skipf("no Nix here (Debian has it in nix-bin): %v", err)

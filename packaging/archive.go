@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
-// file is one to install.
+// file is a file to install.
 type file struct {
 	path string // relative to the tree
 	mode int64
 	data []byte
 }
 
-// tarGz packs files and their folders below top. All belong to root and have that
-// date; they are in the order of their names.
+// tarGz packs files and their folders below top. They belong to root, have the given
+// date, and are sorted by name.
 func tarGz(top string, date time.Time, files []file) ([]byte, error) {
 	var out bytes.Buffer
 	z, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
@@ -49,7 +49,7 @@ func tarGz(top string, date time.Time, files []file) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// withFolders puts files below top, and every folder before what is in it.
+// withFolders puts files below top, and adds each folder before its files.
 func withFolders(top string, files []file) []file {
 	all := map[string]file{top: {path: top + "/", mode: 0o755}}
 	for _, f := range files {

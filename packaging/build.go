@@ -18,20 +18,20 @@ import (
 // buildLimit bounds a command: a first build compiles every module.
 const buildLimit = 30 * time.Minute
 
-// programs that are packaged.
+// programs are the programs that are packaged.
 func programs() []string { return []string{"stackctl", "stackpolicy"} }
 
-// built is the project, built: programs for the architecture asked for, and
-// ones that run here, which write what is made from commands.
+// built is the built project: the programs for the chosen architecture, and programs
+// that run on this machine, which write man pages and completions.
 type built struct {
 	source  string
 	work    string // scratch
 	arch    string
 	target  string // folder of the programs to package
-	native  string // folder of those that run here
-	version string // the module's, as in go.mod terms, without the v
+	native  string // folder of the programs that run on this machine
+	version string // of the module, without the v
 	date    time.Time
-	modules []string // that are compiled in
+	modules []string // that the programs contain
 }
 
 func build(ctx context.Context, source, work, arch, epoch string) (*built, error) {
@@ -89,7 +89,7 @@ func (b *built) readInfo(epoch string) error {
 	return b.dateBy(epoch, commit)
 }
 
-// dateBy dates what is made by the commit, or by $SOURCE_DATE_EPOCH.
+// dateBy returns the date of all files: $SOURCE_DATE_EPOCH, or the commit's date.
 func (b *built) dateBy(epoch, commit string) (err error) {
 	if epoch == "" {
 		b.date, err = time.Parse(time.RFC3339, commit)
@@ -103,12 +103,12 @@ func (b *built) dateBy(epoch, commit string) (err error) {
 	return nil
 }
 
-// plainVersion sorts before the release that a version leads to, as deb-version(7)
-// and rpm's versions have it: 1.2.0-rc.1 is 1.2.0~rc.1.
+// plainVersion writes a pre-release so that it sorts before its release in Debian
+// (deb-version(7)) and rpm: 1.2.0-rc.1 becomes 1.2.0~rc.1.
 func (b *built) plainVersion() string { return strings.ReplaceAll(b.version, "-", "~") }
 
-// ask runs one of the programs, away from whatever is set up here, and returns
-// what it prints.
+// ask runs one of the programs without this machine's configuration, and returns its
+// output.
 func (b *built) ask(ctx context.Context, program string, args ...string) ([]byte, error) {
 	home := filepath.Join(b.work, "home")
 	env := []string{
@@ -118,7 +118,7 @@ func (b *built) ask(ctx context.Context, program string, args ...string) ([]byte
 	return command(ctx, b.work, env, filepath.Join(b.native, program), args...)
 }
 
-// command runs a program with more environment, and returns what it prints.
+// command runs a program with additional environment, and returns its output.
 func command(ctx context.Context, dir string, env []string, program string, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, buildLimit)
 	defer cancel()

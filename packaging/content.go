@@ -10,7 +10,7 @@ import (
 
 const docDir = "share/doc/stackpolicy/"
 
-// common is what both packages hold, by path below their prefix: programs, man
+// common returns the files of all packages, by path below their prefix: programs, man
 // pages, completions and documents.
 func (b *built) common(ctx context.Context) ([]file, error) {
 	var files []file
@@ -37,7 +37,7 @@ func (b *built) common(ctx context.Context) ([]file, error) {
 	return append(append(files, docs...), file{docDir + "copyright", 0o644, licences}), nil
 }
 
-// fromCommands are the man page and the completions that a program writes.
+// fromCommands returns the man page and the completions that a program writes.
 func (b *built) fromCommands(ctx context.Context, program string) ([]file, error) {
 	dir := filepath.Join(b.work, "man")
 	if _, err := b.ask(ctx, program, "man", dir); err != nil {
@@ -55,7 +55,7 @@ func (b *built) fromCommands(ctx context.Context, program string) ([]file, error
 	for _, c := range []struct{ shell, path string }{
 		{"bash", "share/bash-completion/completions/" + program},
 		{"fish", "share/fish/vendor_completions.d/" + program + ".fish"},
-		{"zsh", "share/zsh/vendor-completions/_" + program}, // Debian's folder; $fpath elsewhere needs a line
+		{"zsh", "share/zsh/vendor-completions/_" + program}, // Debian's folder; elsewhere it must be added to $fpath
 	} {
 		script, err := b.ask(ctx, program, "completion", c.shell)
 		if err != nil {
@@ -88,7 +88,7 @@ func (b *built) documents() ([]file, error) {
 	return files, nil
 }
 
-// units are the user units for a program at that path, put below dir.
+// units returns the user units, below dir, for a program at that path.
 func (b *built) units(ctx context.Context, program, dir string) ([]file, error) {
 	out := filepath.Join(b.work, "units", filepath.Base(dir))
 	if _, err := b.ask(ctx, "stackpolicy", "units", out, "--program", program); err != nil {

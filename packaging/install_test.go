@@ -45,7 +45,7 @@ type host struct {
 	*machine.Machine
 }
 
-// root and user run a shell line and want it to succeed.
+// root and user run a shell line, which must succeed.
 func (h host) root(line string) string {
 	h.t.Helper()
 	return h.do(h.RootCommand(h.t.Context(), "sh", "-ec", line))
@@ -95,7 +95,8 @@ func (h host) install(deb string) {
 	}
 }
 
-// setUp does as init says, and looks whether the audit runs and finds nothing.
+// setUp runs the commands that init prints, and checks that the audit runs and finds
+// nothing.
 func (h host) setUp() {
 	if err := h.Write(machine.Home+"/.config/systemd/user/web.service", webUnit); err != nil {
 		h.t.Fatal(err)

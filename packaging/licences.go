@@ -13,13 +13,13 @@ import (
 	"strings"
 )
 
-// legal are the names of files that a module's licence may ask to be handed on.
+// legal matches the names of files that a licence may require to be distributed.
 var legal = regexp.MustCompile(`(?i)^(licen[cs]e|copying|notice|copyright)([.-].*)?$`)
 
 const noLicence = "The project itself has published no licence yet.\n"
 
-// licences are the texts that come with what is compiled into the programs: of
-// the project, of Go, and of every module. A module without one is an error.
+// licences returns the licence texts of everything that the programs contain: the
+// project, Go, and every module. A module without a licence is an error.
 func (b *built) licences(ctx context.Context) ([]byte, error) {
 	var out bytes.Buffer
 	own, err := legalTexts(b.source)
@@ -47,10 +47,10 @@ func (b *built) licences(ctx context.Context) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// folder is where the source of a module is.
+// folder returns the folder of a module's source.
 type folder struct{ name, dir string }
 
-// folders are those of Go and of every module that is compiled in.
+// folders returns the folders of Go and of every module in the programs.
 func (b *built) folders(ctx context.Context) ([]folder, error) {
 	root, err := command(ctx, b.source, nil, "go", "env", "GOROOT")
 	if err != nil {
@@ -71,7 +71,7 @@ func (b *built) folders(ctx context.Context) ([]folder, error) {
 	return list, nil
 }
 
-// legalTexts joins the files at the top of a folder that are about licences.
+// legalTexts joins the licence files at the top of a folder.
 func legalTexts(dir string) (string, error) {
 	entries, err := fs.ReadDir(os.DirFS(dir), ".")
 	if err != nil {

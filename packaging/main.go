@@ -4,9 +4,9 @@
 //
 //	go run ./packaging
 //
-// It needs Go, git and the modules, and writes to packaging/dist. The same
-// commit gives the same bytes, whoever builds it and wherever: paths are
-// trimmed, and every date is the commit's, or $SOURCE_DATE_EPOCH.
+// It needs Go, git and the modules, and writes to packaging/dist. The same commit
+// gives the same bytes on every machine: paths are trimmed, and every date is
+// $SOURCE_DATE_EPOCH or the commit's date.
 package main
 
 import (
@@ -42,7 +42,7 @@ func main() {
 // run builds the packages of the project in source into out.
 func run(ctx context.Context, source, out, arch, epoch string, say io.Writer) error {
 	if !slices.Contains(architectures(), arch) {
-		return fmt.Errorf("unknown architecture %q; there are: %s", arch, strings.Join(architectures(), ", "))
+		return fmt.Errorf("unknown architecture %q; known: %s", arch, strings.Join(architectures(), ", "))
 	}
 	work, err := os.MkdirTemp("", "stackpolicy-packaging-")
 	if err != nil {
@@ -80,13 +80,13 @@ func run(ctx context.Context, source, out, arch, epoch string, say io.Writer) er
 	return write(out, say, append(products, product{fmt.Sprintf("stackpolicy-%s-linux-%s.tar.gz", b.version, arch), tarball}))
 }
 
-// product is a file to hand out.
+// product is a file to distribute.
 type product struct {
 	name string
 	data []byte
 }
 
-// write writes the products and their checksums, and says so.
+// write writes the products and their checksums, and prints their names.
 func write(out string, say io.Writer, products []product) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
@@ -109,5 +109,6 @@ func write(out string, say io.Writer, products []product) error {
 	return nil
 }
 
-// architectures that are packaged. Debian has Go's names for them.
+// architectures are the architectures that can be packaged. Go and Debian use the
+// same names for them.
 func architectures() []string { return []string{"amd64", "arm64"} }

@@ -19,10 +19,10 @@ import (
 	"time"
 )
 
-// commitDate is when the copy of the project that tests build was committed.
+// commitDate is the date of the commit that the tests build.
 var commitDate = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// sh runs a command of the test's own and returns what it prints.
+// sh runs a command of the test and returns its output.
 func sh(t *testing.T, dir string, argv ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), argv[0], argv[1:]...)
@@ -37,7 +37,8 @@ func sh(t *testing.T, dir string, argv ...string) string {
 	return string(out)
 }
 
-// committed copies the project as it stands, commits it, and returns the copy.
+// committed copies the project with its uncommitted changes, commits the copy, and
+// returns its folder.
 func committed(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "project")
@@ -56,11 +57,11 @@ func committed(t *testing.T) string {
 	}
 	sh(t, dir, "git", "init", "-q")
 	sh(t, dir, "git", "add", "-A")
-	sh(t, dir, "git", "commit", "-qm", "as it stands")
+	sh(t, dir, "git", "commit", "-qm", "as it is")
 	return dir
 }
 
-// pack builds the packages and returns them by the ends of their names.
+// pack builds the packages and returns them by the suffix of their names.
 func pack(t *testing.T, source string) map[string]string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "dist")
@@ -78,7 +79,7 @@ func pack(t *testing.T, source string) map[string]string {
 	return products
 }
 
-// TestPackages builds the packages, looks into them, builds them elsewhere, and
+// TestPackages builds the packages, checks their content, builds them elsewhere, and
 // installs them on whole machines.
 func TestPackages(t *testing.T) {
 	if testing.Short() {
@@ -122,7 +123,7 @@ func mustRead(t *testing.T, path string) []byte {
 	return data
 }
 
-// checkContent looks for every kind of file, and at what all have in common.
+// checkContent checks that every kind of file is there, with the right mode.
 func checkContent(t *testing.T, products map[string]string) {
 	members := unAr(t, mustRead(t, products[".deb"]))
 	data := untar(t, members["data.tar.gz"])
@@ -186,7 +187,7 @@ func checkOthers(t *testing.T, products map[string]string) {
 	}
 }
 
-// checkPages: the man pages tell of every variable that the programs read.
+// checkPages: the man pages name every variable that the programs read.
 func checkPages(t *testing.T, data map[string][]byte) {
 	t.Helper()
 	var pages strings.Builder
@@ -204,7 +205,7 @@ func checkPages(t *testing.T, data map[string][]byte) {
 	variables := read.FindAllStringSubmatch(code, -1)
 	for _, v := range variables {
 		if !strings.Contains(pages.String(), "\n.It Ev "+v[1]+"\n") {
-			t.Errorf("no man page tells of $%s", v[1])
+			t.Errorf("no man page names $%s", v[1])
 		}
 	}
 	if len(variables) < 8 {
@@ -212,7 +213,7 @@ func checkPages(t *testing.T, data map[string][]byte) {
 	}
 }
 
-// unAr reads a Debian package as ar(5) has it.
+// unAr reads the ar archive (ar(5)) of a Debian package.
 func unAr(t *testing.T, data []byte) map[string][]byte {
 	t.Helper()
 	rest, ok := bytes.CutPrefix(data, []byte("!<arch>\n"))
@@ -232,8 +233,8 @@ func unAr(t *testing.T, data []byte) map[string][]byte {
 	return members
 }
 
-// untar reads an archive whose entries are root's, of the commit's date, with a
-// folder before what is in it.
+// untar reads an archive. Its entries must belong to root, have the commit's date,
+// and come after their folder.
 func untar(t *testing.T, packed []byte) map[string][]byte {
 	t.Helper()
 	z, err := gzip.NewReader(bytes.NewReader(packed))
@@ -265,7 +266,7 @@ func untar(t *testing.T, packed []byte) map[string][]byte {
 
 func TestUnknownArchitecture(t *testing.T) {
 	err := run(context.Background(), "..", t.TempDir(), "pdp11", "", io.Discard)
-	if err == nil || err.Error() != `unknown architecture "pdp11"; there are: amd64, arm64` {
+	if err == nil || err.Error() != `unknown architecture "pdp11"; known: amd64, arm64` {
 		t.Errorf("got %v", err)
 	}
 }
@@ -301,8 +302,8 @@ func TestDate(t *testing.T) {
 	}
 }
 
-// TestLegalTexts: what is about licences is found whatever its case; code that
-// is only named like it is not.
+// TestLegalTexts: licence files are found in upper and lower case, but not code with a
+// similar name.
 func TestLegalTexts(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{"LICENSE": "one", "notice.txt": "two", "licenses.go": "no", "README": "no"} {

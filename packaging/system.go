@@ -12,8 +12,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maintainer has no address that mail reaches until the project has a home
-// (RFC 2606, ".invalid").
+// maintainer has no real address until the project has a public home (RFC 2606,
+// ".invalid").
 const maintainer = "stackpolicy maintainers <maintainers@stackpolicy.invalid>"
 
 const summary = "audit of systemd user units that run container stacks"
@@ -29,19 +29,19 @@ verify that every service is up and stays up.
 
 Installing the package enables nothing: each user enables the timer.`
 
-// overrides tell lintian what is intended.
+// overrides name the warnings of lintian that are intended.
 const overrides = `# Go links its programs statically.
 stackpolicy: statically-linked-binary
 # The texts are as each module has them.
 stackpolicy: copyright-file-contains-full-apache-2-license
 `
 
-// format is a kind of package that nfpm writes. No package has scripts: triggers
-// of man-db and systemd read the man pages and the catalog.
+// format is a kind of package that nfpm writes. Packages have no scripts: triggers of
+// man-db and systemd process the man pages and the catalog.
 type format struct {
 	name, ending string
-	zsh, licence string // where the distributions have these files
-	release      string // of the packaging; Debian has none for packages of its own
+	zsh, licence string // the distribution's paths of these files
+	release      string // of the packaging; "" for Debian, whose native packages have none
 	description  string
 	recommends   []string
 }
@@ -54,7 +54,7 @@ func formats() []format {
 	}
 }
 
-// fileName is as the distributions name their packages.
+// fileName returns the name that the distribution gives such a package.
 func (f format) fileName(b *built) string {
 	switch f.name {
 	case "rpm":
@@ -65,13 +65,13 @@ func (f format) fileName(b *built) string {
 	return fmt.Sprintf("stackpolicy_%s_%s.deb", b.plainVersion(), b.arch)
 }
 
-// machineOf returns uname's word for an architecture of Go's.
+// machineOf returns uname's name of a Go architecture.
 func machineOf(arch string) string {
 	return map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[arch]
 }
 
-// pack writes a package of the files with nfpm, which is a module of its own:
-// nothing of it is linked into the programs.
+// pack writes a package of the files with nfpm, which is run as a separate program: it
+// is not linked into stackpolicy.
 func (b *built) pack(ctx context.Context, f format, files []file) ([]byte, error) {
 	dir := filepath.Join(b.work, f.name)
 	config, err := b.config(f, files, filepath.Join(dir, "tree"))
@@ -114,8 +114,7 @@ func (b *built) config(f format, files []file, tree string) ([]byte, error) {
 	})
 }
 
-// installed are the files of a system's package, by path below /usr, in the
-// folders of Debian.
+// installed returns the files of a package, by path below /usr, in Debian's folders.
 func (b *built) installed(ctx context.Context, common []file) ([]file, error) {
 	units, err := b.units(ctx, "/usr/bin/stackpolicy", "lib/systemd/user")
 	if err != nil {
@@ -128,7 +127,7 @@ func (b *built) installed(ctx context.Context, common []file) ([]file, error) {
 	return append(append(units, common...), file{"lib/systemd/catalog/stackpolicy.catalog", 0o644, catalog}), nil
 }
 
-// adapt puts files into the folders of a format, and adds what it asks for.
+// adapt moves files to the folders of a format, and adds files that it requires.
 func (b *built) adapt(f format, files []file) ([]file, error) {
 	files = slices.Clone(files)
 	for i, file := range files {
@@ -142,7 +141,7 @@ func (b *built) adapt(f format, files []file) ([]file, error) {
 	return append(files, file{docDir + "changelog.gz", 0o644, changes}, file{"share/lintian/overrides/stackpolicy", 0o644, []byte(overrides)}), err
 }
 
-// changelog is what Debian asks of every package (deb-changelog(5)).
+// changelog returns the changelog that Debian requires (deb-changelog(5)).
 func (b *built) changelog() string {
 	return fmt.Sprintf("stackpolicy (%s) unstable; urgency=medium\n\n  * Build of %s.\n\n -- %s  %s\n",
 		b.plainVersion(), b.version, maintainer, b.date.UTC().Format(time.RFC1123Z))

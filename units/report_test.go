@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// settings are the lines of a unit that set something.
+// settings returns the lines of a unit that set something.
 func settings(t *testing.T, name string) []string {
 	t.Helper()
 	text, err := FS.ReadFile(name)
@@ -22,8 +22,8 @@ func settings(t *testing.T, name string) []string {
 	return out
 }
 
-// TestReportIsHardened: the report may do nothing that the audit may not, and
-// talks to nobody.
+// TestReportIsHardened: every hardening of the audit is also in the report, which
+// also has no sockets.
 func TestReportIsHardened(t *testing.T) {
 	report, audit := settings(t, "stackpolicy-report.service"), settings(t, "stackpolicy-audit.service")
 	from := slices.Index(audit, "NoNewPrivileges=yes")
@@ -46,7 +46,7 @@ func TestReportIsHardened(t *testing.T) {
 	}
 }
 
-// TestReportIsDaily: its timer fires once a day, also after a night off.
+// TestReportIsDaily: its timer starts it once a day, also when the machine was off.
 func TestReportIsDaily(t *testing.T) {
 	timer := settings(t, "stackpolicy-report.timer")
 	for _, want := range []string{"OnCalendar=*-*-* 06:00:00", "Persistent=true", "WantedBy=timers.target"} {
