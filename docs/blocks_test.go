@@ -21,12 +21,12 @@ type block struct {
 
 // Marks are HTML comments between the text and a block: <!-- NAME: VALUE -->.
 const (
-	markNot    = "not run"     // why it is neither run nor read
-	markStage  = "stage"       // where it runs, instead of what its commands suggest
-	markNeeds  = "needs"       // the stage that its commands set by themselves
-	markBefore = "before"      // what a reader did earlier: commands that are run first
+	markNot    = "not run"     // the reason why it is neither run nor read
+	markStage  = "stage"       // where it runs, instead of the stage that its commands suggest
+	markNeeds  = "needs"       // the stage that its commands set up
+	markBefore = "before"      // commands that a reader ran earlier; they are run first
 	markStatus = "exit status" // of its last command; 0 without
-	markOutput = "output"      // it is what the block before it printed
+	markOutput = "output"      // it is the output of the block before it
 	markFile   = "file"        // it is the content of a file that later blocks use
 	markDropIn = "drop-in of"  // it is a drop-in of one of the shipped units
 )
@@ -61,7 +61,8 @@ func parse(page string) (blocks []block, err error) {
 	return blocks, checkMarks(blocks)
 }
 
-// read takes the block's lines from line i on, and returns its last one.
+// read reads the block's lines from line i on, and returns the number of its last
+// line.
 func (b *block) read(lines []string, i int, fenced []string) (last int, err error) {
 	if fenced == nil {
 		for ; i < len(lines) && (lines[i] == "" || strings.HasPrefix(lines[i], "    ")); i++ {
@@ -126,8 +127,8 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// pages are the README, CONTRIBUTING.md and every page of this folder, by path
-// from here.
+// pages returns the README, CONTRIBUTING.md and every page of this folder, by path
+// relative to this folder.
 func pages(t *testing.T) map[string]string {
 	t.Helper()
 	texts := map[string]string{}

@@ -1,6 +1,5 @@
-// Package docs holds the pages, and the tests that hold them to what is true:
-// every block of commands is run, every block of configuration is read, and
-// every link leads somewhere.
+// Package docs holds the pages, and tests that they are true: every block of commands
+// is run, every block of configuration is read, and the target of every link exists.
 //
 // Start at [TestBlocks]. A block that can be neither run nor read says why in a
 // comment right before it: <!-- not run: REASON -->.
@@ -20,7 +19,7 @@ import (
 	"time"
 )
 
-// limit bounds the commands of one block, and the setting of one stage.
+// limit bounds the commands of one block, and setting up one stage.
 const limit = 2 * time.Minute
 
 // bin is the folder of the programs under test.
@@ -62,13 +61,13 @@ func TestBlocks(t *testing.T) {
 	}
 }
 
-// page is what the blocks of one page share.
+// page is the state that the blocks of one page share.
 type page struct {
 	stages map[string]stage
-	last   *result // of the block of commands before; nil where that did not run
+	last   *result // of the previous block of commands; nil if that did not run
 }
 
-// judge does with a block what its marks and its language ask for.
+// judge runs or reads a block, as its marks and its language say.
 func (p *page) judge(t *testing.T, b block) {
 	way, err := b.way()
 	if err != nil {
@@ -94,8 +93,8 @@ func (p *page) judge(t *testing.T, b block) {
 	}
 }
 
-// way is what is done with a block: a mark that says it, or else its language.
-// One of which nothing says it is an error: no block goes unread.
+// way returns how a block is tested: a mark that says it, or its language. If neither
+// says it, the test fails, so that no block is forgotten.
 func (b block) way() (string, error) {
 	for _, mark := range []string{markNot, markFile, markOutput} {
 		if _, has := b.marks[mark]; has {
@@ -120,8 +119,8 @@ func TestNoBlockGoesUnread(t *testing.T) {
 	}
 }
 
-// run runs the commands of a block as a shell script that ends with the first
-// one that fails.
+// run runs the commands of a block as a shell script that ends at the first command
+// that fails.
 func (p *page) run(t *testing.T, b block) {
 	want, err := 0, error(nil)
 	if status := b.marks[markStatus]; status != "" {
@@ -152,8 +151,8 @@ func (p *page) run(t *testing.T, b block) {
 	}
 }
 
-// script is the commands of a block: every line, or in a session on a console
-// those after a prompt.
+// script returns the commands of a block: every line or, in a console session, the
+// lines with a prompt.
 func (b block) script() string {
 	if b.lang != "console" {
 		return strings.TrimSpace(b.text)
@@ -176,7 +175,7 @@ func TestScript(t *testing.T) {
 	}
 }
 
-// compare holds what a page shows as output against what was printed.
+// compare compares the output that a page shows with what was printed.
 func (p *page) compare(t *testing.T, b block) {
 	if p.last == nil {
 		t.Skip("the commands before it did not run")
@@ -192,12 +191,12 @@ func (p *page) compare(t *testing.T, b block) {
 
 var checks = regexp.MustCompile(`\d+ of \d+ checks`)
 
-// uncounted leaves the number of checks out: it grows with every invariant, and
-// no page is wrong because of that.
+// uncounted removes the number of checks: it grows with every invariant, and that
+// does not make a page wrong.
 func uncounted(output string) string { return checks.ReplaceAllString(output, "N of N checks") }
 
-// stage is the one that a block runs on, set when it is first needed. Where it
-// cannot be set, the block is skipped with the reason.
+// stage returns the stage that a block runs on, set up when it is first needed. If
+// it cannot be set up, the block is skipped with the reason.
 func (p *page) stage(t *testing.T, b block) stage {
 	t.Helper()
 	name := b.stage()
@@ -215,8 +214,8 @@ func (p *page) stage(t *testing.T, b block) stage {
 	return s
 }
 
-// available is the kind of stage of that name; where there can be none, the
-// block is skipped.
+// available returns the kind of stage with that name; if this machine cannot have
+// it, the block is skipped.
 func available(t *testing.T, name string) kind {
 	t.Helper()
 	k, known := kinds()[name]

@@ -13,31 +13,31 @@ import (
 	"stackpolicy/policies"
 )
 
-var update = flag.Bool("update", false, "write invariants.md anew")
+var update = flag.Bool("update", false, "write invariants.md again")
 
-// classes, and what an invariant of each is about.
+// classes are the classes of invariants, with what their invariants are about.
 var classes = []struct{ name, about string }{
 	{"provenance", "Where a unit's definition comes from, and whether the manager runs it. A unit\nwith such a finding is never restarted."},
-	{"stack", "Whether a stack is up, and as it was described."},
-	{"unit", "What a unit is by itself."},
-	{"host", "What is about the user, or the machine, as a whole."},
+	{"stack", "Whether a stack is up, and as it was declared."},
+	{"unit", "The state of each unit."},
+	{"host", "The user's manager, and the machine as a whole."},
 }
 
 const invariantsHead = `# Invariants
 
 <!-- written by go test ./docs -update -->
 
-Each is a good state that audits look for, and each name leads to its runbook:
-what it means, what it puts at risk, how to look, how to mend. ` + "`stackpolicy\nexplain UNIT`" + ` prints the steps for what was found, with the names filled in.
+Each invariant is a good state that audits check. Its name leads to its runbook: what
+it means, what it puts at risk, how to look, how to mend. ` + "`stackpolicy explain\nUNIT`" + ` prints the steps for a finding, with the names filled in.
 
-A page or ticket is what a finding is unless the rule says otherwise for its
-case. What an invariant *needs* are the sections of the
-[facts](../schemas/v1/facts.json) without which it cannot be decided: then it is
-unknown, and not good. An action is what its findings may ask for; whether it
-runs is decided elsewhere ([heal or alert](heal-or-alert.md)).
+The column *otherwise* has the severity of a finding, unless the rule sets another
+one for its case. An invariant *needs* sections of the
+[facts](../schemas/v1/facts.json): without them it is unknown, not good. Its
+findings may ask for an action, but guards decide whether the action runs
+([heal or alert](heal-or-alert.md)).
 `
 
-// TestInvariantsPage: invariants.md says what the METADATA of the rules say.
+// TestInvariantsPage: invariants.md is generated from the METADATA of the rules.
 func TestInvariantsPage(t *testing.T) {
 	p, err := decide.Load(t.Context(), policies.FS, decide.Options{})
 	if err != nil {

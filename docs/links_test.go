@@ -15,8 +15,7 @@ var (
 	code    = regexp.MustCompile("(?s)```.*?```|`[^`\n]*`")
 )
 
-// TestLinksLead: every relative link leads to a file that exists, and to a
-// heading of it.
+// TestLinksLead: the file of every relative link exists, and so does its heading.
 func TestLinksLead(t *testing.T) {
 	seen := 0
 	for name, text := range pages(t) {
@@ -42,7 +41,7 @@ func TestLinksLead(t *testing.T) {
 	}
 }
 
-// hasHeading compares as Git forges make anchors: lower case, no punctuation,
+// hasHeading compares anchors as Git forges make them: lower case, no punctuation,
 // dashes for spaces.
 func hasHeading(t *testing.T, page, anchor string) bool {
 	t.Helper()

@@ -13,8 +13,8 @@ import (
 
 const picturePath = "eval.svg"
 
-// TestPicture: the README's picture shows what the program prints. -update
-// draws it again.
+// TestPicture: the README's picture shows the program's output. -update draws it
+// again.
 func TestPicture(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "stackpolicy"), "eval", "--facts", "../testdata/facts/page.json")
 	cmd.Env = []string{"HOME=" + t.TempDir()}
@@ -65,7 +65,7 @@ func picture(command, output string) string {
 	return b.String()
 }
 
-// colours are the words that the terminal shows in colour, by class.
+// colours has the words that the terminal shows in colour, by class.
 var colours = []struct {
 	class   string
 	pattern *regexp.Regexp

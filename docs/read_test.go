@@ -15,8 +15,8 @@ import (
 	"stackpolicy/units"
 )
 
-// readYAML reads a block as the program does: as the policy folder's settings
-// where it is those, and as config.yaml otherwise.
+// readYAML reads a block as the program does: as a policy folder's settings if it has
+// the key settings, and otherwise as config.yaml.
 func readYAML(t *testing.T, text string) {
 	t.Helper()
 	var top map[string]any
@@ -41,8 +41,8 @@ func readYAML(t *testing.T, text string) {
 	}
 }
 
-// verifyUnit has systemd itself read a unit: whatever it says of it is wrong
-// with it, its exit status being 0 also for keys that it does not know.
+// verifyUnit lets systemd read a unit. Any output is an error: the exit status is 0
+// even for unknown keys.
 func verifyUnit(t *testing.T, b block) {
 	t.Helper()
 	analyze, err := exec.LookPath("systemd-analyze")
@@ -72,7 +72,7 @@ func verifyUnit(t *testing.T, b block) {
 	}
 }
 
-// readNix parses a whole expression, or what stands within a set.
+// readNix parses a whole expression, or the content of a set.
 func readNix(t *testing.T, text string) {
 	t.Helper()
 	nix, err := exec.LookPath("nix-instantiate")

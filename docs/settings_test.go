@@ -10,9 +10,8 @@ import (
 	"stackpolicy/decide/policy"
 )
 
-// TestSettingsAreDocumented: settings.md has a line for each key of
-// settings.yaml, and one for each of config.yaml, whose larger parts have pages
-// of their own.
+// TestSettingsAreDocumented: settings.md has a line for each key of settings.yaml and
+// of config.yaml. Large parts of config.yaml have their own pages.
 func TestSettingsAreDocumented(t *testing.T) {
 	page := pages(t)["settings.md"]
 	keys := keysOf(reflect.TypeFor[policy.Settings](), "", "Waivers")
@@ -30,8 +29,8 @@ func TestSettingsAreDocumented(t *testing.T) {
 	}
 }
 
-// keysOf are the YAML keys of a struct; those of a struct within stand for it,
-// except in alerts, and the list of the given name is taken apart as well.
+// keysOf returns the YAML keys of a struct. A key that is a struct is replaced by its
+// own keys, except alerts; so is the list of the given name.
 func keysOf(of reflect.Type, prefix, list string) (keys []string) {
 	for i := range of.NumField() {
 		f := of.Field(i)

@@ -11,8 +11,8 @@ import (
 	"stackpolicy/lab/machine"
 )
 
-// machineFiles are what stands in the home of the machine's user: a stack that
-// plain files describe.
+// machineFiles are the files in the home of the machine's user: a stack declared by
+// plain files.
 var machineFiles = map[string]string{
 	"~/.config/stackpolicy/config.yaml": `units: [web.service]
 stacks:
@@ -35,7 +35,7 @@ WantedBy=default.target
 `,
 }
 
-// wholeMachine is one with podman, where the stack web runs.
+// wholeMachine is a machine with podman, in which the stack web runs.
 type wholeMachine struct{ *machine.Machine }
 
 func openMachine(ctx context.Context) (stage, error) {
@@ -72,8 +72,8 @@ systemctl --user enable --now podman.socket web.service`)
 	return nil
 }
 
-// run runs a script as the machine's user, or as root where sudo begins each of
-// its commands: there is no sudo inside.
+// run runs a script as the machine's user, or as root if each of its commands begins
+// with sudo, which the machine does not have.
 func (m wholeMachine) run(ctx context.Context, script string) result {
 	root, err := allSudo(script)
 	if err != nil {
@@ -86,7 +86,8 @@ func (m wholeMachine) run(ctx context.Context, script string) result {
 	return finish(command(ctx, "sh", "-euc", head+"cd "+machine.Home+"/stackpolicy\n"+script))
 }
 
-// allSudo says whether sudo begins each command of a script, or none.
+// allSudo reports whether each command of a script begins with sudo. A mixture is an
+// error.
 func allSudo(script string) (bool, error) {
 	with, all := 0, 0
 	for line := range strings.Lines(strings.ReplaceAll(script, "\\\n", "")) {

@@ -37,8 +37,8 @@ func (m manager) furnish() error {
 	return err
 }
 
-// shipped writes the project's folder of units, as much of the project as pages
-// need where they run as somebody else.
+// shipped writes the project's folder of units: pages that run as another user need
+// no other files of the project.
 func shipped(write func(path, text string) error) error {
 	return fs.WalkDir(os.DirFS("../units"), ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || strings.HasSuffix(name, ".go") {

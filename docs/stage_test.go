@@ -18,32 +18,32 @@ import (
 	"stackpolicy/lab/usermanager"
 )
 
-// stage is where the commands of a page run, as its reader runs them: in the
-// project's folder, with the programs installed.
+// stage is the place where the commands of a page run, as a reader would run them: in
+// the project's folder, with the programs installed.
 type stage interface {
 	run(ctx context.Context, script string) result
 	write(path, text string) error // ~/ is the home
 	close() error
 }
 
-// result is what a script printed, to either stream, and how it ended; -1 when
-// it did not run or did not end in time.
+// result has the output of a script, stdout and stderr, and its exit status: -1 if it
+// did not run or did not end in time.
 type result struct {
 	output string
 	status int
 }
 
-// kind is a kind of stage: absent says why there can be none here, or nil.
+// kind is a kind of stage. absent returns why this machine cannot have it, or nil.
 type kind struct {
 	absent func() error
 	open   func(context.Context) (stage, error)
 }
 
-// The stages, from the cheapest to the one that can show everything.
+// The stages, from the cheapest to the most complete.
 const (
 	stageHome    = "home"         // an empty home, and no user manager
-	stageManager = "user manager" // a real one, with the sample stacks that are linked and run
-	stageMachine = "machine"      // a whole one, with podman, a journal, logins and the stack web
+	stageManager = "user manager" // a real one, with sample stacks that are linked and run
+	stageMachine = "machine"      // a whole machine, with podman, a journal, logins and the stack web
 )
 
 func kinds() map[string]kind {
@@ -54,7 +54,8 @@ func kinds() map[string]kind {
 	}
 }
 
-// stage is the one that the block names, else the least that its commands need.
+// stage returns the stage that the block names, or the cheapest that its commands
+// need.
 func (b block) stage() string {
 	if named := b.marks[markStage]; named != "" {
 		return named
@@ -102,8 +103,8 @@ func finish(cmd *exec.Cmd) result {
 	return result{out.String(), 0}
 }
 
-// home is a scratch folder with an empty home, no way to a real manager, and the project's folder beside
-// it as a folder of links: what a page makes there is not made in the project.
+// home is a scratch folder with an empty home and no user manager. Beside it is a
+// folder of links to the project's files, so that a page does not change the project.
 type home struct {
 	dir   string
 	goEnv []string
@@ -150,8 +151,7 @@ func (h home) run(ctx context.Context, script string) result {
 	return finish(cmd)
 }
 
-// goEnvironment has go find what it has built and fetched before, whatever HOME
-// is.
+// goEnvironment lets go use its caches although HOME differs.
 func goEnvironment(ctx context.Context) (env []string, err error) {
 	names := []string{"GOCACHE", "GOMODCACHE", "GOPATH", "GOPROXY", "GOSUMDB", "GOTOOLCHAIN", "GOFLAGS", "CGO_ENABLED"}
 	out, err := exec.CommandContext(ctx, "go", append([]string{"env"}, names...)...).Output()
