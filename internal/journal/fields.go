@@ -8,13 +8,14 @@ import (
 )
 
 const (
-	maxFields = 32      // with the longest texts still one datagram of the usual 208 KiB
+	maxFields = 32      // with the longest texts, one datagram of the usual 208 KiB has room for them
 	maxText   = 4 << 10 // bytes
 	maxName   = 64      // bytes, journal_field_valid() of systemd
 	cutMark   = "…(cut)"
 )
 
-// fields are all but message and priority, by the names the journal takes.
+// fields returns all fields except message and priority, under their names in the
+// journal.
 func (e Entry) fields() (map[string]string, error) {
 	switch {
 	case e.Priority < 0 || e.Priority > 7:
@@ -36,8 +37,8 @@ func (e Entry) fields() (map[string]string, error) {
 	return fields, e.own(fields)
 }
 
-// own adds the fields that an entry has parts for. USER_UNIT= is what the user
-// manager writes of a unit, and what journalctl --user --unit= matches for all
+// own adds MESSAGE_ID and USER_UNIT. The user manager writes USER_UNIT= with its
+// messages about a unit, and journalctl --user --unit= also matches it for other
 // processes of the same user (systemd.journal-fields(7)).
 func (e Entry) own(fields map[string]string) error {
 	if e.MessageID != "" {
@@ -53,13 +54,13 @@ func (e Entry) own(fields map[string]string) error {
 	return nil
 }
 
-// checkName refuses what the journal would drop without a word
-// (sd_journal_print(3); journal_field_valid() of systemd), and the names of an
-// entry's own parts.
+// checkName refuses names that the journal drops without an error
+// (sd_journal_print(3); journal_field_valid() of systemd), and names that are
+// fields of [Entry].
 func checkName(name string) error {
 	switch {
 	case name == "MESSAGE", name == "PRIORITY", name == "MESSAGE_ID", name == "USER_UNIT":
-		return fmt.Errorf("field %s has a place of its own in an entry", name)
+		return fmt.Errorf("field %s is set by another field of the entry", name)
 	case name == "", len(name) > maxName, strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "":
 		return fmt.Errorf("field name %.80q is not 1 to %d letters, digits and underscores", name, maxName)
 	case name[0] == '_', '0' <= name[0] && name[0] <= '9':
@@ -68,8 +69,8 @@ func checkName(name string) error {
 	return nil
 }
 
-// clean is a text as journalctl prints it: a single control character but tab
-// and line break, or a byte that is no UTF-8, would make it "[31B blob data]".
+// clean escapes a text so that journalctl prints it. With a control character other
+// than tab and line break, or invalid UTF-8, it would print "[31B blob data]".
 func clean(text string) string {
 	var b strings.Builder
 	for _, r := range strings.ToValidUTF8(text, "\uFFFD") {

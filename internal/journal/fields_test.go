@@ -30,8 +30,8 @@ func TestMalformedEntries(t *testing.T) {
 		"name that injects":     {one("A=x\nB"), "field name"},
 		"name not ASCII":        {one("É"), "field name"},
 		"name too long":         {one(strings.Repeat("N", maxName+1)), "field name"},
-		"name of a part":        {one("message"), "place of its own"},
-		"name of the unit":      {one("user_unit"), "place of its own"},
+		"name of a part":        {one("message"), "set by another field"},
+		"name of the unit":      {one("user_unit"), "set by another field"},
 		"name in two spellings": {Entry{Fields: map[string]string{"stack": "a", "STACK": "b"}}, "STACK is there twice"},
 	}
 	for name, test := range tests {

@@ -1,9 +1,9 @@
-// Package journal puts structured entries into the systemd journal, where
+// Package journal writes structured entries to the systemd journal, where
 // `journalctl MESSAGE_ID=…` and `journalctl --user -u UNIT` find them.
 //
-// Start at [Send]. A machine without a journal is no fault: it says so at once,
-// and the caller goes on. [Connected] tells whether the program's stderr is the
-// journal already, so that nothing is said twice.
+// Start at [Send]. On a machine without a journal it returns [ErrNoJournal] at
+// once. [Connected] reports whether stderr already leads to the journal: then a
+// message written to both would be there twice.
 package journal
 
 import (
@@ -25,26 +25,26 @@ const (
 	Info     = 6
 )
 
-// limit is how long an entry may wait for a journal that takes none.
+// limit is how long Send waits for a journal that accepts no entry.
 const limit = time.Second
 
-// ErrNoJournal says that no journal listens on this machine.
+// ErrNoJournal means that no journal listens on this machine.
 var ErrNoJournal = errors.New("no journal listens")
 
-// Entry is one message to the journal. Texts may hold anything: line breaks and
-// tabs arrive as they are, other control characters as \x1b or the like, invalid
-// UTF-8 as U+FFFD, and what is longer than 4 KiB is cut and ends in "…(cut)".
+// Entry is one message to the journal. Texts may contain anything: line breaks and
+// tabs are kept, other control characters become \x1b or the like, invalid UTF-8
+// becomes U+FFFD, and a text longer than 4 KiB is cut and ends in "…(cut)".
 type Entry struct {
-	MessageID string            // what kind of message it is, 32 lower-case hex digits; or empty
+	MessageID string            // the kind of message: 32 lower-case hex digits, or empty
 	Priority  int               // 0 to 7
-	Message   string            // what a person reads
+	Message   string            // for a person
 	UserUnit  string            // the user unit it is about, or empty
-	Fields    map[string]string // any others, by name; upper case is put in place
+	Fields    map[string]string // others, by name; names are changed to upper case
 }
 
-// Send writes one entry, or returns an error and writes nothing: one that wraps
-// [ErrNoJournal] where none listens, another for a malformed entry or for a
-// journal that takes none for a second. Such an entry may still arrive later.
+// Send writes one entry. The error wraps [ErrNoJournal] if no journal listens.
+// Other errors are about a malformed entry, or a journal that accepted nothing for
+// a second; such an entry may still arrive later.
 func Send(e Entry) error {
 	fields, err := e.fields()
 	if err != nil {
@@ -56,7 +56,7 @@ func Send(e Entry) error {
 	select {
 	case err = <-sent:
 	case <-time.After(limit):
-		return fmt.Errorf("send to the journal: it took nothing for %v", limit)
+		return fmt.Errorf("send to the journal: it accepted nothing for %v", limit)
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):

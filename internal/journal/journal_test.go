@@ -95,17 +95,17 @@ func TestSendToAJournalThatHangs(t *testing.T) {
 			t.Fatalf("took %v under a limit of %v", took, limit)
 		}
 		if err != nil {
-			if !strings.Contains(err.Error(), "took nothing") || errors.Is(err, ErrNoJournal) {
+			if !strings.Contains(err.Error(), "accepted nothing") || errors.Is(err, ErrNoJournal) {
 				t.Errorf("got error %v", err)
 			}
 			return
 		}
 	}
-	t.Error("a socket that nobody reads took everything")
+	t.Error("a socket that nobody reads accepted everything")
 }
 
-// ownRun runs the test again in a process whose /run is empty, as the library
-// knows one path for the journal's socket only. It is true in that process.
+// ownRun runs the test again in a process whose /run is empty, and reports whether
+// this is that process. The library has one fixed path for the journal's socket.
 func ownRun(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv(inside) != "" {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// receive reads one entry as journald does, a field as NAME=VALUE or as name,
-// size and bytes (https://systemd.io/JOURNAL_NATIVE_PROTOCOL/).
+// receive reads one entry as journald does: each field is NAME=VALUE, or name, size
+// and bytes (https://systemd.io/JOURNAL_NATIVE_PROTOCOL/).
 func receive(t *testing.T, journal *net.UnixConn) map[string]string {
 	t.Helper()
 	if err := journal.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {

@@ -6,9 +6,9 @@ import (
 	"syscall"
 )
 
-// Connected says whether a file, such as stderr, leads to the journal already:
-// JOURNAL_STREAM names the device and inode of the stream that the manager gave
-// a unit (systemd.exec(5)), and a file that was redirected since has others.
+// Connected reports whether a file, such as stderr, leads to the journal.
+// JOURNAL_STREAM has the device and inode of the stream that the manager gave the
+// unit (systemd.exec(5)). A file that was redirected later has other numbers.
 func Connected(f *os.File) bool {
 	info, err := f.Stat()
 	if err != nil {

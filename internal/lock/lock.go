@@ -1,5 +1,6 @@
-// Package lock keeps two processes of one user from doing the same thing at
-// once. A lock lies in a file and ends with the process, however that ends.
+// Package lock prevents two processes of one user from doing the same work at the
+// same time. A lock belongs to a file and ends with its process, even if that is
+// killed.
 package lock
 
 import (
@@ -16,19 +17,19 @@ import (
 	"stackpolicy/internal/regularfile"
 )
 
-// patience is how long Take waits for one that only looks at the lock.
+// patience is how long Take waits, in case another process is only in [Free].
 const patience = time.Second
 
-// HeldError says that another process holds the lock.
+// HeldError means that another process holds the lock.
 type HeldError struct {
-	Holder string // what it wrote about itself: process, and since when
+	Holder string // what that process wrote into the lock: its id, and since when
 }
 
 func (e *HeldError) Error() string { return "held by " + e.Holder }
 
-// Take takes the lock at path, in a folder that is made when it is missing.
-// When another process holds it, the error is a [*HeldError]. Without the
-// folder above that folder it is [fs.ErrNotExist].
+// Take takes the lock at path. It makes the file's folder if that is missing; if
+// the folder above it is missing, the error is [fs.ErrNotExist]. If another process
+// holds the lock, the error is a [*HeldError].
 func Take(path string, now time.Time) (release func(), err error) {
 	f, err := open(path)
 	if err != nil {
@@ -47,15 +48,15 @@ func Take(path string, now time.Time) (release func(), err error) {
 	return func() { _ = f.Close() }, nil
 }
 
-// Free looks whether the lock at path could be taken, and takes nothing: nil,
-// or as [Take].
+// Free checks whether the lock at path could be taken, without taking it. It
+// returns nil if it could, and otherwise the error of [Take].
 func Free(path string) error {
 	f, err := regularfile.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("look at the lock: %w", err)
+		return fmt.Errorf("open the lock: %w", err)
 	}
 	defer f.Close()
 	return flock(f, syscall.LOCK_SH)
@@ -73,8 +74,8 @@ func open(path string) (*os.File, error) {
 	return f, nil
 }
 
-// flock takes the lock of flock(2). One who shares it only looks, and lets go
-// at once, so an exclusive try is made again for a while.
+// flock takes a lock of flock(2). [Free] takes a shared lock for a moment, so an
+// exclusive lock is tried again until patience is over.
 func flock(f *os.File, how int) error {
 	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		err := syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB)

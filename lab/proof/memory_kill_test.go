@@ -140,7 +140,7 @@ func (k *killing) log() (l pastLog) {
 	return l
 }
 
-const noAudit = "stackpolicy: no audit was made yet: run stackpolicy eval, or enable stackpolicy-audit.timer\n"
+const noAudit = "stackpolicy: there was no audit yet: run stackpolicy eval, or enable stackpolicy-audit.timer\n"
 
 // ended judges a memory after its kills; before is how many reloads there were
 // when it began.

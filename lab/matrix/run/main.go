@@ -114,7 +114,7 @@ func parse(args, known []string, errs io.Writer) (selection, error) {
 		case slices.Contains(known, name):
 			s.scenarios = append(s.scenarios, name)
 		default:
-			return s, fmt.Errorf("no release or scenario %q; there are %s", name, strings.Join(slices.Concat(suites, known), ", "))
+			return s, fmt.Errorf("no release or scenario %q; known: %s", name, strings.Join(slices.Concat(suites, known), ", "))
 		}
 	}
 	if s.parallel < 1 {

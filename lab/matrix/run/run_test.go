@@ -19,7 +19,7 @@ func TestParse(t *testing.T) {
 		"all":         {"", selection{suites, known, 3}, ""},
 		"one release": {"bookworm", selection{[]string{"bookworm"}, known, 3}, ""},
 		"both kinds":  {"-parallel=1 pod trixie", selection{[]string{"trixie"}, []string{"pod"}, 1}, ""},
-		"unknown":     {"trixy", selection{}, `no release or scenario "trixy"; there are trixie, bookworm, auto_update, pod`},
+		"unknown":     {"trixy", selection{}, `no release or scenario "trixy"; known: trixie, bookworm, auto_update, pod`},
 		"no machine":  {"-parallel=0", selection{}, "at least one machine"},
 	} {
 		t.Run(name, func(t *testing.T) {
