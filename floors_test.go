@@ -1,4 +1,4 @@
-// Package stackpolicy_test holds the tests of the house itself.
+// Package stackpolicy_test tests how the project's packages use each other.
 package stackpolicy_test
 
 import (
@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// floors of the house, lowest first. A package imports only from lower ones;
-// those of one floor do not know each other.
+// floors are groups of packages, lowest first. A package imports only packages of
+// lower floors, none of its own floor.
 var floors = [][]string{
 	{"facts", "finding", "internal/probe", "internal/systemd/wire", "internal/lazyregexp", "internal/glob", "internal/regularfile",
 		"internal/text"},
@@ -40,7 +40,7 @@ var floors = [][]string{
 	{"cmd/stackpolicy", "cmd/stackctl"},
 }
 
-// wards say who alone may import what.
+// wards list, by import path, the only packages that may import it.
 var wards = map[string][]string{
 	"github.com/open-policy-agent/": {"decide", "decide/policy", "decide/lint", "decide/regotest"},
 	"github.com/godbus/":            {"internal/systemd"},
@@ -59,7 +59,7 @@ func TestFloors(t *testing.T) {
 		seen[pkg] = true
 		floor := floorOf(pkg)
 		if floor < 0 {
-			t.Errorf("%s: its package stands on no floor; give it one in floors_test.go", file)
+			t.Errorf("%s: its package is on no floor; add it to floors in floors_test.go", file)
 		}
 		for _, i := range imports {
 			if lower, ours := strings.CutPrefix(i, "stackpolicy/"); ours && floorOf(lower) >= floor {

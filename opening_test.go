@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// openers may open files by themselves. All others use internal/regularfile,
-// which neither waits for a FIFO nor reads without end.
+// openers are the files that may open files directly. All others use
+// internal/regularfile, which does not wait for a FIFO and bounds what it reads.
 var openers = []string{
 	"internal/regularfile/regularfile.go",
 	"internal/compose/stop.go",  // reads /proc, which the kernel writes
@@ -18,8 +18,8 @@ var openers = []string{
 	"history/file.go",           // makes a new file, with O_EXCL
 }
 
-// TestOneFunctionOpensFiles: a file that another may have put there is opened in
-// one way.
+// TestOneFunctionOpensFiles: files that somebody else may have made are only opened by
+// internal/regularfile.
 func TestOneFunctionOpensFiles(t *testing.T) {
 	opens := map[string]bool{}
 	for file := range imports(t) {

@@ -13,7 +13,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 coverage=98 # percent of the rules' lines, at least
-# As the packages are built, so that all is compiled once.
+# The flags of the packages, so that everything is compiled only once.
 export CGO_ENABLED=0 GOFLAGS="${GOFLAGS:-} -trimpath"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -48,7 +48,7 @@ grep -E '^(ok|FAIL|panic|#)' "$work/log" || true
 grep -B1 -E '^ *--- SKIP' "$work/log" | sed -E 's/^ +//; /^--$/d' || true # with the reason before it
 tally() { grep -cE "^ *--- $1" "$work/log" || true; }
 if [ "$status" -ne 0 ]; then
-	# What the failed tests said, wherever in the log it stands.
+	# The output of the failed tests, from the whole log.
 	awk 'NR == FNR { if ($1 == "---" && $2 == "FAIL:") failed[$3]; next }
 		$1 == "===" { now = $3 }
 		now in failed || /^(panic|#|FAIL)/' "$work/log" "$work/log" | tail -500 >&2
