@@ -274,7 +274,7 @@ func TestAHistoryThatIsFull(t *testing.T) {
 	}
 }
 
-// TestWithoutMemory: what is open is told at every audit, to those who want it.
+// TestWithoutMemory: every audit sends all open findings to the sinks that want them.
 func TestWithoutMemory(t *testing.T) {
 	tickets, pages, broken := &fake{name: "tickets"}, &fake{name: "pages"}, &fake{name: "broken", err: errSilent}
 	h := newHouse(t, route(tickets, "ticket"), route(pages, "page"), route(broken, "page"))
