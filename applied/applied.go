@@ -37,8 +37,8 @@ const (
 	RoleNamed   = "named" // included and extended compose files, and env files of services
 )
 
-// Record is what the last apply of a stack that its provider carried out rests
-// on. Secrets are not in it.
+// Record is what the last successful apply of a stack depends on. It holds no
+// secret.
 type Record struct {
 	Schema     string    `json:"schema"`
 	Stack      string    `json:"stack"`
@@ -48,24 +48,28 @@ type Record struct {
 	Invocation string    `json:"invocation"` // $INVOCATION_ID of the unit's start; "" when applied by hand
 	Stale      bool      `json:"stale"`      // the manager ran the unit by an older definition than the one on disk
 	Definition string    `json:"definition"` // digest over all that decides what the containers are
+	Secrets    string    `json:"secrets"`    // digest over the secrets' contents
 	Files      []File    `json:"files"`
 	Services   []Service `json:"services"`
 	Last       Outcome   `json:"last"`
 }
 
-// File is one file that the apply rests on.
+// File is one file that the apply depends on.
 type File struct {
 	Path   string `json:"path"`
 	Role   string `json:"role"`
-	Digest string `json:"digest"` // sha256:…; "" when it was not there
+	Digest string `json:"digest"` // sha256:…; "" when it did not exist
 }
 
-// Service is what the compose files let one expect.
+// Service is what the compose files say of a service, and what its containers
+// were made of.
 type Service struct {
 	Name        string `json:"name"`
 	Containers  int    `json:"containers"`   // how many of it
 	OneShot     bool   `json:"one_shot"`     // runs to its end and exits 0, as a migration does
 	HealthCheck bool   `json:"health_check"` // declared in the compose files; an image may bring one as well
+	Definition  string `json:"definition"`   // what [LabelDefinition] of its containers says; "" when it is not known
+	ImageID     string `json:"image_id"`     // of its containers; "" when it is not known
 }
 
 // Outcome is how the last apply and its verification ended.
@@ -79,8 +83,14 @@ type Outcome struct {
 // Folder holds the records below stateHome ($XDG_STATE_HOME).
 func Folder(stateHome string) string { return filepath.Join(stateHome, "stackpolicy", "applied") }
 
-// Path is where the record of a stack stands.
+// Path is the file of a stack's record.
 func Path(stateHome, stack string) string { return filepath.Join(Folder(stateHome), stack+".json") }
+
+// LockPath is the file that a process locks while it changes a stack, below
+// runtimeDir ($XDG_RUNTIME_DIR), so that it does not outlive a boot.
+func LockPath(runtimeDir, stack string) string {
+	return filepath.Join(runtimeDir, "stackpolicy", "apply-"+stack+".lock")
+}
 
 // Read reads a stack's record. Without one the error is [fs.ErrNotExist]; one
 // of another version, or that is damaged, is an error that names the file.

@@ -219,6 +219,8 @@ type Service struct {
 	Containers  int    `json:"containers" jsonschema:"how many containers it has"`
 	OneShot     bool   `json:"one_shot" jsonschema:"runs to its end and exits 0, as a migration does: restart is no, or others wait for it to complete"`
 	HealthCheck bool   `json:"health_check" jsonschema:"the compose files declare a health check; an image may have one as well"`
+	Definition  string `json:"definition" jsonschema:"what the label io.stackpolicy.definition of its containers was when stackctl applied it; empty when that is not known"`
+	ImageID     string `json:"image_id" jsonschema:"id of the image that its containers were made from then; empty when that is not known"`
 }
 
 // Probe is one probe of a running stack, with its result.
@@ -239,10 +241,12 @@ type Applied struct {
 	State      string        `json:"state" jsonschema:"recorded, none (never applied by stackctl) or unreadable"`
 	Error      string        `json:"error" jsonschema:"why the record cannot be read; otherwise empty"`
 	At         *time.Time    `json:"at,omitempty" jsonschema:"when it was applied"`
+	Project    string        `json:"project" jsonschema:"compose project that was applied"`
+	Busy       bool          `json:"busy" jsonschema:"stackctl is applying or stopping the stack now"`
 	Invocation string        `json:"invocation" jsonschema:"invocation id of the unit's start that applied it; empty when applied by hand"`
 	Stale      bool          `json:"stale" jsonschema:"when it was applied, the manager had loaded an older definition than the one on disk"`
 	Changed    []AppliedFile `json:"changed" jsonschema:"files of the unit, compose files and env files that changed since they were applied"`
-	Step       string        `json:"step" jsonschema:"the last step of the last apply: apply or verify"`
+	Step       string        `json:"step" jsonschema:"the last step of the last apply: preflight, apply or verify"`
 	Status     int           `json:"status" jsonschema:"stackctl's exit status in that step; 0 is success"`
 	Message    string        `json:"message" jsonschema:"message of stackctl about it"`
 }
@@ -266,6 +270,7 @@ type Container struct {
 	ID            string            `json:"id"`
 	Name          string            `json:"name"`
 	Image         string            `json:"image"`
+	ImageID       string            `json:"image_id"`
 	Pod           string            `json:"pod" jsonschema:"name or id of its pod, or empty"`
 	Infra         bool              `json:"infra" jsonschema:"a pod's own pause container"`
 	State         string            `json:"state" jsonschema:"created, initialized, running, paused, exited, stopped, stopping, removing or dead"`

@@ -99,7 +99,7 @@ func (t *transaction) run(ctx context.Context) *Problem {
 	if err := t.bringUp(ctx, provider); err != nil {
 		return t.problem("the containers could not be brought to what the compose files say: "+firstLine(err), err)
 	}
-	if err := prove(ctx, t.podman, t.stack, t.project); err != nil {
+	if record.Services, err = prove(ctx, t.podman, t.stack, t.project); err != nil {
 		return t.problem("not applied: "+firstLine(err), errors.Join(err, t.said.joined()))
 	}
 	if err := t.records.write(record); err != nil {

@@ -91,13 +91,22 @@ func isStartable(state string) bool {
 }
 
 // prove compares again after an apply: every container has to be of this
-// definition. The error names each container that is not, and the reason.
-func prove(ctx context.Context, pods projectPodman, s Stack, project *compose.Project) error {
+// definition. It returns the services with what their containers are made of. The
+// error names each container that is not right, and the reason.
+func prove(ctx context.Context, pods projectPodman, s Stack, project *compose.Project) ([]applied.Service, error) {
 	p, err := compare(ctx, pods, s, project)
 	if err != nil {
-		return fmt.Errorf("whether the containers are of this definition could not be found out: %w", err)
+		return nil, fmt.Errorf("whether the containers are of this definition could not be found out: %w", err)
 	}
-	var errs []error
+	if errs := p.left(); len(errs) > 0 {
+		return nil, errors.Join(append(errs, pods.holders(ctx, p.removed())...)...)
+	}
+	return p.made(), nil
+}
+
+// left returns an error for each service and container that an apply would still
+// have to change.
+func (p *plan) left() (errs []error) {
 	for _, one := range p.services {
 		switch {
 		case one.replace != "":
@@ -109,8 +118,17 @@ func prove(ctx context.Context, pods projectPodman, s Stack, project *compose.Pr
 	for _, c := range p.orphans {
 		errs = append(errs, fmt.Errorf("%s of service %s is still there", c.Name, c.Labels[podman.LabelService]))
 	}
-	if len(errs) > 0 {
-		errs = append(errs, pods.holders(ctx, p.removed())...)
+	return errs
+}
+
+// made returns the services with what their containers are made of.
+func (p *plan) made() []applied.Service {
+	out := services(p.project)
+	for i, s := range p.services {
+		out[i].Definition = s.definition
+		if len(s.containers) > 0 {
+			out[i].ImageID = s.containers[0].ImageID
+		}
 	}
-	return errors.Join(errs...)
+	return out
 }

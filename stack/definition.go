@@ -81,6 +81,19 @@ func mounted(model compose.Model, s Stack, name string) []string {
 // also the secrets' content, as a container keeps the file that it was started
 // with when another one takes its place.
 func projectDefinition(ctx context.Context, s Stack, project *compose.Project) (string, error) {
+	sum, err := digestWith(ctx, project.Digest, allSecrets(s, project))
+	return "sha256:" + sum, err
+}
+
+// secretsDigest is a digest over the contents of all secrets.
+func secretsDigest(ctx context.Context, s Stack, project *compose.Project) (string, error) {
+	sum, err := digestWith(ctx, "secrets", allSecrets(s, project))
+	return "sha256:" + sum, err
+}
+
+// allSecrets are the files of secrets, those that the configuration names and
+// those that the compose files name.
+func allSecrets(s Stack, project *compose.Project) []string {
 	paths := []string{}
 	for _, f := range s.Secrets {
 		paths = append(paths, f.Path)
@@ -89,8 +102,7 @@ func projectDefinition(ctx context.Context, s Stack, project *compose.Project) (
 		paths = append(paths, f.Path)
 	}
 	slices.Sort(paths)
-	sum, err := digestWith(ctx, project.Digest, slices.Compact(paths))
-	return "sha256:" + sum, err
+	return slices.Compact(paths)
 }
 
 // digestWith is a digest over a digest and the contents of files of secrets.

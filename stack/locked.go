@@ -3,9 +3,9 @@ package stack
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
+	"stackpolicy/applied"
 	"stackpolicy/internal/lock"
 )
 
@@ -15,10 +15,8 @@ type applyLock struct {
 	path  string
 }
 
-// lockOf returns the stack's lock. It is below the runtime folder, so that it
-// does not outlive a boot.
 func lockOf(runtimeDir string, s Stack) applyLock {
-	return applyLock{s.Name, filepath.Join(runtimeDir, "stackpolicy", "apply-"+s.Name+".lock")}
+	return applyLock{s.Name, applied.LockPath(runtimeDir, s.Name)}
 }
 
 // take holds the lock until release is called.

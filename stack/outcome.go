@@ -47,6 +47,7 @@ var (
 	NotInTime   = Outcome{"not-ready", 31, "9b2fab723971415196ad833e3bbfcc12", priorityError, "verify: a service was not up in time"}
 	CannotLook  = Outcome{"cannot-verify", 32, "f3ee7b405ca142cd99df49b0f31b0f68", priorityError, "verify: whether the services are up could not be told"}
 	VerifyCut   = Outcome{"verify-interrupted", 33, "eac5bab1c3a247a7bf332ac56942a82b", priorityError, "verify: it was told to stop in the middle"}
+	NotApplied  = Outcome{"not-applied", 34, "21097a8f0fd44a7ea79b4e6382181612", priorityError, "verify: the services are up, but a container is not what is declared"}
 
 	UpButFailed = Outcome{"up-apply-failed", 40, "", 0, "status: a stack is up, but its last apply failed"}
 	Degraded    = Outcome{"degraded", 41, "", 0, "status: some services of a stack are not up"}
@@ -60,7 +61,7 @@ func Outcomes() []Outcome {
 		Ready, Applied, Verified, Stopped, LeftRunning, IsUp, Broken, Usage,
 		BadCompose, BadEnv, BadSecret, BadLabel, NoPodman, NoRegistry, Locked,
 		WouldLose, Blocked,
-		NoProvider, ApplyFailed, ApplyCut, DownFailed, ServiceDown, NotInTime, CannotLook, VerifyCut,
+		NoProvider, ApplyFailed, ApplyCut, DownFailed, ServiceDown, NotInTime, CannotLook, VerifyCut, NotApplied,
 		UpButFailed, Degraded, Down, Unknown,
 	}
 }

@@ -41,6 +41,9 @@ func (w recorder) draft(ctx context.Context, s Stack, project *compose.Project) 
 	if r.Definition, err = projectDefinition(ctx, s, project); err != nil {
 		return r, err
 	}
+	if r.Secrets, err = secretsDigest(ctx, s, project); err != nil {
+		return r, err
+	}
 	r.Stale = true // until the manager says otherwise
 	if u := unitIn(collect.Collect(ctx, w.env), s.Unit); u != nil {
 		r.Stale, r.Files = u.Stale(), collect.Definition(*u)

@@ -204,6 +204,9 @@ func (w *world) web(change func(*config.Stack)) Stack {
 // watch verifies with a watcher of the test's own.
 func (w *world) watch(ctx context.Context, x *watcher) Report {
 	v := w.verification(x.stack)
+	if bad := v.read(ctx); bad != nil {
+		w.t.Fatal(bad)
+	}
 	v.watcher = x
 	return v.run(ctx)
 }

@@ -39,14 +39,14 @@ func (o *Operator) verify(ctx context.Context, s Stack, timeout time.Duration) R
 		s.Verify.Settle = min(s.Verify.Settle, timeout/2)
 	}
 	v := o.verification(s)
-	expected, bad := v.expected(ctx)
+	bad := v.read(ctx)
 	switch {
 	case ctx.Err() != nil:
 		return v.interrupted(nil, 0)
 	case bad != nil:
 		return s.failed("verify", *bad)
 	}
-	v.watcher = newWatcher(o.Env, o.Podman.Watch(), v.rules, s, expected)
+	v.watcher = newWatcher(o.Env, o.Podman.Watch(), v.rules, s, v.expected())
 	return v.run(ctx)
 }
 
@@ -56,28 +56,36 @@ type verification struct {
 	podman   projectPodman
 	rules    rules
 	progress func(line string)
+	lock     applyLock
+	currency currency
 	watcher  *watcher
 }
 
 func (o *Operator) verification(s Stack) *verification {
-	return &verification{stack: s, podman: o.projectPodman(s), rules: rules{o.Policies}, progress: o.Progress}
+	return &verification{
+		stack: s, podman: o.projectPodman(s), rules: rules{o.Policies}, progress: o.Progress, lock: lockOf(o.Env.RuntimeDir, s),
+		currency: currency{stack: s, podman: o.projectPodman(s), stateHome: o.Env.StateHome, invocation: o.Invocation},
+	}
+}
+
+// read reads the compose files, and makes sure that there is a rule to ask.
+func (v *verification) read(ctx context.Context) (bad *Problem) {
+	if bad := v.rules.missing(); bad != nil {
+		return bad
+	}
+	if v.currency.project, bad = v.stack.load(ctx, v.podman.environ); bad != nil {
+		bad.Outcome = Usage
+	}
+	return bad
 }
 
 // expected returns the services of the compose files as they are now.
-func (v *verification) expected(ctx context.Context) ([]facts.Service, *Problem) {
-	if bad := v.rules.missing(); bad != nil {
-		return nil, bad
-	}
-	project, bad := v.stack.load(ctx, v.podman.environ)
-	if bad != nil {
-		bad.Outcome = Usage
-		return nil, bad
-	}
+func (v *verification) expected() []facts.Service {
 	expected := []facts.Service{}
-	for _, x := range services(project) {
+	for _, x := range services(v.currency.project) {
 		expected = append(expected, facts.Service(x))
 	}
-	return expected, nil
+	return expected
 }
 
 // run observes until the stack is up, or not worth waiting for.
@@ -92,13 +100,37 @@ func (v *verification) run(ctx context.Context) Report {
 		case ctx.Err() != nil:
 			return v.interrupted(o.before, waited)
 		case o.up && o.upFor >= s.Verify.Settle:
-			return s.report("verify", Verified, fmt.Sprintf("%s up after %s", all(len(v.watcher.services)), round(waited)))
+			r, isFinal := v.settled(ctx, waited)
+			if isFinal || waited >= s.Verify.Timeout {
+				return r
+			}
 		case o.isHopeless(), waited >= s.Verify.Timeout:
 			return v.notUp(ctx, o, waited)
 		}
 		v.progress(o.waitingFor(waited, s.Verify.Timeout))
 		wait(ctx, min(pause, s.Verify.Timeout-waited))
 	}
+}
+
+// settled ends a verification whose stack is up: what runs also has to be what is
+// declared. Its report is not final while an apply is at work.
+func (v *verification) settled(ctx context.Context, waited time.Duration) (r Report, isFinal bool) {
+	differences, err := v.currency.differences(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return v.interrupted(nil, waited), true
+	case err != nil:
+		return v.stack.failed("verify", Problem{
+			Outcome: CannotLook, Message: "up, but what the containers are made of could not be told: " + firstLine(err),
+			Details: lines(err), Hint: "try: podman ps -a",
+		}), true
+	case len(differences) > 0:
+		return v.stack.failed("verify", Problem{
+			Outcome: NotApplied, Message: "up, but not what is declared: " + differences[0], Details: differences,
+			Hint: "apply it: systemctl --user restart " + v.stack.Unit,
+		}), v.lock.free() == nil
+	}
+	return v.stack.report("verify", Verified, fmt.Sprintf("%s up after %s", all(len(v.watcher.services)), round(waited))), true
 }
 
 // interrupted says what was found wrong last: it may be what took so long.

@@ -11,6 +11,7 @@ import (
 	"stackpolicy/applied"
 	"stackpolicy/config"
 	"stackpolicy/facts"
+	"stackpolicy/internal/lock"
 	"stackpolicy/internal/unitfile"
 )
 
@@ -47,6 +48,7 @@ func (r *run) compareApplied(ctx context.Context, name string, stack config.Stac
 	}
 	u.Applied = &facts.Applied{
 		State: facts.AppliedRecorded, At: timeOrNil(record.AppliedAt), Invocation: record.Invocation, Stale: record.Stale,
+		Project: record.Project, Busy: isBusy(r.env.RuntimeDir, name),
 		Changed: changed(record.Files, found),
 		Step:    record.Last.Step, Status: record.Last.Status, Message: record.Last.Message,
 	}
@@ -54,6 +56,12 @@ func (r *run) compareApplied(ctx context.Context, name string, stack config.Stac
 		u.Services = append(u.Services, facts.Service(s))
 	}
 	return nil
+}
+
+// isBusy reports whether a stackctl applies or stops the stack now.
+func isBusy(runtimeDir, stack string) bool {
+	var held *lock.HeldError
+	return errors.As(lock.Free(applied.LockPath(runtimeDir, stack)), &held)
 }
 
 // definition returns the files that an apply of the stack would use now: those of the

@@ -91,7 +91,7 @@ func Relist(ctx context.Context, env Environment, d *facts.Document) {
 
 func containerFrom(c podman.Container, states map[string]string, now time.Time) facts.Container {
 	out := facts.Container{
-		ID: c.ID, Name: c.Name, Image: c.Image, Pod: c.Pod, Infra: c.Infra, State: c.State, Health: c.Health,
+		ID: c.ID, Name: c.Name, Image: c.Image, ImageID: c.ImageID, Pod: c.Pod, Infra: c.Infra, State: c.State, Health: c.Health,
 		Check: healthCheck(c, now), ExitCode: c.ExitCode, Restarts: c.Restarts, RestartPolicy: c.RestartPolicy,
 		CreatedAt: timeOrNil(c.CreatedAt), StartedAt: timeOrNil(c.StartedAt), FinishedAt: timeOrNil(c.FinishedAt),
 		Project: or(c.Labels[podman.LabelProject], c.Labels[podman.LabelProjectOwn]), Service: c.Labels[podman.LabelService],

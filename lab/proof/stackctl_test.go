@@ -59,6 +59,8 @@ func TestStackctlVerify(t *testing.T) {
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := openCtl(t, options)
 		verify := []string{"verify", "web", "--timeout=1s"}
+		s.stackctl(stack.NotApplied, []string{"up, but not what is declared", "is of another definition"}, verify...)
+		s.systemctl("restart", "web.service")
 		s.stackctl(stack.Verified, []string{"web verify: all 2 services are up after"}, verify...)
 		s.contains(without(scene.Container{Health: "starting"})...)
 		s.stackctl(stack.NotInTime, []string{"not up after 1", "app starting"}, verify...)

@@ -112,7 +112,7 @@ stranger(path, origin, role) := fragment("", {
 # container is a healthy container that is auto-updated, with changes.
 container(name, changes) := object.union(
 	{
-		"id": "6f0e", "name": name, "image": "localhost/app:1", "pod": "", "infra": false,
+		"id": "6f0e", "name": name, "image": "localhost/app:1", "image_id": "9d5c", "pod": "", "infra": false,
 		"state": "running", "health": "healthy", "exit_code": 0, "restarts": 0, "restart_policy": "always",
 		"created_at": "2026-05-04T01:00:02Z", "started_at": "2026-05-04T01:00:03Z",
 		"project": "web", "service": "app", "auto_update": "registry",
@@ -123,7 +123,7 @@ container(name, changes) := object.union(
 
 # service is what is recorded of a service that runs one container, with changes.
 service(name, changes) := object.union(
-	{"name": name, "containers": 1, "one_shot": false, "health_check": false},
+	{"name": name, "containers": 1, "one_shot": false, "health_check": false, "definition": "", "image_id": ""},
 	changes,
 )
 

@@ -5,16 +5,20 @@
 #   RemainAfterExit=), so a new compose file, env file or unit file has no effect
 #   until a restart. The rule compares content, with the digests that stackctl
 #   recorded when it applied the stack. It does not compare times: older versions of
-#   Home Manager recreate every link at each activation. Other invariants check
-#   whether the unit is active or failed. A restart is requested only if the record
-#   proves the difference and settings.yaml opts in.
+#   Home Manager recreate every link at each activation. It also
+#   compares each container of a recorded service with what that apply made: the
+#   definition, which a label says, and the image. An auto-updated container may have
+#   a newer image. Containers of other services and projects are not compared, and
+#   none is while stackctl works on the stack. Other invariants check whether the
+#   unit is active or failed. A restart is requested only if the record proves that
+#   a file changed and settings.yaml opts in.
 # schemas:
 #   - input: schema.facts
 #   - data.settings: schema.settings
 # custom:
 #   class: stack
 #   severity: ticket
-#   needs: [units.loaded, units.applied]
+#   needs: [units.loaded, units.applied, units.services, units.containers]
 #   actions: [restart]
 #   runbook: applied_is_current.md
 package stackpolicy.invariants.applied_is_current
@@ -95,6 +99,59 @@ problem contains {
 	unit.applied.changed == []
 	unit.applied.stale
 }
+
+# Another program or a person replaced it. The files may be unchanged.
+problem contains {
+	"subject": unit.name,
+	"message": sprintf("%s: container %s is not the one that was applied: %s", [unit.name, container.name, other.says]),
+	"evidence": {
+		"case": "replaced",
+		"container": container.name,
+		"service": service.name,
+		"expected": other.expected,
+		"found": other.found,
+		"applied_at": object.get(unit.applied, "at", "unknown"),
+	},
+} if {
+	some unit in input.units
+	unit.managed_by != ""
+	unit.loaded.active_state == "active"
+	unit.applied.state == "recorded"
+	not unit.applied.busy
+	some container in unit.containers
+	container.project == unit.applied.project
+	some service in unit.services
+	service.name == container.service
+	other := difference(service, container)
+}
+
+# difference says in what a container differs from the one that was applied.
+difference(service, container) := {
+	"says": "no label says that stackctl made it",
+	"expected": sprintf("definition %.12s", [service.definition]),
+	"found": "no definition",
+} if {
+	service.definition != ""
+	not container.labels[definition]
+} else := {
+	"says": "it is of another definition",
+	"expected": sprintf("definition %.12s", [service.definition]),
+	"found": sprintf("definition %.12s", [container.labels[definition]]),
+} if {
+	service.definition != ""
+	container.labels[definition] != service.definition
+} else := {
+	"says": "it runs another image",
+	"expected": sprintf("image %.12s", [service.image_id]),
+	"found": sprintf("image %.12s", [container.image_id]),
+} if {
+	service.image_id != ""
+	container.image_id != service.image_id
+	not lib.auto_updated(container.auto_update)
+}
+
+# The label that stackctl gives every container.
+definition := "io.stackpolicy.definition"
 
 problem contains {
 	"subject": unit.name,

@@ -7,8 +7,80 @@ import data.stackpolicy.lib_test as given
 stack(name, changes) := given.unit(name, {"applied": object.union(current, changes)})
 
 current := {
-	"state": "recorded", "error": "", "at": "2026-05-04T02:00:00Z", "invocation": "8f2c", "stale": false,
+	"state": "recorded", "error": "", "at": "2026-05-04T02:00:00Z", "project": "web", "busy": false,
+	"invocation": "8f2c", "stale": false,
 	"changed": [], "step": "verify", "status": 0, "message": "",
+}
+
+# made is an active unit whose container app is as it was applied, with changes to
+# what is recorded, to the record of the service, and to the container.
+made(name, changes, recorded, changed_container) := object.union(stack(name, changes), {
+	"services": [given.service("app", object.union({"definition": "d0", "image_id": "i0"}, recorded))],
+	"containers": [given.container("web_app", object.union(
+		{"labels": {"io.stackpolicy.definition": "d0"}, "image_id": "i0", "auto_update": ""},
+		changed_container,
+	))],
+})
+
+test_replaced if {
+	findings := rule.finding with input as given.document([
+		made("a.service", {}, {}, {"labels": {"io.stackpolicy.definition": "d1"}}),
+		made("b.service", {}, {}, {"image_id": "i1"}),
+		unlabelled("c.service"),
+	])
+		with data.settings.restart as ["*"]
+	{finding.message: finding.evidence | some finding in findings} == {
+		"a.service: container web_app is not the one that was applied: it is of another definition": {
+			"case": "replaced", "container": "web_app", "service": "app",
+			"expected": "definition d0", "found": "definition d1", "applied_at": "2026-05-04T02:00:00Z",
+		},
+		"b.service: container web_app is not the one that was applied: it runs another image": {
+			"case": "replaced", "container": "web_app", "service": "app",
+			"expected": "image i0", "found": "image i1", "applied_at": "2026-05-04T02:00:00Z",
+		},
+		"c.service: container web_app is not the one that was applied: no label says that stackctl made it": {
+			"case": "replaced", "container": "web_app", "service": "app",
+			"expected": "definition d0", "found": "no definition", "applied_at": "2026-05-04T02:00:00Z",
+		},
+	}
+	{finding.effect | some finding in findings} == {"block"}
+}
+
+# A union with an object keeps its labels, so they are set as a whole.
+unlabelled(name) := object.union(made(name, {}, {}, {}), {"containers": [object.union(
+	object.remove(given.container("web_app", {}), ["labels"]),
+	{"labels": {"other": "x"}, "image_id": "i0"},
+)]})
+
+test_not_replaced[name] if {
+	some name, unit in {
+		"as it was applied": made("web.service", {}, {}, {}),
+		"auto-updated to a newer image": made("web.service", {}, {}, {"image_id": "i1", "auto_update": "registry"}),
+		"nothing recorded of it": made("web.service", {}, {"definition": "", "image_id": ""}, {"labels": {"io.stackpolicy.definition": "d1"}, "image_id": "i1"}),
+		"a service that the record does not have": made("web.service", {}, {"name": "db"}, {"labels": {"io.stackpolicy.definition": "d1"}}),
+		"of another project": made("web.service", {}, {}, {"labels": {"io.stackpolicy.definition": "d1"}, "project": "other"}),
+		"while stackctl works": made("web.service", {"busy": true}, {}, {"labels": {"io.stackpolicy.definition": "d1"}}),
+		"the unit is not active": object.union(
+			made("web.service", {}, {}, {"image_id": "i1"}),
+			{"loaded": {"active_state": "activating"}},
+		),
+		"unmanaged": object.union(made("web.service", {}, {}, {"image_id": "i1"}), {"managed_by": ""}),
+		"never applied, and made by another tool": object.union(unlabelled("web.service"), {"services": []}),
+		"a document of before this was a fact": object.union(object.remove(made("web.service", {}, {}, {}), ["applied"]), {
+			"applied": object.remove(current, ["project", "busy"]),
+			"containers": [object.remove(given.container("web_app", {}), ["image_id"])],
+			"services": [object.remove(given.service("app", {}), ["definition", "image_id"])],
+		}),
+	}
+	findings := rule.finding with input as given.document([unit])
+	findings == set()
+}
+
+# A file that changed and was not applied yet makes its own finding, and no other.
+test_changed_and_not_applied if {
+	findings := rule.finding with input as given.document([made("web.service", changed, {}, {})])
+		with data.settings.restart as []
+	given.rows(findings) == {["web.service", "block", "ticket", "changed"]}
 }
 
 file(role, path) := {"path": path, "role": role, "applied": "sha256:00", "found": "sha256:01"}
