@@ -44,7 +44,7 @@ type Record struct {
 	Stack      string    `json:"stack"`
 	Unit       string    `json:"unit"`
 	Project    string    `json:"project"`
-	AppliedAt  time.Time `json:"applied_at"`
+	AppliedAt  time.Time `json:"applied_at"` // zero: no apply has succeeded, and Last is all there is
 	Invocation string    `json:"invocation"` // $INVOCATION_ID of the unit's start; "" when applied by hand
 	Stale      bool      `json:"stale"`      // the manager ran the unit by an older definition than the one on disk
 	Definition string    `json:"definition"` // digest over all that decides what the containers are
@@ -74,7 +74,7 @@ type Service struct {
 
 // Outcome is how the last apply and its verification ended.
 type Outcome struct {
-	Step    string    `json:"step"`   // apply or verify
+	Step    string    `json:"step"`   // preflight, apply or verify
 	Status  int       `json:"status"` // stackctl's exit status
 	Message string    `json:"message"`
 	At      time.Time `json:"at"`
@@ -117,7 +117,7 @@ func decode(content []byte, stack string) (Record, error) {
 		return r, fmt.Errorf("schema is %q; this program reads %q", r.Schema, Schema)
 	case err != nil:
 		return r, err
-	case r.Schema == "" || r.Stack != stack || r.AppliedAt.IsZero():
+	case r.Schema == "" || r.Stack != stack || r.AppliedAt.IsZero() && r.Last.At.IsZero():
 		return r, errors.New("schema, stack or applied_at is missing or not this stack's")
 	}
 	return r, nil

@@ -158,14 +158,20 @@ func (t *transaction) summary() string {
 	return "applied; replaced: " + strings.Join(replaced, ", ")
 }
 
-// failed marks the record of the apply before: what it applied may no longer
-// run.
+// failed records how the apply ended: what was applied before may no longer run.
 func (t *transaction) failed(p Problem) Report {
 	r := t.stack.failed("apply", p)
-	if err := t.records.remark(t.stack, r, ""); err != nil {
+	if err := t.records.failed(t.stack, r); err != nil {
 		r.Details = append(r.Details, err.Error())
 	}
 	return r
+}
+
+// begin records that containers may be stopped from now on, and that the apply
+// has not come to its end: if it is killed, that is what remains.
+func (t *transaction) begin() error {
+	t.touched = true
+	return t.records.failed(t.stack, t.stack.report("apply", ApplyCut, "it began to change containers and did not come to its end"))
 }
 
 const maxComplaints = 20

@@ -20,7 +20,9 @@ func (t *transaction) bringUp(ctx context.Context, provider compose.Provider) er
 	if err := t.podman.waitForRest(ctx); err != nil {
 		return err
 	}
-	t.touched = true
+	if err := t.begin(); err != nil {
+		return err
+	}
 	if err := t.removeOrphans(ctx); err != nil {
 		return err
 	}

@@ -10,8 +10,10 @@ import (
 	"stackpolicy/internal/podman"
 )
 
-// Preflight finds out whether the stack can be applied. It changes nothing, and
-// reports everything that is wrong, not only the first.
+// Preflight finds out whether the stack can be applied. It changes no container,
+// and reports everything that is wrong, not only the first. In a unit a refusal is
+// recorded: the start was asked to apply the stack. By hand nobody asked for an
+// apply, and while another one runs, that one's outcome counts.
 func (o *Operator) Preflight(ctx context.Context, s Stack) Report {
 	x := &preflight{
 		stack: s, environ: o.Environ, podman: o.projectPodman(s), lock: lockOf(o.Env.RuntimeDir, s), graph: o.graphRoot(),
@@ -21,7 +23,14 @@ func (o *Operator) Preflight(ctx context.Context, s Stack) Report {
 	if ctx.Err() != nil {
 		return s.report("preflight", ApplyCut, "told to stop")
 	}
-	return x.report()
+	r := x.report()
+	if o.Invocation == "" || r.Outcome.Status == 0 || r.Outcome == Locked {
+		return r
+	}
+	if err := o.recorder().failed(s, r); err != nil {
+		r.Details = append(r.Details, err.Error())
+	}
+	return r
 }
 
 // preflight is one examination of a stack.

@@ -2,7 +2,9 @@ package stack
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"stackpolicy/applied"
@@ -17,13 +19,34 @@ type recorder struct {
 	invocation string // of the unit that runs this; "" by hand
 }
 
-// remark writes the outcome of a verb into the stack's record, where there is
-// one; with an invocation, only into that invocation's.
-func (w recorder) remark(s Stack, r Report, invocation string) error {
+// failed writes the outcome of a preflight or an apply into the stack's record.
+// Without one it begins one that records no apply. One that cannot be read stays
+// as it is: the audit reports it.
+func (w recorder) failed(s Stack, r Report) error {
 	record, err := applied.Read(w.env.StateHome, s.Name)
-	if err != nil || invocation != "" && record.Invocation != invocation {
-		return nil // none, or not ours: the audit reports one that is damaged
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		record = applied.Record{Stack: s.Name, Unit: s.Unit, Project: s.Project}
+	case err != nil:
+		return nil
 	}
+	return w.writeLast(record, r)
+}
+
+// verified writes the outcome of a verify into the record of the apply that it is
+// about: in a unit, the one of the same start. It does not replace the failure of
+// an apply, which a later verify does not undo.
+func (w recorder) verified(s Stack, r Report) error {
+	record, err := applied.Read(w.env.StateHome, s.Name)
+	isOther := w.invocation != "" && record.Invocation != w.invocation
+	hasFailed := record.Last.Step != "verify" && record.Last.Status != 0
+	if err != nil || isOther || hasFailed {
+		return nil
+	}
+	return w.writeLast(record, r)
+}
+
+func (w recorder) writeLast(record applied.Record, r Report) error {
 	record.Last = applied.Outcome{Step: r.Verb, Status: r.Outcome.Status, Message: r.Message, At: w.env.Now().UTC()}
 	return w.write(record)
 }

@@ -110,7 +110,7 @@ func (st *Status) judge(u facts.Unit, v verdict) {
 	case len(v.findings) > 0:
 		st.set(Degraded)
 		st.Hint = "see why: stackpolicy explain " + u.Name + " " + v.findings[len(v.findings)-1].Invariant // gate sorts last
-	case failed || st.LastStatus != 0:
+	case failed || st.LastStatus != 0 && !isBusy(u):
 		st.set(UpButFailed)
 		st.Hint = "see why: journalctl --user -u " + u.Name + " -n 50; then: systemctl --user restart " + u.Name
 	default:
@@ -130,6 +130,9 @@ func countRunning(containers []facts.Container) (n int) {
 	}
 	return n
 }
+
+// isBusy reports whether an apply is at work, which has not ended yet.
+func isBusy(u facts.Unit) bool { return u.Applied != nil && u.Applied.Busy }
 
 // isOneShotsOnly reports whether every service is a one-shot: such a stack is up
 // when all have ended well.

@@ -27,7 +27,7 @@ const lastObservation = 10 * time.Second
 // not waited for.
 func (o *Operator) Verify(ctx context.Context, s Stack, timeout time.Duration) Report {
 	r := o.verify(ctx, s, timeout)
-	if err := o.recorder().remark(s, r, o.Invocation); err != nil {
+	if err := o.recorder().verified(s, r); err != nil {
 		r.Details = append(r.Details, err.Error())
 	}
 	return r

@@ -151,13 +151,7 @@ func remarks(b *strings.Builder, s stack.Status, now time.Time) {
 		fmt.Fprintf(b, " (%s)", text.Clean(s.Result))
 	}
 	b.WriteByte('\n')
-	if s.AppliedAt != nil {
-		fmt.Fprintf(b, "  applied %s ago", age(now.Sub(*s.AppliedAt)))
-		if s.LastStatus != 0 {
-			fmt.Fprintf(b, "; then %s ended with %d: %s", s.LastStep, s.LastStatus, text.Clean(s.LastMessage))
-		}
-		b.WriteByte('\n')
-	}
+	lastApply(b, s, now)
 	for _, p := range s.Problems {
 		fmt.Fprintf(b, "  problem: %s\n", text.Clean(p))
 	}
@@ -166,6 +160,22 @@ func remarks(b *strings.Builder, s stack.Status, now time.Time) {
 	}
 	if s.Hint != "" {
 		fmt.Fprintf(b, "  next: %s\n", text.Clean(s.Hint))
+	}
+}
+
+// lastApply says when the stack was applied, and how the last apply ended.
+func lastApply(b *strings.Builder, s stack.Status, now time.Time) {
+	var parts []string
+	if s.AppliedAt != nil {
+		parts = append(parts, fmt.Sprintf("applied %s ago", age(now.Sub(*s.AppliedAt))))
+	} else if s.LastStatus != 0 {
+		parts = append(parts, "never applied")
+	}
+	if s.LastStatus != 0 {
+		parts = append(parts, fmt.Sprintf("then %s ended with %d: %s", s.LastStep, s.LastStatus, text.Clean(s.LastMessage)))
+	}
+	if len(parts) > 0 {
+		fmt.Fprintf(b, "  %s\n", strings.Join(parts, "; "))
 	}
 }
 

@@ -34,6 +34,10 @@ func TestWriteText(t *testing.T) {
 			Audit: []stack.AuditedFinding{{Invariant: "file_declared", Severity: "ticket", Message: "differs\r"}},
 		},
 	}
+	list = append(list, stack.Status{
+		Stack: "new", Unit: "new.service", State: "up-apply-failed", ActiveState: "inactive",
+		LastStep: "preflight", LastStatus: 18, LastMessage: "no network",
+	})
 	const want = `db: up
   db       running for 1h, healthy  db_db_1
   migrate  exited (0)               db_migrate_1
@@ -49,6 +53,10 @@ web: up, but the last apply failed
   problem: down\u202e
   audit: file_declared (ticket): differs\x0d
   next: see why
+
+new: up, but the last apply failed
+  unit: new.service is inactive
+  never applied; then preflight ended with 18: no network
 `
 	var got strings.Builder
 	if err := writeText(&got, observed{list, now}); err != nil {

@@ -42,6 +42,13 @@ func (r *run) compareApplied(ctx context.Context, name string, stack config.Stac
 		u.Applied = &facts.Applied{State: facts.AppliedUnreadable, Error: err.Error(), Changed: []facts.AppliedFile{}}
 		return nil
 	}
+	if record.AppliedAt.IsZero() {
+		u.Applied = &facts.Applied{
+			State: facts.AppliedNone, Changed: []facts.AppliedFile{}, Busy: isBusy(r.env.RuntimeDir, name),
+			Step: record.Last.Step, Status: record.Last.Status, Message: record.Last.Message,
+		}
+		return nil
+	}
 	found, err := r.definition(ctx, stack, *u, record)
 	if err != nil {
 		return fmt.Errorf("compare stack %s with what was applied: %w", name, err)
