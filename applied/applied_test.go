@@ -23,6 +23,19 @@ func sample() Record {
 	}
 }
 
+// A stack whose first apply failed has no time of an apply.
+func TestReadOfAFailureAlone(t *testing.T) {
+	home := t.TempDir()
+	r := sample()
+	r.AppliedAt, r.Last.At = time.Time{}, r.AppliedAt
+	if err := Write(home, r); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Read(home, "web"); err != nil || !got.AppliedAt.IsZero() {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 func TestWriteThenRead(t *testing.T) {
 	home := t.TempDir()
 	if _, err := Read(home, "web"); !errors.Is(err, fs.ErrNotExist) {

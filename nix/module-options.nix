@@ -96,6 +96,7 @@ let
           description = "What must answer while the stack runs. Each probe has either http or tcp.";
         };
         startTimeout = option duration "4m" "TimeoutStartSec= of the unit; Home Manager itself waits five minutes.";
+        stopTimeout = option duration "2m" "TimeoutStopSec= of the unit: longer than the longest stop_grace_period.";
         wantedBy = option (types.listOf types.str) [ "default.target" ] "Targets that start the stack.";
         autoUpdate = option types.bool false ''
           Whether containers of the stack have the label io.containers.autoupdate. It enables podman's timer, and refuses

@@ -33,11 +33,16 @@ rec {
 
   # stackUnit returns a unit whose restart is a transaction. If something changes that
   # the containers depend on, the unit's text changes, so the activation restarts it.
+  # A start that fails is tried again a few times: at boot, what it needs may become
+  # available later. A start that the manager stops (exit status 24) has not failed.
+  # docs/stackctl.md gives the reasons.
   stackUnit =
     o: name: s:
     {
       Unit = {
         Description = "Stack ${name}";
+        StartLimitIntervalSec = "10min";
+        StartLimitBurst = 6;
         X-SwitchMethod = "restart";
         X-Restart-Triggers = [ (builtins.hashString "sha256" (builtins.toJSON (appliedBy s))) ];
       };
@@ -49,6 +54,11 @@ rec {
         ExecStartPre = "${o.package}/bin/stackctl preflight ${name}";
         ExecStart = [ "${o.package}/bin/stackctl apply ${name}" ];
         ExecStartPost = "${o.package}/bin/stackctl verify ${name}";
+        ExecStop = "${o.package}/bin/stackctl down ${name}";
+        TimeoutStopSec = text.seconds s.stopTimeout;
+        Restart = "on-failure";
+        RestartSec = 30;
+        SuccessExitStatus = 24;
       };
       Install.WantedBy = s.wantedBy;
     };

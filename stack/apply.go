@@ -23,7 +23,7 @@ func (o *Operator) Apply(ctx context.Context, s Stack) Report {
 	defer cancel()
 	t := o.transaction(s)
 	if p := t.run(ctx); p != nil {
-		return t.failed(interrupted(ctx, s, *p))
+		return t.failed(o.interrupted(ctx, s, *p))
 	}
 	return s.report("apply", Applied, t.summary())
 }
@@ -32,10 +32,14 @@ var errTooLong = errors.New("the time for an apply is over (apply.timeout)")
 
 // interrupted returns the problem, or, when something other than its own limit
 // ended the apply, that it was told to stop.
-func interrupted(ctx context.Context, s Stack, p Problem) Problem {
-	if ctx.Err() != nil && !errors.Is(context.Cause(ctx), errTooLong) {
-		p.Outcome, p.Message = ApplyCut, "told to stop in the middle"
-		p.Hint = "apply it again: systemctl --user restart " + s.Unit
+func (o *Operator) interrupted(ctx context.Context, s Stack, p Problem) Problem {
+	if ctx.Err() == nil || errors.Is(context.Cause(ctx), errTooLong) {
+		return p
+	}
+	p.Outcome, p.Message = ApplyCut, "told to stop in the middle"
+	p.Hint = "apply it again: systemctl --user restart " + s.Unit
+	if o.isUnitStopped(ctx, s) {
+		p.Outcome = UnitStopped
 	}
 	return p
 }

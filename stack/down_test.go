@@ -85,3 +85,31 @@ func TestStopOrder(t *testing.T) {
 		t.Errorf("a circle: %v", got)
 	}
 }
+
+// A start that ends because its unit is stopped has not failed: systemd counts
+// the exit status as a success (SuccessExitStatus=24). A signal of another
+// process, or a time that is over, is a failure.
+func TestAStartThatIsStopped(t *testing.T) {
+	cases := map[string]struct {
+		job            string
+		err            error
+		verify, before Outcome // of verify, and of preflight and apply
+	}{
+		"the unit is stopped":      {"stop", nil, UnitStopped, UnitStopped},
+		"the unit is restarted":    {"restart", nil, UnitStopped, UnitStopped},
+		"its time is over":         {"start", nil, VerifyCut, ApplyCut},
+		"nothing is asked of it":   {"", nil, VerifyCut, ApplyCut},
+		"the manager is not heard": {"", errors.New("no bus"), VerifyCut, ApplyCut},
+	}
+	for name, c := range cases {
+		testIn(t, name, func(t *testing.T, w *world) {
+			w.Job = func(context.Context, string) (string, error) { return c.job, c.err }
+			s := w.web(nil)
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			want(t, w.Preflight(ctx, s), c.before)
+			want(t, w.Apply(ctx, s), c.before)
+			want(t, w.Verify(ctx, s, 0), c.verify)
+		})
+	}
+}

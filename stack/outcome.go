@@ -43,6 +43,7 @@ var (
 	ApplyFailed = Outcome{"apply-failed", 21, "52362dcae65c4ec0b4bf4c3424071261", priorityError, "apply: the compose provider failed"}
 	ApplyCut    = Outcome{"apply-interrupted", 22, "3d000135a7c54d3ca695a1813b344dec", priorityError, "preflight, apply: it was told to stop in the middle"}
 	DownFailed  = Outcome{"down-failed", 23, "e5a9c07b31d84f6d97c2b4e6f8a0d113", priorityError, "down: not all containers were stopped"}
+	UnitStopped = Outcome{"unit-stopped", 24, "4b58c21f54fe4178904f9355aee308cf", priorityInfo, "preflight, apply, verify: the unit was stopped, and that ended it"}
 	ServiceDown = Outcome{"service-failed", 30, "17b74724077c4d339431032053bd1ffa", priorityError, "verify: a service ended, restarts, or is not healthy"}
 	NotInTime   = Outcome{"not-ready", 31, "9b2fab723971415196ad833e3bbfcc12", priorityError, "verify: a service was not up in time"}
 	CannotLook  = Outcome{"cannot-verify", 32, "f3ee7b405ca142cd99df49b0f31b0f68", priorityError, "verify: whether the services are up could not be told"}
@@ -61,7 +62,7 @@ func Outcomes() []Outcome {
 		Ready, Applied, Verified, Stopped, LeftRunning, IsUp, Broken, Usage,
 		BadCompose, BadEnv, BadSecret, BadLabel, NoPodman, NoRegistry, Locked,
 		WouldLose, Blocked,
-		NoProvider, ApplyFailed, ApplyCut, DownFailed, ServiceDown, NotInTime, CannotLook, VerifyCut, NotApplied,
+		NoProvider, ApplyFailed, ApplyCut, DownFailed, UnitStopped, ServiceDown, NotInTime, CannotLook, VerifyCut, NotApplied,
 		UpButFailed, Degraded, Down, Unknown,
 	}
 }

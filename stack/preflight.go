@@ -20,7 +20,10 @@ func (o *Operator) Preflight(ctx context.Context, s Stack) Report {
 		account: account{o.Env.UID, o.Env.Name}, registries: registries{o.HTTP},
 	}
 	x.examine(ctx)
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil && o.isUnitStopped(ctx, s):
+		return s.report("preflight", UnitStopped, "told to stop")
+	case ctx.Err() != nil:
 		return s.report("preflight", ApplyCut, "told to stop")
 	}
 	r := x.report()

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"stackpolicy/config"
 	"stackpolicy/decide"
@@ -41,6 +42,21 @@ func (o *Operator) projectPodman(s Stack) projectPodman {
 }
 
 func (o *Operator) recorder() recorder { return recorder{env: o.Env, invocation: o.Invocation} }
+
+// isUnitStopped reports whether the manager stops the stack's unit now, also for a
+// restart. A start whose time is over does not count, nor does a signal of another
+// process.
+func (o *Operator) isUnitStopped(ctx context.Context, s Stack) bool {
+	if o.Job == nil {
+		return false
+	}
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), jobLimit)
+	defer cancel()
+	job, err := o.Job(limited, s.Unit)
+	return err == nil && (job == "stop" || job == "restart")
+}
+
+const jobLimit = 2 * time.Second
 
 // graphRoot is where rootless podman keeps its containers, unless
 // containers-storage.conf(5) says another folder.

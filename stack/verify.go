@@ -27,6 +27,9 @@ const lastObservation = 10 * time.Second
 // not waited for.
 func (o *Operator) Verify(ctx context.Context, s Stack, timeout time.Duration) Report {
 	r := o.verify(ctx, s, timeout)
+	if r.Outcome == VerifyCut && o.isUnitStopped(ctx, s) {
+		r.Outcome, r.Hint = UnitStopped, ""
+	}
 	if err := o.recorder().verified(s, r); err != nil {
 		r.Details = append(r.Details, err.Error())
 	}

@@ -59,6 +59,10 @@ const about = `Applies container stacks and verifies that they are up.
 A stack's unit calls preflight, apply and verify in that order, so that
 "systemctl --user restart" succeeds only when the stack is up and stays up:
 
+  [Unit]
+  StartLimitIntervalSec=10min
+  StartLimitBurst=6
+
   [Service]
   Type=oneshot
   RemainAfterExit=yes
@@ -67,9 +71,13 @@ A stack's unit calls preflight, apply and verify in that order, so that
   ExecStart=stackctl apply web
   ExecStartPost=stackctl verify web --timeout=60s
   ExecStop=stackctl down web
+  TimeoutStopSec=2min
+  Restart=on-failure
+  RestartSec=30
+  SuccessExitStatus=24
 
 Stacks are described in ~/.config/stackpolicy/config.yaml. STACK is a stack's
-name there, or its unit's. What a verb did stands in the journal too.`
+name there, or its unit's. What a verb did is in the journal too.`
 
 func (a *app) root() *cobra.Command {
 	root := cli.Root(&cobra.Command{

@@ -2,18 +2,18 @@ package main
 
 import "stackpolicy/cmd/internal/cli"
 
-// manual is what the man page tells beyond the commands.
+// manual is what the man page says beyond the commands.
 func manual() cli.Manual {
 	return cli.Manual{
 		Environment: []cli.Entry{
-			{Name: "XDG_CONFIG_HOME", Text: "Where the configuration stands, instead of ~/.config."},
-			{Name: "XDG_STATE_HOME", Text: "Where it is recorded what was applied, instead of ~/.local/state."},
-			{Name: "XDG_RUNTIME_DIR", Text: "Where the manager's and podman's sockets stand, instead of /run/user/UID."},
+			{Name: "XDG_CONFIG_HOME", Text: "The folder of the configuration, instead of ~/.config."},
+			{Name: "XDG_STATE_HOME", Text: "The folder of the records, instead of ~/.local/state."},
+			{Name: "XDG_RUNTIME_DIR", Text: "The folder of the manager's and podman's sockets, instead of /run/user/UID."},
 			{Name: "DBUS_SESSION_BUS_ADDRESS", Text: "The user's bus, instead of the one in the runtime folder."},
 			{Name: "HOME", Text: "The home, instead of the one that the account has."},
-			{Name: "PATH", Text: "Where podman and the compose provider are looked for."},
+			{Name: "PATH", Text: "Where to find podman and the compose provider."},
 			{Name: "INVOCATION_ID", Text: "The unit's run that a record belongs to (systemd.exec(5))."},
-			{Name: "JOURNAL_STREAM", Text: "Set by systemd where the output goes to the journal (systemd.exec(5)); nothing is said twice then."},
+			{Name: "JOURNAL_STREAM", Text: "Set by systemd where the output goes to the journal (systemd.exec(5)); then nothing is printed besides."},
 			{Name: "SOURCE_DATE_EPOCH", Text: "The date of the man page, for those who package the program."},
 		},
 		Files: []cli.Entry{

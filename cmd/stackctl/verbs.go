@@ -20,11 +20,13 @@ import (
 func (a *app) preflight() *cobra.Command {
 	return a.verb(&cobra.Command{
 		Use:   "preflight STACK",
-		Short: "Look whether a stack can be applied; changes nothing",
-		Long: `Looks at the compose files, env files and secrets (there, readable, not open to
-others), at the labels of auto-updated services, whether podman answers, whether
-a compose provider is installed, whether registries answer (registries: true),
-and whether another apply is running. Changes nothing.`,
+		Short: "Check whether a stack can be applied; changes no container",
+		Long: `Checks the compose files, env files and secrets (they exist, can be read, are not
+open to others), the labels of auto-updated services, whether podman answers,
+whether a compose provider is installed where one is needed, whether registries
+answer (registries: true), and whether another apply is running. Then it makes
+the plan of an apply, and refuses one that would lose data or fail after the old
+containers are gone. Changes no container.`,
 	}, false, func(ctx context.Context, o *stack.Operator, s stack.Stack) stack.Report { return o.Preflight(ctx, s) })
 }
 
@@ -32,10 +34,11 @@ func (a *app) apply() *cobra.Command {
 	return a.verb(&cobra.Command{
 		Use:   "apply STACK",
 		Short: "Bring a stack's containers to what its compose files say",
-		Long: `Runs the compose provider: up, detached, without orphans. Containers are made
-anew where the compose files, what they name, or an image changed. What was
-applied is recorded, so that an audit can tell when it is no longer what is
-declared. Only one apply of a stack runs at a time.`,
+		Long: `Fetches and builds images, replaces the containers whose definition or image
+changed, removes those of services that are gone, and proves that every container
+is what the compose files say. What was applied is recorded, so that an audit can
+find out when it is no longer what is declared. Only one apply of a stack runs at
+a time.`,
 	}, false, func(ctx context.Context, o *stack.Operator, s stack.Stack) stack.Report { return o.Apply(ctx, s) })
 }
 
@@ -47,7 +50,8 @@ func (a *app) verify() *cobra.Command {
 		Long: `Asks the audit's rule (stack_running) again and again, until it has found
 nothing wrong for the settle time: every service of the compose files is there,
 runs, is healthy where it has a check, did not start again, and one-shots exited
-0. Otherwise it says which service is not up and why, with its last lines.`,
+0. Then it compares the containers with what is declared: their definitions and
+images. Otherwise it says which service or container is wrong and why.`,
 	}, true, func(ctx context.Context, o *stack.Operator, s stack.Stack) stack.Report {
 		return o.Verify(ctx, s, timeout)
 	})
@@ -108,8 +112,8 @@ func oneStack(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// tell says how a verb ended: to the journal, and to whoever reads the output
-// unless that is the journal too.
+// tell writes how a verb ended to the journal, and to the output unless that is
+// the journal too.
 func tell(out io.Writer, r stack.Report) error {
 	err := journal.Send(entry(r))
 	if err == nil && journal.Connected(os.Stdout) {

@@ -14,6 +14,7 @@ import (
 	"stackpolicy/applied"
 	"stackpolicy/config"
 	"stackpolicy/facts"
+	"stackpolicy/internal/lock"
 )
 
 // applyScene is a home with a stack that was applied: its compose file, the env
@@ -203,6 +204,34 @@ func TestAppliedChanges(t *testing.T) {
 				t.Errorf("-want +got\n%s", d)
 			}
 		})
+	}
+}
+
+// The first apply failed: there is no record of one, and how it ended is known.
+func TestAppliedOfAFailureAlone(t *testing.T) {
+	s := newApplyScene(t)
+	s.record.AppliedAt, s.record.Last = time.Time{}, applied.Outcome{Step: "apply", Status: 21, Message: "no image", At: appliedAt}
+	s.collect()
+	want := &facts.Applied{State: "none", Changed: []facts.AppliedFile{}, Step: "apply", Status: 21, Message: "no image"}
+	if d := cmp.Diff(want, s.unit().Applied); d != "" || len(s.unit().Services) > 0 {
+		t.Errorf("services %v, -want +got\n%s", s.unit().Services, d)
+	}
+}
+
+// While stackctl works, what containers are is not comparable.
+func TestAppliedWhileStackctlWorks(t *testing.T) {
+	s := newApplyScene(t)
+	s.run.env.RuntimeDir = t.TempDir()
+	release, err := lock.Take(applied.LockPath(s.run.env.RuntimeDir, "web"), appliedAt)
+	s.do(err)
+	s.collect()
+	if !s.unit().Applied.Busy {
+		t.Error("not busy while the lock is held")
+	}
+	release()
+	s.look()
+	if s.unit().Applied.Busy {
+		t.Error("busy when nobody holds the lock")
 	}
 }
 

@@ -53,6 +53,7 @@ let
       healthy = true;
     };
     startTimeout = "4m";
+    stopTimeout = "2m";
     wantedBy = [ "default.target" ];
     autoUpdate = false;
     restart = false;
