@@ -21,12 +21,12 @@ func (a *app) preflight() *cobra.Command {
 	return a.verb(&cobra.Command{
 		Use:   "preflight STACK",
 		Short: "Check whether a stack can be applied; changes no container",
-		Long: `Checks the compose files, env files and secrets (they exist, can be read, are not
-open to others), the labels of auto-updated services, whether podman answers,
-whether a compose provider is installed where one is needed, whether registries
-answer (registries: true), and whether another apply is running. Then it makes
-the plan of an apply, and refuses one that would lose data or fail after the old
-containers are gone. Changes no container.`,
+		Long: `Checks the compose files, env files and secrets (they exist, can be read, are
+not open to others), the labels of auto-updated services, whether podman
+answers, whether a compose provider is installed where one is needed, whether
+registries answer (registries: true), and whether another apply is running. Then
+it makes the plan of an apply, and refuses one that would lose data or fail
+after the old containers are gone. Changes no container.`,
 	}, false, func(ctx context.Context, o *stack.Operator, s stack.Stack) stack.Report { return o.Preflight(ctx, s) })
 }
 
@@ -35,10 +35,10 @@ func (a *app) apply() *cobra.Command {
 		Use:   "apply STACK",
 		Short: "Bring a stack's containers to what its compose files say",
 		Long: `Fetches and builds images, replaces the containers whose definition or image
-changed, removes those of services that are gone, and proves that every container
-is what the compose files say. What was applied is recorded, so that an audit can
-find out when it is no longer what is declared. Only one apply of a stack runs at
-a time.`,
+changed, removes those of services that are gone, and proves that every
+container is what the compose files say. What was applied is recorded, so that
+an audit can find out when it is no longer what is declared.
+Only one apply of a stack runs at a time.`,
 	}, false, func(ctx context.Context, o *stack.Operator, s stack.Stack) stack.Report { return o.Apply(ctx, s) })
 }
 
@@ -63,6 +63,17 @@ images. Otherwise it says which service or container is wrong and why.`,
 	}
 	cmd.Flags().DurationVar(&timeout, "timeout", 0, "longest wait (default: verify.timeout in config.yaml)")
 	return cmd
+}
+
+func (a *app) adopt() *cobra.Command {
+	return a.verb(&cobra.Command{
+		Use:   "adopt STACK",
+		Short: "Record what runs as applied, where it is what is declared",
+		Long: `For a stack whose containers another program made, or whose record was lost:
+verifies the stack, compares each container with the compose files, and records
+what runs as applied. It changes no container. The next apply still replaces
+containers that stackctl did not make.`,
+	}, true, func(ctx context.Context, o *stack.Operator, s stack.Stack) stack.Report { return o.Adopt(ctx, s) })
 }
 
 func (a *app) down() *cobra.Command {

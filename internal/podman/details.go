@@ -18,6 +18,9 @@ type Details struct {
 	Needs  []string // ids of the containers without which it cannot run: podman replaces none of them meanwhile
 	Ports  []HostPort
 	Grace  int // seconds from SIGTERM to SIGKILL when it is stopped
+
+	Environ []string // K=V, the image's included; it may hold secrets
+	Command []string // arguments after the entry point
 }
 
 // Mount is what a container has at one path.
@@ -115,6 +118,12 @@ func detailsOf(document gjson.Result) (Details, error) {
 	d := Details{Container: c, Grace: int(document.Get("Config.StopTimeout").Int())}
 	for _, id := range document.Get("Dependencies").Array() {
 		d.Needs = append(d.Needs, text(id))
+	}
+	for _, entry := range document.Get("Config.Env").Array() {
+		d.Environ = append(d.Environ, text(entry))
+	}
+	for _, argument := range document.Get("Config.Cmd").Array() {
+		d.Command = append(d.Command, text(argument))
 	}
 	for _, m := range document.Get("Mounts").Array() {
 		d.Mounts = append(d.Mounts, Mount{
