@@ -1,5 +1,5 @@
 // Stackctl makes a restart of a container stack a transaction: preflight,
-// apply and verify are what the stack's systemd unit calls, and status tells
+// apply and verify are what the stack's systemd unit calls, and status shows
 // how a stack is. See stackctl --help.
 package main
 

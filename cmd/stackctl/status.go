@@ -24,14 +24,14 @@ import (
 func (a *app) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status [STACK…]",
-		Short: "Tell how stacks are: up, apply failed, degraded, down, unknown",
-		Long: `Tells how each stack is, without changing anything:
+		Short: "Show how stacks are: up, apply failed, degraded, down, unknown",
+		Long: `Shows how each stack is, without changing anything:
   up               every service is up
   up-apply-failed  every service is up, but the last apply failed
   degraded         some services are not up, or not yet
   down             nothing of it runs
-  unknown          it could not be told
-Without a name it tells of all stacks; the exit status is the highest.`,
+  unknown          it could not be found out
+Without a name it shows all stacks; the exit status is the highest.`,
 		ValidArgsFunction: completeStacks,
 	}
 	format := cli.OutputFlag(cmd, statusFormats())

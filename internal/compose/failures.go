@@ -10,9 +10,9 @@ import (
 // podman-compose prints what podman says and goes on: it ends with exit status 0
 // whatever became of its containers (seen in 1.0.3 and 1.3.0). For each of them
 // it tries `podman run`, and then `podman start`. That run fails says nothing,
-// as it does whenever the container exists. That start fails is certain. Of a
-// container that was never made no line tells for certain: that is for the
-// caller to see in podman.
+// as it does whenever the container exists. That start fails is certain. No line
+// says for certain that a container was never made: the caller finds that out
+// from podman.
 type failures struct {
 	said    string // the last line by which podman failed
 	started string // 1.0.3 runs this command, and has not said how it ended

@@ -33,7 +33,7 @@ type Project struct {
 	Environ []string
 	// Digest is the hexadecimal SHA-256 of all that decides what the containers
 	// are: the files with their variables put in, and the content of EnvFiles.
-	// What only stands in a secret's file or in an image does not count.
+	// What is only in a secret's file or in an image does not count.
 	Digest string
 
 	Networks []string // external ones that active services use, by name

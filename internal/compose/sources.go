@@ -21,7 +21,7 @@ const (
 )
 
 // sources are the compose files that a load reads, in the order they were found.
-// compose-go opens included and extended files by itself, as large as they are
+// compose-go itself opens included and extended files, as large as they are
 // and also where they are pipes, so they are looked at first.
 type sources []source
 

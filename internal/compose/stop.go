@@ -12,15 +12,14 @@ import (
 	"time"
 )
 
-// stop ends a provider's process group and says how. The provider is told
+// stop ends a provider's process group and says how. The provider gets SIGTERM
 // first, so that it begins nothing more, and a podman that it started may finish.
 // A podman run that gets SIGTERM can leave a container that no start can start
 // again (Initialized; 4.3 and 5.4), and 4.3 can leave the whole account without
 // container networks ("failed to mount runtime directory for rootless netns"):
-// both measured. After half of the grace all are told, after all of it they are
-// killed.
+// both measured. After half of the grace all get SIGTERM, after all of it SIGKILL.
 func stop(group int, grace time.Duration, cause error) error {
-	for _, pid := range tellable(group) {
+	for _, pid := range signalledFirst(group) {
 		syscall.Kill(pid, syscall.SIGTERM)
 	}
 	if emptied(group, grace/2) {
@@ -40,21 +39,21 @@ type process struct {
 	name        string
 }
 
-// tellable are the provider and what it runs, but for a podman at work and what
+// signalledFirst are the provider and what it runs, but for a podman at work and what
 // that runs: the group's first process, which may be `podman compose`, and its
 // descendants of another name.
-func tellable(group int) []int {
+func signalledFirst(group int) []int {
 	members := members(group)
 	var pids []int
-	for told := []int{group}; len(told) > 0; {
-		pids = append(pids, told...)
+	for level := []int{group}; len(level) > 0; {
+		pids = append(pids, level...)
 		var next []int
 		for _, m := range members {
-			if m.name != "podman" && slices.Contains(told, m.parent) {
+			if m.name != "podman" && slices.Contains(level, m.parent) {
 				next = append(next, m.pid)
 			}
 		}
-		told = next
+		level = next
 	}
 	return slices.DeleteFunc(pids, func(pid int) bool { // its number may be another's by now
 		return !slices.ContainsFunc(members, func(m process) bool { return m.pid == pid })
@@ -73,7 +72,7 @@ func members(group int) []process {
 }
 
 // readStat reads a process and its group from proc_pid_stat(5): PID (NAME)
-// STATE PPID PGRP …, where NAME may hold anything. One that has ended is none,
+// STATE PPID PGRP …, where NAME may hold anything. One that has ended does not count,
 // also while nobody has waited for it.
 func readStat(path string) (p process, group int) {
 	text, err := os.ReadFile(path)

@@ -66,7 +66,7 @@ func (p Provider) Up(ctx context.Context, u Up) error {
 }
 
 // ErrNotStarted says that podman could not start a container, whatever the
-// provider's exit status. Made anew, it may start.
+// provider's exit status. Replaced, it may start.
 var ErrNotStarted = errors.New("a container did not start")
 
 // doomedLimit is how long a provider may go on after that: podman-compose 1.3
