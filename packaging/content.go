@@ -3,9 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 const docDir = "share/doc/stackpolicy/"
@@ -66,28 +66,6 @@ func (b *built) fromCommands(ctx context.Context, program string) ([]file, error
 	return files, nil
 }
 
-// documents are README.md and docs/, and each invariant's runbook.
-func (b *built) documents() ([]file, error) {
-	source := os.DirFS(b.source)
-	names := []string{"README.md"}
-	for _, pattern := range []string{"docs/*.md", "policies/invariants/*/*.md"} {
-		more, err := fs.Glob(source, pattern)
-		if err != nil {
-			return nil, err
-		}
-		names = append(names, more...)
-	}
-	var files []file
-	for _, name := range names {
-		data, err := fs.ReadFile(source, name)
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, file{docDir + name, 0o644, data})
-	}
-	return files, nil
-}
-
 // units returns the user units, below dir, for a program at that path.
 func (b *built) units(ctx context.Context, program, dir string) ([]file, error) {
 	out := filepath.Join(b.work, "units", filepath.Base(dir))
@@ -124,6 +102,14 @@ func (b *built) tarball(ctx context.Context, common []file) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	files := append(append(units, common...), file{docDir + "stackpolicy.catalog", 0o644, catalog})
+	files := append(units, without(common, units)...)
+	files = append(files, file{docDir + "stackpolicy.catalog", 0o644, catalog})
 	return tarGz(fmt.Sprintf("stackpolicy-%s-linux-%s", b.version, b.arch), b.date, files)
+}
+
+// without returns the files whose path is not that of one of the others.
+func without(files, others []file) []file {
+	return slices.DeleteFunc(slices.Clone(files), func(f file) bool {
+		return slices.ContainsFunc(others, func(o file) bool { return o.path == f.path })
+	})
 }

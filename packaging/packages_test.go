@@ -155,7 +155,8 @@ func checkContent(t *testing.T, products map[string]string) {
 		strings.Contains(control, "-1\n") || !strings.Contains(control, " stacks\n stackpolicy takes") {
 		t.Errorf("control:\n%s", control)
 	}
-	untar(t, mustRead(t, products[".tar.gz"]))
+	checkLinks(t, data)
+	checkLinks(t, untar(t, mustRead(t, products[".tar.gz"])))
 	checkPages(t, data)
 }
 
