@@ -21,8 +21,8 @@ func (a *app) eval() *cobra.Command {
 		Use:   "eval [UNIT…]",
 		Short: "Audit every managed unit, or the named ones",
 		Long: `Audits every managed unit, or only the named ones ("host" means findings that are
-		about no single unit). Facts are always collected for all units, because a reload
-		concerns every unit. Without --enforce nothing is changed, and the plan is shown.
+about no single unit). Facts are always collected for all units, because a reload
+concerns every unit. Without --enforce nothing is changed, and the plan is shown.
 ` + exitStatus,
 		Example: `  stackpolicy eval
   stackpolicy eval web.service --enforce

@@ -19,8 +19,8 @@ func (a *app) explain() *cobra.Command {
 		Use:   "explain UNIT [INVARIANT]",
 		Short: "Explain a finding: evidence, the rule, what would make it allow, what to do",
 		Long: `Explains the findings of a unit ("host" means findings that are about no single
-		unit): the evidence, the text of the rule and its place, what would make the rule
-		allow, and every step of the runbook. With INVARIANT, explains only that one.
+unit): the evidence, the text of the rule and its place, what would make the rule
+allow, and every step of the runbook. With INVARIANT, explains only that one.
 
 Exit status: as of eval, for what is explained.`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -29,43 +29,48 @@ Exit status: as of eval, for what is explained.`,
 			}
 			return nil
 		},
-		ValidArgsFunction: func(cmd *cobra.Command, given []string, begun string) ([]string, cobra.ShellCompDirective) {
-			switch len(given) {
-			case 0:
-				return a.completeUnits(cmd, given, begun)
-			case 1:
-				return a.completeInvariants(cmd, begun)
-			}
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		},
+		ValidArgsFunction: a.completeExplain,
 	}
 	a.policyFlag(cmd)
 	a.factsFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		observe := false
-		result, err := a.audit(cmd, args[:1], &observe)
-		if err != nil {
-			return err
-		}
-		a.status = result.Report.ExitCode
-		invariant := ""
-		if len(args) == 2 {
-			invariant = args[1]
-		}
-		explanations, err := explanations(result.Report, result.Policies, invariant)
-		if err != nil {
-			return err
-		}
-		if invariant != "" {
-			a.status = finding.WorstOf(decisionsOf(explanations)).ExitCode()
-		}
-		w := cmd.OutOrStdout()
-		return report.Explain(w, explanations, options(w, result.Policies))
+		return a.explainSubject(cmd, args[0], strings.Join(args[1:], ""))
 	}
 	return cmd
 }
 
-// explanations picks what to explain: one invariant, or every finding.
+// completeExplain offers a unit, and then an invariant.
+func (a *app) completeExplain(cmd *cobra.Command, given []string, begun string) ([]string, cobra.ShellCompDirective) {
+	switch len(given) {
+	case 0:
+		return a.completeUnits(cmd, given, begun)
+	case 1:
+		return a.completeInvariants(cmd, begun)
+	}
+	return nil, cobra.ShellCompDirectiveNoFileComp
+}
+
+// explainSubject audits one subject in observe mode, and explains its findings or, if
+// invariant is not empty, only that invariant.
+func (a *app) explainSubject(cmd *cobra.Command, subject, invariant string) error {
+	observe := false
+	result, err := a.audit(cmd, []string{subject}, &observe)
+	if err != nil {
+		return err
+	}
+	a.status = result.Report.ExitCode
+	explanations, err := explanations(result.Report, result.Policies, invariant)
+	if err != nil {
+		return err
+	}
+	if invariant != "" {
+		a.status = finding.WorstOf(decisionsOf(explanations)).ExitCode()
+	}
+	w := cmd.OutOrStdout()
+	return report.Explain(w, explanations, options(w, result.Policies))
+}
+
+// explanations returns what to explain: the decisions of one invariant, or every finding.
 func explanations(r *audit.Report, p *decide.Policies, invariant string) ([]report.Explanation, error) {
 	invariants := p.Invariants()
 	var known []string

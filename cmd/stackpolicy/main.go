@@ -78,8 +78,8 @@ Exit status:
   0  every invariant holds, or was healed
   1  warning: tickets, or heals that were not done
   2  critical: a page, or a heal that failed
-    3  unknown: could not collect or decide, bad policy, bad usage, nothing managed
-  If several apply, 2 goes before 3, and 3 before 1.`
+  3  unknown: could not collect or decide, bad policy, bad usage, nothing managed
+If several apply, 2 goes before 3, and 3 before 1.`
 
 func (a *app) root() *cobra.Command {
 	root := cli.Root(&cobra.Command{

@@ -15,9 +15,9 @@ func policyCheckCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Check that the policies load, and are formatted as opa fmt does",
 		Long: `Checks what every audit checks before it uses a policy folder (complete METADATA,
-		known facts, effects and actions, no undeclared section, no forbidden builtin), and
-		the format. The exit status is 0, or 3 with every mistake, its file and its line on
-		standard error.`,
+known facts, effects and actions, no undeclared section, no forbidden builtin), and
+the format. The exit status is 0, or 3 with every mistake, its file and its line on
+standard error.`,
 		Args: cobra.NoArgs,
 	}
 	var source policySource
