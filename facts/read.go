@@ -23,7 +23,7 @@ func Read(name string, r io.Reader) (*Document, error) {
 		return nil, fmt.Errorf("read the facts: %w", err)
 	}
 	if len(content) > maxDocument {
-		return nil, fmt.Errorf("read the facts %s: larger than %d MiB, which no facts document is", name, maxDocument>>20)
+		return nil, fmt.Errorf("read the facts %s: larger than %d MiB, the limit for a facts document", name, maxDocument>>20)
 	}
 	doc, err := decode(content)
 	if err != nil {
@@ -72,7 +72,7 @@ func decodeAny(content []byte) (*Document, error) {
 		return nil, located(err, content)
 	}
 	if version.Schema != Schema {
-		return nil, fmt.Errorf("schema is %q; this program reads %q (make the document anew with: stackpolicy facts)", version.Schema, Schema)
+		return nil, fmt.Errorf("schema is %q; this program reads %q (make a new document with: stackpolicy facts)", version.Schema, Schema)
 	}
 	doc := &Document{}
 	d := json.NewDecoder(bytes.NewReader(content))
@@ -94,7 +94,7 @@ func located(err error, content []byte) error {
 	case errors.As(err, &syntax):
 		return fmt.Errorf("line %d: %w", lineOf(content, syntax.Offset), err)
 	case errors.As(err, &typ):
-		return fmt.Errorf("line %d: %s is a JSON %s, which is not what belongs there", lineOf(content, typ.Offset), typ.Field, typ.Value)
+		return fmt.Errorf("line %d: %s is a JSON %s, which is the wrong type", lineOf(content, typ.Offset), typ.Field, typ.Value)
 	}
 	return err
 }

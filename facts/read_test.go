@@ -27,7 +27,7 @@ func TestRead(t *testing.T) {
 		"null":                 {"null", `schema is ""`},
 		"an array":             {"[]", "line 1"},
 		"other version":        {put("v1", "v2"), `"stackpolicy.facts/v2"`},
-		"no version":           {"{}", "make the document anew"},
+		"no version":           {"{}", "make a new document"},
 		"unknown key":          {put(`"units"`, `"unots": [], "units"`), "unots"},
 		"unknown key below":    {put(`[]`, `[{"name": "a.service", "nmae": 1}]`), "nmae"},
 		"wrong type":           {put(`[]`, `"none"`), "line 2: units is a JSON string"},
