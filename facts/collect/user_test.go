@@ -1,0 +1,118 @@
+package collect
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"stackpolicy/config"
+	"stackpolicy/facts"
+	"stackpolicy/internal/systemd"
+)
+
+func TestOSName(t *testing.T) {
+	dir := t.TempDir()
+	for name, c := range map[string]struct{ text, want, err string }{
+		"quoted":        {"NAME=x\nPRETTY_NAME=\"Debian GNU/Linux 13 (trixie)\"\n", "Debian GNU/Linux 13 (trixie)", ""},
+		"single quotes": {"PRETTY_NAME='NixOS 26.05'", "NixOS 26.05", ""},
+		"plain":         {"PRETTY_NAME=Linux\n", "Linux", ""},
+		"without it":    {"NAME=x\n", "", ""},
+		"too far below": {strings.Repeat("#\n", maxRelease) + "PRETTY_NAME=x\n", "", ""},
+		"a long line":   {strings.Repeat("x", maxRelease+1), "", "token too long"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(dir, "os-release")
+			if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			got, err := osName(path)
+			if got != c.want || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+				t.Errorf("got %q, %v; want %q, %q", got, err, c.want, c.err)
+			}
+		})
+	}
+	if got, err := osName(filepath.Join(dir, "none")); got != "" || err != nil {
+		t.Errorf("without the file: %q, %v", got, err)
+	}
+	fifo := filepath.Join(dir, "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := osName(fifo); err == nil {
+		t.Error("a FIFO is no error")
+	}
+}
+
+func TestUser(t *testing.T) {
+	flags := t.TempDir()
+	e := alice
+	e.LingerDir = flags
+	collect := func() (*run, error) {
+		r := &run{env: e, doc: &facts.Document{}}
+		put, err := collectUser(t.Context(), r)
+		if err == nil {
+			put()
+		}
+		return r, err
+	}
+	r, err := collect()
+	if err != nil || r.doc.User.Linger || r.doc.User.UnitDir != "/home/alice/.config/systemd/user" || r.doc.Host.Name == "" {
+		t.Errorf("without the flag: %v, %+v, %+v", err, r.doc.User, r.doc.Host)
+	}
+	if err := os.WriteFile(filepath.Join(flags, "alice"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := collect(); err != nil || !r.doc.User.Linger {
+		t.Errorf("with the flag: %v, %+v", err, r.doc.User)
+	}
+	e.LingerDir = filepath.Join(flags, "alice") // a file in place of the folder: whether the flag exists is not known
+	if r, err := collect(); err == nil {
+		t.Errorf("a folder that cannot be read: %+v", r.doc.User)
+	}
+}
+
+// TestOfProcess: variables override the account's folders.
+func TestOfProcess(t *testing.T) {
+	for _, name := range []string{"XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"} {
+		t.Setenv(name, "")
+	}
+	t.Setenv("HOME", "/home/bob")
+	e, err := OfProcess(config.Config{Mode: config.Observe})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.UID != os.Getuid() || e.Home != "/home/bob" || e.ConfigHome != "/home/bob/.config" || e.StateHome != "/home/bob/.local/state" ||
+		!strings.HasPrefix(e.RuntimeDir, "/run/user/") || e.QuadletDir() != "/home/bob/.config/containers/systemd" || e.Config.Mode != config.Observe {
+		t.Errorf("defaults: %+v", e)
+	}
+	t.Setenv("XDG_CONFIG_HOME", "/c")
+	t.Setenv("XDG_STATE_HOME", "/s")
+	t.Setenv("XDG_RUNTIME_DIR", "/r")
+	t.Setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/b")
+	if e, err = OfProcess(config.Config{}); err != nil || e.ConfigHome != "/c" || e.StateHome != "/s" || e.RuntimeDir != "/r" || e.BusAddress != "unix:path=/b" {
+		t.Errorf("variables: %+v, %v", e, err)
+	}
+	if now := e.Now(); time.Since(now).Abs() > time.Minute {
+		t.Errorf("its clock says %s", now)
+	}
+}
+
+func TestLoadedFrom(t *testing.T) {
+	at := time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
+	l := loadedFrom(systemd.Unit{Condition: systemd.Check{At: at, Met: true}, Assertion: systemd.Check{At: at}})
+	if l.Condition != "met" || l.Assertion != "not-met" || l.TimeoutStartSec != -1 || l.DropInPaths == nil || l.StateChange != nil {
+		t.Errorf("of a target: %+v", l)
+	}
+	service := &systemd.Service{Type: "oneshot", TimeoutStart: 1500 * time.Millisecond}
+	l = loadedFrom(systemd.Unit{Service: service, DropInPaths: []string{"/d.conf"}})
+	if l.Condition != "" || l.Type != "oneshot" || l.TimeoutStartSec != 1.5 || len(l.DropInPaths) != 1 {
+		t.Errorf("of a service: %+v", l)
+	}
+	service.TimeoutStart = -1
+	if l = loadedFrom(systemd.Unit{Service: service}); l.TimeoutStartSec != -1 {
+		t.Errorf("without a limit: %v seconds", l.TimeoutStartSec)
+	}
+}
