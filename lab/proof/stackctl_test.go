@@ -87,7 +87,7 @@ func TestStackctlVerify(t *testing.T) {
 		text, err := os.ReadFile(rule)
 		s.do(err)
 		s.declare("policies: "+rules+"\n", verified)
-		s.do(s.Write(rule, strings.Replace(string(text), "\tstartswith(unit.loaded.sub_state, \"auto-restart\")\n", "\tunit.verify\n", 1)))
+		s.do(s.Write(rule, strings.Replace(string(text), "\tstartswith(unit.loaded.sub_state, \"auto-restart\")\n\tnot works(unit)\n", "\tunit.verify\n", 1)))
 		s.contains(scene.Containers()...)
 		s.stackctl(stack.ServiceDown, []string{"waits for its next restart"}, verify...)
 		s.do(os.RemoveAll(filepath.Dir(rule)))

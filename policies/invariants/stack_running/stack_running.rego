@@ -45,13 +45,17 @@ finding contains {
 finding contains {
 	"subject": p.subject,
 	"effect": "block",
-	"severity": "page",
+	"severity": severity(p.evidence.case),
 	"message": p.message,
 	"evidence": p.evidence,
 } if {
 	some p in problem
 	not p.subject in restart_wanted
 }
+
+severity("retrying") := "ticket"
+
+severity(case) := "page" if case != "retrying"
 
 restart_wanted contains p.subject if {
 	some p in problem
@@ -133,6 +137,41 @@ problem contains {
 } if {
 	some unit in stacks
 	startswith(unit.loaded.sub_state, "auto-restart")
+	not works(unit)
+}
+
+# A start that failed and is tried again, for example as its preflight refused. The
+# containers of the apply before do their work.
+problem contains {
+	"subject": unit.name,
+	"active_state": unit.loaded.active_state,
+	"message": sprintf(
+		"%s could not be started and waits for its next try (%d so far); its containers run",
+		[unit.name, unit.loaded.n_restarts],
+	),
+	"evidence": {
+		"case": "retrying",
+		"expected": "active",
+		"found": unit.loaded.sub_state,
+		"restarts": unit.loaded.n_restarts,
+	},
+} if {
+	some unit in stacks
+	startswith(unit.loaded.sub_state, "auto-restart")
+	works(unit)
+	not unit.verify
+}
+
+# works is true if every service that stackctl recorded has its containers, and
+# all of them do their work.
+works(unit) if {
+	services(unit) != []
+	every service in unit.services {
+		not lib.too_few(service, unit.containers)
+	}
+	every container in unit.containers {
+		not lib.container_problem(container, unit.services)
+	}
 }
 
 fault contains {"unit": unit, "container": container, "case": case} if {

@@ -125,6 +125,21 @@ cases := {
 		],
 		"want": {["web.service", "block", "page", "auto-restart"]},
 	},
+	"waits for its next try, and its containers run": {
+		"units": [between_restarts("web.service", {"services": [app], "containers": [ok]})],
+		"want": {["web.service", "block", "ticket", "retrying"]},
+	},
+	"waits for its next try, and a container is down": {
+		"units": [between_restarts("web.service", {"services": [app], "containers": [in_state("created")]})],
+		"want": {["web.service", "block", "page", "auto-restart"]},
+	},
+	"waits for its next try, and status asks": {
+		"units": [between_restarts("web.service", {
+			"services": [app], "containers": [ok],
+			"verify": {"restarted": [], "healthy": true},
+		})],
+		"want": set(),
+	},
 	"a pod's own container": {
 		"units": [stack("web.service", "active", [ok, given.container("web_infra", {"infra": true, "state": "exited"})])],
 		"want": set(),
