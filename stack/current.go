@@ -55,16 +55,32 @@ func (c currency) differences(ctx context.Context) (found []string, err error) {
 		return nil, err
 	}
 	for _, s := range c.project.Services {
-		for _, x := range containers {
-			if x.Labels[podman.LabelService] != s.Name {
-				continue
-			}
-			if difference := want[s.Name].difference(x, s.Image, images[s.Image], c.isOwnApply(record)); difference != "" {
-				found = append(found, x.Name+" "+difference)
-			}
+		differs := func(x podman.Details) string {
+			return want[s.Name].difference(x, s.Image, images[s.Image], c.isOwnApply(record))
 		}
+		found = append(found, wrong(s, containers, differs)...)
 	}
 	return found, nil
+}
+
+// wrong returns a line for each container of a service that differs, unless there
+// are enough that do not: one more may be of podman-compose run.
+func wrong(s compose.Service, containers []podman.Details, differs func(podman.Details) string) (found []string) {
+	right := 0
+	for _, x := range containers {
+		if x.Labels[podman.LabelService] != s.Name {
+			continue
+		}
+		if difference := differs(x); difference != "" {
+			found = append(found, x.Name+" "+difference)
+		} else {
+			right++
+		}
+	}
+	if right >= s.Replicas {
+		return nil
+	}
+	return found
 }
 
 // record is what was applied last; the zero Record when there is none that can be
@@ -111,8 +127,10 @@ func (c currency) isAsApplied(ctx context.Context, record applied.Record) (bool,
 // wanted is what the containers of each service should be made of, by service.
 func (c currency) wanted(ctx context.Context, record applied.Record, asApplied bool) (map[string]made, error) {
 	want := map[string]made{}
+	// A start of the unit that did not apply by stackctl made the containers itself.
+	counts := c.invocation == "" || c.isOwnApply(record)
 	for _, s := range record.Services {
-		want[s.Name] = made{definition: s.Definition, image: s.ImageID, recorded: s.Definition != ""}
+		want[s.Name] = made{definition: s.Definition, image: s.ImageID, recorded: counts && s.Definition != ""}
 	}
 	if asApplied {
 		return want, nil

@@ -55,6 +55,11 @@ func TestVerifyComparesWhatRuns(t *testing.T) {
 		{"the image has lost its name", func(w *world, s Stack) { applied(w, s); w.images("") }, Verified, ""},
 		{"replaced by another tool after an apply", func(w *world, s Stack) { applied(w, s); w.unlabelled() },
 			NotApplied, "web_app was not made by stackctl, which applied this stack"},
+		{"one more, of podman-compose run", func(w *world, s Stack) {
+			applied(w, s)
+			w.contains(container{"app", "running"}, container{"app", "running"})
+			w.writeJSON("inspect.json", append(w.details()[:1], w.unlabelledDetails()[1]))
+		}, Verified, ""},
 		{"applied with another variable than this shell has", func(w *world, s Stack) {
 			w.write("compose.yaml", "services: {app: {image: localhost/app:1, environment: {TZ: \"${TZ:-UTC}\"}}}\n", 0o644)
 			w.Environ = append(w.Environ, "TZ=Europe/Berlin")
@@ -74,6 +79,27 @@ func TestVerifyComparesWhatRuns(t *testing.T) {
 			want(t, w.verifyUp(s), c.want, c.words)
 		})
 	}
+}
+
+// unlabelledDetails are the containers as another program makes them.
+func (w *world) unlabelledDetails() []any {
+	s := w.stack
+	defer func() { w.stack = s }()
+	w.stack.Compose = nil
+	return w.details()
+}
+
+// A unit may apply by another command, and use verify alone: an old record of
+// stackctl does not fail it.
+func TestVerifyInAUnitThatAppliesByAnotherCommand(t *testing.T) {
+	w := newWorld(t)
+	s := w.web(nil)
+	want(t, w.apply(s), Applied)
+	w.unlabelled()
+	w.Invocation = "8f2c"
+	want(t, w.verifyUp(s), Verified)
+	w.Invocation = ""
+	want(t, w.verifyUp(s), NotApplied)
 }
 
 // What the start of the unit applied is what its verify compares with, and an

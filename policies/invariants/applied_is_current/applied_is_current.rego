@@ -118,10 +118,15 @@ problem contains {
 	unit.loaded.active_state == "active"
 	unit.applied.state == "recorded"
 	not unit.applied.busy
-	some container in unit.containers
-	container.project == unit.applied.project
 	some service in unit.services
-	service.name == container.service
+	containers := [container |
+		some container in unit.containers
+		container.service == service.name
+		container.project == unit.applied.project
+	]
+	right := [container | some container in containers; not difference(service, container)]
+	count(right) < service.containers # one more may be of podman-compose run
+	some container in containers
 	other := difference(service, container)
 }
 

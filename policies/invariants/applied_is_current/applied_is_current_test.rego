@@ -58,6 +58,10 @@ test_not_replaced[name] if {
 		"auto-updated to a newer image": made("web.service", {}, {}, {"image_id": "i1", "auto_update": "registry"}),
 		"nothing recorded of it": made("web.service", {}, {"definition": "", "image_id": ""}, {"labels": {"io.stackpolicy.definition": "d1"}, "image_id": "i1"}),
 		"a service that the record does not have": made("web.service", {}, {"name": "db"}, {"labels": {"io.stackpolicy.definition": "d1"}}),
+		"one more, of podman-compose run": object.union(made("web.service", {}, {}, {}), {"containers": [
+			given.container("web_app", {"labels": {"io.stackpolicy.definition": "d0"}, "image_id": "i0", "auto_update": ""}),
+			given.container("web_app_tmp4711", {"image_id": "i0"}),
+		]}),
 		"of another project": made("web.service", {}, {}, {"labels": {"io.stackpolicy.definition": "d1"}, "project": "other"}),
 		"while stackctl works": made("web.service", {"busy": true}, {}, {"labels": {"io.stackpolicy.definition": "d1"}}),
 		"the unit is not active": object.union(
