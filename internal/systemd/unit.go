@@ -19,6 +19,7 @@ type Unit struct {
 	Documentation                                       []string
 	WantedBy, RequiredBy, UpheldBy                      []string // UpheldBy: nil before systemd 254
 	Requires, Requisite, BindsTo, TriggeredBy           []string
+	Wants, Upholds                                      []string // Upholds: nil before systemd 249
 	StateChange                                         time.Time
 	InactiveExit, ActiveEnter, ActiveExit               time.Time // zero: never since the manager started or the unit was loaded
 	Condition, Assertion                                Check
@@ -72,6 +73,7 @@ func unitFrom(r *reader) Unit {
 		Requires:         value[[]string](r, "Requires"),
 		Requisite:        value[[]string](r, "Requisite"),
 		BindsTo:          value[[]string](r, "BindsTo"),
+		Wants:            value[[]string](r, "Wants"),
 		TriggeredBy:      value[[]string](r, "TriggeredBy"),
 		StateChange:      usec(value[uint64](r, "StateChangeTimestamp")),
 		InactiveExit:     usec(value[uint64](r, "InactiveExitTimestamp")),
@@ -82,6 +84,9 @@ func unitFrom(r *reader) Unit {
 	}
 	if _, ok := r.props["UpheldBy"]; ok {
 		u.UpheldBy = value[[]string](r, "UpheldBy")
+	}
+	if _, ok := r.props["Upholds"]; ok {
+		u.Upholds = value[[]string](r, "Upholds")
 	}
 	return u
 }

@@ -14,6 +14,7 @@ var unitProps = propertySet(
 	"Id", "LoadState", "ActiveState", "SubState", "UnitFileState", "FragmentPath", "SourcePath",
 	"DropInPaths", "Names", "NeedDaemonReload", "Description", "Documentation",
 	"WantedBy", "RequiredBy", "UpheldBy", "Requires", "Requisite", "BindsTo", "TriggeredBy",
+	"Wants", "Upholds",
 	"StateChangeTimestamp", "InactiveExitTimestamp", "ActiveEnterTimestamp", "ActiveExitTimestamp",
 	"ConditionResult", "ConditionTimestamp", "AssertResult", "AssertTimestamp",
 )

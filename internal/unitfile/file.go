@@ -103,6 +103,29 @@ func (l *Looker) Stat(ctx context.Context, path string) (File, error) {
 	return f, nil // a loop resolves to nothing
 }
 
+// ChangedAt returns the newest ctime of path and of every link on the way from it,
+// outside store; zero when nothing is there. It is what [Stat] says of it, without
+// a look at the content.
+func ChangedAt(path, store string) time.Time {
+	l, changed := NewLooker(store), time.Time{}
+	for range maxHops {
+		info, err := os.Lstat(path)
+		if err != nil {
+			break
+		}
+		if !below(filepath.Clean(path), store) {
+			changed = later(changed, ctime(info))
+		}
+		if info.Mode()&fs.ModeSymlink == 0 {
+			break
+		}
+		if path, err = l.nextHop(path); err != nil {
+			break
+		}
+	}
+	return changed
+}
+
 // throughFolder takes a path in a folder that is itself a link for a link: who
 // declares a whole drop-in folder links the folder, not the files in it.
 func (l *Looker) throughFolder(f *File) {
@@ -147,7 +170,7 @@ func (l *Looker) reach(f *File, at string, info fs.FileInfo) error {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		f.UID, f.GID = int(st.Uid), int(st.Gid)
 	}
-	if !info.Mode().IsRegular() {
+	if !info.Mode().IsRegular() || info.Size() > l.MaxDigest {
 		return nil
 	}
 	sum, err := l.digest.get(at, digest)

@@ -1,7 +1,7 @@
 package unitfile
 
 import (
-	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -177,33 +177,86 @@ func linkFolders(names []string, kind string) []string {
 	return folders
 }
 
-// Aliases lists the unit names that are links to a file of another unit's name,
-// by that name. Only those with a folder of links or drop-ins are among them:
-// others do not matter to the unit.
+// Aliases lists the names that the manager takes for another name of a unit, by
+// that unit's name. Only those with a folder of links or drop-ins, or with a link
+// that pulls them in, are among them: others do not matter to the unit.
 func (x *Index) Aliases() map[string][]string {
 	aliases := map[string][]string{}
-	for _, name := range x.withFolders() {
-		if len(x.names[name]) == 0 {
+	for _, name := range x.Names() {
+		if !x.isMentioned(name) {
 			continue
 		}
-		target, err := filepath.EvalSymlinks(filepath.Join(x.names[name][0], name))
-		if base := filepath.Base(target); err == nil && base != name && Valid(base) {
-			aliases[base] = append(aliases[base], name)
+		if of := x.AliasOf(name); of != "" {
+			aliases[of] = append(aliases[of], name)
 		}
 	}
 	return aliases
 }
 
-// withFolders lists the names that have a folder of links or drop-ins, in order.
-func (x *Index) withFolders() []string {
-	var names []string
-	for _, folder := range slices.AppendSeq(slices.Collect(maps.Keys(x.dropIns)), maps.Keys(x.linked)) {
-		name, _ := Split(folder)
-		names = append(names, name)
+// AliasOf returns the unit that name is an alias of, on disk; "" when it is none.
+// An alias is a link, in the folder where the manager looks first, to a file of
+// another name in a folder of the unit path (unit_file_resolve_symlink in systemd
+// 252 and 257). An alias of an alias counts.
+func (x *Index) AliasOf(name string) string {
+	at := name
+	for range maxHops {
+		next := x.leadsTo(at)
+		if next == "" {
+			break
+		}
+		at = next
 	}
-	slices.Sort(names)
-	return slices.Compact(names)
+	if at == name {
+		return ""
+	}
+	return at
 }
+
+// leadsTo returns the other name that a name's link leads to; "" when it does not
+// lead to one.
+func (x *Index) leadsTo(name string) string {
+	if len(x.names[name]) == 0 {
+		return ""
+	}
+	folder := x.names[name][0]
+	to, err := os.Readlink(filepath.Join(folder, name))
+	if err != nil {
+		return ""
+	}
+	if !filepath.IsAbs(to) {
+		to = folder + "/" + to
+	}
+	folder, base := cutName(to)
+	if base == name || !Valid(base) || !x.isSearched(folder) {
+		return ""
+	}
+	return base
+}
+
+// isSearched reports whether a folder is one of the unit path, or below one.
+func (x *Index) isSearched(folder string) bool {
+	plain := filepath.Clean(folder)
+	real, err := filepath.EvalSymlinks(folder)
+	return slices.ContainsFunc(x.path, func(p string) bool {
+		return plain == p || below(plain, p) || err == nil && (x.named[real] == p || below(real, p))
+	})
+}
+
+// isMentioned reports whether there is a folder of drop-ins or links that is read
+// for the name, or a link that pulls it in.
+func (x *Index) isMentioned(name string) bool {
+	if len(x.links[name]) > 0 {
+		return true
+	}
+	return slices.ContainsFunc(dropInFolders(name), func(folder string) bool {
+		stem := strings.TrimSuffix(folder, "d")
+		return len(x.dropIns[folder]) > 0 || slices.ContainsFunc(linkKinds, func(kind string) bool { return len(x.linked[stem+kind]) > 0 })
+	})
+}
+
+// Changed returns when each folder that was read last changed: those of the unit
+// path, and those of drop-ins and links in them.
+func (x *Index) Changed() map[string]time.Time { return x.changed }
 
 func later(a, b time.Time) time.Time {
 	if b.After(a) {

@@ -143,13 +143,20 @@ func TestLinksChanged(t *testing.T) {
 }
 
 func TestAliases(t *testing.T) {
-	high, low := t.TempDir(), t.TempDir()
+	high, low, outside := t.TempDir(), t.TempDir(), t.TempDir()
+	put(t, outside, map[string]string{"web.service": "[Unit]"})
 	put(t, high, map[string]string{
 		"web.service":  "[Unit]",
 		"www.service":  "-> web.service",
 		"www2.service": "-> www.service",
 		"www3.service": "-> web.service",
 
+		"pre-fix.service":                "-> web.service",
+		"pre-.service.d/x.conf":          "[Unit]",
+		"pulled.service":                 "-> web.service",
+		"x.target.wants/pulled.service":  "-> ../pulled.service",
+		"outside.service":                "-> " + outside + "/web.service",
+		"outside.service.d/x.conf":       "[Unit]",
 		"www.service.wants/x.service":    "-> /x",
 		"www2.service.d/x.conf":          "[Unit]",
 		"other.service.wants/x.service":  "-> /x",
@@ -167,8 +174,13 @@ func TestAliases(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string][]string{"web.service": {"www.service", "www2.service"}}
+	want := map[string][]string{"web.service": {"pre-fix.service", "pulled.service", "www.service", "www2.service"}}
 	if d := cmp.Diff(want, x.Aliases()); d != "" {
 		t.Errorf("-want +got\n%s", d)
+	}
+	for name, want := range map[string]string{"www3.service": "web.service", "web.service": "", "outside.service": "", "none.service": ""} {
+		if got := x.AliasOf(name); got != want {
+			t.Errorf("%s is an alias of %q, want %q", name, got, want)
+		}
 	}
 }

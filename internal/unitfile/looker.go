@@ -8,6 +8,10 @@ import (
 // Looker looks at the paths of one moment: where many lead to one folder or to
 // one file, that is looked up once. It may be used by several goroutines.
 type Looker struct {
+	// MaxDigest is the size in bytes above which no file is digested. It must not be
+	// changed once the Looker is in use.
+	MaxDigest int64
+
 	store  string
 	lstat  memo[fs.FileInfo]
 	real   memo[string] // folder -> its path without links
@@ -15,7 +19,7 @@ type Looker struct {
 }
 
 // NewLooker starts with nothing seen. For store see [Stat].
-func NewLooker(store string) *Looker { return &Looker{store: store} }
+func NewLooker(store string) *Looker { return &Looker{store: store, MaxDigest: maxDigest} }
 
 // memo remembers answers, but for errors.
 type memo[T any] struct{ known sync.Map }
