@@ -14,16 +14,17 @@ const Schema = "stackpolicy.facts/v1"
 // Document is one snapshot. A section that could not be collected is absent
 // (nil), never empty, and its collector says why in Collectors.
 type Document struct {
-	Schema      string                     `json:"schema" jsonschema:"the version of this shape"`
-	CollectedAt time.Time                  `json:"collected_at" jsonschema:"when the collection of the snapshot started"`
-	Collectors  map[string]CollectorStatus `json:"collectors" jsonschema:"every collector by name, and whether it succeeded"`
-	Host        *Host                      `json:"host,omitempty" jsonschema:"the machine"`
-	User        *User                      `json:"user,omitempty" jsonschema:"the account whose manager is audited"`
-	Manager     *Manager                   `json:"manager,omitempty" jsonschema:"the systemd user manager"`
-	Declared    *Declared                  `json:"declared,omitempty" jsonschema:"what the Home Manager generation and the configuration declare"`
-	Podman      *Podman                    `json:"podman,omitempty" jsonschema:"podman as a whole; the containers of a unit are under that unit"`
-	History     *HostHistory               `json:"history,omitempty" jsonschema:"what earlier audits saw and did on the host as a whole"`
-	Units       []Unit                     `json:"units" jsonschema:"every managed unit, and the unmanaged units that a rule needs to know, sorted by name"`
+	Schema       string                     `json:"schema" jsonschema:"the version of this shape"`
+	CollectedAt  time.Time                  `json:"collected_at" jsonschema:"when the collection of the snapshot started"`
+	Collectors   map[string]CollectorStatus `json:"collectors" jsonschema:"every collector by name, and whether it succeeded"`
+	Host         *Host                      `json:"host,omitempty" jsonschema:"the machine"`
+	User         *User                      `json:"user,omitempty" jsonschema:"the account whose manager is audited"`
+	Manager      *Manager                   `json:"manager,omitempty" jsonschema:"the systemd user manager"`
+	ManagerFiles *ManagerFiles              `json:"manager_files,omitempty" jsonschema:"what the manager reads at each reload besides unit files"`
+	Declared     *Declared                  `json:"declared,omitempty" jsonschema:"what the Home Manager generation and the configuration declare"`
+	Podman       *Podman                    `json:"podman,omitempty" jsonschema:"podman as a whole; the containers of a unit are under that unit"`
+	History      *HostHistory               `json:"history,omitempty" jsonschema:"what earlier audits saw and did on the host as a whole"`
+	Units        []Unit                     `json:"units" jsonschema:"every managed unit, and the unmanaged units that a rule needs to know, sorted by name"`
 }
 
 // CollectorStatus says whether a collector succeeded.
@@ -61,6 +62,29 @@ type Manager struct {
 	AuditTimer    Activity  `json:"audit_timer" jsonschema:"stackpolicy-audit.timer"`
 	FailedNoFile  []string  `json:"failed_without_file" jsonschema:"units in failed state that no longer have a unit file"`
 	RunningNoFile []string  `json:"running_without_file" jsonschema:"services, timers, sockets and paths that run and no longer have a unit file"`
+}
+
+// ManagerFiles is what the manager reads when it starts and at each reload, besides
+// unit files (environment.d(5), systemd.environment-generator(7),
+// systemd.generator(7), systemd-user.conf(5)).
+type ManagerFiles struct {
+	Files []ManagerFile `json:"files" jsonschema:"by role, in the order in which systemd searches their folders"`
+}
+
+// ManagerFile is one file that the manager reads or runs.
+type ManagerFile struct {
+	Path             string     `json:"path"`
+	Role             string     `json:"role" jsonschema:"environment (environment.d), environment-generator, generator or configuration (user.conf)"`
+	Origin           string     `json:"origin" jsonschema:"distribution or administrator (only root can change it), declared (by the current Home Manager generation), own (in the user's folder, where no generation declares anything), unsafe (others than root and, in the user's folder, the user can change it) or undeclared"`
+	FirstHop         string     `json:"first_hop" jsonschema:"what readlink says; empty when no link"`
+	Target           string     `json:"target" jsonschema:"the path after all links; empty when it does not resolve"`
+	Mode             string     `json:"mode" jsonschema:"permission bits of the final file, octal, e.g. 0644"`
+	UID              int        `json:"uid" jsonschema:"owner of the final file; -1 when it does not resolve"`
+	Digest           string     `json:"digest" jsonschema:"sha256:… of the final file's content; empty when it cannot be read, is no regular file or is larger than 1 MiB"`
+	Mtime            *time.Time `json:"mtime,omitempty" jsonschema:"mtime of the final file"`
+	ChangedAt        *time.Time `json:"changed_at,omitempty" jsonschema:"newest ctime of the path and its links outside the store; of an undeclared file also its folder's"`
+	Effective        bool       `json:"effective" jsonschema:"the manager would use it at a reload: no file of its name comes first, and a generator can be run"`
+	ChangedAfterLoad bool       `json:"changed_after_load" jsonschema:"changed_at is not before the manager's loaded_at: a reload may bring something new in force"`
 }
 
 // Activity is whether a unit exists and runs.
@@ -168,6 +192,15 @@ type Loaded struct {
 	Differs          []Difference `json:"differs" jsonschema:"settings whose loaded value is certainly not the value on disk"`
 	LinksUnread      []string     `json:"links_unread" jsonschema:"units whose wants, requires or upholds link on disk the manager has not read"`
 	LinksGone        []string     `json:"links_gone" jsonschema:"units that pull it in as loaded, by a link that is no longer on disk"`
+	Pulls            []Pull       `json:"pulls" jsonschema:"units that it pulls in as loaded, without those that systemd adds itself; empty for targets"`
+}
+
+// Pull is a unit that another one pulls in: a start or restart of that one starts it.
+type Pull struct {
+	Unit        string `json:"unit"`
+	Kind        string `json:"kind" jsonschema:"wants, requires, binds-to or upholds"`
+	ActiveState string `json:"active_state" jsonschema:"empty when it is not in the manager's memory"`
+	Declared    bool   `json:"declared" jsonschema:"a declared file or link of the unit says so"`
 }
 
 // Command is one Exec line, without its arguments.
@@ -187,8 +220,8 @@ type Difference struct {
 // File is one file that defines or alters a unit.
 type File struct {
 	Path             string     `json:"path"`
-	Role             string     `json:"role" jsonschema:"fragment, dropin, source, source-dropin, wants, requires or upholds"`
-	Of               string     `json:"of" jsonschema:"for wants, requires and upholds: the unit whose folder holds the link"`
+	Role             string     `json:"role" jsonschema:"fragment, dropin, source, source-dropin; wants, requires or upholds: a link by which another unit pulls it in; own-wants, own-requires or own-upholds: a link by which it pulls in another one"`
+	Of               string     `json:"of" jsonschema:"for links: the other unit"`
 	Origin           string     `json:"origin" jsonschema:"kind of its folder: user, control, runtime, generator, etc, distribution, other"`
 	Kind             string     `json:"kind" jsonschema:"regular, link, directory, missing or other"`
 	FirstHop         string     `json:"first_hop" jsonschema:"target of the link; empty when it is not a link"`

@@ -23,6 +23,7 @@ func Sections() []Section {
 		{"host", []string{"user"}, func(d *Document) error { return absent(d.Host == nil) }},
 		{"user", []string{"user"}, func(d *Document) error { return absent(d.User == nil) }},
 		{"manager", []string{"systemd"}, func(d *Document) error { return absent(d.Manager == nil) }},
+		{"manager_files", []string{"files", "systemd"}, func(d *Document) error { return absent(d.ManagerFiles == nil) }},
 		{"declared", []string{"home-manager"}, func(d *Document) error { return absent(d.Declared == nil) }},
 		{"podman", []string{"podman"}, func(d *Document) error { return absent(d.Podman == nil) }},
 		{"history", []string{"history"}, func(d *Document) error { return absent(d.History == nil) }},

@@ -39,6 +39,24 @@ func (u Unit) Stale() bool {
 	})
 }
 
+// IsTrusted reports whether the file is what is declared, or was generated from
+// what is.
+func (f File) IsTrusted() bool {
+	return slices.Contains([]string{StateDeclared, StateIdentical, StateGenerated}, f.State)
+}
+
+// IsOwnLink reports whether the file is a link in a .wants, .requires or .upholds
+// folder of the unit itself, which pulls in another unit.
+func (f File) IsOwnLink() bool {
+	return slices.Contains([]string{RoleOwnWants, RoleOwnRequires, RoleOwnUpholds}, f.Role)
+}
+
+// IsNews reports whether a reload may bring the file in force although nothing
+// declares it, or although others than root and the user can change it.
+func (f ManagerFile) IsNews() bool {
+	return f.Effective && f.ChangedAfterLoad && (f.Origin == OriginUndeclared || f.Origin == OriginUnsafe)
+}
+
 // Defines reports whether the file defines the unit. A fragment that podman's generator
 // wrote does not: it is new at each reload, and its source is listed too.
 func (f File) Defines() bool {

@@ -14,6 +14,31 @@ const (
 	RoleSourceDropIn = "source-dropin"
 )
 
+// Roles of the links in a unit's own .wants, .requires and .upholds folders.
+const (
+	RoleOwnWants    = "own-wants"
+	RoleOwnRequires = "own-requires"
+	RoleOwnUpholds  = "own-upholds"
+)
+
+// Roles of a file that the manager reads besides unit files.
+const (
+	RoleEnvironment          = "environment"
+	RoleEnvironmentGenerator = "environment-generator"
+	RoleGenerator            = "generator"
+	RoleConfiguration        = "configuration"
+)
+
+// Where a file comes from that the manager reads besides unit files. The
+// distribution's is [OriginDistribution].
+const (
+	OriginAdministrator = "administrator"
+	OriginDeclared      = "declared"
+	OriginOwn           = "own"
+	OriginUnsafe        = "unsafe"
+	OriginUndeclared    = "undeclared"
+)
+
 // Kinds of folders that unit files come from.
 const (
 	OriginUser         = "user"

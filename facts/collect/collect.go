@@ -40,7 +40,7 @@ func collectors() []collector {
 		{name: "home-manager", limit: 5 * time.Second, collect: collectHomeManager, fills: []string{"declared"}},
 		{name: "systemd", limit: systemdLimit, collect: collectSystemd, fills: []string{"manager", "units.loaded"}},
 		{
-			name: "files", limit: 15 * time.Second, collect: collectFiles, fills: []string{"units.files", "units.reload"},
+			name: "files", limit: 15 * time.Second, collect: collectFiles, fills: []string{"units.files", "units.reload", "manager_files"},
 			needs: []string{"home-manager", "systemd", "index"},
 		},
 		{

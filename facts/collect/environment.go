@@ -25,6 +25,7 @@ type Environment struct {
 	BusAddress string // $DBUS_SESSION_BUS_ADDRESS; if "", the bus in the runtime folder
 	LingerDir  string // /var/lib/systemd/linger
 	EtcDir     string // /etc, for passwd and group
+	Root       string // where /etc, /run and /usr are, for what the manager reads there; "" is /
 	Config     config.Config
 	Podman     Lister
 	Memory     Rememberer // nil: the history is a gap

@@ -17,7 +17,7 @@ import (
 )
 
 // collectFiles fills each unit's files, how they differ from what is loaded, and what a
-// reload would do.
+// reload would do; and what a reload reads besides unit files.
 func collectFiles(ctx context.Context, r *run) (func(), error) {
 	w, err := newWalker(r)
 	if err != nil {
@@ -27,7 +27,11 @@ func collectFiles(ctx context.Context, r *run) (func(), error) {
 	if err := inParallel(ctx, len(units), func(i int) error { return w.unit(&units[i]) }); err != nil {
 		return nil, err
 	}
-	return func() { r.doc.Units = units }, nil
+	files, err := w.managerFiles()
+	if err != nil {
+		return nil, err
+	}
+	return func() { r.doc.Units, r.doc.ManagerFiles = units, files }, nil
 }
 
 // walker collects the files of all units, several units at the same time: its fields do not
@@ -86,6 +90,10 @@ func (w *walker) compare(u *facts.Unit, d *drift.Unit) error {
 	}
 	loaded := *u.Loaded // a copy: this one belongs to the systemd collector
 	loaded.Differs, loaded.LinksUnread, loaded.LinksGone = difference.Settings, difference.LinksUnread, difference.LinksGone
+	loaded.Pulls = difference.Pulls
+	for i, pull := range loaded.Pulls {
+		loaded.Pulls[i].ActiveState = w.listed[pull.Unit].ActiveState
+	}
 	reload := d.Reload()
 	u.Loaded, u.Reload = &loaded, &reload
 	return nil
@@ -101,7 +109,7 @@ func knownLoad(u facts.Unit) *facts.Load {
 // candidate is a path that can define or alter a unit.
 type candidate struct {
 	path, role string
-	of         string // for links: the unit whose folder it is in
+	of         string // for links: the other unit
 	hidden     bool   // systemd ignores it
 }
 
@@ -117,7 +125,8 @@ func (w *walker) candidates(u facts.Unit, loaded systemd.Unit) []candidate {
 		all = append(all, candidate{path: p, role: facts.RoleFragment})
 	}
 	declared := w.folders[filepath.Join(w.env.UnitDir(), u.Name+".d")]
-	for _, d := range drift.DropIns(w.index.DropIns(names(u.Name, loaded)), loaded.DropInPaths, declared) {
+	known := w.names(u.Name, loaded)
+	for _, d := range drift.DropIns(w.index.DropIns(known), loaded.DropInPaths, declared) {
 		all = append(all, candidate{path: d.Path, role: facts.RoleDropIn, hidden: d.Masked})
 	}
 	all = append(all, w.sources(u, loaded.SourcePath)...)
@@ -125,16 +134,42 @@ func (w *walker) candidates(u facts.Unit, loaded systemd.Unit) []candidate {
 	for _, kind := range []string{"wants", "requires", "upholds"} {
 		links = append(links, w.pulls[u.Name+"\x00"+kind]...)
 	}
-	for _, l := range drift.Links(w.index.Links(u.Name), links) {
+	onDisk := w.index.Links(u.Name)
+	for _, alias := range w.owners.aliases()[u.Name] {
+		onDisk = slices.Concat(onDisk, w.index.Links(alias))
+	}
+	for _, l := range drift.Links(onDisk, links) {
 		all = append(all, candidate{path: l.Path, role: l.Kind, of: l.Of})
+	}
+	return append(all, w.ownLinks(u, known)...)
+}
+
+// names are the unit's own name and those it is also known by: as loaded, and on
+// disk, where a reload finds them.
+func (w *walker) names(unit string, loaded systemd.Unit) []string {
+	all := []string{unit}
+	for _, also := range slices.Concat(loaded.Names, w.owners.aliases()[unit]) {
+		if !slices.Contains(all, also) {
+			all = append(all, also)
+		}
 	}
 	return all
 }
 
-// names returns the unit's name and its aliases.
-func names(unit string, loaded systemd.Unit) []string {
-	also := slices.DeleteFunc(slices.Clone(loaded.Names), func(n string) bool { return n == unit })
-	return append([]string{unit}, also...)
+// ownLinks lists the links by which a managed unit pulls in others. To be pulled at
+// is what targets are for: theirs are left out.
+func (w *walker) ownLinks(u facts.Unit, names []string) []candidate {
+	if !u.IsManaged() || strings.HasSuffix(u.Name, ".target") {
+		return nil
+	}
+	var all []candidate
+	for _, kind := range []string{"wants", "requires", "upholds"} {
+		for _, l := range w.index.LinkedBy(names, kind) {
+			of := unitfile.Resolve(u.Name, filepath.Base(l.Path))
+			all = append(all, candidate{path: l.Path, role: "own-" + kind, of: of})
+		}
+	}
+	return all
 }
 
 // sources lists the files that a quadlet is generated from, each with its drop-ins.

@@ -76,6 +76,9 @@ func (o *owners) Linked(owner, kind string) []string {
 	return linked
 }
 
+// AliasOf is the method of [drift.Owners].
+func (o *owners) AliasOf(name string) string { return o.index.AliasOf(name) }
+
 // LinksChanged is the method of [drift.Owners].
 func (o *owners) LinksChanged(owner string) time.Time {
 	return o.index.LinksChanged(o.names(owner))

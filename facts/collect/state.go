@@ -15,7 +15,7 @@ func (w *walker) state(u facts.Unit, f unitfile.File, out facts.File) (string, e
 	switch {
 	case out.DeclaredTarget != "":
 		return w.againstGeneration(f, out.DeclaredTarget)
-	case u.Quadlet && out.Origin == facts.OriginGenerator:
+	case out.Origin == facts.OriginGenerator && (u.Quadlet || out.IsOwnLink() && w.manages(out.Of)):
 		return facts.StateGenerated, nil
 	case w.generation != nil && w.generation.Owns(f.FirstHop) && !w.generation.IsCurrent(f.FirstHop):
 		return facts.StateOther, nil

@@ -261,7 +261,7 @@ func loadedFrom(u systemd.Unit) *facts.Loaded {
 		NeedDaemonReload: u.NeedDaemonReload, StateChange: timeOrNil(u.StateChange), InactiveExit: timeOrNil(u.InactiveExit),
 		ActiveSince: timeOrNil(u.ActiveEnter), ActiveExit: timeOrNil(u.ActiveExit),
 		Condition: met(u.Condition), Assertion: met(u.Assertion), TimeoutStartSec: -1,
-		StartPost: []facts.Command{}, Differs: []facts.Difference{}, LinksUnread: []string{}, LinksGone: []string{},
+		StartPost: []facts.Command{}, Differs: []facts.Difference{}, LinksUnread: []string{}, LinksGone: []string{}, Pulls: []facts.Pull{},
 	}
 	if s := u.Service; s != nil {
 		l.Type, l.RemainAfterExit, l.Result = s.Type, s.RemainAfterExit, s.Result

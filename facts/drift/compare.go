@@ -15,18 +15,23 @@ type Reader func(paths []string) (unitfile.Settings, error)
 // files' times.
 type Difference struct {
 	Settings    []facts.Difference
-	LinksUnread []string // see the schema of Loaded.LinksUnread
-	LinksGone   []string // see the schema of Loaded.LinksGone
+	LinksUnread []string     // see the schema of Loaded.LinksUnread
+	LinksGone   []string     // see the schema of Loaded.LinksGone
+	Pulls       []facts.Pull // see the schema of Loaded.Pulls; without states
 }
 
 // Compare finds the differences; call Mark first. It clears ChangedAfterLoad of files
 // whose revision stamp proves that their content is loaded.
 func (u *Unit) Compare(read Reader, spec unitfile.Specifiers, owners Owners) (Difference, error) {
-	d := Difference{Settings: []facts.Difference{}, LinksUnread: u.unreadLinks(), LinksGone: []string{}}
+	d := Difference{Settings: []facts.Difference{}, LinksUnread: u.unreadLinks(), LinksGone: []string{}, Pulls: []facts.Pull{}}
 	if u.JustRead || u.Loaded.LoadState != "loaded" {
 		return d, nil
 	}
 	d.LinksGone = u.goneLinks(owners)
+	var err error
+	if d.Pulls, err = u.listPulls(read, owners); err != nil {
+		return d, err
+	}
 	paths := u.paths()
 	if len(paths) == 0 || paths[0] != u.Loaded.FragmentPath {
 		return d, nil // another fragment is loaded, which Mark has recorded

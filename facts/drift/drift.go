@@ -53,7 +53,7 @@ func (m *Manager) IsAfterLoad(t time.Time) bool {
 func (f File) exists() bool { return f.Kind != unitfile.Missing }
 
 // isLink reports whether the file is a link in a .wants, .requires or .upholds
-// folder.
+// folder, of another unit or of this one.
 func (f File) isLink() bool { return f.Of != "" }
 
 // isDeclared reports whether the file on disk is the one that is declared.

@@ -312,7 +312,7 @@ func TestJustRead(t *testing.T) {
 	u.Mark(nil)
 	s.owners.linked, s.owners.changed = nil, at(1100)
 	d, err := u.Compare(s.read, unitfile.Specifiers{}, s.owners)
-	want := Difference{Settings: []facts.Difference{}, LinksUnread: []string{}, LinksGone: []string{}}
+	want := Difference{Settings: []facts.Difference{}, LinksUnread: []string{}, LinksGone: []string{}, Pulls: []facts.Pull{}}
 	if diff := cmp.Diff(want, d); diff != "" || err != nil {
 		t.Errorf("%v -want +got\n%s", err, diff)
 	}

@@ -20,6 +20,8 @@ type Owners interface {
 	Linked(owner, kind string) []string
 	// LinksChanged returns when any of these folders last changed.
 	LinksChanged(owner string) time.Time
+	// AliasOf returns the unit that a name is an alias of; "" when it is none.
+	AliasOf(name string) string
 }
 
 // kinds are the ways in which one unit pulls in another, and the settings that
@@ -38,7 +40,7 @@ var kinds = []struct {
 func (u *Unit) unreadLinks() []string {
 	unread := []string{}
 	for _, f := range u.Files {
-		if f.isLink() && f.Effective && !f.Loaded && u.Manager.Loaded[f.Of] && u.Loaded.LoadState == "loaded" {
+		if f.isLink() && !f.IsOwnLink() && f.Effective && !f.Loaded && u.Manager.Loaded[f.Of] && u.Loaded.LoadState == "loaded" {
 			unread = append(unread, f.Of)
 		}
 	}

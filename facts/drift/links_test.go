@@ -17,10 +17,12 @@ type disk struct {
 	settings map[string][]unitfile.Settings // owner -> its files
 	linked   map[string][]string            // folder, such as x.target.wants -> names of links
 	changed  time.Time
+	aliases  map[string]string // alias -> unit
 }
 
 func (d disk) Settings(owner string) []unitfile.Settings       { return d.settings[owner] }
 func (d disk) Linked(owner, kind string) []string              { return d.linked[owner+"."+kind] }
+func (d disk) AliasOf(name string) string                      { return d.aliases[name] }
 func (d disk) LinksChanged(string) time.Time                   { return d.changed }
 func (d disk) define(owner string, files ...unitfile.Settings) { d.settings[owner] = files }
 

@@ -61,6 +61,9 @@ func (u *Unit) isLoaded(f File) bool {
 	case facts.RoleSourceDropIn: // the generator merged all drop-ins that existed
 		return strings.HasPrefix(f.Path, u.Loaded.SourcePath+".d/")
 	}
+	if f.IsOwnLink() {
+		return slices.Contains(u.pulledIn(f.Role), f.Of)
+	}
 	return u.Manager.Loaded[f.Of] && slices.Contains(u.pulledInBy(f.Role), f.Of)
 }
 

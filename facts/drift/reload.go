@@ -42,6 +42,9 @@ func (u *Unit) wouldLoadUndeclared(f File) bool {
 	if !f.isLink() {
 		return true
 	}
+	if f.IsOwnLink() {
+		return !f.Loaded && f.Origin != facts.OriginDistribution // whatever it is: the name is what counts
+	}
 	byUser := f.Origin == facts.OriginUser || f.Origin == facts.OriginControl
 	return byUser && u.Manager.Loaded[f.Of] && f.Target != ""
 }

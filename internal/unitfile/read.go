@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -150,6 +152,29 @@ func (x *indexer) list(ctx context.Context, dir string) ([]string, error) {
 	}
 	if len(names) > maxEntries {
 		return nil, fmt.Errorf("read unit folder %q: more than %d entries", dir, maxEntries)
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// Entries returns the names in a folder, sorted. There are none where there is no folder,
+// and where this account may not look: its manager may not either. More than limit are an
+// error. It waits for no FIFO.
+func Entries(folder string, limit int) ([]string, error) {
+	f, err := os.OpenFile(folder, os.O_RDONLY|syscall.O_DIRECTORY, 0)
+	if missing(err) || errors.Is(err, fs.ErrPermission) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read folder: %w", err)
+	}
+	defer f.Close()
+	names, err := f.Readdirnames(limit + 1)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("read folder %q: %w", folder, err)
+	}
+	if len(names) > limit {
+		return nil, fmt.Errorf("read folder %q: more than %d entries", folder, limit)
 	}
 	slices.Sort(names)
 	return names, nil

@@ -1,0 +1,85 @@
+package drift
+
+import (
+	"slices"
+	"strings"
+
+	"stackpolicy/facts"
+	"stackpolicy/internal/unitfile"
+)
+
+// pullSettings are the settings by which a unit pulls in others.
+var pullSettings = []string{
+	"Unit.Wants", "Unit.Requires", "Unit.RequiresOverridable", "Unit.BindsTo", "Unit.Upholds", "Service.Sockets",
+}
+
+// ownKinds are the roles of links in a unit's own folders, and what their kind is
+// called.
+var ownKinds = []struct{ role, kind string }{
+	{facts.RoleOwnWants, "wants"}, {facts.RoleOwnRequires, "requires"}, {"", "binds-to"}, {facts.RoleOwnUpholds, "upholds"},
+}
+
+// pulledIn lists the units that this one pulls in by links of a role, as loaded. D-Bus
+// says the same of settings.
+func (u *Unit) pulledIn(role string) []string {
+	switch role {
+	case facts.RoleOwnWants:
+		return u.Loaded.Wants
+	case facts.RoleOwnRequires:
+		return u.Loaded.Requires
+	case facts.RoleOwnUpholds:
+		return u.Loaded.Upholds
+	}
+	return u.Loaded.BindsTo
+}
+
+// listPulls lists the units that this one pulls in as loaded, and says which of them
+// its declared files and links name. What systemd adds itself is left out. To be
+// pulled at is what targets are for: nothing of theirs is listed.
+func (u *Unit) listPulls(read Reader, owners Owners) ([]facts.Pull, error) {
+	pulls := []facts.Pull{}
+	if strings.HasSuffix(u.Loaded.ID, ".target") {
+		return pulls, nil
+	}
+	for _, kind := range ownKinds {
+		for _, unit := range u.pulledIn(kind.role) {
+			if !isAutomatic(kind.kind, []string{unit}) {
+				pulls = append(pulls, facts.Pull{Unit: unit, Kind: kind.kind})
+			}
+		}
+	}
+	if len(pulls) == 0 {
+		return pulls, nil
+	}
+	said, err := u.declaredPulls(read, owners)
+	for i := range pulls {
+		pulls[i].Declared = names(said, u.Loaded.ID, []string{pulls[i].Unit})
+	}
+	return pulls, err
+}
+
+// declaredPulls lists the units that the unit's declared files and links name, as
+// they are written there; never nil. An alias is followed by the unit's own name.
+func (u *Unit) declaredPulls(read Reader, owners Owners) ([]string, error) {
+	said, paths := []string{}, []string{}
+	for _, f := range u.Files {
+		trusted := f.Effective && (f.IsTrusted() || f.Origin == facts.OriginDistribution)
+		switch {
+		case trusted && f.IsOwnLink():
+			said = append(said, f.Of)
+		case trusted && slices.Contains(u.paths(), f.Path):
+			paths = append(paths, f.Path)
+		}
+	}
+	settings, err := read(paths)
+	if err != nil {
+		return nil, err
+	}
+	said = append(said, mentioned(settings, pullSettings)...)
+	for _, word := range said {
+		if of := owners.AliasOf(unitfile.Resolve(u.Loaded.ID, word)); of != "" {
+			said = append(said, of)
+		}
+	}
+	return said, nil
+}
