@@ -35,6 +35,10 @@ nothing_found := {
 		"audit_timer": {"load_state": "loaded", "active_state": "active"},
 		"failed_without_file": [], "running_without_file": [],
 	},
+	"manager_files": {"files": [
+		manager_file("/usr/lib/systemd/user-generators/podman-user-generator", "generator", "distribution", {}),
+		manager_file("/etc/environment.d/proxy.conf", "environment", "administrator", {}),
+	]},
 	"declared": {
 		"source": "home-manager",
 		"generation": "/nix/store/9x1j-home-manager-generation",
@@ -65,7 +69,7 @@ unit(name, changes) := object.union(
 			"result": "success", "exec_main_status": 0, "n_restarts": 0,
 			"job": "", "condition": "met", "assertion": "met",
 			"wanted_by": ["default.target"], "triggered_by": [], "requirements_down": [],
-			"differs": [], "links_unread": [], "links_gone": [],
+			"differs": [], "links_unread": [], "links_gone": [], "pulls": [],
 		},
 		"files": [fragment(name, {})],
 		"reload": {"loads_undeclared": [], "drops_declared": []},
@@ -117,6 +121,16 @@ container(name, changes) := object.union(
 		"created_at": "2026-05-04T01:00:02Z", "started_at": "2026-05-04T01:00:03Z",
 		"project": "web", "service": "app", "auto_update": "registry",
 		"unit_label": {"name": "web.service", "valid": true, "load_state": "loaded"}, "labels": {},
+	},
+	changes,
+)
+
+# manager_file is a file that the manager reads besides unit files, in force for
+# long, with changes.
+manager_file(path, role, origin, changes) := object.union(
+	{
+		"path": path, "role": role, "origin": origin, "first_hop": "", "target": path, "mode": "0644", "uid": 0,
+		"digest": "sha256:00", "effective": true, "changed_after_load": false,
 	},
 	changes,
 )

@@ -5,6 +5,10 @@
 #   makes links directly into the store, whose targets are deleted later, and Home
 #   Manager does not notice links that it did not make. Outside the user's folder
 #   links belong to others, so only dangling links are reported there.
+#   A unit's own .wants, .requires and .upholds folders, in any place, change what
+#   a start or restart of that unit starts, as a drop-in does. So what is in them
+#   must be declared, or come with the distribution. Folders of targets are not
+#   judged: other units are expected to add themselves there.
 # schemas:
 #   - input: schema.facts
 # custom:
@@ -37,6 +41,30 @@ finding contains {
 	file.role in {"wants", "requires", "upholds"}
 	case := broken(file.origin, file.state, file.kind, file.target)
 	not is_fault_of_fragment(unit, file)
+}
+
+# A link by which the unit pulls in another one.
+finding contains {
+	"subject": unit.name,
+	"effect": "block",
+	"severity": "ticket",
+	"message": sprintf("%s makes %s start %s, but nothing declares it", [file.path, unit.name, file.of]),
+	"evidence": {
+		"case": "pulls",
+		"path": file.path,
+		"expected": lib.non_empty(file.declared_target, "no link"),
+		"found": sprintf("%s, %s", [file.origin, file.state]),
+		"of": file.of,
+		"role": file.role,
+	},
+} if {
+	some unit in input.units
+	unit.managed_by != ""
+	some file in unit.files
+	file.role in {"own-wants", "own-requires", "own-upholds"}
+	file.effective
+	file.origin != "distribution"
+	not file.state in {"declared", "identical", "generated"}
 }
 
 # The link leads to a unit file with the same fault, which file_declared reports.

@@ -39,6 +39,28 @@ test_states[state] if {
 	given.rows(findings) == {["web.service", "block", "ticket", state]}
 }
 
+own := given.in_user_dir("web.service.wants/evil.service")
+
+# pulling is a unit that pulls in evil.service by a link of its own.
+pulling(name, changes) := given.unit(name, {"files": [object.union(
+	given.stranger(own, "user", "own-wants"),
+	object.union({"of": "evil.service", "kind": "link", "first_hop": "/tmp/evil.service"}, changes),
+)]})
+
+test_pulls if {
+	findings := rule.finding with input as given.document([pulling("web.service", {})])
+	findings == {{
+		"subject": "web.service",
+		"effect": "block",
+		"severity": "ticket",
+		"message": sprintf("%s makes web.service start evil.service, but nothing declares it", [own]),
+		"evidence": {
+			"case": "pulls", "path": own, "expected": "no link", "found": "user, undeclared",
+			"of": "evil.service", "role": "own-wants",
+		},
+	}}
+}
+
 elsewhere := {"origin": "etc", "state": "undeclared", "declared_target": ""}
 
 cases := {
@@ -63,6 +85,21 @@ cases := {
 	"to another unsafe file": {
 		"units": [unsafe("/home/u/web.service", "/home/u/other.service")],
 		"want": {["web.service", "block", "ticket", "unsafe"]},
+	},
+	"pulls, in force or not": {
+		"units": [pulling("a.service", {"loaded": true}), pulling("b.service", {"role": "own-requires", "origin": "etc"})],
+		"want": {["a.service", "block", "ticket", "pulls"], ["b.service", "block", "ticket", "pulls"]},
+	},
+	"pulls what is declared": {"units": [pulling("web.service", {"state": "declared"})], "want": set()},
+	"pulls what was generated": {"units": [pulling("web.service", {"state": "generated"})], "want": set()},
+	"pulls what comes with the distribution": {
+		"units": [pulling("web.service", {"origin": "distribution"})],
+		"want": set(),
+	},
+	"pulls, out of force": {"units": [pulling("web.service", {"effective": false})], "want": set()},
+	"pulls, unmanaged": {
+		"units": [object.union(pulling("web.service", {}), {"managed_by": ""})],
+		"want": set(),
 	},
 	"elsewhere": {"units": [with_link("web.service", elsewhere)], "want": set()},
 	"elsewhere and dangling": {
