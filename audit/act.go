@@ -13,6 +13,7 @@ type actResult struct {
 	after   *enforce.Observation // nil: no action was tried, or observing again failed
 	last    *facts.Document      // the one that was collected last
 	gaps    []Gap                // failures to observe again or to record
+	brought []enforce.Brought    // undeclared files that our own reload brought in force
 }
 
 // act runs the plan if the audit enforces. Otherwise it marks the actions that would
@@ -31,6 +32,9 @@ func (r *run) act(ctx context.Context, plan []enforce.Action, first enforce.Obse
 			return d
 		}
 		d.after, d.last, last = &after, after.Document, after
+		for _, a := range d.actions {
+			d.brought = append(d.brought, a.Brings(after.Document)...)
+		}
 	}
 	if err := e.Verify(ctx, d.actions, last); err != nil {
 		d.gaps = []Gap{notRemembered(err)}
@@ -42,6 +46,9 @@ func (r *run) enforcer() enforce.Enforcer {
 	e := enforce.Enforcer{Manager: r.Manager, Settings: r.policies.Settings(), Observe: r.observe}
 	if r.Store != nil {
 		e.Ledger, e.Breakers = r.Store, r.Store
+	}
+	if s, ok := r.Source.(rechecker); ok {
+		e.Unchanged = s.Unchanged
 	}
 	return e
 }

@@ -107,13 +107,14 @@ func TestEnforcing(t *testing.T) {
 		},
 		"undecidable after": {
 			before: recorded(t, "stale"), after: gap(recorded(t, "good"), "files"), exit: 2,
-			findings: append([]string{stale + "heal-failed"}, undecided(p, after, "units.files", "units.reload", "units.applied")...),
+			findings: append([]string{stale + "heal-failed"}, undecided(p, after, "units.files", "units.reload", "manager_files", "units.applied")...),
 			status:   "done", calls: reload, gaps: []string{"files"},
 		},
 		"something else appears": {
 			before: recorded(t, "stale"), after: recorded(t, "page"), exit: 2,
 			findings: []string{
 				stale + "heal-failed", "web.service file_declared block page after daemon-reload",
+				"web.service loaded_is_current block page after daemon-reload",
 			}, status: "done", calls: reload,
 		},
 		"a gap appears": {

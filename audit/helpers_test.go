@@ -191,6 +191,7 @@ func gap(doc *facts.Document, collector string) *facts.Document {
 			doc.Units[i].Loaded, doc.Units[i].Reload = nil, nil
 		}
 	case "files":
+		doc.ManagerFiles = nil
 		for i := range doc.Units {
 			doc.Units[i].Files, doc.Units[i].Reload = []facts.File{}, nil
 		}

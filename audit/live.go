@@ -80,6 +80,11 @@ func (l *Live) Collect(ctx context.Context) (*facts.Document, error) {
 	return collect.Collect(ctx, l.env), nil
 }
 
+// Unchanged looks once more at what a reload reads; see [collect.Unchanged].
+func (l *Live) Unchanged(ctx context.Context, doc *facts.Document) error {
+	return collect.Unchanged(ctx, l.env, doc)
+}
+
 // Close prunes and closes the history, and releases the lock.
 func (l *Live) Close(ctx context.Context) error {
 	defer l.unlock()

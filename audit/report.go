@@ -57,7 +57,8 @@ func (r *run) report(first enforce.Observation, d actResult) *Report {
 	if len(d.gaps) > 0 {
 		missing = mergeGaps(missing, d.gaps)
 	}
-	setOutcomes(decisions, d.actions, after)
+	decisions = append(decisions, r.ofBrought(d)...)
+	setOutcomes(decisions, d, after)
 	report := &Report{
 		Schema: ReportSchema, CollectedAt: first.Document.CollectedAt, Mode: r.mode(), Policy: r.policy(),
 		Gaps: missing, Decisions: decisions, Actions: d.actions,

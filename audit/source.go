@@ -12,6 +12,12 @@ type Source interface {
 	Collect(context.Context) (*facts.Document, error)
 }
 
+// rechecker is a source that can look quickly whether a document is still true of the
+// system ([collect.Unchanged]).
+type rechecker interface {
+	Unchanged(context.Context, *facts.Document) error
+}
+
 // Recorded is a source of facts that were collected earlier, perhaps on another machine.
 // It is read once.
 type Recorded func() (*facts.Document, error)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"stackpolicy/facts"
 	"stackpolicy/finding"
 )
 
@@ -26,7 +27,8 @@ type Action struct {
 	Message    string         `json:"message" jsonschema:"why it was refused or failed; empty otherwise"`
 	DurationMS int64          `json:"duration_ms"`
 
-	ID int64 `json:"-"` // in the history; 0 if it was not started
+	ID     int64           `json:"-"` // in the history; 0 if it was not started
+	Before *facts.Document `json:"-"` // the facts that it is based on; nil if it was not tried
 }
 
 // Reason is a finding that asks for an action.

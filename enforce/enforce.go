@@ -27,6 +27,8 @@ import (
 type Observation struct {
 	Document *facts.Document
 	Result   decide.Result
+
+	isReloaded bool // a reload is assumed to have been done since, see Preview
 }
 
 // Ledger remembers actions. When Intend returns, the action and the facts that it is
@@ -45,6 +47,10 @@ type Enforcer struct {
 	Settings policy.Settings
 	// Observe collects and decides again.
 	Observe func(context.Context) (Observation, error)
+	// Unchanged looks once more, right before the manager is called, and returns an
+	// error that names what has changed since the document was collected. If it is
+	// nil, there is no such look.
+	Unchanged func(context.Context, *facts.Document) error
 }
 
 // maxPerVerb bounds how often one audit runs the same action. If more are asked for, the
@@ -84,7 +90,7 @@ func (e Enforcer) Run(ctx context.Context, actions []Action, first Observation) 
 		start := time.Now()
 		err := bounded(count, a)
 		if err == nil {
-			a.ID, err = e.act(ctx, a, first)
+			err = e.act(ctx, &a, first)
 		}
 		a.Status, a.Message = outcome(err)
 		a.DurationMS = time.Since(start).Milliseconds()
@@ -101,28 +107,44 @@ func bounded(count map[finding.Action]int, a Action) error {
 	return nil
 }
 
-func (e Enforcer) act(ctx context.Context, a Action, first Observation) (id int64, err error) {
+// act does the action, and notes in it what it rests on.
+func (e Enforcer) act(ctx context.Context, a *Action, first Observation) error {
 	v, err := verbOf(a.Action)
 	if err != nil {
-		return 0, refusal{err}
+		return refusal{err}
 	}
 	ctx, cancel := context.WithTimeout(ctx, v.limit)
 	defer cancel()
 	now, err := e.settled(ctx, first)
 	if err != nil {
-		return 0, refusal{fmt.Errorf("facts could not be read again: %w", err)}
+		return refusal{fmt.Errorf("facts could not be read again: %w", err)}
 	}
-	if err := e.permit(v, a, now); err != nil {
-		return 0, err
+	if err := e.permit(v, *a, now); err != nil {
+		return err
 	}
-	if id, err = e.intend(ctx, a, now); err != nil {
-		return 0, refusal{fmt.Errorf("it could not be recorded, so it was not run: %w", err)}
+	id, err := e.intend(ctx, *a, now)
+	if err != nil {
+		return refusal{fmt.Errorf("it could not be recorded, so it was not run: %w", err)}
 	}
+	a.ID = id
+	if err := e.lastLook(ctx, now.Document); err != nil {
+		return refusal{err}
+	}
+	a.Before = now.Document
 	err = v.do(ctx, e.Manager, a.Subject)
 	if errors.Is(err, systemd.ErrRateLimited) {
-		return id, refusal{fmt.Errorf("%w; the next audit tries again", err)}
+		return refusal{fmt.Errorf("%w; the next audit tries again", err)}
 	}
-	return id, err
+	return err
+}
+
+// lastLook is as late as it can be: deciding, and writing down what is intended, take
+// time in which files can change.
+func (e Enforcer) lastLook(ctx context.Context, doc *facts.Document) error {
+	if e.Unchanged == nil {
+		return nil
+	}
+	return e.Unchanged(ctx, doc)
 }
 
 // intend records the action before it runs, so that it counts against the budget even if
@@ -179,6 +201,7 @@ func (e Enforcer) Preview(actions []Action, o Observation) []Action {
 			previewed[i].Status, previewed[i].Message = Refused, err.Error()
 			continue
 		}
+		o.isReloaded = o.isReloaded || a.Action == finding.DaemonReload
 		o.Result.Decisions = slices.DeleteFunc(slices.Clone(o.Result.Decisions), func(d finding.Finding) bool {
 			return d.Effect == finding.Heal && d.Action == a.Action && a.Action.Target(d.Subject) == a.Subject
 		})

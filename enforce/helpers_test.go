@@ -46,7 +46,10 @@ func web() facts.Unit {
 		Name: "web.service", ManagedBy: "home-manager",
 		Loaded: &facts.Loaded{LoadState: "loaded", ActiveState: "active"},
 		Reload: &facts.Reload{}, History: &facts.History{},
-		Files: []facts.File{{Path: "/home/alice/.config/systemd/user/web.service", ChangedAt: &long}},
+		Files: []facts.File{{
+			Path: "/home/alice/.config/systemd/user/web.service", Role: facts.RoleFragment, State: facts.StateDeclared,
+			Effective: true, Loaded: true, ChangedAt: &long,
+		}},
 	}
 }
 
@@ -54,10 +57,11 @@ func web() facts.Unit {
 func sound(units ...facts.Unit) *facts.Document {
 	doc := &facts.Document{
 		Schema: facts.Schema, CollectedAt: now, Collectors: map[string]facts.CollectorStatus{},
-		Manager:  &facts.Manager{State: "running"},
-		Declared: &facts.Declared{Activation: facts.Activation{State: "current"}},
-		History:  &facts.HostHistory{},
-		Units:    units,
+		Manager:      &facts.Manager{State: "running"},
+		Declared:     &facts.Declared{Activation: facts.Activation{State: "current"}},
+		ManagerFiles: &facts.ManagerFiles{},
+		History:      &facts.HostHistory{},
+		Units:        units,
 	}
 	for _, name := range []string{"history", "user", "systemd", "home-manager", "files", "podman"} {
 		doc.Collectors[name] = facts.CollectorStatus{OK: true}

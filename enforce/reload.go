@@ -2,6 +2,7 @@ package enforce
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -17,9 +18,18 @@ var reload = verb{
 	do:     func(ctx context.Context, m Manager, _ string) error { return m.Reload(ctx) },
 }
 
-// guardReload refuses a reload that would load a file that is not declared, or drop one
-// that is, for any unit: a reload reads all files on disk.
+// guardReload refuses a reload that would bring an undeclared file in force, or drop a
+// declared one, for any unit or for the manager as a whole: a reload reads all files on
+// disk.
 func guardReload(_ Enforcer, _ Action, now Observation) error {
+	if now.Document.ManagerFiles == nil {
+		return errors.New("what a reload reads besides unit files is not known")
+	}
+	for _, f := range now.Document.ManagerFiles.Files {
+		if f.IsNews() {
+			return fmt.Errorf("a reload would bring %s in force (%s, %s), which changed after the last one", f.Path, f.Role, f.Origin)
+		}
+	}
 	for _, u := range now.Document.Units {
 		if !u.IsManaged() || u.Template {
 			continue

@@ -20,6 +20,10 @@ func TestReloadRefuses(t *testing.T) {
 			doc: func(d *facts.Document) {
 				d.Units = append(d.Units, facts.Unit{Name: "other.service", ManagedBy: "config", Reload: &facts.Reload{LoadsUndeclared: []string{"/x"}}})
 			}},
+		{name: "an undeclared file of the manager's", says: "would bring /home/alice/.config/environment.d/evil.conf in force (environment, undeclared)",
+			doc: managerFile(facts.OriginUndeclared)},
+		{name: "a file of the manager's that others can change", says: "(environment, unsafe)", doc: managerFile(facts.OriginUnsafe)},
+		{name: "files of the manager's not known", says: "besides unit files is not known", doc: func(d *facts.Document) { d.ManagerFiles = nil }},
 		{name: "effect of a reload not known", says: "is not known",
 			unit: func(u *facts.Unit) { u.Reload = nil }},
 	})
@@ -41,4 +45,39 @@ func TestUnmanagedUnitsDoNotStopAReload(t *testing.T) {
 	m := &manager{}
 	got, _ := run(t, m, seen(doc, heal("web.service", "daemon-reload")))
 	want(t, got, m, []string{Done}, "daemon-reload")
+}
+
+func managerFile(origin string) func(*facts.Document) {
+	return func(d *facts.Document) {
+		d.ManagerFiles.Files = append(d.ManagerFiles.Files, facts.ManagerFile{
+			Path: "/home/alice/.config/environment.d/evil.conf", Role: facts.RoleEnvironment, Origin: origin, Effective: true, ChangedAfterLoad: true,
+		})
+	}
+}
+
+// TestManagerFilesThatDoNotStopAReload: the system's and what is declared, though
+// new, and what is in force already or not used at all.
+func TestManagerFilesThatDoNotStopAReload(t *testing.T) {
+	for name, change := range map[string]func(*facts.Document){
+		"the distribution's":  managerFile(facts.OriginDistribution),
+		"the administrator's": managerFile(facts.OriginAdministrator),
+		"declared":            managerFile(facts.OriginDeclared),
+		"the user's own":      managerFile(facts.OriginOwn),
+		"undeclared, in force": func(d *facts.Document) {
+			managerFile(facts.OriginUndeclared)(d)
+			d.ManagerFiles.Files[0].ChangedAfterLoad = false
+		},
+		"undeclared, not used": func(d *facts.Document) {
+			managerFile(facts.OriginUndeclared)(d)
+			d.ManagerFiles.Files[0].Effective = false
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			doc := sound(web())
+			change(doc)
+			m := &manager{}
+			got, _ := run(t, m, seen(doc, heal("web.service", "daemon-reload")))
+			want(t, got, m, []string{Done}, "daemon-reload")
+		})
+	}
 }

@@ -3,8 +3,10 @@ package enforce
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
+	"stackpolicy/facts"
 	"stackpolicy/finding"
 )
 
@@ -28,5 +30,55 @@ func guardRestart(e Enforcer, a Action, now Observation) error {
 	case !e.Settings.MayRestart(a.Subject):
 		return fmt.Errorf("%s is not opted in; list it under settings.restart of the policy folder", a.Subject)
 	}
+	if err := isDeclared(*u, now.isReloaded); err != nil {
+		return err
+	}
+	if err := startsNothingElse(*u, now.Document); err != nil {
+		return err
+	}
 	return provenance(a.Subject, now.Result)
+}
+
+// isDeclared refuses a unit that is not known to run by declared files alone. It
+// rests on facts: a policy folder need not have rules about them. If a reload is
+// assumed, the unit is taken to run by what is on disk.
+func isDeclared(u facts.Unit, isReloaded bool) error {
+	if u.Loaded.LoadState != "loaded" {
+		return fmt.Errorf("%s is %s in the manager", u.Name, u.Loaded.LoadState)
+	}
+	for _, f := range u.Files {
+		matters := (f.Defines() || f.IsOwnLink()) && (f.Loaded || f.Effective)
+		distribution := f.Origin == facts.OriginDistribution && f.Role != facts.RoleFragment
+		if matters && !f.IsTrusted() && !distribution {
+			return fmt.Errorf("%s is in force for %s and not declared (%s)", f.Path, u.Name, f.State)
+		}
+	}
+	if u.Stale() && !isReloaded {
+		return fmt.Errorf("%s does not run by what is on disk", u.Name)
+	}
+	return nil
+}
+
+// startsNothingElse refuses a restart that would start a stopped unit which no
+// declared file pulls in. A restart starts what the unit wants, requires, is bound
+// to or upholds, and what those do. Of units without a place in the document only
+// the names are known.
+func startsNothingElse(u facts.Unit, doc *facts.Document) error {
+	seen := map[string]bool{u.Name: true}
+	for next := []facts.Unit{u}; len(next) > 0; next = next[1:] {
+		if next[0].Loaded == nil {
+			continue
+		}
+		for _, p := range next[0].Loaded.Pulls {
+			if !p.Declared && !slices.Contains([]string{"active", "activating", "reloading", "refreshing"}, p.ActiveState) {
+				return fmt.Errorf("a restart of %s would start %s, which is stopped: %s pulls it in (%s), and no declared file says so",
+					u.Name, p.Unit, next[0].Name, p.Kind)
+			}
+			if pulled := find(doc, p.Unit); pulled != nil && !seen[p.Unit] {
+				seen[p.Unit] = true
+				next = append(next, *pulled)
+			}
+		}
+	}
+	return nil
 }

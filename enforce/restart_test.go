@@ -30,7 +30,72 @@ func TestRestartRefuses(t *testing.T) {
 			unit: func(u *facts.Unit) {
 				u.History = &facts.History{Exemptions: []facts.Exemption{{Reason: "new disk", Until: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)}}}
 			}},
+		{name: "an undeclared drop-in in force, which no rule finds", says: "/etc/x.conf is in force for web.service and not declared (undeclared)",
+			unit: with(facts.File{Path: "/etc/x.conf", Role: facts.RoleDropIn, Origin: facts.OriginEtc, State: facts.StateUndeclared, Loaded: true, Effective: true})},
+		{name: "an undeclared drop-in that is gone from disk, and in force", says: "/etc/x.conf is in force",
+			unit: with(facts.File{Path: "/etc/x.conf", Role: facts.RoleDropIn, State: facts.StateUndeclared, Loaded: true})},
+		{name: "an undeclared link of its own", says: "is in force for web.service",
+			unit: with(facts.File{Path: "/etc/web.service.wants/x.service", Role: facts.RoleOwnWants, Of: "x.service", State: facts.StateUndeclared, Effective: true})},
+		{name: "another file in the declared one's place", says: "(different)", unit: func(u *facts.Unit) { u.Files[0].State = facts.StateDifferent }},
+		{name: "stale, which no rule finds", says: "does not run by what is on disk", unit: func(u *facts.Unit) { u.Loaded.NeedDaemonReload = true }},
+		{name: "masked", says: "web.service is masked in the manager", unit: func(u *facts.Unit) { u.Loaded.LoadState = "masked" }},
+		{name: "it would start what is stopped", says: "would start evil.service, which is stopped: web.service pulls it in (wants), and no declared file says so",
+			unit: func(u *facts.Unit) {
+				u.Loaded.Pulls = []facts.Pull{{Unit: "evil.service", Kind: "wants", ActiveState: "inactive"}}
+			}},
+		{name: "it would start what is not in memory", says: "would start evil.service",
+			unit: func(u *facts.Unit) { u.Loaded.Pulls = []facts.Pull{{Unit: "evil.service", Kind: "binds-to"}} }},
+		{name: "it would start what another unit pulls in", says: "db.service pulls it in (requires)",
+			unit: func(u *facts.Unit) {
+				u.Loaded.Pulls = []facts.Pull{{Unit: "db.service", Kind: "wants", ActiveState: "active", Declared: true}}
+			},
+			doc: func(d *facts.Document) {
+				db := web()
+				db.Name, db.Loaded = "db.service", &facts.Loaded{LoadState: "loaded", ActiveState: "active", Pulls: []facts.Pull{
+					{Unit: "web.service", Kind: "wants", ActiveState: "active"}, {Unit: "evil.service", Kind: "requires", ActiveState: "failed"},
+				}}
+				d.Units = append(d.Units, db)
+			}},
 		{name: "unheard of", subject: "nowhere.service", says: "is not a managed unit"},
 		{name: "the host", subject: "host", says: "host is not a managed unit"},
 	})
+}
+
+func with(f facts.File) func(*facts.Unit) {
+	return func(u *facts.Unit) { u.Files = append(u.Files, f) }
+}
+
+// TestRestartsAsDeclared: what is declared may be started, and what runs is not
+// started; a drop-in of the distribution's is nobody's drift.
+func TestRestartsAsDeclared(t *testing.T) {
+	for name, change := range map[string]func(*facts.Unit){
+		"a declared unit that is stopped": func(u *facts.Unit) {
+			u.Loaded.Pulls = []facts.Pull{{Unit: "db.service", Kind: "requires", ActiveState: "inactive", Declared: true}}
+		},
+		"an undeclared one that runs": func(u *facts.Unit) {
+			u.Loaded.Pulls = []facts.Pull{{Unit: "db.service", Kind: "wants", ActiveState: "active"}}
+		},
+		"the distribution's drop-in": with(facts.File{
+			Path: "/usr/lib/systemd/user/service.d/a.conf", Role: facts.RoleDropIn, Origin: facts.OriginDistribution,
+			State: facts.StateUndeclared, Loaded: true, Effective: true,
+		}),
+		"an undeclared drop-in out of force": with(facts.File{Path: "/etc/x.conf", Role: facts.RoleDropIn, State: facts.StateUndeclared}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			u := web()
+			change(&u)
+			m := &manager{}
+			got, _ := run(t, m, seen(sound(u), heal("web.service", "restart")))
+			want(t, got, m, []string{Done}, "restart web.service")
+		})
+	}
+}
+
+// TestRestartAfterAReload: in a preview, a reload that comes first makes the unit
+// current.
+func TestRestartAfterAReload(t *testing.T) {
+	u := web()
+	u.Loaded.NeedDaemonReload = true
+	o := seen(sound(u), heal("web.service", "daemon-reload"), heal("web.service", "restart"))
+	want(t, Enforcer{Settings: settings}.Preview(Plan(o.Result.Decisions), o), &manager{}, []string{Planned, Planned})
 }

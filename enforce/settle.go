@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"slices"
 	"time"
+
+	"stackpolicy/facts"
 )
 
 // maxObservations bounds the wait until files no longer change. They must be unchanged
@@ -36,7 +39,7 @@ func (e Enforcer) settled(ctx context.Context, first Observation) (Observation, 
 }
 
 func sameFiles(a, b Observation) bool {
-	if len(a.Document.Units) != len(b.Document.Units) {
+	if len(a.Document.Units) != len(b.Document.Units) || !reflect.DeepEqual(a.Document.ManagerFiles, b.Document.ManagerFiles) {
 		return false
 	}
 	for i, u := range a.Document.Units {
@@ -48,16 +51,20 @@ func sameFiles(a, b Observation) bool {
 }
 
 func (e Enforcer) justChanged(o Observation) bool {
+	isNew := func(changed *time.Time) bool {
+		if changed == nil {
+			return false
+		}
+		age := o.Document.CollectedAt.Sub(*changed)
+		return age >= 0 && age < e.Settings.Settle
+	}
 	for _, u := range o.Document.Units {
-		for _, f := range u.Files {
-			age := time.Duration(-1)
-			if f.ChangedAt != nil {
-				age = o.Document.CollectedAt.Sub(*f.ChangedAt)
-			}
-			if u.IsManaged() && age >= 0 && age < e.Settings.Settle {
-				return true
-			}
+		if u.IsManaged() && slices.ContainsFunc(u.Files, func(f facts.File) bool { return isNew(f.ChangedAt) }) {
+			return true
 		}
 	}
-	return false
+	if o.Document.ManagerFiles == nil {
+		return false
+	}
+	return slices.ContainsFunc(o.Document.ManagerFiles.Files, func(f facts.ManagerFile) bool { return isNew(f.ChangedAt) })
 }

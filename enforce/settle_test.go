@@ -14,8 +14,16 @@ import (
 // changed is the sound document in which web.service's file changed at a time.
 func changed(at time.Time, digest string) Observation {
 	u := web()
-	u.Files = []facts.File{{Path: u.Files[0].Path, Digest: digest, ChangedAt: &at}}
+	u.Files[0].Digest, u.Files[0].ChangedAt = digest, &at
 	return seen(sound(u), heal("web.service", "daemon-reload"))
+}
+
+// environmentAt is the sound document with a file in environment.d that is declared
+// and was changed at a time.
+func environmentAt(at time.Time) Observation {
+	o := changed(now.Add(-time.Hour), "a")
+	o.Document.ManagerFiles = &facts.ManagerFiles{Files: []facts.ManagerFile{{Path: "/e", Origin: facts.OriginDeclared, Effective: true, ChangedAt: &at}}}
+	return o
 }
 
 func later(o Observation, d time.Duration) Observation {
@@ -39,14 +47,16 @@ func TestSettles(t *testing.T) {
 		observed []Observation
 		waits    int
 	}{
-		"still":                            {[]Observation{changed(old, "a"), changed(old, "a")}, 0},
-		"changed between two observations": {[]Observation{changed(old, "a"), changed(old, "b"), changed(old, "b")}, 1},
-		"changed twice":                    {[]Observation{changed(old, "a"), changed(old, "b"), changed(old, "c"), changed(old, "c")}, 2},
-		"just changed":                     {[]Observation{changed(now, "a"), changed(now, "a"), later(changed(now, "a"), settleTime)}, 1},
-		"a unit more":                      {[]Observation{changed(old, "a"), stranger, stranger}, 1},
-		"another unit":                     {[]Observation{stranger, renamed, renamed}, 1},
-		"not a managed unit's file":        {[]Observation{unmanaged, unmanaged}, 0},
-		"a clock that was set back":        {[]Observation{changed(now.Add(time.Hour), "a"), changed(now.Add(time.Hour), "a")}, 0},
+		"still":                               {[]Observation{changed(old, "a"), changed(old, "a")}, 0},
+		"changed between two observations":    {[]Observation{changed(old, "a"), changed(old, "b"), changed(old, "b")}, 1},
+		"changed twice":                       {[]Observation{changed(old, "a"), changed(old, "b"), changed(old, "c"), changed(old, "c")}, 2},
+		"just changed":                        {[]Observation{changed(now, "a"), changed(now, "a"), later(changed(now, "a"), settleTime)}, 1},
+		"the manager's own file just changed": {[]Observation{environmentAt(now), environmentAt(now), later(environmentAt(now), settleTime)}, 1},
+		"the manager's own file changed":      {[]Observation{environmentAt(old), changed(old, "a"), changed(old, "a")}, 1},
+		"a unit more":                         {[]Observation{changed(old, "a"), stranger, stranger}, 1},
+		"another unit":                        {[]Observation{stranger, renamed, renamed}, 1},
+		"not a managed unit's file":           {[]Observation{unmanaged, unmanaged}, 0},
+		"a clock that was set back":           {[]Observation{changed(now.Add(time.Hour), "a"), changed(now.Add(time.Hour), "a")}, 0},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

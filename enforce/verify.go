@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"stackpolicy/decide"
 	"stackpolicy/facts"
 	"stackpolicy/finding"
 )
@@ -34,14 +33,15 @@ func (e Enforcer) Verify(ctx context.Context, actions []Action, after Observatio
 		if a.ID == 0 || a.Status == Refused {
 			continue
 		}
-		errs = append(errs, e.Ledger.Verified(ctx, a.ID, a.healed(after.Result), after.Document))
+		errs = append(errs, e.Ledger.Verified(ctx, a.ID, a.healed(after), after.Document))
 	}
 	return errors.Join(append(errs, e.openBreakers(ctx, actions, after))...)
 }
 
-// healed reports whether the action was done and all findings that asked for it are gone.
-func (a Action) healed(after decide.Result) bool {
-	return a.Status == Done && !slices.ContainsFunc(after.Decisions, func(f finding.Finding) bool {
+// healed reports whether the action was done, brought no undeclared file in force, and
+// all findings that asked for it are gone.
+func (a Action) healed(after Observation) bool {
+	return a.Status == Done && len(a.Brings(after.Document)) == 0 && !slices.ContainsFunc(after.Result.Decisions, func(f finding.Finding) bool {
 		return !f.IsAllowed() && a.IsFor(f)
 	})
 }
@@ -57,7 +57,7 @@ func (e Enforcer) openBreakers(ctx context.Context, actions []Action, after Obse
 	}
 	var errs []error
 	for _, a := range actions {
-		if why := e.whyOpen(a, a.healed(after.Result), memory.Subjects[a.Subject].Heals); why != "" {
+		if why := e.whyOpen(a, a.healed(after), memory.Subjects[a.Subject].Heals); why != "" {
 			errs = append(errs, e.Breakers.OpenBreaker(ctx, a.Subject, why, now, now.Add(e.Settings.Breaker.Cooldown)))
 		}
 	}
