@@ -1,0 +1,350 @@
+package proof
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"stackpolicy/lab/scene"
+	"stackpolicy/lab/systems"
+	"stackpolicy/lab/usermanager"
+)
+
+// bait is something that a reload reads besides the units' own files. None of it is
+// declared; it was put there after the last load.
+type bait struct {
+	name  string
+	put   func(*stage)
+	found []string // besides files.service, whose reload is refused
+	exit  int
+	isFor bool // files.service itself would get it
+	// isInForce reports whether the manager has it.
+	isInForce func(*stage) bool
+}
+
+const (
+	evilUnit    = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n"
+	pullsEvil   = "web.service links_resolve pulls block/ticket"
+	newForHost  = "host manager_environment_owned withheld block/ticket"
+	unsafeThere = "host manager_environment_owned unsafe block/page"
+)
+
+var baits = []bait{
+	{
+		name: "a drop-in of an alias on disk",
+		put: func(s *stage) {
+			s.do(os.Symlink(s.Unit("web.service"), s.Path("/etc/systemd/user/zz.service")))
+			s.etc("zz.service.d/evil.conf", dropIn)
+		},
+		found: []string{"web.service dropins_owned etc block/page", withheld}, exit: 2,
+		isInForce: func(s *stage) bool { return strings.Contains(s.property("web.service", "DropInPaths"), "evil.conf") },
+	},
+	{
+		name:  "web.service.wants in the home",
+		put:   func(s *stage) { s.pull(s.Unit("web.service.wants/evil.service")) },
+		found: []string{pullsEvil}, exit: 1,
+		isInForce: func(s *stage) bool { return strings.Contains(s.property("web.service", "Wants"), "evil.service") },
+	},
+	{
+		name: "web.service.requires in /etc",
+		put: func(s *stage) {
+			s.etc("evil.service", evilUnit)
+			s.do(os.Mkdir(s.Path("/etc/systemd/user/web.service.requires"), 0o755))
+			s.do(os.Symlink("../evil.service", s.Path("/etc/systemd/user/web.service.requires/evil.service")))
+		},
+		found: []string{pullsEvil}, exit: 1,
+		isInForce: func(s *stage) bool { return strings.Contains(s.property("web.service", "Requires"), "evil.service") },
+	},
+	{
+		name:  "the type's own folder, service.wants",
+		put:   func(s *stage) { s.pull(s.Unit("service.wants/evil.service")) },
+		found: forEach("links_resolve pulls block/ticket", services...), exit: 1, isFor: true,
+		isInForce: func(s *stage) bool { return strings.Contains(s.property("web.service", "Wants"), "evil.service") },
+	},
+	{
+		name:  "environment.d",
+		put:   func(s *stage) { s.do(s.Write(filepath.Join(s.Home, ".config/environment.d/evil.conf"), "EVIL=yes\n")) },
+		found: []string{newForHost}, exit: 1, isInForce: hasEvil,
+	},
+	{
+		name: "environment.d, a folder that was moved there with an old file",
+		put: func(s *stage) {
+			s.do(os.Rename(filepath.Join(s.Home, ".config/old"), filepath.Join(s.Home, ".config/environment.d")))
+		},
+		found: []string{newForHost}, exit: 1, isInForce: hasEvil,
+	},
+	{
+		name: "user.conf.d",
+		put: func(s *stage) {
+			s.do(s.Write(filepath.Join(s.Home, ".config/systemd/user.conf.d/evil.conf"), "[Manager]\nDefaultTimeoutStopSec=7s\n"))
+		},
+		found: []string{newForHost}, exit: 1, isInForce: hasTimeout,
+	},
+	{
+		name: "user.conf",
+		put: func(s *stage) {
+			s.do(s.Write(filepath.Join(s.Home, ".config/systemd/user.conf"), "[Manager]\nDefaultTimeoutStopSec=7s\n"))
+		},
+		found: []string{newForHost}, exit: 1, isInForce: hasTimeout,
+	},
+	{
+		name: "an environment generator of the account's",
+		put: func(s *stage) {
+			s.own(s.asRoot("/etc/systemd/user-environment-generators/evil", "#!/bin/sh\necho EVIL=yes\n", 0o755))
+		},
+		found: []string{unsafeThere}, exit: 2, isInForce: hasEvil,
+	},
+	{
+		name:  "a generator that others can write",
+		put:   func(s *stage) { s.asRoot("/etc/systemd/user-generators/evil", writesDropIn, 0o777) },
+		found: []string{unsafeThere}, exit: 2,
+		isInForce: func(s *stage) bool { return strings.Contains(s.property("web.service", "DropInPaths"), "evil.conf") },
+	},
+}
+
+const writesDropIn = "#!/bin/sh\nmkdir -p \"$1/web.service.d\"\nprintf '[Service]\\nNice=1\\n' >\"$1/web.service.d/evil.conf\"\n"
+
+func hasEvil(s *stage) bool { return strings.Contains(s.systemctl("show-environment"), "EVIL=yes") }
+
+func hasTimeout(s *stage) bool {
+	return s.systemctl("show", "--value", "--property=DefaultTimeoutStopUSec") == "7s"
+}
+
+// pull makes a unit pull in evil.service, by a link at the given path.
+func (s *stage) pull(link string) {
+	s.t.Helper()
+	s.do(s.Write(s.Unit("evil.service"), evilUnit))
+	s.do(s.Link("../evil.service", link))
+}
+
+// asRoot writes a file as root.
+func (s *stage) asRoot(path, text string, mode os.FileMode) string {
+	s.t.Helper()
+	path = s.Path(path)
+	s.do(os.MkdirAll(filepath.Dir(path), 0o755))
+	s.do(os.WriteFile(path, []byte(text), mode))
+	s.do(os.Chmod(path, mode)) // whatever the umask is
+	return path
+}
+
+func (s *stage) own(path string) {
+	s.t.Helper()
+	s.do(os.Lchown(path, s.UID, s.GID))
+}
+
+// staleFiles makes files.service stale in a lawful way.
+func (s *stage) staleFiles(more map[string]string) {
+	s.t.Helper()
+	declared := map[string]string{unit("files.service"): scene.StackUnit("files.service", "second")}
+	for path, text := range more {
+		declared[path] = text
+	}
+	s.do(s.Activate(declared))
+}
+
+const (
+	filesRefused = "files.service loaded_is_current stale heal/refused"
+	filesHealed  = "files.service loaded_is_current stale heal/healed"
+)
+
+// needsRoot skips a test that writes files as root.
+func needsRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("skipped: files of root's and of the account's are one here; run it as root")
+	}
+}
+
+// TestReloadBringsNothingNew: one unit could be healed, but the reload would bring in
+// force what nobody declared. It is refused, and what forbids it is found.
+func TestReloadBringsNothingNew(t *testing.T) {
+	needsRoot(t)
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+		for _, b := range baits {
+			t.Run(b.name, func(t *testing.T) {
+				t.Parallel()
+				s := open(t, options, map[string]string{unit("files.service"): scene.StackUnit("files.service", "first")})
+				s.do(s.Write(filepath.Join(s.Home, ".config/old/evil.conf"), "EVIL=yes\n"))
+				s.reload()
+				s.want("before", s.eval(), 0)
+				settle()
+				b.put(s)
+				s.staleFiles(nil)
+				refused := filesRefused
+				if b.isFor {
+					refused = "files.service loaded_is_current withheld block/ticket"
+				}
+				s.want("enforcing", s.eval("--enforce"), b.exit, append(slices.Clip(b.found), refused)...)
+				if b.isInForce(s) {
+					t.Error("the reload brought it in force")
+				}
+				s.reload()
+				if !b.isInForce(s) {
+					t.Error("it is not in force after any reload: this test proves nothing")
+				}
+				if r := s.eval(); r.ExitCode == 0 {
+					t.Error("it is in force, and nothing is found")
+				}
+			})
+		}
+	})
+}
+
+// lawful is something that a reload reads and that is as it should be.
+var lawful = []struct {
+	name     string
+	declared map[string]string
+	put      func(*stage)
+}{
+	{name: "the administrator's environment.d", put: func(s *stage) { s.asRoot("/etc/environment.d/proxy.conf", "PROXY=1\n", 0o644) }},
+	{name: "the administrator's user.conf.d", put: func(s *stage) {
+		s.asRoot("/etc/systemd/user.conf.d/limits.conf", "[Manager]\nDefaultTimeoutStopSec=70s\n", 0o644)
+	}},
+	{name: "the administrator's generator", put: func(s *stage) {
+		s.asRoot("/etc/systemd/user-generators/own", "#!/bin/sh\nprintf '[Service]\\nExecStart=/bin/true\\n' >\"$1/made.service\"\n", 0o755)
+	}},
+	{name: "the distribution's generators and environment", put: func(s *stage) {
+		s.asRoot("/usr/local/lib/systemd/user-generators/vendor", "#!/bin/sh\n", 0o755)
+		s.asRoot("/usr/local/lib/environment.d/vendor.conf", "VENDOR=1\n", 0o644)
+	}},
+	{
+		name: "Home Manager's environment.d and user.conf",
+		declared: map[string]string{
+			".config/environment.d/10-home-manager.conf": "A=1\n", ".config/systemd/user.conf": "[Manager]\nDefaultTimeoutStopSec=71s\n",
+		}, put: func(*stage) {},
+	},
+	{name: "a declared link of the unit's own", declared: map[string]string{unit("web.service.wants/feeds.service"): "-> ../feeds.service"}, put: func(*stage) {}},
+	{name: "an alias without a folder", put: func(s *stage) { s.do(os.Symlink(s.Unit("web.service"), s.Path("/etc/systemd/user/zz.service"))) }},
+}
+
+// TestReloadReadsTheSystems: what is the system's or declared stops no reload, and
+// is no finding.
+func TestReloadReadsTheSystems(t *testing.T) {
+	needsRoot(t)
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+		for _, l := range lawful {
+			t.Run(l.name, func(t *testing.T) {
+				t.Parallel()
+				s := open(t, options, map[string]string{unit("files.service"): scene.StackUnit("files.service", "first")})
+				s.reload()
+				settle()
+				l.put(s)
+				s.staleFiles(l.declared)
+				r := s.eval("--enforce")
+				others := slices.DeleteFunc(r.findings(), func(f string) bool { return strings.Contains(f, "loaded_is_current stale heal/healed") })
+				if len(others) > 0 || r.ExitCode != 0 || !slices.Contains(r.findings(), filesHealed) {
+					s.want("enforcing", r, 0, filesHealed)
+				}
+				s.want("afterwards", s.eval(), 0)
+			})
+		}
+	})
+}
+
+// TestReloadOfAPlainAccount: without Home Manager the user's own folders are the
+// declaration. What a reload would bring in force is told, and stops nothing.
+func TestReloadOfAPlainAccount(t *testing.T) {
+	const config = ".config/stackpolicy/config.yaml"
+	const told = "host manager_environment_owned unread block/ticket"
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, map[string]string{config: "units: [\"plain-*.service\"]\n"})
+		s.do(s.Podman())
+		s.do(os.RemoveAll(filepath.Join(s.Home, ".local/state/home-manager")))
+		s.do(s.Write(s.Unit("plain-a.service"), scene.StackUnit("plain-a.service", "first")))
+		s.do(s.Write(filepath.Join(s.Home, ".config/environment.d/mine.conf"), "MINE=1\n"))
+		s.reload()
+		s.systemctl("start", "plain-a.service")
+		s.want("in order", s.eval(), 0)
+		settle()
+		s.do(s.Write(filepath.Join(s.Home, ".config/environment.d/mine.conf"), "MINE=2\n"))
+		s.want("changed", s.eval(), 1, told)
+		s.do(s.Write(s.Unit("plain-a.service"), scene.StackUnit("plain-a.service", "second")))
+		s.want("a unit changed too", s.eval("--enforce"), 1, told, "plain-a.service loaded_is_current stale heal/healed")
+		s.want("afterwards", s.eval(), 0)
+	})
+}
+
+// TestOurReloadLoaded: what no look before the call can know of, as what a generator
+// will write, is a page of its own afterwards, and nothing about that unit is healed.
+func TestOurReloadLoaded(t *testing.T) {
+	needsRoot(t)
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, map[string]string{
+			unit("files.service"): scene.StackUnit("files.service", "first"), unit("web.service"): scene.StackUnit("web.service", "first"),
+		})
+		s.reload()
+		settle()
+		s.asRoot("/etc/systemd/user-generators/site", writesDropIn, 0o755)
+		s.staleFiles(map[string]string{unit("web.service"): scene.StackUnit("web.service", "second")})
+		r := s.eval("--enforce")
+		s.want("enforcing", r, 2, filesHealed,
+			"web.service dropins_owned outranking block/page", "web.service loaded_is_current reload-loaded block/page",
+			"web.service loaded_is_current stale heal/heal-failed")
+		path := filepath.Join(s.RuntimeDir, "systemd/generator/web.service.d/evil.conf")
+		said := false
+		for _, d := range r.Decisions {
+			said = said || d.Message == "our reload loaded "+path+", which nothing declares"
+		}
+		if !said {
+			t.Errorf("no finding says that our reload loaded %s", path)
+		}
+		s.want("afterwards", s.eval("--enforce"), 2, "web.service dropins_owned outranking block/page")
+	})
+}
+
+// TestRestartStartsNothingElse: a stack that lost a container, and was opted in, is
+// not restarted where that would start a stopped unit that nothing declares, or where
+// the unit runs an undeclared drop-in, whatever rules the policy folder has.
+func TestRestartStartsNothingElse(t *testing.T) {
+	needsRoot(t)
+	const refused = "web.service stack_running exited heal/refused"
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, nil)
+		bare := s.bareRules()
+		down := with("web-app-1", func(c *scene.Container) { c.State, c.ExitCode = "exited", 1 })
+		s.do(s.Podman(down...))
+		s.want("nothing undeclared", s.eval("--enforce", "--policy", bare), 2, "web.service stack_running exited heal/heal-failed")
+
+		s.pull(s.Unit("web.service.wants/evil.service"))
+		s.reload()
+		r := s.eval("--enforce", "--policy", bare)
+		s.want("it would start evil.service", r, 1, refused)
+		if got := s.property("evil.service", "ActiveState"); got != "inactive" {
+			t.Errorf("evil.service is %s", got)
+		}
+		s.do(os.RemoveAll(s.Unit("web.service.wants")))
+		s.want("only the manager still has the link", s.eval("--enforce", "--policy", bare), 1, refused)
+		if got := s.property("evil.service", "ActiveState"); got != "inactive" {
+			t.Errorf("evil.service is %s", got)
+		}
+		s.reload()
+		s.etc("web.service.d/override.conf", dropIn)
+		s.reload()
+		invocation := s.property("web.service", "InvocationID")
+		s.want("an undeclared drop-in", s.eval("--enforce", "--policy", bare), 1, refused)
+		if s.property("web.service", "InvocationID") != invocation {
+			t.Error("web.service was restarted although it runs an undeclared drop-in")
+		}
+	})
+}
+
+// bareRules is a policy folder that knows stack_running alone, and lets web.service be
+// restarted.
+func (s *stage) bareRules() string {
+	s.t.Helper()
+	folder := filepath.Join(s.Home, "rules")
+	if r := s.Stackpolicy(s.t.Context(), "policy", "copy", folder); r.Code != 0 {
+		s.t.Fatal(r.Err)
+	}
+	rules, err := os.ReadDir(filepath.Join(folder, "invariants"))
+	s.do(err)
+	for _, rule := range rules {
+		if rule.Name() != "stack_running" {
+			s.do(os.RemoveAll(filepath.Join(folder, "invariants", rule.Name())))
+		}
+	}
+	s.do(s.Write(filepath.Join(folder, "settings.yaml"), "settings:\n  restart: [\"web*\"]\n  budget: {unit: 20, host: 20, window: 1h}\n  breaker: {failures: 20, cooldown: 6h}\n"))
+	return folder
+}
