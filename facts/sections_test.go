@@ -13,7 +13,7 @@ import (
 func whole() *Document {
 	doc := &Document{
 		Collectors: map[string]CollectorStatus{},
-		Host:       &Host{}, User: &User{}, Manager: &Manager{}, Declared: &Declared{}, Podman: &Podman{}, History: &HostHistory{},
+		Host:       &Host{}, User: &User{}, Manager: &Manager{}, ManagerFiles: &ManagerFiles{}, Declared: &Declared{}, Podman: &Podman{}, History: &HostHistory{},
 		Units: []Unit{{Name: "web.service", ManagedBy: ByConfig, Loaded: &Loaded{}, Reload: &Reload{}, History: &History{}}},
 	}
 	for _, s := range Sections() {
@@ -42,10 +42,10 @@ func TestGaps(t *testing.T) {
 		"no reason":        {fails("home-manager", ""), []string{"declared home-manager: the collector home-manager gave no reason"}},
 		"did not run":      {func(d *Document) { delete(d.Collectors, "probes") }, []string{"units.probes probes: the collector probes did not run"}},
 		"depends on another collector": {fails("files", "denied"), []string{
-			"units.applied files: denied", "units.files files: denied", "units.reload files: denied",
+			"manager_files files: denied", "units.applied files: denied", "units.files files: denied", "units.reload files: denied",
 		}},
 		"the first of two that failed": {func(d *Document) { fails("files", "denied")(d); fails("systemd", "no bus")(d) }, []string{
-			"manager systemd: no bus", "units.applied files: denied", "units.files files: denied", "units.loaded systemd: no bus",
+			"manager systemd: no bus", "manager_files files: denied", "units.applied files: denied", "units.files files: denied", "units.loaded systemd: no bus",
 			"units.reload files: denied",
 		}},
 		"ok, but the section is missing": {func(d *Document) { d.Declared = nil }, []string{
