@@ -44,17 +44,17 @@ const (
 	CaseError = "error" // the rule failed, or its result was not valid
 )
 
-// Case returns the case that the evidence names: in which way the invariant does not
-// hold; "" when it names none.
+// Case returns the case in the evidence: in which way the invariant does not hold; "" if the
+// evidence has none.
 func (f Finding) Case() string {
 	name, _ := f.Evidence["case"].(string)
 	return name
 }
 
-// Object returns the thing at fault that the evidence names: a service of the
-// stack, a container, a project, what a probe asks, or a file; "" when it names
-// none. With the invariant and the subject it tells from one audit to the next which
-// finding is which. The case may change meanwhile.
+// Object returns the thing at fault that the evidence names: a service of the stack, a
+// container, a project, the target of a probe, or a file; "" if it names none. Together with
+// the invariant and the subject it identifies a finding from one audit to the next, although
+// the case may change.
 func (f Finding) Object() string {
 	for _, key := range []string{"service", "container", "project", "target", "path"} {
 		if name, _ := f.Evidence[key].(string); name != "" {
@@ -64,8 +64,8 @@ func (f Finding) Object() string {
 	return ""
 }
 
-// PublicEvidence returns the evidence as reports and the history have it: with
-// the actions after which the finding appeared.
+// PublicEvidence returns the evidence for reports and the history: it also names the
+// actions after which the finding appeared.
 func (f Finding) PublicEvidence() map[string]any {
 	if len(f.AppearedAfter) == 0 {
 		return f.Evidence

@@ -21,7 +21,7 @@ func Worst(levels ...Level) Level {
 	return worst
 }
 
-// LevelOfExit returns the level that an exit status of this program stands for.
+// LevelOfExit returns the level that an exit status of this program means.
 // A status that the program never gives is LevelUnknown.
 func LevelOfExit(status int) Level {
 	for _, l := range []Level{LevelOK, LevelWarning, LevelCritical} {

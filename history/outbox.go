@@ -162,7 +162,7 @@ func (o Outbox) SinkState(ctx context.Context, sink string, occurrence int64) (t
 		return err
 	})
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return SinkState{}, fmt.Errorf("read what a sink was told: %w", err)
+		return SinkState{}, fmt.Errorf("read what was sent to a sink: %w", err)
 	}
 	return t, nil
 }

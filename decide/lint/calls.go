@@ -46,8 +46,8 @@ func (f *frame) function(called *doc, operands []*ast.Term) nodes {
 	return called.value
 }
 
-// throughBuiltins return parts of what they are given and look at no more of
-// it; a rule that uses their result is followed further.
+// throughBuiltins are builtins that return parts of their arguments and read nothing else of
+// them. A rule that uses their result is followed further.
 func throughBuiltins() map[string]bool {
 	return map[string]bool{
 		ast.ArrayConcat.Name: true, ast.ArraySlice.Name: true, ast.ArrayReverse.Name: true,
@@ -56,7 +56,7 @@ func throughBuiltins() map[string]bool {
 	}
 }
 
-// blindBuiltins look at no part of what they are given.
+// blindBuiltins are builtins that read no part of their arguments.
 func blindBuiltins() map[string]bool {
 	return map[string]bool{
 		ast.Count.Name: true, ast.TypeNameBuiltin.Name: true,
@@ -64,8 +64,8 @@ func blindBuiltins() map[string]bool {
 	}
 }
 
-// builtin follows a builtin: most look at all of what they are given, and
-// return something that holds any key.
+// builtin follows a call of a builtin: most builtins read their whole arguments, and their
+// result may have any key.
 func (f *frame) builtin(name string, operands []*ast.Term, at *ast.Location) nodes {
 	arity := len(operands)
 	if b := ast.BuiltinMap[name]; b != nil {

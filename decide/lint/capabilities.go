@@ -7,12 +7,11 @@ import (
 	"github.com/open-policy-agent/opa/v1/types"
 )
 
-// allowedBuiltins lists what rules may call: builtins that give the same answer
-// for the same document everywhere. Everything else is refused, also what a
-// newer OPA brings, until somebody has read what it does. Left out are those
-// that ask the network, the clock, the environment, files or the rules' own
-// text, those that handle keys and certificates, the deprecated ones, and
-// strings.render_template, which is a language with loops of its own.
+// allowedBuiltins lists the builtins that rules may call: those that give the same result for
+// the same document on every machine. All others are refused, also new ones of a newer OPA,
+// until somebody has reviewed them. Not allowed are builtins that use the network, the clock,
+// the environment, files or the rules' own text, builtins for keys and certificates,
+// deprecated ones, and strings.render_template, a language that has loops.
 func allowedBuiltins() []string {
 	return []string{
 		"abs", "and", "array.concat", "array.flatten", "array.reverse", "array.slice", "assign",
@@ -42,9 +41,8 @@ func allowedBuiltins() []string {
 	}
 }
 
-// utcOnly lists the builtins that take a time, and how many arguments they have
-// besides. OPA also takes [time, zone], where the zone "Local" and the zone files
-// differ from machine to machine.
+// utcOnly lists the builtins that take a time, with the number of their other arguments. OPA
+// also accepts [time, zone], but the zone "Local" and the zone files differ between machines.
 var utcOnly = map[string][]types.Type{
 	"time.add_date": {types.N, types.N, types.N, types.N},
 	"time.clock":    {types.N},
@@ -54,8 +52,8 @@ var utcOnly = map[string][]types.Type{
 	"time.weekday":  {types.N},
 }
 
-// Capabilities are what rules are compiled with. A schema's $ref is never
-// fetched.
+// Capabilities returns the capabilities that rules are compiled with. A schema's $ref is
+// never fetched.
 func Capabilities() *ast.Capabilities {
 	allowed := allowedBuiltins()
 	c := &ast.Capabilities{Features: ast.Features, AllowNet: []string{}}
@@ -67,7 +65,7 @@ func Capabilities() *ast.Capabilities {
 	return c
 }
 
-// inUTC returns the builtin, declared without a zone where it could take one.
+// inUTC returns the builtin with a declaration that does not accept a zone.
 func inUTC(b *ast.Builtin) *ast.Builtin {
 	args, found := utcOnly[b.Name]
 	if !found {

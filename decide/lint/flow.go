@@ -6,16 +6,16 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// flow follows the facts through the compiled rules: which parts of the document
-// the value of a variable, argument or rule can be. Where it cannot know, it
-// assumes more parts, so that no read of a section is missed. OPA's own type check
-// does not know what functions are called with.
+// flow follows the facts through the compiled rules: it finds which parts of the document the
+// value of a variable, argument or rule can be. If that is not certain, it assumes more
+// parts, so that no read of a section is missed. OPA's own type check does not know the
+// arguments of functions.
 type flow struct {
 	input, settings *node
 	docs            map[string]*doc
 	vars            map[variable]*nodes
-	sites           map[*ast.Term]*node // what composite terms build
-	collections     map[*ast.Term]*node // what heads with a key collect, by key
+	sites           map[*ast.Term]*node // the values that composite terms build
+	collections     map[*ast.Term]*node // the values that heads with a key collect, by key
 	reads           map[*ast.Rule]map[string]*ast.Location
 	misspelt        func(*ast.Location, string, nodes) // nil until the last pass
 	changed         bool
@@ -91,7 +91,7 @@ func (f *flow) grow(into *nodes, more nodes) {
 	}
 }
 
-// built returns the one node that a term builds.
+// built returns the only node that a term builds.
 func built(of map[*ast.Term]*node, t *ast.Term) *node {
 	if of[t] == nil {
 		of[t] = newBuilt()
@@ -99,7 +99,7 @@ func built(of map[*ast.Term]*node, t *ast.Term) *node {
 	return of[t]
 }
 
-// read notes that a rule reads a section; the first place is the one reported.
+// read records that a rule reads a section; the first place is reported.
 func (f *flow) read(rule *ast.Rule, section string, at *ast.Location) {
 	if f.reads[rule] == nil {
 		f.reads[rule] = map[string]*ast.Location{}

@@ -9,7 +9,7 @@ type frame struct {
 	doc   *doc
 	exprs []*ast.Expr
 	every []*ast.Every
-	here  *ast.Location // of the expression at hand, for terms without a place
+	here  *ast.Location // of the present expression, for terms without a place
 }
 
 // newFrame collects a rule's expressions, nested ones included. Their order does
@@ -181,7 +181,7 @@ func builtElements(s nodes) nodes {
 	return found
 }
 
-// step follows one key, and notes the sections that it reads.
+// step follows one key, and records the sections that it reads.
 func (f *frame) step(from nodes, key *ast.Term, at *ast.Location) nodes {
 	name, ok := constant(key)
 	if !ok {
@@ -225,7 +225,7 @@ func (f *frame) enter(to nodes, at *ast.Location) {
 	}
 }
 
-// whole notes every section below a value that a builtin or a finding takes.
+// whole records every section below a value that a builtin or a finding uses.
 func (f *frame) whole(s nodes, at *ast.Location) {
 	seen := map[*node]bool{}
 	var visit func(nodes)

@@ -11,8 +11,8 @@ import (
 // graceSetting is where rules read grace periods.
 var graceSetting = ast.MustParseRef("data.settings.grace")
 
-// checkGrace refuses grace periods of invariants whose rule knows none, which
-// would say one thing and do another.
+// checkGrace refuses grace periods of invariants whose rule does not read them: such a
+// setting would have no effect.
 func checkGrace(compiler *ast.Compiler, folder *policy.Folder) {
 	var patient []string
 	for _, inv := range folder.Invariants {

@@ -1,6 +1,6 @@
-// Package lint refuses rules that could let a mistake read as a pass: what
-// reads facts that METADATA does not declare, a misspelt fact, a builtin that
-// asks the world, a finding or a runbook that lacks something.
+// Package lint refuses rules in which a mistake could look like a pass: rules that read facts
+// that METADATA does not declare, misspelt facts, builtins whose result depends on more than
+// their arguments, and findings or runbooks that are incomplete.
 //
 // Start at [Compile].
 package lint
@@ -16,9 +16,9 @@ import (
 	"stackpolicy/decide/policy"
 )
 
-// Compile checks a folder's rules and compiles them. Whatever is wrong with the
-// folder or its rules is one error of type [*policy.Refusal]; any other error is
-// about the schemas, or a context that ended.
+// Compile checks a folder's rules and compiles them. All mistakes in the folder and its rules
+// are in one error of type [*policy.Refusal]; any other error is about the schemas, or a
+// context that ended.
 func Compile(ctx context.Context, folder *policy.Folder, schemas fs.FS) (*ast.Compiler, error) {
 	checkCalls(folder.Rules, folder.Refusal)
 	checkFindings(folder.Rules, folder.Refusal)
@@ -42,13 +42,12 @@ func Compile(ctx context.Context, folder *policy.Folder, schemas fs.FS) (*ast.Co
 	return compiler, folder.Refusal.Err()
 }
 
-// NewCompiler returns a compiler that knows the allowed builtins alone.
+// NewCompiler returns a compiler that only knows the allowed builtins.
 func NewCompiler() *ast.Compiler {
 	return ast.NewCompiler().SetErrorLimit(0).WithCapabilities(Capabilities()).WithStrict(true)
 }
 
-// schemaSet makes facts.json and settings.json known as schema.facts and
-// schema.settings.
+// schemaSet returns facts.json and settings.json as schema.facts and schema.settings.
 func schemaSet(fsys fs.FS) (*ast.SchemaSet, error) {
 	set := ast.NewSchemaSet()
 	for _, name := range []string{"facts", "settings"} {

@@ -10,8 +10,8 @@ import (
 	"stackpolicy/finding"
 )
 
-// checkFindings refuses mistakes that can be read off a finding's literal:
-// keys and names that are not known, and keys that are missing.
+// checkFindings refuses mistakes in the literal of a finding: unknown keys and names, and
+// missing keys.
 func checkFindings(modules map[string]*ast.Module, refusal *policy.Refusal) {
 	for _, name := range slices.Sorted(maps.Keys(modules)) {
 		for _, rule := range modules[name].Rules {
@@ -63,8 +63,8 @@ func checkNames(file string, found ast.Object, refusal *policy.Refusal) {
 	}
 }
 
-// checkRunbooks asks for steps for every case that a rule names, and for
-// placeholders that a rule's evidence can fill.
+// checkRunbooks requires steps for every case that a rule names, and that the rule's evidence
+// has a value for every placeholder.
 func checkRunbooks(compiler *ast.Compiler, invariants []*policy.Invariant, refusal *policy.Refusal) {
 	for _, inv := range invariants {
 		if inv.Runbook.File == "" {
@@ -76,8 +76,8 @@ func checkRunbooks(compiler *ast.Compiler, invariants []*policy.Invariant, refus
 	}
 }
 
-// literals returns every constant key of the objects that the findings rest
-// on, and every case they name with its place.
+// literals returns every constant key of the objects that the findings use, and every case
+// that they name, with its place.
 func literals(compiler *ast.Compiler, inv *policy.Invariant) (map[string]bool, map[string]*ast.Location) {
 	keys, cases := map[string]bool{"unit": true}, map[string]*ast.Location{}
 	for _, rule := range reached(compiler, inv) {

@@ -26,7 +26,7 @@ type node struct {
 	elems  nodes             // of a built collection, or under other keys
 }
 
-// nodes is a set in no particular order; most have one element. Scalars have none.
+// nodes is a set without an order. Most have one element; scalars have none.
 type nodes []*node
 
 // add puts more nodes in, and reports whether any was new.
@@ -149,7 +149,7 @@ func (s nodes) knownKeys() []string {
 	return slices.Sorted(maps.Keys(known))
 }
 
-// constant returns a term's string, when it is one.
+// constant returns a term's string, if the term is a string.
 func constant(t *ast.Term) (string, bool) {
 	s, ok := t.Value.(ast.String)
 	return string(s), ok

@@ -11,9 +11,9 @@ import (
 	"stackpolicy/decide/policy"
 )
 
-// checkReads refuses a rule that reads a section it does not declare, also
-// through other rules and functions, and a key that no fact has. Reading an
-// absent section yields nothing, and nothing reads as allow.
+// checkReads refuses a rule that reads a section that it does not declare, also through other
+// rules and functions, and a key that no fact has. A rule that reads an absent section finds
+// nothing, which would look like a pass.
 func checkReads(compiler *ast.Compiler, invariants []*policy.Invariant, schemas fs.FS, refusal *policy.Refusal) error {
 	input, err := factNodes(schemas, "facts", "input")
 	if err != nil {
@@ -45,7 +45,7 @@ func unknownFact(key string, from nodes) string {
 	return text + "; it has no keys"
 }
 
-// checkDeclared compares what the invariant's findings rest on with its METADATA.
+// checkDeclared compares the sections that the invariant's findings use with its METADATA.
 func checkDeclared(compiler *ast.Compiler, inv *policy.Invariant, f *flow, refusal *policy.Refusal) {
 	if !inv.HasMetadata() {
 		return
@@ -62,8 +62,8 @@ func checkDeclared(compiler *ast.Compiler, inv *policy.Invariant, f *flow, refus
 	}
 }
 
-// readsOf returns the sections that the findings rest on, and where each is
-// read, preferably in the invariant's own file.
+// readsOf returns the sections that the findings use, and where each is read, preferably in
+// the invariant's own file.
 func readsOf(compiler *ast.Compiler, inv *policy.Invariant, f *flow) map[string]*ast.Location {
 	found := map[string]*ast.Location{}
 	for _, rule := range reached(compiler, inv) {
@@ -79,7 +79,7 @@ func readsOf(compiler *ast.Compiler, inv *policy.Invariant, f *flow) map[string]
 	return found
 }
 
-// before orders places: the file itself first, then by name and line.
+// before orders places: first those in the given file, then by name and line.
 func before(a, b *ast.Location, file string) bool {
 	if (a.File == file) != (b.File == file) {
 		return a.File == file
@@ -87,8 +87,7 @@ func before(a, b *ast.Location, file string) bool {
 	return a.Compare(b) < 0
 }
 
-// reached returns the invariant's finding rules and every rule and function
-// they rest on.
+// reached returns the invariant's finding rules, and every rule and function that they use.
 func reached(compiler *ast.Compiler, inv *policy.Invariant) []*ast.Rule {
 	seen := map[*ast.Rule]bool{}
 	var visit func(*ast.Rule)

@@ -9,8 +9,8 @@ import (
 	"stackpolicy/decide/policy"
 )
 
-// checkCalls refuses calls of builtins outside the allowed set, and with,
-// which would let a rule decide on facts that nobody collected.
+// checkCalls refuses calls of builtins that are not allowed, and the keyword with: with it, a
+// rule could decide on facts that were not collected.
 func checkCalls(modules map[string]*ast.Module, refusal *policy.Refusal) {
 	refused := map[string]bool{}
 	for _, b := range ast.Builtins {

@@ -1,5 +1,5 @@
-// Package atomicfile replaces a file as a whole: whoever reads it sees the old
-// one or the new one, also after a crash.
+// Package atomicfile replaces a whole file: a reader sees the old file or the new file, even
+// after a crash.
 package atomicfile
 
 import (
@@ -10,10 +10,10 @@ import (
 	"path/filepath"
 )
 
-// Write puts what write writes in the place of the file at path, with these
-// permission bits, in a folder that exists. It writes beside the file, syncs,
-// and renames (rename(2) is atomic). When anything fails, the old file stays,
-// and nothing is left beside it.
+// Write replaces the file at path with the content that write writes, with these permission
+// bits. The folder must exist. It writes a temporary file beside the file, syncs, and renames
+// (rename(2) is atomic). If something fails, the old file stays and the temporary file is
+// removed.
 func Write(path string, mode fs.FileMode, write func(io.Writer) error) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {

@@ -25,8 +25,8 @@ type Conn struct {
 	memory   uint64
 }
 
-// Child turns this process into a confined child, for good: it can open no file,
-// its zone is UTC, it has little memory, and it ends when its parent does.
+// Child permanently makes this process a confined child: it cannot open files, its time zone
+// is UTC, it has little memory, and it ends when its parent ends.
 func Child() (*Conn, error) {
 	// The parent decides when the child ends, also after Ctrl-C in a terminal.
 	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)

@@ -1,6 +1,6 @@
 // Package confine runs part of a program in a child process of the same program.
-// The child has a memory limit, can open no file, and can be killed at any moment
-// without a loss for the parent.
+// The child has a memory limit, cannot open files, and can be killed at any time without
+// harm to the parent.
 //
 // Parent and child exchange frames of bytes over two pipes. The parent starts at
 // [Start]. The program's main calls [Wanted] first, and [Child] when it is true.

@@ -12,9 +12,8 @@ import (
 	"time"
 )
 
-// Begun returns when the activation that is running, or was cut off, began: the
-// mtime of new-home, which exists only during an activation. Zero when there is
-// no such activation.
+// Begun returns when the activation began that is running or was interrupted: the mtime of
+// new-home, which exists only during an activation. It is zero without such an activation.
 func Begun(roots []string) (time.Time, error) {
 	for _, root := range roots {
 		info, err := os.Lstat(filepath.Join(root, "new-home"))
@@ -29,17 +28,17 @@ func Begun(roots []string) (time.Time, error) {
 	return time.Time{}, nil
 }
 
-// Backup is a file beside a declared one that looks like a backup of it.
+// Backup is a file beside a declared file that looks like its backup.
 type Backup struct {
 	Path, Of  string
 	Extension string // without the dot
 }
 
-// notBackups are the folder suffixes that systemd gives a meaning of their own.
+// notBackups are suffixes of folders that have a meaning for systemd.
 var notBackups = []string{"d", "wants", "requires", "upholds"}
 
-// Backups lists files NAME.EXTENSION beside a declared file NAME,
-// as an activation with a backup extension leaves them.
+// Backups lists files NAME.EXTENSION beside a declared file NAME, as an activation with a
+// backup extension makes them.
 func Backups(ctx context.Context, declared map[string]string) ([]Backup, error) {
 	folders := map[string]bool{}
 	for path := range declared {
@@ -78,8 +77,8 @@ func backupsIn(ctx context.Context, folder string, declared map[string]string) (
 	return found, nil
 }
 
-// backupOf finds the declared file that a path is named after. An extension may
-// have dots of its own.
+// backupOf finds the declared file of which a path may be a backup. An extension may contain
+// dots.
 func backupOf(path string, declared map[string]string) (Backup, bool) {
 	if declared[path] != "" {
 		return Backup{}, false

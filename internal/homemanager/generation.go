@@ -1,6 +1,5 @@
-// Package homemanager reads what Home Manager left on disk: the current
-// generation, the files it declares, and the traces of an activation. It runs
-// nothing and writes nothing.
+// Package homemanager reads Home Manager's files on disk: the current generation, the files
+// that it declares, and the traces of an activation. It runs nothing and writes nothing.
 //
 // Start at [Current].
 package homemanager
@@ -40,8 +39,8 @@ func Roots(stateHome, user string) []string {
 	}
 }
 
-// Current reads the generation that current-home names in the first of roots
-// that has one. Nil without an error: Home Manager is not in use here.
+// Current reads the generation that current-home names, in the first of roots that has it. It
+// returns nil without an error if Home Manager is not used.
 func Current(roots []string) (*Generation, error) {
 	for _, root := range roots {
 		link := filepath.Join(root, "current-home")
@@ -69,8 +68,8 @@ func read(link string, written time.Time) (*Generation, error) {
 	return &Generation{Path: path, Files: files, Store: filepath.Dir(files), Written: written.UTC()}, nil
 }
 
-// Owns reports whether Home Manager takes a link for its own, of whatever
-// generation: its first hop is a file of some home-manager-files in the store.
+// Owns reports whether Home Manager considers a link its own, of any generation: its first
+// hop is a file of some home-manager-files in the store.
 func (g *Generation) Owns(firstHop string) bool {
 	rest, ok := strings.CutPrefix(firstHop, g.Store+"/")
 	name, below, _ := strings.Cut(rest, "/")
@@ -141,7 +140,7 @@ func walk(ctx context.Context, path, below string, links int, visit func(path, b
 	return walkFrom(ctx, path, below, info.Mode().Type(), links, visit)
 }
 
-// walkFrom is told what path is: a folder's listing says so of all that is in it.
+// walkFrom gets the type of path from its caller, which has it from the folder's listing.
 func walkFrom(ctx context.Context, path, below string, kind fs.FileMode, links int, visit func(path, below string) error) error {
 	if err := ctx.Err(); err != nil {
 		return err

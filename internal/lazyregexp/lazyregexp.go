@@ -1,5 +1,5 @@
-// Package lazyregexp compiles a regular expression when it is used first: most
-// runs of a program use few of those that its packages have.
+// Package lazyregexp compiles a regular expression when it is first used: most runs of a
+// program use only a few of the regular expressions in its packages.
 package lazyregexp
 
 import (
@@ -15,5 +15,5 @@ func New(expression string) Regexp {
 	return Regexp{sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })}
 }
 
-// Get is the compiled expression.
+// Get returns the compiled expression.
 func (r Regexp) Get() *regexp.Regexp { return r.compiled() }

@@ -1,7 +1,6 @@
-// Package output lists the ways in which a command can write its result. A
-// format is one file with its writer, the writer's test, and one row in the list
-// of that result: the row is all that the flag -o, its help and its completion
-// need.
+// Package output has the formats in which a command can write its result. A format is one
+// file with its writer, the writer's test, and one row in the list of formats for that
+// result. The flag -o, its help and its completion use the row.
 package output
 
 import (

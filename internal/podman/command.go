@@ -59,7 +59,7 @@ func (c command) inspect(ctx context.Context, ids []string) ([]Container, error)
 	return containers, nil
 }
 
-// sameIDs makes sure that podman told of every container it was asked for.
+// sameIDs checks that podman's answer has every container that was asked for.
 func sameIDs(asked []string, found []Container) error {
 	have := make(map[string]bool, len(found))
 	for _, container := range found {
@@ -83,7 +83,7 @@ func (c command) document(ctx context.Context, kind, name string) (gjson.Result,
 	case err != nil:
 		return gjson.Result{}, err
 	case len(found) != 1:
-		return gjson.Result{}, fmt.Errorf("asked for one %s, told of %d", kind, len(found))
+		return gjson.Result{}, fmt.Errorf("asked for one %s, got %d", kind, len(found))
 	}
 	return found[0], nil
 }
@@ -109,9 +109,9 @@ func (c command) run(ctx context.Context, verb string, args ...string) ([]byte, 
 	return stdout.data.Bytes(), nil
 }
 
-// start runs podman to its end. When the context ends before, podman and all it
-// started in its process group are killed; what escaped the group and holds the
-// output open delays the return by waitDelay at most.
+// start runs podman to its end. If the context ends before, podman and its process group
+// are killed. A process that left the group and keeps the output open delays the return by
+// at most waitDelay.
 func (c command) start(ctx context.Context, stdout, stderr io.Writer, verb string, args ...string) error {
 	cmd := exec.CommandContext(ctx, c.path, slices.Concat(c.args, []string{verb}, args)...)
 	cmd.Env = environment(os.Environ())
@@ -130,21 +130,21 @@ func killGroup(pid int) error {
 	return err
 }
 
-// reason says why a run failed, or nil.
+// reason returns why a run failed, or nil.
 func reason(ctx context.Context, err error) error {
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return context.Cause(ctx)
 	case errors.Is(err, exec.ErrWaitDelay):
-		// It ended well, and something it left behind holds its output open,
-		// as the first rootless podman may do. What it printed has been read,
-		// and a part that was not would be malformed JSON.
+		// It succeeded, but a process that it started keeps its output open, as the first
+		// rootless podman may do. Its output was read; an incomplete output would be
+		// malformed JSON.
 		return nil
 	}
 	return err
 }
 
-// orVanished says of podman's own failure what else it may mean.
+// orVanished adds to podman's own failure that a container may have vanished.
 func orVanished(err error) error {
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.ExitCode() == exitPodman {
@@ -164,8 +164,8 @@ func complain(verb string, err error, stderr []byte) error {
 	return fmt.Errorf("podman %s: %w", verb, err)
 }
 
-// environment is the caller's, in English, and without the variables that
-// point podman at another machine's containers (podman(1), --remote).
+// environment returns the caller's environment, in English, without the variables that
+// make podman use another machine's containers (podman(1), --remote).
 func environment(of []string) []string {
 	env := slices.DeleteFunc(slices.Clone(of), func(entry string) bool {
 		key, _, _ := strings.Cut(entry, "=")
@@ -176,7 +176,7 @@ func environment(of []string) []string {
 
 // capped keeps up to maxAnswer bytes, and calls full when there are more.
 type capped struct {
-	data bytes.Buffer // not embedded: its ReadFrom would go round Write
+	data bytes.Buffer // not embedded: its ReadFrom would bypass Write
 	full context.CancelCauseFunc
 }
 

@@ -11,11 +11,11 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Details is what more there is to know of a container that may be replaced.
+// Details has more facts about a container, for a caller that may replace it.
 type Details struct {
 	Container
 	Mounts []Mount
-	Needs  []string // ids of the containers without which it cannot run: podman replaces none of them meanwhile
+	Needs  []string // ids of the containers without which it cannot run
 	Ports  []HostPort
 	Grace  int // seconds from SIGTERM to SIGKILL when it is stopped
 
@@ -23,7 +23,7 @@ type Details struct {
 	Command []string // arguments after the entry point
 }
 
-// Mount is what a container has at one path.
+// Mount is a mount of a container at one path.
 type Mount struct {
 	Type   string // volume, bind, tmpfs, …
 	Name   string // a volume's
@@ -31,8 +31,8 @@ type Mount struct {
 	Target string
 }
 
-// IsAnonymous reports whether it is a volume that only this container knows:
-// podman gives it a name of 64 hexadecimal digits.
+// IsAnonymous reports whether it is an anonymous volume: podman gives these a name of 64
+// hexadecimal digits.
 func (m Mount) IsAnonymous() bool {
 	return m.Type == "volume" && len(m.Name) == 64 && checkID(m.Name) == nil
 }
@@ -44,8 +44,8 @@ type HostPort struct {
 	Proto  string
 }
 
-// Details reads the containers with the given ids, in that order. One that is
-// gone meanwhile is left out.
+// Details reads the containers with the given ids, in that order. It leaves out containers
+// that are gone meanwhile.
 func (c Client) Details(ctx context.Context, ids []string) ([]Details, error) {
 	for _, id := range ids {
 		if err := checkID(id); err != nil {
@@ -142,8 +142,8 @@ func detailsOf(document gjson.Result) (Details, error) {
 	return d, nil
 }
 
-// Exists reports which of the named networks, volumes or images there are;
-// kind is "network", "volume" or "image".
+// Exists returns which of the named networks, volumes or images exist; kind is "network",
+// "volume" or "image".
 func (c Client) Exists(ctx context.Context, kind string, names []string) (map[string]bool, error) {
 	there := map[string]bool{}
 	ctx, cancel := bounded(ctx)
@@ -168,8 +168,8 @@ func (c Client) Exists(ctx context.Context, kind string, names []string) (map[st
 	return there, nil
 }
 
-// ImageVolumes reads the paths at which an image asks for a volume. An image
-// that is not here has none.
+// ImageVolumes reads the paths at which an image declares volumes. An image that is not in
+// local storage has none.
 func (c Client) ImageVolumes(ctx context.Context, name string) (paths []string, err error) {
 	if !imageName.Get().MatchString(name) {
 		return nil, fmt.Errorf("image name %.80q is malformed", name)

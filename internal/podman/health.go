@@ -9,7 +9,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-const maxRuns = 20 // of a health check that are told; podman keeps five unless told otherwise
+const maxRuns = 20 // of a health check that are returned; podman keeps five by default
 
 // HealthRun is one run of a container's health check.
 type HealthRun struct {
@@ -18,14 +18,14 @@ type HealthRun struct {
 	Output     string    // what the check printed; a text like those of [Container]
 }
 
-// Check is how a container's health is checked, and when it last was.
+// Check says how a container's health is checked, and when the last check was.
 type Check struct {
 	Interval, Timeout, StartPeriod time.Duration // an Interval of 0 is one that was disabled
 	Retries                        int
 	LastRun                        time.Time // the end of the last check, in UTC; zero when none ran, or the log does not say
 }
 
-// check reads what inspect tells of a health check; nil where there is none.
+// check reads a health check from inspect's output; nil if the container has none.
 func check(of gjson.Result) *Check {
 	settings, state := of.Get("Config.Healthcheck"), healthState(of)
 	if !settings.IsObject() || text(state.Get("Status")) == "" {
@@ -38,14 +38,14 @@ func check(of gjson.Result) *Check {
 		Retries:     int(settings.Get("Retries").Int()),
 	}
 	if log := state.Get("Log").Array(); len(log) > 0 {
-		c.LastRun, _ = moment(log[len(log)-1], "End") // one of no format says no more than none
+		c.LastRun, _ = moment(log[len(log)-1], "End") // a malformed time counts as no time
 	}
 	return c
 }
 
-// HealthLog reads the last runs of a container's health check, oldest first: nil
-// where it has no check or none ran yet. A container that is not there is an
-// error. It is asked for as in [Client.Containers].
+// HealthLog reads the last runs of a container's health check, oldest first: nil if it has
+// no check or no check ran yet. A container that does not exist is an error. Podman is asked
+// as in [Client.Containers].
 func (c Client) HealthLog(ctx context.Context, id string) ([]HealthRun, error) {
 	if err := checkID(id); err != nil {
 		return nil, err

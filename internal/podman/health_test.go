@@ -112,7 +112,7 @@ func TestHealthLogRefuses(t *testing.T) {
 		"about another":    {socket, "bb", `the answer is about container "aa"`},
 		"garbage":          {socket, "cc", "malformed JSON"},
 		"bad time":         {socket, "dd", "run 1 of 1: Start"},
-		"told of none":     {fake(t, `echo '[]'`), "aa", "asked for one container, told of 0"},
+		"none":             {fake(t, `echo '[]'`), "aa", "asked for one container, got 0"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -8,14 +8,13 @@ import (
 	"stackpolicy/internal/lazyregexp"
 )
 
-// imageName is what an image may be called: folders, tag and digest included.
-// No part begins with a mark, so none is an option or a path's "..".
+// imageName matches names of images, with folders, tag and digest. No part begins with a
+// punctuation mark, so no part is an option or "..".
 var imageName = lazyregexp.New(`^[A-Za-z0-9][\w.:@-]*(/[A-Za-z0-9][\w.:@-]*)*$`)
 
-// ImageIDs reads which image each name means now in local storage, as podman
-// resolves it: the id is that of [Container.ImageID]. A name that means none is
-// left out; one that no image can have is an error. It is asked for as in
-// [Client.Containers], one image at a time.
+// ImageIDs returns the image that each name means now in local storage, as podman resolves
+// it; the ids are those of [Container.ImageID]. A name without an image is left out; an
+// invalid name is an error. Podman is asked as in [Client.Containers], one image at a time.
 func (c Client) ImageIDs(ctx context.Context, names []string) (map[string]string, error) {
 	for _, name := range names {
 		if len(name) > maxComplaint || !imageName.Get().MatchString(name) {

@@ -65,7 +65,7 @@ func TestImageIDsRefuses(t *testing.T) {
 		"no id":                    {socket(200, `{}`), "web", `image "web": Id is missing`},
 		"id of no hexadecimals":    {socket(200, `{"Id":"sha256:00"}`), "web", "not hexadecimal"},
 		"the command, otherwise":   {fake(t, `echo 'Error: storage' >&2; exit 125`), "web", "storage"},
-		"the command, two at once": {fake(t, `echo '[{"Id":"aa"},{"Id":"bb"}]'`), "web", "asked for one image, told of 2"},
+		"the command, two at once": {fake(t, `echo '[{"Id":"aa"},{"Id":"bb"}]'`), "web", "asked for one image, got 2"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -12,13 +12,12 @@ const (
 	maxLogs  = 64 << 10 // bytes of a container's logs that are kept
 )
 
-// Logs reads the last lines that a container wrote to stdout and stderr, oldest
-// first: up to 1,000 lines, and of those the last 64 KiB; where the first began
-// before that, "…(cut)" stands for the part left out. Lines are valid UTF-8,
-// control characters and all.
+// Logs reads the last lines that a container wrote to stdout and stderr, oldest first: up to
+// 1,000 lines, and of those the last 64 KiB. If the first line is incomplete, "…(cut)"
+// replaces its beginning. Lines are valid UTF-8, with their control characters.
 //
-// The command is asked, as only it reads every log driver; a driver that keeps
-// nothing is an error. Time is bounded as in [Client.Containers].
+// Logs always uses the command, because only that reads every log driver. A driver that
+// keeps nothing is an error. The time is bounded as in [Client.Containers].
 func (c Client) Logs(ctx context.Context, id string, lines int) ([]string, error) {
 	if err := checkID(id); err != nil {
 		return nil, err
@@ -38,7 +37,7 @@ func (c Client) Logs(ctx context.Context, id string, lines int) ([]string, error
 	return end.lines(lines), nil
 }
 
-// lines are the last lines of what was written, at most so many.
+// lines returns at most the given number of last lines.
 func (w *tail) lines(most int) []string {
 	all := strings.ToValidUTF8(strings.TrimSuffix(string(w.kept), "\n"), "\uFFFD")
 	if all == "" {

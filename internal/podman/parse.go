@@ -15,7 +15,7 @@ const (
 	cutMark  = "…(cut)"
 )
 
-// parseContainers reads what `podman inspect` prints.
+// parseContainers reads the output of `podman inspect`.
 func parseContainers(data []byte) ([]Container, error) {
 	entries, err := parseArray(data)
 	if err != nil {
@@ -58,8 +58,8 @@ func parseArray(data []byte) ([]gjson.Result, error) {
 	return entries, nil
 }
 
-// validate refuses what gjson would read without complaint, and what its
-// recursive check would exhaust the stack on.
+// validate refuses malformed JSON that gjson would accept, and nesting so deep that gjson's
+// recursive check would exhaust the stack.
 func validate(data []byte) error {
 	switch {
 	case len(data) == 0:
@@ -72,7 +72,7 @@ func validate(data []byte) error {
 	return nil
 }
 
-// depth is how deep JSON nests. It skips strings, and otherwise trusts nothing.
+// depth returns how deep JSON is nested. It skips strings, and accepts malformed JSON.
 func depth(data []byte) int {
 	var now, deepest int
 	inString := false
@@ -93,8 +93,8 @@ func depth(data []byte) int {
 	return deepest
 }
 
-// container reads one container as inspect tells it. Missing keys are zero
-// values: podman leaves out what does not apply.
+// container reads one container from inspect's output. Missing keys are zero values, because
+// podman leaves out keys that do not apply.
 func container(of gjson.Result) (Container, error) {
 	id, err := parseID(of)
 	if err != nil {
@@ -141,8 +141,8 @@ func parseID(of gjson.Result) (string, error) {
 	return strings.Clone(id.Str), checkID(id.Str)
 }
 
-// checkID insists on hexadecimal digits: an id becomes an argument of the
-// command and a part of the API's paths.
+// checkID requires hexadecimal digits, because an id becomes an argument of the command and
+// a part of the API's paths.
 func checkID(id string) error {
 	if id == "" || strings.Trim(id, "0123456789abcdef") != "" {
 		return fmt.Errorf("Id is not hexadecimal: %.80q", id)
@@ -161,7 +161,7 @@ func healthState(of gjson.Result) gjson.Result {
 	return of.Get("State.Healthcheck")
 }
 
-// moment reads a time, in UTC. Year 1 is Go's zero time, podman's word for never.
+// moment reads a time, in UTC. Podman writes Go's zero time, in year 1, for never.
 func moment(of gjson.Result, key string) (time.Time, error) {
 	value := of.Get(key)
 	if value.Type == gjson.Null || value.Str == "" && value.Type == gjson.String {
@@ -174,8 +174,8 @@ func moment(of gjson.Result, key string) (time.Time, error) {
 	return at.UTC(), nil
 }
 
-// labels keeps every label: leaving some out would let an image hide the ones
-// that matter behind many that do not.
+// labels keeps every label: with a limit, an image could hide the labels that matter behind
+// many others.
 func labels(of gjson.Result) map[string]string {
 	all := map[string]string{}
 	if of.IsObject() {
@@ -187,8 +187,8 @@ func labels(of gjson.Result) map[string]string {
 	return all
 }
 
-// text is a value as valid UTF-8, cut where it is too long. It is a copy: a
-// part of the answer would keep all of it in memory.
+// text returns a value as valid UTF-8, cut if it is too long. It is a copy, because a part of
+// the answer would keep the whole answer in memory.
 func text(value gjson.Result) string {
 	s := strings.ToValidUTF8(value.String(), "\uFFFD")
 	if len(s) <= maxText {

@@ -1,13 +1,11 @@
-// Package podman reads the containers of one user's podman: what each is
-// called, whether it runs, and which labels it carries. It only ever looks.
+// Package podman reads the containers of one user's podman: their names, whether they run,
+// and their labels. It changes nothing.
 //
-// Start at [Client.Containers], or at [Client.Watch] to look many times; what
-// one container said and how its health checks went is in [Client.Logs] and
-// [Client.HealthLog]. A look asks the API socket first and the podman
-// command when nobody answers there; both tell the same, so nothing a caller
-// sees depends on the way taken. Podman can hang, and a container can vanish
-// while it is being read: every call here is bounded, and an answer is either
-// complete or an error.
+// Start at [Client.Containers], or at [Client.Watch] to read them many times. [Client.Logs]
+// and [Client.HealthLog] read what a container wrote and how its health checks ended. Each
+// call asks the API socket first, and the podman command if nobody answers there; both give
+// the same result. Podman can hang, and a container can vanish while it is read: every call
+// is bounded, and the result is either complete or an error.
 package podman
 
 import (
@@ -26,8 +24,8 @@ import (
 
 const (
 	defaultLimit  = 10 * time.Second // for a context without a deadline
-	attempts      = 3                // how often a listing is begun when containers vanish meanwhile
-	maxAnswer     = 64 << 20         // bytes of one answer, by either way
+	attempts      = 3                // how often a listing is tried if containers vanish meanwhile
+	maxAnswer     = 64 << 20         // bytes of one answer, of the socket or the command
 	maxContainers = 10_000
 )
 
@@ -39,19 +37,18 @@ var (
 	errTooLong    = fmt.Errorf("answer is longer than %d bytes", maxAnswer)
 )
 
-// Client reaches one user's podman. The zero value finds none.
+// Client reaches one user's podman. With the zero value, podman is not installed.
 type Client struct {
 	Socket  string   // path of the API socket, $XDG_RUNTIME_DIR/podman/podman.sock; it need not exist
 	Command string   // path of the podman command; empty when it is not installed
 	Args    []string // podman's global options, put before its verb; they apply to the command only
 }
 
-// usual are the folders that hold podman where a unit's PATH may lack them.
+// usual are the folders where podman is installed, which may be missing in a unit's PATH.
 var usual = []string{"/usr/bin", "/usr/local/bin", "/run/current-system/sw/bin"}
 
-// Of is the client of the user behind a runtime folder ($XDG_RUNTIME_DIR): its
-// API socket, and the podman command of this process's PATH or of a usual
-// folder.
+// Of returns the client for the user with this runtime folder ($XDG_RUNTIME_DIR): its API
+// socket, and the podman command in this process's PATH or in a usual folder.
 func Of(runtimeDir string) Client {
 	c := Client{Socket: filepath.Join(runtimeDir, "podman", "podman.sock")}
 	candidates := []string{"podman"}
@@ -74,9 +71,9 @@ type Listing struct {
 	Containers []Container // by name, then by id; infra and stopped containers included
 }
 
-// Container is one container. Its texts come from images and from whoever
-// created it: valid UTF-8, control characters and all, and never longer than
-// 64 KiB (a longer one is cut and ends in "…(cut)").
+// Container is one container. Its texts come from images and from the person who created
+// it. They are valid UTF-8, may have control characters, and are at most 64 KiB long (a
+// longer text is cut and ends in "…(cut)").
 type Container struct {
 	ID            string // hexadecimal, as podman prints it in full
 	Name          string
@@ -84,42 +81,41 @@ type Container struct {
 	ImageID       string
 	Pod           string    // id of its pod, or empty
 	Infra         bool      // a pod's own pause container
-	State         string    // podman's word: created, running, paused, exited, …
+	State         string    // podman's state: created, running, paused, exited, …
 	Health        string    // starting, healthy, unhealthy; empty without a health check
 	ExitCode      int       // of the last run; 0 while it runs
 	Check         *Check    // nil without a health check
 	Restarts      int       // how often its restart policy started it again
-	RestartPolicy string    // always, unless-stopped, on-failure, no, or empty as older versions say no
+	RestartPolicy string    // always, unless-stopped, on-failure, no, or empty, which means no in older versions
 	CreatedAt     time.Time // in UTC
 	StartedAt     time.Time
 	FinishedAt    time.Time         // like StartedAt in UTC, and zero when it never happened
 	Labels        map[string]string // never nil
 }
 
-// source is one way to reach podman. All methods wrap errVanished when a
-// container went away while they looked, and it is worth beginning again.
+// source is one way to reach podman. All methods wrap errVanished if a container vanished
+// while they read it: then the caller should try again.
 type source interface {
 	list(ctx context.Context) ([]row, error)
 	inspect(ctx context.Context, ids []string) ([]Container, error)
-	// document is what inspect tells of one "container" or "image". It wraps
-	// errNoImage when podman has no such image.
+	// document returns inspect's output for one "container" or "image". It wraps errNoImage
+	// if podman has no such image.
 	document(ctx context.Context, kind, name string) (gjson.Result, error)
-	// several is what inspect tells of containers.
+	// several returns inspect's output for containers.
 	several(ctx context.Context, ids []string) ([]gjson.Result, error)
 }
 
-// Containers reads every container. Podman that is not installed is a listing
-// that says so, and no error. Podman that is there and does not answer, or
-// answers nonsense, is an error, and then nothing is known.
+// Containers reads every container. If podman is not installed, the listing says so, and
+// there is no error. If podman does not answer, or its answer is malformed, that is an error,
+// and nothing is known.
 //
-// The socket may use half of the context's time to answer first. When it stays
-// silent the command is asked in the other half: a service that hangs or died
-// at its start leaves the command sound, which reads podman's own store. An
-// answer that is wrong is never papered over by asking again elsewhere. A
-// context without a deadline gets one of 10 seconds; after the deadline the
-// call returns within a second.
+// The socket has half of the context's time to answer. If it does not, the command is asked
+// in the other half: it reads podman's storage itself, so it works although the service hangs
+// or died. A wrong answer of the socket is an error; the command is not asked then. A context
+// without a deadline gets a deadline of 10 seconds. After the deadline the call returns
+// within a second.
 //
-// To look again and again, use [Client.Watch].
+// To read the containers many times, use [Client.Watch].
 func (c Client) Containers(ctx context.Context) (Listing, error) {
 	return c.Watch().Containers(ctx)
 }
@@ -132,12 +128,11 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, defaultLimit)
 }
 
-// question is what a caller wants to know, by whichever way.
+// question reads something from a source.
 type question[T any] func(ctx context.Context, from source) (T, error)
 
-// ask puts a question to the socket, and to the command when nobody answers
-// there. The transport is the one that answered; it is empty, without an error,
-// when podman is not installed.
+// ask asks the socket, and the command if nobody answers there. It returns which one
+// answered: "" without an error if podman is not installed.
 func ask[T any](ctx context.Context, c Client, put question[T]) (answer T, transport string, err error) {
 	answer, silence := askSocket(ctx, c.Socket, put)
 	switch {
@@ -165,7 +160,7 @@ func askSocket[T any](ctx context.Context, socket string, put question[T]) (none
 	return answer, nil
 }
 
-// askCommand asks the command, after the socket stayed silent for the reason given.
+// askCommand asks the command, after the socket did not answer for the given reason.
 func askCommand[T any](ctx context.Context, c Client, silence error, put question[T]) (none T, err error) {
 	answer, err := put(ctx, command{path: c.Command, args: c.Args})
 	switch {

@@ -8,17 +8,16 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// row is what one listing tells of a container, as far as it can change. Two
-// equal rows of one container mean that it is as it was; see [row.settled] and
-// [row.tells] for when they do not. Numbers stay the text they came as: whatever
-// a version writes there, another value is another text.
+// row has the values of a container in one listing that can change. Two equal rows mean that
+// the container did not change, with the exceptions of [row.settled] and [row.matches].
+// Numbers are kept as text: they are only compared.
 type row struct {
 	id, name, state, health                  string
 	pid, started, exited, exitCode, restarts string
 }
 
-// parseRows reads a list of containers. `podman ps --format json` and the API
-// print it alike, but for Status; podman 4.3 leaves the restarts out.
+// parseRows reads a list of containers. `podman ps --format json` and the API print the same,
+// except Status; podman 4.3 leaves out the restarts.
 func parseRows(data []byte) ([]row, error) {
 	entries, err := parseArray(data)
 	if err != nil {
@@ -48,9 +47,9 @@ func rowFrom(entry gjson.Result) (row, error) {
 	}, err
 }
 
-// healthWord finds the health in a Status: the API's is the word alone, the
-// command's a text that may end in it, "Up 36 seconds (healthy)". The rest of
-// that text tells the time and changes at every look.
+// healthWord finds the health in a Status. The API's Status is only the health; the command's
+// is a text that may end in it, "Up 36 seconds (healthy)". The rest of that text is a time,
+// which always changes.
 func healthWord(status string) string {
 	if strings.Trim(status, "abcdefghijklmnopqrstuvwxyz") == "" {
 		return status
@@ -62,9 +61,9 @@ func healthWord(status string) string {
 	return ""
 }
 
-// settled says that any later run will show in the row. A run has a process of
-// its own; without one only times are left, and podman lists them in whole
-// seconds: a second run may begin and end in the one that is not over yet.
+// settled reports whether any later run of the container will change the row. A run changes
+// the process id. If the container does not run, only times change, and podman lists them in
+// whole seconds: another run may begin and end within the present second.
 func (r row) settled(at time.Time) bool {
 	if r.pid != "" && r.pid != "0" {
 		return true
@@ -73,10 +72,10 @@ func (r row) settled(at time.Time) bool {
 	return last < at.Unix()
 }
 
-// tells says that a container inspected after the listing is still the one of
-// the row. A health that flapped back since would else stand under a row that
-// never changes again. A container that does not run has no health to speak of,
-// and versions differ in what they say of it.
-func (r row) tells(c Container) bool {
+// matches reports whether a container that was inspected after the listing still has the
+// values of the row. Otherwise a health that changed and changed back would be remembered for
+// a row that never changes again. The health of a container that does not run is not
+// compared: versions differ in what they return.
+func (r row) matches(c Container) bool {
 	return r.name == c.Name && r.state == c.State && (r.state != "running" || r.health == c.Health)
 }

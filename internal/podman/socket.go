@@ -23,7 +23,7 @@ const (
 	concurrency = 4 // inspections at a time, and connections
 )
 
-// Podman's answers for what it does not have, or not any more, in its words.
+// Podman's errors for containers and images that do not exist.
 var (
 	errGone    = errors.New("no such container")
 	errNoImage = errors.New("image not known")
@@ -64,8 +64,8 @@ func (a api) document(ctx context.Context, kind, name string) (gjson.Result, err
 	return gjson.ParseBytes(body), validate(body)
 }
 
-// first is the get that shows whether anybody answers. It waits for half of the
-// time the context has left, and wraps errUnanswered when no whole answer came.
+// first is the first request, which shows whether anybody answers. It waits for half of the
+// context's remaining time, and wraps errUnanswered if there was no complete answer.
 func (a api) first(ctx context.Context, path string) ([]byte, error) {
 	if end, bounded := ctx.Deadline(); bounded {
 		var cancel context.CancelFunc
@@ -79,7 +79,7 @@ func (a api) first(ctx context.Context, path string) ([]byte, error) {
 	return body, err
 }
 
-// inspect reads the containers, some at a time. It leaves out those that are
+// inspect reads the containers, several at the same time. It leaves out containers that are
 // gone, and ends with the first other error.
 func (a api) inspect(ctx context.Context, ids []string) ([]Container, error) {
 	found := make([]*Container, len(ids))
@@ -124,9 +124,8 @@ func present(found []*Container) []Container {
 	return containers
 }
 
-// get returns the body of a successful answer. It wraps errUnanswered when
-// there is none at all, which is also what a socket-activated service leaves
-// that dies at its start.
+// get returns the body of a successful answer. It wraps errUnanswered if there is no answer,
+// which also happens if a socket-activated service dies when it starts.
 func (a api) get(ctx context.Context, path string) ([]byte, error) {
 	var answered atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
@@ -156,10 +155,10 @@ func (a api) get(ctx context.Context, path string) ([]byte, error) {
 	return body, nil
 }
 
-// refusal reads podman's error document. Only its own "no such container" at
-// status 404 proves that the container asked for is gone: the same words at
-// status 500 can be about another one that this one depends on, and any other
-// 404 but "image not known" says that podman does not serve the path.
+// refusal reads podman's error document. Only "no such container" with status 404 proves that
+// the requested container is gone: with status 500 it can be about a container that this one
+// depends on. Any other 404, except "image not known", means that podman does not serve the
+// path.
 func refusal(status int, body []byte) error {
 	message := string(body)
 	if validate(body) == nil && gjson.GetBytes(body, "message").Type == gjson.String {

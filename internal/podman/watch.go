@@ -10,29 +10,29 @@ import (
 	"time"
 )
 
-// Watch looks at the containers again and again. It remembers what it inspected
-// and inspects only what a listing shows as new or changed, so a look that
-// finds nothing changed costs one listing. Not safe for concurrent use.
+// Watch reads the containers many times. It remembers what it inspected, and only inspects
+// containers that a listing shows as new or changed. So if nothing changed, it needs only one
+// listing. Not safe for concurrent use.
 type Watch struct {
 	client Client
 	now    func() time.Time
 	seen   map[string]sighting // by id
 }
 
-// sighting is a container, and the row that says when it is no longer so.
+// sighting is a container, and its row in the listing: if the row changes, it is inspected
+// again.
 type sighting struct {
 	row       row
 	container Container
 }
 
-// Watch begins a watch that has seen nothing. It holds no connection between
-// looks and need not be closed.
+// Watch returns a new watch. It keeps no connection between two calls, and need not be closed.
 func (c Client) Watch() *Watch { return &Watch{client: c, now: time.Now} }
 
-// Containers is one look: the same listing, and the same errors, as
-// [Client.Containers]. An error forgets nothing, as the next listing shows what
-// is still as it was. What no listing shows is as old as the last change that
-// one did: a restart policy that `podman update` set.
+// Containers returns the same listing, and the same errors, as [Client.Containers]. After an
+// error it forgets nothing, because the next listing shows which containers did not change.
+// Values that no listing shows, such as a restart policy that `podman update` changed, are
+// only read again when the row changes.
 func (w *Watch) Containers(ctx context.Context) (Listing, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
@@ -43,7 +43,7 @@ func (w *Watch) Containers(ctx context.Context) (Listing, error) {
 	return Listing{Present: true, Transport: transport, Containers: containers}, nil
 }
 
-// read lists and inspects, and begins again when a container vanished between.
+// read lists and inspects, and tries again if a container vanished meanwhile.
 func (w *Watch) read(ctx context.Context, from source) ([]Container, error) {
 	for attempt := 1; ; attempt++ {
 		containers, err := w.readOnce(ctx, from)
@@ -75,7 +75,7 @@ func (w *Watch) readOnce(ctx context.Context, from source) ([]Container, error) 
 	return containers, nil
 }
 
-// known returns the containers that are as they were, and the ids of the others.
+// known returns the containers that did not change, and the ids of the others.
 func (w *Watch) known(rows []row) (same []Container, changed []string) {
 	for _, row := range rows {
 		if before, seen := w.seen[row.id]; seen && before.row == row {
@@ -87,8 +87,7 @@ func (w *Watch) known(rows []row) (same []Container, changed []string) {
 	return same, changed
 }
 
-// remember keeps copies of the containers that can be trusted until their rows
-// change.
+// remember keeps copies of the containers that are valid until their rows change.
 func (w *Watch) remember(rows []row, containers []Container, asked time.Time) {
 	of := make(map[string]row, len(rows))
 	for _, row := range rows {
@@ -96,7 +95,7 @@ func (w *Watch) remember(rows []row, containers []Container, asked time.Time) {
 	}
 	w.seen = make(map[string]sighting, len(containers))
 	for _, container := range containers {
-		if row := of[container.ID]; row.settled(asked) && row.tells(container) {
+		if row := of[container.ID]; row.settled(asked) && row.matches(container) {
 			w.seen[container.ID] = sighting{row, container.copied()}
 		}
 	}

@@ -1,7 +1,6 @@
-// Package regularfile opens the files that others may have put there. Only
-// regular files are opened, and no more of them is read than the caller allows:
-// a FIFO, a device or a folder in the place of a file is an error and holds
-// nobody up.
+// Package regularfile opens files that somebody else may have made. It only opens regular
+// files, and reads at most as much as the caller allows: a FIFO, a device or a folder instead
+// of a file is an error, and nothing waits for it.
 //
 // Start at [Read].
 package regularfile
@@ -45,8 +44,8 @@ func OpenFile(path string, flag int, perm fs.FileMode) (*os.File, error) {
 }
 
 // Read returns the content of a regular file of at most limit bytes. The error
-// is [fs.ErrNotExist] only if nothing is there: a link to nothing, as the file
-// or as a folder above it, is another error. Errors are [*fs.PathError].
+// is [fs.ErrNotExist] only if nothing is there: if the file, or a folder above it, is a
+// dangling link, that is another error. Errors are [*fs.PathError].
 func Read(path string, limit int64) ([]byte, error) {
 	f, err := Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -104,8 +103,8 @@ func (limit tooLarge) Error() string {
 	return fmt.Sprintf("larger than %d bytes", int64(limit))
 }
 
-// dangling returns err, or an error that names the link to nothing that is the
-// file or a folder above it.
+// dangling returns err, or an error that names the dangling link that is the file or a folder
+// above it.
 func dangling(path string, err error) error {
 	for at := filepath.Clean(path); ; at = filepath.Dir(at) {
 		info, missing := os.Lstat(at)

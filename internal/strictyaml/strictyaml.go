@@ -114,7 +114,7 @@ var (
 	wrongType = lazyregexp.New("^cannot unmarshal !!\\w+(?: (`(?s).*`))? into (.+)$")
 )
 
-// problemsOf takes yaml's error apart.
+// problemsOf splits yaml's error into problems.
 func problemsOf(err error) (problems Problems) {
 	texts := []string{err.Error()}
 	if wrong := new(yaml.TypeError); errors.As(err, &wrong) {
@@ -134,7 +134,7 @@ func problemsOf(err error) (problems Problems) {
 	return problems
 }
 
-// wanted names what a value should be, without the name of a Go type.
+// wanted returns a name for the expected value that is not the name of a Go type.
 func wanted(value, goType string) string {
 	kind := "a mapping"
 	switch {

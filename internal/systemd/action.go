@@ -8,12 +8,11 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// ErrRateLimited says that the manager refused a reload because of its
+// ErrRateLimited means that the manager refused a reload because of its
 // ReloadLimitBurst= (systemd-system.conf(5), since 253). Nothing was changed.
 var ErrRateLimited = errors.New("the manager's reload rate limit is reached")
 
-// Reload makes the manager read every unit file again. It returns when that is
-// complete.
+// Reload lets the manager read every unit file again. It returns when that is complete.
 func (c *Conn) Reload(ctx context.Context) error {
 	err := c.call(ctx, "Reload").Err
 	var bus dbus.Error
@@ -26,7 +25,7 @@ func (c *Conn) Reload(ctx context.Context) error {
 	return nil
 }
 
-// ResetFailed forgets the failed state of a unit.
+// ResetFailed lets the manager forget the failed state of a unit.
 func (c *Conn) ResetFailed(ctx context.Context, name string) error {
 	if err := c.call(ctx, "ResetFailedUnit", name).Err; err != nil {
 		return fmt.Errorf("reset failed unit %q: %w", name, err)
@@ -34,10 +33,10 @@ func (c *Conn) ResetFailed(ctx context.Context, name string) error {
 	return nil
 }
 
-// Restart restarts a unit that runs, and waits for the job's end. TryRestart
-// leaves a stopped unit stopped. Any job result but "done" is an error.
+// Restart restarts a unit that runs, and waits for the end of the job. It does not start a
+// stopped unit (TryRestart). Any job result except "done" is an error.
 func (c *Conn) Restart(ctx context.Context, name string) error {
-	signals := make(chan *dbus.Signal, 1024) // a reload or a large target sends a storm
+	signals := make(chan *dbus.Signal, 1024) // a reload or a large target sends very many
 	c.bus.Signal(signals)
 	defer c.bus.RemoveSignal(signals)
 	if err := c.subscribe(ctx); err != nil {

@@ -1,5 +1,5 @@
-// Package systemd talks to a systemd manager over D-Bus, to a user's or to the
-// machine's. It never starts a bus, a manager or a unit on its own account.
+// Package systemd talks to a systemd manager over D-Bus: to a user's or to the machine's. It
+// never starts a bus, a manager or a unit automatically.
 //
 // Start at [DialUser].
 package systemd
@@ -40,9 +40,9 @@ type Conn struct {
 	began     uint64 // the manager's property of that name; 0 is not known
 }
 
-// DialUser reaches the user manager behind runtimeDir ($XDG_RUNTIME_DIR) over
-// the user bus at busAddress (default: runtimeDir/bus), or over the manager's
-// private socket where no bus answers for it. ctx bounds the dialling alone.
+// DialUser connects to the user manager with this runtimeDir ($XDG_RUNTIME_DIR), over the
+// user bus at busAddress (default: runtimeDir/bus) or, if it does not answer on a bus, over
+// its private socket. ctx only bounds the connecting.
 func DialUser(ctx context.Context, runtimeDir, busAddress string) (*Conn, error) {
 	if busAddress == "" {
 		busAddress = unixAddress(filepath.Join(runtimeDir, "bus"))
@@ -59,7 +59,7 @@ func DialUser(ctx context.Context, runtimeDir, busAddress string) (*Conn, error)
 	return c, nil
 }
 
-// DialSystem reaches the machine's own manager over the system bus.
+// DialSystem connects to the machine's manager over the system bus.
 func DialSystem(ctx context.Context) (*Conn, error) {
 	address := os.Getenv("DBUS_SYSTEM_BUS_ADDRESS")
 	if address == "" {
@@ -68,7 +68,7 @@ func DialSystem(ctx context.Context) (*Conn, error) {
 	return dialBus(ctx, address)
 }
 
-// Transport says how the manager is reached: [Bus] or [Private].
+// Transport returns how the manager is reached: [Bus] or [Private].
 func (c *Conn) Transport() string { return c.transport }
 
 // Close ends the connection.
@@ -123,13 +123,13 @@ func dial(ctx context.Context, address string, greet func(*dbus.Conn) (*Conn, er
 // probeTime bounds the first answer of a manager.
 const probeTime = 2 * time.Second
 
-// began is when a manager's process began, to the microsecond: two connections
-// that tell the same lead to the same manager.
+// began returns when a manager's process began, in microseconds: two connections with the
+// same value lead to the same manager.
 const began = "UserspaceTimestamp"
 
-// answers asks until the manager answers. Once is not enough on its own
-// socket: a call that arrives in one piece with the end of the handshake stays
-// unread there until more comes (seen with systemd 252 and 257).
+// answers asks until the manager answers. On the manager's own socket once is not enough: it
+// does not read a call that arrives together with the end of the handshake, until more
+// arrives (seen with systemd 252 and 257).
 func (c *Conn) answers(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()

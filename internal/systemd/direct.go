@@ -7,9 +7,9 @@ import (
 	"stackpolicy/internal/systemd/wire"
 )
 
-// direct connects to the manager's own socket. Nil where it cannot be reached
-// (a socket knows no peer of another PID namespace), and where another manager
-// than this connection's is there.
+// direct connects to the manager's own socket. It returns nil if the socket cannot be reached
+// (the peer of a socket in another PID namespace is not known), or if another manager listens
+// there.
 func (c *Conn) direct(ctx context.Context) *wire.Conn {
 	if c.private == "" || c.began == 0 {
 		return nil
@@ -40,7 +40,7 @@ func get(path, iface, property string) wire.Call {
 	}
 }
 
-// question is what a call asks about a unit.
+// question is one call about a unit.
 type question struct {
 	unit     int
 	property string // of its service part; "" is several at once

@@ -17,7 +17,7 @@ type Manager struct {
 	LoadedAt time.Time // see org.freedesktop.systemd1(5): start of the last reload, or end of the first load
 }
 
-// Manager reads the manager's own properties.
+// Manager reads the manager's properties.
 func (c *Conn) Manager(ctx context.Context) (Manager, error) {
 	var props map[string]dbus.Variant
 	err := c.manager().CallWithContext(ctx, getAll, dbus.FlagNoAutoStart, managerIface).Store(&props)
@@ -44,8 +44,7 @@ type Listed struct {
 	Job                                    string // type of the job that is queued or runs for it: start, stop, restart, …; or empty
 }
 
-// ListUnits lists the units in memory. Units on disk that nothing refers to
-// are not among them.
+// ListUnits lists the units in memory. It does not list units that are only on disk.
 func (c *Conn) ListUnits(ctx context.Context) ([]Listed, error) {
 	var rows []struct {
 		Name, Description, LoadState, ActiveState, SubState, Following string
@@ -64,7 +63,7 @@ func (c *Conn) ListUnits(ctx context.Context) ([]Listed, error) {
 	return units, nil
 }
 
-// usec turns systemd's microseconds since the epoch into a time; 0 is the zero time.
+// usec converts systemd's microseconds since the epoch to a time; 0 is the zero time.
 func usec(u uint64) time.Time {
 	if u == 0 {
 		return time.Time{}
@@ -72,9 +71,8 @@ func usec(u uint64) time.Time {
 	return time.UnixMicro(int64(u)).UTC()
 }
 
-// reader takes typed values out of a property map and remembers what was not
-// there or of another type, so that a partial answer is never taken for a
-// whole one.
+// reader reads typed values from a property map. It remembers properties that are missing or
+// have another type, so that an incomplete answer is an error.
 type reader struct {
 	props map[string]any
 	wrong []string

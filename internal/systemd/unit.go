@@ -106,7 +106,7 @@ func serviceFrom(r *reader) *Service {
 	}
 }
 
-// span turns microseconds into a duration; systemd's infinity is -1.
+// span converts microseconds to a duration; systemd's infinity is -1.
 func span(u uint64) time.Duration {
 	if u >= math.MaxInt64/1000 {
 		return -1
@@ -153,7 +153,7 @@ func letterOrDigit(c byte) bool {
 	return c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9'
 }
 
-// unitPath is the unit's object path: every byte but letters and digits is
+// unitPath returns the unit's object path: every byte except letters and digits is
 // written as _xx, and so is a digit in the first place (bus_label_escape in
 // systemd).
 func unitPath(name string) dbus.ObjectPath {

@@ -9,7 +9,7 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// unitProps are what [Unit] is made of, but for its Service.
+// unitProps are the properties of [Unit], without those of its Service.
 var unitProps = propertySet(
 	"Id", "LoadState", "ActiveState", "SubState", "UnitFileState", "FragmentPath", "SourcePath",
 	"DropInPaths", "Names", "NeedDaemonReload", "Description", "Documentation",
@@ -26,7 +26,7 @@ var serviceProps = [...]string{
 	"ExecStartPost", "Environment", "Result", "ExecMainStatus", "NRestarts",
 }
 
-// wantedProps are both together.
+// wantedProps has both.
 var wantedProps = func() map[string]bool {
 	set := maps.Clone(unitProps)
 	for _, name := range serviceProps {

@@ -23,8 +23,8 @@ func (u *User) Restart(ctx context.Context, unit string) error {
 	return u.with(ctx, func(c *Conn) error { return c.Restart(ctx, unit) })
 }
 
-// Job is the type of the job that is queued or runs for a unit now, such as stop
-// or restart; "" when there is none.
+// Job returns the type of the job that is queued or runs for a unit now, such as stop or
+// restart; "" without a job.
 func (u *User) Job(ctx context.Context, unit string) (job string, err error) {
 	err = u.with(ctx, func(c *Conn) error {
 		units, err := c.ListUnits(ctx)

@@ -1,6 +1,6 @@
 // Package text prepares texts for people: harmless, wrapped, short.
 //
-// Everything from outside goes through [Clean] before it is shown.
+// Every text from outside must go through [Clean] before it is shown.
 package text
 
 import (

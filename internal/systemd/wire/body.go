@@ -52,7 +52,7 @@ func (b *Body) expect(signature string) {
 	}
 }
 
-// end makes sure that nothing is left.
+// end checks that nothing is left.
 func (b *Body) end() error {
 	b.exactly(len(b.data))
 	return b.err
@@ -70,7 +70,7 @@ func (b *Body) fail(err error) {
 	}
 }
 
-// take is the next n bytes, or none when there are not that many.
+// take returns the next n bytes, or nil if there are fewer.
 func (b *Body) take(n int) []byte {
 	if b.err == nil && n > len(b.data)-b.at {
 		b.fail(errors.New("a value goes beyond the end of its message"))
@@ -129,7 +129,7 @@ func (b *Body) bool() bool {
 	return v == 1
 }
 
-// length is that of a string or an array.
+// length reads the length of a string or an array.
 func (b *Body) length() int {
 	n := b.uint32()
 	if n > maxMessage {
@@ -141,10 +141,10 @@ func (b *Body) length() int {
 
 func (b *Body) string() string { return string(b.text()) }
 
-// text is a string without a copy.
+// text returns a string without copying it.
 func (b *Body) text() []byte { return b.terminated(b.length()) }
 
-// sig is a signature, which may hold any number of types.
+// sig reads a signature, which may have any number of types.
 func (b *Body) sig() []byte { return b.terminated(int(b.byte())) }
 
 func (b *Body) terminated(n int) []byte {
@@ -155,7 +155,7 @@ func (b *Body) terminated(n int) []byte {
 	return v
 }
 
-// single is a signature of one type, as a variant has it.
+// single reads a signature of one type, as in a variant.
 func (b *Body) single() []byte {
 	s := b.sig()
 	if b.err == nil && (len(s) == 0 || firstType(s, 0) != len(s)) {
@@ -164,7 +164,7 @@ func (b *Body) single() []byte {
 	return s
 }
 
-// array reads the length of an array and returns where it ends.
+// array reads the length of an array and returns its end.
 func (b *Body) array(of byte) (end int) {
 	n := b.length()
 	b.align(alignment(of))
@@ -236,7 +236,7 @@ func (b *Body) rows(sig []byte, depth int) [][]any {
 	return rows
 }
 
-// skip passes a value over.
+// skip skips a value.
 func (b *Body) skip(sig []byte, depth int) {
 	if b.err == nil && depth > maxDepth {
 		b.fail(fmt.Errorf("values nested deeper than %d", maxDepth))

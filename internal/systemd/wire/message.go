@@ -31,10 +31,10 @@ var (
 	mark  = map[bool]byte{true: 'l', false: 'B'}[order.Uint16([]byte{1, 0}) == 1]
 )
 
-// Error is what a peer answered in place of a result.
+// Error is a peer's error.
 type Error struct {
 	Name string // such as org.freedesktop.DBus.Error.AccessDenied
-	Text string // "" when there is none
+	Text string // may be ""
 }
 
 func (e *Error) Error() string {
@@ -44,10 +44,10 @@ func (e *Error) Error() string {
 	return e.Name + ": " + e.Text
 }
 
-// message is one that was read.
+// message is a message that was read.
 type message struct {
 	kind    byte
-	answers uint32 // the serial of the call; 0 when it answers none
+	answers uint32 // the serial of the call; 0 if it is no answer
 	name    string // of an error
 	body    Body
 }
@@ -60,7 +60,7 @@ func (m *message) failure() error {
 	return e
 }
 
-// read reads the next message. It is good until the next call.
+// read reads the next message, which is valid until the next call.
 func (c *Conn) read() (*message, error) {
 	var head [headerSize]byte
 	if _, err := io.ReadFull(c.in, head[:]); err != nil {
@@ -173,7 +173,7 @@ func (e *encoder) field(code, kind byte, value string) {
 	e.string(value)
 }
 
-// arguments is the field that says that there are n strings.
+// arguments returns the field with the signature of n strings.
 func (e *encoder) arguments(n int) {
 	if n == 0 {
 		return

@@ -2,7 +2,7 @@ package wire
 
 import "bytes"
 
-// alignment of a type by its first letter.
+// alignment returns the alignment of a type by its first letter.
 func alignment(kind byte) int {
 	switch kind {
 	case 'y', 'g', 'v':
@@ -15,8 +15,8 @@ func alignment(kind byte) int {
 	return 4
 }
 
-// firstType is the length of the first complete type of a signature; 0 when it
-// is not well-formed or nested too deep.
+// firstType returns the length of the first complete type of a signature; 0 if it is not
+// well-formed or nested too deep.
 func firstType(sig []byte, depth int) int {
 	if len(sig) == 0 || depth > maxDepth {
 		return 0
@@ -38,8 +38,8 @@ func firstType(sig []byte, depth int) int {
 	return 0
 }
 
-// enclosed is the length of a structure or a dictionary's entry; 0 when it is
-// empty or not well-formed.
+// enclosed returns the length of a structure or a dictionary's entry; 0 if it is empty or
+// not well-formed.
 func enclosed(sig []byte, end byte, depth int) int {
 	for at := 1; at < len(sig); {
 		if sig[at] == end && at > 1 {
@@ -54,7 +54,7 @@ func enclosed(sig []byte, end byte, depth int) int {
 	return 0
 }
 
-// members are the types in a well-formed structure.
+// members returns the types in a well-formed structure.
 func members(sig []byte) func(yield func([]byte) bool) {
 	return func(yield func([]byte) bool) {
 		for in := sig[1 : len(sig)-1]; len(in) > 0; {
