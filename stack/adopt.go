@@ -27,8 +27,11 @@ func (o *Operator) Adopt(ctx context.Context, s Stack) Report {
 	if bad := a.compare(ctx); bad != nil {
 		return s.failed("adopt", *bad)
 	}
-	r := o.verify(ctx, s, 0)
+	r := o.begin(ctx, a.verification(o))
 	r.Verb = "adopt"
+	if r.Outcome == NotApplied {
+		r.Outcome = NotAdopted
+	}
 	if r.Outcome != Verified {
 		return r
 	}
@@ -50,6 +53,13 @@ type adoption struct {
 	podman  projectPodman
 	records recorder
 	plan    *plan
+}
+
+// verification compares without the record, which is about to be replaced.
+func (a *adoption) verification(o *Operator) *verification {
+	v := o.verification(a.stack)
+	v.currency.unrecorded = true
+	return v
 }
 
 // compare reads the compose files and the containers, and returns a problem when

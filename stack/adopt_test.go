@@ -105,6 +105,22 @@ func TestAdoptRefuses(t *testing.T) {
 	}
 }
 
+// The record of an apply before does not refuse what adopt is for.
+func TestAdoptReplacesARecord(t *testing.T) {
+	w := newWorld(t)
+	s := w.web(nil)
+	want(t, w.apply(s), Applied)
+	w.unlabelled()
+	a := adoption{stack: s, podman: w.projectPodman(s)}
+	v := a.verification(w.Operator)
+	if bad := v.read(t.Context()); bad != nil {
+		t.Fatal(bad)
+	}
+	if found, err := v.currency.differences(t.Context()); err != nil || len(found) > 0 {
+		t.Errorf("found %q, %v", found, err)
+	}
+}
+
 // What is recorded of services: the definition only where a label says it.
 func TestAdoptedServices(t *testing.T) {
 	w := newWorld(t)

@@ -23,6 +23,7 @@ type currency struct {
 	project    *compose.Project
 	stateHome  string
 	invocation string // of the unit that runs this; "" by hand
+	unrecorded bool   // the record does not count: adopt replaces it
 }
 
 // made is what the containers of a service should be made of.
@@ -87,7 +88,7 @@ func wrong(s compose.Service, containers []podman.Details, differs func(podman.D
 // read. The audit reports one that is damaged.
 func (c currency) record() applied.Record {
 	record, err := applied.Read(c.stateHome, c.stack.Name)
-	if err != nil {
+	if err != nil || c.unrecorded {
 		return applied.Record{}
 	}
 	return record

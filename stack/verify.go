@@ -41,15 +41,19 @@ func (o *Operator) verify(ctx context.Context, s Stack, timeout time.Duration) R
 		s.Verify.Timeout = timeout
 		s.Verify.Settle = min(s.Verify.Settle, timeout/2)
 	}
-	v := o.verification(s)
+	return o.begin(ctx, o.verification(s))
+}
+
+// begin reads what a verification needs, and runs it.
+func (o *Operator) begin(ctx context.Context, v *verification) Report {
 	bad := v.read(ctx)
 	switch {
 	case ctx.Err() != nil:
 		return v.interrupted(nil, 0)
 	case bad != nil:
-		return s.failed("verify", *bad)
+		return v.stack.failed("verify", *bad)
 	}
-	v.watcher = newWatcher(o.Env, o.Podman.Watch(), v.rules, s, v.expected())
+	v.watcher = newWatcher(o.Env, o.Podman.Watch(), v.rules, v.stack, v.expected())
 	return v.run(ctx)
 }
 
