@@ -22,10 +22,14 @@ func (o Options) plan(ctx context.Context) ([]history.Message, error) {
 	var messages []history.Message
 	oldestFirst := slices.SortedFunc(slices.Values(o.Occurrences), func(a, b history.Occurrence) int { return cmp.Compare(a.ID, b.ID) })
 	for _, r := range o.Routes {
+		gaps := map[string]bool{}
 		for _, s := range oldestFirst {
 			t, err := o.Outbox.SinkState(ctx, r.Name(), s.ID)
 			if err != nil {
 				return messages, fmt.Errorf("read what was sent to %s: %w", r.Name(), err)
+			}
+			if isOneGap(s, t, gaps) {
+				continue
 			}
 			kind, key := o.next(r, s, t)
 			if kind == "" {
@@ -39,6 +43,19 @@ func (o Options) plan(ctx context.Context) ([]history.Message, error) {
 		}
 	}
 	return messages, nil
+}
+
+// isOneGap reports whether the finding could not be decided because the same collector
+// failed as for an earlier finding, which is enough for one alert. seen holds the
+// collectors of the earlier findings.
+func isOneGap(s history.Occurrence, t history.SinkState, seen map[string]bool) bool {
+	collector, _ := s.Evidence["collector"].(string)
+	if !s.IsGap() || s.ResolvedAt != nil || collector == "" {
+		return false
+	}
+	again := seen[collector]
+	seen[collector] = true
+	return again && t.Kind == ""
 }
 
 // next returns the kind of the alert that a sink is to be sent now, and a key that differs

@@ -39,6 +39,27 @@ func TestOnlyChangesAreSent(t *testing.T) {
 	step("it comes back", ticket, []string{"firing stack_running web.service ticket"}, nil)
 }
 
+// TestOneGapIsOneAlert: a collector that failed leaves many invariants undecided,
+// and one alert says so.
+func TestOneGapIsOneAlert(t *testing.T) {
+	sink := &fake{name: "sink"}
+	h := newHouse(t, route(sink, "ticket"))
+	undecided := func(invariant, collector string) finding.Finding {
+		return finding.Finding{
+			Invariant: invariant, Subject: finding.Host, Effect: finding.Block, Severity: finding.Unknown, Message: "cannot be verified",
+			Evidence: map[string]any{"case": finding.CaseGap, "collector": collector},
+		}
+	}
+	h.audit(undecided("a", "systemd"), undecided("b", "systemd"), undecided("c", "podman"))
+	sink.wasSent(t, "the manager is gone", "firing a host unknown", "firing c host unknown")
+	h.audit(undecided("a", "systemd"), undecided("b", "systemd"), undecided("c", "podman"))
+	sink.wasSent(t, "it stays so")
+	h.audit(undecided("b", "systemd"))
+	sink.wasSent(t, "what was told is decided, the other is not", "resolved a host unknown", "firing b host unknown", "resolved c host unknown")
+	h.audit()
+	sink.wasSent(t, "it is back", "resolved b host unknown")
+}
+
 func TestOpenFindingsAreRepeated(t *testing.T) {
 	sink := &fake{name: "sink"}
 	h := newHouse(t, route(sink, "ticket"))

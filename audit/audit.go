@@ -26,6 +26,9 @@ type Audit struct {
 	Load func(context.Context) (*decide.Policies, error)
 	// Units limits the report to these subjects; if it is empty, all are reported.
 	Units []string
+	// MaxAge bounds the age of recorded facts: older facts, and facts from the future,
+	// are a gap. 0 accepts facts of any time.
+	MaxAge time.Duration
 	// Manager runs the actions; nil in observe mode.
 	Manager enforce.Manager
 	// Store remembers audits and actions. If it is nil, nothing is remembered and no
@@ -40,8 +43,9 @@ type Audit struct {
 type Result struct {
 	Report     *Report
 	Policies   *decide.Policies
-	Remembered bool          // the audit was recorded
-	Duration   time.Duration // includes loading and the first collection, not recording
+	Document   *facts.Document // as first collected
+	Remembered bool            // the audit was recorded
+	Duration   time.Duration   // includes loading and the first collection, not recording
 }
 
 // Run audits. An error means that there is nothing to report: the policies or facts
@@ -62,7 +66,10 @@ func (a Audit) Run(ctx context.Context) (Result, error) {
 	}
 	acted := r.act(ctx, enforce.Plan(r.concerning(first)), first)
 	report := r.report(first, acted)
-	result := Result{Report: report, Policies: policies, Duration: time.Since(began)}
+	for _, g := range tooOld(document.CollectedAt, began, r.MaxAge) {
+		report.addGap(g)
+	}
+	result := Result{Report: report, Policies: policies, Document: document, Duration: time.Since(began)}
 	if len(r.Units) == 0 { // only an audit of all units can find out that a finding is gone
 		result.Remembered = r.record(ctx, result, acted.last)
 		r.announce(ctx, result)
@@ -89,13 +96,15 @@ type run struct {
 	Audit
 	policies *decide.Policies
 	subjects []string // to report; all if it is empty
+	given    bool     // the facts are [Recorded] ones
 }
 
 func newRun(a Audit, policies *decide.Policies) *run {
-	if _, recorded := a.Source.(Recorded); recorded {
+	_, given := a.Source.(Recorded)
+	if given {
 		a.Manager, a.Store, a.Announce = nil, nil, nil
 	}
-	return &run{Audit: a, policies: policies}
+	return &run{Audit: a, policies: policies, given: given}
 }
 
 func (r *run) decide(ctx context.Context, document *facts.Document) (enforce.Observation, error) {

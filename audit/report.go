@@ -15,6 +15,7 @@ const ReportSchema = "stackpolicy.report/v1"
 type Report struct {
 	Schema      string            `json:"schema"`
 	CollectedAt time.Time         `json:"collected_at"`
+	Recorded    bool              `json:"recorded,omitempty" jsonschema:"the facts were given, and not collected by this audit: the report is about collected_at"`
 	Mode        string            `json:"mode" jsonschema:"observe or enforce"`
 	Policy      Policy            `json:"policy"`
 	ExitCode    int               `json:"exit_code" jsonschema:"0 ok, 1 warning, 2 critical, 3 unknown"`
@@ -60,7 +61,7 @@ func (r *run) report(first enforce.Observation, d actResult) *Report {
 	decisions = append(decisions, r.ofBrought(d)...)
 	setOutcomes(decisions, d, after)
 	report := &Report{
-		Schema: ReportSchema, CollectedAt: first.Document.CollectedAt, Mode: r.mode(), Policy: r.policy(),
+		Schema: ReportSchema, CollectedAt: first.Document.CollectedAt, Recorded: r.given, Mode: r.mode(), Policy: r.policy(),
 		Gaps: missing, Decisions: decisions, Actions: d.actions,
 	}
 	report.ExitCode = report.Level().ExitCode()

@@ -67,7 +67,7 @@ func TestLevelOfAReport(t *testing.T) {
 
 func TestReportHasEveryKeyOfTheContract(t *testing.T) {
 	_, got := encoded(t, observed(t, builtin(t), recorded(t, "good")))
-	if d := cmp.Diff([]string{"actions", "collected_at", "decisions", "exit_code", "gaps", "mode", "policy", "schema"}, got); d != "" {
+	if d := cmp.Diff([]string{"actions", "collected_at", "decisions", "exit_code", "gaps", "mode", "policy", "recorded", "schema"}, got); d != "" {
 		t.Errorf("-want +got\n%s", d)
 	}
 }

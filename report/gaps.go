@@ -1,6 +1,8 @@
 package report
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -10,14 +12,20 @@ import (
 	"stackpolicy/finding"
 )
 
-// hole is one collector that failed, and the invariants that it leaves
-// undecided.
+// hole is one collector that failed, those that could not work without its
+// results, and the invariants that all of them leave undecided.
 type hole struct {
 	collector, reason string
+	dependents        []string
 	invariants        []string
 }
 
-// gaps writes each reason once, however many invariants it leaves undecided.
+// maxUndecided is how many undecided invariants are named; `explain host` names
+// all of them.
+const maxUndecided = 8
+
+// gaps writes each cause once, however many collectors and invariants depend on
+// it.
 func (p *printer) gaps(gaps []audit.Gap, unseen []finding.Finding) {
 	list := holes(gaps, unseen)
 	if len(list) == 0 {
@@ -29,8 +37,11 @@ func (p *printer) gaps(gaps []audit.Gap, unseen []finding.Finding) {
 		for _, l := range strings.Split(h.reason, "\n") {
 			p.paragraph(4, "", l)
 		}
+		if len(h.dependents) > 0 {
+			p.paragraph(4, "not collected either: ", strings.Join(h.dependents, ", "))
+		}
 		if len(h.invariants) > 0 {
-			p.paragraph(4, "not decided: ", strings.Join(h.invariants, ", "))
+			p.paragraph(4, "not decided: ", undecided(h.invariants))
 		}
 		if next := check(h.collector); next != "" {
 			p.paragraph(4, p.paint("next:", pretty.FgCyan)+" ", "check it yourself: "+next)
@@ -39,16 +50,38 @@ func (p *printer) gaps(gaps []audit.Gap, unseen []finding.Finding) {
 	p.line("")
 }
 
-// holes joins gaps with the findings that name their collector. A finding whose
-// collector reports no gap makes a separate hole.
+// undecided names the invariants, or counts them if they are many.
+func undecided(ids []string) string {
+	slices.Sort(ids)
+	if len(ids) <= maxUndecided {
+		return strings.Join(ids, ", ")
+	}
+	return fmt.Sprintf("%d invariants, which `stackpolicy explain host` lists", len(ids))
+}
+
+// holes joins gaps with the gaps that they cause, and with the findings that name
+// their collector. A finding whose collector reports no gap makes a separate hole.
 func holes(gaps []audit.Gap, unseen []finding.Finding) []hole {
 	var list []hole
 	for _, g := range gaps {
-		list = append(list, hole{collector: g.Collector, reason: shorten(g, gaps)})
+		if causeOf(g, gaps) == g {
+			list = append(list, hole{collector: g.Collector, reason: g.Error})
+		}
+	}
+	find := func(collector string) int {
+		return slices.IndexFunc(list, func(h hole) bool { return h.collector == collector })
+	}
+	causes := map[string]string{}
+	for _, g := range gaps {
+		if cause := causeOf(g, gaps); cause != g {
+			i := find(cause.Collector)
+			causes[g.Collector] = cause.Collector
+			list[i].dependents = append(list[i].dependents, g.Collector)
+		}
 	}
 	for _, d := range unseen {
 		collector, _ := d.Evidence["collector"].(string)
-		i := slices.IndexFunc(list, func(h hole) bool { return h.collector == collector })
+		i := find(cmp.Or(causes[collector], collector))
 		if i < 0 {
 			i, list = len(list), append(list, hole{collector: collector, reason: d.Message})
 		}
@@ -57,16 +90,17 @@ func holes(gaps []audit.Gap, unseen []finding.Finding) []hole {
 	return list
 }
 
-// shorten leaves out the reason of another collector that is listed itself.
-func shorten(g audit.Gap, gaps []audit.Gap) string {
+// causeOf returns the gap that causes g, or g itself: a collector that could not
+// work without the results of another one says so, and ends with its reason.
+func causeOf(g audit.Gap, gaps []audit.Gap) audit.Gap {
+	cause := g
 	for _, other := range gaps {
-		if other.Collector != g.Collector && other.Error != "" {
-			if before, ok := strings.CutSuffix(g.Error, ": "+other.Error); ok {
-				return before
-			}
+		shorter := len(other.Error) < len(cause.Error)
+		if shorter && other.Error != "" && other.Collector != g.Collector && strings.HasSuffix(g.Error, ": "+other.Error) {
+			cause = other
 		}
 	}
-	return g.Error
+	return cause
 }
 
 // check returns a command that asks what the collector asks.

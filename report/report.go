@@ -7,6 +7,7 @@ package report
 
 import (
 	"io"
+	"time"
 
 	"stackpolicy/audit"
 	"stackpolicy/finding"
@@ -17,6 +18,9 @@ import (
 type Options struct {
 	Width int  // columns of the table
 	Color bool // only where a terminal reads it
+	// Now is when the report is written. If it is zero, nothing is said of the age
+	// of the facts.
+	Now time.Time
 	// Steps gives what to do about a decision, the first thing first.
 	Steps func(finding.Finding) []string
 	// Around is what metrics need beyond the report.

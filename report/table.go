@@ -27,8 +27,21 @@ func writeTable(w io.Writer, r *audit.Report, o Options) error {
 	if slices.ContainsFunc(findings, func(d finding.Finding) bool { return d.Outcome != finding.Healed }) {
 		p.paragraph(0, "", "Evidence and every step: `stackpolicy explain UNIT`")
 	}
+	p.age(r)
 	p.summary(r)
 	return p.err
+}
+
+// age says of facts that are not about now when they were collected.
+func (p *printer) age(r *audit.Report) {
+	at := r.CollectedAt.UTC().Format("2006-01-02 15:04 UTC")
+	switch {
+	case p.o.Now.IsZero() || audit.IsAboutNow(r.CollectedAt, p.o.Now):
+	case r.CollectedAt.After(p.o.Now):
+		p.paragraph(0, "", "The facts are of "+at+", in the future: a clock is wrong.")
+	default:
+		p.paragraph(0, "", "The facts are of "+at+", and not of now.")
+	}
 }
 
 // split separates findings from invariants that are undecided because facts are

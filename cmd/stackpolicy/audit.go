@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"runtime/debug"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -36,7 +39,7 @@ func (a *app) audit(cmd *cobra.Command, units []string, asked *bool) (audit.Resu
 	load := func(ctx context.Context) (*decide.Policies, error) { return a.loadPolicies(ctx, c) }
 	if a.factsFile != "" {
 		recorded := audit.Recorded(func() (*facts.Document, error) { return a.recorded(cmd) })
-		return audit.Audit{Source: recorded, Load: load, Units: units}.Run(cmd.Context())
+		return audit.Audit{Source: recorded, Load: load, Units: units, MaxAge: time.Duration(a.maxAge)}.Run(cmd.Context())
 	}
 	live, err := openLive(cmd, c, enforces)
 	if err != nil {
@@ -77,6 +80,7 @@ func openLive(cmd *cobra.Command, c config.Config, enforces bool) (*audit.Live, 
 	if err != nil {
 		return nil, err
 	}
+	warnOfSudo(cmd.ErrOrStderr(), env.UID)
 	live, err := audit.OpenLive(cmd.Context(), env, enforces)
 	if err != nil {
 		return nil, err
@@ -85,6 +89,13 @@ func openLive(cmd *cobra.Command, c config.Config, enforces bool) (*audit.Live, 
 		fmt.Fprintf(cmd.ErrOrStderr(), "stackpolicy: %s; nothing is healed in this audit\n", text.CleanBlock(live.Notice))
 	}
 	return live, nil
+}
+
+// warnOfSudo says whose units sudo lets this audit.
+func warnOfSudo(errs io.Writer, uid int) {
+	if by := os.Getenv("SUDO_USER"); uid == 0 && by != "" && by != "root" {
+		fmt.Fprintf(errs, "stackpolicy: sudo makes this an audit of root's units; for those of %s leave sudo out\n", text.Clean(by))
+	}
 }
 
 func closeLive(cmd *cobra.Command, live *audit.Live) {

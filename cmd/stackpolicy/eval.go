@@ -1,17 +1,20 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"os"
 	"os/user"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"stackpolicy/audit"
 	"stackpolicy/cmd/internal/cli"
-	"stackpolicy/decide"
 	"stackpolicy/decide/policy"
+	"stackpolicy/facts"
 	"stackpolicy/finding"
 	"stackpolicy/report"
 )
@@ -23,6 +26,9 @@ func (a *app) eval() *cobra.Command {
 		Long: `Audits every managed unit, or only the named ones ("host" means findings that are
 about no single unit). Facts are always collected for all units, because a reload
 concerns every unit. Without --enforce nothing is changed, and the plan is shown.
+
+--facts judges recorded facts, as of the time they were collected: the exit
+status says nothing about now. With --max-age, older facts are unknown (3).
 ` + exitStatus,
 		Example: `  stackpolicy eval
   stackpolicy eval web.service --enforce
@@ -33,8 +39,12 @@ concerns every unit. Without --enforce nothing is changed, and the plan is shown
 	a.policyFlag(cmd)
 	a.factsFlag(cmd)
 	enforcing := cmd.Flags().Bool("enforce", false, "run the safe heals (default: mode in config.yaml)")
+	a.maxAgeFlag(cmd)
 	format := cli.OutputFlag(cmd, report.Formats())
 	cmd.RunE = func(cmd *cobra.Command, units []string) error {
+		if a.maxAge != 0 && a.factsFile == "" {
+			return errors.New("--max-age is about the facts of --facts, and there are none; leave it out")
+		}
 		var asked *bool
 		if cmd.Flags().Changed("enforce") {
 			asked = enforcing
@@ -45,16 +55,30 @@ concerns every unit. Without --enforce nothing is changed, and the plan is shown
 			return err
 		}
 		a.status = result.Report.ExitCode
-		o := options(cmd.OutOrStdout(), result.Policies)
+		if format.String() != "table" { // which says it itself
+			warnOfAge(cmd.ErrOrStderr(), result.Report.CollectedAt)
+		}
+		o := optionsOf(cmd.OutOrStdout(), result)
 		o.Around.User = userName()
 		return format.Write(cmd.OutOrStdout(), report.Audited{Report: result.Report, Options: o})
 	}
 	return cmd
 }
 
-// options returns options with the steps from the runbooks of the policies in use.
-func options(w io.Writer, p *decide.Policies) report.Options {
-	return report.Options{Width: cli.Width(w), Color: cli.Color(w), Steps: steps(p.Invariants())}
+func options(w io.Writer) report.Options {
+	return report.Options{Width: cli.Width(w), Color: cli.Color(w), Now: time.Now()}
+}
+
+// optionsOf returns options with the steps from the runbooks of the policies in use.
+func optionsOf(w io.Writer, result audit.Result) report.Options {
+	o := options(w)
+	o.Steps = steps(result.Policies.Invariants(), accountOf(result.Document))
+	return o
+}
+
+// accountOf is the account that a document is about.
+func accountOf(doc *facts.Document) policy.Account {
+	return policy.Account{NoHomeManager: doc != nil && doc.Declared != nil && doc.Declared.Source == ""}
 }
 
 // userName returns the account's name, for the label of its metrics.
@@ -65,12 +89,12 @@ func userName() string {
 	return strconv.Itoa(os.Getuid())
 }
 
-func steps(invariants []policy.Invariant) func(finding.Finding) []string {
+func steps(invariants []policy.Invariant, a policy.Account) func(finding.Finding) []string {
 	return func(f finding.Finding) []string {
 		i := slices.IndexFunc(invariants, func(x policy.Invariant) bool { return x.ID == f.Invariant })
 		if i < 0 || f.IsAllowed() {
 			return nil
 		}
-		return invariants[i].Runbook.Steps(f.Subject, f.Evidence)
+		return invariants[i].Runbook.Steps(f.Subject, f.Evidence, a)
 	}
 }

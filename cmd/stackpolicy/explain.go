@@ -66,8 +66,9 @@ func (a *app) explainSubject(cmd *cobra.Command, subject, invariant string) erro
 	if invariant != "" {
 		a.status = finding.WorstOf(decisionsOf(explanations)).ExitCode()
 	}
+	warnOfAge(cmd.ErrOrStderr(), result.Report.CollectedAt)
 	w := cmd.OutOrStdout()
-	return report.Explain(w, explanations, options(w, result.Policies))
+	return report.Explain(w, explanations, optionsOf(w, result))
 }
 
 // explanations returns what to explain: the decisions of one invariant, or every finding.
@@ -76,6 +77,9 @@ func explanations(r *audit.Report, p *decide.Policies, invariant string) ([]repo
 	var known []string
 	for _, i := range invariants {
 		known = append(known, i.ID)
+	}
+	if !slices.Contains(known, invariant) {
+		invariant = finding.CurrentID(invariant)
 	}
 	if invariant != "" && !slices.Contains(known, invariant) {
 		return nil, fmt.Errorf("unknown invariant %q; known: %s", invariant, strings.Join(known, ", "))

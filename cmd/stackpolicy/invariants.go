@@ -6,9 +6,12 @@ import (
 	"sync"
 
 	"stackpolicy/cmd/internal/cli"
+	"stackpolicy/config"
 	"stackpolicy/decide"
 	"stackpolicy/decide/policy"
+	"stackpolicy/facts/collect"
 	"stackpolicy/finding"
+	"stackpolicy/internal/homemanager"
 )
 
 // invariants returns the invariants of the policies in use. It loads them at the first
@@ -37,8 +40,18 @@ func loadOnce(load func() (*decide.Policies, error)) invariants {
 	})
 }
 
-// steps returns the steps of the runbook for a finding.
-func (list invariants) steps(f finding.Finding) []string { return steps(list())(f) }
+// steps returns what to do about a finding.
+func (list invariants) steps(f finding.Finding) []string { return steps(list(), account())(f) }
+
+// account is the account that runs this, as far as that is known.
+func account() policy.Account {
+	env, err := collect.OfProcess(config.Config{})
+	if err != nil {
+		return policy.Account{}
+	}
+	g, err := homemanager.Current(homemanager.Roots(env.StateHome, env.Name))
+	return policy.Account{NoHomeManager: g == nil && err == nil}
+}
 
 // class returns the class of an invariant, or "" if it is unknown.
 func (list invariants) class(id string) finding.Class {

@@ -56,7 +56,7 @@ func (a announcement) send(ctx context.Context, textfile string, errs io.Writer)
 }
 
 func (a announcement) alert(ctx context.Context) []alerts.Notice {
-	o := alerts.Options{Routes: a.routes, Steps: steps(a.result.Policies.Invariants()), Host: "unknown", User: a.user, Now: time.Now()}
+	o := alerts.Options{Routes: a.routes, Steps: steps(a.result.Policies.Invariants(), accountOf(a.result.Document)), Host: "unknown", User: a.user, Now: time.Now()}
 	if host, err := os.Hostname(); err == nil {
 		o.Host = host
 	}

@@ -26,7 +26,7 @@ func policyListCommand() *cobra.Command {
 			return err
 		}
 		w := cmd.OutOrStdout()
-		return format.Write(w, report.Invariants{List: p.Invariants(), Options: options(w, p)})
+		return format.Write(w, report.Invariants{List: p.Invariants(), Options: options(w)})
 	}
 	return cmd
 }

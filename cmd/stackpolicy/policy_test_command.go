@@ -27,8 +27,7 @@ fails or the coverage is too low, and 3 if they could not be run.`,
 		if err != nil {
 			return err
 		}
-		p, err := confined.Load(cmd.Context(), fsys, decide.Options{Name: name})
-		if err != nil {
+		if _, err := confined.Load(cmd.Context(), fsys, decide.Options{Name: name}); err != nil {
 			return err
 		}
 		tests, err := confined.Test(cmd.Context(), fsys, name)
@@ -38,7 +37,7 @@ fails or the coverage is too low, and 3 if they could not be run.`,
 		if !tests.Passed() || tests.Percent < *floor {
 			*exit = finding.LevelCritical.ExitCode()
 		}
-		return report.PolicyTests(cmd.OutOrStdout(), tests, *floor, *verbose, options(cmd.OutOrStdout(), p))
+		return report.PolicyTests(cmd.OutOrStdout(), tests, *floor, *verbose, options(cmd.OutOrStdout()))
 	}
 	return cmd
 }

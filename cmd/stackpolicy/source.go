@@ -6,15 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"stackpolicy/audit"
 	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/config"
 	"stackpolicy/decide"
 	"stackpolicy/facts"
 	"stackpolicy/facts/collect"
 	"stackpolicy/internal/regularfile"
+	"stackpolicy/internal/text"
 )
 
 // policySource says where a command's policies come from.
@@ -38,11 +41,28 @@ func (s *policySource) loadPolicies(ctx context.Context, c config.Config) (*deci
 // factSource says where a command's facts come from.
 type factSource struct {
 	factsFile string // value of --facts; if "", the live system
+	maxAge    ago    // value of --max-age; 0 accepts facts of any time
 }
 
 func (s *factSource) factsFlag(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&s.factsFile, "facts", "", "judge this facts document (- is standard input) instead of the live system")
 	_ = cmd.MarkFlagFilename("facts", "json")
+}
+
+func (s *factSource) maxAgeFlag(cmd *cobra.Command) {
+	cmd.Flags().Var(&s.maxAge, "max-age", "take older facts of --facts, or future ones, for unknown (exit status 3), such as 15m")
+}
+
+// warnOfAge writes how old facts are that are not about now.
+func warnOfAge(errs io.Writer, collected time.Time) {
+	now := time.Now()
+	switch {
+	case audit.IsAboutNow(collected, now):
+	case collected.After(now):
+		fmt.Fprintf(errs, "stackpolicy: the facts are from the future, by %s: a clock is wrong\n", text.Elapsed(collected.Sub(now)))
+	default:
+		fmt.Fprintf(errs, "stackpolicy: the facts are %s old: the verdict is about that time, and not about now\n", text.Elapsed(now.Sub(collected)))
+	}
 }
 
 // document reads the recorded document; nil without --facts.

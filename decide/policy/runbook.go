@@ -24,6 +24,10 @@ type Step struct {
 	Text string
 }
 
+// ActivateKey is a placeholder of every runbook: how what is declared gets back to
+// its place, by Home Manager or without it.
+const ActivateKey = "activate"
+
 // AnyCase is the heading for cases without a heading of their own.
 const AnyCase = "any"
 
@@ -60,9 +64,35 @@ func addLine(steps []Step, number int, line string) []Step {
 	return steps
 }
 
-// Steps returns the steps for a finding. Placeholders are replaced by values of the
-// evidence, {unit} also by the subject. Within backticks, values are quoted for the shell.
-func (r Runbook) Steps(subject string, evidence map[string]any) []string {
+// Account is whose findings steps are for.
+type Account struct {
+	// NoHomeManager: the user's unit folder is itself the declaration.
+	NoHomeManager bool
+}
+
+// restores says how what is declared gets back to its place: the value of the
+// placeholder {activate}.
+func (a Account) restores() string {
+	if a.NoHomeManager {
+		return "put it back as your dotfiles have it"
+	}
+	return "activate: `home-manager switch` (NixOS module: `sudo systemctl restart home-manager-$USER`)"
+}
+
+// inStep replaces {activate} in a step.
+func (a Account) inStep(step string) string {
+	const placeholder = "{" + ActivateKey + "}"
+	restores := a.restores()
+	if rest, first := strings.CutPrefix(step, placeholder); first {
+		step = strings.ToUpper(restores[:1]) + restores[1:] + rest
+	}
+	return strings.ReplaceAll(step, placeholder, restores)
+}
+
+// Steps returns what to do about a finding. Placeholders are filled in from the
+// evidence, {unit} also from the subject, and {activate} from the account; inside
+// backticks values are quoted for the shell.
+func (r Runbook) Steps(subject string, evidence map[string]any, a Account) []string {
 	name, _ := evidence["case"].(string)
 	steps, ok := r.Cases[name]
 	switch {
@@ -74,7 +104,7 @@ func (r Runbook) Steps(subject string, evidence map[string]any) []string {
 	}
 	texts := make([]string, len(steps))
 	for i, s := range steps {
-		texts[i] = fill(s.Text, subject, evidence)
+		texts[i] = fill(a.inStep(s.Text), subject, evidence)
 	}
 	return texts
 }

@@ -41,9 +41,27 @@ func TestSteps(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			if got := strings.Join(book.Steps(c.finding.subject, c.finding.evidence), "\n"); got != c.want {
+			if got := strings.Join(book.Steps(c.finding.subject, c.finding.evidence, Account{}), "\n"); got != c.want {
 				t.Errorf("got:\n%s\nwant:\n%s", got, c.want)
 			}
 		})
+	}
+}
+
+// TestStepsOfAnAccount: who has no Home Manager is not told to switch it.
+func TestStepsOfAnAccount(t *testing.T) {
+	book := parseRunbook("r.md", "## How to mend\n\n### any\n\n1. {activate}\n2. Look at {path}; then {activate}.\n")
+	evidence := map[string]any{"path": "/a/{activate}"}
+	for name, c := range map[string]struct {
+		account Account
+		want    string
+	}{
+		"with Home Manager": {Account{}, "Activate: `home-manager switch` (NixOS module: `sudo systemctl restart home-manager-$USER`)\n" +
+			"Look at /a/{activate}; then activate: `home-manager switch` (NixOS module: `sudo systemctl restart home-manager-$USER`)."},
+		"without": {Account{NoHomeManager: true}, "Put it back as your dotfiles have it\nLook at /a/{activate}; then put it back as your dotfiles have it."},
+	} {
+		if got := strings.Join(book.Steps("web.service", evidence, c.account), "\n"); got != c.want {
+			t.Errorf("%s: got:\n%s\nwant:\n%s", name, got, c.want)
+		}
 	}
 }

@@ -160,6 +160,37 @@ func TestStatus(t *testing.T) {
 	}
 }
 
+// TestStatusOfAGap: what one collector leaves undecided is one line.
+func TestStatusOfAGap(t *testing.T) {
+	now := clockTime(12, 0)
+	last := span(now, now, 2, "")
+	last.Gaps = []string{
+		"applied: rests on the files collector: rests on the systemd collector: no manager", "config: no unit is managed",
+		"files: rests on the systemd collector: no manager", "systemd: no manager",
+	}
+	st := Status{Now: now, LastAudit: &last, Occurrences: []history.Occurrence{found(1, "user_manager_running", "host", "page", "no manager", now, nil)}}
+	for i, id := range []string{"a", "b", "c", "d", "e", "f", "g"} {
+		x := found(int64(i+2), id, "host", "unknown", "cannot be verified", now, nil)
+		x.Evidence = map[string]any{"case": finding.CaseGap, "collector": "systemd"}
+		st.Occurrences = append(st.Occurrences, x)
+	}
+	var out strings.Builder
+	if err := WriteStatus(&out, st); err != nil {
+		t.Fatal(err)
+	}
+	_, shown, _ := strings.Cut(out.String(), "\n\n")
+	want := "  PAGE     host: user_manager_running, since 12:00 (0 s)\n    no manager\n" +
+		"  could not look: config: no unit is managed\n  could not look: systemd: no manager\n"
+	if shown != want {
+		t.Errorf("got:\n%s\nwant:\n%s", shown, want)
+	}
+	st.LastAudit.Gaps = nil
+	out.Reset()
+	if err := WriteStatus(&out, st); err != nil || !strings.Contains(out.String(), "UNKNOWN  host: a,") {
+		t.Errorf("without the gap the findings are there; got %v\n%s", err, &out)
+	}
+}
+
 // TestLayers: what belongs, what does not, and what is of no effect.
 func TestLayers(t *testing.T) {
 	cases := map[string]struct {

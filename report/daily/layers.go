@@ -63,7 +63,7 @@ func fileState(state string) (class, words string) {
 		return "ok", "generated"
 	case "identical":
 		return "note", "a regular file, its content as declared"
-	case "other-generation":
+	case "other-generation", "pending":
 		return "note", "of another generation"
 	case "missing":
 		return "note", "missing"

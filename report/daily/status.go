@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"stackpolicy/finding"
@@ -61,7 +63,7 @@ func (s Status) ExitCode() int {
 func WriteStatus(w io.Writer, st Status) error {
 	s, v := &sheet{w: w}, verdictOf(timeline.Record{Now: st.Now, LastAudit: st.LastAudit, Occurrences: st.Occurrences}, 0)
 	s.verdict(v.Word, v)
-	open := counting(st.Occurrences)
+	open, gaps := st.shown()
 	if len(open) > 0 {
 		s.line("")
 	}
@@ -77,11 +79,32 @@ func WriteStatus(w io.Writer, st Status) error {
 		if !st.LastAudit.Began() {
 			label = "" // its one gap says why
 		}
-		for _, g := range some(st.LastAudit.Gaps, statusFindings).List {
+		for _, g := range some(gaps, statusFindings).List {
 			s.paragraph(2, label, sentence(g))
 		}
 	}
 	return s.err
+}
+
+// shown are the findings and the gaps that are shown. What could not be decided for
+// want of facts is left out where the gap is there, and a gap that another one
+// causes is: the cause is enough.
+func (s Status) shown() (open []history.Occurrence, gaps []string) {
+	open = counting(s.Occurrences)
+	if s.LastAudit == nil || len(s.LastAudit.Gaps) == 0 {
+		return open, nil
+	}
+	open = slices.DeleteFunc(open, func(x history.Occurrence) bool { return x.IsGap() })
+	for _, g := range s.LastAudit.Gaps {
+		_, reason, _ := strings.Cut(g, ": ")
+		if !slices.ContainsFunc(s.LastAudit.Gaps, func(other string) bool {
+			_, cause, _ := strings.Cut(other, ": ")
+			return cause != "" && strings.HasSuffix(reason, ": "+cause)
+		}) {
+			gaps = append(gaps, g)
+		}
+	}
+	return open, gaps
 }
 
 // WriteStatusJSON writes the verdict for programs, with every open finding.
