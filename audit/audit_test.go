@@ -120,7 +120,7 @@ func TestEnforcing(t *testing.T) {
 		"a gap appears": {
 			before: recorded(t, "stale"), after: recorded(t, "gap"), exit: 3,
 			findings: append([]string{stale + "healed"}, undecided(p, after, "podman", "units.containers")...),
-			status:   "done", calls: reload, gaps: []string{"podman"},
+			status:   "done", calls: reload, gaps: []string{"images", "podman"},
 		},
 		"the manager errs": {
 			before: recorded(t, "stale"), after: recorded(t, "stale"), err: errors.New("no answer"), exit: 2,

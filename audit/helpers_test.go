@@ -196,7 +196,8 @@ func gap(doc *facts.Document, collector string) *facts.Document {
 			doc.Units[i].Files, doc.Units[i].Reload = []facts.File{}, nil
 		}
 	case "podman":
-		doc.Podman = nil
+		doc.Podman, doc.AutoUpdate = nil, nil
+		doc.Collectors["images"] = facts.CollectorStatus{Error: "rests on the podman collector: silent"}
 	}
 	return doc
 }

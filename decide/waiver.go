@@ -34,7 +34,7 @@ func (p *Policies) exempt(decisions []finding.Finding, doc *facts.Document) {
 			switch {
 			case e.IsHold() && running[d.Invariant]:
 				cover(d, finding.Waiver{Reason: "held: " + e.Reason, Owner: e.Owner, Until: e.Until}, doc.CollectedAt)
-			case e.Invariant == d.Invariant:
+			case e.Invariant == d.Invariant || !e.IsHold() && finding.CurrentID(e.Invariant) == d.Invariant:
 				cover(d, finding.Waiver{Reason: e.Reason, Owner: e.Owner, Until: e.Until}, doc.CollectedAt)
 			}
 		}

@@ -56,6 +56,7 @@ const (
 	StateIdentical  = "identical"
 	StateDifferent  = "different"
 	StateOther      = "other-generation"
+	StatePending    = "pending"
 	StateMissing    = "missing"
 	StateDangling   = "dangling"
 	StateForeign    = "foreign-link"
@@ -65,6 +66,13 @@ const (
 	StateUnreadable = "unreadable"
 	StateUndeclared = "undeclared"
 	StateGenerated  = "generated"
+)
+
+// Where the services of a stack come from. See the schema of Unit.ServicesFrom.
+const (
+	ServicesFromRecord       = "record"
+	ServicesFromFiles        = "files"
+	ServicesFromChangedFiles = "changed-files"
 )
 
 // Whether a stack's last apply is recorded. See the schema of Applied.State.

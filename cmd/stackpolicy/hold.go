@@ -120,7 +120,7 @@ func (e *exemption) make(cmd *cobra.Command, subject, invariant string) error {
 	}
 	what := subject + " is held"
 	if invariant != "" {
-		what = invariant + " is waived for " + subject
+		what = finding.CurrentID(invariant) + " is waived for " + subject
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s until %s\n", what, until.Format(time.RFC3339))
 	return err
@@ -167,7 +167,7 @@ func (e *exemption) check(ctx context.Context, subject, invariant string) error 
 	for _, i := range p.Invariants() {
 		known = append(known, i.ID)
 	}
-	if !slices.Contains(known, invariant) {
+	if !slices.Contains(known, invariant) && !slices.Contains(known, finding.CurrentID(invariant)) {
 		return fmt.Errorf("unknown invariant %q; known: %s", invariant, strings.Join(known, ", "))
 	}
 	return nil

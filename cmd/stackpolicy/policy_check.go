@@ -38,6 +38,9 @@ standard error.`,
 		if len(unformatted) > 0 {
 			return fmt.Errorf("not formatted; run opa fmt -w on: %s", strings.Join(unformatted, ", "))
 		}
+		for _, note := range p.Settings().Renamed() {
+			fmt.Fprintf(cmd.ErrOrStderr(), "stackpolicy: %s\n", note)
+		}
 		fmt.Fprintf(cmd.OutOrStdout(), "%d invariants are in order\n", len(p.Invariants()))
 		return nil
 	}

@@ -3,12 +3,15 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 
+	"stackpolicy/finding"
 	"stackpolicy/internal/strictyaml"
 	"stackpolicy/internal/text"
 )
@@ -104,11 +107,28 @@ func (doc *settingsDoc) problem(refusal *Refusal, path, format string, args ...a
 	refusal.Add(settingsFile, line, "%s: %s", path, fmt.Sprintf(format, args...))
 }
 
+// Renamed lists the ids of invariants that the settings name by former ones, each
+// with a note that says how it is called now.
+func (s Settings) Renamed() []string {
+	ids := slices.Collect(maps.Keys(s.Grace))
+	for _, w := range s.Waivers {
+		ids = append(ids, w.Invariant)
+	}
+	var notes []string
+	for _, id := range ids {
+		if now := finding.CurrentID(id); now != id {
+			notes = append(notes, fmt.Sprintf("%s: %s is called %s now", settingsFile, id, now))
+		}
+	}
+	slices.Sort(notes)
+	return slices.Compact(notes)
+}
+
 // Store returns the settings as Rego reads them: data.settings.
 func (s Settings) Store() storage.Store {
 	grace := map[string]any{}
 	for id, period := range s.Grace {
-		grace[id] = text.Brief(period)
+		grace[id], grace[finding.CurrentID(id)] = text.Brief(period), text.Brief(period)
 	}
 	waivers := make([]any, len(s.Waivers))
 	for i, w := range s.Waivers {

@@ -39,7 +39,7 @@ func (w WaiverSetting) End() time.Time {
 
 // Covers reports whether the waiver applies to a finding of the invariant on the subject.
 func (w WaiverSetting) Covers(invariant, subject string) bool {
-	if !glob.Match(w.Invariant, invariant) {
+	if !glob.Match(w.Invariant, invariant) && finding.CurrentID(w.Invariant) != invariant {
 		return false
 	}
 	if subject == finding.Host {
@@ -85,13 +85,13 @@ func (doc *settingsDoc) checkInvariants(invariants []*Invariant, refusal *Refusa
 		ids = append(ids, inv.ID)
 	}
 	for id := range doc.Settings.Grace {
-		if !slices.Contains(ids, id) {
+		if !slices.Contains(ids, id) && !slices.Contains(ids, finding.CurrentID(id)) {
 			doc.problem(refusal, "grace."+id, "unknown invariant; %s", OneOf(ids))
 		}
 	}
 	for i, w := range doc.Settings.Waivers {
 		path := fmt.Sprintf("waivers.%d.invariant", i)
-		matches := func(id string) bool { return glob.Match(w.Invariant, id) }
+		matches := func(id string) bool { return glob.Match(w.Invariant, id) || id == finding.CurrentID(w.Invariant) }
 		switch {
 		case w.Invariant == WatchesWaivers:
 			doc.problem(refusal, path, "%s cannot be waived; remove the waivers that it reports", w.Invariant)

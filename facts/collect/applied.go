@@ -37,10 +37,10 @@ func (r *run) compareApplied(ctx context.Context, name string, stack config.Stac
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		u.Applied = &facts.Applied{State: facts.AppliedNone, Changed: []facts.AppliedFile{}}
-		return nil
+		return r.servicesOf(ctx, stack, u)
 	case err != nil:
 		u.Applied = &facts.Applied{State: facts.AppliedUnreadable, Error: err.Error(), Changed: []facts.AppliedFile{}}
-		return nil
+		return r.servicesOf(ctx, stack, u)
 	}
 	if record.AppliedAt.IsZero() {
 		u.Applied = &facts.Applied{
@@ -59,6 +59,7 @@ func (r *run) compareApplied(ctx context.Context, name string, stack config.Stac
 		Changed: changed(record.Files, found),
 		Step:    record.Last.Step, Status: record.Last.Status, Message: record.Last.Message,
 	}
+	u.ServicesFrom = facts.ServicesFromRecord
 	for _, s := range record.Services {
 		u.Services = append(u.Services, facts.Service(s))
 	}

@@ -109,7 +109,8 @@ func TestAppliedIsWhatIsRecorded(t *testing.T) {
 	s.collect()
 	want := facts.Unit{
 		Name: "web.service", Files: s.unit().Files,
-		Services: []facts.Service{{Name: "app", Containers: 2, HealthCheck: true}, {Name: "migrate", Containers: 1, OneShot: true}},
+		Services:     []facts.Service{{Name: "app", Containers: 2, HealthCheck: true}, {Name: "migrate", Containers: 1, OneShot: true}},
+		ServicesFrom: "record",
 		Applied: &facts.Applied{
 			State: "recorded", At: &appliedAt, Project: "web", Invocation: "8f2c", Stale: true, Changed: []facts.AppliedFile{},
 			Step: "verify", Status: 4, Message: "app is not healthy",

@@ -48,6 +48,7 @@ func collectors() []collector {
 			needs: []string{"files"},
 		},
 		podmanCollector(),
+		imagesCollector(),
 		probesCollector(),
 	}
 }
@@ -76,6 +77,7 @@ type run struct {
 
 	generation *homemanager.Generation // nil: Home Manager is not in use
 	declared   map[string]string       // path in the home -> what its link must point to
+	pending    map[string]string       // the same for the generation whose activation did not end; nil without one
 	memory     *facts.Memory           // nil: it does not exist, or could not be read
 	quadlets   map[string]string       // declared quadlet source -> the unit it becomes
 	conn       manager

@@ -29,7 +29,7 @@ func collectHomeManager(ctx context.Context, r *run) (func(), error) {
 		return nil, err
 	}
 	d := &facts.Declared{Activation: facts.Activation{State: "none", Ahead: []string{}}, Patterns: []facts.Pattern{}, Backups: []facts.Backup{}}
-	paths := map[string]string{}
+	paths, pending := map[string]string{}, map[string]string(nil)
 	if g != nil {
 		if paths, err = declaredFiles(ctx, e, g); err == nil {
 			err = fillDeclared(ctx, d, e, g, roots, paths)
@@ -37,9 +37,25 @@ func collectHomeManager(ctx context.Context, r *run) (func(), error) {
 		if err != nil {
 			return nil, err
 		}
+		if pending, err = pendingFiles(ctx, e, g, &d.Activation); err != nil {
+			return nil, err
+		}
 	}
 	quadlets := quadletUnits(e.QuadletDir(), paths)
-	return func() { r.generation, r.declared, r.quadlets, r.doc.Declared = g, paths, quadlets, d }, nil
+	return func() {
+		r.generation, r.declared, r.pending, r.quadlets, r.doc.Declared = g, paths, pending, quadlets, d
+	}, nil
+}
+
+// pendingFiles are what the generation declares whose activation did not reach its
+// end; nil without one.
+func pendingFiles(ctx context.Context, e Environment, g *homemanager.Generation, a *facts.Activation) (map[string]string, error) {
+	p := g.Pending(a.Ahead)
+	if p == nil {
+		return nil, nil
+	}
+	a.Pending = p.Files
+	return declaredFiles(ctx, e, p)
 }
 
 func declaredFiles(ctx context.Context, e Environment, g *homemanager.Generation) (map[string]string, error) {
@@ -86,6 +102,11 @@ func activation(ctx context.Context, e Environment, g *homemanager.Generation, r
 	if err != nil {
 		return a, err
 	}
+	quadlets, err := g.Ahead(ctx, e.QuadletDir())
+	if err != nil {
+		return a, err
+	}
+	ahead = append(ahead, quadlets...)
 	return facts.Activation{State: activationState(begun, len(ahead), e.Now(), service), Ahead: ahead, Service: service, Since: timeOrNil(begun)}, nil
 }
 

@@ -28,7 +28,8 @@ type Environment struct {
 	Root       string // where /etc, /run and /usr are, for what the manager reads there; "" is /
 	Config     config.Config
 	Podman     Lister
-	Memory     Rememberer // nil: the history is a gap
+	Images     ImageSource // nil: nothing is asked about images
+	Memory     Rememberer  // nil: the history is a gap
 	Now        func() time.Time
 }
 
@@ -49,6 +50,7 @@ func OfProcess(c config.Config) (Environment, error) {
 	}
 	home := or(os.Getenv("HOME"), u.HomeDir)
 	runtimeDir := or(os.Getenv("XDG_RUNTIME_DIR"), filepath.Join("/run/user", u.Uid))
+	client := podman.Of(runtimeDir)
 	return Environment{
 		UID: uid, Name: u.Username, Home: home,
 		ConfigHome: ConfigHome(),
@@ -58,7 +60,8 @@ func OfProcess(c config.Config) (Environment, error) {
 		LingerDir:  "/var/lib/systemd/linger",
 		EtcDir:     "/etc",
 		Config:     c,
-		Podman:     podman.Of(runtimeDir),
+		Podman:     client,
+		Images:     client,
 		Now:        time.Now,
 	}, nil
 }

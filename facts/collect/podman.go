@@ -2,6 +2,8 @@ package collect
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -18,6 +20,9 @@ var secretLabel = lazyregexp.New(`(?i)passw|secret|token|api_?key|credential|pri
 // before the other collectors.
 func collectPodman(ctx context.Context, r *run) (func(), error) {
 	listing, err := await(ctx, r.listing)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil, fmt.Errorf("podman did not answer within %s", podmanLimit)
+	}
 	if err != nil {
 		return nil, err
 	}

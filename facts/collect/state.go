@@ -13,6 +13,8 @@ import (
 // that only the configuration manages, the user's own folder.
 func (w *walker) state(u facts.Unit, f unitfile.File, out facts.File) (string, error) {
 	switch {
+	case w.isPending(f, out.Path):
+		return facts.StatePending, nil
 	case out.DeclaredTarget != "":
 		return w.againstGeneration(f, out.DeclaredTarget)
 	case out.Origin == facts.OriginGenerator && (u.Quadlet || out.IsOwnLink() && w.manages(out.Of)):
@@ -27,6 +29,20 @@ func (w *walker) state(u facts.Unit, f unitfile.File, out facts.File) (string, e
 		return facts.StateMask, nil
 	}
 	return facts.StateUndeclared, nil
+}
+
+// isPending reports whether what is at a path is as the generation has it whose
+// activation did not reach its end, and not as the current one has it. An
+// activation removes links as well.
+func (w *walker) isPending(f unitfile.File, path string) bool {
+	target, declared := w.pending[path]
+	switch {
+	case w.pending == nil || declared && target == w.declared[path]:
+		return false
+	case f.Kind == unitfile.Missing:
+		return !declared
+	}
+	return declared && f.FirstHop == target && f.Target != ""
 }
 
 func (w *walker) againstGeneration(f unitfile.File, target string) (string, error) {

@@ -76,7 +76,7 @@ func collectSystemd(ctx context.Context, r *run) (func(), error) {
 	managed, patterns := r.managedUnits(r.knownNames(s.index, inMemory))
 	recorded := r.chosen(r.recorded(s.index, managed))
 	looks := r.lookAhead(s.index, recorded)
-	loaded, err := readUnits(ctx, s.conn, byName, append(loadable(recorded), auditTimer, autoUpdateTimer))
+	loaded, err := readUnits(ctx, s.conn, byName, append(loadable(recorded), auditTimer, autoUpdateTimer, autoUpdateService))
 	if err != nil {
 		return nil, err
 	}
@@ -261,7 +261,7 @@ func loadedFrom(u systemd.Unit) *facts.Loaded {
 		NeedDaemonReload: u.NeedDaemonReload, StateChange: timeOrNil(u.StateChange), InactiveExit: timeOrNil(u.InactiveExit),
 		ActiveSince: timeOrNil(u.ActiveEnter), ActiveExit: timeOrNil(u.ActiveExit),
 		Condition: met(u.Condition), Assertion: met(u.Assertion), TimeoutStartSec: -1,
-		StartPost: []facts.Command{}, Differs: []facts.Difference{}, LinksUnread: []string{}, LinksGone: []string{}, Pulls: []facts.Pull{},
+		Start: []facts.Command{}, StartPost: []facts.Command{}, Differs: []facts.Difference{}, LinksUnread: []string{}, LinksGone: []string{}, Pulls: []facts.Pull{},
 	}
 	if s := u.Service; s != nil {
 		l.Type, l.RemainAfterExit, l.Result = s.Type, s.RemainAfterExit, s.Result
@@ -269,11 +269,17 @@ func loadedFrom(u systemd.Unit) *facts.Loaded {
 		if s.TimeoutStart >= 0 {
 			l.TimeoutStartSec = s.TimeoutStart.Round(time.Millisecond).Seconds()
 		}
-		for _, c := range s.ExecStartPost {
-			l.StartPost = append(l.StartPost, facts.Command{Path: c.Path, IgnoreFailure: c.IgnoreFailure})
-		}
+		l.Start, l.StartPost = commands(s.ExecStart), commands(s.ExecStartPost)
 	}
 	return l
+}
+
+func commands(lines []systemd.Exec) []facts.Command {
+	list := []facts.Command{}
+	for _, c := range lines {
+		list = append(list, facts.Command{Path: c.Path, IgnoreFailure: c.IgnoreFailure})
+	}
+	return list
 }
 
 // met returns whether conditions or assertions were met; "" if they were not checked.

@@ -158,6 +158,49 @@ func TestStateAgainstTheGeneration(t *testing.T) {
 	}
 }
 
+// TestStateOfAnActivationThatStopped: what is as the generation to come has it, is
+// not drift. All else is judged as ever.
+func TestStateOfAnActivationThatStopped(t *testing.T) {
+	const current, pending, old = "/nix/store/b-home-manager-files/", "/nix/store/c-home-manager-files/", "/nix/store/a-home-manager-files/"
+	r := &run{
+		env: alice, generation: &homemanager.Generation{Store: "/nix/store", Files: "/nix/store/b-home-manager-files"},
+		declared: map[string]string{"web": current + "web", "dropped": current + "dropped"},
+		pending:  map[string]string{"web": pending + "web", "new": pending + "new"},
+	}
+	link := func(hop string) unitfile.File {
+		return unitfile.File{Kind: unitfile.Symlink, FirstHop: hop, Target: "/nix/store/u", Digest: "d"}
+	}
+	for name, tc := range map[string]struct {
+		path string
+		file unitfile.File
+		want string
+	}{
+		"moved":                        {"web", link(pending + "web"), facts.StatePending},
+		"not moved yet":                {"web", link(current + "web"), facts.StateDeclared},
+		"new":                          {"new", link(pending + "new"), facts.StatePending},
+		"removed":                      {"dropped", unitfile.File{Kind: unitfile.Missing}, facts.StatePending},
+		"not removed yet":              {"dropped", link(current + "dropped"), facts.StateDeclared},
+		"gone, in both":                {"web", unitfile.File{Kind: unitfile.Missing}, facts.StateMissing},
+		"of a third one":               {"web", link(old + "web"), facts.StateOther},
+		"of another name":              {"web", link(pending + "new"), facts.StateOther},
+		"left by a third one":          {"left", link(old + "left"), facts.StateOther},
+		"a mask":                       {"web", unitfile.File{Kind: unitfile.Symlink, FirstHop: "/dev/null", Target: "/dev/null"}, facts.StateMask},
+		"a file":                       {"web", unitfile.File{Kind: unitfile.Regular, Target: "/x"}, facts.StateUnreadable},
+		"moved, its target is gone":    {"web", unitfile.File{Kind: unitfile.Symlink, FirstHop: pending + "web"}, facts.StateDangling},
+		"what neither declares, there": {"mine", unitfile.File{Kind: unitfile.Regular, Target: "/x", Digest: "d"}, facts.StateUndeclared},
+	} {
+		out := facts.File{Path: tc.path, Role: facts.RoleFragment, DeclaredTarget: r.declared[tc.path]}
+		got, err := walkerOf(r).state(facts.Unit{}, tc.file, out)
+		if err != nil || got != tc.want {
+			t.Errorf("%s: %s, %v; want %s", name, got, err, tc.want)
+		}
+	}
+	r.pending = nil
+	if got, _ := walkerOf(r).state(facts.Unit{}, unitfile.File{Kind: unitfile.Missing}, facts.File{Path: "web", DeclaredTarget: current + "web"}); got != facts.StateMissing {
+		t.Errorf("without such an activation a file that is gone is %s", got)
+	}
+}
+
 func TestStateAsDeclaration(t *testing.T) {
 	for name, tc := range map[string]struct {
 		file unitfile.File

@@ -127,6 +127,27 @@ func (g *Generation) Ahead(ctx context.Context, folder string) ([]string, error)
 	return ahead, nil
 }
 
+// Pending returns the generation that all the links belong to, as an activation
+// that stopped half-way leaves them: only its Files and Store are known. It is nil
+// if they belong to several generations, or to none.
+func (g *Generation) Pending(links []string) *Generation {
+	files := ""
+	for _, link := range links {
+		hop, err := os.Readlink(link)
+		rest, inStore := strings.CutPrefix(filepath.Clean(hop), g.Store+"/")
+		name, _, _ := strings.Cut(rest, "/")
+		dir := filepath.Join(g.Store, name)
+		if err != nil || !inStore || files != "" && files != dir {
+			return nil
+		}
+		files = dir
+	}
+	if files == "" {
+		return nil
+	}
+	return &Generation{Files: files, Store: g.Store}
+}
+
 // walk visits every leaf below path in order, and goes through as many linked
 // folders on the way to one as links says.
 func walk(ctx context.Context, path, below string, links int, visit func(path, below string) error) error {

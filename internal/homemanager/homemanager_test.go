@@ -190,6 +190,41 @@ func TestAhead(t *testing.T) {
 	}
 }
 
+func TestPending(t *testing.T) {
+	dir := host(t, map[string]string{
+		"home/a.service":                      "-> /store/b-home-manager-files/.config/systemd/user/a.service",
+		"home/default.target.wants/a.service": "-> /store/b-home-manager-files/.config/systemd/user/a.service",
+		"home/c.service":                      "-> /store/c-home-manager-files/.config/systemd/user/c.service",
+		"home/foreign.service":                "-> /etc/passwd",
+		"home/own.service":                    "text",
+	})
+	g := &Generation{Store: dir + "/store", Files: dir + "/store/f-home-manager-files"}
+	for _, tc := range []struct {
+		links []string
+		want  string
+	}{
+		{nil, ""},
+		{[]string{"a.service"}, "b-home-manager-files"},
+		{[]string{"a.service", "default.target.wants/a.service"}, "b-home-manager-files"},
+		{[]string{"a.service", "c.service"}, ""},
+		{[]string{"a.service", "foreign.service"}, ""},
+		{[]string{"own.service"}, ""},
+		{[]string{"vanished.service"}, ""},
+	} {
+		var links []string
+		for _, l := range tc.links {
+			links = append(links, dir+"/home/"+l)
+		}
+		got := ""
+		if p := g.Pending(links); p != nil {
+			got = filepath.Base(p.Files)
+		}
+		if got != tc.want {
+			t.Errorf("%q: %q, want %q", tc.links, got, tc.want)
+		}
+	}
+}
+
 func TestBegun(t *testing.T) {
 	for name, tc := range map[string]struct {
 		files map[string]string

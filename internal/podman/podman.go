@@ -103,6 +103,9 @@ type source interface {
 	document(ctx context.Context, kind, name string) (gjson.Result, error)
 	// several returns inspect's output for containers.
 	several(ctx context.Context, ids []string) ([]gjson.Result, error)
+	images(ctx context.Context) ([]gjson.Result, error)
+	// events are JSON documents, one a line.
+	events(ctx context.Context, since, until time.Time) ([]byte, error)
 }
 
 // Containers reads every container. If podman is not installed, the listing says so, and

@@ -47,6 +47,10 @@ func (m *machine) inspect(_ context.Context, ids []string) ([]Container, error) 
 
 func (m *machine) several(context.Context, []string) ([]gjson.Result, error) { return nil, nil }
 
+func (m *machine) images(context.Context) ([]gjson.Result, error) { return nil, nil }
+
+func (m *machine) events(context.Context, time.Time, time.Time) ([]byte, error) { return nil, nil }
+
 func (m *machine) document(context.Context, string, string) (gjson.Result, error) {
 	return gjson.Result{}, errors.New("a watch asks for no documents")
 }

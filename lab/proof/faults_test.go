@@ -206,7 +206,7 @@ func TestPodman(t *testing.T) {
 			[]string{"files.service stack_running exited block/page"}, 2},
 		{"a foreign label", with("web-app-1", func(c *scene.Container) { c.AutoUpdate, c.Unit = "registry", "other.service" }),
 			[]string{
-				"host auto_update_timer_active stopped block/ticket", "web.service containers_labelled foreign block/page",
+				"host auto_update_works stopped block/ticket", "web.service containers_labelled foreign block/page",
 			}, 2},
 		{"a project of nobody", append(scene.Containers(), scene.Container{Name: "stray-1", Project: "stray"}),
 			[]string{"host stack_owned unowned block/ticket"}, 1},

@@ -15,7 +15,7 @@ nothing_found := {
 	"schema": "stackpolicy.facts/v1",
 	"collected_at": "2026-05-04T03:02:01Z",
 	"collectors": {name: {"ok": true, "error": "", "duration_ms": 3, "limit_ms": 10000} |
-		some name in ["user", "systemd", "files", "home-manager", "applied", "podman", "probes", "history"]
+		some name in ["user", "systemd", "files", "home-manager", "applied", "podman", "images", "probes", "history"]
 	},
 	"host": {"name": "lab", "os": "NixOS 26.05"},
 	"user": {
@@ -51,6 +51,7 @@ nothing_found := {
 		"present": true, "transport": "socket", "unowned": [],
 		"auto_update_timer": {"load_state": "loaded", "active_state": "active"},
 	},
+	"auto_update": {"load_state": "loaded", "active_state": "inactive", "result": "success"},
 	"history": {"since": "2026-04-01T00:00:00Z", "findings": [], "heals": [], "exemptions": []},
 }
 
@@ -65,6 +66,7 @@ unit(name, changes) := object.union(
 			"load_state": "loaded", "active_state": "active", "sub_state": "exited", "unit_file_state": "linked",
 			"fragment_path": in_user_dir(name), "fragment_origin": "user", "source_path": "", "dropin_paths": [],
 			"need_daemon_reload": false, "type": "oneshot", "remain_after_exit": true, "timeout_start_sec": 180,
+			"exec_start": [{"path": "/bin/stackctl", "ignore_failure": false}],
 			"exec_start_post": [{"path": "/bin/stackctl", "ignore_failure": false}],
 			"result": "success", "exec_main_status": 0, "n_restarts": 0,
 			"job": "", "condition": "met", "assertion": "met",
@@ -74,7 +76,7 @@ unit(name, changes) := object.union(
 		"files": [fragment(name, {})],
 		"reload": {"loads_undeclared": [], "drops_declared": []},
 		"containers": [container("web_app", {})],
-		"services": [],
+		"services": [], "services_from": "",
 		"probes": [],
 		"history": {"findings": [], "heals": [], "exemptions": []},
 	},

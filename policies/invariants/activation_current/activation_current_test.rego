@@ -17,8 +17,9 @@ test_finding if {
 		"subject": "host",
 		"effect": "block",
 		"severity": "page",
-		"message": "the last activation failed (links of another generation: 1)",
+		"message": "home-manager-ada.service failed (exit-code) (links of another generation: 1)",
 		"evidence": {
+			"pending": "", "failed_units": [],
 			"case": "failed", "expected": "/nix/store/9x1j-home-manager-generation", "found": "failed", "links": 1,
 			"ahead": ["/home/ada/.config/systemd/user/web.service"],
 			"service": "home-manager-ada.service", "result": "exit-code",
@@ -26,10 +27,33 @@ test_finding if {
 	}}
 }
 
+of_state(name, by, state) := given.unit(name, {"managed_by": by, "loaded": {"active_state": state}})
+
+test_names_what_failed if {
+	units := [of_state(name, by, state) | some [name, by, state] in [
+		["web.service", "home-manager", "active"], ["dns.service", "home-manager", "failed"],
+		["new.service", "", "failed"], ["a.service", "", "failed"], ["z.service", "", "failed"],
+	]]
+	findings := rule.finding with input as object.union(
+		activation({
+			"state": "half-finished", "ahead": ["/a"], "pending": "/nix/store/b-home-manager-files",
+		}),
+		{"units": array.concat(units, [given.template("t@.service", {})])},
+	)
+	some f in findings
+	f.message == concat("", [
+		"an activation stopped half-way (links of another generation: 1)",
+		"; failed: a.service, dns.service, new.service",
+	])
+	f.evidence.failed_units == ["a.service", "dns.service", "new.service", "z.service"]
+	f.evidence.pending == "/nix/store/b-home-manager-files"
+}
+
 cases := {
 	"holds": {"doc": given.document([]), "want": set()},
 	"no source": {"doc": activation({"state": "none"}), "want": set()},
 	"running": {"doc": activation({"state": "running"}), "want": {["host", "block", "ticket", "running"]}},
+	"failed, of no service": {"doc": activation({"state": "failed"}), "want": {["host", "block", "page", "failed"]}},
 	"half-finished": {
 		"doc": activation({"state": "half-finished", "ahead": ["/a", "/b"]}),
 		"want": {["host", "block", "page", "half-finished"]},

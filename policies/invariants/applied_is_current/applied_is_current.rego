@@ -12,13 +12,14 @@
 #   none is while stackctl works on the stack. Other invariants check whether the
 #   unit is active or failed. A restart is requested only if the record proves that
 #   a file changed and settings.yaml opts in.
+#   A unit that does not call stackctl has no finding only because nothing is recorded.
 # schemas:
 #   - input: schema.facts
 #   - data.settings: schema.settings
 # custom:
 #   class: stack
 #   severity: ticket
-#   needs: [units.loaded, units.applied, units.services, units.containers]
+#   needs: [units.loaded, units.applied, units.services, units.containers, units.files]
 #   actions: [restart]
 #   runbook: applied_is_current.md
 package stackpolicy.invariants.applied_is_current
@@ -61,7 +62,15 @@ in_doubt := [unit |
 	unit.managed_by != ""
 	unit.loaded.active_state == "active"
 	[unit.applied.state, unit.applied.stale, unit.applied.changed] != ["recorded", false, []] # most are
+	not waits_for_activation(unit)
 ]
+
+# Its files are those of an activation that did not reach its end, and
+# activation_current reports that, once for all units.
+waits_for_activation(unit) if {
+	some file in unit.files
+	file.state == "pending"
+}
 
 problem contains {
 	"subject": unit.name,
@@ -170,6 +179,14 @@ problem contains {
 } if {
 	some unit in in_doubt
 	unit.applied.state == "none"
+	calls_stackctl(unit.loaded)
+}
+
+# Who only told the audit which compose files there are applies them otherwise.
+# Documents of earlier versions know of the commands after ExecStart alone.
+calls_stackctl(loaded) if {
+	some command in object.get(loaded, "exec_start", loaded.exec_start_post)
+	endswith(command.path, "/stackctl")
 }
 
 problem contains {

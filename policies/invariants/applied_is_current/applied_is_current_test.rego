@@ -127,6 +127,48 @@ test_heal if {
 	}}
 }
 
+# What an activation left that stopped is activation_current's.
+test_of_an_activation_that_stopped if {
+	unit := object.union(stack("web.service", changed), {"files": [given.fragment("web.service", {"state": "pending"})]})
+	findings := rule.finding with input as given.document([unit])
+		with data.settings.restart as []
+	findings == set()
+}
+
+test_who_does_not_call_stackctl[name] if {
+	sh := {"path": "/bin/sh", "ignore_failure": false}
+	some name, c in {
+		"calls it": {"loaded": {"exec_start": [{"path": "/nix/store/0-s/bin/stackctl", "ignore_failure": false}]}, "found": 1},
+		"does not": {"loaded": {"exec_start": [sh]}, "found": 0},
+		"does not, but verifies": {"loaded": {"exec_start": [sh]}, "found": 0},
+		"its name ends like it": {"loaded": {"exec_start": [{"path": "/bin/mystackctl", "ignore_failure": false}]}, "found": 0},
+		"nothing at all": {"loaded": {"exec_start": [], "exec_start_post": []}, "found": 0},
+	}
+	findings := rule.finding with input as given.document([object.union(stack("web.service", never), {"loaded": c.loaded})])
+		with data.settings.restart as []
+	count(findings) == c.found
+}
+
+# A document that does not have exec_start.
+test_older_facts[name] if {
+	some name, c in {
+		"verifies": {"post": [{"path": "/bin/stackctl", "ignore_failure": false}], "found": 1},
+		"does not": {"post": [], "found": 0},
+	}
+	unit := object.union(stack("web.service", never), {"loaded": {"exec_start_post": c.post}})
+	findings := rule.finding with input as given.document([json.remove(unit, ["loaded/exec_start"])])
+		with data.settings.restart as []
+	count(findings) == c.found
+}
+
+# What was recorded is compared, whoever calls it.
+test_recorded_and_changed if {
+	unit := object.union(stack("web.service", changed), {"loaded": {"exec_start": []}})
+	findings := rule.finding with input as given.document([unit])
+		with data.settings.restart as []
+	given.rows(findings) == {["web.service", "block", "ticket", "changed"]}
+}
+
 test_other_cases if {
 	findings := rule.finding with input as given.document([
 		stack("a.service", {"stale": true}), stack("b.service", never), stack("c.service", unreadable),

@@ -116,7 +116,7 @@ who(file) := sprintf("Home Manager's activation, at %s", [file.path]) if declare
 
 who(file) := sprintf("%s, at %s", [by_origin(file.origin), file.path]) if not declared(file.state)
 
-declared(state) if state in {"declared", "identical", "other-generation"}
+declared(state) if state in {"declared", "identical", "other-generation", "pending"}
 
 by_origin(origin) := object.get(
 	{

@@ -6,6 +6,7 @@
 #   user's folder, owned by the user and writable by no one else. Measured: an
 #   activation aborts if a file, a foreign link or a folder is in the way, and does
 #   not replace an identical regular file, even with force.
+#   A file that an activation left which stopped half-way is activation_current's.
 # schemas:
 #   - input: schema.facts
 # custom:
@@ -36,7 +37,7 @@ finding contains {
 	some unit in input.units
 	unit.managed_by != ""
 	some file in unit.files
-	not file.state in {"declared", "generated"}
+	not file.state in {"declared", "generated", "pending"}
 	file.role in {"fragment", "dropin", "source", "source-dropin"}
 	ours(file.origin, file.declared_target)
 	not ignored(file.state, file.effective, file.loaded)

@@ -49,6 +49,7 @@ cases := {
 		"units": [given.template("web@.service", {"files": [given.fragment("web@.service", {"state": "mask"})]})],
 		"want": {["web@.service", "block", "page", "mask"]},
 	},
+	"of an activation that stopped": {"units": [drifted("web.service", "pending")], "want": set()},
 	"unmanaged": {"units": [object.union(drifted("web.service", "mask"), {"managed_by": ""})], "want": set()},
 	"several": {
 		"units": [drifted("a.service", "different"), given.unit("b.service", {}), drifted("c.service", "missing")],

@@ -76,7 +76,7 @@ is_fault_of_fragment(unit, link) if {
 	file.target == link.target
 }
 
-broken("user", state, _, _) := state if not state in {"declared", "identical"}
+broken("user", state, _, _) := state if not state in {"declared", "identical", "pending"}
 
 broken(origin, _, "link", "") := "dangling" if origin != "user"
 

@@ -30,6 +30,12 @@ test_finding if {
 	}}
 }
 
+test_of_an_activation_that_stopped if {
+	doc := given.document([with_link("web.service", {"state": "pending"})])
+	findings := rule.finding with input as doc
+	findings == set()
+}
+
 test_states[state] if {
 	some state in [
 		"dangling", "other-generation", "missing", "foreign-link", "undeclared", "mask",

@@ -62,6 +62,15 @@ finding contains {
 } if {
 	some p in problem
 	not lib.reload_safe(p.would_load, p.would_drop)
+	not waits_for_activation(p)
+}
+
+# All that a reload would read is as an activation left it that did not reach its
+# end: activation_current reports that, once for all units.
+waits_for_activation(p) if {
+	every path in array.concat(p.would_load, p.would_drop) {
+		path in p.pending
+	}
 }
 
 to_reload contains {
@@ -97,6 +106,7 @@ problem contains {
 	"reasons": sort(of_unit(unit.loaded, gone) | {reason | some [reason, _] in unread}),
 	"changed": [path | some ["file-changed", path] in unread],
 	"settings": sort([difference.key | some difference in unit.loaded.differs]),
+	"pending": [file.path | some file in unit.files; file.state == "pending"],
 	"would_load": unit.reload.loads_undeclared,
 	"would_drop": unit.reload.drops_declared,
 } if {

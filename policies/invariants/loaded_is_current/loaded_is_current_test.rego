@@ -69,6 +69,27 @@ test_withheld if {
 	}}
 }
 
+# Every link is as an activation left it that stopped: activation_current's.
+pending(more) := object.union(
+	given.unit("web.service", {
+		"files": [given.fragment("web.service", {"state": "pending", "changed_after_load": true})],
+		"reload": {"loads_undeclared": [path]},
+	}),
+	more,
+)
+
+test_of_an_activation_that_stopped if {
+	findings := rule.finding with input as given.document([pending({})])
+	findings == set()
+}
+
+test_something_else_beside_it if {
+	findings := rule.finding with input as given.document([pending({
+		"reload": {"loads_undeclared": [path, "/etc/systemd/user/web.service.d/x.conf"]},
+	})])
+	given.rows(findings) == {["web.service", "block", "ticket", "withheld"]}
+}
+
 reasons := {
 	"need-daemon-reload": {"unit": need_reload("web.service"), "want": ["need-daemon-reload"]},
 	"link-unread": {

@@ -14,6 +14,9 @@
 #   longer than 15 minutes and its own limit is judged like an active unit. While
 #   stackctl verifies, containers that are not ready yet are reported too, in any
 #   state of the unit.
+#   Where stackctl recorded nothing, the services are those of the compose files that the
+#   configuration names. If these changed since the unit started, a service that has no
+#   container may not be applied yet: a ticket.
 # schemas:
 #   - input: schema.facts
 #   - data.settings: schema.settings
@@ -57,6 +60,24 @@ severity("retrying") := "ticket"
 
 severity(case) := "page" if case != "retrying"
 
+# A service of compose files that changed since the unit started, and that stackctl
+# has no record of: it may be new, and not applied yet.
+finding contains {
+	"subject": m.unit,
+	"effect": "block",
+	"severity": "ticket",
+	"message": sprintf("%s: service %s has %d of %d containers; compose files changed since the unit started", [
+		m.unit,
+		m.service,
+		m.have,
+		m.want,
+	]),
+	"evidence": {"case": "not-applied", "service": m.service, "expected": m.want, "found": m.have},
+} if {
+	some m in missing
+	m.from == "changed-files"
+}
+
 restart_wanted contains p.subject if {
 	some p in problem
 	p.active_state == "active"
@@ -92,10 +113,22 @@ problem contains {
 
 # A service that has fewer containers than it should.
 problem contains {
-	"subject": unit.name,
+	"subject": m.unit,
+	"active_state": m.active_state,
+	"message": sprintf("%s: service %s has %d of %d containers", [m.unit, m.service, m.have, m.want]),
+	"evidence": {"case": "missing", "service": m.service, "expected": m.want, "found": m.have},
+} if {
+	some m in missing
+	m.from != "changed-files"
+}
+
+missing contains {
+	"unit": unit.name,
 	"active_state": unit.loaded.active_state,
-	"message": sprintf("%s: service %s has %d of %d containers", [unit.name, service.name, have, service.containers]),
-	"evidence": {"case": "missing", "service": service.name, "expected": service.containers, "found": have},
+	"from": object.get(unit, "services_from", ""),
+	"service": service.name,
+	"want": service.containers,
+	"have": have,
 } if {
 	some unit in stacks
 	some service in unit.services

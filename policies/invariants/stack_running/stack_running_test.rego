@@ -53,6 +53,66 @@ test_heal if {
 	}}
 }
 
+# Of a stack that stackctl has no record of, the compose files say what there should be.
+unrecorded(from, containers, services) := object.union(
+	stack("web.service", "active", containers),
+	{"services_from": from, "services": services},
+)
+
+test_without_a_record[name] if {
+	done := given.container("web_migrate", {"service": "migrate", "state": "exited", "health": "", "restart_policy": "no"})
+	stopped := given.container("web_app", {"state": "exited", "health": "", "restart_policy": "no"})
+	shot := given.service("migrate", {"one_shot": true})
+	some name, c in {
+		"all there": {"unit": unrecorded("files", [ok, done], [given.service("app", {}), shot]), "want": set()},
+		"gone": {
+			"unit": unrecorded("files", [ok], [given.service("app", {}), given.service("db", {})]),
+			"want": {["web.service", "block", "page", "missing"]},
+		},
+		"all gone": {
+			"unit": unrecorded("files", [], [given.service("app", {})]),
+			"want": {["web.service", "block", "page", "missing"]},
+		},
+		"gone, and the files changed": {
+			"unit": unrecorded("changed-files", [ok], [given.service("app", {}), given.service("db", {})]),
+			"want": {["web.service", "block", "ticket", "not-applied"]},
+		},
+		"stopped with exit status 0": {
+			"unit": unrecorded("files", [stopped], [given.service("app", {})]),
+			"want": {["web.service", "block", "page", "exited"]},
+		},
+		"a one-shot that was pruned": {"unit": unrecorded("files", [ok], [given.service("app", {}), shot]), "want": set()},
+		"scaled to none": {
+			"unit": unrecorded("files", [ok], [given.service("app", {}), given.service("db", {"containers": 0})]),
+			"want": set(),
+		},
+		"down on purpose": {
+			"unit": object.union(
+				unrecorded("files", [], [given.service("app", {})]),
+				{"loaded": {"active_state": "inactive"}},
+			),
+			"want": set(),
+		},
+		"on its way": {
+			"unit": object.union(
+				unrecorded("files", [], [given.service("app", {})]),
+				{"loaded": {"active_state": "activating", "state_change": "2026-05-04T03:02:00Z"}},
+			),
+			"want": set(),
+		},
+	}
+	findings := rule.finding with input as given.document([c.unit])
+		with data.settings.restart as []
+	given.rows(findings) == c.want
+}
+
+test_not_applied_is_not_restarted if {
+	unit := unrecorded("changed-files", [ok], [given.service("app", {}), given.service("db", {})])
+	findings := rule.finding with input as given.document([unit])
+		with data.settings.restart as ["*"]
+	given.rows(findings) == {["web.service", "block", "ticket", "not-applied"]}
+}
+
 test_restart_only_where_wanted[name] if {
 	some name, c in {
 		"another name": {"restart": ["db*"], "state": "active", "want": ["web.service", "block", "page", "exited"]},

@@ -1,18 +1,19 @@
 # METADATA
-# title: the auto-update timer is active where a container asks for auto-update
+# title: auto-update runs where a container asks for it, and its last run succeeded
 # description: |
 #   podman-auto-update.timer of the user manager runs podman auto-update
-#   (podman-auto-update(1)). A container's label has no effect without it. If no
-#   container has the label, the timer does not matter.
+#   (podman-auto-update(1)). A container's label has no effect without it. A run that
+#   fails updates nothing, or not all. If no container has the label, neither matters.
+#   If the service failed and is managed itself, unit_not_failed reports it.
 # schemas:
 #   - input: schema.facts
 # custom:
 #   class: host
 #   severity: ticket
-#   needs: [podman, units.containers]
+#   needs: [podman, units.containers, auto_update]
 #   actions: []
-#   runbook: auto_update_timer_active.md
-package stackpolicy.invariants.auto_update_timer_active
+#   runbook: auto_update_works.md
+package stackpolicy.invariants.auto_update_works
 
 import data.stackpolicy.lib
 
@@ -32,6 +33,32 @@ finding contains {
 	timer.active_state != "active"
 	count(waiting) > 0
 	case := kind(timer.load_state)
+}
+
+finding contains {
+	"subject": "host",
+	"effect": "block",
+	"severity": "ticket",
+	"message": sprintf("the last run of podman-auto-update.service failed (%s) at %s", [input.auto_update.result, ended]),
+	"evidence": {
+		"case": "run-failed",
+		"expected": "success",
+		"found": input.auto_update.result,
+		"at": ended,
+		"containers": sort(waiting),
+	},
+} if {
+	input.auto_update.active_state == "failed"
+	count(waiting) > 0
+	not service_is_managed
+}
+
+ended := object.get(input.auto_update, "ended_at", "an unknown time")
+
+service_is_managed if {
+	some unit in input.units
+	unit.name == "podman-auto-update.service"
+	unit.managed_by != ""
 }
 
 default timer := {"load_state": "", "active_state": ""}

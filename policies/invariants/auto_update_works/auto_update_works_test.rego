@@ -1,6 +1,6 @@
-package stackpolicy.invariants.auto_update_timer_active_test
+package stackpolicy.invariants.auto_update_works_test
 
-import data.stackpolicy.invariants.auto_update_timer_active as rule
+import data.stackpolicy.invariants.auto_update_works as rule
 import data.stackpolicy.lib_test as given
 
 # timed is a document with a state of the timer.
@@ -23,11 +23,38 @@ test_finding if {
 	}}
 }
 
+failed := object.union(given.document([web]), {"auto_update": {
+	"active_state": "failed", "result": "exit-code", "ended_at": "2026-05-04T00:02:00Z",
+}})
+
+test_run_failed if {
+	findings := rule.finding with input as failed
+	findings == {{
+		"subject": "host",
+		"effect": "block",
+		"severity": "ticket",
+		"message": "the last run of podman-auto-update.service failed (exit-code) at 2026-05-04T00:02:00Z",
+		"evidence": {
+			"case": "run-failed", "expected": "success", "found": "exit-code", "at": "2026-05-04T00:02:00Z",
+			"containers": ["web_app"],
+		},
+	}}
+}
+
 plain := given.unit("web.service", {"containers": [given.container("web_app", {"auto_update": "disabled"})]})
 
 cases := {
 	"an unowned container does not ask": {
 		"doc": object.union(timed(stopped, []), {"podman": {"unowned": [given.container("lone", {"auto_update": ""})]}}),
+		"want": set(),
+	},
+	"failed, and nobody asks": {"doc": object.union(failed, {"units": [plain]}), "want": set()},
+	"failed, at an unknown time": {
+		"doc": json.remove(failed, ["auto_update/ended_at"]),
+		"want": {["host", "block", "ticket", "run-failed"]},
+	},
+	"failed, and managed itself": {
+		"doc": object.union(failed, {"units": [web, given.unit("podman-auto-update.service", {"containers": []})]}),
 		"want": set(),
 	},
 	"no podman": {"doc": object.union(timed(stopped, [web]), {"podman": {"present": false}}), "want": set()},

@@ -1,0 +1,96 @@
+package podman
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/tidwall/gjson"
+)
+
+// Event is something that podman did (podman-events(1)).
+type Event struct {
+	Type   string // container or image
+	Action string // create, pull or tag
+	ID     string // of the container, or of the image; empty for a pull before podman 5
+	Name   string // of the container; of an image the name that was pulled or given
+	Image  string // the name of the container's image
+}
+
+// maxEvents bounds how many events are kept of a window.
+const maxEvents = 10_000
+
+// eventActions are those that are asked for. There are many more, of health checks
+// above all.
+var eventActions = []string{"create", "pull", "tag"}
+
+// Events reads what podman created, pulled and tagged in a window of time, oldest
+// first. It is asked for as in [Client.Containers]; the
+// window has to be in the past.
+func (c Client) Events(ctx context.Context, since, until time.Time) ([]Event, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	events, _, err := ask(ctx, c, func(ctx context.Context, from source) ([]Event, error) {
+		lines, err := from.events(ctx, since, until)
+		if err != nil {
+			return nil, fmt.Errorf("read events: %w", err)
+		}
+		return eventsOf(lines)
+	})
+	return events, err
+}
+
+func (c command) events(ctx context.Context, since, until time.Time) ([]byte, error) {
+	args := []string{"--stream=false", "--format", "json", "--since", seconds(since), "--until", seconds(until)}
+	for _, action := range eventActions {
+		args = append(args, "--filter", "event="+action)
+	}
+	return c.run(ctx, "events", args...)
+}
+
+func (a api) events(ctx context.Context, since, until time.Time) ([]byte, error) {
+	filters, err := json.Marshal(map[string][]string{"event": eventActions})
+	if err != nil {
+		return nil, err
+	}
+	query := url.Values{"stream": {"false"}, "since": {seconds(since)}, "until": {seconds(until)}, "filters": {string(filters)}}
+	return a.first(ctx, "events?"+query.Encode())
+}
+
+func seconds(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }
+
+// eventsOf reads events, one a line. The API calls the same things otherwise than
+// the command does.
+func eventsOf(lines []byte) ([]Event, error) {
+	var events []Event
+	for _, line := range bytes.Split(lines, []byte("\n")) {
+		if len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
+		if err := validate(line); err != nil {
+			return nil, err
+		}
+		if len(events) == maxEvents {
+			return nil, fmt.Errorf("more than %d events", maxEvents)
+		}
+		events = append(events, eventOf(gjson.ParseBytes(line)))
+	}
+	return events, nil
+}
+
+func eventOf(of gjson.Result) Event {
+	if of.Get("Actor").IsObject() {
+		return Event{
+			Type: text(of.Get("Type")), Action: text(of.Get("Action")), ID: text(of.Get("Actor.ID")),
+			Name: text(of.Get("Actor.Attributes.name")), Image: text(of.Get("Actor.Attributes.image")),
+		}
+	}
+	return Event{
+		Type: text(of.Get("Type")), Action: text(of.Get("Status")), ID: text(of.Get("ID")),
+		Name: text(of.Get("Name")), Image: text(of.Get("Image")),
+	}
+}
