@@ -102,7 +102,7 @@ func TestEnforces(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			a := &app{factSource: factSource{c.facts}}
+			a := &app{factSource: factSource{factsFile: c.facts}}
 			got, err := a.enforces(config.Config{Mode: c.mode}, c.asked)
 			if got != c.want || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
 				t.Errorf("got %t, %v; want %t, %q", got, err, c.want, c.err)
