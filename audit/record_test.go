@@ -106,7 +106,7 @@ func TestMemoryThatFails(t *testing.T) {
 	}
 }
 
-// Whoever is to be told is told without a memory too.
+// Announce is called without a memory too.
 func TestToldWithoutMemory(t *testing.T) {
 	stores := map[string]struct {
 		store      Store

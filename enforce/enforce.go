@@ -28,7 +28,7 @@ type Observation struct {
 	Document *facts.Document
 	Result   decide.Result
 
-	isReloaded bool // a reload is assumed to have been done since, see Preview
+	isReloaded bool // assumes that a reload was done since then, see Preview
 }
 
 // Ledger remembers actions. When Intend returns, the action and the facts that it is
@@ -107,7 +107,7 @@ func bounded(count map[finding.Action]int, a Action) error {
 	return nil
 }
 
-// act does the action, and notes in it what it rests on.
+// act runs the action, and records in it the facts that it is based on.
 func (e Enforcer) act(ctx context.Context, a *Action, first Observation) error {
 	v, err := verbOf(a.Action)
 	if err != nil {
@@ -138,8 +138,8 @@ func (e Enforcer) act(ctx context.Context, a *Action, first Observation) error {
 	return err
 }
 
-// lastLook is as late as it can be: deciding, and writing down what is intended, take
-// time in which files can change.
+// lastLook checks the files again, as late as possible: files can change while the rules
+// decide and the action is recorded.
 func (e Enforcer) lastLook(ctx context.Context, doc *facts.Document) error {
 	if e.Unchanged == nil {
 		return nil

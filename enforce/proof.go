@@ -7,19 +7,19 @@ import (
 	"stackpolicy/finding"
 )
 
-// Brought is a file that an action of this program brought in force although nothing
-// declares it.
+// Brought is a file that is in use because of an action of this program, although it is not
+// declared.
 type Brought struct {
 	Subject string // the unit that it defines or alters, or host
 	Path    string
-	State   string // what it is to the declaration
+	State   string // compared to its declaration
 }
 
-// Brings compares what is in force after a reload with what was before it, from the
-// manager and from disk, and returns what is new and not declared. A file can be
-// changed in the moment between the last look and the manager's own, and a generator
-// can write anything: no look before the call can rule that out. It returns nil for
-// actions other than a reload, and for those that were not tried.
+// Brings compares the files that are in use before and after a reload, in the manager and
+// on disk. It returns files that are new and not declared. No check before the call can
+// exclude these: a file can change between the last check and the moment when the manager
+// reads it, and a generator can write anything. It returns nil for actions other than a
+// reload, and for actions that were not tried.
 func (a Action) Brings(after *facts.Document) []Brought {
 	if a.Action != finding.DaemonReload || a.Before == nil || a.Status == Refused {
 		return nil
@@ -39,8 +39,8 @@ func (a Action) Brings(after *facts.Document) []Brought {
 	return append(brought, a.bringsManager(after.ManagerFiles)...)
 }
 
-// isStrange reports whether a file is in force and not declared. A drop-in of the
-// distribution's is nothing that a reload has to be told from.
+// isStrange reports whether a file is in use and not declared. Drop-ins of the distribution
+// do not count.
 func isStrange(f facts.File) bool {
 	distribution := f.Origin == facts.OriginDistribution && f.Role != facts.RoleFragment
 	return f.Loaded && (f.Defines() || f.IsOwnLink()) && !f.IsTrusted() && !distribution

@@ -26,7 +26,7 @@ import (
 	"stackpolicy/units"
 )
 
-var update = flag.Bool("update", false, "write the goldens and vendorHash anew")
+var update = flag.Bool("update", false, "write the goldens and vendorHash again")
 
 // limit bounds one run of a tool.
 const limit = 2 * time.Minute

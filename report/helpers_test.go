@@ -15,9 +15,9 @@ import (
 	"stackpolicy/finding"
 )
 
-var update = flag.Bool("update", false, "write the goldens anew")
+var update = flag.Bool("update", false, "write the goldens again")
 
-// golden compares with testdata/NAME, or writes it anew with -update.
+// golden compares with testdata/NAME, or writes it again with -update.
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	path := filepath.Join("testdata", name)

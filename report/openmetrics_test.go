@@ -19,7 +19,7 @@ import (
 	"stackpolicy/finding"
 )
 
-// around is everything that metrics tell beyond a report.
+// around has everything that metrics need beyond a report.
 func around() Around {
 	return Around{
 		User: "alice", LastSuccess: time.Date(2026, 3, 1, 1, 0, 0, 0, time.UTC), Duration: 210 * time.Millisecond,

@@ -110,12 +110,12 @@ func TestTheWorstComesFirst(t *testing.T) {
 	for _, s := range order {
 		at := strings.Index(got, s)
 		if at <= last {
-			t.Errorf("%q stands at %d, after %d:\n%s", s, at, last, got)
+			t.Errorf("%q is at %d, after %d:\n%s", s, at, last, got)
 		}
 		last = at
 	}
 	if n := strings.Count(got, "connect to unix:path=/run/user/1000/bus"); n != 1 {
-		t.Errorf("the reason of the gap is told %d times, want once:\n%s", n, got)
+		t.Errorf("the reason of the gap is there %d times, want once:\n%s", n, got)
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 	"stackpolicy/facts"
 )
 
-var update = flag.Bool("update", false, "write the schemas anew")
+var update = flag.Bool("update", false, "write the schemas again")
 
 // The published schemas are exactly those of the Go types.
 func TestSchemasAreFresh(t *testing.T) {

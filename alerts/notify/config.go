@@ -105,7 +105,7 @@ func (s Selection) or(severity string, repeat time.Duration) Selection {
 
 func (s Selection) checkOneOf(severities ...string) (errs []error) {
 	if !slices.Contains(severities, s.Severity) {
-		errs = append(errs, fmt.Errorf(".severity: %q is none of %s", s.Severity, strings.Join(severities, ", ")))
+		errs = append(errs, fmt.Errorf(".severity: %q is not one of %s", s.Severity, strings.Join(severities, ", ")))
 	}
 	if s.Repeat < minRepeat {
 		errs = append(errs, fmt.Errorf(".repeat: %s is shorter than %s", s.Repeat, minRepeat))

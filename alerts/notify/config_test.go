@@ -107,7 +107,7 @@ func TestConfigsThatAreRefused(t *testing.T) {
 		{"unknown key of a webhook", "alerts:\n  webhooks: [{uri: x}]\n",
 			`line 2: unknown key "uri"; known: name, url, method, headers, body, token, severity, repeat`},
 		{"unknown key of a secret", "alerts:\n  webhooks: [{token: {path: x}}]\n", `line 2: unknown key "path"; known: file, credential`},
-		{"severity", "alerts: {journal: {severity: warning}}", `alerts.journal.severity: "warning" is none of page, ticket, none`},
+		{"severity", "alerts: {journal: {severity: warning}}", `alerts.journal.severity: "warning" is not one of page, ticket, none`},
 		{"repeat", "alerts: {journal: {repeat: 5s}}", "alerts.journal.repeat: 5s is shorter than 1m0s"},
 		{"relative textfile", "alerts: {textfile: x.prom}", `alerts.textfile: "x.prom" is not an absolute path of a file NAME.prom; node_exporter reads no others`},
 		{"textfile of another name", "alerts: {textfile: /x.txt}", `alerts.textfile: "/x.txt" is not an absolute path of a file NAME.prom; node_exporter reads no others`},

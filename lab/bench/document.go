@@ -36,7 +36,7 @@ func multiply(doc *facts.Document, n int) (*facts.Document, error) {
 }
 
 // renamed copies a unit under a name with a suffix, wherever the name, the
-// stack's or a container's stands in it: in paths and labels too.
+// stack or a container is in it: also in paths and labels.
 func renamed(u facts.Unit, suffix string) (facts.Unit, error) {
 	stem, kind, ok := cutLast(u.Name, ".")
 	if !ok {

@@ -25,7 +25,7 @@ type stage struct {
 }
 
 // openStage starts a user manager with that many managed units. One in ten is
-// a stack with two containers; one in 25 had its link made anew since it was
+// a stack with two containers; one in 25 had its link recreated since it was
 // loaded, and two have a drop-in that nobody declares.
 func (b *bench) openStage(ctx context.Context, units int) (*stage, error) {
 	b.say("start a user manager with %d units", units)
@@ -61,7 +61,7 @@ func (s *stage) play(ctx context.Context, n int) error {
 	return s.drift(n)
 }
 
-// drift makes links anew, as older Home Managers do at every activation, and
+// drift recreates links, as older versions of Home Manager do at every activation, and
 // writes drop-ins by hand.
 func (s *stage) drift(n int) error {
 	for i := range n {

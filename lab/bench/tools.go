@@ -14,7 +14,7 @@ import (
 	"stackpolicy/policies"
 )
 
-// conftest has a module graph of its own, so its version stands here.
+// conftest has its own module graph, so its version is here.
 const conftest = "github.com/open-policy-agent/conftest@v0.71.1"
 
 // tools are the programs of a run.

@@ -97,7 +97,7 @@ func (s *stage) stateHome(name, memory string) (string, error) {
 
 // live records the days before now: at each audit a unit was restarted, at each
 // fifth it is unhealthy; once a day a heal is done, and once a week all links are
-// made anew.
+// recreated.
 func live(ctx context.Context, stateHome string, doc *facts.Document, now time.Time, days int) error {
 	begin := now.Add(-time.Duration(days) * day)
 	s, err := history.Open(ctx, stateHome, begin)
@@ -168,7 +168,7 @@ func heal(ctx context.Context, s *history.Store, doc *facts.Document, unit strin
 	return err
 }
 
-// told records that the journal was told of what changed.
+// told records that the changes were sent to the journal.
 func told(ctx context.Context, s *history.Store, changes history.Changes, at time.Time) error {
 	var messages []history.Message
 	for _, x := range append(changes.Appeared, changes.Resolved...) {

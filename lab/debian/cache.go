@@ -23,7 +23,7 @@ const lockInterval = 100 * time.Millisecond
 // Cached returns the root file system of a suite that is kept in the cache:
 // SUITE below /var/tmp/stackpolicy-lab, or below $STACKPOLICY_LAB_CACHE. It is
 // made when it is missing or of another make, which takes a minute or two and
-// is told on standard error. Several processes may ask at once: one makes it
+// is reported on standard error. Several processes may ask at once: one makes it
 // and the others wait, as long as ctx allows.
 //
 // What runs over a root of another make loses its files when that is replaced.

@@ -3,7 +3,7 @@
 // podman than the host's own.
 //
 // Cached is the way in: it returns a root that is kept from run to run, and
-// makes it when there is none. Whoever runs in one lays an overlay over it, and
+// makes it if it does not exist. Users of one put an overlay over it, and
 // leaves the root itself as it is.
 //
 // A root is made with mmdebstrap(1), as root, on a Debian machine: packages

@@ -9,7 +9,7 @@ import (
 const rootVariable = "STACKPOLICY_LAB_ROOT"
 
 // Root is a root file system with another systemd than the host's. The test is
-// skipped where there is none and none can be made. Making one takes a minute or
+// skipped if it does not exist and cannot be made. Making one takes a minute or
 // two, once.
 func Root(t testing.TB) string {
 	t.Helper()

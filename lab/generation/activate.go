@@ -24,13 +24,13 @@ type Activation struct {
 	// way is no collision.
 	Force []string
 	// BackupExtension moves a regular file or folder in the way to
-	// NAME.EXTENSION; "" is none.
+	// NAME.EXTENSION; with "" it makes no backups.
 	BackupExtension string
 	// StateHome is the account's $XDG_STATE_HOME; "" is ~/.local/state.
 	StateHome string
 }
 
-// CollisionError says which files stand in the way. Nothing was written.
+// CollisionError names the files that are in the way. Nothing was written.
 type CollisionError struct {
 	// Paths are absolute, sorted.
 	Paths []string

@@ -97,22 +97,22 @@ func TestInTheWay(t *testing.T) {
 		force, backup bool
 		want          string // linked, kept, collision or broken
 	}{
-		"own link":                     {way: older, want: "linked"},
-		"own dangling link":            {way: dangling, want: "linked"},
-		"different file":               {way: regular("other"), want: "collision"},
-		"different file, forced":       {way: regular("other"), force: true, want: "linked"},
-		"different file, backup":       {way: regular("other"), backup: true, want: "linked"},
-		"identical file":               {way: regular("new"), want: "kept"},
-		"identical file, forced":       {way: regular("new"), force: true, want: "kept"},
-		"mask":                         {way: link("/dev/null"), want: "collision"},
-		"mask, forced":                 {way: link("/dev/null"), force: true, want: "linked"},
-		"mask, backup":                 {way: link("/dev/null"), backup: true, want: "collision"},
-		"foreign dangling link":        {way: link("/nonexistent"), want: "linked"},
-		"folder":                       {way: folder, want: "collision"},
-		"folder, forced":               {way: folder, force: true, want: "broken"},
-		"folder, forced, with backup":  {way: folder, force: true, backup: true, want: "linked"},
-		"backup stands":                {way: func(l *lab) { l.put(unit, "other"); l.put(unit+".bak", "old") }, backup: true, want: "collision"},
-		"backup stands, and is forced": {way: func(l *lab) { l.put(unit, "other"); l.put(unit+".bak", "old") }, backup: true, force: true, want: "linked"},
+		"own link":                       {way: older, want: "linked"},
+		"own dangling link":              {way: dangling, want: "linked"},
+		"different file":                 {way: regular("other"), want: "collision"},
+		"different file, forced":         {way: regular("other"), force: true, want: "linked"},
+		"different file, backup":         {way: regular("other"), backup: true, want: "linked"},
+		"identical file":                 {way: regular("new"), want: "kept"},
+		"identical file, forced":         {way: regular("new"), force: true, want: "kept"},
+		"mask":                           {way: link("/dev/null"), want: "collision"},
+		"mask, forced":                   {way: link("/dev/null"), force: true, want: "linked"},
+		"mask, backup":                   {way: link("/dev/null"), backup: true, want: "collision"},
+		"foreign dangling link":          {way: link("/nonexistent"), want: "linked"},
+		"folder":                         {way: folder, want: "collision"},
+		"folder, forced":                 {way: folder, force: true, want: "broken"},
+		"folder, forced, with backup":    {way: folder, force: true, backup: true, want: "linked"},
+		"a backup exists":                {way: func(l *lab) { l.put(unit, "other"); l.put(unit+".bak", "old") }, backup: true, want: "collision"},
+		"a backup exists, and is forced": {way: func(l *lab) { l.put(unit, "other"); l.put(unit+".bak", "old") }, backup: true, force: true, want: "linked"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 )
 
 // TestManagerSeesAGeneration activates two generations below a real user
-// manager: what it loads, and that it cannot tell the second from the first.
+// manager: what it loads, and that it does not notice the difference between them.
 func TestManagerSeesAGeneration(t *testing.T) {
 	if err := usermanager.Available(usermanager.Options{}); err != nil {
 		t.Skip(err)

@@ -20,7 +20,7 @@ const (
 
 const runtimeDir = "/run/user/1000"
 
-// Entry is the way into a running machine. A Machine has one by itself; any
+// Entry is the way into a running machine. A Machine has its own; any
 // other process of the host, such as a script's helper, gets one with Enter. It
 // ends with the machine, and with a reboot: the zero value is the way into a
 // machine that is off, where every command and every path is an error.
@@ -41,7 +41,7 @@ func Enter(getenv func(string) string) (*Entry, error) {
 }
 
 // newEntry makes the cgroup that commands run in: beside what the machine's own
-// systemd manages, so that they end with the machine and are none of its units.
+// systemd manages, so that they end with the machine and belong to no unit.
 func newEntry(leader int, cgroup string) (*Entry, error) {
 	commands, err := sandbox.JoinCgroup(filepath.Join(cgroup, "commands"))
 	if err != nil {

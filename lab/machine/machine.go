@@ -5,7 +5,7 @@
 //
 // Boot is the way in; Stop removes every trace. Machine.Command runs a program
 // as the machine's user, Machine.Inside a function that sees its files, and
-// Machine.State tells what one wants to know when something went wrong:
+// Machine.State describes the machine for a test that failed:
 //
 //	m, err := machine.Boot(ctx, machine.Options{Suite: debian.Bookworm})
 //	if err != nil { … }

@@ -79,7 +79,7 @@ func TestMachine(t *testing.T) {
 		t.Run("runs containers", m.checkContainers)
 		t.Run("has a registry", m.checkRegistry)
 		t.Run("runs a composed stack", m.checkCompose)
-		t.Run("tells its state", m.checkState)
+		t.Run("shows its state", m.checkState)
 		t.Run("reboots", m.checkReboot)
 	})
 }

@@ -77,7 +77,7 @@ func isFirst(status string) bool {
 	return false
 }
 
-// up is nil when the user manager has started what it starts by itself.
+// up returns nil when the user manager has started everything that it starts automatically.
 func (e *Entry) up(ctx context.Context) error {
 	if _, err := os.Stat(e.Path(runtimeDir + "/systemd/private")); err != nil {
 		return errors.New("the user manager has not begun")

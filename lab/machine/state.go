@@ -11,7 +11,7 @@ import (
 // lookTimeout bounds each part of State.
 const lookTimeout = 10 * time.Second
 
-// State tells what one wants to see when something failed: how the user manager
+// State describes the machine for a test that failed: how the user manager
 // has the given units, the end of their journal of this boot and of the user's
 // whole one, failed units, the containers, and what an auto-update would do. A part that cannot be had says
 // why. It is for people, and never an error.

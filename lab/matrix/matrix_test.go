@@ -1,10 +1,10 @@
 // Package matrix holds the validation matrix: what can go wrong with stacks of
 // containers, each case induced on a real machine and required to be noticed,
 // stopped or undone. A scenario is a transcript in testdata, run on a machine
-// of its own of each Debian release; it tells what it induces, what it runs and
+// of its own of each Debian release; it says what it induces, what it runs and
 // what must come of it.
 //
-// config is what the machines' user declares to Home Manager, as it stands in
+// config is what the machines' user declares to Home Manager, as it is in
 // ~/.config: three stacks and how they are verified. Beside what testscript
 // knows by itself, a transcript may say
 //

@@ -120,7 +120,7 @@ func (s *stage) declareAll() error {
 }
 
 // relink is what home-manager switch does to the home: what is declared is built,
-// and linked into place. The manager is not told.
+// and linked into place. The manager does not reload.
 func (s *stage) relink(force ...string) error {
 	g := generation.Generation{Files: map[string]string{}, Links: map[string]string{}}
 	for name, text := range s.declared {

@@ -51,7 +51,7 @@ func (s *stage) aged(link string, by time.Duration) {
 }
 
 // TestActivationService: the unit that NixOS activates with is asked for over
-// the system bus. The user's own bus stands in for that one here: the manager
+// the system bus. The user's own bus replaces it here: the manager
 // behind it is as real.
 func TestActivationService(t *testing.T) {
 	systems.Each(t, func(t *testing.T, options usermanager.Options) {

@@ -44,7 +44,7 @@ func (s *appliedStage) declare(revision string) {
 	}))
 }
 
-// apply writes down that web.service was applied as it stands now.
+// apply records that web.service was applied as it is now.
 func (s *appliedStage) apply() {
 	s.t.Helper()
 	var doc facts.Document
@@ -87,7 +87,7 @@ func TestApplied(t *testing.T) {
 		s.do(s.Write(s.compose, "services: {}\n"))
 		s.declare("first")
 		s.reload()
-		s.want("the same made anew", s.eval(), 0)
+		s.want("recreated with the same content", s.eval(), 0)
 
 		s.do(s.Write(s.compose, "services: {app: {}}\n"))
 		s.want("compose file changed", s.eval(), 1, notApplied)

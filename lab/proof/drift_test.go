@@ -167,7 +167,7 @@ func (s *stage) etc(name, text string) {
 	s.do(s.Etc(name, text))
 }
 
-// TestDrift: systemd often cannot tell that a definition on disk is not the one
+// TestDrift: systemd often does not notice that a definition on disk is not the one
 // it runs. stackpolicy can, heals what is safe, and withholds what is not.
 func TestDrift(t *testing.T) {
 	systems.Each(t, func(t *testing.T, options usermanager.Options) {

@@ -86,8 +86,8 @@ func (s *stage) serve(address string) *receiver {
 	return w
 }
 
-// TestWebhook: who is told of pages hears of one once, again after a while, and
-// when it is gone; the journal hears the same. What could not be told is told by a later audit, and changes
+// TestWebhook: a sink for pages is sent each page once, again after a while, and when it is
+// gone; so is the journal. What could not be sent is sent by a later audit, and changes
 // no verdict.
 func TestWebhook(t *testing.T) {
 	const page = "file_declared files.service"

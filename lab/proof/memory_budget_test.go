@@ -15,7 +15,7 @@ const (
 	breaker   = "host drift_not_repeating breaker-open block/page"
 )
 
-// TestBudget: drift that comes back after each heal is told of after the third,
+// TestBudget: drift that comes back after each heal is reported after the third,
 // healed six times within an hour, and then no more until the breaker is closed.
 func TestBudget(t *testing.T) {
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
@@ -38,7 +38,7 @@ func TestBudget(t *testing.T) {
 	})
 }
 
-// again makes drift anew.
+// again causes the drift again.
 func (s *stage) again() {
 	s.t.Helper()
 	settle()

@@ -70,7 +70,7 @@ func TestMemoryFaults(t *testing.T) {
 	})
 }
 
-// setAside: the memory begins anew, and the old one is kept.
+// setAside: a new memory begins, and the old one is kept.
 func (s *stage) setAside(why string) {
 	s.t.Helper()
 	if r := s.Stackpolicy(s.t.Context(), "history"); r.Code != 3 || !strings.Contains(r.Err, why) {
@@ -186,7 +186,7 @@ func TestMemoryClock(t *testing.T) {
 		if r := s.Stackpolicy(t.Context(), "status"); r.Code != 3 {
 			t.Errorf("status of an old audit: %d, want 3: %s%s", r.Code, r.Out, r.Err)
 		}
-		s.reload() // what stood for a day is healed no more
+		s.reload() // a finding that was open for a day is no longer healed
 		s.again()
 		s.want("a day on", s.enforce(), 0, healed)
 	})

@@ -63,7 +63,7 @@ type killing struct {
 	killed, ran, begun, breakers int
 }
 
-// timed is an audit that is let alone, which tells how long they take by now.
+// timed is an audit that is not killed. It shows how long audits take by now.
 func (k *killing) timed() report {
 	k.t.Helper()
 	begun := time.Now()

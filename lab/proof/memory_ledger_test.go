@@ -16,9 +16,9 @@ import (
 
 const changedHealed = "web.service loaded_is_current changed heal/healed"
 
-// TestLedgerSame: links that are made anew, as older Home Managers do at every
+// TestLedgerSame: links that are recreated, as older versions of Home Manager do at every
 // activation, are no drift to one who saw the same content loaded. Without that
-// memory they have to be, as nothing tells that they are the same.
+// memory they must be, because it is not known that they are the same.
 func TestLedgerSame(t *testing.T) {
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := remembering(t, options, map[string]string{unit("web.service"): scene.StackUnit("web.service", "first")})
@@ -28,7 +28,7 @@ func TestLedgerSame(t *testing.T) {
 			target, err := os.Readlink(s.Unit("web.service"))
 			s.do(err)
 			s.do(s.Link(target, s.Unit("web.service")))
-			s.want("made anew", s.enforce(), 0)
+			s.want("recreated", s.enforce(), 0)
 			s.statusAgrees()
 		}
 		if n := s.reloads(); n != 1 {

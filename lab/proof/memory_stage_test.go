@@ -68,7 +68,7 @@ func printRows(db *sql.DB, statement string) error {
 }
 
 // remembering opens a scene whose memory can be looked into, with built-in
-// policies that hardly wait for files to stand still, and a generator that writes
+// policies that hardly wait until files no longer change, and a generator that writes
 // down each reload of the manager: what the memory says of them is not asked.
 func remembering(t *testing.T, options usermanager.Options, declared map[string]string) *stage {
 	t.Helper()
@@ -116,7 +116,7 @@ func (s *stage) enforce() report {
 
 func (s *stage) reloadLog() string { return filepath.Join(s.RuntimeDir, "reloads") }
 
-// reloads is how often the manager was reloaded, by its own deeds.
+// reloads returns how often the manager was reloaded, by the actions in the history.
 func (s *stage) reloads() int {
 	s.t.Helper()
 	s.systemctl("show", "--property=Version") // it answers when it has reloaded

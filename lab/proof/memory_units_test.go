@@ -20,7 +20,7 @@ const (
 const notedHardening = "[Service]\n" +
 	`ExecStartPost=/bin/sh -c 'grep -E "NoNewPrivs:|Seccomp:" /proc/self/status | cut -f 2 >%t/status'` + "\n"
 
-// TestUnitsReport: the shipped audit remembers, and the shipped report tells of
+// TestUnitsReport: the shipped audit remembers, and the shipped report shows
 // it, both as hardened as they are.
 func TestUnitsReport(t *testing.T) {
 	systems.One(t, func(t *testing.T, options usermanager.Options) {

@@ -167,7 +167,7 @@ func (s *stage) want(what string, r report, exit int, findings ...string) {
 	}
 }
 
-// settle tells what is changed before a reload from what is changed after it.
+// settle separates changes before a reload from changes after it.
 func settle() { time.Sleep(scene.ClockTick) }
 
 func (s *stage) reload() {

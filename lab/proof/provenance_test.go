@@ -248,7 +248,7 @@ func TestIntrusions(t *testing.T) {
 }
 
 // TestMigration: a unit that moves from /etc/systemd/user into the user's
-// folder keeps running as the old one until the manager is told.
+// folder keeps running as the old one until the manager reloads.
 func TestMigration(t *testing.T) {
 	systems.Each(t, func(t *testing.T, options usermanager.Options) {
 		t.Run("run", func(t *testing.T) {

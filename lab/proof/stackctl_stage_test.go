@@ -25,7 +25,7 @@ var stackctl = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
-// answering is a stand-in for podman that answers what stackctl asks besides.
+// answering is a simulated podman that answers stackctl's other questions.
 const answering = `#!/bin/sh
 [ -e "$HOME/.podman-hangs" ] && exec sleep 600
 case "$1 $*" in
@@ -37,7 +37,7 @@ logs\ *) printf 'ready\033[2J\n' ;;
 esac
 `
 
-// bringingUp is a stand-in for a compose provider: web's containers become what
+// bringingUp is a simulated compose provider: web's containers become what
 // the compose file that it is given says.
 const bringingUp = `#!/bin/sh
 while [ "$1" != -f ]; do shift; done
@@ -146,7 +146,7 @@ func (s *ctlStage) entries() (names []string) {
 		}
 		i := slices.IndexFunc(stack.Outcomes(), func(o stack.Outcome) bool { return o.Name == name })
 		if i < 0 {
-			s.t.Fatalf("an outcome that is none: %v", e)
+			s.t.Fatalf("not an outcome: %v", e)
 		}
 		o := stack.Outcomes()[i]
 		for key, want := range map[string]string{

@@ -17,7 +17,7 @@ import (
 	"stackpolicy/stack"
 )
 
-// TestStackctl: a restart is a transaction, and tells the truth.
+// TestStackctl: a restart is a transaction, and its result is true.
 func TestStackctl(t *testing.T) {
 	systems.Each(t, func(t *testing.T, options usermanager.Options) {
 		s := openCtl(t, options)
@@ -98,7 +98,7 @@ func TestStackctlVerify(t *testing.T) {
 }
 
 // TestStackctlCutByManager: a start that takes too long is ended by the
-// manager, and what was not up is told. Each command has the whole time.
+// manager, and what was not up is reported. Each command has the whole time.
 func TestStackctlCutByManager(t *testing.T) {
 	systems.Each(t, func(t *testing.T, options usermanager.Options) {
 		s := openCtl(t, options)
@@ -155,7 +155,7 @@ func TestStackctlStatus(t *testing.T) {
 		s.do(os.Remove(socket))
 		s.stackctl(stack.CannotLook, []string{words}, "verify", "web", "--timeout=1s")
 
-		// A journal that takes nothing is told of, and changes no outcome.
+		// A journal that accepts nothing is reported, and changes no outcome.
 		wrong, err := net.Listen("unix", socket) // the journal's is no stream
 		s.do(err)
 		defer wrong.Close()

@@ -33,7 +33,7 @@ var pathUnits = []string{"stackpolicy-audit.path", "stackpolicy-audit-subfolders
 
 // Settings that a test puts over the audit's own: one replaces the program, by
 // a shell line, one drops the wait for writes to be done, one writes down how
-// each run ended, and one puts the stand-in for podman on the PATH.
+// each run ended, and one puts the simulated podman on the PATH.
 const (
 	noWait  = "[Service]\nExecStartPre=\n"
 	noted   = "[Service]\nExecStopPost=/bin/sh -c 'echo $EXIT_STATUS >>%t/runs'\n"
@@ -59,7 +59,7 @@ func declaring(t *testing.T, over map[string]string) map[string]string {
 }
 
 // shipped opens a scene where the audit's units are declared, the program
-// stands where they expect it, and the path units run. podman.socket is not
+// is where they expect it, and the path units run. podman.socket is not
 // there: it would start the real podman.
 func shipped(t *testing.T, options usermanager.Options, over map[string]string) *stage {
 	t.Helper()

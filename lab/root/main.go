@@ -5,7 +5,7 @@
 //
 // It needs root, mmdebstrap, and a Debian machine. A root file system that is
 // finished stays as it is; an unfinished one is made again. The tests have one
-// made by themselves (see lab/debian) and need this only for another release.
+// made automatically (see lab/debian); this is only needed for another release.
 package main
 
 import (

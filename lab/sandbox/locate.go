@@ -19,7 +19,7 @@ func OwnCgroup() (string, error) {
 	return locateCgroup(string(mounts), string(own))
 }
 
-// locateCgroup reads the two files, whose form proc(5) tells. A mount may show
+// locateCgroup reads the two files, which proc(5) describes. A mount may show
 // only a part of the hierarchy: its root field says which.
 func locateCgroup(mountinfo, cgroups string) (string, error) {
 	own, found := unifiedPath(cgroups)

@@ -80,7 +80,7 @@ func TestNamespaceEndsItself(t *testing.T) {
 	select {
 	case <-n.Done():
 	case <-time.After(5 * time.Second):
-		t.Error("its end is not told")
+		t.Error("its end is not reported")
 	}
 	if err := n.Stop(); err != nil {
 		t.Error(err)

@@ -1,4 +1,4 @@
-// Package sandbox is what lab/usermanager and lab/machine stand on: each gives
+// Package sandbox is the basis of lab/usermanager and lab/machine: each gives
 // a system of its own to one process, and leaves nothing behind, however that
 // process ends.
 //
@@ -14,7 +14,7 @@ package sandbox
 
 import "time"
 
-// pollInterval is the pause between two looks at a condition that tells nobody
+// pollInterval is the pause between two checks of a condition that notifies nobody
 // when it comes true.
 const pollInterval = 2 * time.Millisecond
 

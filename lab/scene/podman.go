@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 )
 
-// Container is what the stand-in for podman says of one.
+// Container is a container in the output of the simulated podman.
 type Container struct {
 	Name, Unit, Project, Service string
 	State, Health                string // podman's words; State "" is running
@@ -32,7 +32,7 @@ echo "podman (stand-in): unknown verb $1" >&2
 exit 125
 `
 
-// Podman puts a stand-in for podman on the account's PATH, or has it say
+// Podman puts a simulated podman on the account's PATH, or lets it say
 // something else.
 func (s *Scene) Podman(containers ...Container) error {
 	rows, details := []any{}, []any{}

@@ -40,7 +40,7 @@ func Stamped(text string) string {
 	return strings.Replace(text, "[Unit]\n", fmt.Sprintf("[Unit]\nDocumentation=info:stackpolicy-rev-%x\n", sum[:8]), 1)
 }
 
-// StackUnit is a stack's unit; revision stands in for its content.
+// StackUnit returns a stack's unit; revision makes its content different.
 func StackUnit(name, revision string) string {
 	return fmt.Sprintf(`[Unit]
 Description=Stack %s, %s revision

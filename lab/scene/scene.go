@@ -1,5 +1,5 @@
 // Package scene sets a stage for stackpolicy: a throwaway user manager with
-// three sample stacks that stand there as Home Manager would have left them,
+// three sample stacks in the state in which Home Manager would have left them,
 // the program itself, and hands that break things. Tests and the try-out share
 // it.
 //
@@ -107,7 +107,7 @@ func (s *Scene) Activate(declared map[string]string) error {
 // Unit is the path of a file in the user's unit folder.
 func (s *Scene) Unit(name string) string { return filepath.Join(s.Home, UnitDir, name) }
 
-// Write puts a regular file of the account's where another may stand.
+// Write writes a regular file of the account, and replaces an existing one.
 func (s *Scene) Write(path, text string) error {
 	if err := s.mkdir(filepath.Dir(path)); err != nil {
 		return err
@@ -121,7 +121,7 @@ func (s *Scene) Write(path, text string) error {
 	return os.Lchown(path, s.UID, s.GID)
 }
 
-// Link puts a link of the account's where another file may stand.
+// Link makes a link of the account, and replaces an existing file.
 func (s *Scene) Link(target, path string) error {
 	if err := s.mkdir(filepath.Dir(path)); err != nil {
 		return err

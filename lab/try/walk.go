@@ -13,7 +13,7 @@ import (
 
 const webUnit = scene.UnitDir + "/web.service"
 
-// A step tells what is done, does it, and audits: with the exit status that
+// A step prints what is done, does it, and audits: with the exit status that
 // the audit must have.
 type step struct {
 	title string
@@ -43,7 +43,7 @@ var steps = []step{
 		exit:  2,
 	},
 	{
-		title: "Told to heal, it heals nothing: a reload would load the local file as well.",
+		title: "With --enforce it heals nothing: a reload would load the local file as well.",
 		eval:  []string{"--enforce"},
 		exit:  2,
 	},

@@ -29,7 +29,7 @@ func managerCgroup(uid int) string {
 	return fmt.Sprintf("user.slice/user-%d.slice/user@%d.service", uid, uid)
 }
 
-// delegate makes a cgroup that the account may manage by itself.
+// delegate makes a cgroup that the account may manage.
 func delegate(dir string, uid, gid int) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

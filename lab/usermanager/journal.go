@@ -14,7 +14,7 @@ import (
 	"sync"
 )
 
-// journal stands in for systemd-journald, which a user manager and its services
+// journal replaces systemd-journald, which a user manager and its services
 // log to and which is the only place where the manager says what is wrong with
 // a unit: to a terminal it logs by /dev/console alone. It keeps entries in
 // memory, and writes their messages to a log.

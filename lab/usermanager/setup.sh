@@ -6,7 +6,7 @@
 #   $LAB_ROOT    a root file system to move into, or empty for the host's own
 #   $LAB_MAPPED  not empty: a user namespace, with the account as its only one
 #   $LAB_CGROUP  the manager's cgroup, below the root of the cgroup namespace
-#   $LAB_LINGER  the account whose linger flag stands, or empty
+#   $LAB_LINGER  the account whose linger flag is set, or empty
 #   $LAB_NO_BUS  not empty: no D-Bus daemon
 #   "$@"         the manager's command line
 #
@@ -38,7 +38,7 @@ if [ -n "$LAB_ROOT" ]; then
     mkdir -p "$root$LAB_DIR"
     mount --bind "$LAB_DIR" "$root$LAB_DIR"
 elif [ ! -d /run/systemd ]; then
-    mount -t tmpfs -o mode=0755 tmpfs /run # nothing to stand a mount on
+    mount -t tmpfs -o mode=0755 tmpfs /run # a mount below it needs folders that can be made
 fi
 mount -t proc proc "$root/proc"
 mount -t tmpfs tmpfs "$root/sys/fs/cgroup" # a file system cannot cover itself

@@ -111,7 +111,7 @@ func TestHostileInChromium(t *testing.T) {
 }
 
 // probe is a script, for the test's copy of the page alone, that has the
-// browser tell what it made of it.
+// browser report its result.
 const probe = `<script>addEventListener('load', () => {
 	const all = [...document.querySelectorAll('*')];
 	const twice = all.map(e => e.id).filter((id, i, l) => id && l.indexOf(id) != i);
@@ -126,7 +126,7 @@ const probe = `<script>addEventListener('load', () => {
 	});
 })</script>`
 
-// told is what the probe says.
+// told is the result of the probe.
 type told struct {
 	Mode, Title, Lang, Ground               string
 	Twice                                   []string

@@ -16,7 +16,7 @@ import (
 	"stackpolicy/report/timeline"
 )
 
-var update = flag.Bool("update", false, "write the goldens anew")
+var update = flag.Bool("update", false, "write the goldens again")
 
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
@@ -128,7 +128,7 @@ func snapshotOf(units ...facts.Unit) *facts.Document {
 	}
 }
 
-// sample is a day with something of everything: a page that stands, a stack
+// sample is a day with something of everything: an open page, a stack
 // that was not up while its unit was active, heals, a waiver, and a pause.
 func sample() Input {
 	yes, no, midday, night := true, false, clockTime(11, 10), clockTime(-4, 0)

@@ -156,7 +156,7 @@ func busy(n int, length time.Duration) Input {
 	return in
 }
 
-// TestSize: the page stays small, however much there is to tell.
+// TestSize: the page stays small, however much there is to show.
 func TestSize(t *testing.T) {
 	cases := map[string]struct {
 		in         Input

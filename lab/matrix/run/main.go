@@ -91,7 +91,7 @@ func list(dir string) (names []string, err error) {
 		return nil, fmt.Errorf("find scenarios in %s: %w", dir, err)
 	}
 	if len(files) == 0 {
-		return nil, fmt.Errorf("find scenarios in %s: there are none", dir)
+		return nil, fmt.Errorf("find scenarios in %s: it has none", dir)
 	}
 	for _, file := range files {
 		names = append(names, strings.TrimSuffix(filepath.Base(file), ".txtar"))
@@ -142,7 +142,7 @@ func prepare(ctx context.Context, suites []string) error {
 	return nil
 }
 
-// test runs go test, and tells of each scenario as it ends.
+// test runs go test, and prints each scenario when it ends.
 func test(ctx context.Context, root string, s selection, errs io.Writer) (results, error) {
 	pattern := fmt.Sprintf("^TestMatrix$/^(%s)$/^(%s)$", strings.Join(s.suites, "|"), strings.Join(s.scenarios, "|"))
 	cmd := exec.CommandContext(ctx, "go", "test", "-json", "-count=1", "-timeout=30m",

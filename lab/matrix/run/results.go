@@ -42,7 +42,7 @@ func read(stream io.Reader, log io.Writer) (results, error) {
 		}
 		var e event
 		if json.Unmarshal(line, &e) != nil {
-			fmt.Fprintf(log, "%s", line) // what does not build is told in plain words
+			fmt.Fprintf(log, "%s", line) // errors of the build are printed unchanged
 			continue
 		}
 		note(e, found, said, log)

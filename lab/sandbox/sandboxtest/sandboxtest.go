@@ -1,4 +1,4 @@
-// Package sandboxtest checks, for the tests of lab/sandbox and of what stands on
+// Package sandboxtest checks, for the tests of lab/sandbox and of packages that use
 // it, that nothing of a sandbox stays: Traces after its end, KillOwner when its
 // process is killed, EndsWithContext for the commands inside.
 package sandboxtest

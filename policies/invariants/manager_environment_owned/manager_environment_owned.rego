@@ -1,14 +1,14 @@
 # METADATA
-# title: what the manager reads besides unit files is the system's or declared
+# title: files that the manager reads besides unit files belong to the system or are declared
 # description: |
 #   A reload also reads environment.d and user.conf, and runs generators and
 #   environment generators (environment.d(5), systemd-user.conf(5),
 #   systemd.generator(7), systemd.environment-generator(7); measured on systemd 252
-#   and 257). They change every unit at once: one line can load a library into
-#   each of them. What only root can change is the distribution's or the
-#   administrator's choice. In the user's folders a file is declared by the
-#   Home Manager generation; where there is none, the user's folder is itself the
-#   declaration. What a reload would newly bring in force withholds the reload.
+#   and 257). They apply to every unit: one line can load a library into each of
+#   them. Files that only root can change belong to the distribution or the
+#   administrator. In the user's folders, the Home Manager generation declares
+#   files; without Home Manager, the user's folder is the declaration. If a reload
+#   would read a new file that is not declared, the reload is withheld.
 # schemas:
 #   - input: schema.facts
 # custom:
