@@ -32,6 +32,8 @@ case "$1 $*" in
 ps\ *) exec cat "$HOME/.podman-ps.json" ;;
 inspect\ *"--type image"*) echo '[{"Id":"` + scene.ImageID + `"}]' ;;
 inspect\ *) exec cat "$HOME/.podman-inspect.json" ;;
+images\ *) echo '[{"Id":"` + scene.ImageID + `","Names":["localhost/sample:1"]}]' ;;
+events\ *) ;;
 logs\ *) printf 'ready\033[2J\n' ;;
 *) echo "podman (stand-in): unknown verb $1" >&2; exit 125 ;;
 esac

@@ -20,13 +20,16 @@ type Container struct {
 // ImageID is the image of every one of them.
 const ImageID = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
-// standIn answers `podman ps` and `podman inspect` from files. It is there for
+// standIn answers `podman ps` and `podman inspect` from files, and says that all images
+// are current. It is there for
 // states that a real podman does not show on demand.
 const standIn = `#!/bin/sh
 [ -e "$HOME/.podman-hangs" ] && exec sleep 600
 case $1 in
 ps) exec cat "$HOME/.podman-ps.json" ;;
 inspect) exec cat "$HOME/.podman-inspect.json" ;;
+images) echo '[{"Id":"` + ImageID + `","Names":["localhost/sample:1"]}]'; exit ;;
+events) exit ;;
 esac
 echo "podman (stand-in): unknown verb $1" >&2
 exit 125
