@@ -28,7 +28,7 @@ func (r *run) act(ctx context.Context, plan []enforce.Action, first enforce.Obse
 	if enforce.Touched(d.actions) {
 		after, err := r.observe(ctx)
 		if err != nil {
-			d.gaps = []Gap{{"audit", "could not look again after acting: " + err.Error()}}
+			d.gaps = []Gap{{"audit", "could not collect again after acting: " + err.Error()}}
 			return d
 		}
 		d.after, d.last, last = &after, after.Document, after

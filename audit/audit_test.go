@@ -251,7 +251,7 @@ func TestWithoutASecondObservationNothingIsHealed(t *testing.T) {
 		}
 		r := result.Report
 		want(t, r, 2, []string{stale + "heal-failed"}, []string{"daemon-reload host done"})
-		if len(r.Gaps) != 1 || !strings.Contains(r.Gaps[0].Error, "could not look again after acting") {
+		if len(r.Gaps) != 1 || !strings.Contains(r.Gaps[0].Error, "could not collect again after acting") {
 			t.Errorf("gaps %+v", r.Gaps)
 		}
 	})

@@ -80,7 +80,7 @@ func (l *Live) Collect(ctx context.Context) (*facts.Document, error) {
 	return collect.Collect(ctx, l.env), nil
 }
 
-// Unchanged looks once more at what a reload reads; see [collect.Unchanged].
+// Unchanged checks again what a reload reads; see [collect.Unchanged].
 func (l *Live) Unchanged(ctx context.Context, doc *facts.Document) error {
 	return collect.Unchanged(ctx, l.env, doc)
 }

@@ -12,7 +12,7 @@ type Source interface {
 	Collect(context.Context) (*facts.Document, error)
 }
 
-// rechecker is a source that can look quickly whether a document is still true of the
+// rechecker is a source that can quickly check whether a document is still true of the
 // system ([collect.Unchanged]).
 type rechecker interface {
 	Unchanged(context.Context, *facts.Document) error

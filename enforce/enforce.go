@@ -47,9 +47,9 @@ type Enforcer struct {
 	Settings policy.Settings
 	// Observe collects and decides again.
 	Observe func(context.Context) (Observation, error)
-	// Unchanged looks once more, right before the manager is called, and returns an
-	// error that names what has changed since the document was collected. If it is
-	// nil, there is no such look.
+	// Unchanged checks again, right before the manager is called, and returns an error
+	// that names the file that has changed since the document was collected. If it is
+	// nil, there is no such check.
 	Unchanged func(context.Context, *facts.Document) error
 }
 

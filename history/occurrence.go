@@ -206,7 +206,7 @@ func markFound(c call, was *entry, f noted, at time.Time, changes *Changes) (err
 }
 
 // markGone resolves the open findings that the audit did not find, except those it
-// could not decide or look at, and adds the findings that it both found and healed.
+// could not decide or check, and adds the findings that it both found and healed.
 func markGone(c call, open []*entry, a Audit, healed []noted, changes *Changes) error {
 	for i, known := range pair(open, healed) {
 		e := entry{Occurrence: Occurrence{Finding: healed[i].Finding, Since: a.At, LastSeen: a.At}, text: healed[i].text}

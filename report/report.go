@@ -1,6 +1,6 @@
-// Package report writes a report of an audit for whoever reads it. Writers
-// take strings from outside (unit names, paths, labels, messages) for data:
-// nothing in them can move a cursor or hide text.
+// Package report writes the report of an audit. Writers treat strings from outside (unit
+// names, paths, labels, messages) as data: nothing in them can move a cursor or hide
+// text.
 //
 // Start at [Formats].
 package report

@@ -113,7 +113,7 @@ func (r Runbook) Steps(subject string, evidence map[string]any, a Account) []str
 // same for all: first the audit must be able to decide.
 func builtinSteps(name, subject string, evidence map[string]any) []string {
 	steps := []string{
-		"See why the collector {collector} could not look: the message says it.",
+		"See why the collector {collector} failed: the message has the reason.",
 		"Mend that, then audit again: `stackpolicy eval`.",
 	}
 	if name == finding.CaseError {

@@ -35,7 +35,7 @@ func TestSteps(t *testing.T) {
 		"no case": {finding{"web.service", map[string]any{"paths": map[string]any{}}},
 			"Try `podman inspect --format {{.State}} ${x} (number unknown)` (flag unknown) (paths unknown) `(paths unknown)`."},
 		"a gap": {finding{"host", map[string]any{"case": "gap", "collector": "podman"}},
-			"See why the collector podman could not look: the message says it.\nMend that, then audit again: `stackpolicy eval`."},
+			"See why the collector podman failed: the message has the reason.\nMend that, then audit again: `stackpolicy eval`."},
 		"an error": {finding{"host", map[string]any{"case": "error", "file": "invariants/a/a.rego"}},
 			"See what is wrong with the rule in invariants/a/a.rego: the message says it.\nMend the rule, test it with `opa test`, then audit again: `stackpolicy eval`."},
 	}

@@ -15,8 +15,8 @@ import (
 // recheckSlack is one tick of the clock that the kernel stamps files with.
 const recheckSlack = 10 * time.Millisecond
 
-// Unchanged looks once more, as fast as can be, at all that a reload reads, and
-// returns an error that names what has changed since doc was collected. It looks at
+// Unchanged checks again, as fast as possible, all files that a reload reads. It returns an
+// error that names the file that has changed since doc was collected. It looks at
 // the times of files and folders and at names, at no content.
 func Unchanged(ctx context.Context, env Environment, doc *facts.Document) error {
 	index, err := unitfile.ReadIndex(ctx, doc.Manager.UnitPath)

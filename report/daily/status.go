@@ -75,7 +75,7 @@ func WriteStatus(w io.Writer, st Status) error {
 	}
 	s.more(2, cut.More)
 	if st.LastAudit != nil {
-		label := "could not look: "
+		label := "not collected: "
 		if !st.LastAudit.Began() {
 			label = "" // its one gap says why
 		}

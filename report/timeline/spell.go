@@ -31,8 +31,8 @@ type turn struct {
 }
 
 // sweep lays marks over each other, from one time to another. At each time the
-// worst mark counts, but only while some audit marked the time as in order: else
-// nobody looked. The result has no hole.
+// worst mark counts, but only while some audit marked the time as in order: otherwise
+// no audit ran. The result has no gaps.
 func sweep(from, to time.Time, marks []Spell) []Spell {
 	var turns []turn
 	for _, m := range marks {

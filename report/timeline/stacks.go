@@ -10,7 +10,7 @@ import (
 // StackRunning is the invariant that finds a stack that is not up.
 const StackRunning = "stack_running"
 
-// Successes is how often audits could look at a stack, and how often systemd
+// Successes is how often audits could observe a stack, and how often systemd
 // called its unit active while the stack was not up.
 type Successes struct{ Looked, False int }
 

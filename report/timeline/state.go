@@ -11,7 +11,7 @@ const (
 	InOrder State = iota
 	Unseen        // no audit ran, or the unit was not managed
 	Ticket
-	Unknown // an audit could not look or decide
+	Unknown // an audit could not collect or decide
 	Page
 
 	States // how many there are

@@ -1,5 +1,5 @@
 // Package timeline turns what audits recorded into states over time: when each
-// unit was in order, when it was not, and when nobody looked. It also measures
+// unit was in order, when it was not, and when no audit ran. It also measures
 // how long alerts took and how often systemd called a stack active that was not
 // up. It writes no text; package daily does.
 //
