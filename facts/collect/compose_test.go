@@ -9,10 +9,9 @@ import (
 
 	"stackpolicy/config"
 	"stackpolicy/facts"
-	"stackpolicy/internal/systemd"
 )
 
-const composeFile = `services:
+const composeText = `services:
   app:
     image: localhost/app:${TAG:-1}
     restart: always
@@ -35,12 +34,11 @@ func TestServicesOfFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	put(composeFile)
+	put(composeText)
 	later, earlier := time.Now().Add(time.Hour), time.Now().Add(-time.Hour)
-	of := func(since *time.Time, environ []string, files ...facts.File) facts.Unit {
+	of := func(since *time.Time, files ...facts.File) facts.Unit {
 		t.Helper()
 		r := newRun(t.Context(), testEnvironment(t))
-		r.loaded = map[string]systemd.Unit{"web.service": {Service: &systemd.Service{Environment: environ}}}
 		u := facts.Unit{Name: "web.service", Loaded: &facts.Loaded{ActiveSince: since}, Files: files, Services: []facts.Service{}}
 		stack := config.Stack{Unit: "web.service", Project: "web", Compose: []string{path}}
 		if err := r.compareApplied(t.Context(), "web", stack, &u); err != nil {
@@ -57,19 +55,22 @@ func TestServicesOfFiles(t *testing.T) {
 		from string
 		want []facts.Service
 	}{
-		"as they were":                 {of(&later, nil), facts.ServicesFromFiles, all},
-		"changed since":                {of(&earlier, nil), facts.ServicesFromChangedFiles, all},
-		"of a unit that is not active": {of(nil, nil), facts.ServicesFromChangedFiles, all},
-		"with a profile of the unit's": {of(&later, []string{"COMPOSE_PROFILES=debug"}), facts.ServicesFromFiles,
-			slices.Insert(slices.Clone(all), 1, facts.Service{Name: "debug", Containers: 1})},
-		"of a generation to come": {of(&later, nil, facts.File{State: facts.StatePending}), "", []facts.Service{}},
+		"as they were":                 {of(&later), facts.ServicesFromFiles, all},
+		"changed since":                {of(&earlier), facts.ServicesFromChangedFiles, all},
+		"of a unit that is not active": {of(nil), facts.ServicesFromChangedFiles, all},
+		"of a generation to come":      {of(&later, facts.File{State: facts.StatePending}), "", []facts.Service{}},
 	} {
 		if tc.got.ServicesFrom != tc.from || !slices.Equal(tc.got.Services, tc.want) {
 			t.Errorf("%s: from %q: %+v", name, tc.got.ServicesFrom, tc.got.Services)
 		}
 	}
-	put("services: {app: {image: 1, nonsense: 2}}")
-	if u := of(&later, nil); u.ServicesFrom != "" || len(u.Services) != 0 {
-		t.Errorf("files that cannot be read declare %+v", u.Services)
+	for _, text := range []string{
+		"services: [", "services: {app: {scale: many}}", "services: {app: {scale: ${N}}}", "services: {app: {restart: $R}}",
+		"include: [other.yaml]\nservices: {app: {}}", "services: {app: {extends: {file: other.yaml, service: x}}}", "services: 7",
+	} {
+		put(text)
+		if u := of(&later); u.ServicesFrom != "" || len(u.Services) != 0 {
+			t.Errorf("%s: is understood as %+v", text, u.Services)
+		}
 	}
 }

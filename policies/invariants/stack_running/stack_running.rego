@@ -14,7 +14,7 @@
 #   longer than 15 minutes and its own limit is judged like an active unit. While
 #   stackctl verifies, containers that are not ready yet are reported too, in any
 #   state of the unit.
-#   Where stackctl recorded nothing, the services are those of the compose files that the
+#   Where stackctl recorded nothing, the services are those of the compose file that the
 #   configuration names. If these changed since the unit started, a service that has no
 #   container may not be applied yet: a ticket.
 # schemas:
