@@ -10,7 +10,8 @@
 # custom:
 #   class: host
 #   severity: ticket
-#   needs: [podman, units.containers, auto_update]
+#   needs: [podman, units.containers]
+#   optional: [auto_update]
 #   actions: []
 #   runbook: auto_update_works.md
 package stackpolicy.invariants.auto_update_works
