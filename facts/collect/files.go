@@ -43,6 +43,7 @@ type walker struct {
 	owners     *owners
 	privateGID int // of the user's private group, or -1
 	manager    *drift.Manager
+	ownLinked  bool // a unit other than a target pulls in another one by a link
 }
 
 func newWalker(r *run) (*walker, error) {
@@ -54,7 +55,7 @@ func newWalker(r *run) (*walker, error) {
 	private, err := accounts.PrivateGroup(r.env.EtcDir, r.env.Name)
 	return &walker{
 		run: r, folders: folders, pulls: declaredLinks(r.env.UnitDir(), folders), manager: m,
-		owners: newOwners(r.index, r.looks), privateGID: private,
+		owners: newOwners(r.index, r.looks), privateGID: private, ownLinked: r.index.HasOwnLinks(),
 	}, err
 }
 
@@ -159,7 +160,7 @@ func (w *walker) names(unit string, loaded systemd.Unit) []string {
 // ownLinks lists the links by which a managed unit pulls in others. To be pulled at
 // is what targets are for: theirs are left out.
 func (w *walker) ownLinks(u facts.Unit, names []string) []candidate {
-	if !u.IsManaged() || strings.HasSuffix(u.Name, ".target") {
+	if !w.ownLinked || !u.IsManaged() || strings.HasSuffix(u.Name, ".target") {
 		return nil
 	}
 	var all []candidate

@@ -242,6 +242,16 @@ func (x *Index) isSearched(folder string) bool {
 	})
 }
 
+// HasOwnLinks reports whether a unit other than a target pulls in another one by a link.
+func (x *Index) HasOwnLinks() bool {
+	for folder, links := range x.linked {
+		if of, _ := Split(folder); !strings.HasSuffix(of, ".target") && len(links) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // isMentioned reports whether there is a folder of drop-ins or links that is read
 // for the name, or a link that pulls it in.
 func (x *Index) isMentioned(name string) bool {
