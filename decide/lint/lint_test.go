@@ -25,7 +25,7 @@ func check(fsys fs.FS, name string) error {
 	return err
 }
 
-// factKeys lists the keys of a fact, as an error does.
+// factKeys lists the keys of a fact in the form of an error.
 func factKeys(t *testing.T, path ...string) string {
 	t.Helper()
 	type node struct {

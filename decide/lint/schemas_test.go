@@ -12,9 +12,9 @@ import (
 	"stackpolicy/decide/internal/fixture"
 )
 
-// TestSchemasOpenNothing: METADATA of any scope can name a schema by a $ref to a
-// file, which the compiler opens. A FIFO would hold it up for ever, /dev/zero
-// would fill the memory, and a file's keys would be in the error.
+// TestSchemasOpenNothing: METADATA of any scope can name a schema with a $ref to a file,
+// which the compiler opens. With a FIFO it would wait for ever, /dev/zero would fill the
+// memory, and the keys of a file would be in the error.
 func TestSchemasOpenNothing(t *testing.T) {
 	dir := t.TempDir()
 	fifo, file := filepath.Join(dir, "fifo"), filepath.Join(dir, "secret.json")

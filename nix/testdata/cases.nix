@@ -1,5 +1,5 @@
-# Option values, as the modules hand them to the plain functions, and what those
-# make of them. The tests compare each attribute with golden/NAME.json.
+# Option values, as the modules pass them to the plain functions, and the results. The
+# tests compare each attribute with golden/NAME.json.
 let
   plain = import ../lib.nix;
   system = import ../system.nix;
@@ -132,8 +132,8 @@ let
     execStart = _: [ "one" ];
   };
 
-  # What each stage makes: the mode, the settings, the units that the module
-  # declares, and those whose files are forced.
+  # The result of each stage: the mode, the settings, the units that the module declares,
+  # and those whose files are forced.
   made = o: {
     configuration = plain.yaml (plain.configuration o null);
     settings = plain.settings o;
@@ -216,7 +216,7 @@ in
     nothing = { };
   };
 
-  # A stamp changes with the unit, and with nothing else.
+  # A stamp changes only if the unit changes.
   revisions =
     let
       unit = {
@@ -247,7 +247,7 @@ in
       PODMAN_SYSTEMD_UNIT: "''${UNIT}"
   '';
 
-  # Each foot-gun, and what is said of it.
+  # Each foot-gun, and its message.
   refusals = builtins.mapAttrs (_: c: plain.refusals c.options (host // (c.host or { }))) {
     none = {
       options = web { };

@@ -1,5 +1,5 @@
-# Evaluates the NixOS module by nixpkgs' library, among stand-ins for the options
-# of NixOS that it sets or reads.
+# Evaluates the NixOS module with nixpkgs' library, and stubs for the options of NixOS
+# that it sets or reads.
 { nixpkgs, configuration }:
 let
   lib = import (nixpkgs + "/lib");

@@ -1,8 +1,8 @@
-# Evaluates a Home Manager configuration with this module, by a real Home Manager
-# and nixpkgs' library, and no packages but stand-ins. The answer is what the
-# tests look at: each file below the configuration folder that has to do with
-# units, with its text where that is known, and what was refused. The folder
-# nixpkgs holds lib and, below nixos/modules/misc, assertions.nix and meta.nix.
+# Evaluates a Home Manager configuration with this module, with a real Home Manager and
+# nixpkgs' library; packages are stubs. The result is what the tests check: each file
+# below the configuration folder that has to do with units, with its text if that is
+# known, and the refusals. The folder nixpkgs has lib and, below nixos/modules/misc,
+# assertions.nix and meta.nix.
 {
   homeManager,
   nixpkgs,
@@ -37,8 +37,8 @@ let
   inherit (evaluated) config;
   failed = lib.filter (a: !a.assertion) config.assertions;
 
-  # textOf a source: what a build would write carries it, and a unit is a file
-  # below the text that the stand-in for writeTextFile made in its place.
+  # textOf returns the text of a source: the stubs for builders remember it, and a unit is a
+  # file below the path that the stub for writeTextFile made.
   textOf =
     source:
     if source ? text then

@@ -1,5 +1,5 @@
-# A home with stacks in every way that they are declared: web by the module, old
-# by the operator, who has a drop-in for it, and a unit that is none of ours.
+# A home with stacks that are declared in different ways: web by the module, old by the
+# operator, who has a drop-in for it, and a unit that does not belong to the module.
 {
   services.stackpolicy = {
     enable = true;

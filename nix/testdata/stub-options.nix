@@ -1,4 +1,4 @@
-# What Home Manager's minimal set of modules names without declaring it.
+# Options that Home Manager's minimal set of modules uses without declaring them.
 { lib, ... }:
 {
   options.programs.fish = lib.mkOption {

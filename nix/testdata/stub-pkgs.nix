@@ -1,5 +1,5 @@
-# Just enough of nixpkgs for Home Manager to be evaluated: derivations that
-# nobody builds, and what writes texts, remembering them by path.
+# The part of nixpkgs that Home Manager needs to be evaluated: derivations that are never
+# built, and functions that write texts, which are remembered by path.
 { lib, nixpkgs }:
 let
   drv =
@@ -21,7 +21,7 @@ let
 
   package = name: drv name { };
 
-  # Instantiating what uses it evaluates the text, as with the real one.
+  # As with the real function, instantiating a user of it evaluates the text.
   runCommand =
     name: env: script:
     drv name rec {

@@ -1,4 +1,4 @@
-# Stands in for nixpkgs' module of this path: the options alone.
+# Replaces nixpkgs' module of this path: it only has the options.
 { lib, ... }:
 {
   options.meta = lib.mkOption {
