@@ -121,7 +121,11 @@ func TestBombs(t *testing.T) {
 				t.Fatal(err)
 			}
 			begin := time.Now()
-			for range 2 { // the second time with a new child
+			audits := 1
+			if name == "a shift by billions" {
+				audits = 2 // the second time with a new child
+			}
+			for range audits {
 				got := decided(t, p, document("a.service"))
 				if len(got) != 2 || got[0].Invariant != "bomb" || got[0].Effect != finding.Block || got[0].Severity != finding.Unknown ||
 					!strings.HasPrefix(got[0].Message, "cannot be decided: invariants/bomb/bomb.rego: ") || !strings.Contains(got[0].Message, c.want) {
@@ -130,7 +134,7 @@ func TestBombs(t *testing.T) {
 					t.Errorf("the other invariant: got %+v", got[1])
 				}
 			}
-			t.Logf("%s after %s", "two audits", time.Since(begin).Round(time.Millisecond))
+			t.Logf("%d audits after %s", audits, time.Since(begin).Round(time.Millisecond))
 		})
 	}
 }

@@ -2,6 +2,8 @@ package confine
 
 import (
 	"bufio"
+	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -22,7 +24,8 @@ const memoryVariable = "CONFINED_MEMORY"
 type Conn struct {
 	requests chan []byte
 	out      *os.File
-	memory   uint64
+	memory   uint64 // the limit, in bytes
+	space    uint64 // the address space at the start, in bytes
 }
 
 // Child permanently makes this process a confined child: it cannot open files, its time zone
@@ -47,6 +50,10 @@ func Child() (*Conn, error) {
 // is among its @resources.
 func (c *Conn) confine() error {
 	time.Sleep(1) // the first timer makes Go's runtime open what it polls
+	var err error
+	if c.space, err = addressSpace(); err != nil {
+		return err
+	}
 	const none = 0
 	for resource, limit := range map[int]uint64{
 		unix.RLIMIT_CORE:   none,
@@ -65,14 +72,33 @@ func (c *Conn) Allow(extra uint64) error {
 	limit := c.memory + extra
 	debug.SetMaxStack(maxStack)
 	debug.SetMemoryLimit(int64(limit / 8 * 7)) // before the limit, collect more often
-	// RLIMIT_DATA counts writable memory. Go reserves more address space than a
-	// useful RLIMIT_AS allows.
+	// RLIMIT_DATA counts writable memory, but Linux does not check it for what is
+	// mapped over address space that was reserved before, as Go maps its heap. So
+	// the address space must not grow by more either.
+	return errors.Join(allow(unix.RLIMIT_DATA, limit), allow(unix.RLIMIT_AS, c.space+limit))
+}
+
+func allow(resource int, limit uint64) error {
 	var limits unix.Rlimit
-	if err := unix.Prlimit(0, unix.RLIMIT_DATA, nil, &limits); err != nil {
+	if err := unix.Prlimit(0, resource, nil, &limits); err != nil {
 		return os.NewSyscallError("prlimit", err)
 	}
 	limits.Cur = min(limit, limits.Max)
-	return os.NewSyscallError("prlimit", unix.Prlimit(0, unix.RLIMIT_DATA, &limits, nil))
+	return os.NewSyscallError("prlimit", unix.Prlimit(0, resource, &limits, nil))
+}
+
+// addressSpace is how many bytes of address space the process has now: Go reserves
+// more than a gigabyte when it starts (proc_pid_statm(5)).
+func addressSpace() (uint64, error) {
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0, err
+	}
+	var pages uint64
+	if _, err := fmt.Sscan(string(text), &pages); err != nil {
+		return 0, fmt.Errorf("read /proc/self/statm: %w", err)
+	}
+	return pages * uint64(os.Getpagesize()), nil
 }
 
 // listen reads what the parent sends. Its end is this process's end, whatever

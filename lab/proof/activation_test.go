@@ -17,7 +17,7 @@ import (
 // TestActivation: an activation that was cut off is found by what it leaves,
 // and while one may be under way nothing is reloaded.
 func TestActivation(t *testing.T) {
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, nil)
 		s.reload()
 		settle()
@@ -54,7 +54,7 @@ func (s *stage) aged(link string, by time.Duration) {
 // the system bus. The user's own bus replaces it here: the manager
 // behind it is as real.
 func TestActivationService(t *testing.T) {
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, nil)
 		s.etc("home-manager-alice.service", "[Service]\nType=oneshot\nRemainAfterExit=yes\n"+
 			"Environment=HOME_MANAGER_BACKUP_EXT=bak\nExecStart=/bin/sh -c '[ \"$APPLY\" != fail ]'\n")

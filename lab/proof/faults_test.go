@@ -79,7 +79,7 @@ func TestManagerGone(t *testing.T) {
 		s.do(syscall.Kill(s.PID, syscall.SIGKILL))
 		s.until("the manager is gone", func() bool { return syscall.Kill(s.PID, 0) != nil })
 		start := time.Now()
-		want := append(undecided(t, "manager", "units.loaded", "units.files"), "host user_manager_running no-answer block/page")
+		want := append(undecided(t, "manager", "manager_files", "units.loaded", "units.files"), "host user_manager_running no-answer block/page")
 		s.want("observing", s.eval(), 2, want...)
 		s.want("enforcing", s.eval("--enforce"), 2, want...)
 		if d := time.Since(start); d > 20*time.Second {
@@ -264,7 +264,7 @@ func (s *stage) hang() {
 // operator opted it in, only while it runs, and only with its provenance in
 // order.
 func TestRestart(t *testing.T) {
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, nil)
 		s.reload()
 		policies := filepath.Join(s.Home, "rules")

@@ -14,7 +14,7 @@ import (
 // not have it and reaches its end. The links into the lost generation stay, and
 // start db.service at every boot. Removed, it still runs.
 func TestOrphans(t *testing.T) {
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, nil)
 		lost := map[string]string{
 			unit("db.service"):                      "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=default.target\n",

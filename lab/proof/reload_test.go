@@ -248,7 +248,7 @@ func TestReloadReadsTheSystems(t *testing.T) {
 func TestReloadOfAPlainAccount(t *testing.T) {
 	const config = ".config/stackpolicy/config.yaml"
 	const told = "host manager_environment_owned unread block/ticket"
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, map[string]string{config: "units: [\"plain-*.service\"]\n"})
 		s.do(s.Podman())
 		s.do(os.RemoveAll(filepath.Join(s.Home, ".local/state/home-manager")))
@@ -300,7 +300,7 @@ func TestOurReloadLoaded(t *testing.T) {
 func TestRestartStartsNothingElse(t *testing.T) {
 	needsRoot(t)
 	const refused = "web.service stack_running exited heal/refused"
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, nil)
 		bare := s.bareRules()
 		down := with("web-app-1", func(c *scene.Container) { c.State, c.ExitCode = "exited", 1 })

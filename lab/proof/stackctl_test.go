@@ -19,7 +19,7 @@ import (
 
 // TestStackctl: a restart is a transaction, and its result is true.
 func TestStackctl(t *testing.T) {
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := openCtl(t, options)
 		s.systemctl("restart", "web.service")
 		if got := strings.Join(s.entries(), " "); got != "preflight-passed applied verified" {
@@ -100,7 +100,7 @@ func TestStackctlVerify(t *testing.T) {
 // TestStackctlCutByManager: a start that takes too long is ended by the
 // manager, and what was not up is reported. Each command has the whole time.
 func TestStackctlCutByManager(t *testing.T) {
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := openCtl(t, options)
 		s.contains(without(scene.Container{Health: "starting"})...)
 		s.declare("", strings.NewReplacer("=60", "=3", "ExecStartPre=", "ExecStartPre=/bin/sleep 2\nExecStartPre=", "=3s", "=60s").Replace(verified))

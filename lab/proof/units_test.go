@@ -262,7 +262,7 @@ func (s *stage) checkHardened(transport string, byHand map[string]any) {
 			s.t.Errorf("collector %s: %s", name, c.Error)
 		}
 	}
-	if len(doc.Collectors) != 8 || doc.Podman.Transport != "socket" || doc.Manager.Transport != transport {
+	if len(doc.Collectors) != 9 || doc.Podman.Transport != "socket" || doc.Manager.Transport != transport {
 		s.t.Errorf("%d collectors, podman by %q, systemd by %q", len(doc.Collectors), doc.Podman.Transport, doc.Manager.Transport)
 	}
 	if d := cmp.Diff(byHand, web); d != "" {
@@ -273,7 +273,7 @@ func (s *stage) checkHardened(transport string, byHand map[string]any) {
 // TestUnitsEnforce: heals work from the service, and neither they nor the audit
 // itself lead to another one.
 func TestUnitsEnforce(t *testing.T) {
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		over := map[string]string{auditService: noted + standIn + instead("exec %h/.local/bin/stackpolicy eval --enforce")}
 		s := shipped(t, options, over)
 		for i, revision := range []string{"second", "third"} {
@@ -300,7 +300,7 @@ func TestUnitsEnforce(t *testing.T) {
 // TestUnitsObserve: an audit that only looks leads to no other one, and a page
 // fails it until the page is gone, which its own failure must not prevent.
 func TestUnitsObserve(t *testing.T) {
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := shipped(t, options, map[string]string{auditService: noted + standIn})
 		web := s.Unit("web.service")
 		target, err := os.Readlink(web)
@@ -337,7 +337,7 @@ func TestUnitsExitStatus(t *testing.T) {
 		{"kill -SEGV $$$$", "failed", "signal"},
 		{"kill -TERM $$$$", "failed", "signal"},
 	}
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := shipped(t, options, map[string]string{auditService: noWait})
 		for _, c := range cases {
 			s.do(s.Write(s.runtime("systemd/user/"+auditService+".d/case.conf"), instead(c.line)))
@@ -361,7 +361,7 @@ func TestUnitsTimer(t *testing.T) {
 	if !strings.Contains(text, first) || !strings.Contains(text, "\nRandomizedDelaySec=2min\n") {
 		t.Fatalf("not the timer that this test is about:\n%s", text)
 	}
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := shipped(t, options, map[string]string{
 			auditService: noWait + noted + instead("exit 2"),
 			auditTimer:   "[Timer]\nOnStartupSec=\n" + strings.SplitAfter(text, first)[1],

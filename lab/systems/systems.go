@@ -37,7 +37,7 @@ func Each(t *testing.T, test func(*testing.T, usermanager.Options)) {
 	}
 }
 
-// One runs test, whose claim is not about systemd, on the newest that can be had.
+// One runs test, whose claim hardly depends on the version of systemd, on the newest that can be had.
 // With STACKPOLICY_LAB_EACH=1 it runs on each.
 func One(t *testing.T, test func(*testing.T, usermanager.Options)) {
 	t.Helper()

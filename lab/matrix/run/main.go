@@ -148,6 +148,7 @@ func test(ctx context.Context, root string, s selection, errs io.Writer) (result
 	cmd := exec.CommandContext(ctx, "go", "test", "-json", "-count=1", "-timeout=30m",
 		"-parallel="+strconv.Itoa(s.parallel), "-run="+pattern, matrix)
 	cmd.Dir, cmd.Stderr = root, errs
+	cmd.Env = append(cmd.Environ(), "STACKPOLICY_LAB_EACH=1")
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
 	stream, err := cmd.StdoutPipe()
