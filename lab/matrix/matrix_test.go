@@ -68,8 +68,7 @@ func TestMatrix(t *testing.T) {
 // run on trixie, and with STACKPOLICY_LAB_EACH=1 on both: what systemd's version may
 // decide in them is tried in lab/proof.
 var bothReleases = []string{
-	"apply_and_verify", "apply_killed", "auto_update", "auto_update_labels", "manager_killed", "one_shots", "pod",
-	"podman_silent", "verify_compares",
+	"apply_and_verify", "apply_killed", "auto_update", "auto_update_labels", "one_shots", "verify_compares",
 }
 
 func scenarios(t *testing.T, suite string) []string {

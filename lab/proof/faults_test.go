@@ -35,7 +35,7 @@ func undecided(t *testing.T, sections ...string) (list []string) {
 
 // TestNoBusDaemon: without a bus the manager's own socket answers.
 func TestNoBusDaemon(t *testing.T) {
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		options.NoBus = true
 		s := open(t, options, nil)
 		s.reload()
@@ -103,7 +103,7 @@ func TestOtherFolder(t *testing.T) {
 // TestManagerStops: a manager that stops in the middle of being read leaves a
 // whole answer or a gap, never half of one.
 func TestManagerStops(t *testing.T) {
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, manyUnits(300))
 		s.reload()
 		for range 5 {

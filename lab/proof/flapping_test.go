@@ -12,7 +12,7 @@ import (
 // runs, as while it waits; one that crashed once is not.
 func TestFlapping(t *testing.T) {
 	const again = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestart=always\n"
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, map[string]string{
 			unit("flaps.service"):   again + "RestartSec=50ms\nExecStart=/bin/sh -c '[ -e %h/stay ] && exec sleep 600; exit 1'\n",
 			unit("waits.service"):   again + "RestartSec=600\nExecStart=/bin/false\n",

@@ -248,7 +248,7 @@ func TestIntrusions(t *testing.T) {
 // TestMigration: a unit that moves from /etc/systemd/user into the user's
 // folder keeps running as the old one until the manager reloads.
 func TestMigration(t *testing.T) {
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		t.Run("run", func(t *testing.T) {
 			s := open(t, options, map[string]string{unit("default.target.wants/web.service"): "-", unit("web.service"): "-"})
 			s.etc("web.service", scene.StackUnit("web.service", "legacy"))
@@ -301,7 +301,7 @@ func TestQuadlet(t *testing.T) {
 	const source = ".config/containers/systemd/cache.container"
 	// It is never started: that default.target wants it keeps it in memory.
 	const text = "[Container]\nImage=localhost/none:1\n[Install]\nWantedBy=default.target\n[Service]\nNice=3\n"
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, map[string]string{source: text})
 		s.quadletGenerator()
 		s.reload()
