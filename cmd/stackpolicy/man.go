@@ -14,6 +14,7 @@ func manual() cli.Manual {
 			{Name: "HOME", Text: "The home folder, instead of the account's."},
 			{Name: "PATH", Text: "Folders to search for podman first."},
 			{Name: "CREDENTIALS_DIRECTORY", Text: "Folder in which systemd puts the secrets of alerts (LoadCredential= in systemd.exec(5))."},
+			{Name: "SUDO_USER", Text: "Whose units are meant, perhaps: an audit by root through sudo(8) says that it looks at root's."},
 			{Name: "NO_COLOR", Text: "No colours, when set to anything."},
 			{Name: "TERM", Text: "No colours and no progress, when it is dumb."},
 			{Name: "SOURCE_DATE_EPOCH", Text: "The date of the man page, for packagers."},
