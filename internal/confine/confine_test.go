@@ -5,12 +5,15 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestMain(m *testing.M) {
@@ -33,6 +36,10 @@ func serve() {
 			n, _ := strconv.Atoi(argument)
 			memory := bytes.Repeat([]byte{1}, n)
 			err = c.Send([]byte(strconv.Itoa(len(memory))))
+		case "reserve": // as Go's heap does, before it makes it writable
+			n, _ := strconv.Atoi(argument)
+			_, refused := unix.Mmap(-1, 0, n, unix.PROT_NONE, unix.MAP_ANON|unix.MAP_PRIVATE)
+			err = c.Send([]byte(fmt.Sprint(refused)))
 		case "allow":
 			extra, _ := strconv.ParseUint(argument, 10, 64)
 			err = errors.Join(c.Allow(extra), c.Send(nil))
@@ -129,6 +136,20 @@ func TestLimits(t *testing.T) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
 		})
+	}
+}
+
+// TestReserved: address space counts as well, as Linux does not check RLIMIT_DATA for
+// what is mapped over space that was reserved before.
+func TestReserved(t *testing.T) {
+	p := child(t)
+	for _, c := range []struct{ text, want string }{
+		{"reserve 100000000", "<nil>"}, {"reserve 500000000", unix.ENOMEM.Error()},
+		{"allow 800000000", ""}, {"reserve 500000000", "<nil>"},
+	} {
+		if got, err := ask(p, t.Context(), c.text, time.Minute); got != c.want || err != nil {
+			t.Errorf("%s: got %q, %v; want %q", c.text, got, err, c.want)
+		}
 	}
 }
 
