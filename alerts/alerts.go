@@ -100,7 +100,10 @@ func RunWithoutMemory(ctx context.Context, o Options, found []finding.Finding) [
 	ctx, cancel := context.WithTimeout(ctx, total)
 	defer cancel()
 	return o.toAll(func(r notify.Route) []Notice {
-		open := slices.DeleteFunc(slices.Clone(found), func(f finding.Finding) bool { return !f.Counts() || !wants(r, f, o.Now) })
+		gaps := map[string]bool{}
+		open := slices.DeleteFunc(slices.Clone(found), func(f finding.Finding) bool {
+			return !f.Counts() || !wants(r, f, o.Now) || isOneGap(history.Occurrence{Finding: f}, history.SinkState{}, gaps)
+		})
 		for i, f := range open {
 			if err := o.sendNow(ctx, r, f); err != nil {
 				return []Notice{{r.Name(), fmt.Sprintf("%s; %d not sent", err, len(open)-i)}}

@@ -302,12 +302,18 @@ func TestWithoutMemory(t *testing.T) {
 	waived := toHeal(finding.Planned)
 	waived.Waiver = &finding.Waiver{Until: noon.Add(time.Hour)}
 	found := []finding.Finding{down("page"), toHeal(finding.Planned), waived, toHeal(finding.Healed), {Invariant: "links_resolve", Effect: finding.Allow}}
+	for _, id := range []string{"stack_running", "images_current"} { // one cause
+		found = append(found, finding.Finding{
+			Invariant: id, Subject: finding.Host, Effect: finding.Block, Severity: finding.Unknown,
+			Evidence: map[string]any{"case": finding.CaseGap, "collector": "podman"},
+		})
+	}
 	for range 2 {
 		notices := RunWithoutMemory(t.Context(), Options{Routes: h.routes, Now: noon}, found)
 		if len(notices) != 1 || notices[0].String() != "alerts to broken: connection refused; 1 not sent" {
 			t.Errorf("notices: got %v", notices)
 		}
-		tickets.wasSent(t, "an audit", "firing stack_running web.service page", "firing loaded_is_current web.service ticket")
+		tickets.wasSent(t, "an audit", "firing stack_running web.service page", "firing loaded_is_current web.service ticket", "firing stack_running host unknown")
 		pages.wasSent(t, "an audit", "firing stack_running web.service page")
 	}
 }
