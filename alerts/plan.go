@@ -59,7 +59,7 @@ func isOneGap(s history.Occurrence, t history.SinkState, seen map[string]bool) b
 }
 
 // next returns the kind of the alert that a sink is to be sent now, and a key that differs
-// for each alert about the same finding; "" if there is none to send. Two audits at the
+// for each alert about the same finding; "" if nothing is to be sent. Two audits at the
 // same time get the same key, because both know the same last message. The key of a first
 // alert has the hour: the outbox takes each key only once, so an alert that it dropped can
 // be sent an hour later.

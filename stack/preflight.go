@@ -66,7 +66,7 @@ func (x *preflight) report() Report {
 	return r
 }
 
-// add keeps problems; nil is none.
+// add appends the problems that are not nil.
 func (x *preflight) add(problems ...*Problem) {
 	for _, p := range problems {
 		if p != nil {

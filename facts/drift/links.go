@@ -20,7 +20,7 @@ type Owners interface {
 	Linked(owner, kind string) []string
 	// LinksChanged returns when any of these folders last changed.
 	LinksChanged(owner string) time.Time
-	// AliasOf returns the unit that a name is an alias of; "" when it is none.
+	// AliasOf returns the unit of which a name is an alias; "" if it is not an alias.
 	AliasOf(name string) string
 }
 

@@ -193,7 +193,7 @@ func (x *Index) Aliases() map[string][]string {
 	return aliases
 }
 
-// AliasOf returns the unit that name is an alias of, on disk; "" when it is none.
+// AliasOf returns the unit of which name is an alias on disk; "" if it is not an alias.
 // An alias is a link, in the folder where the manager looks first, to a file of
 // another name in a folder of the unit path (unit_file_resolve_symlink in systemd
 // 252 and 257). An alias of an alias counts.

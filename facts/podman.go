@@ -1,0 +1,75 @@
+package facts
+
+import "time"
+
+// Podman is podman as a whole. Present false means not installed, which is a
+// fact; podman that is there and does not answer is a gap.
+type Podman struct {
+	Present         bool        `json:"present"`
+	Transport       string      `json:"transport" jsonschema:"socket, command, or empty when not present"`
+	AutoUpdateTimer *Activity   `json:"auto_update_timer,omitempty" jsonschema:"podman-auto-update.timer of the user manager; absent when the manager could not be asked"`
+	Unowned         []Container `json:"unowned" jsonschema:"containers that belong to no managed unit"`
+}
+
+// AutoUpdate is the unit that runs podman auto-update. Without podman, or such a
+// unit, all of it is empty.
+type AutoUpdate struct {
+	LoadState   string     `json:"load_state"`
+	ActiveState string     `json:"active_state"`
+	Result      string     `json:"result" jsonschema:"of the last run: success, exit-code, timeout, …"`
+	StartedAt   *time.Time `json:"started_at,omitempty" jsonschema:"when the last run began; absent without one since the manager started"`
+	EndedAt     *time.Time `json:"ended_at,omitempty" jsonschema:"when it ended; absent while it runs"`
+}
+
+// Container is one podman container.
+type Container struct {
+	ID            string            `json:"id"`
+	Name          string            `json:"name"`
+	Image         string            `json:"image"`
+	ImageID       string            `json:"image_id" jsonschema:"id of the image it was created from"`
+	ImageNow      *ImageNow         `json:"image_now,omitempty" jsonschema:"the image that its image's name means now; absent where it means none, where it has a digest, and where images is a gap"`
+	RolledBack    *RolledBack       `json:"rolled_back,omitempty" jsonschema:"the last run of auto-update rolled an update of it back; absent where it did not"`
+	Pod           string            `json:"pod" jsonschema:"name or id of its pod, or empty"`
+	Infra         bool              `json:"infra" jsonschema:"a pod's own pause container"`
+	State         string            `json:"state" jsonschema:"created, initialized, running, paused, exited, stopped, stopping, removing or dead"`
+	Health        string            `json:"health" jsonschema:"starting, healthy or unhealthy; empty without a health check"`
+	Check         *HealthCheck      `json:"check,omitempty" jsonschema:"how its health is checked; absent without a health check"`
+	ExitCode      int               `json:"exit_code"`
+	Restarts      int               `json:"restarts"`
+	RestartPolicy string            `json:"restart_policy" jsonschema:"always, unless-stopped, on-failure, no or empty"`
+	CreatedAt     *time.Time        `json:"created_at,omitempty"`
+	StartedAt     *time.Time        `json:"started_at,omitempty"`
+	FinishedAt    *time.Time        `json:"finished_at,omitempty"`
+	Project       string            `json:"project" jsonschema:"compose project, or empty"`
+	Service       string            `json:"service" jsonschema:"compose service, or empty"`
+	AutoUpdate    string            `json:"auto_update" jsonschema:"value of io.containers.autoupdate, or empty"`
+	UnitLabel     *UnitLabel        `json:"unit_label,omitempty" jsonschema:"what PODMAN_SYSTEMD_UNIT names; absent without that label"`
+	Labels        map[string]string `json:"labels" jsonschema:"every label; a value that looks like a secret by its key is masked as (masked)"`
+}
+
+// ImageNow is an image in local storage.
+type ImageNow struct {
+	ID      string     `json:"id"`
+	BuiltAt *time.Time `json:"built_at,omitempty" jsonschema:"when it was built, as it says itself"`
+}
+
+// RolledBack is an update that did not last.
+type RolledBack struct {
+	At time.Time `json:"at" jsonschema:"when the run ended"`
+}
+
+// HealthCheck is how a container's health is checked.
+type HealthCheck struct {
+	IntervalSec    float64 `json:"interval_sec" jsonschema:"seconds between two checks; 0 when they are disabled"`
+	TimeoutSec     float64 `json:"timeout_sec"`
+	StartPeriodSec float64 `json:"start_period_sec" jsonschema:"seconds in which a failed check does not count"`
+	Retries        int     `json:"retries" jsonschema:"checks that fail in a row before it is unhealthy"`
+	Overdue        bool    `json:"overdue" jsonschema:"it runs, but the check does not: it is starting for longer than these settings allow, or its last check is older than they allow"`
+}
+
+// UnitLabel is the unit that a container's PODMAN_SYSTEMD_UNIT label names.
+type UnitLabel struct {
+	Name      string `json:"name"`
+	Valid     bool   `json:"valid" jsonschema:"it is a well-formed unit name"`
+	LoadState string `json:"load_state" jsonschema:"load state of that unit in this user's manager; empty when not asked or not valid"`
+}
