@@ -17,8 +17,8 @@ import (
 // lower floors, none of its own floor.
 var floors = [][]string{
 	{"facts", "finding", "internal/probe", "internal/systemd/wire", "internal/lazyregexp", "internal/glob", "internal/regularfile",
-		"internal/text"},
-	{"internal/output"},
+		"internal/text", "internal/podman/answer"},
+	{"internal/output", "internal/podman/transport"},
 	{"internal/accounts", "internal/unitfile", "internal/systemd", "internal/podman", "internal/homemanager", "internal/compose",
 		"internal/strictyaml",
 		"internal/confine", "internal/journal", "internal/lock", "internal/atomicfile", "policies", "schemas", "units"},
@@ -44,7 +44,7 @@ var floors = [][]string{
 var wards = map[string][]string{
 	"github.com/open-policy-agent/": {"decide", "decide/policy", "decide/lint", "decide/regotest"},
 	"github.com/godbus/":            {"internal/systemd"},
-	"os/exec":                       {"internal/podman", "internal/compose", "internal/confine"},
+	"os/exec":                       {"internal/podman/transport", "internal/compose", "internal/confine"},
 	"github.com/compose-spec/":      {"internal/compose", "internal/engine"},
 	"github.com/docker/":            {"internal/engine"},
 	"github.com/coreos/go-systemd/": {"internal/journal"},

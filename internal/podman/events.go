@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/tidwall/gjson"
+
+	"stackpolicy/internal/podman/answer"
+	"stackpolicy/internal/podman/transport"
 )
 
 // Event is something that podman did (podman-events(1)).
@@ -34,8 +37,12 @@ var eventActions = []string{"create", "pull", "tag"}
 func (c Client) Events(ctx context.Context, since, until time.Time) ([]Event, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	events, _, err := ask(ctx, c, func(ctx context.Context, from source) ([]Event, error) {
-		lines, err := from.events(ctx, since, until)
+	question, err := eventsBetween(since, until)
+	if err != nil {
+		return nil, err
+	}
+	events, _, err := ask(ctx, c, func(ctx context.Context, from transport.Source) ([]Event, error) {
+		lines, err := from.Answer(ctx, question)
 		if err != nil {
 			return nil, fmt.Errorf("read events: %w", err)
 		}
@@ -44,21 +51,15 @@ func (c Client) Events(ctx context.Context, since, until time.Time) ([]Event, er
 	return events, err
 }
 
-func (c command) events(ctx context.Context, since, until time.Time) ([]byte, error) {
-	args := []string{"--stream=false", "--format", "json", "--since", seconds(since), "--until", seconds(until)}
+// eventsBetween asks for the events of a window.
+func eventsBetween(since, until time.Time) (transport.Question, error) {
+	args := []string{"events", "--stream=false", "--format", "json", "--since", seconds(since), "--until", seconds(until)}
 	for _, action := range eventActions {
 		args = append(args, "--filter", "event="+action)
 	}
-	return c.run(ctx, "events", args...)
-}
-
-func (a api) events(ctx context.Context, since, until time.Time) ([]byte, error) {
 	filters, err := json.Marshal(map[string][]string{"event": eventActions})
-	if err != nil {
-		return nil, err
-	}
 	query := url.Values{"stream": {"false"}, "since": {seconds(since)}, "until": {seconds(until)}, "filters": {string(filters)}}
-	return a.first(ctx, "events?"+query.Encode())
+	return transport.Question{Args: args, Path: "events?" + query.Encode()}, err
 }
 
 func seconds(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }
@@ -71,7 +72,7 @@ func eventsOf(lines []byte) ([]Event, error) {
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
-		if err := validate(line); err != nil {
+		if err := answer.Validate(line); err != nil {
 			return nil, err
 		}
 		if len(events) == maxEvents {
@@ -85,12 +86,12 @@ func eventsOf(lines []byte) ([]Event, error) {
 func eventOf(of gjson.Result) Event {
 	if of.Get("Actor").IsObject() {
 		return Event{
-			Type: text(of.Get("Type")), Action: text(of.Get("Action")), ID: text(of.Get("Actor.ID")),
-			Name: text(of.Get("Actor.Attributes.name")), Image: text(of.Get("Actor.Attributes.image")),
+			Type: answer.Text(of.Get("Type")), Action: answer.Text(of.Get("Action")), ID: answer.Text(of.Get("Actor.ID")),
+			Name: answer.Text(of.Get("Actor.Attributes.name")), Image: answer.Text(of.Get("Actor.Attributes.image")),
 		}
 	}
 	return Event{
-		Type: text(of.Get("Type")), Action: text(of.Get("Status")), ID: text(of.Get("ID")),
-		Name: text(of.Get("Name")), Image: text(of.Get("Image")),
+		Type: answer.Text(of.Get("Type")), Action: answer.Text(of.Get("Status")), ID: answer.Text(of.Get("ID")),
+		Name: answer.Text(of.Get("Name")), Image: answer.Text(of.Get("Image")),
 	}
 }

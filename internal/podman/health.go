@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/tidwall/gjson"
+
+	"stackpolicy/internal/podman/answer"
+	"stackpolicy/internal/podman/transport"
 )
 
 const maxRuns = 20 // of a health check that are returned; podman keeps five by default
@@ -28,7 +31,7 @@ type Check struct {
 // check reads a health check from inspect's output; nil if the container has none.
 func check(of gjson.Result) *Check {
 	settings, state := of.Get("Config.Healthcheck"), healthState(of)
-	if !settings.IsObject() || text(state.Get("Status")) == "" {
+	if !settings.IsObject() || answer.Text(state.Get("Status")) == "" {
 		return nil
 	}
 	c := &Check{
@@ -38,22 +41,33 @@ func check(of gjson.Result) *Check {
 		Retries:     int(settings.Get("Retries").Int()),
 	}
 	if log := state.Get("Log").Array(); len(log) > 0 {
-		c.LastRun, _ = moment(log[len(log)-1], "End") // a malformed time counts as no time
+		c.LastRun, _ = answer.Moment(log[len(log)-1], "End") // a malformed time counts as no time
 	}
 	return c
+}
+
+func health(of gjson.Result) string { return answer.Text(healthState(of).Get("Status")) }
+
+// healthState is State.Health since podman 4.0, and was State.Healthcheck
+// before (github.com/containers/podman/pull/11654).
+func healthState(of gjson.Result) gjson.Result {
+	if state := of.Get("State.Health"); state.Get("Status").Exists() {
+		return state
+	}
+	return of.Get("State.Healthcheck")
 }
 
 // HealthLog reads the last runs of a container's health check, oldest first: nil if it has
 // no check or no check ran yet. A container that does not exist is an error. Podman is asked
 // as in [Client.Containers].
 func (c Client) HealthLog(ctx context.Context, id string) ([]HealthRun, error) {
-	if err := checkID(id); err != nil {
+	if err := answer.CheckID(id); err != nil {
 		return nil, err
 	}
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	runs, transport, err := ask(ctx, c, func(ctx context.Context, from source) ([]HealthRun, error) {
-		document, err := from.document(ctx, "container", id)
+	runs, transport, err := ask(ctx, c, func(ctx context.Context, from transport.Source) ([]HealthRun, error) {
+		document, err := from.Document(ctx, "container", id)
 		if err != nil {
 			return nil, err
 		}
@@ -69,7 +83,7 @@ func (c Client) HealthLog(ctx context.Context, id string) ([]HealthRun, error) {
 }
 
 func parseHealthLog(document gjson.Result, id string) ([]HealthRun, error) {
-	if about, err := parseID(document); err != nil || about != id {
+	if about, err := answer.ID(document); err != nil || about != id {
 		return nil, errors.Join(err, fmt.Errorf("the answer is about container %q", about))
 	}
 	entries := healthState(document).Get("Log").Array()
@@ -86,11 +100,11 @@ func parseHealthLog(document gjson.Result, id string) ([]HealthRun, error) {
 }
 
 func healthRun(entry gjson.Result) (HealthRun, error) {
-	start, err := moment(entry, "Start")
+	start, err := answer.Moment(entry, "Start")
 	if err != nil {
 		return HealthRun{}, err
 	}
-	end, err := moment(entry, "End")
+	end, err := answer.Moment(entry, "End")
 	if err != nil {
 		return HealthRun{}, err
 	}
@@ -98,6 +112,6 @@ func healthRun(entry gjson.Result) (HealthRun, error) {
 		Start:    start,
 		End:      end,
 		ExitCode: int(entry.Get("ExitCode").Int()),
-		Output:   text(entry.Get("Output")),
+		Output:   answer.Text(entry.Get("Output")),
 	}, nil
 }

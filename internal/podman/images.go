@@ -2,11 +2,16 @@ package podman
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/tidwall/gjson"
+
+	"stackpolicy/internal/lazyregexp"
+	"stackpolicy/internal/podman/answer"
+	"stackpolicy/internal/podman/transport"
 )
 
 // Image is an image of local storage.
@@ -16,13 +21,20 @@ type Image struct {
 	Created time.Time // in UTC: when it was built, and not when it came here
 }
 
+// listImages asks for every image of local storage.
+var listImages = transport.Question{Args: []string{"images", "--no-trunc", "--format", "json"}, Path: "images/json"}
+
 // Images reads every image that has a name, by one question. It is asked for as in
 // [Client.Containers]; without podman there are none, and no error.
 func (c Client) Images(ctx context.Context) ([]Image, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	images, _, err := ask(ctx, c, func(ctx context.Context, from source) ([]Image, error) {
-		rows, err := from.images(ctx)
+	images, _, err := ask(ctx, c, func(ctx context.Context, from transport.Source) ([]Image, error) {
+		list, err := from.Answer(ctx, listImages)
+		var rows []gjson.Result
+		if err == nil {
+			rows, err = answer.Array(list)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("list images: %w", err)
 		}
@@ -31,31 +43,15 @@ func (c Client) Images(ctx context.Context) ([]Image, error) {
 	return images, err
 }
 
-func (c command) images(ctx context.Context) ([]gjson.Result, error) {
-	out, err := c.run(ctx, "images", "--no-trunc", "--format", "json")
-	if err != nil {
-		return nil, err
-	}
-	return parseArray(out)
-}
-
-func (a api) images(ctx context.Context) ([]gjson.Result, error) {
-	body, err := a.first(ctx, "images/json")
-	if err != nil {
-		return nil, err
-	}
-	return parseArray(body)
-}
-
 func imagesOf(rows []gjson.Result) ([]Image, error) {
 	var images []Image
 	for i, row := range rows {
-		image := Image{ID: strings.TrimPrefix(text(row.Get("Id")), "sha256:"), Created: time.Unix(row.Get("Created").Int(), 0).UTC()}
-		if err := checkID(image.ID); err != nil {
+		image := Image{ID: strings.TrimPrefix(answer.Text(row.Get("Id")), "sha256:"), Created: time.Unix(row.Get("Created").Int(), 0).UTC()}
+		if err := answer.CheckID(image.ID); err != nil {
 			return nil, fmt.Errorf("image %d of %d: %w", i+1, len(rows), err)
 		}
 		for _, name := range row.Get("Names").Array() {
-			image.Names = append(image.Names, text(name))
+			image.Names = append(image.Names, answer.Text(name))
 		}
 		if len(image.Names) > 0 {
 			images = append(images, image)
@@ -83,4 +79,70 @@ func Resolve(images []Image, name string) *Image {
 		}
 	}
 	return nil
+}
+
+// maxName is how many bytes the name of an image may have.
+const maxName = 4 << 10
+
+// imageName matches names of images, with folders, tag and digest. No part begins with a
+// punctuation mark, so no part is an option or "..".
+var imageName = lazyregexp.New(`^[A-Za-z0-9][\w.:@-]*(/[A-Za-z0-9][\w.:@-]*)*$`)
+
+// ImageIDs returns the image that each name means now in local storage, as podman resolves
+// it; the ids are those of [Container.ImageID]. A name without an image is left out; an
+// invalid name is an error. Podman is asked as in [Client.Containers], one image at a time.
+func (c Client) ImageIDs(ctx context.Context, names []string) (map[string]string, error) {
+	for _, name := range names {
+		if len(name) > maxName || !imageName.Get().MatchString(name) {
+			return nil, fmt.Errorf("image name %.80q is malformed", name)
+		}
+	}
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	ids, transport, err := ask(ctx, c, func(ctx context.Context, from transport.Source) (map[string]string, error) {
+		return imageIDs(ctx, from, names)
+	})
+	if err == nil && transport == "" {
+		return nil, errAbsent
+	}
+	return ids, err
+}
+
+func imageIDs(ctx context.Context, from transport.Source, names []string) (map[string]string, error) {
+	ids := make(map[string]string, len(names))
+	for _, name := range names {
+		document, err := from.Document(ctx, "image", name)
+		if errors.Is(err, transport.ErrNoImage) {
+			continue
+		}
+		if err == nil {
+			ids[name], err = answer.ID(document)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("image %q: %w", name, err)
+		}
+	}
+	return ids, nil
+}
+
+// ImageVolumes reads the paths at which an image declares volumes. An image that is not in
+// local storage has none.
+func (c Client) ImageVolumes(ctx context.Context, name string) (paths []string, err error) {
+	if !imageName.Get().MatchString(name) {
+		return nil, fmt.Errorf("image name %.80q is malformed", name)
+	}
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	paths, _, err = ask(ctx, c, func(ctx context.Context, from transport.Source) (paths []string, err error) {
+		document, err := from.Document(ctx, "image", name)
+		if errors.Is(err, transport.ErrNoImage) {
+			return nil, nil
+		}
+		document.Get("Config.Volumes").ForEach(func(path, _ gjson.Result) bool {
+			paths = append(paths, answer.Text(path))
+			return true
+		})
+		return paths, err
+	})
+	return paths, err
 }

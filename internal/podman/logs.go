@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"stackpolicy/internal/podman/answer"
 )
 
-const (
-	maxLines = 1000
-	maxLogs  = 64 << 10 // bytes of a container's logs that are kept
-)
+const maxLines = 1000
 
 // Logs reads the last lines that a container wrote to stdout and stderr, oldest first: up to
 // 1,000 lines, and of those the last 64 KiB. If the first line is incomplete, "…(cut)"
@@ -19,7 +18,7 @@ const (
 // Logs always uses the command, because only that reads every log driver. A driver that
 // keeps nothing is an error. The time is bounded as in [Client.Containers].
 func (c Client) Logs(ctx context.Context, id string, lines int) ([]string, error) {
-	if err := checkID(id); err != nil {
+	if err := answer.CheckID(id); err != nil {
 		return nil, err
 	}
 	if c.Command == "" {
@@ -30,21 +29,21 @@ func (c Client) Logs(ctx context.Context, id string, lines int) ([]string, error
 	}
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	end, err := command{path: c.Command, args: c.Args}.logs(ctx, id, lines)
+	end, isCut, err := c.command().Logs(ctx, id, lines)
 	if err != nil {
 		return nil, fmt.Errorf("logs of container %s: %w", id, err)
 	}
-	return end.lines(lines), nil
+	return linesOf(end, isCut, lines), nil
 }
 
-// lines returns at most the given number of last lines.
-func (w *tail) lines(most int) []string {
-	all := strings.ToValidUTF8(strings.TrimSuffix(string(w.kept), "\n"), "\uFFFD")
+// linesOf returns at most the given number of last lines.
+func linesOf(end []byte, isCut bool, most int) []string {
+	all := strings.ToValidUTF8(strings.TrimSuffix(string(end), "\n"), "\uFFFD")
 	if all == "" {
 		return nil
 	}
-	if w.cut {
-		all = cutMark + all
+	if isCut {
+		all = answer.CutMark + all
 	}
 	lines := strings.Split(all, "\n")
 	return lines[max(0, len(lines)-most):]

@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+
+	"stackpolicy/internal/podman/answer"
 )
 
 func TestLogs(t *testing.T) {
@@ -55,8 +57,8 @@ func TestLogsAreBounded(t *testing.T) {
 	if err != nil || len(got) != 2 || got[1] != "last" {
 		t.Fatalf("got %d lines, error %v; want two", len(got), err)
 	}
-	if first := got[0]; len(first) > maxLogs+len(cutMark)+utf8.UTFMax || !strings.HasPrefix(first, cutMark) || !utf8.ValidString(first) {
-		t.Errorf("the first line has %d bytes and begins %.20q; want at most %d, and the mark", len(first), first, maxLogs)
+	if first := got[0]; len(first) > 64<<10+len(answer.CutMark)+utf8.UTFMax || !strings.HasPrefix(first, answer.CutMark) || !utf8.ValidString(first) {
+		t.Errorf("the first line has %d bytes and begins %.20q; want at most %d, and the mark", len(first), first, 64<<10)
 	}
 }
 
@@ -79,7 +81,7 @@ func TestLogsRefuse(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got, err := test.client.Logs(t.Context(), test.id, test.lines)
 			wantError(t, err, test.want)
-			if got != nil || len(err.Error()) > 2*maxComplaint {
+			if got != nil || len(err.Error()) > 8<<10 {
 				t.Errorf("got %d lines, and an error of %d bytes", len(got), len(err.Error()))
 			}
 		})

@@ -11,31 +11,15 @@ package podman
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"syscall"
 	"time"
 
-	"github.com/tidwall/gjson"
+	"stackpolicy/internal/podman/transport"
 )
 
-const (
-	defaultLimit  = 10 * time.Second // for a context without a deadline
-	attempts      = 3                // how often a listing is tried if containers vanish meanwhile
-	maxAnswer     = 64 << 20         // bytes of one answer, of the socket or the command
-	maxContainers = 10_000
-)
+const defaultLimit = 10 * time.Second // for a context without a deadline
 
-var (
-	errVanished   = errors.New("a container vanished while it was read")
-	errUnanswered = errors.New("nobody answers")
-	errNoSocket   = fmt.Errorf("%w: no such socket", errUnanswered)
-	errAbsent     = errors.New("podman is not installed")
-	errTooLong    = fmt.Errorf("answer is longer than %d bytes", maxAnswer)
-)
+var errAbsent = errors.New("podman is not installed")
 
 // Client reaches one user's podman. With the zero value, podman is not installed.
 type Client struct {
@@ -44,68 +28,10 @@ type Client struct {
 	Args    []string // podman's global options, put before its verb; they apply to the command only
 }
 
-// usual are the folders where podman is installed, which may be missing in a unit's PATH.
-var usual = []string{"/usr/bin", "/usr/local/bin", "/run/current-system/sw/bin"}
-
 // Of returns the client for the user with this runtime folder ($XDG_RUNTIME_DIR): its API
 // socket, and the podman command in this process's PATH or in a usual folder.
 func Of(runtimeDir string) Client {
-	c := Client{Socket: filepath.Join(runtimeDir, "podman", "podman.sock")}
-	candidates := []string{"podman"}
-	for _, dir := range usual {
-		candidates = append(candidates, filepath.Join(dir, "podman"))
-	}
-	for _, name := range candidates {
-		if command, err := exec.LookPath(name); err == nil {
-			c.Command = command
-			break
-		}
-	}
-	return c
-}
-
-// Listing is every container of a user at one time.
-type Listing struct {
-	Present    bool        // false: neither a socket nor a command, so podman is not installed
-	Transport  string      // "socket", "command", or "" when not present
-	Containers []Container // by name, then by id; infra and stopped containers included
-}
-
-// Container is one container. Its texts come from images and from the person who created
-// it. They are valid UTF-8, may have control characters, and are at most 64 KiB long (a
-// longer text is cut and ends in "…(cut)").
-type Container struct {
-	ID            string // hexadecimal, as podman prints it in full
-	Name          string
-	Image         string // the name it was created from
-	ImageID       string
-	Pod           string    // id of its pod, or empty
-	Infra         bool      // a pod's own pause container
-	State         string    // podman's state: created, running, paused, exited, …
-	Health        string    // starting, healthy, unhealthy; empty without a health check
-	ExitCode      int       // of the last run; 0 while it runs
-	Check         *Check    // nil without a health check
-	Restarts      int       // how often its restart policy started it again
-	RestartPolicy string    // always, unless-stopped, on-failure, no, or empty, which means no in older versions
-	CreatedAt     time.Time // in UTC
-	StartedAt     time.Time
-	FinishedAt    time.Time         // like StartedAt in UTC, and zero when it never happened
-	Labels        map[string]string // never nil
-}
-
-// source is one way to reach podman. All methods wrap errVanished if a container vanished
-// while they read it: then the caller should try again.
-type source interface {
-	list(ctx context.Context) ([]row, error)
-	inspect(ctx context.Context, ids []string) ([]Container, error)
-	// document returns inspect's output for one "container" or "image". It wraps errNoImage
-	// if podman has no such image.
-	document(ctx context.Context, kind, name string) (gjson.Result, error)
-	// several returns inspect's output for containers.
-	several(ctx context.Context, ids []string) ([]gjson.Result, error)
-	images(ctx context.Context) ([]gjson.Result, error)
-	// events are JSON documents, one a line.
-	events(ctx context.Context, since, until time.Time) ([]byte, error)
+	return Client{Socket: filepath.Join(runtimeDir, "podman", "podman.sock"), Command: transport.Installed()}
 }
 
 // Containers reads every container. If podman is not installed, the listing says so, and
@@ -131,46 +57,10 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, defaultLimit)
 }
 
-// question reads something from a source.
-type question[T any] func(ctx context.Context, from source) (T, error)
-
-// ask asks the socket, and the command if nobody answers there. It returns which one
-// answered: "" without an error if podman is not installed.
-func ask[T any](ctx context.Context, c Client, put question[T]) (answer T, transport string, err error) {
-	answer, silence := askSocket(ctx, c.Socket, put)
-	switch {
-	case !errors.Is(silence, errUnanswered):
-		return answer, "socket", silence
-	case c.Command != "":
-		answer, err = askCommand(ctx, c, silence, put)
-		return answer, "command", err
-	case errors.Is(silence, errNoSocket):
-		return answer, "", nil
-	}
-	return answer, "", silence
+// ask calls read with the socket, and with the command if nobody answers there. It returns
+// which one answered: "" without an error if podman is not installed.
+func ask[T any](ctx context.Context, c Client, read func(context.Context, transport.Source) (T, error)) (T, string, error) {
+	return transport.Ask(ctx, c.Socket, c.command(), read)
 }
 
-func askSocket[T any](ctx context.Context, socket string, put question[T]) (none T, err error) {
-	if _, err := os.Lstat(socket); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return none, errNoSocket
-	}
-	api := newAPI(socket)
-	defer api.http.CloseIdleConnections()
-	answer, err := put(ctx, api)
-	if err != nil {
-		return none, fmt.Errorf("podman socket %q: %w", socket, err)
-	}
-	return answer, nil
-}
-
-// askCommand asks the command, after the socket did not answer for the given reason.
-func askCommand[T any](ctx context.Context, c Client, silence error, put question[T]) (none T, err error) {
-	answer, err := put(ctx, command{path: c.Command, args: c.Args})
-	switch {
-	case err != nil && errors.Is(silence, errNoSocket):
-		return none, fmt.Errorf("podman command: %w", err)
-	case err != nil:
-		return none, fmt.Errorf("%w; and podman command: %w", silence, err)
-	}
-	return answer, nil
-}
+func (c Client) command() transport.Command { return transport.Command{Path: c.Command, Args: c.Args} }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/tidwall/gjson"
+
+	"stackpolicy/internal/podman/answer"
 )
 
 // row has the values of a container in one listing that can change. Two equal rows mean that
@@ -16,34 +18,30 @@ type row struct {
 	pid, started, exited, exitCode, restarts string
 }
 
-// parseRows reads a list of containers. `podman ps --format json` and the API print the same,
+// rowsOf reads a list of containers. `podman ps --format json` and the API print the same,
 // except Status; podman 4.3 leaves out the restarts.
-func parseRows(data []byte) ([]row, error) {
-	entries, err := parseArray(data)
-	if err != nil {
-		return nil, err
-	}
-	rows := make([]row, len(entries))
+func rowsOf(entries []gjson.Result) (rows []row, err error) {
+	rows = make([]row, len(entries))
 	for i, entry := range entries {
-		if rows[i], err = rowFrom(entry); err != nil {
+		if rows[i], err = rowOf(entry); err != nil {
 			return nil, fmt.Errorf("container %d of %d: %w", i+1, len(entries), err)
 		}
 	}
 	return rows, nil
 }
 
-func rowFrom(entry gjson.Result) (row, error) {
-	id, err := parseID(entry)
+func rowOf(entry gjson.Result) (row, error) {
+	id, err := answer.ID(entry)
 	return row{
 		id:       id,
-		name:     text(entry.Get("Names.0")),
-		state:    text(entry.Get("State")),
-		health:   healthWord(text(entry.Get("Status"))),
-		pid:      text(entry.Get("Pid")),
-		started:  text(entry.Get("StartedAt")),
-		exited:   text(entry.Get("ExitedAt")),
-		exitCode: text(entry.Get("ExitCode")),
-		restarts: text(entry.Get("Restarts")),
+		name:     answer.Text(entry.Get("Names.0")),
+		state:    answer.Text(entry.Get("State")),
+		health:   healthWord(answer.Text(entry.Get("Status"))),
+		pid:      answer.Text(entry.Get("Pid")),
+		started:  answer.Text(entry.Get("StartedAt")),
+		exited:   answer.Text(entry.Get("ExitedAt")),
+		exitCode: answer.Text(entry.Get("ExitCode")),
+		restarts: answer.Text(entry.Get("Restarts")),
 	}, err
 }
 

@@ -131,7 +131,7 @@ func onInspect(list string, status int, body string) http.HandlerFunc {
 func onInspectEndless(list string) http.HandlerFunc {
 	return onListThen(list, func(w http.ResponseWriter, _ *http.Request) {
 		block := []byte(strings.Repeat(" ", 1<<20))
-		for range maxAnswer>>20 + 1 {
+		for range 65 {
 			w.Write(block)
 		}
 	})

@@ -198,8 +198,8 @@ func TestSocketInspectsFourAtATime(t *testing.T) {
 	if err != nil || len(got.Containers) != len(list) {
 		t.Fatalf("got %d containers, error %v", len(got.Containers), err)
 	}
-	if most.Load() < 2 || most.Load() > concurrency {
-		t.Errorf("%d inspections ran at once; want 2 to %d", most.Load(), concurrency)
+	if most.Load() < 2 || most.Load() > 4 {
+		t.Errorf("%d inspections ran at once; want 2 to 4", most.Load())
 	}
 }
 

@@ -8,7 +8,13 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/tidwall/gjson"
+
+	"stackpolicy/internal/podman/transport"
 )
+
+const attempts = 3 // how often a listing is tried if containers vanish meanwhile
 
 // Watch reads the containers many times. It remembers what it inspected, and only inspects
 // containers that a listing shows as new or changed. So if nothing changed, it needs only one
@@ -44,29 +50,36 @@ func (w *Watch) Containers(ctx context.Context) (Listing, error) {
 }
 
 // read lists and inspects, and tries again if a container vanished meanwhile.
-func (w *Watch) read(ctx context.Context, from source) ([]Container, error) {
+func (w *Watch) read(ctx context.Context, from transport.Source) ([]Container, error) {
 	for attempt := 1; ; attempt++ {
 		containers, err := w.readOnce(ctx, from)
-		if errors.Is(err, errVanished) && attempt < attempts && ctx.Err() == nil {
+		if errors.Is(err, transport.ErrVanished) && attempt < attempts && ctx.Err() == nil {
 			continue
 		}
 		return containers, err
 	}
 }
 
-func (w *Watch) readOnce(ctx context.Context, from source) ([]Container, error) {
+func (w *Watch) readOnce(ctx context.Context, from transport.Source) ([]Container, error) {
 	asked := w.now()
-	rows, err := from.list(ctx)
+	list, err := from.List(ctx)
+	var rows []row
+	if err == nil {
+		rows, err = rowsOf(list)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("list containers: %w", err)
 	}
 	containers, changed := w.known(rows)
 	if len(changed) > 0 {
-		fresh, err := from.inspect(ctx, changed)
+		err := from.Inspect(ctx, changed, func(document gjson.Result) error {
+			container, err := containerOf(document)
+			containers = append(containers, container)
+			return err
+		})
 		if err != nil {
 			return nil, fmt.Errorf("inspect containers: %w", err)
 		}
-		containers = append(containers, fresh...)
 	}
 	w.remember(rows, containers, asked)
 	slices.SortFunc(containers, func(a, b Container) int {

@@ -12,10 +12,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/tidwall/gjson"
+
+	"stackpolicy/internal/podman/answer"
+	"stackpolicy/internal/podman/transport"
 )
 
-// machine is a podman that a test changes between looks.
+// machine is a podman that a test changes between looks. A watch only lists and inspects.
 type machine struct {
+	transport.Source
 	rows      string            // what its list tells
 	documents map[string]string // what inspect tells, by id
 	vanishing int               // how many inspections yet find a container vanished
@@ -23,36 +27,23 @@ type machine struct {
 	inspected []string // ids
 }
 
-func (m *machine) list(context.Context) ([]row, error) {
+func (m *machine) List(context.Context) ([]gjson.Result, error) {
 	m.lists++
-	return parseRows([]byte(m.rows))
+	return answer.Array([]byte(m.rows))
 }
 
-func (m *machine) inspect(_ context.Context, ids []string) ([]Container, error) {
+func (m *machine) Inspect(_ context.Context, ids []string, read func(gjson.Result) error) error {
 	if m.vanishing > 0 {
 		m.vanishing--
-		return nil, errVanished
+		return transport.ErrVanished
 	}
-	var containers []Container
 	for _, id := range ids {
 		m.inspected = append(m.inspected, id)
-		container, err := parseContainer([]byte(m.documents[id]))
-		if err != nil {
-			return nil, err
+		if err := read(gjson.Parse(m.documents[id])); err != nil {
+			return err
 		}
-		containers = append(containers, container)
 	}
-	return containers, nil
-}
-
-func (m *machine) several(context.Context, []string) ([]gjson.Result, error) { return nil, nil }
-
-func (m *machine) images(context.Context) ([]gjson.Result, error) { return nil, nil }
-
-func (m *machine) events(context.Context, time.Time, time.Time) ([]byte, error) { return nil, nil }
-
-func (m *machine) document(context.Context, string, string) (gjson.Result, error) {
-	return gjson.Result{}, errors.New("a watch asks for no documents")
+	return nil
 }
 
 // twoRunning has a web with a health check and a db without.
@@ -215,7 +206,7 @@ func TestWatchBeginsAgain(t *testing.T) {
 		t.Errorf("got %d containers after %d lists, want 2 after %d", len(got), podman.lists, attempts)
 	}
 	podman.vanishing, podman.rows = attempts, strings.Replace(podman.rows, `"Pid":71`, `"Pid":75`, 1)
-	if got, err := watch.read(t.Context(), podman); !errors.Is(err, errVanished) || got != nil {
+	if got, err := watch.read(t.Context(), podman); !errors.Is(err, transport.ErrVanished) || got != nil {
 		t.Errorf("got %+v, error %v, want an error alone", got, err)
 	}
 	look(t, watch, podman, "aa") // what is as before the error was not forgotten

@@ -1,4 +1,4 @@
-package podman
+package transport
 
 import (
 	"context"
@@ -9,11 +9,14 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/tidwall/gjson"
 	"golang.org/x/sync/errgroup"
+
+	"stackpolicy/internal/podman/answer"
 )
 
 const (
@@ -21,12 +24,6 @@ const (
 	// is never looked up: every connection goes to the socket.
 	apiRoot     = "http://podman/v4.0.0/libpod/"
 	concurrency = 4 // inspections at a time, and connections
-)
-
-// Podman's errors for containers and images that do not exist.
-var (
-	errGone    = errors.New("no such container")
-	errNoImage = errors.New("image not known")
 )
 
 // api is the libpod API behind a unix socket.
@@ -48,20 +45,43 @@ func newAPI(socket string) api {
 	}}
 }
 
-func (a api) list(ctx context.Context) ([]row, error) {
+// List implements [Source].
+func (a api) List(ctx context.Context) ([]gjson.Result, error) {
 	body, err := a.first(ctx, "containers/json?all=true")
 	if err != nil {
 		return nil, err
 	}
-	return parseRows(body)
+	return answer.Array(body)
 }
 
-func (a api) document(ctx context.Context, kind, name string) (gjson.Result, error) {
-	body, err := a.first(ctx, kind+"s/"+name+"/json")
+// Document implements [Source].
+func (a api) Document(ctx context.Context, kind, name string) (gjson.Result, error) {
+	return parsed(a.first(ctx, kind+"s/"+name+"/json"))
+}
+
+// Documents leaves out containers that are gone.
+func (a api) Documents(ctx context.Context, ids []string) (all []gjson.Result, err error) {
+	for _, id := range ids {
+		document, err := a.Document(ctx, "container", id)
+		if errors.Is(err, errGone) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("container %s: %w", id, err)
+		}
+		all = append(all, document)
+	}
+	return all, nil
+}
+
+// Answer implements [Source].
+func (a api) Answer(ctx context.Context, q Question) ([]byte, error) { return a.first(ctx, q.Path) }
+
+func parsed(body []byte, err error) (gjson.Result, error) {
 	if err != nil {
 		return gjson.Result{}, err
 	}
-	return gjson.ParseBytes(body), validate(body)
+	return gjson.ParseBytes(body), answer.Validate(body)
 }
 
 // first is the first request, which shows whether anybody answers. It waits for half of the
@@ -79,49 +99,42 @@ func (a api) first(ctx context.Context, path string) ([]byte, error) {
 	return body, err
 }
 
-// inspect reads the containers, several at the same time. It leaves out containers that are
+// Inspect asks for several containers at the same time. It leaves out containers that are
 // gone, and ends with the first other error.
-func (a api) inspect(ctx context.Context, ids []string) ([]Container, error) {
-	found := make([]*Container, len(ids))
+func (a api) Inspect(ctx context.Context, ids []string, read func(gjson.Result) error) error {
+	var reading sync.Mutex
 	workers, ctx := errgroup.WithContext(ctx)
 	workers.SetLimit(concurrency)
-	for i, id := range ids {
-		workers.Go(func() (err error) {
-			if found[i], err = a.inspectOne(ctx, id); err != nil && !errors.Is(err, errGone) {
+	for _, id := range ids {
+		workers.Go(func() error {
+			document, err := a.inspect(ctx, id)
+			if errors.Is(err, errGone) {
+				return nil
+			}
+			if err == nil {
+				reading.Lock()
+				defer reading.Unlock()
+				err = read(document)
+			}
+			if err != nil {
 				return fmt.Errorf("container %s: %w", id, err)
 			}
 			return nil
 		})
 	}
-	if err := workers.Wait(); err != nil {
-		return nil, err
-	}
-	return present(found), nil
+	return workers.Wait()
 }
 
-func (a api) inspectOne(ctx context.Context, id string) (*Container, error) {
-	body, err := a.get(ctx, "containers/"+id+"/json")
+func (a api) inspect(ctx context.Context, id string) (gjson.Result, error) {
+	document, err := parsed(a.get(ctx, "containers/"+id+"/json"))
 	if err != nil {
-		return nil, err
+		return gjson.Result{}, err
 	}
-	container, err := parseContainer(body)
-	if err != nil {
-		return nil, err
+	about, err := answer.ID(document)
+	if err == nil && about != id {
+		err = fmt.Errorf("the answer is about container %s", about)
 	}
-	if container.ID != id {
-		return nil, fmt.Errorf("the answer is about container %s", container.ID)
-	}
-	return &container, nil
-}
-
-func present(found []*Container) []Container {
-	containers := make([]Container, 0, len(found))
-	for _, container := range found {
-		if container != nil {
-			containers = append(containers, *container)
-		}
-	}
-	return containers
+	return document, err
 }
 
 // get returns the body of a successful answer. It wraps errUnanswered if there is no answer,
@@ -161,7 +174,7 @@ func (a api) get(ctx context.Context, path string) ([]byte, error) {
 // path.
 func refusal(status int, body []byte) error {
 	message := string(body)
-	if validate(body) == nil && gjson.GetBytes(body, "message").Type == gjson.String {
+	if answer.Validate(body) == nil && gjson.GetBytes(body, "message").Type == gjson.String {
 		message = gjson.GetBytes(body, "message").Str
 	}
 	message = message[:min(len(message), maxComplaint)]
@@ -170,10 +183,10 @@ func refusal(status int, body []byte) error {
 	switch {
 	case status == http.StatusNotFound && vanished:
 		return fmt.Errorf("%w: %w", errGone, err)
-	case status == http.StatusNotFound && strings.Contains(message, errNoImage.Error()):
-		return fmt.Errorf("%w: %w", errNoImage, err)
+	case status == http.StatusNotFound && strings.Contains(message, ErrNoImage.Error()):
+		return fmt.Errorf("%w: %w", ErrNoImage, err)
 	case vanished:
-		return fmt.Errorf("%w: %w", errVanished, err)
+		return fmt.Errorf("%w: %w", ErrVanished, err)
 	}
 	return err
 }
