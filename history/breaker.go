@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"stackpolicy/facts"
+	"stackpolicy/internal/times"
 )
 
 // OpenBreaker holds back heals of a subject until the given time. A breaker that is
@@ -60,7 +61,7 @@ func readBreakers(c call, now time.Time) (map[string]facts.Breaker, error) {
 		if err := r.Scan(&subject, &since, &until, &b.Reason); err != nil {
 			return b, err
 		}
-		b.Since, b.Until = earlier(moment(since), now), moment(until)
+		b.Since, b.Until = times.Earlier(moment(since), now), moment(until)
 		open[subject] = b
 		return b, nil
 	}, "SELECT subject, since, until, reason FROM breakers WHERE until > ? AND since <= ?", stamp(now), stamp(now.Add(day)))

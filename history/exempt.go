@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"stackpolicy/facts"
+	"stackpolicy/internal/times"
 )
 
 // keepEnded is how long an exemption that has ended is remembered.
@@ -49,7 +50,7 @@ func recallExemptions(c call, m *facts.Memory, now time.Time) error {
 		if err := row.Scan(&subject, &e.Invariant, &e.Reason, &e.Owner, &since, &until); err != nil {
 			return e, err
 		}
-		e.Since, e.Until = earlier(moment(since), now), moment(until)
+		e.Since, e.Until = times.Earlier(moment(since), now), moment(until)
 		r.about(subject, func(h *facts.History) { h.Exemptions = append(h.Exemptions, e) })
 		return e, nil
 	}, `SELECT subject, invariant, reason, owner, since, until FROM exemptions

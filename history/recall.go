@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"stackpolicy/facts"
+	"stackpolicy/internal/times"
 )
 
 const day = 24 * time.Hour
@@ -24,7 +25,7 @@ func (s *Store) Recall(ctx context.Context, now time.Time) (facts.Memory, error)
 		if err != nil {
 			return err
 		}
-		m.Since = earlier(moment(began), now)
+		m.Since = times.Earlier(moment(began), now)
 		if err := recallSubjects(c, &m, now); err != nil || s.db.old {
 			return err
 		}
@@ -89,13 +90,13 @@ func (r remembered) about(subject string, change func(*facts.History)) {
 // findings adds the open findings, once for each invariant and case.
 func (r remembered) findings(open []entry) {
 	for _, s := range open {
-		f := facts.OpenFinding{Invariant: s.Invariant, Case: s.Case(), Since: earlier(s.Since, r.now)}
+		f := facts.OpenFinding{Invariant: s.Invariant, Case: s.Case(), Since: times.Earlier(s.Since, r.now)}
 		r.about(s.Subject, func(h *facts.History) {
 			i, known := slices.BinarySearchFunc(h.Findings, f, func(a, b facts.OpenFinding) int {
 				return cmp.Or(cmp.Compare(a.Invariant, b.Invariant), cmp.Compare(a.Case, b.Case))
 			})
 			if known {
-				h.Findings[i].Since = earlier(h.Findings[i].Since, f.Since)
+				h.Findings[i].Since = times.Earlier(h.Findings[i].Since, f.Since)
 			} else {
 				h.Findings = slices.Insert(h.Findings, i, f)
 			}
@@ -142,7 +143,7 @@ func (r remembered) count(h *facts.History, a Action, asked Reason) {
 			n.Healed1h++
 		}
 	}
-	if last := earlier(a.At, r.now); last.After(n.Last) {
+	if last := times.Earlier(a.At, r.now); last.After(n.Last) {
 		n.Last = last
 	}
 }

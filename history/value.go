@@ -33,14 +33,6 @@ func momentOrNil(stamp sql.NullInt64) *time.Time {
 	return &t
 }
 
-// earlier returns the earlier of two times.
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
-}
-
 // encode returns a value as JSON. It only fails if evidence is not valid JSON.
 func encode(v any) (string, error) {
 	text, err := json.Marshal(v)

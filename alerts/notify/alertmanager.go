@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"stackpolicy/internal/times"
 )
 
 const alertName = "StackpolicyFinding"
@@ -108,7 +110,9 @@ func (m toAlertmanager) call(ctx context.Context, method, query string, body []b
 
 func (m toAlertmanager) authorize(r *request) error {
 	if m.config.Password == nil {
-		return r.authorize(m.secrets, m.config.Token)
+		token, err := m.secrets.readIf(m.config.Token)
+		r.authorize(token)
+		return err
 	}
 	password, err := m.secrets.read(*m.config.Password)
 	if err != nil {
@@ -139,7 +143,7 @@ func (m toAlertmanager) ends(ctx context.Context, a Alert) ([]posted, error) {
 	}
 	at := m.now()
 	if a.ResolvedAt != nil {
-		at = earlier(*a.ResolvedAt, at)
+		at = times.Earlier(*a.ResolvedAt, at)
 	}
 	var list []posted
 	for _, k := range known {
@@ -163,7 +167,7 @@ func postable(a Alert, severity string, ends time.Time) posted {
 		Annotations: present(map[string]string{
 			"summary": a.Title, "description": a.Message, "steps": strings.Join(a.Steps, "\n"), "runbook": a.Runbook,
 		}),
-		StartsAt: earlier(a.Since, ends).UTC(), EndsAt: ends.UTC(),
+		StartsAt: times.Earlier(a.Since, ends).UTC(), EndsAt: ends.UTC(),
 	}
 }
 
@@ -175,11 +179,4 @@ func present(texts map[string]string) map[string]string {
 		}
 	}
 	return texts
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }

@@ -6,6 +6,9 @@ import (
 	"stackpolicy/internal/journal"
 )
 
+// MessageCouldNotBegin is the message id of this entry, a promise as those of alerts are.
+const MessageCouldNotBegin = "375ffe3962144588954c8bb25691173c"
+
 // CouldNotBegin writes to the journal that an audit could not begin, with the
 // priority of a result that is unknown. Other sinks are not used: perhaps the
 // configuration that names them is broken. Without a journal it does nothing.

@@ -19,8 +19,6 @@ const (
 	MessageResolved   = "35f167d5a86f43ec9bd467d9c841c65c"
 	MessageHealed     = "cbaab0791e0c458f80d543affdf29f34"
 	MessageHealFailed = "f95959b7dbb14a3ab806cff7d6f15a33"
-
-	MessageCouldNotBegin = "375ffe3962144588954c8bb25691173c"
 )
 
 // Journal is the configuration of the journal.

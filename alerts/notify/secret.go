@@ -106,6 +106,14 @@ type secrets struct {
 	folder string // $CREDENTIALS_DIRECTORY; "" without credentials
 }
 
+// readIf returns "" if there is no secret to read.
+func (s secrets) readIf(from *Secret) (string, error) {
+	if from == nil {
+		return "", nil
+	}
+	return s.read(*from)
+}
+
 // read returns a secret without the line break at its end. Errors contain no part
 // of it.
 func (s secrets) read(from Secret) (string, error) {

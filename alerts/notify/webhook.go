@@ -151,9 +151,11 @@ func (w toWebhook) Send(ctx context.Context, a Alert) error {
 	if err := w.address(&r); err != nil {
 		return err
 	}
-	if err := r.authorize(w.secrets, w.config.Token); err != nil {
+	token, err := w.secrets.readIf(w.config.Token)
+	if err != nil {
 		return err
 	}
+	r.authorize(token)
 	_, err = r.do(ctx, w.client)
 	return err
 }

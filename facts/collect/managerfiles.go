@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"stackpolicy/facts"
+	"stackpolicy/internal/times"
 	"stackpolicy/internal/unitfile"
 )
 
@@ -110,7 +111,7 @@ func (w *walker) managerFile(looker *unitfile.Looker, s *systemOwner, p place, n
 	out.Origin = w.managerOrigin(s, p, f)
 	changed := f.Changed
 	if info, err := os.Stat(p.folder); err == nil && out.Origin == facts.OriginUndeclared { // a folder may be moved here with all that is in it
-		changed = later(changed, changeTime(info))
+		changed = times.Later(changed, changeTime(info))
 	}
 	out.ChangedAt = timeOrNil(changed)
 	out.ChangedAfterLoad = !changed.IsZero() && w.manager.IsAfterLoad(changed)

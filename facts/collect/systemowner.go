@@ -104,10 +104,3 @@ func changeTime(info fs.FileInfo) time.Time {
 	}
 	return time.Unix(st.Ctim.Unix()).UTC()
 }
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
-}

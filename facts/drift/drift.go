@@ -30,6 +30,32 @@ type Unit struct {
 	Manager  *Manager
 }
 
+// pulledInBy lists the units that pull this one in, as loaded: kind is wants,
+// requires or upholds.
+func (u *Unit) pulledInBy(kind string) []string {
+	switch kind {
+	case "wants":
+		return u.Loaded.WantedBy
+	case "requires":
+		return u.Loaded.RequiredBy
+	}
+	return u.Loaded.UpheldBy
+}
+
+// pulledIn lists the units that this one pulls in by links of a role, as loaded. D-Bus
+// says the same of settings.
+func (u *Unit) pulledIn(role string) []string {
+	switch role {
+	case facts.RoleOwnWants:
+		return u.Loaded.Wants
+	case facts.RoleOwnRequires:
+		return u.Loaded.Requires
+	case facts.RoleOwnUpholds:
+		return u.Loaded.Upholds
+	}
+	return u.Loaded.BindsTo
+}
+
 // File is a file that can define or alter a unit. Hidden means that systemd ignores it,
 // because of another file of the same name or because of its folder.
 type File struct {

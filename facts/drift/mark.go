@@ -67,18 +67,6 @@ func (u *Unit) isLoaded(f File) bool {
 	return u.Manager.Loaded[f.Of] && slices.Contains(u.pulledInBy(f.Role), f.Of)
 }
 
-// pulledInBy lists the units that pull this one in, as loaded: kind is wants,
-// requires or upholds.
-func (u *Unit) pulledInBy(kind string) []string {
-	switch kind {
-	case "wants":
-		return u.Loaded.WantedBy
-	case "requires":
-		return u.Loaded.RequiredBy
-	}
-	return u.Loaded.UpheldBy
-}
-
 // isChangedAfterLoad reports whether the file may have changed since the load. The record
 // of an earlier audit decides or, without one, the time of the change.
 func (u *Unit) isChangedAfterLoad(f File, known *facts.Load) bool {

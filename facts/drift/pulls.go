@@ -19,20 +19,6 @@ var ownKinds = []struct{ role, kind string }{
 	{facts.RoleOwnWants, "wants"}, {facts.RoleOwnRequires, "requires"}, {"", "binds-to"}, {facts.RoleOwnUpholds, "upholds"},
 }
 
-// pulledIn lists the units that this one pulls in by links of a role, as loaded. D-Bus
-// says the same of settings.
-func (u *Unit) pulledIn(role string) []string {
-	switch role {
-	case facts.RoleOwnWants:
-		return u.Loaded.Wants
-	case facts.RoleOwnRequires:
-		return u.Loaded.Requires
-	case facts.RoleOwnUpholds:
-		return u.Loaded.Upholds
-	}
-	return u.Loaded.BindsTo
-}
-
 // listPulls lists the units that this one pulls in as loaded, and says which of them
 // its declared files and links name. What systemd adds itself is left out. To be
 // pulled at is what targets are for: nothing of theirs is listed.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"stackpolicy/internal/regularfile"
+	"stackpolicy/internal/times"
 )
 
 // Bounds on what a single path may lead to.
@@ -85,7 +86,7 @@ func (l *Looker) Stat(ctx context.Context, path string) (File, error) {
 			}
 		}
 		if !below(filepath.Clean(at), l.store) {
-			f.Changed = later(f.Changed, ctime(info))
+			f.Changed = times.Later(f.Changed, ctime(info))
 		}
 		if info.Mode()&fs.ModeSymlink == 0 {
 			return f, l.reach(&f, at, info)
@@ -114,7 +115,7 @@ func ChangedAt(path, store string) time.Time {
 			break
 		}
 		if !below(filepath.Clean(path), store) {
-			changed = later(changed, ctime(info))
+			changed = times.Later(changed, ctime(info))
 		}
 		if info.Mode()&fs.ModeSymlink == 0 {
 			break
@@ -139,7 +140,7 @@ func (l *Looker) throughFolder(f *File) {
 		return
 	}
 	f.Kind, f.FirstHop = Symlink, filepath.Join(to, filepath.Base(f.Path))
-	f.Changed = later(f.Changed, ctime(info))
+	f.Changed = times.Later(f.Changed, ctime(info))
 }
 
 // missing: the path, a folder on its way, or a target is not there.

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"stackpolicy/internal/times"
 )
 
 // Index is what is in the folders of a unit path, read once.
@@ -151,10 +153,10 @@ func (x *Index) LinksChanged(names []string) time.Time {
 		if strings.HasPrefix(filepath.Base(p), "generator") {
 			continue
 		}
-		newest = later(newest, x.changed[p])
+		newest = times.Later(newest, x.changed[p])
 		for _, kind := range linkKinds {
 			for _, folder := range linkFolders(names, kind) {
-				newest = later(newest, x.changed[filepath.Join(p, folder)])
+				newest = times.Later(newest, x.changed[filepath.Join(p, folder)])
 			}
 		}
 	}
@@ -267,10 +269,3 @@ func (x *Index) isMentioned(name string) bool {
 // Changed returns when each folder that was read last changed: those of the unit
 // path, and those of drop-ins and links in them.
 func (x *Index) Changed() map[string]time.Time { return x.changed }
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
-}

@@ -11,6 +11,7 @@ import (
 	"stackpolicy/finding"
 	"stackpolicy/history"
 	"stackpolicy/internal/text"
+	"stackpolicy/internal/times"
 	"stackpolicy/report"
 	"stackpolicy/report/timeline"
 )
@@ -89,9 +90,9 @@ func (l Log) verdicts() []event {
 		word, _ := exitWord(s.ExitCode)
 		switch {
 		case !s.Began():
-			out = append(out, event{timeline.Later(s.From, l.Since), word, sentence(strings.Join(s.Gaps, "; "))})
+			out = append(out, event{times.Later(s.From, l.Since), word, sentence(strings.Join(s.Gaps, "; "))})
 		case s.ExitCode != before || paused > timeline.Stale:
-			out = append(out, event{timeline.Later(s.From, l.Since), word, "is the verdict, mode " + name(s.Mode)})
+			out = append(out, event{times.Later(s.From, l.Since), word, "is the verdict, mode " + name(s.Mode)})
 		}
 	}
 	if n := len(spans); n > 0 && l.Now.Sub(spans[n-1].To) > timeline.Stale {

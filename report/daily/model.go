@@ -37,7 +37,7 @@ func Build(in Input) Model {
 	m.Now = groups(t, m.Units.List, w)
 	m.Healed, m.Trouble = healed(in.Actions, c), trouble(in.Actions, c)
 	m.Back, m.Waived = returned(in.Record, c), waived(in.Occurrences, c)
-	m.Latency, m.False = latency(t.Deliveries(), in.FirstSent != nil), falseSuccess(t.Successes(), in.Document)
+	m.Latency, m.False = latency(in.Deliveries(), in.FirstSent != nil), falseSuccess(in.Successes(), in.Document)
 	m.Tiles = tiles(m, in.Record, t.Overall())
 	m.Title = "stackpolicy: " + m.Verdict.Word + onHost(in.Document)
 	return m

@@ -8,6 +8,7 @@ import (
 
 	"stackpolicy/history"
 	"stackpolicy/internal/text"
+	"stackpolicy/internal/times"
 	"stackpolicy/report/timeline"
 )
 
@@ -27,7 +28,7 @@ func returned(r timeline.Record, c clock) Table {
 	var rows [][]string
 	for _, k := range order {
 		if len(of[k]) > 1 {
-			rows = append(rows, times(of[k], r, c))
+			rows = append(rows, recurrence(of[k], r, c))
 		}
 	}
 	return Table{
@@ -36,13 +37,13 @@ func returned(r timeline.Record, c clock) Table {
 	}.with(rows)
 }
 
-// times sums up the times that one finding was open.
-func times(list []history.Occurrence, r timeline.Record, c clock) []string {
+// recurrence sums up the times that one finding was open.
+func recurrence(list []history.Occurrence, r timeline.Record, c clock) []string {
 	open, last, now := time.Duration(0), list[0].Since, "resolved"
 	for _, s := range list {
 		from, to := r.Lasted(s)
-		open += max(to.Sub(timeline.Later(from, r.Since)), 0)
-		last = timeline.Later(last, s.Since)
+		open += max(to.Sub(times.Later(from, r.Since)), 0)
+		last = times.Later(last, s.Since)
 		if s.ResolvedAt == nil {
 			now = "open"
 		}

@@ -10,14 +10,14 @@ type Deliveries struct {
 
 // Deliveries measures the findings that appeared in the window. Left out are
 // those that are waived or undecided, and those that the same audit healed.
-func (t *Timeline) Deliveries() (d Deliveries) {
-	for _, s := range t.record.Occurrences {
+func (r Record) Deliveries() (d Deliveries) {
+	for _, s := range r.Occurrences {
 		wasHealed := s.ResolvedAt != nil && !s.ResolvedAt.After(s.Since)
-		if s.Since.Before(t.record.Since) || wasHealed || s.Waiver != nil || s.IsUnknown() {
+		if s.Since.Before(r.Since) || wasHealed || s.Waiver != nil || s.IsUnknown() {
 			continue
 		}
 		d.New++
-		if at, wasSent := t.record.FirstSent[s.ID]; wasSent {
+		if at, wasSent := r.FirstSent[s.ID]; wasSent {
 			d.Took = append(d.Took, max(at.Sub(s.Since), 0))
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"stackpolicy/history"
+	"stackpolicy/internal/times"
 )
 
 // observation is the time for which some audits speak, and the document they saw.
@@ -23,7 +24,7 @@ func observations(spans []history.AuditSpan, now time.Time) []observation {
 		if i+1 < len(spans) {
 			next = spans[i+1].From
 		}
-		to := Later(s.To, s.From.Add(least))
+		to := times.Later(s.To, s.From.Add(least))
 		if pause := next.Sub(s.To); pause > 0 && pause <= Stale {
 			to = next
 		}

@@ -6,6 +6,7 @@ import (
 	"stackpolicy/facts"
 	"stackpolicy/finding"
 	"stackpolicy/history"
+	"stackpolicy/internal/times"
 )
 
 // Record is what was recorded of a window of time.
@@ -27,26 +28,16 @@ type Record struct {
 	Class func(invariant string) finding.Class
 }
 
+// least is how long a finding counts, and a verdict lasts, that only one audit saw.
+const least = time.Minute
+
 // Lasted returns when a finding appeared, and until when it counts. What only one
 // audit saw counts for a minute.
 func (r Record) Lasted(s history.Occurrence) (from, to time.Time) {
 	if s.ResolvedAt == nil {
 		return s.Since, r.Now
 	}
-	return s.Since, Later(*s.ResolvedAt, s.Since.Add(least))
-}
-
-// marks returns the spells of the findings that count. A finding that does not
-// count marks nothing: only an audit marks a time as in order.
-func (r Record) marks(list []history.Occurrence) []Spell {
-	var marks []Spell
-	for _, s := range list {
-		if state := Of(s.Finding); state != InOrder {
-			from, to := r.Lasted(s)
-			marks = append(marks, Spell{from, to, state})
-		}
-	}
-	return marks
+	return s.Since, times.Later(*s.ResolvedAt, s.Since.Add(least))
 }
 
 // Snapshot is the part of a recorded document that matters here.

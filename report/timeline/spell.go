@@ -4,23 +4,14 @@ import (
 	"cmp"
 	"slices"
 	"time"
-)
 
-// least is how long a finding counts that only one audit saw.
-const least = time.Minute
+	"stackpolicy/internal/times"
+)
 
 // Spell is a stretch of time in one state.
 type Spell struct {
 	From, To time.Time
 	State    State
-}
-
-// Later returns the later of two times.
-func Later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // turn is where a state begins or ends.
@@ -36,7 +27,7 @@ type turn struct {
 func sweep(from, to time.Time, marks []Spell) []Spell {
 	var turns []turn
 	for _, m := range marks {
-		begin, end := Later(m.From, from), m.To
+		begin, end := times.Later(m.From, from), m.To
 		if end.After(to) {
 			end = to
 		}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"stackpolicy/history"
+	"stackpolicy/internal/times"
 )
 
 // StackRunning is the invariant that finds a stack that is not up.
@@ -15,18 +16,18 @@ const StackRunning = "stack_running"
 type Successes struct{ Looked, False int }
 
 // Successes counts for each stack's unit.
-func (t *Timeline) Successes() map[string]Successes {
-	stacks, down := map[string]Successes{}, t.downs()
-	for _, span := range t.record.Spans {
-		n := audits(span, t.record.Since)
-		for unit, seen := range t.record.Snapshots[span.DocumentDigest].Units {
+func (r Record) Successes() map[string]Successes {
+	stacks, outages := map[string]Successes{}, r.outages()
+	for _, span := range r.Spans {
+		n := audits(span, r.Since)
+		for unit, seen := range r.Snapshots[span.DocumentDigest].Units {
 			if !seen.Stack || !seen.Looked {
 				continue
 			}
 			s := stacks[unit]
 			s.Looked += n
 			if seen.Active {
-				s.False += min(n, t.down(down[unit], span, n))
+				s.False += min(n, r.down(outages[unit], span, n))
 			}
 			stacks[unit] = s
 		}
@@ -34,17 +35,19 @@ func (t *Timeline) Successes() map[string]Successes {
 	return stacks
 }
 
-// downs lists when each stack was not up. The end of one that still is not up is
-// the zero time.
-func (t *Timeline) downs() map[string][]Spell {
-	of := map[string][]Spell{}
-	for _, s := range t.record.Occurrences {
+// outage is a time in which a stack was not up; to is zero while it still is not.
+type outage struct{ from, to time.Time }
+
+// outages lists when each stack was not up.
+func (r Record) outages() map[string][]outage {
+	of := map[string][]outage{}
+	for _, s := range r.Occurrences {
 		if s.Invariant != StackRunning || s.IsUnknown() {
 			continue
 		}
-		d := Spell{From: s.Since, State: Page}
+		d := outage{from: s.Since}
 		if s.ResolvedAt != nil {
-			d.To = *s.ResolvedAt
+			d.to = *s.ResolvedAt
 		}
 		of[s.Subject] = append(of[s.Subject], d)
 	}
@@ -53,14 +56,14 @@ func (t *Timeline) downs() map[string][]Spell {
 
 // down returns how many of a span's n audits found a stack not up. A finding that
 // the same audit healed counts as one.
-func (t *Timeline) down(downs []Spell, span history.AuditSpan, n int) int {
+func (r Record) down(outages []outage, span history.AuditSpan, n int) int {
 	found := 0
-	for _, d := range downs {
+	for _, d := range outages {
 		switch {
-		case d.From.After(span.To):
-		case d.To.IsZero() || d.To.After(span.To):
+		case d.from.After(span.To):
+		case d.to.IsZero() || d.to.After(span.To):
 			return n
-		case !d.To.After(d.From) && !d.From.Before(Later(span.From, t.record.Since)):
+		case !d.to.After(d.from) && !d.from.Before(times.Later(span.From, r.Since)):
 			found++
 		}
 	}

@@ -80,10 +80,10 @@ func (t *Timeline) Spells(subject string) []Spell {
 		}
 		marks = append(marks, Spell{o.from, o.to, InOrder})
 	}
-	marks = append(marks, t.record.marks(t.findings[subject])...)
+	marks = append(marks, t.marks(t.findings[subject])...)
 	for _, s := range t.undecided {
 		if subject != finding.Host && t.concerns(s.Invariant, subject) {
-			marks = append(marks, t.record.marks([]history.Occurrence{s})...)
+			marks = append(marks, t.marks([]history.Occurrence{s})...)
 		}
 	}
 	return sweep(t.record.Since, t.record.Now, marks)
@@ -95,7 +95,20 @@ func (t *Timeline) Overall() []Spell {
 	for _, o := range t.observations {
 		marks = append(marks, Spell{o.from, o.to, InOrder})
 	}
-	return sweep(t.record.Since, t.record.Now, append(marks, t.record.marks(t.record.Occurrences)...))
+	return sweep(t.record.Since, t.record.Now, append(marks, t.marks(t.record.Occurrences)...))
+}
+
+// marks returns the spells of the findings that count. A finding that does not
+// count marks nothing: only an audit marks a time as in order.
+func (t *Timeline) marks(list []history.Occurrence) []Spell {
+	var marks []Spell
+	for _, s := range list {
+		if state := Of(s.Finding); state != InOrder {
+			from, to := t.record.Lasted(s)
+			marks = append(marks, Spell{from, to, state})
+		}
+	}
+	return marks
 }
 
 // wasObserved reports whether the audit's snapshot has the subject. Where that
