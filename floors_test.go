@@ -22,7 +22,7 @@ var floors = [][]string{
 	{"internal/accounts", "internal/unitfile", "internal/systemd", "internal/podman", "internal/homemanager", "internal/compose",
 		"internal/strictyaml",
 		"internal/confine", "internal/journal", "internal/lock", "internal/atomicfile", "policies", "schemas", "units"},
-	{"alerts/notify", "applied"},
+	{"notify", "applied"},
 	{"config", "internal/engine"},
 	{"facts/drift"},
 	{"facts/collect"},

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"stackpolicy/alerts/notify"
 	"stackpolicy/finding"
 	"stackpolicy/history"
+	"stackpolicy/notify"
 )
 
 // alert returns the alert of this kind about a finding.

@@ -6,9 +6,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"stackpolicy/alerts/notify"
 	"stackpolicy/finding"
 	"stackpolicy/history"
+	"stackpolicy/notify"
 )
 
 func TestAlert(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"stackpolicy/alerts/notify"
+	"stackpolicy/notify"
 )
 
 // group is what Alertmanager sends a receiver.

@@ -12,9 +12,9 @@ import (
 	"slices"
 	"time"
 
-	"stackpolicy/alerts/notify"
 	"stackpolicy/finding"
 	"stackpolicy/history"
+	"stackpolicy/notify"
 )
 
 // Bounds of one run. A message that was not sent in time waits for the next run.

@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"stackpolicy/alerts/notify"
 	"stackpolicy/history"
+	"stackpolicy/notify"
 )
 
 // A message that failed is tried again after a minute, and then each time after

@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"stackpolicy/alerts/notify"
 	"stackpolicy/facts"
 	"stackpolicy/finding"
 	"stackpolicy/history"
+	"stackpolicy/notify"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)

@@ -10,9 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"stackpolicy/alerts/notify"
 	"stackpolicy/finding"
 	"stackpolicy/history"
+	"stackpolicy/notify"
 )
 
 // plan lists the messages to put into the outbox: those for findings that differ from

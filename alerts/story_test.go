@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"stackpolicy/alerts/notify"
 	"stackpolicy/finding"
 	"stackpolicy/history"
+	"stackpolicy/notify"
 )
 
 func route(f *fake, severity string) notify.Route {

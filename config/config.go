@@ -11,10 +11,10 @@ import (
 	"path/filepath"
 	"strings"
 
-	"stackpolicy/alerts/notify"
 	"stackpolicy/internal/glob"
 	"stackpolicy/internal/regularfile"
 	"stackpolicy/internal/strictyaml"
+	"stackpolicy/notify"
 )
 
 // maxSize bounds the file: a configuration is a few KiB.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"stackpolicy/alerts/notify"
+	"stackpolicy/notify"
 )
 
 func TestRead(t *testing.T) {

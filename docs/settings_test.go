@@ -5,9 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"stackpolicy/alerts/notify"
 	"stackpolicy/config"
 	"stackpolicy/decide/policy"
+	"stackpolicy/notify"
 )
 
 // TestSettingsAreDocumented: settings.md has a line for each key of settings.yaml and

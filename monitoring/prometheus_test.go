@@ -15,10 +15,10 @@ import (
 	"testing"
 	"time"
 
-	"stackpolicy/alerts/notify"
 	"stackpolicy/audit"
 	"stackpolicy/enforce"
 	"stackpolicy/finding"
+	"stackpolicy/notify"
 	"stackpolicy/report"
 )
 

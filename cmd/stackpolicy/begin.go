@@ -8,12 +8,12 @@ import (
 	"strings"
 	"time"
 
-	"stackpolicy/alerts/notify"
 	"stackpolicy/config"
 	"stackpolicy/facts/collect"
 	"stackpolicy/history"
 	"stackpolicy/internal/lock"
 	"stackpolicy/internal/text"
+	"stackpolicy/notify"
 )
 
 // maxReason bounds the recorded reason why an audit could not begin, in characters.

@@ -9,12 +9,12 @@ import (
 	"time"
 
 	"stackpolicy/alerts"
-	"stackpolicy/alerts/notify"
 	"stackpolicy/audit"
 	"stackpolicy/config"
 	"stackpolicy/facts/collect"
 	"stackpolicy/history"
 	"stackpolicy/internal/text"
+	"stackpolicy/notify"
 	"stackpolicy/report"
 )
 

@@ -110,7 +110,7 @@ func TestRealJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = m.Stop() })
-	text, err := os.ReadFile("../../units/stackpolicy.catalog")
+	text, err := os.ReadFile("../units/stackpolicy.catalog")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-const page = "../../docs/alerts.md"
+const page = "../docs/alerts.md"
 
 // TestTheExamplesWork: every example of a configuration can be read, and every
 // template for JSON gives valid JSON, whatever the texts contain.

@@ -10,11 +10,11 @@ import (
 	"strings"
 	"testing"
 
-	"stackpolicy/alerts/notify"
+	"stackpolicy/notify"
 	"stackpolicy/stack"
 )
 
-const catalog = "../../units/stackpolicy.catalog"
+const catalog = "../units/stackpolicy.catalog"
 
 // entries of the catalog, by message id.
 func entries(t *testing.T) map[string]string {
