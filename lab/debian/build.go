@@ -13,15 +13,24 @@ import (
 	"time"
 )
 
-// Build makes a root file system in a folder that is missing or empty, within
-// a minute or two, and says so on log. One that is finished stays as it is; an
-// unfinished one is made again. A folder that Build did not make, or with
-// another list of packages, is an error.
+// Build makes a root file system in dir, which must be missing or empty. It takes a
+// minute or two; progress goes to log. A finished root is not changed, and an
+// unfinished one is replaced. It is an error if Build did not make the folder, or
+// made it from another list of packages. While another process makes the same root,
+// Build waits, as long as ctx allows.
 func Build(ctx context.Context, suite, dir string, log io.Writer) error {
 	if err := checkSuite(suite); err != nil {
 		return err
 	}
-	done, err := finished(dir, stampOf(suite))
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return err
+	}
+	unlock, err := lock(ctx, dir+lockSuffix)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	done, err := isFinished(dir, stampOf(suite))
 	if done {
 		fmt.Fprintf(log, "%s is there already\n", dir)
 	}
@@ -31,12 +40,12 @@ func Build(ctx context.Context, suite, dir string, log io.Writer) error {
 	return build(ctx, suite, dir, log)
 }
 
-// finished says whether a root file system of that stamp is there. A folder
+// isFinished reports whether dir holds a root file system with that stamp. A folder
 // that Build did not make is an error.
-func finished(dir, stamp string) (bool, error) {
+func isFinished(dir, stamp string) (bool, error) {
 	have, err := os.ReadFile(filepath.Join(dir, stampFile))
 	if err == nil && string(have) != stamp {
-		return false, fmt.Errorf("%q is of another make (%s): remove it first", dir, strings.TrimSpace(string(have)))
+		return false, fmt.Errorf("%q was made from another list of packages (%s): remove it first", dir, strings.TrimSpace(string(have)))
 	}
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return err == nil, err
@@ -46,12 +55,13 @@ func finished(dir, stamp string) (bool, error) {
 		return false, nil
 	}
 	if err == nil && len(entries) > 0 {
-		err = fmt.Errorf("%q is not empty, and no root file system of the lab", dir)
+		err = fmt.Errorf("%q is not empty and is no root file system of the lab: remove it, or name another folder", dir)
 	}
 	return false, err
 }
 
-// build makes the root file system beside its place and moves it there.
+// build makes the root file system beside dir, and moves it to dir when it is complete.
+// The caller holds the lock of dir.
 func build(ctx context.Context, suite, dir string, log io.Writer) error {
 	tool, err := findTool()
 	if err != nil {
@@ -80,7 +90,7 @@ func build(ctx context.Context, suite, dir string, log io.Writer) error {
 // tool is mmdebstrap and the mirror it takes packages from.
 type tool struct{ program, mirror string }
 
-// findTool says in words for a person why nothing can be made here.
+// findTool returns the tool. The error says what is missing on this machine.
 func findTool() (tool, error) {
 	if os.Geteuid() != 0 {
 		return tool{}, errors.New("the files of a root file system belong to root: run this as root")

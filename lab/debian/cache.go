@@ -12,37 +12,40 @@ import (
 	"time"
 )
 
-// cacheVariable names another cache folder than the usual one.
+// cacheVariable is the environment variable that replaces the default cache folder.
 const cacheVariable = "STACKPOLICY_LAB_CACHE"
 
-const usualCache = "/var/tmp/stackpolicy-lab"
+const defaultCacheDir = "/var/tmp/stackpolicy-lab"
 
-// lockInterval is the pause between two tries to have the lock.
+// lockInterval is the pause between two attempts to take the lock.
 const lockInterval = 100 * time.Millisecond
 
-// Cached returns the root file system of a suite that is kept in the cache:
-// SUITE below /var/tmp/stackpolicy-lab, or below $STACKPOLICY_LAB_CACHE. It is
-// made when it is missing or of another make, which takes a minute or two and
-// is reported on standard error. Several processes may ask at once: one makes it
-// and the others wait, as long as ctx allows.
+// lockSuffix makes the lock's name from that of a root file system.
+const lockSuffix = ".lock"
+
+// Cached returns the root file system of a suite from the cache: the folder SUITE
+// below /var/tmp/stackpolicy-lab, or below $STACKPOLICY_LAB_CACHE. If it is missing or
+// was made from another list of packages, it is made first. That takes a minute or
+// two and is reported on standard error. Several processes may ask at the same time:
+// one makes it and the others wait, as long as ctx allows.
 //
-// What runs over a root of another make loses its files when that is replaced.
+// Replacing a root takes the files away from machines that still run on the old one.
 func Cached(ctx context.Context, suite string) (dir string, err error) {
-	dir, err = usual().root(ctx, suite)
+	dir, err = defaultCache().root(ctx, suite)
 	if err != nil {
 		return "", fmt.Errorf("have a root file system of %s: %w", suite, err)
 	}
 	return dir, nil
 }
 
-// Available says why Cached cannot work here, in words for a person: there is
-// no such root in the cache, and none can be made. It is nil when there is one
-// or all that the making needs; the mirror itself is not asked.
+// Available returns nil if Cached can work here: the root is in the cache, or
+// everything that is needed to make it is installed. It does not contact the mirror.
+// Otherwise the error says what is missing.
 func Available(suite string) error {
 	if err := checkSuite(suite); err != nil {
 		return err
 	}
-	if usual().has(suite) {
+	if defaultCache().has(suite) {
 		return nil
 	}
 	_, err := findTool()
@@ -56,10 +59,10 @@ type cache struct {
 	log  io.Writer
 }
 
-func usual() cache {
+func defaultCache() cache {
 	dir := os.Getenv(cacheVariable)
 	if dir == "" {
-		dir = usualCache
+		dir = defaultCacheDir
 	}
 	return cache{dir: dir, make: build, log: os.Stderr}
 }
@@ -67,7 +70,7 @@ func usual() cache {
 func (c cache) path(suite string) string { return filepath.Join(c.dir, suite) }
 
 func (c cache) has(suite string) bool {
-	done, err := finished(c.path(suite), stampOf(suite))
+	done, err := isFinished(c.path(suite), stampOf(suite))
 	return done && err == nil && c.check() == nil
 }
 
@@ -84,7 +87,7 @@ func (c cache) root(ctx context.Context, suite string) (string, error) {
 	if err := c.check(); err != nil {
 		return "", err
 	}
-	unlock, err := lock(ctx, c.path(suite)+".lock")
+	unlock, err := lock(ctx, c.path(suite)+lockSuffix)
 	if err != nil {
 		return "", err
 	}
@@ -95,7 +98,7 @@ func (c cache) root(ctx context.Context, suite string) (string, error) {
 	return c.path(suite), c.renew(ctx, suite)
 }
 
-// renew makes the root file system in the place of one of another make.
+// renew removes the root file system if there is an outdated one, and makes a new one.
 func (c cache) renew(ctx context.Context, suite string) error {
 	old := c.path(suite) + ".old"
 	if err := os.RemoveAll(old); err != nil {
@@ -110,8 +113,8 @@ func (c cache) renew(ctx context.Context, suite string) error {
 	return c.make(ctx, suite, c.path(suite), c.log)
 }
 
-// check refuses a cache that someone else could have filled: programs in it run
-// as root.
+// check refuses a cache folder that another account can write to, because programs in
+// it run as root.
 func (c cache) check() error {
 	info, err := os.Lstat(c.dir)
 	if err != nil {
@@ -119,13 +122,13 @@ func (c cache) check() error {
 	}
 	stat, known := info.Sys().(*syscall.Stat_t)
 	if !info.IsDir() || !known || int(stat.Uid) != os.Geteuid() || info.Mode().Perm()&0o022 != 0 {
-		return fmt.Errorf("cache %q: want a folder of this account's that no other may write to\nhint: remove it, or set %s",
+		return fmt.Errorf("cache %q: want a folder that belongs to this account and that only this account can write to\nhint: remove it, or set %s",
 			c.dir, cacheVariable)
 	}
 	return nil
 }
 
-// lock waits for the lock on a file that stays, and returns what lets it go.
+// lock waits until it holds the lock on the named file. The file is never removed.
 func lock(ctx context.Context, name string) (unlock func(), err error) {
 	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// pretended is a cache whose makes are counted, and are a folder with a stamp.
+// pretended is a cache that counts how often it makes a root, which is only a folder
+// with a stamp.
 func pretended(t *testing.T, made *atomic.Int32) cache {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "cache")
@@ -43,7 +44,7 @@ func TestCacheMakesOnce(t *testing.T) {
 	}
 }
 
-func TestCacheRenewsAnotherMake(t *testing.T) {
+func TestCacheReplacesAnOutdatedRoot(t *testing.T) {
 	var made atomic.Int32
 	c := pretended(t, &made)
 	old := c.path(Trixie)
@@ -59,7 +60,7 @@ func TestCacheRenewsAnotherMake(t *testing.T) {
 		t.Fatalf("made %d times, %v", made.Load(), err)
 	}
 	if _, err := os.Stat(filepath.Join(old, "leftover")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a file of the old make is left: %v", err)
+		t.Errorf("a file of the outdated root is left: %v", err)
 	}
 }
 
@@ -98,7 +99,7 @@ func TestCacheWaitsNoLongerThanAllowed(t *testing.T) {
 	if err := os.Mkdir(c.dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	unlock, err := lock(t.Context(), c.path(Trixie)+".lock")
+	unlock, err := lock(t.Context(), c.path(Trixie)+lockSuffix)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,13 +1,12 @@
-// Package debian makes root file systems of Debian releases: machines and user
-// managers of the lab run in them, and so meet other versions of systemd and
-// podman than the host's own.
+// Package debian makes root file systems of Debian releases. The lab runs machines and
+// user managers in them, to test with other versions of systemd and podman than the
+// host's.
 //
-// Cached is the way in: it returns a root that is kept from run to run, and
-// makes it if it does not exist. Users of one put an overlay over it, and
-// leaves the root itself as it is.
+// Start at Cached. It returns a root file system from a cache, and makes it if it does
+// not exist. Callers mount an overlay over it and never write to the root itself.
 //
-// A root is made with mmdebstrap(1), as root, on a Debian machine: packages
-// come from the mirror of the machine's own apt sources, checked by its keyring.
+// A root is made with mmdebstrap(1), as root, on a Debian machine. Packages come from
+// the mirror in the machine's own apt sources and are checked with its keyring.
 package debian
 
 import (
@@ -23,7 +22,7 @@ const (
 	Bookworm = "bookworm"
 )
 
-// packages are what a whole machine needs: its boot, a lingering user manager,
+// packages are what a machine needs: its boot, a lingering user manager,
 // rootless podman with networks and compose, and a registry.
 var packages = []string{
 	"systemd", "systemd-sysv", "dbus", "dbus-user-session", "libpam-systemd",
@@ -33,19 +32,19 @@ var packages = []string{
 	"iproute2", "procps", "curl", "jq", "ca-certificates",
 }
 
-// stampFile says that a root file system is finished, and what it was made of.
+// stampFile exists in a finished root file system. Its text is the stamp.
 const stampFile = ".stackpolicy-lab-root"
 
-// stampOf is the stamp of what is made today. A root with another one is of
-// another make.
+// stampOf returns the suite and the list of packages that a root is made from today. A
+// root with another stamp is outdated.
 func stampOf(suite string) string {
 	return suite + " " + strings.Join(packages, " ") + "\n"
 }
 
 var suiteName = regexp.MustCompile(`^[a-z]+$`)
 
-// checkSuite refuses what is no release's name: it becomes a folder's name and
-// an argument.
+// checkSuite refuses names that cannot be a release's: the name becomes part of a path
+// and an argument.
 func checkSuite(suite string) error {
 	if !suiteName.MatchString(suite) {
 		return fmt.Errorf("suite %q: want a release's name, such as %s", suite, Trixie)

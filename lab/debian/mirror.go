@@ -46,8 +46,8 @@ func sourcesIn(extension, text string) []source {
 	return sources
 }
 
-// firstMirror follows a list of mirrors (apt-transport-mirror(1)), which cloud
-// images have, to its first one. mmdebstrap takes no lists.
+// firstMirror returns the first entry of a list of mirrors (apt-transport-mirror(1)).
+// Cloud images use such lists, and mmdebstrap does not accept them.
 func firstMirror(uri string) string {
 	list, isList := strings.CutPrefix(uri, "mirror+file:")
 	if !isList {
@@ -71,8 +71,8 @@ type source struct {
 	components []string
 }
 
-// isDebian goes by how Debian's mirrors are laid out: the archive is the
-// folder "debian", and "main" its first component.
+// isDebian reports whether the source is Debian's main archive. Its mirrors all have
+// it in a folder "debian", with "main" as first component.
 func (s source) isDebian() bool {
 	return slices.Contains(s.components, "main") && strings.HasSuffix(strings.TrimSuffix(s.uri, "/"), "/debian")
 }

@@ -5,12 +5,13 @@ import (
 	"testing"
 )
 
-// rootVariable names another root file system than the cached one, for tests.
+// rootVariable is the environment variable with which tests use another root file
+// system than the cached one.
 const rootVariable = "STACKPOLICY_LAB_ROOT"
 
-// Root is a root file system with another systemd than the host's. The test is
-// skipped if it does not exist and cannot be made. Making one takes a minute or
-// two, once.
+// Root returns a root file system with another systemd than the host's. If it does not
+// exist it is made, which takes a minute or two. If it cannot be made the test is
+// skipped.
 func Root(t testing.TB) string {
 	t.Helper()
 	if root := os.Getenv(rootVariable); root != "" {

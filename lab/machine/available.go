@@ -19,9 +19,8 @@ mkdir /run/lower /run/upper /run/work /run/root
 mknod /run/tun c 10 200
 mount -t overlay overlay /run/root -o lowerdir=/run/lower,upperdir=/run/upper,workdir=/run/work`
 
-// Available says why Boot cannot work with these options here, in words for a
-// person, or returns nil. It tries what can be tried cheaply. Tests skip with
-// its answer.
+// Available returns nil if Boot can probably work with these options here. It tries
+// only what is cheap to try. The error says what is missing; tests skip with it.
 func Available(options Options) error {
 	if os.Geteuid() != 0 {
 		return errors.New("a machine needs root: its user's containers need a range of accounts")

@@ -11,15 +11,15 @@ import (
 )
 
 // storage.conf is missing in the root file system, and without it podman 4.3
-// takes vfs, which copies the image for every container.
+// takes vfs, which copies the whole image for every container.
 const storageConf = `[storage]
 driver = "overlay"
 `
 
-// Rootless podman cannot limit processes without the pids controller. keyring:
-// nspawn's system call filter refuses a keyring of the container's own, to
-// which crun answers with 126. Podman 4.3 raises limits above what nspawn has,
-// unless told which.
+// pids_limit: rootless podman cannot limit processes without the pids controller.
+// keyring: nspawn's system call filter refuses a keyring for the container, and crun then
+// exits with 126. default_ulimits: without them podman 4.3 raises limits above those of
+// nspawn, which is not permitted.
 const containersConf = `[containers]
 pids_limit = 0
 keyring = false
@@ -31,7 +31,7 @@ location = "` + registryAddress + `"
 insecure = true
 `
 
-// masked are system units that wait for a network, or only take time.
+// masked are system units that wait for a network or only cost time.
 var masked = []string{
 	"podman.service", "podman.socket", "podman-auto-update.service", "podman-auto-update.timer",
 	"podman-restart.service", "podman-clean-transient.service", "docker-registry.service",
@@ -39,9 +39,9 @@ var masked = []string{
 	"console-getty.service", "systemd-networkd-wait-online.service",
 }
 
-// layOut makes what is in the machine's folder: the disk, which is the upper
-// layer over the root file system and holds all configuration, and the home,
-// which is a plain folder because podman's own overlays need one.
+// layOut fills the machine's folder. The disk is the upper layer over the root file
+// system and holds all configuration. The home is a plain folder, because podman cannot
+// put its overlays on an overlay.
 func (m *Machine) layOut() error {
 	if err := checkOverlay(m.root, m.scratch.Dir); err != nil {
 		return err
@@ -70,10 +70,10 @@ func (m *Machine) layOut() error {
 	return errors.Join(m.writeFiles(), m.mask())
 }
 
-// disk is the path of a file of the disk while the machine is off.
+// disk returns the path of a file on the machine's disk, while the machine is off.
 func (m *Machine) disk(path string) string { return m.scratch.Path(filepath.Join("upper", path)) }
 
-// checkOverlay refuses folders that mount(8)'s list of options would tear apart.
+// checkOverlay refuses paths with characters that separate mount(8)'s options.
 func checkOverlay(dirs ...string) error {
 	for _, dir := range dirs {
 		if strings.ContainsAny(dir, `,:\`) {
@@ -134,8 +134,8 @@ func (m *Machine) mask() error {
 	return nil
 }
 
-// machineID makes one as machine-id(5) has it. It stays the same from boot to
-// boot, and with it the journal's folder.
+// machineID returns a new id in the format of machine-id(5). A machine keeps it when it
+// reboots, so the journal's folder stays the same.
 func machineID() (string, error) {
 	id := make([]byte, 16)
 	if _, err := rand.Read(id); err != nil {
@@ -144,8 +144,8 @@ func machineID() (string, error) {
 	return hex.EncodeToString(id) + "\n", nil
 }
 
-// writeFile writes a file that all may read, and its folders, whatever the
-// umask.
+// writeFile writes a file that everybody can read, and makes its folders. The umask has
+// no effect.
 func writeFile(path, text string) error {
 	if err := makeFolder(filepath.Dir(path)); err != nil {
 		return err
@@ -156,7 +156,7 @@ func writeFile(path, text string) error {
 	return os.Chmod(path, 0o644)
 }
 
-// makeFolder makes a folder that all may enter, whatever the umask.
+// makeFolder makes a folder that everybody can enter. The umask has no effect.
 func makeFolder(path string) error {
 	if _, err := os.Stat(path); err == nil {
 		return nil

@@ -7,21 +7,22 @@ import (
 	"sync"
 )
 
-// Bounds on what is kept of a console, and on what an error shows of it.
+// How much of the console's text is kept, in bytes, and how many lines of it an error
+// shows.
 const (
 	maxConsole = 1 << 20
 	tailLines  = 20
 )
 
-// console keeps the end of what is written to it, and hands everything on to
-// tee if there is one.
+// console keeps the last part of what is written to it. If tee is set, it gets
+// everything.
 type console struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 	tee  io.Writer
 }
 
-// Write never fails: a tee that does loses only its own copy.
+// Write never fails. An error of tee is ignored.
 func (c *console) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -41,7 +42,7 @@ func (c *console) String() string {
 	return c.text.String()
 }
 
-// tail is the end of it, for errors.
+// tail returns the last lines, for errors.
 func (c *console) tail() string {
 	lines := strings.Split(strings.TrimSpace(c.String()), "\n")
 	text := strings.Join(lines[max(0, len(lines)-tailLines):], "\n")

@@ -28,8 +28,8 @@ func (m *Machine) checkContainers(t *testing.T) {
 	}
 }
 
-// checkEnd checks how a container of the lab's images ends: by itself, and when
-// it is stopped, long before podman kills it.
+// checkEnd checks that a container of the lab's images can end on its own, and that it
+// ends when it is stopped, long before podman kills it.
 func checkEnd(t *testing.T, m *Machine) {
 	t.Helper()
 	var exit *exec.ExitError
@@ -46,7 +46,7 @@ func checkEnd(t *testing.T, m *Machine) {
 }
 
 func (m *Machine) checkRegistry(t *testing.T) {
-	for range 2 { // it may run already
+	for range 2 { // it may already be running
 		if _, err := m.Registry(t.Context()); err != nil {
 			t.Fatal(err)
 		}

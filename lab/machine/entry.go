@@ -12,7 +12,7 @@ import (
 	"stackpolicy/lab/sandbox"
 )
 
-// The variables by which another process of the host finds the way in.
+// The variables that another process of the host needs to enter the machine.
 const (
 	leaderVariable = "MACHINE_LEADER" // the machine's process 1, as the host sees it
 	cgroupVariable = "MACHINE_CGROUP" // the folder of its cgroup
@@ -20,18 +20,18 @@ const (
 
 const runtimeDir = "/run/user/1000"
 
-// Entry is the way into a running machine. A Machine has its own; any
-// other process of the host, such as a script's helper, gets one with Enter. It
-// ends with the machine, and with a reboot: the zero value is the way into a
-// machine that is off, where every command and every path is an error.
+// Entry runs commands and accesses files in a running machine. A Machine has one. Another
+// process of the host, such as the helper of a script, gets one with Enter. An Entry is
+// invalid when the machine ends or reboots. With the zero value every command and every
+// path is an error.
 type Entry struct {
 	leader   int
 	cgroup   string
-	commands *sandbox.Cgroup // that commands run in; nil when the machine is off
+	commands *sandbox.Cgroup // commands run in it; nil when the machine is off
 }
 
-// Enter returns the way into the machine that Machine.Environ names, for
-// another process than the one that booted it. The caller closes it.
+// Enter returns an Entry for the machine whose Machine.Environ is in the environment. It
+// is for processes other than the one that booted the machine. The caller closes it.
 func Enter(getenv func(string) string) (*Entry, error) {
 	leader, err := strconv.Atoi(getenv(leaderVariable))
 	if err != nil || leader <= 1 {
@@ -40,8 +40,8 @@ func Enter(getenv func(string) string) (*Entry, error) {
 	return newEntry(leader, getenv(cgroupVariable))
 }
 
-// newEntry makes the cgroup that commands run in: beside what the machine's own
-// systemd manages, so that they end with the machine and belong to no unit.
+// newEntry makes the cgroup for commands. It is outside the cgroups that the machine's
+// systemd manages: commands end with the machine and belong to no unit.
 func newEntry(leader int, cgroup string) (*Entry, error) {
 	commands, err := sandbox.JoinCgroup(filepath.Join(cgroup, "commands"))
 	if err != nil {
@@ -50,27 +50,26 @@ func newEntry(leader int, cgroup string) (*Entry, error) {
 	return &Entry{leader: leader, cgroup: cgroup, commands: commands}, nil
 }
 
-// Close lets the way in go; commands that run go on.
+// Close closes the entry. Commands that are running continue.
 func (e *Entry) Close() {
 	if e.commands != nil {
 		e.commands.Close()
 	}
 }
 
-// Environ are the variables that Enter reads.
+// Environ returns the variables that Enter reads.
 func (e *Entry) Environ() []string {
 	return []string{leaderVariable + "=" + strconv.Itoa(e.leader), cgroupVariable + "=" + e.cgroup}
 }
 
-// Command returns a program that runs in the machine as its user: with HOME,
-// USER, PATH, XDG_RUNTIME_DIR and DBUS_SESSION_BUS_ADDRESS and nothing else of
-// an environment, and Home as the working folder. Cmd.Dir and Cmd.Env have no
-// effect: use env(1) and sh -c. When ctx ends, the program's process group is
-// killed.
+// Command returns a program that runs in the machine as its user. Its environment is
+// HOME, USER, LOGNAME, SHELL, LANG, TERM, PATH, XDG_RUNTIME_DIR and
+// DBUS_SESSION_BUS_ADDRESS, and its working folder is Home. Cmd.Dir and Cmd.Env have no
+// effect: use env(1) and sh -c. When ctx ends, the program's process group is killed.
 //
-// It is a login's equal but for systemd-logind, which knows of none, and
-// nspawn's system call filter, which it goes around: what must hold in a unit,
-// run in a unit, as with systemd-run --user --wait --pipe.
+// It differs from a login in two ways: systemd-logind has no session for it, and nspawn's
+// system call filter does not apply. To test something that must work in a unit, run it
+// in a unit: systemd-run --user --wait --pipe.
 func (e *Entry) Command(ctx context.Context, argv ...string) *exec.Cmd {
 	drop := []string{
 		"setpriv", "--reuid", strconv.Itoa(UID), "--regid", strconv.Itoa(GID), "--init-groups", "--",

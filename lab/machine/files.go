@@ -12,21 +12,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Path names a file of the machine by a path that is good on the host, while
-// the machine runs. An absolute link on the way leads into the host's own tree:
-// where there may be one, use Inside. What is made there belongs to root.
+// Path returns the path by which the host can reach a file of the running machine. An
+// absolute link in that path leads into the host's own tree: use Inside if there may be
+// one. Files that are created there belong to root.
 func (e *Entry) Path(path string) string {
 	return filepath.Join("/proc", strconv.Itoa(e.leader), "root", path)
 }
 
-// Inside calls do in the machine's file system, as root: every path in it is
-// the machine's, StoreDir is /nix/store and Home the user's home. Only do itself
-// is there, and no goroutine that it starts; what it opens stays open after it.
+// Inside calls do in the machine's file system, as root: every path is one of the
+// machine's. Goroutines that do starts are not in the machine. Files that do opens can be
+// used after it returns.
 func (e *Entry) Inside(do func() error) error {
 	done := make(chan error)
 	go func() {
-		// The thread is never unlocked, and so ends with this function: its
-		// working folder is no longer the process's.
+		// The thread is never unlocked, so it ends with this function: its working
+		// folder differs from that of the process.
 		runtime.LockOSThread()
 		err := errors.New("enter the machine: the function did not return")
 		defer func() { done <- err }()
@@ -35,8 +35,8 @@ func (e *Entry) Inside(do func() error) error {
 	return <-done
 }
 
-// enterThread moves the calling thread into the machine's mount namespace, and
-// back: were it the process's first thread, it would stay and hold on to it.
+// enterThread moves the calling thread into the machine's mount namespace, calls do, and
+// moves it back. The process's first thread never ends, and would keep the namespace.
 func (e *Entry) enterThread(do func() error) error {
 	own, err := os.Open("/proc/thread-self/ns/mnt")
 	if err != nil {
@@ -48,7 +48,7 @@ func (e *Entry) enterThread(do func() error) error {
 		return fmt.Errorf("enter the machine: %w", err)
 	}
 	defer target.Close()
-	if err := unix.Unshare(unix.CLONE_FS); err != nil { // setns(2) asks for it
+	if err := unix.Unshare(unix.CLONE_FS); err != nil { // setns(2) requires it
 		return fmt.Errorf("enter the machine: %w", err)
 	}
 	if err := unix.Setns(int(target.Fd()), unix.CLONE_NEWNS); err != nil {
@@ -61,12 +61,12 @@ func (e *Entry) enterThread(do func() error) error {
 	return err
 }
 
-// Write writes a file of the machine in place of whatever is there, and makes
-// its folders. What is below Home or StoreDir belongs to the user.
+// Write writes a file of the machine, replaces an existing one, and makes its folders.
+// Files below Home or StoreDir belong to the user.
 func (e *Entry) Write(path, text string) error { return e.put(path, []byte(text), 0o644) }
 
-// Install copies a program of the host's into BinDir, which is in everyone's
-// PATH, and returns its path there. One that runs goes on as it is.
+// Install copies a program of the host into BinDir, which is in every PATH, and returns
+// its path there. It may replace a program that is running.
 func (e *Entry) Install(program string) (path string, err error) {
 	data, err := os.ReadFile(program)
 	if err != nil {
@@ -94,7 +94,7 @@ func (e *Entry) put(path string, data []byte, mode os.FileMode) error {
 	return nil
 }
 
-// makeOwnFolder makes a folder and those above it.
+// makeOwnFolder makes a folder and its parents.
 func makeOwnFolder(dir string, owner int) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil

@@ -10,7 +10,7 @@ import (
 	"stackpolicy/lab/sandbox/sandboxtest"
 )
 
-// processesIn lists the processes of a cgroup and those below it.
+// processesIn lists the processes of a cgroup and of the cgroups below it.
 func processesIn(cgroup string) []string {
 	var pids []string
 	_ = filepath.WalkDir(cgroup, func(path string, entry fs.DirEntry, err error) error {
@@ -23,12 +23,12 @@ func processesIn(cgroup string) []string {
 	return pids
 }
 
-// traces lists what is still there of a machine.
+// traces lists what is left of a machine.
 func traces(t *testing.T, dir, cgroup string, pids []string) []string {
 	t.Helper()
 	left := sandboxtest.Traces(t, dir, cgroup)
 	for _, pid := range pids {
-		// Whoever inherited it may not have reaped it yet.
+		// Its new parent may not have reaped it yet.
 		command, err := os.ReadFile(filepath.Join("/proc", pid, "cmdline"))
 		if err == nil && len(command) > 0 {
 			left = append(left, "process "+pid+": "+string(command))

@@ -13,38 +13,38 @@ import (
 	"strings"
 )
 
-// Image is a container image that needs no network: busybox, and files.
+// Image is a container image of busybox and files. It needs no network.
 type Image struct {
-	// Name is its whole name, such as "localhost/app:1". An image that has
-	// it loses it.
+	// Name is the whole name, such as "localhost/app:1". An older image with this name
+	// loses it.
 	Name string
-	// Command is what its containers run, below an init that ends it on
-	// SIGTERM; nil sleeps for ever.
+	// Command is what containers run, as the child of an init that ends it on
+	// SIGTERM. If nil, they sleep for ever.
 	Command []string
-	// Labels are the image's own.
+	// Labels are the labels of the image.
 	Labels map[string]string
-	// Files are text by absolute path; they make one image differ from the next.
+	// Files are the image's files: text by absolute path.
 	Files map[string]string
 }
 
-// applets are the names that busybox has in an image, in /bin.
+// applets are the commands that an image has in /bin. They are links to busybox.
 var applets = []string{
 	"sh", "cat", "date", "echo", "env", "false", "grep", "httpd", "kill", "ls", "mkdir", "nc", "ps", "rm",
 	"sleep", "test", "touch", "true", "wget",
 }
 
-// initScript is the entry point: it runs the command as a child, which ends when
-// SIGTERM comes, as a service does. Process 1 of a container heeds a signal only
-// if it asks for it, and busybox asks for none: a stop would take the whole
-// timeout, and that of a unit with the container in its cgroup 90 seconds.
+// initScript is the entry point. It runs the command as a child and ends it on SIGTERM.
+// The kernel ignores signals to process 1 of a container unless it has a handler, and
+// busybox has no handler: to stop such a container would take the whole timeout, which is
+// 90 seconds for a unit with the container in its cgroup.
 const initScript = `#!/bin/sh
 trap 'kill $!; wait $!; exit 0' TERM
 "$@" <&0 &
 wait $!
 `
 
-// Image makes a container image in the storage of the machine's user. Its
-// containers end at once, with status 0, when they are stopped.
+// Image makes a container image in the storage of the machine's user. When its
+// containers are stopped they end at once, with status 0.
 func (m *Machine) Image(ctx context.Context, image Image) error {
 	busybox, err := os.ReadFile(filepath.Join(m.root, "bin/busybox"))
 	if err != nil {
@@ -78,7 +78,7 @@ func (i Image) importArgs() ([]string, error) {
 	}
 	args := []string{"podman", "import", "--quiet", "--change", `ENTRYPOINT ["/bin/init"]`, "--change", "CMD " + string(list)}
 	for _, key := range slices.Sorted(maps.Keys(i.Labels)) {
-		// Podman takes one pair of quotes off and leaves the rest as it is.
+		// Podman removes one pair of quotes and changes nothing else.
 		args = append(args, "--change", "LABEL "+key+`="`+i.Labels[key]+`"`)
 	}
 	return append(args, "-", i.Name), nil

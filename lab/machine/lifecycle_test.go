@@ -16,7 +16,7 @@ import (
 	"stackpolicy/lab/sandbox/sandboxtest"
 )
 
-// leakVariable is in the host's environment, and may not be in a machine's.
+// leakVariable is in the host's environment and must not appear in a machine.
 const leakVariable = "STACKPOLICY_LAB_LEAK"
 
 func TestMain(m *testing.M) {
@@ -34,8 +34,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// scratchDir is where this test's machines are, so that what is left of them
-// can be told from what is others'.
+// scratchDir returns a folder for this test's machines, so that the test sees only what
+// is left of its own.
 func scratchDir(t *testing.T) string {
 	t.Helper()
 	if err := Available(Options{}); err != nil {
@@ -46,8 +46,8 @@ func scratchDir(t *testing.T) string {
 	return dir
 }
 
-// TestOwnerIsKilled kills a process that has a machine: its processes end with
-// it, and the next boot removes its cgroup and folder.
+// TestOwnerIsKilled kills a process that has booted a machine. The machine's processes
+// end, and the next boot removes its cgroup and folder.
 func TestOwnerIsKilled(t *testing.T) {
 	scratchDir(t)
 	dir, cgroup := killOwner(t)
@@ -66,7 +66,7 @@ func TestOwnerIsKilled(t *testing.T) {
 	}
 }
 
-// killOwner kills a process that has a machine.
+// killOwner kills a process that has booted a machine.
 func killOwner(t *testing.T) (dir, cgroup string) {
 	t.Helper()
 	words := sandboxtest.KillOwner(t, func(words []string) {
@@ -80,7 +80,7 @@ func killOwner(t *testing.T) (dir, cgroup string) {
 	return words[0], words[1]
 }
 
-// TestFailedBootLeavesNothing ends the wait at several moments of a boot.
+// TestFailedBootLeavesNothing cancels a boot at several moments.
 func TestFailedBootLeavesNothing(t *testing.T) {
 	dir := scratchDir(t)
 	for _, after := range []time.Duration{0, 5 * time.Millisecond, 30 * time.Millisecond, 150 * time.Millisecond} {
@@ -139,7 +139,7 @@ func TestMachineEndsItself(t *testing.T) {
 
 func TestCommandEndsWithContext(t *testing.T) {
 	m := boot(t, debian.Trixie)
-	sandboxtest.EndsWithContext(t, m.now().commands.Dir, m.Command)
+	sandboxtest.EndsWithContext(t, m.currentEntry().commands.Dir, m.Command)
 }
 
 // TestTwoAtOnce boots two machines of one suite: neither sees the other.

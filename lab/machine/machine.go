@@ -1,11 +1,11 @@
-// Package machine boots throwaway Linux machines: a whole Debian in a
-// container, with its own systemd, journal and loopback network, a lingering
-// user manager and rootless podman. It is for what lab/usermanager cannot show:
-// containers that run, timers, the journal, logins and reboots.
+// Package machine boots throwaway Linux machines. Each is a Debian in a container, with
+// its own systemd, journal, loopback network, lingering user manager and rootless podman.
+// Use it for what lab/usermanager cannot do: run containers, fire timers, read the
+// journal, log in, reboot.
 //
-// Boot is the way in; Stop removes every trace. Machine.Command runs a program
-// as the machine's user, Machine.Inside a function that sees its files, and
-// Machine.State describes the machine for a test that failed:
+// Start at Boot; Stop removes everything. Machine.Command runs a program as the machine's
+// user. Machine.Inside calls a function that sees the machine's files. Machine.State
+// describes the machine when a test has failed.
 //
 //	m, err := machine.Boot(ctx, machine.Options{Suite: debian.Bookworm})
 //	if err != nil { … }
@@ -13,8 +13,8 @@
 //	out, err := m.Command(ctx, "podman", "info").Output()
 //
 // It needs root, systemd-nspawn(1), and the root file systems of lab/debian.
-// There are no cgroup controllers inside, so no limits on containers, and no
-// network but the machine's own.
+// The machine has no cgroup controllers, so containers have no limits, and it has no
+// network except its own loopback.
 package machine
 
 import (
@@ -37,7 +37,7 @@ const (
 	UID      = 1000
 	GID      = 1000
 	Home     = "/home/ada"
-	StoreDir = "/nix/store" // the user's, and empty
+	StoreDir = "/nix/store" // empty, belongs to the user
 	BinDir   = "/usr/local/bin"
 )
 
@@ -52,7 +52,8 @@ const scratchPrefix = "stackpolicy-machine-"
 type Options struct {
 	// Suite is the Debian release, "" for debian.Trixie.
 	Suite string
-	// Log gets the machine's console as it comes; nil keeps it for errors.
+	// Log gets the text of the machine's console while it is written. If nil, only
+	// errors show it.
 	Log io.Writer
 }
 
@@ -64,29 +65,29 @@ func (o Options) suite() string {
 }
 
 // Machine is a booted machine. Its methods may be called by several goroutines
-// at once, but for Reboot and Stop. The owner calls Stop.
+// at once, except Reboot and Stop. The owner calls Stop.
 type Machine struct {
 	// Suite is the Debian release.
 	Suite string
 
-	root    string // the root file system that is laid under
+	root    string // the root file system below the overlay
 	console *console
 	scratch *sandbox.Scratch
-	cgroup  *sandbox.Cgroup // the root of the machine's view of the cgroups
+	cgroup  *sandbox.Cgroup // the machine sees it as the root of all cgroups
 
-	running sync.RWMutex // of what a reboot changes:
+	running sync.RWMutex // guards what a reboot changes:
 	space   *sandbox.Namespace
 	entry   *Entry
 }
 
 // Boot boots a machine and returns when its user manager is up: running or
-// degraded. A root file system that is not in the cache yet is made first, which
-// takes a minute or two. A failed Boot leaves nothing behind, and its error ends
-// in the console's last lines. What dead runs left behind (their process was
-// killed before Stop) is removed first.
+// degraded. If the root file system is not in the cache, it is made first, which takes a
+// minute or two. A failed Boot leaves nothing behind, and its error ends with the
+// console's last lines. Boot also removes what earlier processes left behind that were
+// killed before they called Stop.
 //
-// The machine ends with Stop and with the calling process, not with ctx, which
-// bounds the boot alone.
+// ctx bounds only the boot. The machine runs until Stop, or until the calling process
+// ends.
 func Boot(ctx context.Context, options Options) (*Machine, error) {
 	root, err := debian.Cached(ctx, options.suite())
 	if err != nil {
@@ -132,8 +133,8 @@ func (m *Machine) boot(ctx context.Context) error {
 	return nil
 }
 
-// group makes the machine's cgroup, a new one for every boot: Linux 6.18 kills
-// what is started in a cgroup in which all was killed before (cgroup.kill).
+// group makes a new cgroup for every boot. After a write to cgroup.kill, Linux 6.18 also
+// kills every process that is started in that cgroup later.
 func (m *Machine) group() (err error) {
 	if m.cgroup, err = sandbox.NewCgroup(filepath.Base(m.scratch.Dir)); err != nil {
 		return err
@@ -147,11 +148,10 @@ func (m *Machine) setRunning(space *sandbox.Namespace, entry *Entry) {
 	m.space, m.entry = space, entry
 }
 
-// Reboot cuts the power and boots the machine again from its disk, and returns
-// when the user manager is up. /run and /tmp are empty then, as is what podman
-// keeps there. The rest is as it was, the journal too. Paths of Path and the
-// contents of Environ are other ones. After an error only State, Console and
-// Stop are of use.
+// Reboot cuts the power, boots the machine again from its disk, and returns when the user
+// manager is up. /run and /tmp are then empty, with what podman keeps there. All other
+// files are kept, the journal too. Results of Path and Environ from before are invalid.
+// After an error only State, Console and Stop may be called.
 func (m *Machine) Reboot(ctx context.Context) error {
 	if err := m.cut(); err != nil {
 		return fmt.Errorf("reboot the machine: %w", err)
@@ -198,6 +198,6 @@ func (m *Machine) Stop() error {
 	return nil
 }
 
-// Console is what the machine has written to its console so far: what systemd
-// said of the boot, without colours.
+// Console returns what the machine has written to its console so far: systemd's messages
+// about the boot, without colours.
 func (m *Machine) Console() string { return m.console.String() }

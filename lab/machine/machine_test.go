@@ -19,7 +19,7 @@ import (
 
 var suites = []string{debian.Trixie, debian.Bookworm}
 
-// each runs test on a machine of each suite.
+// each boots a machine of each suite and runs test on it.
 func each(t *testing.T, test func(*testing.T, *Machine)) {
 	t.Helper()
 	for _, suite := range suites {
@@ -30,7 +30,7 @@ func each(t *testing.T, test func(*testing.T, *Machine)) {
 	}
 }
 
-// boot boots a machine for a test, and checks that nothing is left of it.
+// boot boots a machine for a test. At the test's end it checks that nothing is left.
 func boot(t *testing.T, suite string) *Machine {
 	t.Helper()
 	if err := Available(Options{Suite: suite}); err != nil {
@@ -68,7 +68,7 @@ func checkStop(t *testing.T, m *Machine) {
 	}
 }
 
-// TestMachine checks what a machine can, on one of each suite.
+// TestMachine checks what a machine can do, on one of each suite.
 func TestMachine(t *testing.T) {
 	each(t, func(t *testing.T, m *Machine) {
 		t.Run("is up", m.checkUp)
@@ -213,8 +213,8 @@ func (m *Machine) checkState(t *testing.T) {
 }
 
 func (m *Machine) checkReboot(t *testing.T) {
-	// journald knows a unit's own output only if it looked before the end of
-	// the process. What the manager says of the unit is there for certain.
+	// journald may fail to attribute output to a unit whose process has already ended.
+	// The manager's own message about the unit always has the unit's name.
 	started := func() int {
 		if err := m.sync(t.Context()); err != nil {
 			t.Error(err)

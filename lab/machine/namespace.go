@@ -14,9 +14,9 @@ import (
 //go:embed setup.sh
 var setupScript string
 
-// enter makes the namespaces that systemd-nspawn runs in and boots the machine
-// in them. Its own namespaces, which are the machine's, are inside. It returns
-// when nspawn, their process 1, begins.
+// enter makes the namespaces that systemd-nspawn runs in, and boots the machine in them.
+// nspawn makes further namespaces for the machine, inside these. enter returns when
+// nspawn, their process 1, starts.
 func (m *Machine) enter(ctx context.Context) (*sandbox.Namespace, error) {
 	args := append(sandbox.UnshareArgs(), "sh", "-c", setupScript, "setup")
 	cmd := exec.Command("unshare", append(args, m.nspawnArgs()...)...)
@@ -29,8 +29,8 @@ func (m *Machine) enter(ctx context.Context) (*sandbox.Namespace, error) {
 	return sandbox.Enter(ctx, cmd, m.cgroup)
 }
 
-// nspawnArgs is the command line that boots. Without --register=no and
-// --keep-unit it asks a running systemd-machined and systemd of the host.
+// nspawnArgs returns the command line that boots the machine. Without --register=no and
+// --keep-unit it would need a running systemd-machined and systemd on the host.
 func (m *Machine) nspawnArgs() []string {
 	ns := m.scratch.Path("ns")
 	return []string{

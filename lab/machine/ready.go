@@ -13,10 +13,10 @@ import (
 	"stackpolicy/lab/sandbox"
 )
 
-// pollInterval is the pause between two looks at a boot.
+// pollInterval is the pause between two checks whether the boot is complete.
 const pollInterval = 20 * time.Millisecond
 
-// waitReady waits until the user manager is up and returns the way in.
+// waitReady waits until the user manager is up, and returns an Entry.
 func waitReady(ctx context.Context, space *sandbox.Namespace, cgroup string) (entry *Entry, err error) {
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
@@ -25,7 +25,7 @@ func waitReady(ctx context.Context, space *sandbox.Namespace, cgroup string) (en
 			entry, err = findEntry(space.Init, cgroup)
 		}
 		if entry != nil {
-			if err = entry.up(ctx); err == nil {
+			if err = entry.checkUp(ctx); err == nil {
 				return entry, nil
 			}
 		}
@@ -44,8 +44,8 @@ func waitReady(ctx context.Context, space *sandbox.Namespace, cgroup string) (en
 	}
 }
 
-// findEntry finds the machine's process 1: nspawn's child that is the first of
-// its PID namespace, as the last field of NSpid tells (proc_pid_status(5)).
+// findEntry finds the machine's process 1: the child of nspawn that has process id 1 in
+// its own PID namespace.
 func findEntry(nspawn int, cgroup string) (*Entry, error) {
 	pid := strconv.Itoa(nspawn)
 	children, err := os.ReadFile(filepath.Join("/proc", pid, "task", pid, "children"))
@@ -66,7 +66,8 @@ func findEntry(nspawn int, cgroup string) (*Entry, error) {
 	return nil, errors.New("no process 1 yet")
 }
 
-// isFirst says whether a process is process 1 of its own PID namespace.
+// isFirst reports whether a process is process 1 of its own PID namespace: the last field
+// of NSpid says so (proc_pid_status(5)).
 func isFirst(status string) bool {
 	for line := range strings.Lines(status) {
 		if ids, found := strings.CutPrefix(line, "NSpid:"); found {
@@ -77,10 +78,10 @@ func isFirst(status string) bool {
 	return false
 }
 
-// up returns nil when the user manager has started everything that it starts automatically.
-func (e *Entry) up(ctx context.Context) error {
+// checkUp returns nil if the user manager has started all units of its default target.
+func (e *Entry) checkUp(ctx context.Context) error {
 	if _, err := os.Stat(e.Path(runtimeDir + "/systemd/private")); err != nil {
-		return errors.New("the user manager has not begun")
+		return errors.New("the user manager has not started")
 	}
 	out, err := e.Command(ctx, "systemctl", "--user", "show", "--property=SystemState", "--value").CombinedOutput()
 	state := strings.TrimSpace(string(out))
@@ -88,7 +89,7 @@ func (e *Entry) up(ctx context.Context) error {
 		return fmt.Errorf("ask the user manager for its state: %w: %s", err, state)
 	}
 	if state != "running" && state != "degraded" {
-		return fmt.Errorf("its state is %s", state)
+		return fmt.Errorf("the user manager's state is %s, want running or degraded", state)
 	}
 	return nil
 }

@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// registryAddress is where the machine's own registry listens. Podman takes it
-// without TLS there.
+// registryAddress is where the machine's own registry listens. Podman is configured to
+// use it without TLS.
 const registryAddress = "127.0.0.1:5000"
 
-// The registry is a system unit, so that the user's manager has none of it, and
+// The registry is a system unit, so that it does not appear in the user's manager. It is
 // not enabled.
 const (
 	registryUnit    = "lab-registry.service"
@@ -32,9 +32,9 @@ http: {addr: "` + registryAddress + `"}
 `
 )
 
-// Registry starts the machine's registry, unless it runs, and returns its
-// address when it answers. What was pushed to it survives a reboot; it itself
-// has to be started again.
+// Registry starts the machine's registry, unless it runs, and returns its address when
+// it answers. Images that were pushed to it survive a reboot, but then it must be started
+// again.
 func (m *Machine) Registry(ctx context.Context) (address string, err error) {
 	out, err := m.RootCommand(ctx, "systemctl", "start", registryUnit).CombinedOutput()
 	if err != nil {

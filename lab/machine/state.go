@@ -8,32 +8,32 @@ import (
 	"time"
 )
 
-// lookTimeout bounds each part of State.
-const lookTimeout = 10 * time.Second
+// commandTimeout bounds each command of State.
+const commandTimeout = 10 * time.Second
 
-// State describes the machine for a test that failed: how the user manager
-// has the given units, the end of their journal of this boot and of the user's
-// whole one, failed units, the containers, and what an auto-update would do. A part that cannot be had says
-// why. It is for people, and never an error.
+// State describes the machine for a test that has failed: the properties of the given
+// units, the last journal entries of these units and of the user since the boot, the
+// failed units, the containers, and what an auto-update would do. If a command fails, the
+// text says why.
 func (m *Machine) State(ctx context.Context, units ...string) string {
 	text := &strings.Builder{}
 	if err := m.sync(ctx); err != nil {
 		fmt.Fprintf(text, "(the journal may lack the latest: %v)\n", err)
 	}
-	for _, look := range looks(units) {
-		fmt.Fprintf(text, "$ %s\n%s", strings.Join(look, " "), m.look(ctx, look))
+	for _, command := range stateCommands(units) {
+		fmt.Fprintf(text, "$ %s\n%s", strings.Join(command, " "), m.output(ctx, command))
 	}
 	return text.String()
 }
 
-// sync waits until journald has written what it was sent.
+// sync waits until journald has written everything that it received.
 func (m *Machine) sync(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	return m.RootCommand(ctx, "journalctl", "--sync").Run()
 }
 
-func looks(units []string) [][]string {
+func stateCommands(units []string) [][]string {
 	journal := []string{"journalctl", "--user", "--boot", "--no-pager", "--lines=100", "--output=short-precise"}
 	var list [][]string
 	if len(units) > 0 {
@@ -52,8 +52,8 @@ func looks(units []string) [][]string {
 		[]string{"podman", "auto-update", "--dry-run"})
 }
 
-func (m *Machine) look(ctx context.Context, argv []string) string {
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+func (m *Machine) output(ctx context.Context, argv []string) string {
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	out, err := m.Command(ctx, argv...).CombinedOutput()
 	text := string(out)

@@ -12,7 +12,7 @@ import (
 // tryTimeout bounds TryNamespaces.
 const tryTimeout = 5 * time.Second
 
-// TryCgroup says why NewCgroup cannot work here, or returns nil.
+// TryCgroup returns nil if NewCgroup can work here, or else an error that says why not.
 func TryCgroup() error {
 	parent, err := OwnCgroup()
 	if err != nil {
@@ -25,8 +25,8 @@ func TryCgroup() error {
 	return os.Remove(probe)
 }
 
-// TryNamespaces says why a program cannot do its work as process 1 of new
-// namespaces, in its own words, or returns nil.
+// TryNamespaces runs a program as process 1 of new namespaces, and returns nil if it
+// succeeds. The error contains what the program printed.
 func TryNamespaces(argv ...string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), tryTimeout)
 	defer cancel()

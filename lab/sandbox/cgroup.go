@@ -12,14 +12,14 @@ import (
 // removeTimeout bounds the wait for a cgroup's processes to be gone.
 const removeTimeout = 5 * time.Second
 
-// Cgroup is a control group that processes are started in.
+// Cgroup is a control group in which processes are started.
 type Cgroup struct {
 	Dir    string
-	handle *os.File // for processes to be started in it; nil when closed
+	handle *os.File // new processes are started in it by this
 }
 
-// NewCgroup makes a cgroup of that name below the calling process's own. The
-// owner calls Remove.
+// NewCgroup makes a cgroup with that name below the calling process's own. The caller
+// owns it and calls Remove.
 func NewCgroup(name string) (*Cgroup, error) {
 	parent, err := OwnCgroup()
 	if err != nil {
@@ -36,8 +36,8 @@ func NewCgroup(name string) (*Cgroup, error) {
 	return c, nil
 }
 
-// JoinCgroup makes the cgroup at dir, unless it is there. It is another's to
-// remove; the caller closes it.
+// JoinCgroup opens the cgroup at dir, and makes it if it does not exist. The caller calls
+// Close, and not Remove: somebody else owns it.
 func JoinCgroup(dir string) (*Cgroup, error) {
 	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("make a cgroup: %w", err)
@@ -53,12 +53,12 @@ func openCgroup(dir string) (*Cgroup, error) {
 	return &Cgroup{Dir: dir, handle: handle}, nil
 }
 
-// Close lets the cgroup go; what runs in it goes on. Nothing can be started in
-// it any more.
+// Close closes the cgroup. Processes in it continue, but no new ones can be started in
+// it.
 func (c *Cgroup) Close() { c.handle.Close() }
 
-// Remove closes the cgroup, kills whatever is in it and removes it, or says
-// what stays. It may be called again.
+// Remove closes the cgroup, kills every process in it and removes it. It may be called
+// again after an error.
 func (c *Cgroup) Remove() error {
 	c.Close()
 	err := Poll(removeTimeout, func() error {
@@ -74,8 +74,8 @@ func (c *Cgroup) Remove() error {
 	return nil
 }
 
-// removeFolders removes a tree of folders, innermost first, and leaves the
-// files, which in a cgroup go with their folder.
+// removeFolders removes a tree of folders, innermost first. The files of a cgroup cannot
+// be removed: they disappear with their folder.
 func removeFolders(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -10,9 +10,8 @@ import (
 	"time"
 )
 
-// Adopt has a command of nsenter(1) start in the cgroup, at the head of a
-// process group of its own. When the command's context ends, that group is
-// killed.
+// Adopt prepares a command of nsenter(1): it will start in the cgroup, as leader of a new
+// process group. When the command's context ends, that process group is killed.
 func (c *Cgroup) Adopt(nsenter *exec.Cmd) {
 	nsenter.SysProcAttr = &syscall.SysProcAttr{
 		Setpgid:     true,
@@ -23,12 +22,12 @@ func (c *Cgroup) Adopt(nsenter *exec.Cmd) {
 	nsenter.WaitDelay = 2 * time.Second
 }
 
-// killGroup kills the process group that nsenter leads, but for nsenter, which
-// ends with its child. Killed too, it would leave that child to be reaped by
-// the host's process 1, and the PID namespace cannot end before that.
+// killGroup kills the process group that nsenter leads, except nsenter itself, which ends
+// when its child ends. If nsenter were killed, the host's process 1 would have to reap
+// that child, and the PID namespace cannot end before that.
 func (c *Cgroup) killGroup(nsenter int) error {
 	found := false
-	for range 20 { // a process may have been forked while this looked
+	for range 20 { // a process may have forked since the list was read
 		members, err := c.group(nsenter)
 		if err != nil {
 			return syscall.Kill(-nsenter, syscall.SIGKILL)
@@ -48,7 +47,8 @@ func (c *Cgroup) killGroup(nsenter int) error {
 	return nil
 }
 
-// group lists the cgroup's processes of a process group, without its leader.
+// group lists the processes of the cgroup that are in a process group, without the
+// group's leader.
 func (c *Cgroup) group(leader int) ([]int, error) {
 	procs, err := os.ReadFile(filepath.Join(c.Dir, "cgroup.procs"))
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// OwnCgroup finds the folder of the calling process's cgroup in the unified
-// hierarchy, on a host that has only that one or the older ones too.
+// OwnCgroup returns the folder of the calling process's cgroup in the unified hierarchy.
+// The host may have the older hierarchies too.
 func OwnCgroup() (string, error) {
 	mounts, err1 := os.ReadFile("/proc/self/mountinfo")
 	own, err2 := os.ReadFile("/proc/self/cgroup")
@@ -19,8 +19,8 @@ func OwnCgroup() (string, error) {
 	return locateCgroup(string(mounts), string(own))
 }
 
-// locateCgroup reads the two files, which proc(5) describes. A mount may show
-// only a part of the hierarchy: its root field says which.
+// locateCgroup finds the folder from the text of two files that proc(5) describes. A
+// mount may show only a part of the hierarchy: its root field says which part.
 func locateCgroup(mountinfo, cgroups string) (string, error) {
 	own, found := unifiedPath(cgroups)
 	if !found {

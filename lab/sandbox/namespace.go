@@ -14,22 +14,22 @@ import (
 	"time"
 )
 
-// stopTimeout bounds the wait for the end of what was killed.
+// stopTimeout bounds the wait until killed processes have ended.
 const stopTimeout = 10 * time.Second
 
-// Namespace is a set of mount, PID and cgroup namespaces. It ends with the
-// process that made it.
+// Namespace is a set of mount, PID and cgroup namespaces. It ends when the process that
+// made it ends.
 type Namespace struct {
-	// Init is their process 1, as the host sees it.
+	// Init is the id, on the host, of the process that is number 1 inside.
 	Init int
 
 	cmd  *exec.Cmd
 	done chan struct{}
 }
 
-// UnshareArgs are unshare(1)'s arguments up to the program. The namespaces end
-// with unshare, and unshare with the thread that started it. An ordinary user
-// gets a user namespace too, with its own account as the only one.
+// UnshareArgs returns unshare(1)'s arguments up to the program. The namespaces end when
+// unshare ends, and unshare ends with the thread that started it. An ordinary user also
+// gets a user namespace, in which that user is the only account.
 func UnshareArgs() []string {
 	args := []string{"--mount", "--pid", "--cgroup", "--fork", "--kill-child=SIGKILL", "--propagation=private"}
 	if os.Geteuid() != 0 {
@@ -38,12 +38,11 @@ func UnshareArgs() []string {
 	return append(args, "--")
 }
 
-// Enter makes the namespaces, in the cgroup. The command is unshare with
-// UnshareArgs and a program, which becomes process 1. Enter returns when that
-// program has written its process id, as the host sees it, and a line break to
-// file descriptor 3. Until then ctx bounds it. After an error a process may
-// live on, whose parent was killed before it asked to be killed too: it is in
-// the cgroup, and ends with Cgroup.Remove.
+// Enter makes the namespaces, with all processes in the cgroup. The command is unshare
+// with UnshareArgs and a program, which becomes process 1. Enter returns when that program
+// has written its process id, as the host sees it, and a line break to file descriptor 3.
+// ctx bounds this wait. After an error a process may still be running, if its parent was
+// killed early. It is in the cgroup, so Cgroup.Remove ends it.
 func Enter(ctx context.Context, unshare *exec.Cmd, group *Cgroup) (*Namespace, error) {
 	ready, report, err := os.Pipe()
 	if err != nil {
@@ -70,15 +69,15 @@ func (n *Namespace) prepare(report *os.File, group *Cgroup) {
 	n.cmd.Dir = "/"
 	n.cmd.SysProcAttr = &syscall.SysProcAttr{
 		Pdeathsig:   syscall.SIGKILL,
-		Setpgid:     true, // a terminal's interrupt is for the owner, who then stops it
+		Setpgid:     true, // an interrupt from the terminal goes to the owner, who then calls Stop
 		UseCgroupFD: true,
 		CgroupFD:    int(group.handle.Fd()),
 	}
 }
 
-// run starts unshare and waits for its end in the background. The thread that
-// starts it must live as long, because its end is what the kernel takes for
-// the parent's (PR_SET_PDEATHSIG(2const)).
+// run starts unshare and waits for its end in the background. The thread that starts it
+// must live until then, because the kernel treats the end of that thread as the end of the
+// parent (PR_SET_PDEATHSIG(2const)).
 func (n *Namespace) run() error {
 	started := make(chan error)
 	go func() {
@@ -94,14 +93,14 @@ func (n *Namespace) run() error {
 	return <-started
 }
 
-// Done is closed when everything in the namespaces has ended.
+// Done returns a channel that is closed when all processes in the namespaces have ended.
 func (n *Namespace) Done() <-chan struct{} { return n.done }
 
-// Stop kills the namespaces' process 1, and with it everything inside. It may
-// be called again.
+// Stop kills process 1 of the namespaces, and with it every process inside. It may be
+// called again.
 func (n *Namespace) Stop() error {
 	if n.Init != 0 && !n.ended() {
-		_ = syscall.Kill(n.Init, syscall.SIGKILL) // unshare is there to reap it
+		_ = syscall.Kill(n.Init, syscall.SIGKILL) // unshare reaps it
 	} else {
 		_ = n.cmd.Process.Kill()
 	}
@@ -109,7 +108,7 @@ func (n *Namespace) Stop() error {
 	case <-n.done:
 		return nil
 	case <-time.After(stopTimeout):
-		return fmt.Errorf("process %d does not end", n.cmd.Process.Pid)
+		return fmt.Errorf("process %d was killed and has not ended", n.cmd.Process.Pid)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// newCgroup makes a cgroup for a test, or skips it where there can be no sandbox.
+// newCgroup makes a cgroup for a test. It skips the test if this machine cannot have one.
 func newCgroup(t *testing.T, name string) *Cgroup {
 	t.Helper()
 	if err := errors.Join(TryCgroup(), TryNamespaces("true")); err != nil {
@@ -33,12 +33,12 @@ func newCgroup(t *testing.T, name string) *Cgroup {
 	return c
 }
 
-// unshare is a command for Enter that runs a shell's script.
+// unshare returns a command for Enter that runs a shell script.
 func unshare(script string) *exec.Cmd {
 	return exec.Command("unshare", append(UnshareArgs(), "sh", "-c", script)...)
 }
 
-// reports is a script's first line: it does what Enter waits for.
+// reports is the first line of a script: it writes the process id that Enter waits for.
 const reports = "read -r pid _ </proc/self/stat; echo $pid >&3; exec 3>&-\n"
 
 func TestEnter(t *testing.T) {

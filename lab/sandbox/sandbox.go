@@ -1,24 +1,23 @@
-// Package sandbox is the basis of lab/usermanager and lab/machine: each gives
-// a system of its own to one process, and leaves nothing behind, however that
-// process ends.
+// Package sandbox isolates processes, and removes everything when the process that uses
+// it ends, even if that process is killed. lab/usermanager and lab/machine are built on it.
 //
-//   - A Scratch is a folder that the next run sweeps away when its owner died.
-//   - A Cgroup holds all processes, and kills them when it is removed. Commands
-//     join them by Adopt.
-//   - A Namespace, made by Enter, has mounts and process ids of its own, and
-//     ends with the process that made it.
+//   - A Scratch is a folder. If its owner was killed, the next Sweep removes it.
+//   - A Cgroup contains all processes and kills them when it is removed. Cgroup.Adopt
+//     starts a command in it.
+//   - A Namespace has its own mounts and process ids. Enter makes it, and it ends when the
+//     process that called Enter ends.
 //
-// They are removed in the reverse order. The tests' own helpers are in
+// Make them in this order and remove them in the reverse order. Helpers for tests are in
 // sandboxtest.
 package sandbox
 
 import "time"
 
-// pollInterval is the pause between two checks of a condition that notifies nobody
-// when it comes true.
+// pollInterval is the pause between two calls of Poll's condition.
 const pollInterval = 2 * time.Millisecond
 
-// Poll calls try until it succeeds, and returns its last error after timeout.
+// Poll calls try until it returns nil. After timeout it returns try's last error. It is
+// for conditions that cannot be waited for otherwise.
 func Poll(timeout time.Duration, try func() error) error {
 	deadline := time.Now().Add(timeout)
 	for {

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// build makes a whole sandbox, in the order that its users do.
+// build makes a whole sandbox, in the order in which the other packages do.
 func build(parent string) (*sandbox.Scratch, *sandbox.Cgroup, *sandbox.Namespace, error) {
 	s, err := sandbox.NewScratch(parent, prefix)
 	if err != nil {
@@ -50,7 +50,7 @@ func build(parent string) (*sandbox.Scratch, *sandbox.Cgroup, *sandbox.Namespace
 	return s, c, n, nil
 }
 
-// available skips the test where there can be no sandbox, and says why.
+// available skips the test, with the reason, if a sandbox cannot be made here.
 func available(t *testing.T) {
 	t.Helper()
 	if err := errors.Join(sandbox.TryCgroup(), sandbox.TryNamespaces("true")); err != nil {
@@ -83,8 +83,8 @@ func TestCommandEndsWithContext(t *testing.T) {
 	})
 }
 
-// TestOwnerIsKilled kills a process that has a sandbox: what runs in it ends
-// too, and a sweep removes its cgroup and folder.
+// TestOwnerIsKilled kills a process that has a sandbox. The processes in the sandbox end,
+// and a sweep removes its cgroup and folder.
 func TestOwnerIsKilled(t *testing.T) {
 	available(t)
 	t.Setenv("TMPDIR", t.TempDir())

@@ -9,22 +9,22 @@ import (
 	"syscall"
 )
 
-// ownerFile is locked for as long as a folder's owner lives, so that a lock
-// that can be had means a dead owner. Its text is the owner's cgroup.
+// ownerFile is locked as long as the folder's owner runs: if the lock can be taken, the
+// owner has ended. Its text is the path of the owner's cgroup.
 const ownerFile = "owner.lock"
 
-// maxRecord bounds what is read of an owner file: a path has no more bytes
-// (PATH_MAX, limits.h(0p)).
+// maxRecord bounds what is read from an owner file: no path is longer (PATH_MAX,
+// limits.h(0p)).
 const maxRecord = 4096
 
-// Scratch is a folder that a later run may remove when its owner died.
+// Scratch is a folder that a later run may remove if its owner ended without Remove.
 type Scratch struct {
 	Dir   string
 	owner *os.File
 }
 
-// NewScratch makes a folder below parent, whose name begins with prefix, and
-// locks it. Only the calling account may enter it. The owner calls Remove.
+// NewScratch makes a folder below parent, with a name that begins with prefix, and locks
+// it. Only the calling account can enter it. The caller owns it and calls Remove.
 func NewScratch(parent, prefix string) (*Scratch, error) {
 	dir, err := os.MkdirTemp(parent, prefix)
 	if err != nil {
@@ -38,8 +38,8 @@ func NewScratch(parent, prefix string) (*Scratch, error) {
 	return s, nil
 }
 
-// claim writes the owner file under another name first: the name that Sweep
-// looks for is never seen unlocked while its owner lives.
+// claim makes the owner file, locks it, and only then gives it the name that Sweep reads:
+// Sweep must not find an unlocked file of a running owner.
 func (s *Scratch) claim() (err error) {
 	unlocked := s.Path(ownerFile + ".new")
 	if s.owner, err = os.OpenFile(unlocked, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
@@ -51,11 +51,11 @@ func (s *Scratch) claim() (err error) {
 	return os.Rename(unlocked, s.Path(ownerFile))
 }
 
-// Path is the path of a file in the folder.
+// Path returns the path of a file in the folder.
 func (s *Scratch) Path(name string) string { return filepath.Join(s.Dir, name) }
 
-// Record notes the cgroup that Sweep removes with the folder. It has to have
-// the folder's name.
+// Record stores which cgroup Sweep removes together with the folder. The cgroup must have
+// the same name as the folder.
 func (s *Scratch) Record(c *Cgroup) error {
 	if _, err := s.owner.WriteAt([]byte(c.Dir), 0); err != nil {
 		return fmt.Errorf("record the cgroup: %w", err)
@@ -63,8 +63,8 @@ func (s *Scratch) Record(c *Cgroup) error {
 	return nil
 }
 
-// Remove deletes the folder and lets the lock go. After an error it may be
-// called again, as it may when the folder is gone.
+// Remove deletes the folder and releases the lock. It may be called again, after an error
+// and after success.
 func (s *Scratch) Remove() error {
 	if err := removeAll(s.Dir); err != nil {
 		return fmt.Errorf("remove the scratch folder: %w", err)
@@ -73,8 +73,8 @@ func (s *Scratch) Remove() error {
 	return nil
 }
 
-// removeAll is os.RemoveAll for trees with read-only folders, as a store has,
-// which stop an ordinary user.
+// removeAll is like os.RemoveAll, and also removes read-only folders, such as those of a
+// Nix store. An ordinary user could not remove these.
 func removeAll(dir string) error {
 	if os.RemoveAll(dir) == nil {
 		return nil
@@ -88,8 +88,9 @@ func removeAll(dir string) error {
 	return os.RemoveAll(dir)
 }
 
-// Sweep removes the folders with that prefix that dead runs of the same account
-// left below parent, and their cgroups. Whatever it is not sure of stays.
+// Sweep removes the folders with that prefix below parent whose owner has ended, and
+// their cgroups. It removes only folders of the calling account, and keeps a folder when
+// in doubt.
 func Sweep(parent, prefix string) {
 	found, _ := filepath.Glob(filepath.Join(parent, prefix+"*"))
 	for _, dir := range found {
@@ -99,8 +100,8 @@ func Sweep(parent, prefix string) {
 	}
 }
 
-// openAbandoned returns the folder with its lock held, or nil unless it is this
-// account's and its owner is dead.
+// openAbandoned takes the lock of a folder and returns it. It returns nil if the folder
+// belongs to another account or its owner is still running.
 func openAbandoned(dir string) *Scratch {
 	info, err := os.Lstat(dir)
 	if err != nil || !info.IsDir() || info.Mode().Perm()&0o022 != 0 {
@@ -120,8 +121,8 @@ func openAbandoned(dir string) *Scratch {
 	return &Scratch{Dir: dir, owner: owner}
 }
 
-// sweep removes a dead owner's cgroup and then its folder, so that a cgroup
-// that will not go is found again.
+// sweep removes the cgroup first and then the folder: if the cgroup cannot be removed, a
+// later Sweep finds it again by the folder.
 func (s *Scratch) sweep() {
 	defer s.owner.Close()
 	recorded, err := io.ReadAll(io.LimitReader(s.owner, maxRecord))

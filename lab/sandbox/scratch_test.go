@@ -23,11 +23,11 @@ func TestSweep(t *testing.T) {
 	parent := t.TempDir()
 	living, dead := newScratch(t, parent), newScratch(t, parent)
 	store := dead.Path("store")
-	err := errors.Join(os.MkdirAll(filepath.Join(store, "x"), 0o755), os.Chmod(store, 0o500)) // read-only, as a store is
+	err := errors.Join(os.MkdirAll(filepath.Join(store, "x"), 0o755), os.Chmod(store, 0o500)) // read-only, as a Nix store is
 	if err != nil {
 		t.Fatal(err)
 	}
-	dead.owner.Close() // as the kernel does for a process that ends
+	dead.owner.Close() // as the kernel does when a process ends
 	open := newScratch(t, parent)
 	open.owner.Close()
 	if err := os.Chmod(open.Dir, 0o777); err != nil {
@@ -56,8 +56,8 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// TestSweepRemovesTheCgroup has one folder whose cgroup it may remove, and one
-// that names a cgroup which is not its own.
+// TestSweepRemovesTheCgroup has one folder whose cgroup Sweep may remove, and one that
+// names a cgroup of somebody else.
 func TestSweepRemovesTheCgroup(t *testing.T) {
 	parent := t.TempDir()
 	own, foreign := newScratch(t, parent), newScratch(t, parent)

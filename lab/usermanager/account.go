@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// The account that a manager started by root belongs to. No distribution and
-// no login program hands out ids in this range.
+// The account of a manager that root starts. No distribution and no login program uses
+// ids in this range.
 const (
 	accountName = "alice"
 	accountID   = 61000
@@ -21,8 +21,8 @@ func (m *Manager) chooseAccount() {
 	}
 }
 
-// writeAccount writes the user and group databases that the manager sees: the
-// root file system's own, with the account first, as the first match counts.
+// writeAccount writes the user and group databases that the manager reads: those of the
+// root file system, with the account before all others, because the first match counts.
 func (m *Manager) writeAccount() error {
 	user := fmt.Sprintf("%s:x:%d:%d::%s:/bin/sh\n", m.Username, m.UID, m.GID, m.Home)
 	if err := m.prepend("passwd", user); err != nil {
@@ -43,7 +43,7 @@ func (m *Manager) prepend(name, entry string) error {
 	return os.Chmod(path, 0o644)
 }
 
-// environment is the whole environment of the manager and of commands.
+// environment returns the whole environment of the manager and of commands.
 func (m *Manager) environment() []string {
 	path := []string{m.BinDir, "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin", "/run/current-system/sw/bin"}
 	env := []string{

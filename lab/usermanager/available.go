@@ -16,9 +16,9 @@ type tools struct {
 	systemd                 string // in the root file system
 }
 
-// Available says why Start cannot work with these options here, in words for a
-// person, or returns nil. It tries what can be tried cheaply (some 20 ms):
-// namespaces and a cgroup. Tests skip with its answer.
+// Available returns nil if Start can probably work with these options here. It tries to
+// make namespaces and a cgroup, which takes about 20 ms. The error says what is missing;
+// tests skip with it.
 func Available(options Options) error {
 	found, err := findTools(options)
 	if err != nil {
@@ -35,7 +35,7 @@ func Available(options Options) error {
 	return nil
 }
 
-// findTools looks for the programs and folders that a start needs.
+// findTools finds the programs and folders that a start needs.
 func findTools(options Options) (tools, error) {
 	var found tools
 	var err error

@@ -9,9 +9,9 @@ import (
 	"stackpolicy/lab/sandbox"
 )
 
-// newCgroup makes the cgroup of that name for one manager and the commands
-// beside it. It is the root of the manager's cgroup namespace; the manager
-// itself has the place below it that a real one has, and owns only that.
+// newCgroup makes a cgroup with that name for one manager and its commands. It is the
+// root of the manager's cgroup namespace. The manager runs in a cgroup below it, at the
+// same path as a real user manager, and owns only that one.
 func newCgroup(name string, uid, gid int) (*sandbox.Cgroup, error) {
 	c, err := sandbox.NewCgroup(name)
 	if err != nil {
@@ -23,13 +23,13 @@ func newCgroup(name string, uid, gid int) (*sandbox.Cgroup, error) {
 	return c, nil
 }
 
-// managerCgroup is where a real user manager is, which is how programs
-// recognise the account's own services (sd_pid_get_user_unit(3)).
+// managerCgroup is the cgroup path of a real user manager. Programs recognise an account's
+// services by it (sd_pid_get_user_unit(3)).
 func managerCgroup(uid int) string {
 	return fmt.Sprintf("user.slice/user-%d.slice/user@%d.service", uid, uid)
 }
 
-// delegate makes a cgroup that the account may manage.
+// delegate makes a cgroup that the account can manage.
 func delegate(dir string, uid, gid int) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

@@ -7,18 +7,18 @@ import (
 	"strconv"
 )
 
-// Command returns a program that runs beside the manager, as its account: the
-// manager's view of the machine, HOME, USER, XDG_RUNTIME_DIR,
-// DBUS_SESSION_BUS_ADDRESS and PATH, nothing else of the host's environment,
-// and Home as the working folder. Cmd.Dir has no effect; Cmd.Env may be
-// appended to. When ctx ends, the program's process group is killed.
+// Command returns a program that runs in the manager's namespaces, as its account. Its
+// environment is HOME, USER, XDG_RUNTIME_DIR, DBUS_SESSION_BUS_ADDRESS and PATH, without
+// anything of the host's environment, and its working folder is Home. Cmd.Dir has no
+// effect; the caller may append to Cmd.Env. When ctx ends, the program's process group is
+// killed.
 func (m *Manager) Command(ctx context.Context, argv ...string) *exec.Cmd {
 	drop := append(dropArgs(m.UID, m.GID), "env", "--chdir="+m.Home)
 	return m.inside(ctx, append(drop, argv...))
 }
 
-// RootCommand is Command as root of the manager's namespaces. In a user
-// namespace there is no other account: then it is Command.
+// RootCommand is like Command, as root. In a user namespace there is no other account, so
+// there it is the same as Command.
 func (m *Manager) RootCommand(ctx context.Context, argv ...string) *exec.Cmd {
 	if os.Geteuid() != 0 {
 		return m.Command(ctx, argv...)

@@ -12,9 +12,9 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// Dial connects the calling process to the manager itself, as the account.
-// There is no bus in between: no names, and no Hello. The caller closes the
-// connection, which also ends with ctx.
+// Dial connects the calling process directly to the manager, as the account. The
+// connection does not go through a bus: it has no names and needs no Hello. The caller
+// closes it; it is also closed when ctx ends.
 func (m *Manager) Dial(ctx context.Context) (*dbus.Conn, error) {
 	conn, err := m.dial(ctx, m.PrivateSocket())
 	if err != nil {
@@ -24,7 +24,7 @@ func (m *Manager) Dial(ctx context.Context) (*dbus.Conn, error) {
 }
 
 // DialBus connects the calling process to the account's bus, as the account.
-// The caller closes the connection, which also ends with ctx.
+// The caller closes the connection; it is also closed when ctx ends.
 func (m *Manager) DialBus(ctx context.Context) (*dbus.Conn, error) {
 	if m.options.NoBus {
 		return nil, errors.New("reach the bus: this manager has none")
@@ -56,9 +56,9 @@ func (m *Manager) dial(ctx context.Context, socket string) (*dbus.Conn, error) {
 	return conn, nil
 }
 
-// relay returns a socket that leads to another one from inside. systemd hangs
-// up on a peer of another uid, root too, and on one whose process id it cannot
-// see, which is every process outside of its PID namespace.
+// relay returns a socket that forwards to another socket from inside the namespaces.
+// systemd closes the connection if the peer has another uid, even root's, or if it cannot
+// see the peer's process id, which is so for every process outside its PID namespace.
 func (m *Manager) relay(socket string) (string, error) {
 	m.relays.Lock()
 	defer m.relays.Unlock()
@@ -83,8 +83,8 @@ func (m *Manager) relay(socket string) (string, error) {
 	return path, nil
 }
 
-// startProxy hands a listening socket to systemd's proxy, as sd_listen_fds(3)
-// wants it. The proxy ends with the namespaces.
+// startProxy starts systemd's proxy with a listening socket, in the way of
+// sd_listen_fds(3). The proxy ends with the namespaces.
 func (m *Manager) startProxy(listener *os.File, socket string) error {
 	proxy := filepath.Join(filepath.Dir(m.tools.systemd), "systemd-socket-proxyd")
 	cmd := m.Command(context.Background(), "sh", "-c", `LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" "$1"`, proxy, socket)

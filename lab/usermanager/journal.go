@@ -14,10 +14,9 @@ import (
 	"sync"
 )
 
-// journal replaces systemd-journald, which a user manager and its services
-// log to and which is the only place where the manager says what is wrong with
-// a unit: to a terminal it logs by /dev/console alone. It keeps entries in
-// memory, and writes their messages to a log.
+// journal replaces systemd-journald. The manager reports what is wrong with a unit only
+// there, and services write to it. It keeps the entries in memory and writes their
+// messages to a log.
 type journal struct {
 	log    io.Writer
 	native *net.UnixConn     // /run/systemd/journal/socket
@@ -27,7 +26,7 @@ type journal struct {
 	entries []map[string]string
 }
 
-// newJournal listens at dir, a folder that setup.sh makes the journal's.
+// newJournal listens in dir, which setup.sh mounts as the journal's folder.
 func newJournal(dir string, log io.Writer) (j *journal, err error) {
 	if err := makeFolder(dir, 0o755); err != nil {
 		return nil, err
@@ -57,7 +56,7 @@ func (j *journal) close() {
 	j.stdout.Close()
 }
 
-// add keeps an entry and writes its message to the log.
+// add stores an entry and writes its message to the log.
 func (j *journal) add(entry map[string]string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -92,8 +91,8 @@ func (j *journal) readNative() {
 // parseEntry reads the journal's native protocol
 // (https://systemd.io/JOURNAL_NATIVE_PROTOCOL): KEY=value lines, or, for values
 // with line breaks, KEY, a line break, a 64-bit length, the value and a line
-// break. An entry too large for a datagram comes as an empty one and a file,
-// and is left out.
+// break. An entry that is too large for a datagram arrives as an empty datagram with a
+// file; it is ignored.
 func parseEntry(data []byte) map[string]string {
 	entry := map[string]string{}
 	for len(data) > 0 {
@@ -117,7 +116,7 @@ func parseEntry(data []byte) map[string]string {
 	return entry
 }
 
-// readStdout takes the services' outputs until the socket is closed.
+// readStdout accepts the output streams of services until the socket is closed.
 func (j *journal) readStdout() {
 	for {
 		stream, err := j.stdout.Accept()
@@ -131,10 +130,9 @@ func (j *journal) readStdout() {
 	}
 }
 
-// streamHeader is the number of lines with which an output stream begins:
-// identifier, unit (empty from a user manager), facility and priority, and
-// whether to read priorities from the text and to forward to syslog, kernel log
-// and console.
+// streamHeader is the number of lines at the start of an output stream:
+// identifier, unit (empty from a user manager), priority, whether to read priorities from
+// the text, and whether to forward to syslog, kernel log and console.
 const streamHeader = 7
 
 func (j *journal) readStream(stream io.Reader) {

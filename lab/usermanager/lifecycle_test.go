@@ -49,8 +49,8 @@ func TestFailedStartLeavesNothing(t *testing.T) {
 	}
 }
 
-// shortTempDir is t.TempDir with a path short enough for sockets, that any
-// account may enter.
+// shortTempDir is like t.TempDir. Its path is short enough for sockets, and every account
+// can enter it.
 func shortTempDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "um")
@@ -64,8 +64,8 @@ func shortTempDir(t *testing.T) string {
 	return dir
 }
 
-// TestOwnerIsKilled kills a process that has a manager: its processes end with
-// it, and the next start removes its cgroup and folder.
+// TestOwnerIsKilled kills a process that has started a manager. The manager's processes
+// end, and the next start removes its cgroup and folder.
 func TestOwnerIsKilled(t *testing.T) {
 	if err := Available(Options{}); err != nil {
 		t.Skip(err)
@@ -79,7 +79,7 @@ func TestOwnerIsKilled(t *testing.T) {
 	dir, cgroup, pids := words[0], words[1], words[2:]
 	err := sandbox.Poll(3*time.Second, func() error {
 		for _, pid := range pids {
-			// Whoever inherited it may not have reaped it yet.
+			// Its new parent may not have reaped it yet.
 			if command, err := os.ReadFile(filepath.Join("/proc", pid, "cmdline")); err == nil && len(command) > 0 {
 				return fmt.Errorf("process %s is still there", pid)
 			}

@@ -6,15 +6,14 @@ import (
 	"sync"
 )
 
-// logBuffer keeps what is written to it, and hands it on to tee if there is
-// one.
+// logBuffer keeps everything that is written to it. If tee is set, it gets a copy.
 type logBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 	tee  io.Writer
 }
 
-// Write never fails: a tee that does loses only its own copy.
+// Write never fails. An error of tee is ignored.
 func (l *logBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -25,8 +25,8 @@ type namespace struct {
 	alive *os.File // the write end of process 1's standard input
 }
 
-// enter makes the namespaces and starts the manager in them. It returns when
-// the view of the machine is complete.
+// enter makes the namespaces and starts the manager in them. It returns when all mounts
+// are made.
 func (m *Manager) enter(ctx context.Context) (*namespace, error) {
 	input, alive, err := os.Pipe()
 	if err != nil {
@@ -57,7 +57,7 @@ func (m *Manager) unshare(input *os.File) *exec.Cmd {
 	return cmd
 }
 
-// managerArgs is the manager's command line, as the account.
+// managerArgs returns the command line that starts the manager as the account.
 func (m *Manager) managerArgs() []string {
 	args := append(dropArgs(m.UID, m.GID), "env", "-i")
 	args = append(args, m.environment()...)
@@ -68,8 +68,9 @@ func (m *Manager) managerArgs() []string {
 	return append(args, m.tools.systemd, "--user")
 }
 
-// dropArgs become the account for good, from inside the namespaces. In a user
-// namespace the account is there already, with capabilities to lose.
+// dropArgs returns the arguments of setpriv(1) that make a process in the namespaces the
+// account for good. In a user namespace the process already is the account, and drops its
+// capabilities.
 func dropArgs(uid, gid int) []string {
 	if os.Geteuid() != 0 {
 		return []string{"setpriv", "--inh-caps=-all", "--ambient-caps=-all", "--"}
@@ -83,7 +84,7 @@ func (n *namespace) stop() error {
 	return n.Stop()
 }
 
-// manager returns the process id of the manager, the one child of process 1.
+// manager returns the process id of the manager, the only child of process 1.
 func (n *namespace) manager() (int, error) {
 	init := strconv.Itoa(n.Init)
 	children, err := os.ReadFile(filepath.Join("/proc", init, "task", init, "children"))

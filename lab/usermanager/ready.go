@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// pollInterval is the pause between two looks at the manager's state.
+// pollInterval is the pause between two reads of the manager's state.
 const pollInterval = 5 * time.Millisecond
 
-// waitReady waits until the manager is up, and learns its version.
+// waitReady waits until the manager is up. It sets Version and PID.
 func (m *Manager) waitReady(ctx context.Context) error {
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
 	for {
-		state, err := m.look(ctx)
+		state, err := m.readState(ctx)
 		if err == nil && (state == "running" || state == "degraded") {
 			return nil
 		}
@@ -32,9 +32,9 @@ func (m *Manager) waitReady(ctx context.Context) error {
 	}
 }
 
-// look asks the manager for its state and version. systemctl does so by the
-// private socket, so there need be no bus.
-func (m *Manager) look(ctx context.Context) (state string, err error) {
+// readState asks the manager for its state, and sets Version and PID. systemctl uses the
+// private socket for this, so no bus is needed.
+func (m *Manager) readState(ctx context.Context) (state string, err error) {
 	if _, err := os.Stat(m.PrivateSocket()); err != nil {
 		return "", err
 	}

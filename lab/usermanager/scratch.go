@@ -12,11 +12,11 @@ import (
 // scratchPrefix begins the names of scratch folders, and of cgroups.
 const scratchPrefix = "stackpolicy-lab-"
 
-// maxScratchPath leaves room for socket names below a scratch folder: a
-// socket's path has 108 bytes (unix(7)).
+// maxScratchPath is the longest path of a scratch folder: a socket's path has at most 108
+// bytes (unix(7)), and the sockets are below this folder.
 const maxScratchPath = 64
 
-// newScratch makes a scratch folder below parent that every account may enter.
+// newScratch makes a scratch folder below parent that every account can enter.
 func newScratch(parent string) (*sandbox.Scratch, error) {
 	s, err := sandbox.NewScratch(parent, scratchPrefix)
 	if err != nil {
@@ -38,7 +38,7 @@ func openFolder(dir string) error {
 	return nil
 }
 
-// makeFolder makes a folder and its parents, whatever the umask.
+// makeFolder makes a folder and its parents. The umask has no effect.
 func makeFolder(path string, mode os.FileMode) error {
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return fmt.Errorf("make the scratch folder: %w", err)

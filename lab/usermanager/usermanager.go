@@ -1,23 +1,22 @@
-// Package usermanager runs a throwaway systemd user manager, for tests and for
-// trying things out: the real `systemd --user`, as an ordinary account, with
-// its own home, its own /etc/systemd/user and nothing of the host's managers.
+// Package usermanager runs a throwaway systemd user manager. It is the real
+// `systemd --user`, run as an ordinary account with its own home and its own
+// /etc/systemd/user. It has no connection to the host's managers.
 //
-// Start is the way in; Stop removes every trace. Manager.Command runs a
-// program beside the manager, and Manager.Path names a file as it sees it:
+// Start at Start; Stop removes everything. Manager.Command runs a program in the
+// manager's namespaces. Manager.Path returns the host's path of a file there.
 //
 //	manager, err := usermanager.Start(ctx, usermanager.Options{})
 //	if err != nil { … }
 //	defer manager.Stop()
 //	out, err := manager.Command(ctx, "systemctl", "--user", "list-units").Output()
 //
-// Run as root, the manager belongs to an account that exists only inside.
-// Run as an ordinary user it belongs to that user, inside a user namespace,
-// and needs a cgroup that the user may write to, as from
+// If root starts it, the manager belongs to an account that exists only in its
+// namespaces. If an ordinary user starts it, the manager belongs to that user, in a user
+// namespace, and the calling process needs a cgroup that the user can write to:
 // `systemd-run --user --scope --property=Delegate=yes`.
 //
-// There is no system bus inside, no cgroup controller, and of the journal no
-// more than Manager.Journal. What needs those, or containers that run, needs a
-// whole machine.
+// It has no system bus and no cgroup controllers, and its journal is only
+// Manager.Journal. Use lab/machine for what needs these, or needs containers.
 package usermanager
 
 import (
@@ -34,34 +33,33 @@ import (
 	"stackpolicy/lab/sandbox"
 )
 
-// startTimeout bounds the wait for the manager to be up.
+// startTimeout bounds the wait until the manager is up.
 const startTimeout = 10 * time.Second
 
 // Options says what kind of manager to start. The zero value is the host's own
 // systemd, with a bus, a lingering account and the real unit path.
 type Options struct {
-	// Root is the root file system to run in, a folder such as lab/root
-	// makes; "" is the host's own. It is never written to: changes go to
-	// memory and end with the manager. An ordinary user can change no more of
-	// it than of the host's, and TMPDIR has to be below /tmp or /var/tmp.
+	// Root is the root file system to run in, as lab/root makes it; "" is the
+	// host's own. It is never written to: changes are kept in memory until the
+	// manager ends. With a Root, TMPDIR must be below /tmp or /var/tmp.
 	Root string
-	// UnitPath replaces the manager's unit path ($SYSTEMD_UNIT_PATH), which
-	// leaves out every other folder; nil keeps the real order, with the
-	// control and transient folders, ~/.config, /etc and /usr/lib.
+	// UnitPath replaces the manager's unit path ($SYSTEMD_UNIT_PATH): no other
+	// folder is read. nil keeps the real order, with the control and transient
+	// folders, ~/.config, /etc and /usr/lib.
 	UnitPath []string
-	// NoBus leaves the D-Bus daemon out: what remains is the manager's own
-	// socket, $XDG_RUNTIME_DIR/systemd/private.
+	// NoBus starts no D-Bus daemon. Then only the manager's own socket,
+	// $XDG_RUNTIME_DIR/systemd/private, answers.
 	NoBus bool
-	// NoLinger leaves out /var/lib/systemd/linger/USER, which otherwise
-	// stands.
+	// NoLinger leaves out /var/lib/systemd/linger/USER, which is there
+	// otherwise.
 	NoLinger bool
-	// Env are further variables (KEY=value) for the manager and for every
+	// Env holds more variables (KEY=value) for the manager and for every
 	// command.
 	Env []string
 	// UserConf is the text of the manager's configuration,
 	// /etc/systemd/user.conf.
 	UserConf string
-	// Log also gets the text of Manager.Log as it comes.
+	// Log gets a copy of the text of Manager.Log while it is written.
 	Log io.Writer
 }
 
@@ -74,7 +72,7 @@ type Manager struct {
 	// Home, RuntimeDir ($XDG_RUNTIME_DIR) and StoreDir (a Nix store, empty)
 	// belong to the account.
 	Home, RuntimeDir, StoreDir string
-	// BinDir is first in the PATH of commands; see Install.
+	// BinDir is the first folder in the PATH of commands; see Install.
 	BinDir string
 	// Username, UID and GID name the account. Outside of the manager's
 	// namespaces, UID and GID are the owners of its files too.
@@ -82,7 +80,7 @@ type Manager struct {
 	UID, GID int
 	// PID is the manager's process id as the host sees it.
 	PID int
-	// Version is systemd's, as D-Bus has it: free text, such as
+	// Version is systemd's version, as D-Bus returns it: free text, such as
 	// "252.39-1~deb12u2".
 	Version string
 
@@ -96,13 +94,13 @@ type Manager struct {
 	relays  sync.Mutex
 }
 
-// Start starts a user manager and returns when it is up: when its SystemState
-// is running or degraded, or after ten seconds, with an error that ends in the
-// manager's own words. A failed Start leaves nothing behind. What dead runs
-// left behind (their process was killed before Stop) is removed first.
+// Start starts a user manager and returns when it is up, which means that its
+// SystemState is running or degraded. After ten seconds it returns an error that ends with
+// the manager's own messages. A failed Start leaves nothing behind. Start also removes
+// what earlier processes left behind that were killed before they called Stop.
 //
-// The manager ends with Stop and with the calling process, not with ctx, which
-// bounds the start alone.
+// ctx bounds only the start. The manager runs until Stop, or until the calling process
+// ends.
 func Start(ctx context.Context, options Options) (*Manager, error) {
 	tools, err := findTools(options)
 	if err != nil {
@@ -142,7 +140,7 @@ func (m *Manager) start(ctx context.Context) (err error) {
 	return m.waitReady(ctx)
 }
 
-// layOut makes the scratch folder's contents.
+// layOut fills the scratch folder.
 func (m *Manager) layOut() error {
 	m.Dir = m.scratch.Dir
 	m.Home = filepath.Join(m.Dir, "home", m.Username)
@@ -189,21 +187,20 @@ func (m *Manager) writeConfiguration() error {
 	return nil
 }
 
-// Path names a file of the manager's view of the machine by a path that is
-// good outside: use it for /etc/systemd/user and whatever else only exists
-// inside. An absolute link below it still leads into the host's own tree. What
-// is below Dir needs no translation.
+// Path returns the host's path of a file in the manager's namespaces, such as
+// /etc/systemd/user. An absolute link in that path leads into the host's own tree. Paths
+// below Dir are the same inside and outside.
 func (m *Manager) Path(path string) string {
 	return filepath.Join("/proc", fmt.Sprint(m.space.Init), "root", path)
 }
 
-// PrivateSocket is the manager's own D-Bus socket, which answers without a bus
-// daemon. It answers commands; the calling process itself uses Dial.
+// PrivateSocket returns the manager's own D-Bus socket, which needs no bus daemon.
+// Commands can use it; the calling process uses Dial.
 func (m *Manager) PrivateSocket() string {
 	return filepath.Join(m.RuntimeDir, "systemd", "private")
 }
 
-// BusAddress is the address of the account's bus, for commands; "" with
+// BusAddress returns the address of the account's bus, for commands. It is "" with
 // Options.NoBus.
 func (m *Manager) BusAddress() string {
 	if m.options.NoBus {
@@ -212,9 +209,8 @@ func (m *Manager) BusAddress() string {
 	return "unix:path=" + filepath.Join(m.RuntimeDir, "bus")
 }
 
-// Install copies a program into BinDir, where the account may run it, and
-// returns its path. A test's own binary is often in a folder that only its
-// builder may enter.
+// Install copies a program into BinDir, so that the account can run it, and returns its
+// path there. A test's own binary is often in a folder that only one account can enter.
 func (m *Manager) Install(program string) (string, error) {
 	data, err := os.ReadFile(program)
 	if err != nil {
@@ -230,15 +226,14 @@ func (m *Manager) Install(program string) (string, error) {
 	return path, nil
 }
 
-// Journal returns what the manager, its services and commands have logged so
-// far, oldest first, as the journal's fields: MESSAGE, PRIORITY,
-// SYSLOG_IDENTIFIER, and USER_UNIT for what the manager says of a unit. What a
-// service writes to its output has its program's name as identifier and no
-// unit. Fields that journald itself adds are missing, and so is journalctl.
+// Journal returns what the manager, its services and commands have logged so far, oldest
+// first. An entry has the journal's fields: MESSAGE, PRIORITY, SYSLOG_IDENTIFIER, and
+// USER_UNIT if the manager reports about a unit. The output of a service has the program's
+// name as identifier, and no unit. Fields that journald adds are missing, and journalctl
+// does not work.
 func (m *Manager) Journal() []map[string]string { return m.journal.all() }
 
-// Log returns the messages of Journal, and what else was written to standard
-// error, as text.
+// Log returns the messages of Journal and the manager's standard error, as text.
 func (m *Manager) Log() string { return m.log.String() }
 
 // explain adds the end of the manager's log to an error.
@@ -255,9 +250,9 @@ func (m *Manager) explain(err error) error {
 	return fmt.Errorf("%w\nthe manager's log:\n%s", err, text)
 }
 
-// Stop ends every process of the manager and removes its namespaces, cgroup
-// and folders, within a few seconds. Services get no time to end in order. The
-// error names what is left; a second call tries again.
+// Stop kills every process of the manager and removes its namespaces, cgroup and folders,
+// within a few seconds. Services are killed without a stop. The error names what is left;
+// a second call tries again.
 func (m *Manager) Stop() error {
 	var errs []error
 	if m.space != nil {

@@ -20,7 +20,7 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// start starts a manager for a test, and checks that nothing is left of it.
+// start starts a manager for a test. At the test's end it checks that nothing is left.
 func start(t *testing.T, options Options) *Manager {
 	t.Helper()
 	if err := Available(options); err != nil {
@@ -45,7 +45,7 @@ func start(t *testing.T, options Options) *Manager {
 	return manager
 }
 
-// traces lists what is still there of a manager.
+// traces lists what is left of a manager.
 func traces(t *testing.T, m *Manager) []string {
 	t.Helper()
 	left := sandboxtest.Traces(t, m.Dir, m.cgroup.Dir, procPath(m.PID), procPath(m.space.Init))
@@ -85,8 +85,8 @@ func TestRoot(t *testing.T) { checkManager(t, Options{Root: debian.Root(t)}) }
 
 const oneshot = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n"
 
-// checkManager checks what every kind of manager has in common, on one manager,
-// because a start is what takes time.
+// checkManager checks what every kind of manager has in common. All of it runs on one
+// manager, because starting one takes time.
 func checkManager(t *testing.T, options Options) {
 	m := start(t, options)
 	t.Run("is running", m.checkRunning)

@@ -1,6 +1,6 @@
-// Package sandboxtest checks, for the tests of lab/sandbox and of packages that use
-// it, that nothing of a sandbox stays: Traces after its end, KillOwner when its
-// process is killed, EndsWithContext for the commands inside.
+// Package sandboxtest has helpers for the tests of lab/sandbox and of the packages that
+// use it. They check that nothing is left of a sandbox: Traces after it was removed,
+// KillOwner after its process was killed, EndsWithContext for the commands inside.
 package sandboxtest
 
 import (
@@ -21,12 +21,12 @@ import (
 	"stackpolicy/lab/sandbox"
 )
 
-// childVariable makes a test binary an owner that is to be killed.
+// childVariable is set in the process that KillOwner starts.
 const childVariable = "STACKPOLICY_LAB_CHILD"
 
-// BeOwner is for TestMain, before the tests run. In the process that KillOwner
-// starts, it builds a sandbox, prints what build returns, and waits for its own
-// end. Everywhere else it returns at once.
+// BeOwner is called by TestMain before the tests run. In the process that KillOwner
+// starts, it calls build to make a sandbox, prints what build returns, and waits to be
+// killed. In any other process it returns at once.
 func BeOwner(build func() (line string, err error)) {
 	if os.Getenv(childVariable) == "" {
 		return
@@ -40,15 +40,15 @@ func BeOwner(build func() (line string, err error)) {
 	select {}
 }
 
-// KillOwner runs the test binary once more, up to BeOwner, calls look with the
-// words of the line that it prints, kills it, and returns those words.
-func KillOwner(t *testing.T, look func(words []string)) []string {
+// KillOwner starts the test binary again, so that it runs BeOwner. It calls check with the
+// words that BeOwner prints, kills the process, and returns the words.
+func KillOwner(t *testing.T, check func(words []string)) []string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), childVariable+"=1")
 	cmd.Stderr = os.Stderr
 	words := strings.Fields(firstLine(t, cmd))
-	look(words)
+	check(words)
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func KillOwner(t *testing.T, look func(words []string)) []string {
 	return words
 }
 
-// firstLine starts a command and returns the first line that it prints.
+// firstLine starts a command and returns the first line of its output.
 func firstLine(t *testing.T, cmd *exec.Cmd) string {
 	t.Helper()
 	out, err := cmd.StdoutPipe()
@@ -73,8 +73,8 @@ func firstLine(t *testing.T, cmd *exec.Cmd) string {
 	return line
 }
 
-// EndsWithContext checks that a command ends with its context, children and
-// all. The cgroup is the folder of the one that such commands run in.
+// EndsWithContext checks that a command and its children end when its context ends.
+// cgroup is the folder of the cgroup in which such commands run.
 func EndsWithContext(t *testing.T, cgroup string, command func(ctx context.Context, argv ...string) *exec.Cmd) {
 	t.Helper()
 	before := Processes(t, cgroup)
@@ -100,7 +100,7 @@ func EndsWithContext(t *testing.T, cgroup string, command func(ctx context.Conte
 	}
 }
 
-// Processes lists the processes of a cgroup, without those below it.
+// Processes lists the processes of a cgroup, without those of the cgroups below it.
 func Processes(t *testing.T, cgroup string) []string {
 	t.Helper()
 	procs, err := os.ReadFile(filepath.Join(cgroup, "cgroup.procs"))
@@ -112,8 +112,8 @@ func Processes(t *testing.T, cgroup string) []string {
 	return pids
 }
 
-// Traces lists what is still there of a sandbox: its folder, other paths, and
-// mounts that name the folder.
+// Traces lists what is left of a sandbox: its folder, the given paths, and mounts that
+// name the folder.
 func Traces(t *testing.T, dir string, others ...string) []string {
 	t.Helper()
 	var left []string
@@ -134,8 +134,8 @@ func Traces(t *testing.T, dir string, others ...string) []string {
 	return left
 }
 
-// Output runs a command that has to end well, and returns what it printed,
-// trimmed.
+// Output runs a command that must succeed, and returns its output without the white
+// space around it.
 func Output(t *testing.T, cmd *exec.Cmd) string {
 	t.Helper()
 	var stderr bytes.Buffer
