@@ -15,16 +15,16 @@ import (
 
 // Activation says how to activate a generation.
 type Activation struct {
-	// UID and GID are the owner of what is written to the home.
+	// UID and GID are the owner of the files that are written to the home.
 	UID, GID int
-	// Relink re-creates links that are right already, as Home Manager did
-	// before August 2026; later ones leave those alone.
+	// Relink also recreates links that are already right, as Home Manager did
+	// before August 2026.
 	Relink bool
-	// Force are path prefixes, relative to the home, for which a file in the
-	// way is no collision.
+	// Force holds path prefixes, relative to the home. An existing file below
+	// them is replaced and is no collision.
 	Force []string
-	// BackupExtension moves a regular file or folder in the way to
-	// NAME.EXTENSION; with "" it makes no backups.
+	// BackupExtension renames an existing file or folder to NAME.EXTENSION; ""
+	// makes no backups.
 	BackupExtension string
 	// StateHome is the account's $XDG_STATE_HOME; "" is ~/.local/state.
 	StateHome string
@@ -40,10 +40,10 @@ func (e *CollisionError) Error() string {
 	return "would be clobbered: " + strings.Join(e.Paths, ", ")
 }
 
-// Activate links the generation into a home: it checks for collisions, removes
-// the links of the previous generation that this one lacks, makes its own and
-// at last sets current-home. The error is a *CollisionError when a file is in
-// the way; with any other, the home may be half-way between the two.
+// Activate links the generation into a home. It checks for collisions, removes the links
+// that only the previous generation has, makes the new links, and then sets current-home.
+// The error is a *CollisionError if there are collisions. After any other error the home
+// may have links of both generations.
 func (b Built) Activate(home string, options Activation) error {
 	a := &activation{Built: b, Activation: options, home: home}
 	if err := a.begin(); err != nil {
@@ -55,8 +55,8 @@ func (b Built) Activate(home string, options Activation) error {
 	return a.end(a.setRoot("current-home"))
 }
 
-// ActivateHalf is Activate cut off (a crash, a power failure) when all links
-// are made: current-home is the previous generation's, and new-home is there.
+// ActivateHalf stops where a crash or a power failure may stop Activate: all links are
+// made, current-home is still that of the previous generation, and new-home exists.
 func (b Built) ActivateHalf(home string, options Activation) error {
 	a := &activation{Built: b, Activation: options, home: home}
 	if err := a.begin(); err != nil {
@@ -92,7 +92,7 @@ func (a *activation) end(err error) error {
 	return nil
 }
 
-// roots is the folder with current-home.
+// roots returns the folder that contains current-home.
 func (a *activation) roots() string {
 	state := a.StateHome
 	if state == "" {
@@ -111,7 +111,7 @@ func (a *activation) setRoot(name string) error {
 
 func (a *activation) paths() []string { return slices.Sorted(maps.Keys(a.Sources)) }
 
-// check is check-link-targets.sh.
+// check does what check-link-targets.sh does.
 func (a *activation) check() error {
 	var clobbered []string
 	for _, rel := range a.paths() {
@@ -125,11 +125,11 @@ func (a *activation) check() error {
 	return nil
 }
 
-// collision returns the file that would be lost, or "".
+// collision returns the file that activation would destroy, or "".
 func (a *activation) collision(rel string) string {
 	target := filepath.Join(a.home, rel)
 	if a.forced(rel) || !exists(target) || a.owns(target) || a.sameContent(rel) {
-		return "" // a dangling link does not exist, whoever made it
+		return "" // Home Manager treats a dangling link as missing, whoever made it
 	}
 	if isLink(target) || a.BackupExtension == "" {
 		return target
@@ -144,8 +144,8 @@ func (a *activation) forced(rel string) bool {
 	return slices.ContainsFunc(a.Force, func(prefix string) bool { return strings.HasPrefix(rel, prefix) })
 }
 
-// owns says whether a path is a link into any Home Manager generation. Only the
-// first hop counts.
+// owns reports whether a path is a link into any Home Manager generation. Only the first
+// link on the way counts.
 func (a *activation) owns(name string) bool {
 	target, err := os.Readlink(name)
 	if err != nil {
@@ -155,7 +155,7 @@ func (a *activation) owns(name string) bool {
 	return err == nil && owned
 }
 
-// firstBelow cuts a path after its first name below a folder.
+// firstBelow returns the part of path up to the first name below dir.
 func firstBelow(folder, name string) string {
 	below, found := strings.CutPrefix(name, folder+"/")
 	if !found {
@@ -174,8 +174,8 @@ func (a *activation) sameContent(rel string) bool {
 	return err == nil && bytes.Equal(have, want)
 }
 
-// link is cleanOldGen and linkNewGen: the links of the previous generation that
-// this one lacks go first, so that a link always belongs to one of the two.
+// link does what cleanOldGen and linkNewGen do. It removes the links that only the
+// previous generation has before it makes new ones.
 func (a *activation) link() error {
 	if err := a.clean(); err != nil {
 		return err
@@ -234,7 +234,7 @@ func (a *activation) linkOne(rel string) error {
 			return err
 		}
 		if a.sameContent(rel) {
-			return nil // a regular file it stays
+			return nil // a regular file is kept
 		}
 	}
 	if err := a.makeFolder(filepath.Dir(target)); err != nil {
@@ -250,7 +250,7 @@ func (a *activation) backUp(target string) error {
 	return os.Rename(target, target+"."+a.BackupExtension)
 }
 
-// makeFolder makes a folder and those above it, as the account.
+// makeFolder makes a folder and its parents. They belong to the account.
 func (a *activation) makeFolder(dir string) error {
 	if exists(dir) {
 		return nil
@@ -264,8 +264,8 @@ func (a *activation) makeFolder(dir string) error {
 	return os.Lchown(dir, a.UID, a.GID)
 }
 
-// replaceLink makes a link as the account, in place of what is there, at once,
-// as `ln -f` does. It fails on a folder.
+// replaceLink makes a link that belongs to the account. It replaces an existing file
+// atomically, as `ln -f` does, and fails if there is a folder.
 func (a *activation) replaceLink(target, name string) error {
 	unfinished := name + ".unfinished"
 	if err := os.Symlink(target, unfinished); err != nil {

@@ -73,8 +73,8 @@ func inode(t *testing.T, name string) uint64 {
 	return info.Sys().(*syscall.Stat_t).Ino
 }
 
-// TestInTheWay is the table of what activation does with what it finds.
-func TestInTheWay(t *testing.T) {
+// TestExistingFiles checks what activation does with files that exist in the home.
+func TestExistingFiles(t *testing.T) {
 	regular := func(text string) func(*lab) { return func(l *lab) { l.put(unit, text) } }
 	link := func(target string) func(*lab) {
 		return func(l *lab) {
@@ -139,7 +139,7 @@ func TestInTheWay(t *testing.T) {
 	}
 }
 
-// outcome names what became of the unit's link.
+// outcome returns the state of the unit's link after an activation.
 func (l *lab) outcome(built Built, err error) string {
 	var collision *CollisionError
 	switch {

@@ -1,8 +1,9 @@
-// Package generation writes Home Manager generations, as Home Manager's own
-// build and activation do, without Nix: a store with the files, and in the home
-// folder the links to them. It is for tests of what reads such a home.
+// Package generation writes Home Manager generations without Nix, in the same way as Home
+// Manager's build and activation do: a store with the files, and links to them in the home
+// folder. It is for tests of programs that read such a home.
 //
-// Generation.Build writes the store paths, and Built.Activate the links:
+// Start at Generation. Generation.Build writes the store paths, and Built.Activate the
+// links:
 //
 //	built, err := generation.Generation{Files: map[string]string{
 //		".config/systemd/user/web.service": "[Service]\n…",
@@ -28,10 +29,10 @@ import (
 type Generation struct {
 	// Files are the declared files: text by path, relative to the home.
 	Files map[string]string
-	// Links are declared links, by path relative to the home. A relative
-	// target leads, from the link's folder, to one of Files, as a wants link
-	// does ("../web.service"); in the home it becomes one more link to that
-	// file's store path. An absolute target is a link out of the store
+	// Links are declared links: target by path relative to the home. A relative
+	// target names one of Files from the link's folder, as in a wants link
+	// ("../web.service"); the home then has another link to that file's store
+	// path. An absolute target is a link out of the store
 	// (mkOutOfStoreSymlink).
 	Links map[string]string
 }
@@ -48,8 +49,8 @@ type Built struct {
 	Sources map[string]string
 }
 
-// Build writes the generation below a store, a folder that exists. The same
-// content gives the same store paths, and paths that are there are kept.
+// Build writes the generation to a store, which is an existing folder. The same content
+// has the same store path; paths that exist are not written again.
 func (g Generation) Build(store string) (Built, error) {
 	if len(g.Files)+len(g.Links) == 0 {
 		return Built{}, errors.New("build a generation: it declares no files")
@@ -85,7 +86,7 @@ func (g Generation) addSources(built *Built) error {
 	return nil
 }
 
-// linkSource returns the store path that a declared link has.
+// linkSource returns the store path of a declared link.
 func (g Generation) linkSource(built Built, rel string) (string, error) {
 	if err := checkRelative(rel); err != nil {
 		return "", err
@@ -104,7 +105,7 @@ func (g Generation) linkSource(built Built, rel string) (string, error) {
 	return source, nil
 }
 
-// checkRelative refuses a path that would leave the home.
+// checkRelative refuses a path that is not below the home.
 func checkRelative(rel string) error {
 	if !filepath.IsLocal(rel) || path.Clean(rel) != rel {
 		return fmt.Errorf("path %q: want a clean path relative to the home", rel)
@@ -121,9 +122,9 @@ func (b *Built) addFolders() (err error) {
 	return err
 }
 
-// isUnit says whether a path is that of a systemd.user unit itself, whose store
-// path is a folder with a file of the unit's name in it: systemd derives a
-// unit's name from where its links end.
+// isUnit reports whether path is that of a systemd.user unit. The store path of a unit is
+// a folder with a file of the unit's name in it, because systemd takes a unit's name from
+// the end of its links.
 func isUnit(rel string) bool {
 	folder := path.Dir(rel)
 	if folder != "systemd/user" && !strings.HasSuffix(folder, "/systemd/user") {

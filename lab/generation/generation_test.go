@@ -14,7 +14,7 @@ import (
 
 const unit = ".config/systemd/user/web.service"
 
-// lab is a store and a home.
+// lab has a store and a home.
 type lab struct {
 	t           *testing.T
 	store, home string
@@ -31,7 +31,7 @@ func newLab(t *testing.T) *lab {
 		}
 	}
 	l.options = Activation{UID: os.Getuid(), GID: os.Getgid()}
-	t.Cleanup(func() { // read-only folders stop an ordinary user's t.TempDir
+	t.Cleanup(func() { // an ordinary user's t.TempDir cannot remove read-only folders
 		_ = filepath.WalkDir(l.store, func(path string, entry fs.DirEntry, err error) error {
 			if err == nil && entry.IsDir() {
 				_ = os.Chmod(path, 0o755)
@@ -74,7 +74,7 @@ func (l *lab) root(name string) string {
 	return target
 }
 
-// put writes a file of the user's own.
+// put writes a regular file to the home.
 func (l *lab) put(rel, text string) {
 	l.t.Helper()
 	if err := os.MkdirAll(filepath.Dir(l.path(rel)), 0o755); err != nil {
@@ -87,7 +87,7 @@ func (l *lab) put(rel, text string) {
 
 func web(text string) Generation { return Generation{Files: map[string]string{unit: text}} }
 
-// tree lists what is below a folder, with the targets of links.
+// tree lists the files below a folder, with the targets of links.
 func tree(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	found := map[string]string{}

@@ -10,8 +10,9 @@ import (
 	"stackpolicy/lab/usermanager"
 )
 
-// TestManagerSeesAGeneration activates two generations below a real user
-// manager: what it loads, and that it does not notice the difference between them.
+// TestManagerSeesAGeneration activates two generations in the home of a real user
+// manager. It checks what the manager loads, and that the manager does not notice when
+// the second one replaces the first.
 func TestManagerSeesAGeneration(t *testing.T) {
 	if err := usermanager.Available(usermanager.Options{}); err != nil {
 		t.Skip(err)
@@ -50,7 +51,7 @@ func TestManagerSeesAGeneration(t *testing.T) {
 	}
 }
 
-// activate activates a generation with a service of that description.
+// activate activates a generation that has a service with that description.
 func activate(t *testing.T, m *usermanager.Manager, description string) generation.Built {
 	t.Helper()
 	built, err := generation.Generation{

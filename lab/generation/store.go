@@ -19,8 +19,8 @@ import (
 // storeTime is the modification time of everything in a Nix store.
 var storeTime = time.Unix(1, 0)
 
-// addFile writes a declared file and returns its path: H-NAME/NAME for a unit
-// and H-hm_NAME for any other.
+// addFile writes a declared file and returns its path: H-NAME/NAME for a unit, and
+// H-hm_NAME for other files.
 func addFile(store, rel, text string) (string, error) {
 	if isUnit(rel) {
 		name := path.Base(rel)
@@ -64,8 +64,8 @@ func writeLinks(dir string, links map[string]string) error {
 	return nil
 }
 
-// add writes a store path that is not there yet. It appears whole: the writer
-// writes beside it.
+// add writes a store path, unless it exists. It is written under another name and moved,
+// so that it is never there incomplete.
 func add(storePath string, write func(path string) error) error {
 	if _, err := os.Lstat(storePath); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -82,8 +82,8 @@ func add(storePath string, write func(path string) error) error {
 	return moveReadOnly(written, storePath)
 }
 
-// moveReadOnly moves a store path into place. To move a folder elsewhere its
-// owner has to be able to write to it, unless that is root.
+// moveReadOnly moves a read-only store path to its place. An ordinary user can move only
+// folders with write permission, so it sets and removes that permission.
 func moveReadOnly(from, to string) error {
 	info, err := os.Lstat(from)
 	if err != nil {
@@ -115,7 +115,7 @@ func writeLink(name, target string) error {
 	return setStoreTime(name)
 }
 
-// writeTree makes a folder, fills it and makes it the store's.
+// writeTree makes a folder, fills it, and gives it the modes and times of a store.
 func writeTree(dir string, fill func() error) error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err

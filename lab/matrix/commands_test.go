@@ -22,7 +22,8 @@ import (
 // commandLimit bounds every command of a transcript.
 const commandLimit = 2 * time.Minute
 
-// commands are what a transcript may say beside user, root and until.
+// commands are the commands of a transcript that run in this process. user, root and until
+// are programs.
 var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"status":   status,
 	"audit":    audit,
@@ -57,7 +58,7 @@ func limited() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), commandLimit)
 }
 
-// status N COMMAND… runs a command and wants its exit status to be N.
+// status N COMMAND… runs a command and expects the exit status N.
 func status(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) > 1, "status N COMMAND…")
 	got := exitStatus(ts, args[1:])
@@ -76,8 +77,8 @@ func exitStatus(ts *testscript.TestScript, argv []string) string {
 	return "0"
 }
 
-// finding is what of a decision a transcript states: on one line, what is
-// wrong, where, how bad it is and which case it is.
+// finding is the part of a decision that a transcript names, on one line: invariant,
+// subject, severity and case.
 type finding struct {
 	Invariant, Subject, Effect, Severity string
 	Evidence                             struct{ Case string }
@@ -87,9 +88,9 @@ func (f finding) String() string {
 	return strings.TrimSpace(strings.Join([]string{f.Invariant, f.Subject, f.Severity, f.Evidence.Case}, " "))
 }
 
-// audit N ['INVARIANT SUBJECT SEVERITY CASE'…] audits, and wants exit status N
-// and exactly these findings. 'gap COLLECTOR' is a collector that failed; of the
-// invariants that it leaves undecided a transcript may name some or none.
+// audit N ['INVARIANT SUBJECT SEVERITY CASE'…] audits, and expects exit status N and
+// exactly these findings. 'gap COLLECTOR' is a collector that failed. Invariants that are
+// undecided because of it need not be named.
 func audit(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) > 0, "audit N [FINDING…]")
 	ctx, cancel := limited()
@@ -111,7 +112,7 @@ func audit(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// findings are those of a report and its gaps, sorted.
+// findings returns the findings and gaps of a report, sorted.
 func findings(text []byte) (found []string, err error) {
 	var report struct {
 		Decisions []finding
@@ -132,9 +133,8 @@ func findings(text []byte) (found []string, err error) {
 	return found, nil
 }
 
-// declare PATH FILE puts FILE of the transcript in the place of PATH, below
-// ~/.config, in what is declared; without FILE, nothing. It takes effect when
-// it is activated.
+// declare PATH FILE declares FILE of the transcript at PATH below ~/.config. Without FILE
+// it removes PATH from the declaration. It takes effect with activate or relink.
 func declare(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && (len(args) == 1 || len(args) == 2), "declare PATH [FILE]")
 	delete(of(ts).declared, args[0])
@@ -153,8 +153,8 @@ func activate(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// relink is activate without the reload, which Home Manager leaves out without a
-// word when the manager is neither running nor degraded.
+// relink is activate without the reload. Home Manager omits the reload, without a message,
+// if the manager is neither running nor degraded.
 func relink(ts *testscript.TestScript, neg bool, args []string) {
 	err := of(ts).relink(args...)
 	var collision *generation.CollisionError

@@ -23,8 +23,8 @@ func user() { enter((*machine.Entry).Command) }
 // root COMMAND… runs a command in the machine as root.
 func root() { enter((*machine.Entry).RootCommand) }
 
-// until SECONDS COMMAND… runs a command as the user again and again until it
-// succeeds, and shows what it said last.
+// until SECONDS COMMAND… repeats a command as the user until it succeeds, and shows its
+// last output.
 func until() {
 	os.Exit(inside(func(ctx context.Context, e *machine.Entry) error {
 		if len(os.Args) < 3 {
@@ -65,8 +65,8 @@ func enter(command func(*machine.Entry, context.Context, ...string) *exec.Cmd) {
 	}))
 }
 
-// inside does something in the machine that the environment names, and returns
-// the exit status for it: a command's own where one failed.
+// inside calls do with the machine that the environment names, and returns the exit
+// status: that of the command if one failed.
 func inside(do func(context.Context, *machine.Entry) error) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -1,17 +1,15 @@
-// Package matrix holds the validation matrix: what can go wrong with stacks of
-// containers, each case induced on a real machine and required to be noticed,
-// stopped or undone. A scenario is a transcript in testdata, run on a machine
-// of its own of each Debian release; it says what it induces, what it runs and
-// what must come of it.
+// Package matrix tests what can go wrong with stacks of containers. Each scenario is a
+// transcript in testdata. It causes one fault on a real machine, and checks that the fault
+// is found, prevented or undone. Every scenario has its own machine, of each Debian release.
 //
-// config is what the machines' user declares to Home Manager, as it is in
-// ~/.config: three stacks and how they are verified. Beside what testscript
-// knows by itself, a transcript may say
+// Start at any transcript, such as testdata/stale_unit.txtar. The folder config holds what
+// the machine's user declares to Home Manager, as files of ~/.config: three stacks, and how
+// they are verified. In addition to the commands of testscript, a transcript may use
 //
-//	user CMD…, root CMD…        run a command in the machine; ! wants it to fail
-//	status N CMD…               want this exit status
+//	user CMD…, root CMD…        run a command in the machine; with ! it must fail
+//	status N CMD…               expect this exit status
 //	until SECONDS CMD…          run it as the user until it succeeds
-//	audit N [FINDING…]          want this exit status of stackpolicy eval, and
+//	audit N [FINDING…]          expect this exit status of stackpolicy eval, and
 //	                            exactly these findings (invariant, subject,
 //	                            severity, case)
 //	declare PATH [FILE]         change what the user declares
@@ -20,7 +18,7 @@
 //	image NAME VERSION [CMD…]   make an image that serves its version
 //	registry, reboot            start the registry; cut the power and boot
 //
-// go run ./lab/matrix/run runs them all on both releases and shows a table.
+// go run ./lab/matrix/run runs all of them on both releases and shows a table.
 package matrix
 
 import (
@@ -56,7 +54,7 @@ func TestMatrix(t *testing.T) {
 				Files:              scenarios(t, suite),
 				Deadline:           deadline,
 				RequireUniqueNames: true,
-				Setup:              func(e *testscript.Env) error { return raise(e, suite, programs) },
+				Setup:              func(e *testscript.Env) error { return prepare(e, suite, programs) },
 				Condition:          isSuite(suite),
 				Cmds:               commands,
 			})
@@ -64,9 +62,9 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
-// bothReleases are the scenarios that the version of podman may decide. The others
-// run on trixie, and with STACKPOLICY_LAB_EACH=1 on both: what systemd's version may
-// decide in them is tried in lab/proof.
+// bothReleases are the scenarios whose result may depend on podman's version. The others
+// run on trixie only, and with STACKPOLICY_LAB_EACH=1 on both: lab/proof tests what depends
+// on systemd's version.
 var bothReleases = []string{
 	"apply_and_verify", "apply_killed", "auto_update", "auto_update_labels", "one_shots", "verify_compares",
 }
@@ -85,11 +83,11 @@ func scenarios(t *testing.T, suite string) []string {
 	})
 }
 
-// build builds the programs under test, to run whatever libraries a machine has.
+// build compiles the programs under test, without cgo, so that they run on any release.
 func build(t *testing.T) (programs []string) {
 	t.Helper()
 	dir := t.TempDir()
-	for _, source := range []string{"cmd/stackpolicy", "cmd/stackctl", "lab/matrix/looks"} {
+	for _, source := range []string{"cmd/stackpolicy", "cmd/stackctl", "lab/matrix/verifycost"} {
 		program := filepath.Join(dir, path.Base(source))
 		cmd := exec.CommandContext(t.Context(), "go", "build", "-o", program, "stackpolicy/"+source)
 		cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")

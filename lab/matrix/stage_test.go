@@ -17,8 +17,8 @@ import (
 	"stackpolicy/units"
 )
 
-// raiseLimit bounds everything up to a scenario's first line.
-const raiseLimit = 2 * time.Minute
+// prepareLimit bounds the time until a scenario's first line runs.
+const prepareLimit = 2 * time.Minute
 
 // stage is the machine of one scenario, and what its user declares there.
 type stage struct {
@@ -26,15 +26,15 @@ type stage struct {
 	declared map[string]string // text by path below ~/.config
 }
 
-// stageKey is where a transcript's commands find their stage.
+// stageKey is the key under which a transcript's commands find their stage.
 type stageKey struct{}
 
 func of(ts *testscript.TestScript) *stage { return ts.Value(stageKey{}).(*stage) }
 
-// raise boots a scenario's machine, installs the programs and what is declared,
+// prepare boots a scenario's machine, installs the programs and what is declared,
 // and starts the audit's timer. No stack runs yet.
-func raise(e *testscript.Env, suite string, programs []string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), raiseLimit)
+func prepare(e *testscript.Env, suite string, programs []string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), prepareLimit)
 	defer cancel()
 	m, err := machine.Boot(ctx, machine.Options{Suite: suite})
 	if err != nil {
@@ -52,10 +52,10 @@ func raise(e *testscript.Env, suite string, programs []string) error {
 	s := &stage{Machine: m, declared: map[string]string{}}
 	e.Values[stageKey{}] = s
 	e.Vars = append(e.Vars, m.Environ()...)
-	return s.furnish(ctx, programs)
+	return s.setUp(ctx, programs)
 }
 
-func (s *stage) furnish(ctx context.Context, programs []string) error {
+func (s *stage) setUp(ctx context.Context, programs []string) error {
 	for _, program := range programs {
 		if _, err := s.Install(program); err != nil {
 			return err
@@ -90,8 +90,8 @@ func (s *stage) run(ctx context.Context, argv ...string) error {
 	return nil
 }
 
-// image makes an image whose containers serve its version over HTTP, unless they
-// are to run something else.
+// image makes an image whose containers serve its version over HTTP, or run command if
+// there is one.
 func (s *stage) image(ctx context.Context, name, version string, command ...string) error {
 	if len(command) == 0 {
 		command = []string{"httpd", "-f", "-p", "8080", "-h", "/www"}
@@ -101,7 +101,7 @@ func (s *stage) image(ctx context.Context, name, version string, command ...stri
 	})
 }
 
-// declareAll declares what is in the folder config, and the units of the audit.
+// declareAll declares the files of the folder config, and the units of the audit.
 func (s *stage) declareAll() error {
 	for prefix, files := range map[string]fs.FS{"": os.DirFS("config"), "systemd/user": units.FS} {
 		err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
@@ -119,8 +119,8 @@ func (s *stage) declareAll() error {
 	return nil
 }
 
-// relink is what home-manager switch does to the home: what is declared is built,
-// and linked into place. The manager does not reload.
+// relink does what home-manager switch does to the home: it builds the declared files and
+// links them. The manager is not reloaded.
 func (s *stage) relink(force ...string) error {
 	g := generation.Generation{Files: map[string]string{}, Links: map[string]string{}}
 	for name, text := range s.declared {
@@ -139,8 +139,7 @@ func (s *stage) relink(force ...string) error {
 	})
 }
 
-// wantedBy reads the targets of an [Install] section, as Home Manager is told
-// them.
+// wantedBy returns the targets of WantedBy= in a unit's [Install] section.
 func wantedBy(unit string) (targets []string) {
 	for line := range strings.Lines(unit) {
 		if value, found := strings.CutPrefix(strings.TrimSpace(line), "WantedBy="); found {

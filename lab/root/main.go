@@ -1,11 +1,11 @@
-// Command root makes a root file system to run user managers and machines in,
-// of another Debian release than the machine's own:
+// Command root makes a root file system of a Debian release. The lab runs user managers
+// and machines in it:
 //
 //	go run ./lab/root trixie /var/tmp/stackpolicy-trixie
 //
-// It needs root, mmdebstrap, and a Debian machine. A root file system that is
-// finished stays as it is; an unfinished one is made again. The tests have one
-// made automatically (see lab/debian); this is only needed for another release.
+// It needs root, mmdebstrap, and a Debian machine. A finished root file system is not
+// changed, and an unfinished one is replaced. The tests make their own roots automatically
+// (see lab/debian); use this command for another release.
 package main
 
 import (

@@ -14,16 +14,15 @@ type Container struct {
 	State, Health                string // podman's words; State "" is running
 	ExitCode, Restarts           int
 	RestartPolicy, AutoUpdate    string
-	Labels                       map[string]string // further ones
+	Labels                       map[string]string // more labels
 }
 
-// ImageID is the image of every one of them.
+// ImageID is the image id of every simulated container.
 const ImageID = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
-// standIn answers `podman ps` and `podman inspect` from files, and says that all images
-// are current. It is there for
-// states that a real podman does not show on demand.
-const standIn = `#!/bin/sh
+// simulated is a podman that answers `ps` and `inspect` from files and reports that all
+// images are current. It is for states that are hard to cause with a real podman.
+const simulated = `#!/bin/sh
 [ -e "$HOME/.podman-hangs" ] && exec sleep 600
 case $1 in
 ps) exec cat "$HOME/.podman-ps.json" ;;
@@ -31,12 +30,12 @@ inspect) exec cat "$HOME/.podman-inspect.json" ;;
 images) echo '[{"Id":"` + ImageID + `","Names":["localhost/sample:1"]}]'; exit ;;
 events) exit ;;
 esac
-echo "podman (stand-in): unknown verb $1" >&2
+echo "simulated podman: unknown verb $1" >&2
 exit 125
 `
 
-// Podman puts a simulated podman on the account's PATH, or lets it say
-// something else.
+// Podman puts a simulated podman with these containers on the account's PATH. A later
+// call replaces the containers.
 func (s *Scene) Podman(containers ...Container) error {
 	rows, details := []any{}, []any{}
 	for i, c := range containers {
@@ -49,7 +48,7 @@ func (s *Scene) Podman(containers ...Container) error {
 	return errors.Join(err1, err2,
 		s.Write(filepath.Join(s.Home, ".podman-ps.json"), string(ps)),
 		s.Write(filepath.Join(s.Home, ".podman-inspect.json"), string(inspect)),
-		os.WriteFile(filepath.Join(s.BinDir, "podman"), []byte(standIn), 0o755))
+		os.WriteFile(filepath.Join(s.BinDir, "podman"), []byte(simulated), 0o755))
 }
 
 func (c Container) inspected(id string) map[string]any {
@@ -87,7 +86,7 @@ func or(v, otherwise string) string {
 	return v
 }
 
-// Containers are the sample stacks' containers, all up and healthy.
+// Containers returns the containers of the sample stacks, all running and healthy.
 func Containers() []Container {
 	return []Container{
 		{Name: "web-app-1", Unit: "web.service", Project: "web", Service: "app", Health: "healthy"},

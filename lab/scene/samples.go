@@ -9,11 +9,11 @@ import (
 	"stackpolicy/units"
 )
 
-// Stacks are the sample stacks' units.
+// Stacks returns the names of the sample stacks' units.
 func Stacks() []string { return []string{"feeds.service", "files.service", "web.service"} }
 
-// samples are three verified-apply oneshots, as an operator's Home Manager
-// configuration writes them, with the audit's own units.
+// samples returns the files that an operator's Home Manager configuration would declare:
+// three stacks as oneshots with an apply and a verify step, and the audit's units.
 func samples() map[string]string {
 	files := map[string]string{
 		".config/stackpolicy/config.yaml": "stacks: {web: {}, files: {}, feeds: {}}\n",
@@ -33,14 +33,14 @@ func samples() map[string]string {
 	return files
 }
 
-// Stamped adds a revision stamp to a unit's text, by which an audit knows what
-// is loaded for certain.
+// Stamped adds a revision stamp to a unit's text. With a stamp an audit can tell which
+// definition the manager has loaded.
 func Stamped(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return strings.Replace(text, "[Unit]\n", fmt.Sprintf("[Unit]\nDocumentation=info:stackpolicy-rev-%x\n", sum[:8]), 1)
 }
 
-// StackUnit returns a stack's unit; revision makes its content different.
+// StackUnit returns the text of a stack's unit. Another revision gives another text.
 func StackUnit(name, revision string) string {
 	return fmt.Sprintf(`[Unit]
 Description=Stack %s, %s revision

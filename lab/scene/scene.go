@@ -1,7 +1,6 @@
-// Package scene sets a stage for stackpolicy: a throwaway user manager with
-// three sample stacks in the state in which Home Manager would have left them,
-// the program itself, and hands that break things. Tests and the try-out share
-// it.
+// Package scene prepares a throwaway user manager for tests of stackpolicy. It has three
+// sample stacks, linked as Home Manager links them, and the stackpolicy program. Its
+// methods change and break things. lab/proof, lab/try and lab/bench use it.
 //
 // Start at [Open].
 package scene
@@ -26,11 +25,11 @@ import (
 // UnitDir is the user's unit folder, relative to the home.
 const UnitDir = ".config/systemd/user"
 
-// ClockTick is by how much the clock that the kernel stamps files with may lag:
-// a file written less before a reload counts as written after it.
+// ClockTick is how much the kernel's clock for file times may lag. A file that is written
+// in this time before a reload may count as written after it.
 const ClockTick = 20 * time.Millisecond
 
-// Scene is a running stage. Close it when done.
+// Scene is a running user manager with its stacks. The owner calls Close.
 type Scene struct {
 	*usermanager.Manager
 	// Current is the generation that was activated last.
@@ -38,9 +37,9 @@ type Scene struct {
 	program string
 }
 
-// Open starts a manager, installs the program at the given path, and activates
-// and starts the sample stacks and whatever else is declared: files by path
-// relative to the home. A text "-" takes a sample away.
+// Open starts a manager, installs the program at the given path, and activates and starts
+// the sample stacks. declared holds more files, by path relative to the home, which
+// replace samples with the same path. The text "-" removes a sample.
 func Open(ctx context.Context, program string, options usermanager.Options, declared map[string]string) (*Scene, error) {
 	m, err := usermanager.Start(ctx, options)
 	if err != nil {
@@ -48,7 +47,7 @@ func Open(ctx context.Context, program string, options usermanager.Options, decl
 	}
 	s := &Scene{Manager: m}
 	if s.program, err = m.Install(program); err == nil {
-		err = s.raise(ctx, declared)
+		err = s.start(ctx, declared)
 	}
 	if err != nil {
 		return nil, errors.Join(err, m.Stop())
@@ -56,7 +55,7 @@ func Open(ctx context.Context, program string, options usermanager.Options, decl
 	return s, nil
 }
 
-func (s *Scene) raise(ctx context.Context, declared map[string]string) error {
+func (s *Scene) start(ctx context.Context, declared map[string]string) error {
 	if err := s.Activate(declared); err != nil {
 		return err
 	}
@@ -64,20 +63,20 @@ func (s *Scene) raise(ctx context.Context, declared map[string]string) error {
 	if _, err := s.Systemctl(ctx, "daemon-reload"); err != nil {
 		return err
 	}
-	start := []string{"start", "stackpolicy-audit.timer"}
+	argv := []string{"start", "stackpolicy-audit.timer"}
 	for _, unit := range Stacks() {
 		if declared[path.Join(UnitDir, unit)] != "-" {
-			start = append(start, unit)
+			argv = append(argv, unit)
 		}
 	}
-	_, err := s.Systemctl(ctx, start...)
+	_, err := s.Systemctl(ctx, argv...)
 	return err
 }
 
-// Close ends the manager and removes every trace of the scene.
+// Close ends the manager and removes all files of the scene.
 func (s *Scene) Close() error { return s.Stop() }
 
-// Generation is the sample stacks with the given files put over them.
+// Generation returns the sample stacks, with the declared files added or replaced.
 func Generation(declared map[string]string) generation.Generation {
 	g := generation.Generation{Files: samples(), Links: map[string]string{}}
 	maps.Copy(g.Files, declared)
@@ -93,8 +92,8 @@ func Generation(declared map[string]string) generation.Generation {
 	return g
 }
 
-// Activate builds and activates a generation as Home Manager does. It reloads
-// nothing. A text "-> TARGET" declares a link.
+// Activate builds and activates a generation as Home Manager does, without the reload of
+// the manager. The text "-> TARGET" declares a link.
 func (s *Scene) Activate(declared map[string]string) error {
 	built, err := Generation(declared).Build(s.StoreDir)
 	if err != nil {
@@ -104,10 +103,10 @@ func (s *Scene) Activate(declared map[string]string) error {
 	return built.Activate(s.Home, generation.Activation{UID: s.UID, GID: s.GID})
 }
 
-// Unit is the path of a file in the user's unit folder.
+// Unit returns the path of a file in the user's unit folder.
 func (s *Scene) Unit(name string) string { return filepath.Join(s.Home, UnitDir, name) }
 
-// Write writes a regular file of the account, and replaces an existing one.
+// Write writes a regular file that belongs to the account. It replaces an existing file.
 func (s *Scene) Write(path, text string) error {
 	if err := s.mkdir(filepath.Dir(path)); err != nil {
 		return err
@@ -121,7 +120,7 @@ func (s *Scene) Write(path, text string) error {
 	return os.Lchown(path, s.UID, s.GID)
 }
 
-// Link makes a link of the account, and replaces an existing file.
+// Link makes a link that belongs to the account. It replaces an existing file.
 func (s *Scene) Link(target, path string) error {
 	if err := s.mkdir(filepath.Dir(path)); err != nil {
 		return err
@@ -144,7 +143,7 @@ func (s *Scene) Etc(name, text string) error {
 	return os.WriteFile(path, []byte(text), 0o644)
 }
 
-// mkdir makes a folder and those above it, as the account's.
+// mkdir makes a folder and its parents. They belong to the account.
 func (s *Scene) mkdir(dir string) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil
@@ -167,7 +166,7 @@ func (s *Scene) Systemctl(ctx context.Context, args ...string) (string, error) {
 	return strings.TrimSpace(r.Out), nil
 }
 
-// Result is what a command printed and how it ended; -1 when it did not run.
+// Result is the output and exit status of a command. Code is -1 if it could not start.
 type Result struct {
 	Out, Err string
 	Code     int
@@ -178,7 +177,7 @@ func (s *Scene) Stackpolicy(ctx context.Context, args ...string) Result {
 	return s.Do(s.Command(ctx, append([]string{s.program}, args...)...))
 }
 
-// Do runs a command and collects what it prints.
+// Do runs a command and collects its output.
 func (s *Scene) Do(cmd *exec.Cmd) Result {
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs

@@ -1,12 +1,12 @@
-// Command shell opens a shell on a throwaway machine: a Debian of its own with
-// systemd, rootless podman and a sample stack that Home Manager's links declare,
-// and with stackpolicy and stackctl installed. Whatever is done in it stays in
-// it, and all of it goes when the shell ends.
+// Command shell opens a shell on a throwaway machine: a Debian with systemd, rootless
+// podman, stackpolicy, stackctl, and a sample stack that is declared by Home Manager's
+// links. Nothing that is done in it changes the host, and the machine is removed when the
+// shell ends.
 //
 //	go run ./lab/shell             Debian trixie: systemd 257, podman 5.4
 //	go run ./lab/shell bookworm    systemd 252, podman 4.3
 //
-// It needs root, systemd-nspawn, and for the first time mmdebstrap and a minute
+// It needs root and systemd-nspawn. The first time it also needs mmdebstrap and a minute
 // or two.
 package main
 
@@ -26,7 +26,7 @@ import (
 	"stackpolicy/lab/machine"
 )
 
-// spoil puts a copy where Home Manager's link was.
+// spoil is a command that replaces Home Manager's link with a copy of the file.
 const spoil = `cp --remove-destination "$(realpath ~/.config/systemd/user/web.service)" ~/.config/systemd/user/`
 
 const hint = `
@@ -71,15 +71,15 @@ func run(ctx context.Context, args []string) (err error) {
 	}
 	defer func() { err = errors.Join(err, m.Stop()) }()
 	fmt.Printf("A %s runs, up in %d ms. Its stack is being built and started …\n", m.Suite, time.Since(start).Milliseconds())
-	if err := furnish(ctx, m); err != nil {
+	if err := prepare(ctx, m); err != nil {
 		return err
 	}
 	fmt.Print(hint)
 	return open(ctx, m)
 }
 
-// furnish installs the programs, and starts the sample stack.
-func furnish(ctx context.Context, m *machine.Machine) error {
+// prepare installs the programs and starts the sample stack.
+func prepare(ctx context.Context, m *machine.Machine) error {
 	dir, err := os.MkdirTemp("", "stackpolicy-shell-")
 	if err != nil {
 		return err
@@ -95,11 +95,11 @@ func furnish(ctx context.Context, m *machine.Machine) error {
 			return err
 		}
 	}
-	return raise(ctx, m)
+	return startSample(ctx, m)
 }
 
-// open gives the terminal to a login shell of the machine's user. script(1)
-// gives it a terminal of the machine's own, for job control.
+// open runs a login shell of the machine's user in this terminal. script(1) gives the
+// shell a terminal inside the machine, which job control needs.
 func open(ctx context.Context, m *machine.Machine) error {
 	argv := []string{"bash", "--login"}
 	terminal := term.IsTerminal(int(os.Stdin.Fd()))
@@ -112,7 +112,7 @@ func open(ctx context.Context, m *machine.Machine) error {
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
-		return nil // how the last command in it ended is no failure of the shell
+		return nil // the status of the last command typed in it is no failure of the shell
 	}
 	return err
 }

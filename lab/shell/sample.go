@@ -11,8 +11,8 @@ import (
 
 const stackUnit = "web.service"
 
-// sample is a home configuration with one stack, applied and verified by
-// stackctl, and the audit's timer.
+// sample is a home configuration with one stack that stackctl applies and verifies, and
+// the audit's timer.
 var sample = generation.Generation{
 	Files: map[string]string{
 		".config/stackpolicy/config.yaml": `stacks:
@@ -72,8 +72,8 @@ WantedBy=timers.target
 	},
 }
 
-// raise activates the sample and starts it, as Home Manager would.
-func raise(ctx context.Context, m *machine.Machine) error {
+// startSample activates and starts the sample, as Home Manager would.
+func startSample(ctx context.Context, m *machine.Machine) error {
 	image := machine.Image{Name: "localhost/app:1", Files: map[string]string{"/index.html": "It works.\n"}}
 	if err := m.Image(ctx, image); err != nil {
 		return err

@@ -7,8 +7,8 @@ import (
 	"stackpolicy/lab/machine"
 )
 
-// TestSample furnishes a machine of each suite and does what the hint says: all
-// is well, a container that is gone is a page, and a restart mends it.
+// TestSample prepares a machine of each suite and does what the hint says. At first there
+// is no finding, a container that is gone is a page, and a restart mends it.
 func TestSample(t *testing.T) {
 	for _, suite := range []string{debian.Trixie, debian.Bookworm} {
 		t.Run(suite, func(t *testing.T) {
@@ -25,7 +25,7 @@ func TestSample(t *testing.T) {
 					t.Error(err)
 				}
 			})
-			if err := furnish(t.Context(), m); err != nil {
+			if err := prepare(t.Context(), m); err != nil {
 				t.Fatal(err)
 			}
 			check(t, m)

@@ -1,7 +1,8 @@
-// Package systems runs a test on every systemd that can be had: the host's
-// own, and the one in the root file system that STACKPOLICY_LAB_ROOT names, or
-// else in the cached one of Debian trixie (see lab/debian). What cannot run is
-// skipped with its reason.
+// Package systems runs a test with several versions of systemd: the host's own, and the one
+// in the root file system that STACKPOLICY_LAB_ROOT names, or else in the cached root of
+// Debian trixie (see lab/debian). A version that cannot run here is skipped with the reason.
+//
+// Start at [Each]; [One] takes less time.
 package systems
 
 import (
@@ -12,7 +13,7 @@ import (
 	"stackpolicy/lab/usermanager"
 )
 
-// names of the systems, the newest first.
+// names are the names of the subtests, the newest systemd first.
 var names = []string{"root", "host"}
 
 func options(t *testing.T, name string) usermanager.Options {
@@ -37,8 +38,8 @@ func Each(t *testing.T, test func(*testing.T, usermanager.Options)) {
 	}
 }
 
-// One runs test, whose claim hardly depends on the version of systemd, on the newest that can be had.
-// With STACKPOLICY_LAB_EACH=1 it runs on each.
+// One runs test with the newest systemd that can run here. It is for tests whose result
+// should not depend on the version. With STACKPOLICY_LAB_EACH=1 it does the same as Each.
 func One(t *testing.T, test func(*testing.T, usermanager.Options)) {
 	t.Helper()
 	if os.Getenv("STACKPOLICY_LAB_EACH") == "1" {
@@ -62,7 +63,7 @@ func One(t *testing.T, test func(*testing.T, usermanager.Options)) {
 	}
 }
 
-// Start starts a manager that ends with the test.
+// Start starts a manager that is stopped when the test ends.
 func Start(t *testing.T, options usermanager.Options) *usermanager.Manager {
 	t.Helper()
 	m, err := usermanager.Start(t.Context(), options)

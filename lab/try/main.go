@@ -1,10 +1,10 @@
-// Try shows an audit end to end on a throwaway user manager: three sample
-// stacks linked as Home Manager links them, broken in the three silent ways,
-// audited, healed and audited again. It touches nothing outside its own
-// scratch folder and removes that in the end.
+// Command try demonstrates audits on a throwaway user manager. It links three sample stacks
+// as Home Manager links them, breaks them in the three silent ways, audits, heals, and
+// audits again. It changes nothing outside its own scratch folder, and removes that at the
+// end.
 //
-//	go run ./lab/try           the whole walk
-//	go run ./lab/try --shell   a shell in it, to look around
+//	go run ./lab/try           the whole demonstration
+//	go run ./lab/try --shell   a shell in the manager's namespaces
 package main
 
 import (
@@ -25,7 +25,7 @@ import (
 
 func main() {
 	root := flag.String("root", "", "root file system to run in instead of this machine's (see lab/root)")
-	shell := flag.Bool("shell", false, "open a shell beside the manager instead of the walk")
+	shell := flag.Bool("shell", false, "open a shell instead of the demonstration")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -56,12 +56,12 @@ func run(ctx context.Context, options usermanager.Options, shell bool) (err erro
 		return err
 	}
 	if shell {
-		return look(ctx, s)
+		return openShell(ctx, s)
 	}
 	return walk(ctx, s)
 }
 
-// build makes the program that is tried out.
+// build compiles stackpolicy.
 func build(ctx context.Context) (program string, remove func(), err error) {
 	dir, err := os.MkdirTemp("", "stackpolicy-try-")
 	if err != nil {
@@ -78,10 +78,10 @@ func build(ctx context.Context) (program string, remove func(), err error) {
 	return program, remove, nil
 }
 
-// look gives the terminal to a shell of the account.
-func look(ctx context.Context, s *scene.Scene) error {
+// openShell runs a shell of the account in this terminal.
+func openShell(ctx context.Context, s *scene.Scene) error {
 	fmt.Println("Try: stackpolicy eval; stackpolicy explain web.service; systemctl --user cat web.service")
-	fmt.Println("It all goes when you leave the shell.")
+	fmt.Println("Everything is removed when you leave the shell.")
 	cmd := s.Command(ctx, "sh", "-i")
 	cmd.Env = append(cmd.Env, "TERM="+os.Getenv("TERM"))
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr

@@ -13,8 +13,8 @@ import (
 
 const webUnit = scene.UnitDir + "/web.service"
 
-// A step prints what is done, does it, and audits: with the exit status that
-// the audit must have.
+// A step prints its title, does something, and audits. exit is the exit status that the
+// audit must have.
 type step struct {
 	title string
 	do    func(context.Context, *scene.Scene) error
@@ -24,16 +24,16 @@ type step struct {
 
 var steps = []step{
 	{
-		title: "Three stacks are linked the Home Manager way, started and in order.",
+		title: "Three stacks are linked as Home Manager links them, and run.",
 		exit:  0,
 	},
 	{
-		title: "1. A restart \"succeeds\" although the stack is down: systemctl is content,\n   but a container of files.service has ended with status 137.",
-		do:    restartIsContent,
+		title: "1. A restart \"succeeds\" although the stack is down: systemctl reports active,\n   but a container of files.service has ended with status 137.",
+		do:    restartSucceeds,
 		exit:  2,
 	},
 	{
-		title: "The container is put right. 2. The manager runs an older definition: a new\n   generation of web.service is linked, nobody reloads, and systemd says no need.",
+		title: "The container runs again. 2. The manager runs an older definition: a new\n   web.service is linked, nobody reloads, and NeedDaemonReload= is no.",
 		do:    staleUnit,
 		exit:  1,
 	},
@@ -53,7 +53,7 @@ var steps = []step{
 		exit:  1,
 	},
 	{
-		title: "Now the reload is safe. It is done, and proven by a second look.",
+		title: "Now the reload is safe. It is done, and a second audit confirms it.",
 		eval:  []string{"--enforce"},
 		exit:  0,
 	},
@@ -75,12 +75,12 @@ func walk(ctx context.Context, s *scene.Scene) error {
 			return err
 		}
 	}
-	fmt.Println("\nEvery audit ended as it should. The manager and all its files are gone.")
+	fmt.Println("\nEvery audit ended with the expected status. The manager and all its files are removed.")
 	return nil
 }
 
-// audit runs stackpolicy eval with the operator's own table, on the terminal
-// where there is one.
+// audit runs stackpolicy eval with this terminal as its output, so that the table looks as
+// it does for an operator.
 func audit(ctx context.Context, s *scene.Scene, st step) error {
 	args := append([]string{"eval"}, st.eval...)
 	show("stackpolicy " + strings.Join(args, " "))
@@ -97,7 +97,7 @@ func audit(ctx context.Context, s *scene.Scene, st step) error {
 	return nil
 }
 
-// show prints a command as it would be typed, and what it printed.
+// show prints a command as an operator would type it, and its output.
 func show(command string, output ...string) {
 	fmt.Println(emphasis("$ " + command))
 	for _, o := range output {
@@ -112,7 +112,7 @@ func emphasis(text string) string {
 	return "\x1b[1m" + text + "\x1b[0m"
 }
 
-func restartIsContent(ctx context.Context, s *scene.Scene) error {
+func restartSucceeds(ctx context.Context, s *scene.Scene) error {
 	containers := scene.Containers()
 	for i := range containers {
 		if containers[i].Name == "files-app-1" {

@@ -1,13 +1,12 @@
-// Command run runs the validation matrix: every scenario of lab/matrix on a
-// machine of its own of every Debian release, or those that are named:
+// Command run runs the scenarios of lab/matrix, each on its own machine, on every Debian
+// release. Arguments select releases and scenarios:
 //
 //	go run ./lab/matrix/run
 //	go run ./lab/matrix/run trixie auto_update preflight_failure
 //
-// It makes the root file systems that are missing, which takes a minute or two
-// each, prints a table of the scenarios with the seconds that each took, and
-// exits with 1 when one failed or could not run. It needs root, and the
-// packages that it names when they are missing.
+// It makes missing root file systems, which takes a minute or two each. It prints a table
+// of the scenarios with the seconds that each took, and exits with 1 if one failed or could
+// not run. It needs root, and some packages; if they are missing it names them.
 package main
 
 import (
@@ -29,7 +28,7 @@ import (
 	"stackpolicy/lab/machine"
 )
 
-// matrix is the package that is run, and where its scenarios are.
+// The package that is run, its scenarios, and how to install what it needs.
 const (
 	matrix    = "stackpolicy/lab/matrix"
 	scenarios = "lab/matrix/testdata"
@@ -48,7 +47,7 @@ func main() {
 	}
 }
 
-// selection is what is to be run.
+// selection says what to run.
 type selection struct {
 	suites, scenarios []string // in order; never empty
 	parallel          int      // machines at once
@@ -84,14 +83,14 @@ func moduleRoot(ctx context.Context) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// list names the scenarios there are.
+// list returns the names of all scenarios.
 func list(dir string) (names []string, err error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.txtar"))
 	if err != nil {
 		return nil, fmt.Errorf("find scenarios in %s: %w", dir, err)
 	}
 	if len(files) == 0 {
-		return nil, fmt.Errorf("find scenarios in %s: it has none", dir)
+		return nil, fmt.Errorf("find scenarios in %s: no file is named *.txtar", dir)
 	}
 	for _, file := range files {
 		names = append(names, strings.TrimSuffix(filepath.Base(file), ".txtar"))
@@ -129,7 +128,7 @@ func parse(args, known []string, errs io.Writer) (selection, error) {
 	return s, nil
 }
 
-// prepare makes the root file systems, so that no scenario waits for one.
+// prepare makes the root file systems before any scenario starts.
 func prepare(ctx context.Context, suites []string) error {
 	for _, suite := range suites {
 		if err := machine.Available(machine.Options{Suite: suite}); err != nil {

@@ -27,8 +27,8 @@ type result struct {
 // results by release and scenario.
 type results map[[2]string]result
 
-// read reads the events of a run to the end, and writes what was said of what
-// did not pass to log.
+// read reads the events of a run until they end. It writes the output of what did not pass
+// to log.
 func read(stream io.Reader, log io.Writer) (results, error) {
 	found, said := results{}, map[string]*strings.Builder{}
 	lines := bufio.NewReader(stream)
@@ -71,7 +71,7 @@ func note(e event, found results, said map[string]*strings.Builder, log io.Write
 	}
 }
 
-// verdict is an error unless everything that was asked for passed.
+// verdict returns an error unless everything that was selected has passed.
 func (r results) verdict(s selection) error {
 	failed, missing := 0, 0
 	for _, suite := range s.suites {

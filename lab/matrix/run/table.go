@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// table shows each scenario with the seconds it took on each release, and in
-// total.
+// table shows how many seconds each scenario took on each release, and the total.
 func table(s selection, r results, total time.Duration) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -25,7 +24,7 @@ func table(s selection, r results, total time.Duration) string {
 		}
 		fmt.Fprintln(w, strings.Join(cells, "\t"))
 	}
-	_ = w.Flush() // a builder takes everything
+	_ = w.Flush() // a builder never fails
 	fmt.Fprintf(&b, "\n%d of %d passed in %s\n", passed, len(s.suites)*len(s.scenarios), seconds(total))
 	return b.String()
 }

@@ -1,12 +1,12 @@
-// Command looks measures what one look of stackctl's verify costs, side by side
-// with the `podman ps --all --format json` that one would use in a loop instead:
+// Command verifycost measures what one check of stackctl's verify costs, compared with one
+// `podman ps --all --format json`, which is what a shell script would repeat instead:
 //
-//	looks UNIT BOUND
+//	verifycost UNIT BOUND
 //
-// Both are taken in turn, in one run. It prints the medians of the time that
-// passed and of the processor time, the children's included, and exits with 1
-// when verify's is more than BOUND times the other's. Where podman's socket
-// answers, the processor time of its service is in neither.
+// It runs both in turn. It prints the medians of the elapsed time and of the processor
+// time, which includes child processes, and exits with 1 if verify's is more than BOUND
+// times the other. If podman's socket answers, the processor time of its service is not
+// counted for either.
 package main
 
 import (
@@ -31,45 +31,45 @@ import (
 const (
 	rounds = 15
 	limit  = time.Minute
-	gate   = "stack_running" // the invariant that verify asks
+	gate   = "stack_running" // the invariant that verify evaluates
 )
 
 func main() {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	if err := run(ctx, os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "looks:", err)
+		fmt.Fprintln(os.Stderr, "verifycost:", err)
 		os.Exit(1)
 	}
 }
 
 func run(ctx context.Context, args []string) error {
 	if len(args) != 2 {
-		return errors.New("usage: looks UNIT BOUND")
+		return errors.New("usage: verifycost UNIT BOUND")
 	}
 	bound, err := strconv.ParseFloat(args[1], 64)
 	if err != nil {
 		return fmt.Errorf("bound: %w", err)
 	}
-	look, err := verifier(ctx, args[0])
+	check, err := newCheck(ctx, args[0])
 	if err != nil {
 		return err
 	}
-	looks, lists, err := race(look, func() error {
+	checks, lists, err := race(check, func() error {
 		return exec.CommandContext(ctx, "podman", "ps", "--all", "--format", "json").Run()
 	})
 	if err != nil {
 		return err
 	}
 	return errors.Join(
-		compare("time", bound, looks, lists, func(c cost) time.Duration { return c.elapsed }),
-		compare("processor", bound, looks, lists, func(c cost) time.Duration { return c.processor }),
+		compare("time", bound, checks, lists, func(c cost) time.Duration { return c.elapsed }),
+		compare("processor", bound, checks, lists, func(c cost) time.Duration { return c.processor }),
 	)
 }
 
-// verifier returns what verify does at every look but the first: list the
-// containers again, and ask the rule about the one unit.
-func verifier(ctx context.Context, unit string) (func() error, error) {
+// newCheck returns a function that does what verify does in every check but the first:
+// list the containers again, and evaluate the rule for the unit.
+func newCheck(ctx context.Context, unit string) (func() error, error) {
 	env, err := collect.OfProcess(config.Config{})
 	if err != nil {
 		return nil, err
@@ -92,10 +92,10 @@ func verifier(ctx context.Context, unit string) (func() error, error) {
 	}, nil
 }
 
-// cost is what one look takes.
+// cost is what one call costs.
 type cost struct{ elapsed, processor time.Duration }
 
-// race takes both in turn. Each has one more turn before, which is not counted.
+// race calls both in turn. The first call of each is not counted.
 func race(a, b func() error) (as, bs []cost, err error) {
 	for round := range rounds + 1 {
 		ofA, errA := measure(a)
@@ -116,7 +116,8 @@ func measure(do func() error) (cost, error) {
 	return cost{time.Since(start), processor() - before}, err
 }
 
-// processor is the time that this process and its ended children have computed.
+// processor returns the processor time of this process and of its children that have
+// ended.
 func processor() (total time.Duration) {
 	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
 		var used syscall.Rusage
@@ -127,10 +128,10 @@ func processor() (total time.Duration) {
 	return total
 }
 
-func compare(what string, bound float64, looks, lists []cost, of func(cost) time.Duration) error {
-	look, list := median(looks, of), median(lists, of)
-	ratio := float64(look) / float64(list)
-	fmt.Printf("%s: look %v, podman ps %v, ratio %.2f\n", what, look, list, ratio)
+func compare(what string, bound float64, checks, lists []cost, of func(cost) time.Duration) error {
+	check, list := median(checks, of), median(lists, of)
+	ratio := float64(check) / float64(list)
+	fmt.Printf("%s: check %v, podman ps %v, ratio %.2f\n", what, check, list, ratio)
 	if ratio > bound {
 		return fmt.Errorf("%s: %.2f is above %.2f", what, ratio, bound)
 	}
