@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"time"
 
 	"stackpolicy/applied"
 	"stackpolicy/config"
@@ -15,47 +16,57 @@ import (
 	"stackpolicy/internal/unitfile"
 )
 
+var appliedRow = collector{
+	name: "applied", limit: 5 * time.Second, fills: []string{"units.services", "units.applied"}, needs: []string{"files"},
+}
+
+// appliedFound are the document's units, each with its services and what was applied.
+type appliedFound []facts.Unit
+
+func (f appliedFound) fill(doc *facts.Document) { doc.Units = f }
+
 // collectApplied compares the record of each stack's apply with the files that are there
 // now. A record that cannot be read is a fact, not a gap: the containers of the stack can
 // be judged without it.
-func collectApplied(ctx context.Context, r *run) (func(), error) {
-	units := slices.Clone(r.doc.Units)
-	for name, stack := range r.env.Config.Stacks {
+func collectApplied(ctx context.Context, env Environment, store string, units []facts.Unit) (appliedFound, error) {
+	units = slices.Clone(units)
+	for name, stack := range env.Config.Stacks {
 		i := slices.IndexFunc(units, func(u facts.Unit) bool { return u.Name == stack.Unit })
 		if i < 0 || len(stack.Compose) == 0 {
 			continue
 		}
-		if err := r.compareApplied(ctx, name, stack, &units[i]); err != nil {
+		if err := compareApplied(ctx, env, store, name, &units[i]); err != nil {
 			return nil, err
 		}
 	}
-	return func() { r.doc.Units = units }, nil
+	return units, nil
 }
 
-func (r *run) compareApplied(ctx context.Context, name string, stack config.Stack, u *facts.Unit) error {
-	record, err := applied.Read(r.env.StateHome, name)
+func compareApplied(ctx context.Context, env Environment, store, name string, u *facts.Unit) error {
+	stack := env.Config.Stacks[name]
+	record, err := applied.Read(env.StateHome, name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		u.Applied = &facts.Applied{State: facts.AppliedNone, Changed: []facts.AppliedFile{}}
-		return r.servicesOf(ctx, stack, u)
+		return servicesOf(ctx, stack, store, u)
 	case err != nil:
 		u.Applied = &facts.Applied{State: facts.AppliedUnreadable, Error: err.Error(), Changed: []facts.AppliedFile{}}
-		return r.servicesOf(ctx, stack, u)
+		return servicesOf(ctx, stack, store, u)
 	}
 	if record.AppliedAt.IsZero() {
 		u.Applied = &facts.Applied{
-			State: facts.AppliedNone, Changed: []facts.AppliedFile{}, Busy: isBusy(r.env.RuntimeDir, name),
+			State: facts.AppliedNone, Changed: []facts.AppliedFile{}, Busy: isBusy(env.RuntimeDir, name),
 			Step: record.Last.Step, Status: record.Last.Status, Message: record.Last.Message,
 		}
 		return nil
 	}
-	found, err := r.definition(ctx, stack, *u, record)
+	found, err := definition(ctx, stack, *u, record)
 	if err != nil {
 		return fmt.Errorf("compare stack %s with what was applied: %w", name, err)
 	}
 	u.Applied = &facts.Applied{
 		State: facts.AppliedRecorded, At: timeOrNil(record.AppliedAt), Invocation: record.Invocation, Stale: record.Stale,
-		Project: record.Project, Busy: isBusy(r.env.RuntimeDir, name),
+		Project: record.Project, Busy: isBusy(env.RuntimeDir, name),
 		Changed: changed(record.Files, found),
 		Step:    record.Last.Step, Status: record.Last.Status, Message: record.Last.Message,
 	}
@@ -75,7 +86,7 @@ func isBusy(runtimeDir, stack string) bool {
 // definition returns the files that an apply of the stack would use now: those of the
 // unit, those that the configuration names, and those that the compose files named when
 // they were applied.
-func (r *run) definition(ctx context.Context, stack config.Stack, u facts.Unit, record applied.Record) ([]applied.File, error) {
+func definition(ctx context.Context, stack config.Stack, u facts.Unit, record applied.Record) ([]applied.File, error) {
 	env, named := []string{}, []string{}
 	for _, f := range stack.EnvFiles {
 		env = append(env, f.Path)

@@ -22,7 +22,8 @@ import (
 type applyScene struct {
 	t      *testing.T
 	home   string
-	run    *run
+	env    Environment
+	doc    *facts.Document
 	record applied.Record
 }
 
@@ -43,12 +44,12 @@ func (s *applyScene) do(err error) {
 }
 
 // unit is the stack's unit in the document.
-func (s *applyScene) unit() *facts.Unit { return &s.run.doc.Units[0] }
+func (s *applyScene) unit() *facts.Unit { return &s.doc.Units[0] }
 
 func (s *applyScene) stack(change func(*config.Stack)) {
-	stack := s.run.env.Config.Stacks["web"]
+	stack := s.env.Config.Stacks["web"]
 	change(&stack)
-	s.run.env.Config.Stacks["web"] = stack
+	s.env.Config.Stacks["web"] = stack
 }
 
 func sum(text string) string {
@@ -65,17 +66,14 @@ func newApplyScene(t *testing.T) *applyScene {
 		s.write(name, name)
 	}
 	fragment := facts.File{Path: "/u/web.service", Role: facts.RoleFragment, State: facts.StateDeclared, Effective: true, Loaded: true, Digest: sum("unit")}
-	s.run = &run{
-		env: Environment{StateHome: s.home, Config: config.Config{Stacks: map[string]config.Stack{
-			"web":  {Unit: "web.service", Compose: []string{s.path("compose.yaml")}, EnvFiles: []config.File{{Path: s.path("web.env")}}},
-			"gone": {Unit: "gone.service", Compose: []string{s.path("compose.yaml")}},
-		}}},
-		doc: &facts.Document{Units: []facts.Unit{
-			{Name: "web.service", Services: []facts.Service{}, Files: []facts.File{fragment}},
-			{Name: "other.service", Services: []facts.Service{}},
-		}},
-		failed: map[string]error{},
-	}
+	s.env = Environment{StateHome: s.home, Config: config.Config{Stacks: map[string]config.Stack{
+		"web":  {Unit: "web.service", Compose: []string{s.path("compose.yaml")}, EnvFiles: []config.File{{Path: s.path("web.env")}}},
+		"gone": {Unit: "gone.service", Compose: []string{s.path("compose.yaml")}},
+	}}}
+	s.doc = &facts.Document{Units: []facts.Unit{
+		{Name: "web.service", Services: []facts.Service{}, Files: []facts.File{fragment}},
+		{Name: "other.service", Services: []facts.Service{}},
+	}}
 	s.record = applied.Record{
 		Stack: "web", Unit: "web.service", Project: "web", AppliedAt: appliedAt, Invocation: "8f2c",
 		Files: []applied.File{
@@ -98,9 +96,9 @@ func (s *applyScene) collect() {
 
 func (s *applyScene) look() {
 	s.t.Helper()
-	apply, err := collectApplied(s.t.Context(), s.run)
+	found, err := collectApplied(s.t.Context(), s.env, "/nix/store", s.doc.Units)
 	s.do(err)
-	apply()
+	found.fill(s.doc)
 }
 
 func TestAppliedIsWhatIsRecorded(t *testing.T) {
@@ -119,7 +117,7 @@ func TestAppliedIsWhatIsRecorded(t *testing.T) {
 	if d := cmp.Diff(want, *s.unit()); d != "" {
 		t.Errorf("-want +got\n%s", d)
 	}
-	if other := s.run.doc.Units[1]; other.Applied != nil || len(other.Services) != 0 {
+	if other := s.doc.Units[1]; other.Applied != nil || len(other.Services) != 0 {
 		t.Errorf("a unit that no stack names: %+v", other)
 	}
 }
@@ -222,8 +220,8 @@ func TestAppliedOfAFailureAlone(t *testing.T) {
 // While stackctl works, what containers are is not comparable.
 func TestAppliedWhileStackctlWorks(t *testing.T) {
 	s := newApplyScene(t)
-	s.run.env.RuntimeDir = t.TempDir()
-	release, err := lock.Take(applied.LockPath(s.run.env.RuntimeDir, "web"), appliedAt)
+	s.env.RuntimeDir = t.TempDir()
+	release, err := lock.Take(applied.LockPath(s.env.RuntimeDir, "web"), appliedAt)
 	s.do(err)
 	s.collect()
 	if !s.unit().Applied.Busy {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"stackpolicy/facts"
 )
@@ -41,7 +42,7 @@ func TestCollectorsFillTheSections(t *testing.T) {
 }
 
 func TestCollectorsNeedEarlierOnes(t *testing.T) {
-	earlier := []string{"index"} // a part of the survey of the manager
+	var earlier []string
 	for _, c := range collectors() {
 		for _, n := range c.needs {
 			if !slices.Contains(earlier, n) {
@@ -52,21 +53,61 @@ func TestCollectorsNeedEarlierOnes(t *testing.T) {
 	}
 }
 
+// Every row is run.
+func TestEveryCollectorRuns(t *testing.T) {
+	doc := collect(t.Context(), testEnvironment(t), (&fakeManager{}).survey)
+	var rows []string
+	for _, c := range collectors() {
+		rows = append(rows, c.name)
+	}
+	slices.Sort(rows)
+	if ran := slices.Sorted(maps.Keys(doc.Collectors)); !slices.Equal(ran, rows) {
+		t.Errorf("%q ran, the rows are %q", ran, rows)
+	}
+}
+
 // A collector does not run without what it needs, and says so.
 func TestCollectorWithoutWhatItNeeds(t *testing.T) {
 	for _, c := range collectors() {
 		for _, needed := range c.needs {
-			r := newRun(t.Context(), testEnvironment(t))
+			r := newRun(testEnvironment(t), newDocument(noon))
 			r.failed[needed] = errors.New("denied")
-			c.collect = func(context.Context, *run) (func(), error) {
+			step(t.Context(), r, c, func(context.Context) (account, error) {
 				t.Errorf("%s ran without %s", c.name, needed)
-				return func() {}, nil
-			}
-			r.do(t.Context(), c)
+				return account{}, nil
+			})
 			status := r.doc.Collectors[c.name]
-			if status.OK || !strings.Contains(status.Error, needed) || !strings.Contains(status.Error, "denied") {
+			if status.OK || !strings.Contains(status.Error, needed) || !strings.Contains(status.Error, "denied") || r.doc.Host != nil {
 				t.Errorf("%s without %s: %+v", c.name, needed, status)
 			}
+		}
+	}
+}
+
+// A collector that does not end is abandoned. What it finds later changes nothing, and what
+// it found before an error is not used.
+func TestCollectorThatFails(t *testing.T) {
+	late, done := make(chan bool), make(chan bool)
+	for name, c := range map[string]struct {
+		collect func(context.Context) (account, error)
+		says    string
+	}{
+		"in time": {func(context.Context) (account, error) { return account{}, nil }, ""},
+		"too late": {func(context.Context) (account, error) {
+			defer close(done)
+			<-late
+			return account{}, nil
+		}, "no answer within 50ms"},
+		"with an error": {func(context.Context) (account, error) { return account{}, errors.New("denied") }, "denied"},
+	} {
+		r := newRun(testEnvironment(t), newDocument(noon))
+		step(t.Context(), r, collector{name: "user", limit: 50 * time.Millisecond}, c.collect)
+		if name == "too late" {
+			close(late)
+			<-done
+		}
+		if status := r.doc.Collectors["user"]; status.Error != c.says || (r.doc.Host != nil) != (c.says == "") {
+			t.Errorf("%s: %+v, host %v", name, status, r.doc.Host)
 		}
 	}
 }

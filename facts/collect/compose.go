@@ -21,7 +21,7 @@ const maxCompose = 1 << 20
 // that stackctl has no record of. If the file needs more than [readCompose] understands,
 // or several files are merged, no service is recorded: then the containers that exist are
 // judged alone.
-func (r *run) servicesOf(ctx context.Context, stack config.Stack, u *facts.Unit) error {
+func servicesOf(ctx context.Context, stack config.Stack, store string, u *facts.Unit) error {
 	pending := func(f facts.File) bool { return f.State == facts.StatePending }
 	if len(stack.Compose) != 1 || slices.ContainsFunc(u.Files, pending) {
 		return nil // pending: the compose file is of the generation to come as well
@@ -31,7 +31,7 @@ func (r *run) servicesOf(ctx context.Context, stack config.Stack, u *facts.Unit)
 		return nil
 	}
 	u.Services, u.ServicesFrom = services, facts.ServicesFromFiles
-	changed, err := r.changedSinceStart(ctx, stack.Compose[0], u)
+	changed, err := changedSinceStart(ctx, stack.Compose[0], store, u)
 	if changed {
 		u.ServicesFrom = facts.ServicesFromChangedFiles
 	}
@@ -119,10 +119,10 @@ func (s composeService) awaits() map[string]bool {
 
 // changedSinceStart reports whether the file may have been changed, or its link moved,
 // after the unit became active: what it declares may not be applied yet.
-func (r *run) changedSinceStart(ctx context.Context, path string, u *facts.Unit) (bool, error) {
+func changedSinceStart(ctx context.Context, path, store string, u *facts.Unit) (bool, error) {
 	if u.Loaded == nil || u.Loaded.ActiveSince == nil {
 		return true, nil
 	}
-	f, err := unitfile.Stat(ctx, path, r.store())
+	f, err := unitfile.Stat(ctx, path, store)
 	return f.Changed.IsZero() || f.Changed.After(*u.Loaded.ActiveSince), err
 }

@@ -38,10 +38,10 @@ func TestServicesOfFiles(t *testing.T) {
 	later, earlier := time.Now().Add(time.Hour), time.Now().Add(-time.Hour)
 	of := func(since *time.Time, files ...facts.File) facts.Unit {
 		t.Helper()
-		r := newRun(t.Context(), testEnvironment(t))
 		u := facts.Unit{Name: "web.service", Loaded: &facts.Loaded{ActiveSince: since}, Files: files, Services: []facts.Service{}}
-		stack := config.Stack{Unit: "web.service", Project: "web", Compose: []string{path}}
-		if err := r.compareApplied(t.Context(), "web", stack, &u); err != nil {
+		env := testEnvironment(t)
+		env.Config.Stacks = map[string]config.Stack{"web": {Unit: "web.service", Project: "web", Compose: []string{path}}}
+		if err := compareApplied(t.Context(), env, "/nix/store", "web", &u); err != nil {
 			t.Fatal(err)
 		}
 		return u

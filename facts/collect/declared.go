@@ -19,32 +19,50 @@ const activationLimit = 15 * time.Minute
 // connection's own limit.
 const systemBusLimit = 1500 * time.Millisecond
 
-// collectHomeManager fills declared, except its patterns: they are matched when the units
-// are known.
-func collectHomeManager(ctx context.Context, r *run) (func(), error) {
-	e := r.env
+var homeManagerRow = collector{name: "home-manager", limit: 5 * time.Second, fills: []string{"declared"}}
+
+// declaration is what the Home Manager generation declares. Without Home Manager it has no
+// generation and no files.
+type declaration struct {
+	section    *facts.Declared
+	generation *homemanager.Generation
+	files      map[string]string // path in the home -> what its link must point to
+	pending    map[string]string // the same for the generation whose activation did not end; nil without one
+	quadlets   map[string]string // declared quadlet source -> the unit it becomes
+}
+
+// collectHomeManager collects all of declared, except its patterns: they are matched when
+// the units are known.
+func collectHomeManager(ctx context.Context, e Environment) (declaration, error) {
 	roots := homemanager.Roots(e.StateHome, e.Name)
 	g, err := homemanager.Current(roots)
 	if err != nil {
-		return nil, err
+		return declaration{}, err
 	}
-	d := &facts.Declared{Activation: facts.Activation{State: "none", Ahead: []string{}}, Patterns: []facts.Pattern{}, Backups: []facts.Backup{}}
-	paths, pending := map[string]string{}, map[string]string(nil)
-	if g != nil {
-		if paths, err = declaredFiles(ctx, e, g); err == nil {
-			err = fillDeclared(ctx, d, e, g, roots, paths)
-		}
-		if err != nil {
-			return nil, err
-		}
-		if pending, err = pendingFiles(ctx, e, g, &d.Activation); err != nil {
-			return nil, err
-		}
+	d := declaration{generation: g, files: map[string]string{}, section: &facts.Declared{
+		Activation: facts.Activation{State: "none", Ahead: []string{}}, Patterns: []facts.Pattern{}, Backups: []facts.Backup{},
+	}}
+	if g == nil {
+		return d, nil
 	}
-	quadlets := quadletUnits(e.QuadletDir(), paths)
-	return func() {
-		r.generation, r.declared, r.pending, r.quadlets, r.doc.Declared = g, paths, pending, quadlets, d
-	}, nil
+	if d.files, err = declaredFiles(ctx, e, g); err == nil {
+		err = fillDeclared(ctx, d.section, e, g, roots, d.files)
+	}
+	if err == nil {
+		d.pending, err = pendingFiles(ctx, e, g, &d.section.Activation)
+	}
+	d.quadlets = quadletUnits(e.QuadletDir(), d.files)
+	return d, err
+}
+
+func (d declaration) fill(doc *facts.Document) { doc.Declared = d.section }
+
+// store returns the folder of the Nix store.
+func (d declaration) store() string {
+	if d.generation == nil {
+		return "/nix/store"
+	}
+	return d.generation.Store
 }
 
 // pendingFiles are what the generation declares whose activation did not reach its

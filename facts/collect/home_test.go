@@ -69,23 +69,21 @@ func (h home) do(err error) {
 }
 
 // collect runs the collector of Home Manager, a time after now.
-func (h home) collect(after time.Duration) *run {
+func (h home) collect(after time.Duration) declaration {
 	h.t.Helper()
-	r := &run{ctx: h.t.Context(), doc: &facts.Document{}, env: Environment{
+	d, err := collectHomeManager(h.t.Context(), Environment{
 		Name: "no-such-account", Home: h.path, ConfigHome: filepath.Join(h.path, ".config"),
 		StateHome: filepath.Join(h.path, ".local/state"), Now: func() time.Time { return time.Now().Add(after) },
-	}}
-	put, err := collectHomeManager(h.t.Context(), r)
+	})
 	h.do(err)
-	put()
-	return r
+	return d
 }
 
 func TestWithoutHomeManager(t *testing.T) {
-	r := newHome(t).collect(0)
+	d := newHome(t).collect(0)
 	want := &facts.Declared{Activation: facts.Activation{State: "none", Ahead: []string{}}, Patterns: []facts.Pattern{}, Backups: []facts.Backup{}}
-	if d := cmp.Diff(want, r.doc.Declared); d != "" || r.generation != nil || len(r.declared) != 0 {
-		t.Errorf("declared %v, -want +got\n%s", r.declared, d)
+	if diff := cmp.Diff(want, d.section); diff != "" || d.generation != nil || len(d.files) != 0 {
+		t.Errorf("declared %v, -want +got\n%s", d.files, diff)
 	}
 }
 
@@ -93,27 +91,27 @@ func TestDeclaredByHomeManager(t *testing.T) {
 	h := newHome(t)
 	built := h.build("[Service]\n")
 	h.do(built.Activate(h.path, h.options()))
-	r := h.collect(0)
+	d := h.collect(0)
 	want := &facts.Declared{
 		Source: "home-manager", Generation: built.Path, FilesDir: built.HomeFiles,
 		UnitDir:    filepath.Join(built.HomeFiles, ".config/systemd/user"),
 		Activation: facts.Activation{State: "current", Ahead: []string{}}, Patterns: []facts.Pattern{}, Backups: []facts.Backup{},
 	}
-	if d := cmp.Diff(want, r.doc.Declared); d != "" {
-		t.Errorf("-want +got\n%s", d)
+	if diff := cmp.Diff(want, d.section); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
 	}
 	paths := []string{".config/containers/systemd/data.volume", ".config/systemd/user/default.target.wants/web.service", webUnit}
 	for i, p := range paths {
 		paths[i] = filepath.Join(h.path, p)
-		if got, want := r.declared[paths[i]], filepath.Join(built.HomeFiles, p); got != want {
+		if got, want := d.files[paths[i]], filepath.Join(built.HomeFiles, p); got != want {
 			t.Errorf("%s: declared as %q, want %q", p, got, want)
 		}
 	}
-	if got := slices.Sorted(maps.Keys(r.declared)); !slices.Equal(got, paths) {
+	if got := slices.Sorted(maps.Keys(d.files)); !slices.Equal(got, paths) {
 		t.Errorf("declared %q, want %q", got, paths)
 	}
-	if d := cmp.Diff(map[string]string{paths[0]: "data-volume.service"}, r.quadlets); d != "" {
-		t.Errorf("quadlets -want +got\n%s", d)
+	if diff := cmp.Diff(map[string]string{paths[0]: "data-volume.service"}, d.quadlets); diff != "" {
+		t.Errorf("quadlets -want +got\n%s", diff)
 	}
 }
 
@@ -125,7 +123,7 @@ func TestAnActivationThatWasCutOff(t *testing.T) {
 	h.do(first.Activate(h.path, h.options()))
 	h.do(h.build("[Service]\nType=exec\n").ActivateHalf(h.path, h.options()))
 	for after, want := range map[time.Duration]string{0: "running", activationLimit + time.Minute: "half-finished"} {
-		d := h.collect(after).doc.Declared
+		d := h.collect(after).section
 		if d.Activation.State != want || d.Activation.Since == nil || d.Generation != first.Path {
 			t.Errorf("after %s: %+v of %s, want %s", after, d.Activation, d.Generation, want)
 		}
@@ -143,8 +141,8 @@ func TestBackups(t *testing.T) {
 	h.do(os.WriteFile(unit+".bak", []byte("old"), 0o600))
 	h.do(os.WriteFile(filepath.Join(filepath.Dir(unit), "mine.service.bak"), []byte("of no declared file"), 0o600))
 	want := []facts.Backup{{Path: unit + ".bak", Of: unit}}
-	if d := cmp.Diff(want, h.collect(0).doc.Declared.Backups); d != "" {
-		t.Errorf("-want +got\n%s", d)
+	if diff := cmp.Diff(want, h.collect(0).section.Backups); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
 	}
 }
 
@@ -153,8 +151,8 @@ func TestAHomeThatCannotBeRead(t *testing.T) {
 	h := newHome(t)
 	h.do(os.MkdirAll(filepath.Join(h.path, ".local/state/home-manager/gcroots"), 0o755))
 	h.do(os.Symlink("/nix/store/gone", filepath.Join(h.path, ".local/state/home-manager/gcroots/current-home")))
-	r := &run{env: Environment{Name: "no-such-account", Home: h.path, StateHome: filepath.Join(h.path, ".local/state"), Now: time.Now}}
-	if _, err := collectHomeManager(t.Context(), r); err == nil {
+	env := Environment{Name: "no-such-account", Home: h.path, StateHome: filepath.Join(h.path, ".local/state"), Now: time.Now}
+	if _, err := collectHomeManager(t.Context(), env); err == nil {
 		t.Error("a dangling current-home is no error")
 	}
 }

@@ -23,40 +23,51 @@ type ImageSource interface {
 	Events(ctx context.Context, since, until time.Time) ([]podman.Event, error)
 }
 
-func imagesCollector() collector {
-	return collector{
-		name: "images", limit: imagesLimit + time.Second, collect: collectImages, fills: []string{"auto_update"},
-		needs: []string{"podman"},
-	}
+var imagesRow = collector{
+	name: "images", limit: imagesLimit + time.Second, fills: []string{"auto_update"}, needs: []string{"podman"},
 }
 
-// collectImages fills auto_update, and of each container which image its name means
-// now and whether an update of it was rolled back.
-func collectImages(ctx context.Context, r *run) (func(), error) {
-	service := r.autoUpdate()
-	containers := r.containers()
-	if r.env.Images == nil || len(containers) == 0 {
-		return func() { r.doc.AutoUpdate = &service }, nil
+// imagesFound is the last run of auto-update and, for each container, which image its name
+// means now and whether an update of it was rolled back.
+type imagesFound struct {
+	service    facts.AutoUpdate
+	containers []imageFound
+}
+
+type imageFound struct {
+	container  *facts.Container
+	now        *facts.ImageNow
+	rolledBack *facts.RolledBack
+}
+
+func collectImages(ctx context.Context, source ImageSource, service facts.AutoUpdate, doc *facts.Document) (imagesFound, error) {
+	found, containers := imagesFound{service: service}, containersOf(doc)
+	if source == nil || len(containers) == 0 {
+		return found, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, imagesLimit)
 	defer cancel()
-	images, err := r.env.Images.Images(ctx)
+	images, err := source.Images(ctx)
 	if err != nil {
-		return nil, inPlainWords(err, "list its images")
+		return found, inPlainWords(err, "list its images")
 	}
 	var events []podman.Event
 	if since, until, ran := lastRun(service); ran && slices.ContainsFunc(containers, isUpdated) {
-		if events, err = r.env.Images.Events(ctx, since.Add(-time.Second), until.Add(time.Second)); err != nil {
-			return nil, inPlainWords(err, "tell what it did")
+		if events, err = source.Events(ctx, since.Add(-time.Second), until.Add(time.Second)); err != nil {
+			return found, inPlainWords(err, "tell what it did")
 		}
 	}
-	return func() {
-		r.doc.AutoUpdate = &service
-		for _, c := range containers {
-			c.ImageNow = imageNow(images, c.Image)
-			c.RolledBack = rolledBack(service, *c, events)
-		}
-	}, nil
+	for _, c := range containers {
+		found.containers = append(found.containers, imageFound{c, imageNow(images, c.Image), rolledBack(service, *c, events)})
+	}
+	return found, nil
+}
+
+func (f imagesFound) fill(doc *facts.Document) {
+	doc.AutoUpdate = &f.service
+	for _, i := range f.containers {
+		i.container.ImageNow, i.container.RolledBack = i.now, i.rolledBack
+	}
 }
 
 func inPlainWords(err error, what string) error {
@@ -66,16 +77,16 @@ func inPlainWords(err error, what string) error {
 	return err
 }
 
-// containers are all containers of the document, to be completed.
-func (r *run) containers() []*facts.Container {
+// containersOf returns all containers of the document, to be completed.
+func containersOf(doc *facts.Document) []*facts.Container {
 	var all []*facts.Container
-	for i := range r.doc.Units {
-		for j := range r.doc.Units[i].Containers {
-			all = append(all, &r.doc.Units[i].Containers[j])
+	for i := range doc.Units {
+		for j := range doc.Units[i].Containers {
+			all = append(all, &doc.Units[i].Containers[j])
 		}
 	}
-	for i := range r.doc.Podman.Unowned {
-		all = append(all, &r.doc.Podman.Unowned[i])
+	for i := range doc.Podman.Unowned {
+		all = append(all, &doc.Podman.Unowned[i])
 	}
 	return all
 }
@@ -91,8 +102,8 @@ func imageNow(images []podman.Image, name string) *facts.ImageNow {
 }
 
 // autoUpdate is podman-auto-update.service as the manager has it.
-func (r *run) autoUpdate() facts.AutoUpdate {
-	u := r.loaded[autoUpdateService]
+func (l loadedUnits) autoUpdate() facts.AutoUpdate {
+	u := l.loaded[autoUpdateService]
 	a := facts.AutoUpdate{LoadState: u.LoadState, ActiveState: u.ActiveState, StartedAt: timeOrNil(u.InactiveExit)}
 	if u.Service != nil {
 		a.Result = u.Service.Result

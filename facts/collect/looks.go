@@ -19,8 +19,9 @@ type looks struct {
 	paths  sync.Map // path -> func() (unitfile.File, error)
 }
 
-func (r *run) newLooks() *looks {
-	return &looks{ctx: r.ctx, looker: unitfile.NewLooker(r.store())}
+// newLooks makes a cache that can be used until ctx ends.
+func newLooks(ctx context.Context, store string) *looks {
+	return &looks{ctx: ctx, looker: unitfile.NewLooker(store)}
 }
 
 func (l *looks) at(path string) (unitfile.File, error) {
@@ -33,12 +34,11 @@ func (l *looks) at(path string) (unitfile.File, error) {
 	return look.(func() (unitfile.File, error))()
 }
 
-// lookAhead reads the files that the units probably have, while the manager still answers.
-// The results, also errors, are in the cache.
-func (r *run) lookAhead(index *unitfile.Index, units []string) *looks {
-	l := r.newLooks()
+// ahead starts to read the files that the units probably have, while the manager still
+// answers. The results, also errors, are in the cache.
+func (l *looks) ahead(index *unitfile.Index, units []string) {
 	if index == nil {
-		return l
+		return
 	}
 	go func() {
 		for _, name := range units {
@@ -48,12 +48,11 @@ func (r *run) lookAhead(index *unitfile.Index, units []string) *looks {
 			for _, link := range index.Links(name) {
 				_, _ = l.at(link.Path)
 			}
-			if r.ctx.Err() != nil {
+			if l.ctx.Err() != nil {
 				return
 			}
 		}
 	}()
-	return l
 }
 
 // inParallel calls do for every number below n, on all processors, until ctx ends. It

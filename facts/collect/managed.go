@@ -2,9 +2,9 @@ package collect
 
 import (
 	"path/filepath"
-	"slices"
 	"strings"
 
+	"stackpolicy/config"
 	"stackpolicy/facts"
 	"stackpolicy/internal/glob"
 	"stackpolicy/internal/unitfile"
@@ -55,17 +55,17 @@ func quadletUnits(dir string, declared map[string]string) map[string]string {
 // managedUnits returns who manages each managed unit. Home Manager goes before the
 // configuration. known has the names on disk and in the manager's memory; it is empty if
 // they could not be collected.
-func (r *run) managedUnits(known []string) (map[string]string, []facts.Pattern) {
+func managedUnits(env Environment, declared declaration, known []string) (map[string]string, []facts.Pattern) {
 	managed := map[string]string{}
-	patterns := r.byConfiguration(known, managed)
-	for path := range r.declared {
+	patterns := byConfiguration(env.Config, known, managed)
+	for path := range declared.files {
 		switch filepath.Dir(path) {
-		case r.env.UnitDir():
+		case env.UnitDir():
 			if name := filepath.Base(path); unitfile.Valid(name) {
 				managed[name] = facts.ByHomeManager
 			}
 		default:
-			if name := r.quadlets[path]; name != "" {
+			if name := declared.quadlets[path]; name != "" {
 				managed[name] = facts.ByHomeManager
 			}
 		}
@@ -78,9 +78,9 @@ func (r *run) managedUnits(known []string) (map[string]string, []facts.Pattern) 
 	return managed, patterns
 }
 
-func (r *run) byConfiguration(known []string, managed map[string]string) []facts.Pattern {
+func byConfiguration(c config.Config, known []string, managed map[string]string) []facts.Pattern {
 	patterns := []facts.Pattern{}
-	for _, p := range r.env.Config.Units {
+	for _, p := range c.Units {
 		matched := 0
 		for _, name := range known {
 			if glob.Match(p, name) {
@@ -94,18 +94,18 @@ func (r *run) byConfiguration(known []string, managed map[string]string) []facts
 		}
 		patterns = append(patterns, facts.Pattern{Pattern: p, Matched: matched})
 	}
-	for _, s := range r.env.Config.Stacks {
+	for _, s := range c.Stacks {
 		managed[s.Unit] = facts.ByConfig
 	}
 	return patterns
 }
 
-// knownNames returns the names of the units in memory and of the files on disk, sorted.
-func (r *run) knownNames(index *unitfile.Index, listed []string) []string {
-	names := slices.Clone(listed)
-	if index != nil {
-		names = append(names, index.Names()...)
+// stackOf returns the name of the configured stack of a unit; "" if it has none.
+func stackOf(stacks map[string]config.Stack, unit string) string {
+	for name, s := range stacks {
+		if s.Unit == unit {
+			return name
+		}
 	}
-	slices.Sort(names)
-	return slices.Compact(names)
+	return ""
 }

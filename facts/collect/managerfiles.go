@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"stackpolicy/facts"
+	"stackpolicy/facts/drift"
 	"stackpolicy/internal/times"
 	"stackpolicy/internal/unitfile"
 )
@@ -55,19 +57,21 @@ func (e Environment) managerPlaces() []place {
 }
 
 // managerFiles lists what a reload reads besides unit files.
-func (w *walker) managerFiles() (*facts.ManagerFiles, error) {
+func managerFiles(ctx context.Context, env Environment, judge *judge, manager *drift.Manager) (*facts.ManagerFiles, error) {
+	r := managerReader{
+		ctx: ctx, root: env.Root, judge: judge, manager: manager,
+		looker: unitfile.NewLooker(judge.declared.store()), system: newSystemOwner(env.Root),
+	}
+	r.looker.MaxDigest = maxManagerFile
 	found := &facts.ManagerFiles{Files: []facts.ManagerFile{}}
-	s := newSystemOwner(w.env.Root)
-	looker := unitfile.NewLooker(w.store())
-	looker.MaxDigest = maxManagerFile
 	taken := map[string]bool{}
-	for _, p := range w.env.managerPlaces() {
+	for _, p := range env.managerPlaces() {
 		names, err := p.names()
 		if err != nil {
 			return nil, fmt.Errorf("read what the manager reads: %w", err)
 		}
 		for _, name := range names {
-			f, err := w.managerFile(looker, s, p, name)
+			f, err := r.read(p, name)
 			if err != nil {
 				return nil, err
 			}
@@ -78,6 +82,16 @@ func (w *walker) managerFiles() (*facts.ManagerFiles, error) {
 		}
 	}
 	return found, nil
+}
+
+// managerReader reads one file after the other.
+type managerReader struct {
+	ctx     context.Context
+	root    string
+	judge   *judge
+	manager *drift.Manager
+	looker  *unitfile.Looker
+	system  *systemOwner
 }
 
 // names lists the files of the place that are there, in order. Where this account
@@ -97,10 +111,10 @@ func (p place) names() ([]string, error) {
 	return names, nil
 }
 
-// managerFile describes one file. Effective is about the file alone.
-func (w *walker) managerFile(looker *unitfile.Looker, s *systemOwner, p place, name string) (facts.ManagerFile, error) {
+// read describes one file. Effective is about the file alone.
+func (r managerReader) read(p place, name string) (facts.ManagerFile, error) {
 	path := filepath.Join(p.folder, name)
-	f, err := looker.Stat(w.ctx, path)
+	f, err := r.looker.Stat(r.ctx, path)
 	if err != nil {
 		return facts.ManagerFile{}, fmt.Errorf("read what the manager reads: %w", err)
 	}
@@ -108,33 +122,33 @@ func (w *walker) managerFile(looker *unitfile.Looker, s *systemOwner, p place, n
 	if f.Target != "" {
 		out.Mode = fmt.Sprintf("%04o", f.Mode&fs.ModePerm)
 	}
-	out.Origin = w.managerOrigin(s, p, f)
+	out.Origin = r.origin(p, f)
 	changed := f.Changed
 	if info, err := os.Stat(p.folder); err == nil && out.Origin == facts.OriginUndeclared { // a folder may be moved here with all that is in it
 		changed = times.Later(changed, changeTime(info))
 	}
 	out.ChangedAt = timeOrNil(changed)
-	out.ChangedAfterLoad = !changed.IsZero() && w.manager.IsAfterLoad(changed)
+	out.ChangedAfterLoad = !changed.IsZero() && r.manager.IsAfterLoad(changed)
 	program := p.role == facts.RoleGenerator || p.role == facts.RoleEnvironmentGenerator
 	info, err := os.Stat(path)
 	out.Effective = err == nil && info.Mode().IsRegular() && (!program || f.Mode&0o111 != 0)
 	return out, nil
 }
 
-// managerOrigin says where a file comes from. See the schema of ManagerFile.Origin.
-func (w *walker) managerOrigin(s *systemOwner, p place, f unitfile.File) string {
+// origin says where a file comes from. See the schema of ManagerFile.Origin.
+func (r managerReader) origin(p place, f unitfile.File) string {
 	switch {
-	case !p.isUser && !s.alone(f.Path):
+	case !p.isUser && !r.system.alone(f.Path):
 		return facts.OriginUnsafe
-	case !p.isUser && strings.HasPrefix(p.folder, filepath.Join(w.env.Root, "/usr/lib")+"/"):
+	case !p.isUser && strings.HasPrefix(p.folder, filepath.Join(r.root, "/usr/lib")+"/"):
 		return facts.OriginDistribution
 	case !p.isUser:
 		return facts.OriginAdministrator
-	case w.generation != nil && w.generation.IsCurrent(f.FirstHop):
+	case r.judge.declared.generation != nil && r.judge.declared.generation.IsCurrent(f.FirstHop):
 		return facts.OriginDeclared
-	case f.Target != "" && !w.owned(f):
+	case f.Target != "" && !r.judge.owned(f):
 		return facts.OriginUnsafe
-	case w.generation == nil:
+	case r.judge.declared.generation == nil:
 		return facts.OriginOwn
 	}
 	return facts.OriginUndeclared

@@ -18,7 +18,13 @@ import (
 
 // managerScene is a machine of which everything belongs to the account that runs the
 // test: its root is that account too.
-func managerScene(t *testing.T, files map[string]string) *walker {
+type managerScene struct {
+	env     Environment
+	judge   *judge
+	manager *drift.Manager
+}
+
+func newManagerScene(t *testing.T, files map[string]string) *managerScene {
 	t.Helper()
 	env := testEnvironment(t)
 	env.Root = filepath.Join(env.Home, "machine")
@@ -38,20 +44,19 @@ func managerScene(t *testing.T, files map[string]string) *walker {
 			t.Fatal(err)
 		}
 	}
-	r := newRun(t.Context(), env)
-	return &walker{run: r, privateGID: -1, manager: &drift.Manager{LoadedAt: time.Now().Add(time.Hour), Now: time.Now().Add(2 * time.Hour)}}
+	return &managerScene{env: env, judge: &judge{ctx: t.Context(), uid: env.UID, privateGID: -1}, manager: &drift.Manager{LoadedAt: time.Now().Add(time.Hour), Now: time.Now().Add(2 * time.Hour)}}
 }
 
 // found are the files as "path origin", with what is special about them.
-func (w *walker) found(t *testing.T) []string {
+func (s *managerScene) found(t *testing.T) []string {
 	t.Helper()
-	all, err := w.managerFiles()
+	all, err := managerFiles(t.Context(), s.env, s.judge, s.manager)
 	if err != nil {
 		t.Fatal(err)
 	}
 	list := []string{}
 	for _, f := range all.Files {
-		path, _ := filepath.Rel(w.env.Home, f.Path)
+		path, _ := filepath.Rel(s.env.Home, f.Path)
 		line := fmt.Sprintf("%s %s %s", strings.TrimPrefix(path, "machine"), f.Role, f.Origin)
 		if !f.Effective {
 			line += " not-used"
@@ -66,7 +71,7 @@ func (w *walker) found(t *testing.T) []string {
 
 func TestManagerFiles(t *testing.T) {
 	store := "nix/store/b-home-manager-files"
-	w := managerScene(t, map[string]string{
+	s := newManagerScene(t, map[string]string{
 		store + "/.config/environment.d/10-hm.conf": "A=1",
 		".config/environment.d/10-hm.conf":          "-> HOME/" + store + "/.config/environment.d/10-hm.conf",
 		".config/environment.d/20-mine.conf":        "A=2",
@@ -81,9 +86,9 @@ func TestManagerFiles(t *testing.T) {
 		"machine/usr/lib/environment.d/masked.conf": "A=5",
 		"machine/etc/systemd/user-generators/no-x":  "",
 	})
-	w.generation = &homemanager.Generation{Store: filepath.Join(w.env.Home, "nix/store"), Files: filepath.Join(w.env.Home, store)}
-	executable(t, filepath.Join(w.env.Root, "usr/lib/systemd/user-generators/quadlet"))
-	executable(t, filepath.Join(w.env.Root, "run/systemd/user-environment-generators/env"))
+	s.judge.declared.generation = &homemanager.Generation{Store: filepath.Join(s.env.Home, "nix/store"), Files: filepath.Join(s.env.Home, store)}
+	executable(t, filepath.Join(s.env.Root, "usr/lib/systemd/user-generators/quadlet"))
+	executable(t, filepath.Join(s.env.Root, "run/systemd/user-environment-generators/env"))
 	want := []string{
 		"/run/systemd/user-environment-generators/env environment-generator administrator",
 		".config/environment.d/10-hm.conf environment declared",
@@ -98,16 +103,16 @@ func TestManagerFiles(t *testing.T) {
 		"/etc/systemd/user.conf configuration administrator",
 		".config/systemd/user.conf.d/x.conf configuration undeclared",
 	}
-	if d := cmp.Diff(want, w.found(t)); d != "" {
+	if d := cmp.Diff(want, s.found(t)); d != "" {
 		t.Errorf("-want +got\n%s", d)
 	}
-	w.manager.LoadedAt = time.Now().Add(-time.Hour)
-	news := slices.DeleteFunc(w.found(t), func(line string) bool { return !strings.HasSuffix(line, " news") })
+	s.manager.LoadedAt = time.Now().Add(-time.Hour)
+	news := slices.DeleteFunc(s.found(t), func(line string) bool { return !strings.HasSuffix(line, " news") })
 	if len(news) != 3 || !strings.HasPrefix(news[0], ".config/environment.d/20-mine.conf") {
 		t.Errorf("after a change: %q", news)
 	}
-	w.generation = nil
-	if got := w.found(t); !slices.Contains(got, ".config/environment.d/20-mine.conf environment own") {
+	s.judge.declared.generation = nil
+	if got := s.found(t); !slices.Contains(got, ".config/environment.d/20-mine.conf environment own") {
 		t.Errorf("without Home Manager: %q", got)
 	}
 }
@@ -144,30 +149,30 @@ func TestUnsafeManagerFiles(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := managerScene(t, map[string]string{path: "A=1"})
-			if got, want := w.found(t), []string{"/etc/environment.d/a.conf environment administrator"}; !slices.Equal(got, want) {
+			s := newManagerScene(t, map[string]string{path: "A=1"})
+			if got, want := s.found(t), []string{"/etc/environment.d/a.conf environment administrator"}; !slices.Equal(got, want) {
 				t.Fatalf("before: %q", got)
 			}
-			if err := change(t, w.env.Home); err != nil {
+			if err := change(t, s.env.Home); err != nil {
 				t.Fatal(err)
 			}
-			if got, want := w.found(t), []string{"/etc/environment.d/a.conf environment unsafe"}; !slices.Equal(got, want) {
+			if got, want := s.found(t), []string{"/etc/environment.d/a.conf environment unsafe"}; !slices.Equal(got, want) {
 				t.Errorf("got %q, want %q", got, want)
 			}
 		})
 	}
-	w := managerScene(t, map[string]string{".config/environment.d/a.conf": "A=1"})
-	if err := os.Chmod(filepath.Join(w.env.ConfigHome, "environment.d/a.conf"), 0o666); err != nil {
+	s := newManagerScene(t, map[string]string{".config/environment.d/a.conf": "A=1"})
+	if err := os.Chmod(filepath.Join(s.env.ConfigHome, "environment.d/a.conf"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := w.found(t), []string{".config/environment.d/a.conf environment unsafe"}; !slices.Equal(got, want) {
+	if got, want := s.found(t), []string{".config/environment.d/a.conf environment unsafe"}; !slices.Equal(got, want) {
 		t.Errorf("the user's own: %q, want %q", got, want)
 	}
 }
 
 func TestManagerFilesAreBounded(t *testing.T) {
-	w := managerScene(t, map[string]string{})
-	folder := filepath.Join(w.env.ConfigHome, "environment.d")
+	s := newManagerScene(t, map[string]string{})
+	folder := filepath.Join(s.env.ConfigHome, "environment.d")
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -176,21 +181,21 @@ func TestManagerFilesAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := w.managerFiles(); err == nil || !strings.Contains(err.Error(), "more than 1000 entries") {
+	if _, err := managerFiles(t.Context(), s.env, s.judge, s.manager); err == nil || !strings.Contains(err.Error(), "more than 1000 entries") {
 		t.Errorf("got %v", err)
 	}
 }
 
 // TestManagerFilesWaitForNothing: a FIFO in a folder's place, or in a file's.
 func TestManagerFilesWaitForNothing(t *testing.T) {
-	w := managerScene(t, map[string]string{".config/systemd/user.conf.d/keep": ""})
+	s := newManagerScene(t, map[string]string{".config/systemd/user.conf.d/keep": ""})
 	for _, path := range []string{"environment.d", "systemd/user.conf", "systemd/user.conf.d/x.conf"} {
-		if err := syscall.Mkfifo(filepath.Join(w.env.ConfigHome, path), 0o600); err != nil {
+		if err := syscall.Mkfifo(filepath.Join(s.env.ConfigHome, path), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	want := []string{".config/systemd/user.conf configuration own not-used", ".config/systemd/user.conf.d/x.conf configuration own not-used"}
-	if d := cmp.Diff(want, w.found(t)); d != "" {
+	if d := cmp.Diff(want, s.found(t)); d != "" {
 		t.Errorf("-want +got\n%s", d)
 	}
 }

@@ -9,11 +9,11 @@ import (
 
 // origin returns the kind of folder that a unit file, drop-in, link or quadlet
 // source is in; "" for no path.
-func (r *run) origin(path string) string {
+func (e Environment) origin(path string) string {
 	if path == "" {
 		return ""
 	}
-	e, runtime := r.env, filepath.Join(r.env.RuntimeDir, "systemd")
+	runtime := filepath.Join(e.RuntimeDir, "systemd")
 	switch {
 	case within(path, e.UnitDir()), within(path, e.QuadletDir()):
 		return facts.OriginUser

@@ -38,7 +38,7 @@ func TestOwners(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := newOwners(index, newRun(t.Context(), testEnvironment(t)).newLooks())
+	o := newOwners(index, newLooks(t.Context(), "/nix/store"))
 	var wants []string
 	for _, s := range o.Settings("x.target") {
 		wants = append(wants, s.All("Unit.Wants")...)

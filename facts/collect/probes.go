@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"stackpolicy/config"
 	"stackpolicy/facts"
 	"stackpolicy/internal/probe"
 )
@@ -22,11 +23,16 @@ type question struct {
 	answer probe.Answer
 }
 
-// beginProbes starts the probes of the document's stacks, all at the same time.
-// collectProbes waits for them.
-func (r *run) beginProbes() {
-	questions := r.questions()
-	r.probing = begin(r.ctx, probesLimit, func(ctx context.Context) ([]question, error) {
+var probesRow = collector{name: "probes", limit: probesLimit + time.Second, fills: []string{"units.probes"}}
+
+// probesFound are all probes that were run, with their answers.
+type probesFound []question
+
+// beginProbes starts the probes of the units' stacks, all at the same time. collectProbes
+// waits for them.
+func beginProbes(ctx context.Context, stacks map[string]config.Stack, units []facts.Unit) <-chan answer[probesFound] {
+	questions := questionsOf(stacks, units)
+	return begin(ctx, probesLimit, func(ctx context.Context) (probesFound, error) {
 		var asked sync.WaitGroup
 		for i := range questions {
 			asked.Go(func() { questions[i].answer = questions[i].probe.Ask(ctx) })
@@ -36,15 +42,15 @@ func (r *run) beginProbes() {
 	})
 }
 
-// questions returns the probes of stacks whose unit is active, activating or failed: the
+// questionsOf returns the probes of stacks whose unit is active, activating or failed: the
 // containers of a failed unit may run.
-func (r *run) questions() (all []question) {
-	for _, u := range r.doc.Units {
+func questionsOf(stacks map[string]config.Stack, units []facts.Unit) (all probesFound) {
+	for _, u := range units {
 		if u.Loaded == nil || u.Loaded.ActiveState == "inactive" || u.Loaded.ActiveState == "deactivating" {
 			continue
 		}
-		if name := r.configuredStack(u.Name); name != "" {
-			for _, p := range r.env.Config.Stacks[name].Probes {
+		if name := stackOf(stacks, u.Name); name != "" {
+			for _, p := range stacks[name].Probes {
 				all = append(all, question{unit: u.Name, probe: p.Question()})
 			}
 		}
@@ -52,41 +58,41 @@ func (r *run) questions() (all []question) {
 	return all
 }
 
-// collectProbes fills each unit's probes.
-func collectProbes(ctx context.Context, r *run) (func(), error) {
-	if err := r.probesNeed(); err != nil {
-		return nil, err
+// collectProbes waits for the probes. unknown is why it is not known which probes must be
+// run; nil if it is known.
+func collectProbes(ctx context.Context, probing <-chan answer[probesFound], unknown error) (probesFound, error) {
+	if unknown != nil {
+		return nil, unknown
 	}
-	answered, err := await(ctx, r.probing)
-	if err != nil {
-		return nil, err
-	}
-	return func() {
-		for i := range r.doc.Units {
-			u := &r.doc.Units[i]
-			u.Probes = []facts.Probe{}
-			for _, q := range answered {
-				if q.unit == u.Name {
-					u.Probes = append(u.Probes, q.fact())
-				}
-			}
-		}
-	}, nil
+	return await(ctx, probing)
 }
 
-// probesNeed returns an error if the states of units are not known: then it is not known
-// which probes must be run.
-func (r *run) probesNeed() error {
-	for _, name := range slices.Sorted(maps.Keys(r.env.Config.Stacks)) {
-		s := r.env.Config.Stacks[name]
-		if len(s.Probes) == 0 || !r.isChosen(s.Unit) {
+func (f probesFound) fill(doc *facts.Document) {
+	for i := range doc.Units {
+		u := &doc.Units[i]
+		u.Probes = []facts.Probe{}
+		for _, q := range f {
+			if q.unit == u.Name {
+				u.Probes = append(u.Probes, q.fact())
+			}
+		}
+	}
+}
+
+// unknownState returns an error if the state of a unit is not known whose stack has probes.
+// silent is why the manager did not answer, or nil.
+func unknownState(stacks map[string]config.Stack, only selection, units []facts.Unit, silent error) error {
+	for _, name := range slices.Sorted(maps.Keys(stacks)) {
+		s := stacks[name]
+		if len(s.Probes) == 0 || !only.has(s.Unit) {
 			continue
 		}
-		i := slices.IndexFunc(r.doc.Units, func(u facts.Unit) bool { return u.Name == s.Unit && u.Loaded != nil })
-		if i < 0 {
-			if err := r.needs("systemd"); err != nil {
-				return err
-			}
+		isKnown := slices.ContainsFunc(units, func(u facts.Unit) bool { return u.Name == s.Unit && u.Loaded != nil })
+		switch {
+		case isKnown:
+		case silent != nil:
+			return silent
+		default:
 			return fmt.Errorf("the state of %s, the unit of stack %s, is not known", s.Unit, name)
 		}
 	}
@@ -96,14 +102,14 @@ func (r *run) probesNeed() error {
 func (q question) fact() facts.Probe {
 	return facts.Probe{
 		Kind: q.probe.Kind, Target: q.probe.Target(), Expected: q.probe.Expected(),
-		OK: q.answer.OK, Status: q.answer.Status, LatencyMS: step(q.answer.Latency), Error: q.answer.Error,
+		OK: q.answer.OK, Status: q.answer.Status, LatencyMS: roundUp(q.answer.Latency), Error: q.answer.Error,
 		CertificateEnd: timeOrNil(q.answer.CertificateEnd),
 	}
 }
 
-// step rounds a latency up to 10, 20, 50, 100, 200, 500, 1000 … milliseconds. With the exact
+// roundUp rounds a latency up to 10, 20, 50, 100, 200, 500, 1000 … milliseconds. With the exact
 // time, each audit would have a different document to remember.
-func step(latency time.Duration) int64 {
+func roundUp(latency time.Duration) int64 {
 	for unit := int64(10); ; unit *= 10 {
 		for _, n := range []int64{unit, 2 * unit, 5 * unit} {
 			if latency <= time.Duration(n)*time.Millisecond {

@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"errors"
 	"net"
 	"strings"
 	"testing"
@@ -12,27 +13,33 @@ import (
 	"stackpolicy/facts"
 )
 
-// probing is a collection whose document has the given units, of which each is
-// the unit of a configured stack with one probe of the address.
-func probing(t *testing.T, address string, units ...facts.Unit) *run {
-	t.Helper()
-	r := &run{ctx: t.Context(), env: alice, doc: &facts.Document{Units: units}, failed: map[string]error{}}
-	r.env.Now = time.Now
-	r.env.Config.Stacks = map[string]config.Stack{}
+// probing is a document with the given units, of which each is the unit of a configured
+// stack with one probe of the address.
+type probing struct {
+	doc    *facts.Document
+	stacks map[string]config.Stack
+	silent error // of the manager
+}
+
+func newProbing(address string, units ...facts.Unit) *probing {
+	p := &probing{doc: newDocument(noon), stacks: map[string]config.Stack{}}
+	p.doc.Units = units
 	for _, u := range units {
-		r.env.Config.Stacks[strings.TrimSuffix(u.Name, ".service")] = config.Stack{
+		p.stacks[strings.TrimSuffix(u.Name, ".service")] = config.Stack{
 			Unit: u.Name, Probes: []config.Probe{{TCP: address, Within: time.Second}},
 		}
 	}
-	r.doc.Collectors = map[string]facts.CollectorStatus{}
-	return r
+	return p
 }
 
-func (r *run) probe(t *testing.T) facts.CollectorStatus {
+func (p *probing) probe(t *testing.T) error {
 	t.Helper()
-	r.beginProbes()
-	r.do(t.Context(), probesCollector())
-	return r.doc.Collectors["probes"]
+	asked := beginProbes(t.Context(), p.stacks, p.doc.Units)
+	found, err := collectProbes(t.Context(), asked, unknownState(p.stacks, nil, p.doc.Units, p.silent))
+	if err == nil {
+		found.fill(p.doc)
+	}
+	return err
 }
 
 func inState(name, state string) facts.Unit {
@@ -71,18 +78,18 @@ func TestProbes(t *testing.T) {
 	for state := range states {
 		units = append(units, inState(state+".service", state))
 	}
-	r := probing(t, address, units...)
-	if status := r.probe(t); !status.OK {
-		t.Fatal(status.Error)
+	p := newProbing(address, units...)
+	if err := p.probe(t); err != nil {
+		t.Fatal(err)
 	}
-	for _, u := range r.doc.Units {
+	for _, u := range p.doc.Units {
 		state := u.Loaded.ActiveState
 		if u.Probes == nil || len(u.Probes) != states[state] {
 			t.Errorf("%s: %d probes, want %d", state, len(u.Probes), states[state])
 		}
-		for _, p := range u.Probes {
-			if want := (facts.Probe{Kind: "tcp", Target: address, Expected: "a connection within 1s", OK: true, LatencyMS: p.LatencyMS}); !cmp.Equal(want, p) {
-				t.Errorf("got %+v, want %+v", p, want)
+		for _, got := range u.Probes {
+			if want := (facts.Probe{Kind: "tcp", Target: address, Expected: "a connection within 1s", OK: true, LatencyMS: got.LatencyMS}); !cmp.Equal(want, got) {
+				t.Errorf("got %+v, want %+v", got, want)
 			}
 		}
 	}
@@ -95,22 +102,22 @@ func TestProbesAreAskedAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer hangs.Close()
-	r := probing(t, "", inState("web.service", "active"))
-	web := r.env.Config.Stacks["web"]
+	p := newProbing("", inState("web.service", "active"))
+	web := p.stacks["web"]
 	web.Probes = nil
 	for range 16 {
 		web.Probes = append(web.Probes, config.Probe{HTTP: "http://" + hangs.Addr().String(), Status: 200, Within: time.Second})
 	}
-	r.env.Config.Stacks["web"] = web
+	p.stacks["web"] = web
 	begin := time.Now()
-	if status := r.probe(t); !status.OK {
-		t.Fatal(status.Error)
+	if err := p.probe(t); err != nil {
+		t.Fatal(err)
 	}
 	if took := time.Since(begin); took > 4*time.Second {
 		t.Errorf("it took %s", took)
 	}
-	if p := r.doc.Units[0].Probes[15]; p.OK || p.Error != "no answer within 1s" || p.LatencyMS < 1000 {
-		t.Errorf("got %+v", p)
+	if last := p.doc.Units[0].Probes[15]; last.OK || last.Error != "no answer within 1s" || last.LatencyMS < 1000 {
+		t.Errorf("got %+v", last)
 	}
 }
 
@@ -118,30 +125,30 @@ func TestProbesAreAskedAtOnce(t *testing.T) {
 // count, so probes are a gap.
 func TestProbesThatCannotBeAsked(t *testing.T) {
 	address, taken := listening(t)
-	r := probing(t, address, facts.Unit{Name: "web.service"})
-	r.failed["systemd"] = net.ErrClosed
-	if status := r.probe(t); status.OK || !strings.Contains(status.Error, "rests on the systemd collector") {
-		t.Errorf("got %+v", status)
+	p := newProbing(address, facts.Unit{Name: "web.service"})
+	p.silent = net.ErrClosed
+	if err := p.probe(t); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("got %v", err)
 	}
-	r.failed = map[string]error{}
-	if status := r.probe(t); status.OK || !strings.Contains(status.Error, "the state of web.service, the unit of stack web") {
-		t.Errorf("got %+v", status)
+	p.silent = nil
+	if err := p.probe(t); err == nil || !strings.Contains(err.Error(), "the state of web.service, the unit of stack web") {
+		t.Errorf("got %v", err)
 	}
-	r.env.Config.Stacks["web"] = config.Stack{Unit: "web.service"}
-	if status := r.probe(t); !status.OK {
-		t.Errorf("no probe is configured: %+v", status)
+	p.stacks["web"] = config.Stack{Unit: "web.service"}
+	if err := p.probe(t); err != nil {
+		t.Errorf("no probe is configured: %v", err)
 	}
 	if len(taken) != 0 {
 		t.Errorf("%d probes were asked", len(taken))
 	}
 }
 
-func TestStep(t *testing.T) {
+func TestRoundUp(t *testing.T) {
 	for latency, want := range map[time.Duration]int64{
 		0: 10, time.Microsecond: 10, 10 * time.Millisecond: 10, 10*time.Millisecond + 1: 20, 21 * time.Millisecond: 50,
 		100 * time.Millisecond: 100, 101 * time.Millisecond: 200, 1999 * time.Millisecond: 2000, 10 * time.Second: 10_000,
 	} {
-		if got := step(latency); got != want {
+		if got := roundUp(latency); got != want {
 			t.Errorf("%s: %d, want %d", latency, got, want)
 		}
 	}

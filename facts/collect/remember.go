@@ -14,30 +14,32 @@ type Rememberer interface {
 	Recall(ctx context.Context, now time.Time) (facts.Memory, error)
 }
 
-// collectHistory asks the memory, for the rules and for the collectors after
-// it.
-func collectHistory(ctx context.Context, r *run) (func(), error) {
-	if r.env.Memory == nil {
-		return nil, errors.New("no memory of earlier audits is at hand")
+var historyRow = collector{name: "history", limit: 3 * time.Second, fills: []string{"history", "units.history"}}
+
+// remembered is what earlier audits saw and did; nil if that is not known.
+type remembered struct{ memory *facts.Memory }
+
+func collectHistory(ctx context.Context, source Rememberer, now time.Time) (remembered, error) {
+	if source == nil {
+		return remembered{}, errors.New("no memory of earlier audits is at hand")
 	}
-	memory, err := r.env.Memory.Recall(ctx, r.doc.CollectedAt)
-	if err != nil {
-		return nil, err
-	}
-	return func() {
-		host := memory.Of(finding.Host)
-		r.doc.History = &facts.HostHistory{
-			Since: memory.Since, Findings: host.Findings, Heals: host.Heals, Breaker: host.Breaker,
-			Exemptions: host.Exemptions,
-		}
-		r.memory = &memory
-	}, nil
+	memory, err := source.Recall(ctx, now)
+	return remembered{&memory}, err
 }
 
-// remember hangs what is remembered of a unit under it.
-func (r *run) remember(u *facts.Unit) {
-	if r.memory != nil {
-		h := r.memory.Of(u.Name)
-		u.History = &h
+func (m remembered) fill(doc *facts.Document) {
+	host := m.memory.Of(finding.Host)
+	doc.History = &facts.HostHistory{
+		Since: m.memory.Since, Findings: host.Findings, Heals: host.Heals, Breaker: host.Breaker,
+		Exemptions: host.Exemptions,
 	}
+}
+
+// of returns the history of a unit; nil if it is not known.
+func (m remembered) of(unit string) *facts.History {
+	if m.memory == nil {
+		return nil
+	}
+	h := m.memory.Of(unit)
+	return &h
 }

@@ -24,14 +24,14 @@ func TestSources(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w := walkerOf(&run{env: alice, quadlets: map[string]string{source: "web.service", filepath.Join(dir, "db.container"): "db.service"}})
-	w.folders = map[string][]string{source + ".d": {source + ".d/10-declared.conf", source + ".d/20-own.conf"}}
+	p := &places{quadlets: map[string]string{source: "web.service", filepath.Join(dir, "db.container"): "db.service"}}
+	p.folders = map[string][]string{source + ".d": {source + ".d/10-declared.conf", source + ".d/20-own.conf"}}
 	want := []string{
 		"source web.container", "source-dropin web.container.d/10-declared.conf", "source-dropin web.container.d/20-own.conf",
 		"source old.container", "source-dropin old.container.d/a.conf",
 	}
 	var got []string
-	for _, c := range w.sources(facts.Unit{Name: "web.service", Quadlet: true}, loaded) {
+	for _, c := range p.sources(facts.Unit{Name: "web.service", Quadlet: true}, loaded) {
 		rel, err := filepath.Rel(dir, c.path)
 		if err != nil {
 			t.Fatal(err)
@@ -41,7 +41,7 @@ func TestSources(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("-want +got\n%s", d)
 	}
-	if got := w.sources(facts.Unit{Name: "web.service"}, loaded); got != nil {
+	if got := p.sources(facts.Unit{Name: "web.service"}, loaded); got != nil {
 		t.Errorf("of a unit that is no quadlet: %v", got)
 	}
 }

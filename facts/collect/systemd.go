@@ -60,44 +60,64 @@ func surveyManager(ctx, limited context.Context, e Environment) (s surveyed, err
 	return s, nil
 }
 
-// collectSystemd fills manager, and the loaded section of each unit, from the survey that
-// was started before the other collectors.
-func collectSystemd(ctx context.Context, r *run) (func(), error) {
-	s, err := await(ctx, r.survey)
+var systemdRow = collector{name: "systemd", limit: systemdLimit, fills: []string{"manager", "units.loaded"}}
+
+const systemdLimit = 20 * time.Second
+
+// loadedUnits is what the manager has loaded. Without a manager it has only the names of
+// the units.
+type loadedUnits struct {
+	conn     manager
+	listed   map[string]systemd.Listed // units that were in memory before the audit asked for any
+	loaded   map[string]systemd.Unit
+	index    *unitfile.Index
+	indexErr error
+	managed  map[string]string // unit -> who manages it, for all units
+	patterns []facts.Pattern
+	manager  *facts.Manager
+	units    []facts.Unit // those of the document
+}
+
+// collectSystemd waits for the survey that was started before the other collectors, and
+// asks the manager for the units of the document.
+func collectSystemd(ctx context.Context, surveying <-chan answer[surveyed], sought scope, looks *looks) (loadedUnits, error) {
+	s, err := await(ctx, surveying)
 	if err != nil {
-		return nil, err
+		return loadedUnits{}, err
 	}
-	var inMemory []string
-	byName := map[string]systemd.Listed{}
-	for _, l := range s.listed {
-		inMemory = append(inMemory, l.Name)
-		byName[l.Name] = l
+	l := loadedUnits{conn: s.conn, index: s.index, indexErr: s.indexErr, listed: map[string]systemd.Listed{}}
+	var known []string // in memory or on disk
+	for _, unit := range s.listed {
+		known = append(known, unit.Name)
+		l.listed[unit.Name] = unit
 	}
-	managed, patterns := r.managedUnits(r.knownNames(s.index, inMemory))
-	recorded := r.chosen(r.recorded(s.index, managed))
-	looks := r.lookAhead(s.index, recorded)
-	loaded, err := readUnits(ctx, s.conn, byName, append(loadable(recorded), auditTimer, autoUpdateTimer, autoUpdateService))
-	if err != nil {
-		return nil, err
+	if s.index != nil {
+		known = append(known, s.index.Names()...)
 	}
-	for name, u := range loaded {
+	slices.Sort(known)
+	l.managed, l.patterns = managedUnits(sought.env, sought.declared, slices.Compact(known))
+	names := sought.names(s.index, l.managed)
+	looks.ahead(s.index, names)
+	if l.loaded, err = readUnits(ctx, s.conn, l.listed, append(loadable(names), auditTimer, autoUpdateTimer, autoUpdateService)); err != nil {
+		return loadedUnits{}, err
+	}
+	for name, u := range l.loaded {
 		u.DropInPaths = named(s.index, append([]string{u.ID}, u.Names...), u.DropInPaths)
-		loaded[name] = u
+		l.loaded[name] = u
 	}
-	return func() {
-		r.conn, r.listed, r.index, r.loaded, r.looks = s.conn, byName, s.index, loaded, looks
-		r.managed = managed
-		if s.indexErr != nil {
-			r.failed["index"] = s.indexErr
-		}
-		if r.doc.Declared != nil {
-			r.doc.Declared.Patterns = patterns
-		}
-		r.doc.Manager = s.document(loaded)
-		for _, name := range recorded {
-			r.doc.Units = append(r.doc.Units, r.unit(name, managed[name]))
-		}
-	}, nil
+	l.manager = s.document(l.loaded)
+	for _, name := range names {
+		l.units = append(l.units, sought.unit(name, l))
+	}
+	return l, nil
+}
+
+func (l loadedUnits) fill(doc *facts.Document) {
+	doc.Manager = l.manager
+	doc.Units = append(doc.Units, l.units...)
+	if doc.Declared != nil {
+		doc.Declared.Patterns = l.patterns
+	}
 }
 
 func (s *surveyed) document(loaded map[string]systemd.Unit) *facts.Manager {
@@ -106,20 +126,6 @@ func (s *surveyed) document(loaded map[string]systemd.Unit) *facts.Manager {
 		Version: m.Version, State: m.State, Transport: s.conn.Transport(), UnitPath: m.UnitPath, StartedAt: m.Started, LoadedAt: m.LoadedAt,
 		AuditTimer: activity(loaded[auditTimer]), FailedNoFile: ghosts(s.listed), RunningNoFile: leftRunning(s.listed),
 	}
-}
-
-// recorded returns the units of the document: the managed units, and the other units in the
-// user's own unit folder.
-func (r *run) recorded(index *unitfile.Index, managed map[string]string) []string {
-	var names []string
-	for name := range managed {
-		names = append(names, name)
-	}
-	if index != nil {
-		names = append(names, index.In(r.env.UnitDir())...)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
 }
 
 // loadable removes templates, which the manager cannot load.
@@ -194,27 +200,6 @@ func leftRunning(listed []systemd.Listed) []string {
 	return names
 }
 
-func (r *run) unit(name, managedBy string) facts.Unit {
-	u := facts.Unit{
-		Name: name, ManagedBy: managedBy, Template: unitfile.IsTemplate(name), Stack: r.configuredStack(name),
-		Files: []facts.File{}, Containers: []facts.Container{}, Services: []facts.Service{},
-		Probes: []facts.Probe{},
-	}
-	r.remember(&u)
-	loaded, ok := r.loaded[name]
-	if ok {
-		u.Loaded = loadedFrom(loaded)
-		u.Loaded.Job = r.listed[name].Job
-		u.Loaded.WantedBy, u.Loaded.TriggeredBy, u.Loaded.RequirementsDown = pulls(loaded, r.listed)
-		u.Loaded.FragmentOrigin = r.origin(loaded.FragmentPath)
-	}
-	u.Quadlet = ok && u.Loaded.FragmentOrigin == facts.OriginGenerator && quadletUnit(loaded.SourcePath) != ""
-	for _, unit := range r.quadlets {
-		u.Quadlet = u.Quadlet || unit == name
-	}
-	return u
-}
-
 // pulls returns the units that make u run or keep it from running: active targets that pull
 // it in, active units that trigger it, and units that it requires and that are down.
 func pulls(u systemd.Unit, listed map[string]systemd.Listed) (wantedBy, triggeredBy, down []string) {
@@ -243,15 +228,6 @@ func which(keep func(string) bool, lists ...[]string) []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
-}
-
-func (r *run) configuredStack(unit string) string {
-	for name, s := range r.env.Config.Stacks {
-		if s.Unit == unit {
-			return name
-		}
-	}
-	return ""
 }
 
 func loadedFrom(u systemd.Unit) *facts.Loaded {

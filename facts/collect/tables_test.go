@@ -63,7 +63,7 @@ func TestQuadletUnit(t *testing.T) {
 }
 
 func TestManagedUnits(t *testing.T) {
-	r := &run{env: alice, declared: map[string]string{
+	d := declaration{files: map[string]string{
 		"/home/alice/.config/systemd/user/web.service":                    "/s/web.service",
 		"/home/alice/.config/systemd/user/both.service":                   "/s/both.service",
 		"/home/alice/.config/systemd/user/work@.service":                  "/s/work@.service",
@@ -73,12 +73,13 @@ func TestManagedUnits(t *testing.T) {
 		"/home/alice/.config/containers/systemd/quad.container":           "/s/quad.container",
 		"/home/alice/.config/containers/systemd/sub/vol.volume":           "/s/vol.volume",
 	}}
-	r.quadlets = quadletUnits(alice.QuadletDir(), r.declared)
-	r.env.Config = config.Config{
+	d.quadlets = quadletUnits(alice.QuadletDir(), d.files)
+	env := alice
+	env.Config = config.Config{
 		Units:  []string{"lab-*.service", "both.service", "none-*.service", "absent.service", "work@two.service"},
 		Stacks: map[string]config.Stack{"stack": {Unit: "stack.service"}},
 	}
-	managed, patterns := r.managedUnits([]string{"lab-a.service", "lab-b.service", "both.service", "work@one.service", "work@two.service", "other.service"})
+	managed, patterns := managedUnits(env, d, []string{"lab-a.service", "lab-b.service", "both.service", "work@one.service", "work@two.service", "other.service"})
 	want := map[string]string{
 		"web.service": facts.ByHomeManager, "both.service": facts.ByHomeManager, "work@.service": facts.ByHomeManager, "work@one.service": facts.ByHomeManager,
 		"quad.service": facts.ByHomeManager, "vol-volume.service": facts.ByHomeManager, "lab-a.service": facts.ByConfig, "lab-b.service": facts.ByConfig,
@@ -101,7 +102,6 @@ func TestManagedUnits(t *testing.T) {
 }
 
 func TestOrigin(t *testing.T) {
-	r := &run{env: alice}
 	for path, want := range map[string]string{
 		"": "",
 		"/home/alice/.config/systemd/user/web.service":              facts.OriginUser,
@@ -124,17 +124,17 @@ func TestOrigin(t *testing.T) {
 		"/run/user/10001/systemd/user/web.service":                  facts.OriginOther,
 		"/etcetera/web.service":                                     facts.OriginOther,
 	} {
-		if got := r.origin(path); got != want {
+		if got := alice.origin(path); got != want {
 			t.Errorf("origin(%q) = %q, want %q", path, got, want)
 		}
 	}
 }
 
-func walkerOf(r *run) *walker { return &walker{run: r, privateGID: 1000} }
+func judgeOf(d declaration) *judge { return &judge{uid: alice.UID, privateGID: 1000, declared: d} }
 
 func TestStateAgainstTheGeneration(t *testing.T) {
 	const target = "/nix/store/b-home-manager-files/web.service"
-	r := &run{env: alice, generation: &homemanager.Generation{Store: "/nix/store", Files: "/nix/store/b-home-manager-files"}}
+	d := declaration{generation: &homemanager.Generation{Store: "/nix/store", Files: "/nix/store/b-home-manager-files"}}
 	for name, tc := range map[string]struct {
 		file unitfile.File
 		want string
@@ -151,7 +151,7 @@ func TestStateAgainstTheGeneration(t *testing.T) {
 		"foreign link":               {unitfile.File{Kind: unitfile.Symlink, FirstHop: "/nix/store/u", Target: "/nix/store/u", Digest: "d"}, facts.StateForeign},
 		"unreadable":                 {unitfile.File{Kind: unitfile.Regular, Target: "/x"}, facts.StateUnreadable},
 	} {
-		got, err := walkerOf(r).state(facts.Unit{}, tc.file, facts.File{Role: facts.RoleFragment, DeclaredTarget: target})
+		got, err := judgeOf(d).state(facts.Unit{}, tc.file, facts.File{Role: facts.RoleFragment, DeclaredTarget: target})
 		if err != nil || got != tc.want {
 			t.Errorf("%s: %s, %v; want %s", name, got, err, tc.want)
 		}
@@ -162,10 +162,10 @@ func TestStateAgainstTheGeneration(t *testing.T) {
 // not drift. All else is judged as ever.
 func TestStateOfAnActivationThatStopped(t *testing.T) {
 	const current, pending, old = "/nix/store/b-home-manager-files/", "/nix/store/c-home-manager-files/", "/nix/store/a-home-manager-files/"
-	r := &run{
-		env: alice, generation: &homemanager.Generation{Store: "/nix/store", Files: "/nix/store/b-home-manager-files"},
-		declared: map[string]string{"web": current + "web", "dropped": current + "dropped"},
-		pending:  map[string]string{"web": pending + "web", "new": pending + "new"},
+	d := declaration{
+		generation: &homemanager.Generation{Store: "/nix/store", Files: "/nix/store/b-home-manager-files"},
+		files:      map[string]string{"web": current + "web", "dropped": current + "dropped"},
+		pending:    map[string]string{"web": pending + "web", "new": pending + "new"},
 	}
 	link := func(hop string) unitfile.File {
 		return unitfile.File{Kind: unitfile.Symlink, FirstHop: hop, Target: "/nix/store/u", Digest: "d"}
@@ -189,14 +189,14 @@ func TestStateOfAnActivationThatStopped(t *testing.T) {
 		"moved, its target is gone":    {"web", unitfile.File{Kind: unitfile.Symlink, FirstHop: pending + "web"}, facts.StateDangling},
 		"what neither declares, there": {"mine", unitfile.File{Kind: unitfile.Regular, Target: "/x", Digest: "d"}, facts.StateUndeclared},
 	} {
-		out := facts.File{Path: tc.path, Role: facts.RoleFragment, DeclaredTarget: r.declared[tc.path]}
-		got, err := walkerOf(r).state(facts.Unit{}, tc.file, out)
+		out := facts.File{Path: tc.path, Role: facts.RoleFragment, DeclaredTarget: d.files[tc.path]}
+		got, err := judgeOf(d).state(facts.Unit{}, tc.file, out)
 		if err != nil || got != tc.want {
 			t.Errorf("%s: %s, %v; want %s", name, got, err, tc.want)
 		}
 	}
-	r.pending = nil
-	if got, _ := walkerOf(r).state(facts.Unit{}, unitfile.File{Kind: unitfile.Missing}, facts.File{Path: "web", DeclaredTarget: current + "web"}); got != facts.StateMissing {
+	d.pending = nil
+	if got, _ := judgeOf(d).state(facts.Unit{}, unitfile.File{Kind: unitfile.Missing}, facts.File{Path: "web", DeclaredTarget: current + "web"}); got != facts.StateMissing {
 		t.Errorf("without such an activation a file that is gone is %s", got)
 	}
 }
@@ -221,7 +221,7 @@ func TestStateAsDeclaration(t *testing.T) {
 		"folder":         {unitfile.File{Kind: unitfile.Directory, Target: "/x", Directory: true}, facts.StateDirectory},
 		"a FIFO":         {unitfile.File{Kind: unitfile.Other, Target: "/x", UID: 1000}, facts.StateUnreadable},
 	} {
-		got, err := walkerOf(&run{env: alice}).state(facts.Unit{ManagedBy: facts.ByConfig}, tc.file, facts.File{Role: facts.RoleFragment, Origin: facts.OriginUser})
+		got, err := judgeOf(declaration{}).state(facts.Unit{ManagedBy: facts.ByConfig}, tc.file, facts.File{Role: facts.RoleFragment, Origin: facts.OriginUser})
 		if err != nil || got != tc.want {
 			t.Errorf("%s: %s, %v; want %s", name, got, err, tc.want)
 		}
@@ -229,7 +229,7 @@ func TestStateAsDeclaration(t *testing.T) {
 }
 
 func TestStateOfALinkThatTheGenerationDoesNotDeclare(t *testing.T) {
-	r := &run{env: alice, generation: &homemanager.Generation{Store: "/nix/store", Files: "/nix/store/b-home-manager-files"}}
+	d := declaration{generation: &homemanager.Generation{Store: "/nix/store", Files: "/nix/store/b-home-manager-files"}}
 	for name, tc := range map[string]struct{ hop, managedBy, want string }{
 		"another generation's, in a pattern": {"/nix/store/a-home-manager-files/db.service", facts.ByConfig, facts.StateOther},
 		"another generation's":               {"/nix/store/a-home-manager-files/db.service", "", facts.StateOther},
@@ -238,7 +238,7 @@ func TestStateOfALinkThatTheGenerationDoesNotDeclare(t *testing.T) {
 		"the user's own":                     {"/home/alice/db.service", "", facts.StateUndeclared},
 	} {
 		link := unitfile.File{Kind: unitfile.Symlink, FirstHop: tc.hop, Target: "/nix/store/u", Digest: "d", UID: alice.UID}
-		got, err := walkerOf(r).state(facts.Unit{ManagedBy: tc.managedBy}, link, facts.File{Role: facts.RoleFragment, Origin: facts.OriginUser})
+		got, err := judgeOf(d).state(facts.Unit{ManagedBy: tc.managedBy}, link, facts.File{Role: facts.RoleFragment, Origin: facts.OriginUser})
 		if err != nil || got != tc.want {
 			t.Errorf("%s: %s, %v; want %s", name, got, err, tc.want)
 		}

@@ -2,7 +2,6 @@ package collect
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,34 +9,40 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"stackpolicy/facts"
 	"stackpolicy/internal/regularfile"
 )
 
-// collectUser fills user and host.
-func collectUser(_ context.Context, r *run) (func(), error) {
-	e := r.env
+var userRow = collector{name: "user", limit: 2 * time.Second, fills: []string{"host", "user"}}
+
+// account is the account whose manager is audited, and its machine.
+type account struct {
+	host facts.Host
+	user facts.User
+}
+
+func collectUser(e Environment) (account, error) {
 	linger, err := exists(filepath.Join(e.LingerDir, e.Name))
 	if err != nil {
-		return nil, fmt.Errorf("look for the linger flag: %w", err)
+		return account{}, fmt.Errorf("look for the linger flag: %w", err)
 	}
 	host, err := os.Hostname()
 	if err != nil {
-		return nil, fmt.Errorf("read the host name: %w", err)
+		return account{}, fmt.Errorf("read the host name: %w", err)
 	}
 	system, err := osName("/etc/os-release")
-	if err != nil {
-		return nil, err
-	}
-	return func() {
-		r.doc.Host = &facts.Host{Name: host, OS: system}
-		r.doc.User = &facts.User{
+	return account{
+		host: facts.Host{Name: host, OS: system},
+		user: facts.User{
 			UID: e.UID, Name: e.Name, Home: e.Home,
 			UnitDir: e.UnitDir(), RuntimeDir: e.RuntimeDir, Linger: linger,
-		}
-	}, nil
+		},
+	}, err
 }
+
+func (a account) fill(doc *facts.Document) { doc.Host, doc.User = &a.host, &a.user }
 
 func exists(path string) (bool, error) {
 	_, err := os.Stat(path)

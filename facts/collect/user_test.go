@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"stackpolicy/config"
-	"stackpolicy/facts"
 	"stackpolicy/internal/systemd"
 )
 
@@ -50,27 +49,19 @@ func TestUser(t *testing.T) {
 	flags := t.TempDir()
 	e := alice
 	e.LingerDir = flags
-	collect := func() (*run, error) {
-		r := &run{env: e, doc: &facts.Document{}}
-		put, err := collectUser(t.Context(), r)
-		if err == nil {
-			put()
-		}
-		return r, err
-	}
-	r, err := collect()
-	if err != nil || r.doc.User.Linger || r.doc.User.UnitDir != "/home/alice/.config/systemd/user" || r.doc.Host.Name == "" {
-		t.Errorf("without the flag: %v, %+v, %+v", err, r.doc.User, r.doc.Host)
+	a, err := collectUser(e)
+	if err != nil || a.user.Linger || a.user.UnitDir != "/home/alice/.config/systemd/user" || a.host.Name == "" {
+		t.Errorf("without the flag: %v, %+v", err, a)
 	}
 	if err := os.WriteFile(filepath.Join(flags, "alice"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if r, err := collect(); err != nil || !r.doc.User.Linger {
-		t.Errorf("with the flag: %v, %+v", err, r.doc.User)
+	if a, err := collectUser(e); err != nil || !a.user.Linger {
+		t.Errorf("with the flag: %v, %+v", err, a)
 	}
 	e.LingerDir = filepath.Join(flags, "alice") // a file in place of the folder: whether the flag exists is not known
-	if r, err := collect(); err == nil {
-		t.Errorf("a folder that cannot be read: %+v", r.doc.User)
+	if a, err := collectUser(e); err == nil {
+		t.Errorf("a folder that cannot be read: %+v", a)
 	}
 }
 

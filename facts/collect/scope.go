@@ -1,0 +1,60 @@
+package collect
+
+import (
+	"maps"
+	"slices"
+
+	"stackpolicy/facts"
+	"stackpolicy/internal/unitfile"
+)
+
+// scope decides which units belong in the document, and has what is known of them without
+// the manager.
+type scope struct {
+	env      Environment
+	only     selection
+	memory   remembered
+	declared declaration
+}
+
+// names returns the units of the document: the managed units, and the other units in the
+// user's own unit folder.
+func (s scope) names(index *unitfile.Index, managed map[string]string) []string {
+	names := slices.Collect(maps.Keys(managed))
+	if index != nil {
+		names = append(names, index.In(s.env.UnitDir())...)
+	}
+	slices.Sort(names)
+	return s.only.of(slices.Compact(names))
+}
+
+// namesAlone returns the names of the units, for a manager that could not be asked.
+func (s scope) namesAlone() loadedUnits {
+	var l loadedUnits
+	l.managed, _ = managedUnits(s.env, s.declared, nil)
+	for _, name := range s.names(nil, l.managed) {
+		l.units = append(l.units, s.unit(name, l))
+	}
+	return l
+}
+
+// unit returns one unit of the document, as loaded. Later collectors add the rest.
+func (s scope) unit(name string, l loadedUnits) facts.Unit {
+	u := facts.Unit{
+		Name: name, ManagedBy: l.managed[name], Template: unitfile.IsTemplate(name), Stack: stackOf(s.env.Config.Stacks, name),
+		Files: []facts.File{}, Containers: []facts.Container{}, Services: []facts.Service{},
+		Probes: []facts.Probe{}, History: s.memory.of(name),
+	}
+	loaded, ok := l.loaded[name]
+	if ok {
+		u.Loaded = loadedFrom(loaded)
+		u.Loaded.Job = l.listed[name].Job
+		u.Loaded.WantedBy, u.Loaded.TriggeredBy, u.Loaded.RequirementsDown = pulls(loaded, l.listed)
+		u.Loaded.FragmentOrigin = s.env.origin(loaded.FragmentPath)
+	}
+	u.Quadlet = ok && u.Loaded.FragmentOrigin == facts.OriginGenerator && quadletUnit(loaded.SourcePath) != ""
+	for _, unit := range s.declared.quadlets {
+		u.Quadlet = u.Quadlet || unit == name
+	}
+	return u
+}
