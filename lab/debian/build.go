@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -87,6 +88,9 @@ func build(ctx context.Context, suite, dir string, log io.Writer) error {
 	return err
 }
 
+// systemPath is where Debian's packages have their programs.
+const systemPath = "/usr/sbin:/usr/bin:/sbin:/bin"
+
 // tool is mmdebstrap and the mirror it takes packages from.
 type tool struct{ program, mirror string }
 
@@ -113,6 +117,11 @@ func (t tool) run(ctx context.Context, suite, dir string, log io.Writer) error {
 		"--dpkgopt=path-exclude=/usr/share/doc/*",
 		"--dpkgopt=force-unsafe-io",
 		suite, dir, t.mirror)
+	// It filters each package with a program for "env python3": only the system's own
+	// interpreter, as a version manager's shim makes the whole take twice as long.
+	cmd.Env = append(cmd.Environ(), "PATH="+systemPath)
+	// What it mounts goes with it, also when it is killed.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 30 * time.Second

@@ -49,6 +49,9 @@ func TestMatrix(t *testing.T) {
 			if err := machine.Available(machine.Options{Suite: suite}); err != nil {
 				t.Skip("no machine can be booted here: ", err)
 			}
+			if _, err := debian.Cached(t.Context(), suite); err != nil { // takes longer than a boot may
+				t.Fatal(err)
+			}
 			deadline, _ := t.Deadline()
 			testscript.Run(t, testscript.Params{
 				Files:              scenarios(t, suite),
