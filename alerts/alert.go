@@ -27,12 +27,18 @@ func (o Options) alert(kind string, s history.Occurrence) notify.Alert {
 		label = kind
 	}
 	a.Title = fmt.Sprintf("%s: %s on %s (%s)", strings.ToUpper(label), a.Invariant, a.Subject, a.Host)
-	object := s.Object()
-	if object == "" {
-		object = a.Case
-	}
-	a.Fingerprint = fingerprint(a.Host, a.User, a.Invariant, a.Subject, object)
+	a.Fingerprint = o.incident(s.Finding)
 	return a
+}
+
+// incident identifies what all alerts of one incident are about: the thing at fault, or the
+// case if the evidence names no thing.
+func (o Options) incident(f finding.Finding) string {
+	object := f.Object()
+	if object == "" {
+		object = f.Case()
+	}
+	return fingerprint(o.Host, o.User, f.Invariant, f.Subject, object)
 }
 
 // steps returns the steps of the runbook, from the policies that are used now.

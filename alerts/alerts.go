@@ -28,6 +28,11 @@ const (
 // for longer than that, no alert says that older findings were resolved.
 const Memory = 24 * time.Hour
 
+// Hold is how long a finding must be gone before an alert says that it is resolved. Audits
+// are at least ten minutes apart, but for those that a change starts, so the next one must
+// have found it gone too. One that is back before is the same incident.
+const Hold = 9 * time.Minute
+
 // Outbox holds what is to be sent; [history.Store] is one.
 type Outbox interface {
 	queue
@@ -38,6 +43,7 @@ type queue interface {
 	Enqueue(ctx context.Context, messages []history.Message) error
 	Due(ctx context.Context, now time.Time, limit int) ([]history.Message, error)
 	SinkState(ctx context.Context, sink string, occurrence int64) (history.SinkState, error)
+	Continue(ctx context.Context, sink string, from, to int64) error
 }
 
 type receipts interface {

@@ -22,16 +22,16 @@ func (o Options) plan(ctx context.Context) ([]history.Message, error) {
 	var messages []history.Message
 	oldestFirst := slices.SortedFunc(slices.Values(o.Occurrences), func(a, b history.Occurrence) int { return cmp.Compare(a.ID, b.ID) })
 	for _, r := range o.Routes {
+		states, err := o.states(ctx, r.Name(), oldestFirst)
+		if err != nil {
+			return messages, fmt.Errorf("read what was sent to %s: %w", r.Name(), err)
+		}
 		gaps := map[string]bool{}
-		for _, s := range oldestFirst {
-			t, err := o.Outbox.SinkState(ctx, r.Name(), s.ID)
-			if err != nil {
-				return messages, fmt.Errorf("read what was sent to %s: %w", r.Name(), err)
-			}
-			if isOneGap(s, t, gaps) {
+		for i, s := range oldestFirst {
+			if isOneGap(s, states[i], gaps) {
 				continue
 			}
-			kind, key := o.next(r, s, t)
+			kind, key := o.next(r, s, states[i])
 			if kind == "" {
 				continue
 			}
@@ -43,6 +43,57 @@ func (o Options) plan(ctx context.Context) ([]history.Message, error) {
 		}
 	}
 	return messages, nil
+}
+
+// states returns what the sink was sent about each finding. A finding that is back before
+// the sink was sent that it is resolved continues the earlier one: nothing more is sent
+// about that.
+func (o Options) states(ctx context.Context, sink string, oldestFirst []history.Occurrence) ([]history.SinkState, error) {
+	states := make([]history.SinkState, len(oldestFirst))
+	last := map[string]int{} // by incident, the one that the sink was last sent something about
+	for i, s := range oldestFirst {
+		t, err := o.Outbox.SinkState(ctx, sink, s.ID)
+		if err != nil {
+			return nil, err
+		}
+		same := o.incident(s.Finding)
+		if was, known := last[same]; known && !isEnded(states[was]) && isOver(oldestFirst[was], s.Since) {
+			if t.Kind == "" {
+				if t, err = o.continued(ctx, sink, oldestFirst[was].ID, s.ID); err != nil {
+					return nil, err
+				}
+			}
+			states[was] = history.SinkState{}
+		}
+		if states[i] = t; t.Kind != "" {
+			last[same] = i
+		}
+	}
+	return states, nil
+}
+
+// continued lets a finding continue an earlier one, and returns what the sink was sent.
+func (o Options) continued(ctx context.Context, sink string, from, to int64) (history.SinkState, error) {
+	if err := o.Outbox.Continue(ctx, sink, from, to); err != nil {
+		return history.SinkState{}, err
+	}
+	return o.Outbox.SinkState(ctx, sink, to)
+}
+
+// isOver reports whether the finding was resolved when another one appeared.
+func isOver(s history.Occurrence, since time.Time) bool {
+	return s.ResolvedAt != nil && !s.ResolvedAt.After(since)
+}
+
+// isEnded reports whether the sink was last sent that the finding is gone.
+func isEnded(t history.SinkState) bool {
+	return t.Kind == notify.KindResolved || t.Kind == notify.KindHealed
+}
+
+// isHeld reports whether it is too early to say that the finding is resolved.
+func (o Options) isHeld(s history.Occurrence) bool {
+	gone := o.Now.Sub(*s.ResolvedAt)
+	return gone >= 0 && gone < Hold // if the clock was set back, it is not known how long
 }
 
 // isOneGap reports whether the finding could not be decided because the same collector
@@ -66,14 +117,14 @@ func isOneGap(s history.Occurrence, t history.SinkState, seen map[string]bool) b
 func (o Options) next(r notify.Route, s history.Occurrence, t history.SinkState) (kind, key string) {
 	wanted, ever := wants(r, s.Finding, o.Now), t.Kind != ""
 	changed := ever && t.Verdict != "" && t.Verdict != verdict(s.Finding)
-	ended := t.Kind == notify.KindResolved || t.Kind == notify.KindHealed
+	ended := isEnded(t)
 	after := strconv.FormatInt(t.Message, 10)
 	switch {
 	case s.ResolvedAt != nil && ended:
 		return "", ""
 	case s.ResolvedAt != nil && s.Outcome == finding.Healed && (ever || wanted && r.Heals):
 		return notify.KindHealed, notify.KindHealed // it may have been a page before, as heals that fail are
-	case s.ResolvedAt != nil && ever:
+	case s.ResolvedAt != nil && ever && !o.isHeld(s):
 		return notify.KindResolved, notify.KindResolved
 	case s.ResolvedAt != nil:
 		return "", ""

@@ -167,6 +167,26 @@ func (o Outbox) SinkState(ctx context.Context, sink string, occurrence int64) (t
 	return t, nil
 }
 
+// Continue hands what the sink was sent about a finding on to a later one, which the sink
+// takes for the same: what waits is now about the later one, or else the newest message
+// counts for it too.
+func (o Outbox) Continue(ctx context.Context, sink string, from, to int64) error {
+	err := o.db.update(ctx, func(c call) error {
+		waiting, err := c.change("UPDATE messages SET standing = ? WHERE standing = ? AND sink = ? AND delivered IS NULL", to, from, sink)
+		if err != nil || waiting > 0 {
+			return err
+		}
+		return c.do(`INSERT INTO messages (sink, key, kind, standing, verdict, body, created, next, delivered)
+			SELECT sink, ?1 || ' continued', kind, ?1, verdict, x'', created, next, delivered FROM messages
+			WHERE standing = ?2 AND sink = ?3 AND delivered > 0 ORDER BY id DESC LIMIT 1
+			ON CONFLICT (sink, key) DO NOTHING`, to, from, sink)
+	})
+	if err != nil {
+		return fmt.Errorf("hand on what a sink was sent about a finding: %w", err)
+	}
+	return nil
+}
+
 // Dropped counts the messages that were dropped since the history began, by sink.
 func (o Outbox) Dropped(ctx context.Context) (map[string]int, error) {
 	dropped := map[string]int{}
