@@ -118,7 +118,9 @@ func TestWebhook(t *testing.T) {
 		s.elapse(200)
 		audit("an hour later", 2, "repeat "+page)
 		s.do(s.Link(target, link))
-		audit("back", 0, "resolved "+page)
+		audit("back", 0)
+		s.elapse(600)
+		audit("ten minutes later", 0, "resolved "+page)
 
 		s.do(hook.Close())
 		s.do(os.Remove(link))
