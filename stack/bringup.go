@@ -86,7 +86,7 @@ func (t *transaction) rename(ctx context.Context) error {
 		return err
 	}
 	for _, c := range now {
-		name := finalName(c, t.project.Name)
+		name := finalName(c, t.project.Name, t.plan.model.Services[c.Labels[podman.LabelService]].ContainerName)
 		if name == "" {
 			continue
 		}
@@ -97,12 +97,15 @@ func (t *transaction) rename(ctx context.Context) error {
 	return nil
 }
 
-// finalName is the name in a provisional one; "" when the name is final.
-func finalName(c podman.Container, project string) string {
+// finalName is the name in a provisional one; "" when the name is final. given is
+// the name that the compose files give the service's container, if they do.
+func finalName(c podman.Container, project, given string) string {
 	id, name, found := strings.Cut(c.Name, "_")
-	isProvisional := found && len(id) == 12 && strings.Trim(id, "0123456789abcdef") == "" &&
-		strings.HasPrefix(name, project) && strings.Contains(name, c.Labels[podman.LabelService])
-	if !isProvisional {
+	if !found || len(id) != 12 || strings.Trim(id, "0123456789abcdef") != "" {
+		return ""
+	}
+	isUsual := strings.HasPrefix(name, project) && strings.Contains(name, c.Labels[podman.LabelService])
+	if name != given && !isUsual {
 		return ""
 	}
 	return name
