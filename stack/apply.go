@@ -100,6 +100,10 @@ func (t *transaction) run(ctx context.Context) *Problem {
 	if bad := t.compare(ctx); bad != nil {
 		return bad
 	}
+	if bad := t.otherVariables(ctx); bad != nil {
+		bad.Message += "; the containers were left alone"
+		return bad
+	}
 	if err := t.bringUp(ctx, provider); err != nil {
 		return t.problem("the containers could not be brought to what the compose files say: "+firstLine(err), err)
 	}
