@@ -38,6 +38,7 @@ func (h host) risks(ctx context.Context, s Stack) []Problem {
 		problems = append(problems, blocked("stop and remove that container, or start it from the stack's compose file", "%v", err))
 	}
 	problems = append(problems, h.problems(ctx)...)
+	problems = append(problems, h.former(ctx, s)...)
 	slices.SortStableFunc(problems, byStatus)
 	return problems
 }
@@ -53,6 +54,28 @@ func (h host) problems(ctx context.Context) (problems []Problem) {
 	}
 	problems = append(problems, h.ports(ctx)...)
 	return append(problems, h.space()...)
+}
+
+// former returns a problem when the unit has containers of another project: the
+// project has a new name. What the new containers have by a volume's name would be
+// empty, and of a folder both would be writers.
+func (h host) former(ctx context.Context, s Stack) (problems []Problem) {
+	listing, err := h.podman.client.Containers(ctx)
+	if err != nil {
+		return []Problem{{Outcome: NoPodman, Message: "podman does not answer", Details: lines(err), Hint: "try: podman ps"}}
+	}
+	for _, c := range listing.Containers {
+		project := c.Labels[podman.LabelProject]
+		if c.Labels[podman.LabelUnit] != s.Unit || project == "" || project == h.plan.project.Name {
+			continue
+		}
+		problems = append(problems, blocked(
+			fmt.Sprintf("give the stack its project back (project: %s, below stacks.%s in config.yaml); or name the old volumes in the compose file, and remove what is left of it: podman rm --force $(podman ps --all --quiet --filter label=%s=%s)",
+				project, s.Name, podman.LabelProject, project),
+			"container %s of project %s is %s's, too: beside it the containers of project %s would begin with other volumes, and share its folders",
+			c.Name, project, s.Unit, h.plan.project.Name))
+	}
+	return problems
 }
 
 func blocked(hint, message string, parts ...any) Problem {

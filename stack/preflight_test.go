@@ -13,6 +13,7 @@ import (
 	"stackpolicy/config"
 	"stackpolicy/internal/compose"
 	"stackpolicy/internal/lock"
+	"stackpolicy/internal/podman"
 )
 
 func TestPreflightPasses(t *testing.T) {
@@ -57,6 +58,8 @@ func TestPreflightRefuses(t *testing.T) {
 		{"secret of the compose file missing", composeOf("services: {app: {image: x, secrets: [t]}}\nsecrets: {t: {file: ./no-token}}\n"), BadSecret, []string{"secret or config t", "no-token is missing"}},
 		{"label of another unit", composeOf("services: {app: {image: x, labels: {io.containers.autoupdate: registry, PODMAN_SYSTEMD_UNIT: old.service}}}\n"),
 			BadLabel, []string{`service app`, `"old.service"`, "web.service"}},
+		{"project renamed", func(w *world, s *config.Stack) { s.Project = "site"; w.ofUnit("web.service") }, Blocked,
+			[]string{"container web_app of project web is web.service's, too", "project: web, below stacks.web"}},
 		{"podman hangs", func(w *world, _ *config.Stack) { w.hangs("ps.json") }, NoPodman, []string{"does not answer"}},
 		{"podman not installed", func(w *world, _ *config.Stack) { w.Operator.Podman.Command = "" }, NoPodman, []string{"not installed"}},
 		{"no provider", func(w *world, s *config.Stack) { s.Provider = []string{w.path("none")} }, NoProvider, []string{"stacks.web.provider"}},
@@ -70,6 +73,23 @@ func TestPreflightRefuses(t *testing.T) {
 			want(t, w.Preflight(t.Context(), s), c.want, c.words...)
 		})
 	}
+}
+
+// ofUnit labels the containers as those of a unit.
+func (w *world) ofUnit(unit string) {
+	details := w.details()
+	for _, d := range details {
+		labels := d.(map[string]any)["Config"].(map[string]any)["Labels"].(map[string]string)
+		labels[podman.LabelUnit] = unit
+	}
+	w.writeJSON("inspect.json", details)
+}
+
+// Another unit's project is its own.
+func TestPreflightLeavesOtherUnitsAlone(t *testing.T) {
+	w := newWorld(t)
+	w.ofUnit("other.service")
+	want(t, w.Preflight(t.Context(), w.web(func(s *config.Stack) { s.Project = "site" })), Ready)
 }
 
 // Everything that is wrong is reported at once, with the lowest exit status.
