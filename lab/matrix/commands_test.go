@@ -34,6 +34,7 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"registry": registry,
 	"write":    write,
 	"reboot":   reboot,
+	"database": database,
 }
 
 // isSuite makes the conditions [trixie] and [bookworm].

@@ -17,6 +17,8 @@
 //	write PATH FILE             write a file of the transcript into the machine
 //	image NAME VERSION [CMD…]   make an image that serves its version
 //	registry, reboot            start the registry; cut the power and boot
+//	database                    make web a stack whose database notices what happens
+//	                            to its data, which kept then reports
 //
 // go run ./lab/matrix/run runs all of them on both releases and shows a table.
 package matrix
@@ -72,17 +74,22 @@ var bothReleases = []string{
 	"apply_and_verify", "apply_killed", "auto_update", "auto_update_labels", "one_shots", "verify_compares",
 }
 
+// onlyEach begins the names of scenarios that take minutes. They run only with
+// STACKPOLICY_LAB_EACH=1.
+const onlyEach = "stackctl_"
+
 func scenarios(t *testing.T, suite string) []string {
 	t.Helper()
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("%d scenarios: %v", len(files), err)
 	}
-	if suite == debian.Trixie || os.Getenv("STACKPOLICY_LAB_EACH") == "1" {
+	if os.Getenv("STACKPOLICY_LAB_EACH") == "1" {
 		return files
 	}
 	return slices.DeleteFunc(files, func(file string) bool {
-		return !slices.Contains(bothReleases, strings.TrimSuffix(filepath.Base(file), ".txtar"))
+		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
+		return strings.HasPrefix(name, onlyEach) || suite != debian.Trixie && !slices.Contains(bothReleases, name)
 	})
 }
 
