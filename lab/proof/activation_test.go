@@ -14,8 +14,8 @@ import (
 	"stackpolicy/lab/usermanager"
 )
 
-// TestActivation: an activation that was cut off is found by what it leaves,
-// and while one may be under way nothing is reloaded.
+// TestActivation checks that an interrupted activation is found by the files that it
+// leaves, and that nothing is reloaded while an activation may be running.
 func TestActivation(t *testing.T) {
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, nil)
@@ -29,7 +29,7 @@ func TestActivation(t *testing.T) {
 		s.aged(filepath.Join(s.Home, ".local/state/home-manager/gcroots/new-home"), time.Hour)
 		s.want("cut off", s.eval("--enforce"), 2, "host activation_current half-finished block/page")
 
-		// A unit that fails is a page of its own, and what is really drift is too.
+		// A unit that fails has its own page, and so has real drift.
 		s.do(os.Remove(s.Unit("files.service")))
 		s.do(s.Link("/etc/passwd", s.Unit("feeds.service")))
 		s.want("and drift beside it", s.eval("--enforce"), 2, "host activation_current half-finished block/page",
@@ -43,16 +43,15 @@ func TestActivation(t *testing.T) {
 	})
 }
 
-// aged sets the time of a link back.
+// aged sets the modification time of a link back.
 func (s *stage) aged(link string, by time.Duration) {
 	s.t.Helper()
 	then := unix.NsecToTimeval(time.Now().Add(-by).UnixNano())
 	s.do(unix.Lutimes(link, []unix.Timeval{then, then}))
 }
 
-// TestActivationService: the unit that NixOS activates with is asked for over
-// the system bus. The user's own bus replaces it here: the manager
-// behind it is as real.
+// TestActivationService checks that an audit asks over the system bus for the unit with
+// which NixOS activates. The user's bus replaces the system bus here.
 func TestActivationService(t *testing.T) {
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, nil)

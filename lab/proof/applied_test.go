@@ -17,8 +17,8 @@ import (
 	"stackpolicy/lab/usermanager"
 )
 
-// appliedStage is a scene where web.service has a compose file, and a record of
-// its last apply that the test writes in stackctl's place.
+// appliedStage is a stage where web.service has a compose file. The test writes the record
+// of its last apply, as stackctl would.
 type appliedStage struct {
 	*stage
 	compose, state string
@@ -34,8 +34,8 @@ func openApplied(t *testing.T, options usermanager.Options) *appliedStage {
 	return s
 }
 
-// declare activates a revision of web.service, with the configuration that
-// names its compose file.
+// declare activates a revision of web.service and a configuration that names its compose
+// file.
 func (s *appliedStage) declare(revision string) {
 	s.t.Helper()
 	s.do(s.Activate(map[string]string{
@@ -44,7 +44,7 @@ func (s *appliedStage) declare(revision string) {
 	}))
 }
 
-// apply records that web.service was applied as it is now.
+// apply records that web.service was applied with its current files.
 func (s *appliedStage) apply() {
 	s.t.Helper()
 	var doc facts.Document
@@ -58,12 +58,12 @@ func (s *appliedStage) apply() {
 		Services: []applied.Service{{Name: "app", Containers: 1}, {Name: "db", Containers: 1}, {Name: "migrate", Containers: 1, OneShot: true}},
 	}
 	path := applied.Path(s.state, "web")
-	s.do(s.Write(path, "")) // makes the folders the account's
+	s.do(s.Write(path, "")) // makes the folders for the account
 	s.do(applied.Write(s.state, record))
 	s.do(os.Lchown(path, s.UID, s.GID))
 }
 
-// optIn copies the policies, and lets web.service be restarted.
+// optIn copies the policies and allows restarts of web.service.
 func (s *appliedStage) optIn() (policies string) {
 	s.t.Helper()
 	policies = filepath.Join(s.Home, "rules")
@@ -76,8 +76,8 @@ func (s *appliedStage) optIn() (policies string) {
 
 const notApplied = "web.service applied_is_current changed block/ticket"
 
-// TestApplied: a stack that runs by what its files said before is seen by their
-// content, whatever their times are.
+// TestApplied checks that a stack that was applied with older files is found by the files'
+// content, independent of their times.
 func TestApplied(t *testing.T) {
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := openApplied(t, options)
@@ -107,8 +107,8 @@ func TestApplied(t *testing.T) {
 	})
 }
 
-// TestAppliedRestart: the restart that an operator opted in to heals only where
-// it applies the stack: the unit here does not.
+// TestAppliedRestart checks that a restart heals only if it applies the stack. The unit
+// here does not apply it.
 func TestAppliedRestart(t *testing.T) {
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := openApplied(t, options)
@@ -128,8 +128,8 @@ func TestAppliedRestart(t *testing.T) {
 	})
 }
 
-// TestAppliedServices: what is recorded of the services says which containers
-// there should be, and which may have ended.
+// TestAppliedServices checks that the record says which containers must exist, and which
+// may have ended.
 func TestAppliedServices(t *testing.T) {
 	all := scene.Containers()
 	app := slices.IndexFunc(all, func(c scene.Container) bool { return c.Service == "app" })

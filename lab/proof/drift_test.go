@@ -11,8 +11,8 @@ import (
 	"stackpolicy/lab/usermanager"
 )
 
-// drift is one change on disk behind the manager's back, what systemd says of
-// it, and what stackpolicy must.
+// drift is one change on disk without a reload, what systemd says about it, and what
+// stackpolicy must find.
 type drift struct {
 	name     string
 	declared map[string]string // besides the samples, before the change
@@ -30,7 +30,7 @@ const (
 	withheld = "web.service loaded_is_current withheld block/ticket"
 )
 
-// activate declares the samples with web.service unstamped, and more.
+// activate declares the samples, with web.service unstamped, and the given files.
 func (s *stage) activate(revision string, more map[string]string) {
 	s.t.Helper()
 	declared := map[string]string{unit("web.service"): scene.StackUnit("web.service", revision)}
@@ -38,7 +38,7 @@ func (s *stage) activate(revision string, more map[string]string) {
 	s.do(s.Activate(declared))
 }
 
-// services are the managed ones among the samples.
+// services are the managed services of the samples.
 var services = []string{"feeds.service", "files.service", "stackpolicy-audit.service", "web.service"}
 
 const dropIn = "[Service]\nEnvironment=A=1\n"
@@ -167,8 +167,8 @@ func (s *stage) etc(name, text string) {
 	s.do(s.Etc(name, text))
 }
 
-// TestDrift: systemd often does not notice that a definition on disk is not the one
-// it runs. stackpolicy can, heals what is safe, and withholds what is not.
+// TestDrift checks that stackpolicy notices when a definition on disk is not the one that
+// the manager runs, also when systemd does not. It heals what is safe and nothing else.
 func TestDrift(t *testing.T) {
 	systems.Each(t, func(t *testing.T, options usermanager.Options) {
 		for _, d := range drifts {

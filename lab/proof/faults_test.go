@@ -17,8 +17,8 @@ import (
 	"stackpolicy/policies"
 )
 
-// undecided are the findings of the invariants that need one of the sections,
-// which are missing.
+// undecided returns the findings of the invariants that need one of the given sections,
+// when these are missing.
 func undecided(t *testing.T, sections ...string) (list []string) {
 	t.Helper()
 	p, err := decide.Load(t.Context(), policies.FS, decide.Options{Trusted: true})
@@ -33,7 +33,7 @@ func undecided(t *testing.T, sections ...string) (list []string) {
 	return list
 }
 
-// TestNoBusDaemon: without a bus the manager's own socket answers.
+// TestNoBusDaemon checks that an audit uses the manager's own socket if there is no bus.
 func TestNoBusDaemon(t *testing.T) {
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		options.NoBus = true
@@ -71,8 +71,8 @@ func (s *stage) facts() document {
 	return d
 }
 
-// TestManagerGone: a manager that is not there is a page, never a pass, and
-// nothing is taken for known.
+// TestManagerGone checks that an audit without a manager is a page, and that nothing else
+// is decided.
 func TestManagerGone(t *testing.T) {
 	systems.Each(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, nil)
@@ -88,8 +88,8 @@ func TestManagerGone(t *testing.T) {
 	})
 }
 
-// TestOtherFolder: with another XDG_CONFIG_HOME than the manager's, every unit
-// would be judged by a folder that the manager does not read.
+// TestOtherFolder checks that an audit with another XDG_CONFIG_HOME than the manager's is
+// refused. It would judge units by a folder that the manager does not read.
 func TestOtherFolder(t *testing.T) {
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, nil)
@@ -100,8 +100,8 @@ func TestOtherFolder(t *testing.T) {
 	})
 }
 
-// TestManagerStops: a manager that stops in the middle of being read leaves a
-// whole answer or a gap, never half of one.
+// TestManagerStops checks that a manager that stops while it is read leads to a complete
+// document or to a gap, never to half a document.
 func TestManagerStops(t *testing.T) {
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, manyUnits(300))
@@ -117,8 +117,8 @@ func TestManagerStops(t *testing.T) {
 	})
 }
 
-// wholeOrGap takes a snapshot and reports whether the manager was read; one
-// that was not must have left nothing behind.
+// wholeOrGap collects facts and reports whether the manager was read. If it was not, its
+// sections must be missing.
 func (s *stage) wholeOrGap() bool {
 	s.t.Helper()
 	d := s.facts()
@@ -152,8 +152,8 @@ func (s *stage) until(what string, done func() bool) {
 	}
 }
 
-// TestReloadRefused: systemd's own rate limit holds a reload back; that is said
-// and nothing else happens. It has one since 253.
+// TestReloadRefused checks that a reload that systemd's rate limit refuses is reported, and
+// that nothing else happens. systemd has this limit since 253.
 func TestReloadRefused(t *testing.T) {
 	systems.Each(t, func(t *testing.T, options usermanager.Options) {
 		options.UserConf = "[Manager]\nReloadLimitIntervalSec=10min\nReloadLimitBurst=2\n"
@@ -173,8 +173,8 @@ func TestReloadRefused(t *testing.T) {
 	})
 }
 
-// TestReloadWithheld: one unit could be healed, but the reload would load
-// another's undeclared file.
+// TestReloadWithheld checks that there is no reload for one unit if it would also load an
+// undeclared file of another unit.
 func TestReloadWithheld(t *testing.T) {
 	systems.Each(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, nil)
@@ -192,7 +192,7 @@ func TestReloadWithheld(t *testing.T) {
 	})
 }
 
-// TestPodman: what containers say, and what they cannot say.
+// TestPodman checks the findings about containers in each state.
 func TestPodman(t *testing.T) {
 	cases := []struct {
 		name       string
@@ -226,7 +226,7 @@ func TestPodman(t *testing.T) {
 	})
 }
 
-// with changes one of the sample containers.
+// with returns the sample containers, with one of them changed.
 func with(name string, change func(*scene.Container)) []scene.Container {
 	all := scene.Containers()
 	for i := range all {
@@ -246,7 +246,8 @@ func (s *stage) harmless(out string) {
 	}
 }
 
-// hang: a podman that hangs is a gap, within its limit, and hides nothing else.
+// hang checks that a podman that hangs is a gap within its time limit, and that all other
+// findings are still reported.
 func (s *stage) hang() {
 	s.t.Helper()
 	s.do(s.Write(filepath.Join(s.Home, ".podman-hangs"), ""))
@@ -260,9 +261,8 @@ func (s *stage) hang() {
 	s.do(os.Remove(filepath.Join(s.BinDir, "podman")))
 }
 
-// TestRestart: a stack that lost a container is restarted only where the
-// operator opted it in, only while it runs, and only with its provenance in
-// order.
+// TestRestart checks that a stack that lost a container is restarted only if the operator
+// opted in, the unit runs, and its files are declared.
 func TestRestart(t *testing.T) {
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, nil)
@@ -294,8 +294,8 @@ func TestRestart(t *testing.T) {
 	})
 }
 
-// TestLock: two enforcing audits at once would each rest on what the other
-// changes.
+// TestLock checks that two enforcing audits do not run at the same time: each would change
+// what the other has read.
 func TestLock(t *testing.T) {
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, nil)

@@ -8,8 +8,8 @@ import (
 	"stackpolicy/lab/usermanager"
 )
 
-// TestFlapping: a service that systemd starts again and again is found while it
-// runs, as while it waits; one that crashed once is not.
+// TestFlapping checks that a service that systemd restarts again and again is found, both
+// while it runs and while it waits. A service that crashed once is not a finding.
 func TestFlapping(t *testing.T) {
 	const again = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestart=always\n"
 	systems.One(t, func(t *testing.T, options usermanager.Options) {

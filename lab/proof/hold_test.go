@@ -10,7 +10,7 @@ import (
 	"stackpolicy/lab/usermanager"
 )
 
-// waived are "subject invariant" of the findings that do not count, in order.
+// waived returns "subject invariant" of the findings that do not count, in order.
 func (r report) waived() (list []string) {
 	for _, d := range r.Decisions {
 		if d.Waiver != nil {
@@ -20,9 +20,8 @@ func (r report) waived() (list []string) {
 	return list
 }
 
-// TestHold: of a unit under planned maintenance, what is about running does not
-// count and nothing is done to it, although it may be restarted. When the hold
-// ends, both are as before.
+// TestHold checks that findings about running do not count for a held unit, and that it is
+// not restarted although restarts are allowed. After the hold both are as before.
 func TestHold(t *testing.T) {
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, nil)

@@ -19,8 +19,8 @@ import (
 	"stackpolicy/lab/usermanager"
 )
 
-// TestWaiver: a waived heal is not run and does not count, and once the waiver
-// has expired the heal is run, and the waiver is a finding itself.
+// TestWaiver checks that a waived heal is not run and does not count. After the waiver has
+// expired the heal is run, and the waiver is a finding itself.
 func TestWaiver(t *testing.T) {
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := remembering(t, options, nil)
@@ -47,12 +47,12 @@ func TestWaiver(t *testing.T) {
 	})
 }
 
-// receiver is a webhook that can be out of order.
+// receiver is a webhook that the test can stop.
 type receiver struct {
 	*http.Server
 	address string
 	mutex   sync.Mutex
-	told    []string // kind and finding of each alert
+	alerts  []string // kind and finding of each
 }
 
 func (w *receiver) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
@@ -62,19 +62,19 @@ func (w *receiver) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	}
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	w.told = append(w.told, strings.Join([]string{a.Kind, a.Invariant, a.Subject}, " "))
+	w.alerts = append(w.alerts, strings.Join([]string{a.Kind, a.Invariant, a.Subject}, " "))
 }
 
-// heard is what came since it was asked last.
-func (w *receiver) heard() []string {
+// newAlerts returns the alerts that arrived since the last call.
+func (w *receiver) newAlerts() []string {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	told := w.told
-	w.told = nil
-	return told
+	alerts := w.alerts
+	w.alerts = nil
+	return alerts
 }
 
-// serve begins to listen, at the address of before if there was one.
+// serve starts a webhook at an address.
 func (s *stage) serve(address string) *receiver {
 	s.t.Helper()
 	listener, err := new(net.ListenConfig).Listen(context.WithoutCancel(s.t.Context()), "tcp", address)
@@ -86,9 +86,9 @@ func (s *stage) serve(address string) *receiver {
 	return w
 }
 
-// TestWebhook: a sink for pages is sent each page once, again after a while, and when it is
-// gone; so is the journal. What could not be sent is sent by a later audit, and changes
-// no verdict.
+// TestWebhook checks that a webhook and the journal receive each page once, again after a
+// while, and when it is gone. An alert that could not be sent is sent by a later audit, and
+// never changes a verdict.
 func TestWebhook(t *testing.T) {
 	const page = "file_declared files.service"
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
@@ -101,7 +101,7 @@ func TestWebhook(t *testing.T) {
 		audit := func(what string, exit int, want ...string) (said string) {
 			t.Helper()
 			r := s.Stackpolicy(t.Context(), "eval", "--policy", s.rules())
-			if d := cmp.Diff(want, slices.DeleteFunc(hook.heard(), func(a string) bool { return !strings.Contains(a, page) })); d != "" {
+			if d := cmp.Diff(want, slices.DeleteFunc(hook.newAlerts(), func(a string) bool { return !strings.Contains(a, page) })); d != "" {
 				t.Errorf("%s: alerts -want +got\n%s", what, d)
 			}
 			if r.Code != exit {
@@ -143,7 +143,7 @@ func TestWebhook(t *testing.T) {
 		}
 
 		undo := s.protect()
-		audit("it cannot be noted that it was told", 2, "firing "+page)
+		audit("it cannot be recorded that the alert was sent", 2, "firing "+page)
 		audit("nor again", 2, "firing "+page)
 		undo()
 		audit("it is known from before", 2)

@@ -15,8 +15,9 @@ const (
 	breaker   = "host drift_not_repeating breaker-open block/page"
 )
 
-// TestBudget: drift that comes back after each heal is reported after the third,
-// healed six times within an hour, and then no more until the breaker is closed.
+// TestBudget checks drift that comes back after each heal. It is reported after the third
+// heal. It is healed six times within an hour, and then not again until the breaker is
+// closed.
 func TestBudget(t *testing.T) {
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := remembering(t, options, nil)

@@ -13,11 +13,11 @@ import (
 	"stackpolicy/lab/usermanager"
 )
 
-// unremembered is what an audit finds that cannot ask its memory.
+// unremembered are the findings of an audit that cannot read its memory.
 const unremembered = "host drift_not_repeating gap block/unknown"
 
-// memoryFaults are things wrong with the memory. One that is of no use is set
-// aside, and said so; one that cannot be used now is a gap.
+// memoryFaults are faults of the memory. A memory that cannot be used any more is set aside
+// with a notice. A memory that cannot be used now is a gap.
 var memoryFaults = []struct {
 	name  string
 	make  func(*stage) (undo func())
@@ -25,7 +25,7 @@ var memoryFaults = []struct {
 	said  string
 }{
 	{name: "no database", aside: true, said: "file is not a database", make: func(s *stage) func() {
-		s.do(os.WriteFile(s.memory(), []byte(strings.Repeat("this is none\n", 1000)), 0o600))
+		s.do(os.WriteFile(s.memory(), []byte(strings.Repeat("this is no database\n", 1000)), 0o600))
 		return func() {}
 	}},
 	{name: "of a future version", aside: true, said: "its version is 99", make: func(s *stage) func() {
@@ -41,9 +41,9 @@ var memoryFaults = []struct {
 	{name: "disk full", said: "no space is left on its disk", make: (*stage).fill},
 }
 
-// TestMemoryFaults: an audit that cannot remember judges as usual and heals
-// nothing. A page stays a page; otherwise it is unknown. Once the memory can be
-// used, the next audit heals.
+// TestMemoryFaults checks that an audit without a memory decides as usual and heals
+// nothing. Its status is critical if there is a page, and unknown otherwise. When the
+// memory can be used again, the next audit heals.
 func TestMemoryFaults(t *testing.T) {
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		for _, f := range memoryFaults {
@@ -70,7 +70,7 @@ func TestMemoryFaults(t *testing.T) {
 	})
 }
 
-// setAside: a new memory begins, and the old one is kept.
+// setAside checks that a new memory begins and the old one is kept.
 func (s *stage) setAside(why string) {
 	s.t.Helper()
 	if r := s.Stackpolicy(s.t.Context(), "history"); r.Code != 3 || !strings.Contains(r.Err, why) {
@@ -90,7 +90,8 @@ func (s *stage) setAside(why string) {
 	}
 }
 
-// gap: what cannot be asked is said, and is unknown where nothing is worse.
+// gap checks that a memory that cannot be read is reported, with status unknown if nothing
+// is worse.
 func (s *stage) gap(why string) {
 	s.t.Helper()
 	r := s.enforce()
@@ -111,7 +112,7 @@ func (s *stage) gap(why string) {
 	s.do(s.Link(target, link))
 }
 
-// hold has another process keep the memory to itself.
+// hold starts a process that locks the memory.
 func (s *stage) hold() (release func()) {
 	s.t.Helper()
 	cmd := s.sqlCommand("hold", "BEGIN IMMEDIATE")
@@ -129,7 +130,7 @@ func (s *stage) hold() (release func()) {
 	}
 }
 
-// protect takes from the account what it needs to write.
+// protect removes the account's permission to write.
 func (s *stage) protect() (undo func()) {
 	s.t.Helper()
 	change := func(file, folder os.FileMode) {
@@ -140,7 +141,7 @@ func (s *stage) protect() (undo func()) {
 	return func() { change(0o600, 0o700) }
 }
 
-// fill puts the memory on a disk of its own, and fills that.
+// fill mounts a small file system for the memory, and fills it.
 func (s *stage) fill() (undo func()) {
 	s.t.Helper()
 	if os.Geteuid() != 0 {
@@ -155,7 +156,7 @@ func (s *stage) fill() (undo func()) {
 	return func() { s.root("rm", dir+"/more") }
 }
 
-// root runs a command as root beside the manager.
+// root runs a command as root in the manager's namespaces.
 func (s *stage) root(argv ...string) {
 	s.t.Helper()
 	if r := s.Do(s.RootCommand(s.t.Context(), argv...)); r.Code != 0 {
@@ -163,9 +164,9 @@ func (s *stage) root(argv ...string) {
 	}
 }
 
-// TestMemoryClock: a clock that is set a day back brings no new budget; one that
-// is set a day on does, as a day does. The program reads the machine's clock, so
-// what it remembers is moved instead.
+// TestMemoryClock checks that there is no new budget if the clock is set back by a day, and
+// that there is one a day later. The program reads the machine's clock, so the test moves
+// the times in the memory instead.
 func TestMemoryClock(t *testing.T) {
 	const day = 24 * 60 * 60
 	systems.One(t, func(t *testing.T, options usermanager.Options) {

@@ -17,9 +17,9 @@ import (
 // hostBudget is how many reloads the settings allow within an hour.
 const hostBudget = 6
 
-// TestKilledWhileEnforcing: enforcing audits that are killed, 200 of them at any
-// instant, leave a whole memory behind. Each memory sees enough kills for its
-// budget to be used up by them, and then a breaker that has to last.
+// TestKilledWhileEnforcing kills 200 enforcing audits, each at another moment. The memory
+// must never be damaged. Each memory sees enough kills to use up its budget and open the
+// breaker, which must then stay open.
 func TestKilledWhileEnforcing(t *testing.T) {
 	if err := usermanager.Available(usermanager.Options{}); err != nil {
 		t.Skip("no user manager can be started here: ", err)
@@ -33,7 +33,7 @@ func TestKilledWhileEnforcing(t *testing.T) {
 	}
 }
 
-// run kills so many audits with each of so many memories.
+// run kills the given number of audits with each of the given number of memories.
 func (k *killing) run(memories, each int) {
 	k.t.Helper()
 	k.drift()
@@ -49,11 +49,11 @@ func (k *killing) run(memories, each int) {
 	k.t.Logf("an audit takes %v; %d killed, %d ended before; %d of the killed had begun a reload, %d kills with an open breaker",
 		k.whole.Round(time.Millisecond), k.killed, k.ran, k.begun, k.breakers)
 	if k.killed < memories*each || k.begun == 0 || k.breakers == 0 {
-		k.t.Error("too little was killed to tell")
+		k.t.Error("too few audits were killed for a result")
 	}
 }
 
-// killing counts what became of audits.
+// killing counts how audits ended.
 type killing struct {
 	*stage
 	random                       *rand.Rand
@@ -63,7 +63,7 @@ type killing struct {
 	killed, ran, begun, breakers int
 }
 
-// timed is an audit that is not killed. It shows how long audits take by now.
+// timed runs an audit that is not killed, and measures how long it takes.
 func (k *killing) timed() report {
 	k.t.Helper()
 	begun := time.Now()
@@ -72,7 +72,7 @@ func (k *killing) timed() report {
 	return r
 }
 
-// drift declares another revision behind the manager's back.
+// drift links another revision without a reload.
 func (k *killing) drift() {
 	k.t.Helper()
 	k.revision++
@@ -80,7 +80,7 @@ func (k *killing) drift() {
 	k.activate(strconv.Itoa(k.revision), nil)
 }
 
-// once makes drift, kills an audit at some instant, and looks at what is left.
+// once makes drift, kills an audit at some moment, and checks the memory.
 func (k *killing) once() {
 	k.t.Helper()
 	k.drift()
@@ -98,7 +98,7 @@ func (k *killing) once() {
 	k.sound()
 }
 
-// sound: the memory is whole and can be read, and a breaker that was open is.
+// sound checks that the memory can be read, and that an open breaker is still open.
 func (k *killing) sound() {
 	k.t.Helper()
 	if _, err := os.Stat(k.memory()); err != nil {
@@ -122,7 +122,7 @@ func (k *killing) sound() {
 	k.open = open
 }
 
-// pastLog is what the tests read of `history -o json`.
+// pastLog has the fields of `history -o json` that the tests read.
 type pastLog struct {
 	Actions []struct {
 		Action, Subject, Status string
@@ -142,8 +142,7 @@ func (k *killing) log() (l pastLog) {
 
 const noAudit = "stackpolicy: there was no audit yet: run stackpolicy eval, or enable stackpolicy-audit.timer\n"
 
-// ended judges a memory after its kills; before is how many reloads there were
-// when it began.
+// ended checks a memory after its kills; before is the number of reloads at the start.
 func (k *killing) ended(memory, before int) {
 	k.t.Helper()
 	k.drift()

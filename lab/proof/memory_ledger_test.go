@@ -16,9 +16,9 @@ import (
 
 const changedHealed = "web.service loaded_is_current changed heal/healed"
 
-// TestLedgerSame: links that are recreated, as older versions of Home Manager do at every
-// activation, are no drift to one who saw the same content loaded. Without that
-// memory they must be, because it is not known that they are the same.
+// TestLedgerSame checks that recreated links are no drift if an audit remembers that the
+// same content was loaded. Older versions of Home Manager recreate all links at every
+// activation. Without the memory they are drift, because the content may have changed.
 func TestLedgerSame(t *testing.T) {
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := remembering(t, options, map[string]string{unit("web.service"): scene.StackUnit("web.service", "first")})
@@ -39,7 +39,7 @@ func TestLedgerSame(t *testing.T) {
 	})
 }
 
-// statusAgrees: stackctl knows what audits remember, and finds no drift either.
+// statusAgrees checks that stackctl uses the audits' memory and finds no drift either.
 func (s *stage) statusAgrees() {
 	s.t.Helper()
 	built, err := stackctl()
@@ -52,9 +52,9 @@ func (s *stage) statusAgrees() {
 	}
 }
 
-// TestLedgerOther: content that was exchanged below a link is found by its
-// digest, though every time on the way is older than the load. A folder that is
-// renamed leaves the times of what is in it alone.
+// TestLedgerOther checks that changed content behind a link is found by its digest, even if
+// all file times are older than the load. Renaming a folder does not change the times of
+// the files in it.
 func TestLedgerOther(t *testing.T) {
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		text := scene.StackUnit("web.service", "first")

@@ -12,19 +12,17 @@ import (
 	"strings"
 	"testing"
 
-	_ "modernc.org/sqlite" // looks into the memory from outside of the program
+	_ "modernc.org/sqlite" // reads the memory without the program
 
 	"stackpolicy/history"
 	"stackpolicy/lab/usermanager"
 )
 
-// The test binary plays a program beside stackpolicy when this is set: one that
-// runs SQL on the memory as the account, and then, where it is "hold", keeps
-// what it holds until standard input ends.
+// sqlVariable makes the test binary run SQL on the memory, as the account. With the value
+// "hold" it keeps its locks until standard input ends.
 const sqlVariable = "PROOF_SQL"
 
-// playSQL runs each statement on the database and prints the rows, their
-// columns after one another.
+// playSQL runs each statement on the database and prints the rows.
 func playSQL(path string, statements []string, hold bool) error {
 	db, err := sql.Open("sqlite", "file:"+path+"?mode=rw&_busy_timeout=2000")
 	if err != nil {
@@ -67,9 +65,9 @@ func printRows(db *sql.DB, statement string) error {
 	return rows.Err()
 }
 
-// remembering opens a scene whose memory can be looked into, with built-in
-// policies that hardly wait until files no longer change, and a generator that writes
-// down each reload of the manager: what the memory says of them is not asked.
+// remembering opens a stage with policies that hardly wait until files no longer change. A
+// generator writes a line for each reload of the manager, so that the test does not depend
+// on the memory to count them.
 func remembering(t *testing.T, options usermanager.Options, declared map[string]string) *stage {
 	t.Helper()
 	s := open(t, options, declared)
@@ -80,7 +78,7 @@ func remembering(t *testing.T, options usermanager.Options, declared map[string]
 	s.policies("settle: 2s", "settle: 100ms")
 	generator := s.Path("/etc/systemd/user-generators/count")
 	s.do(os.MkdirAll(filepath.Dir(generator), 0o755))
-	s.do(os.WriteFile(generator, []byte("#!/bin/sh\necho >>"+s.reloadLog()+"\n"), 0o755)) //nolint:gosec // it has to be run
+	s.do(os.WriteFile(generator, []byte("#!/bin/sh\necho >>"+s.reloadLog()+"\n"), 0o755)) //nolint:gosec // it is executed
 	s.reload()
 	if s.reloads() != 1 {
 		t.Fatalf("%d reloads were counted, and one was made", s.reloads())
@@ -88,10 +86,10 @@ func remembering(t *testing.T, options usermanager.Options, declared map[string]
 	return s
 }
 
-// rules is the policy folder of remembering.
+// rules returns the policy folder of remembering.
 func (s *stage) rules() string { return filepath.Join(s.Home, "rules") }
 
-// policies are the built-in ones with a line of the settings put otherwise.
+// policies copies the built-in policies and replaces one line of their settings.
 func (s *stage) policies(old, other string) {
 	s.t.Helper()
 	if _, err := os.Stat(s.rules()); errors.Is(err, os.ErrNotExist) {
@@ -108,7 +106,7 @@ func (s *stage) policies(old, other string) {
 	s.do(s.Write(path, strings.Replace(string(text), old, other, 1)))
 }
 
-// enforce is an audit by these policies that heals.
+// enforce runs an enforcing audit with these policies.
 func (s *stage) enforce() report {
 	s.t.Helper()
 	return s.eval("--policy", s.rules(), "--enforce")
@@ -127,7 +125,7 @@ func (s *stage) reloads() int {
 	return strings.Count(string(text), "\n")
 }
 
-// memory is the database.
+// memory returns the path of the database.
 func (s *stage) memory() string { return history.Path(filepath.Join(s.Home, ".local/state")) }
 
 // sqlCommand runs SQL on the memory, as the account.
@@ -151,8 +149,8 @@ func (s *stage) sql(statements ...string) []string {
 	return strings.FieldsFunc(r.Out, func(c rune) bool { return c == '\n' })
 }
 
-// elapse makes all that is remembered older by some seconds, as if so much time
-// had passed; less than none, and the clock was set back.
+// elapse moves all times in the memory by some seconds into the past, as if that time had
+// passed. A negative number is a clock that was set back.
 func (s *stage) elapse(seconds int) {
 	s.t.Helper()
 	var statements []string

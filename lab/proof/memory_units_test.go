@@ -16,12 +16,12 @@ const (
 	reportTimer   = "stackpolicy-report.timer"
 )
 
-// notedHardening writes down how far a service is held back.
+// notedHardening makes a service write down its restrictions.
 const notedHardening = "[Service]\n" +
 	`ExecStartPost=/bin/sh -c 'grep -E "NoNewPrivs:|Seccomp:" /proc/self/status | cut -f 2 >%t/status'` + "\n"
 
-// TestUnitsReport: the shipped audit remembers, and the shipped report shows
-// it, both as hardened as they are.
+// TestUnitsReport checks that the shipped audit service records, and that the shipped
+// report service shows it, both with their hardening.
 func TestUnitsReport(t *testing.T) {
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := shipped(t, options, map[string]string{auditService: noWait})
@@ -55,7 +55,7 @@ func TestUnitsReport(t *testing.T) {
 	})
 }
 
-// report runs the shipped service and looks for words on its page.
+// report runs the shipped service and checks that its page contains the words.
 func (s *stage) report(what, words string) {
 	s.t.Helper()
 	s.systemctl("start", reportService)

@@ -10,9 +10,9 @@ import (
 	"stackpolicy/lab/usermanager"
 )
 
-// TestOrphans: an activation that was cut off adds db.service, the next one does
-// not have it and reaches its end. The links into the lost generation stay, and
-// start db.service at every boot. Removed, it still runs.
+// TestOrphans interrupts an activation that adds db.service. The next generation has no
+// db.service and is activated completely. The links into the lost generation are left, and
+// start db.service at every boot. After they are removed, the service still runs.
 func TestOrphans(t *testing.T) {
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, nil)

@@ -9,9 +9,9 @@ import (
 	"stackpolicy/lab/usermanager"
 )
 
-// TestPlainFiles: a unit that the configuration alone manages has the user's
-// folder for its declaration: a file of the user's own, writable by no one
-// else.
+// TestPlainFiles checks units that only the configuration manages. Such a unit is declared
+// by a file in the user's folder that belongs to the user and that nobody else can write
+// to.
 func TestPlainFiles(t *testing.T) {
 	const stacks = "stacks: {web: {}, files: {}, feeds: {}}\n"
 	const config = ".config/stackpolicy/config.yaml"
@@ -31,7 +31,7 @@ func TestPlainFiles(t *testing.T) {
 		s.want("writable by the user's own group", s.eval("--enforce"), 0)
 		s.do(os.Chmod(path, 0o666))
 		s.want("writable by others", s.eval("--enforce"), 2,
-			"plain-a.service file_declared unsafe block/page") // its content is what an audit saw loaded
+			"plain-a.service file_declared unsafe block/page") // an audit saw this content loaded
 		s.do(os.Chmod(path, 0o644))
 
 		s.do(s.Activate(map[string]string{config: "units: [plain-a.service, absent.service]\n" + stacks}))

@@ -12,7 +12,7 @@ import (
 	"stackpolicy/lab/usermanager"
 )
 
-// probe returns what the one probe of web.service answered, by a fresh document.
+// probe collects facts and returns the result of the only probe of web.service.
 func (s *stage) probe() (p facts.Probe, asked bool) {
 	s.t.Helper()
 	var doc facts.Document
@@ -24,8 +24,8 @@ func (s *stage) probe() (p facts.Probe, asked bool) {
 	return doc.Units[i].Probes[0], true
 }
 
-// TestProbes: a stack whose containers run and that nobody can reach is a page,
-// even where its last apply failed. A unit that is stopped is not asked.
+// TestProbes checks that a stack that runs and does not answer is a page, even if its last
+// apply failed. A stopped unit is not probed.
 func TestProbes(t *testing.T) {
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		service, err := net.Listen("tcp", "127.0.0.1:0")

@@ -1,6 +1,8 @@
-// Package proof holds the tests of stackpolicy's claims about systemd against
-// a real user manager: the host's own systemd, and the one in the root file
-// system that STACKPOLICY_LAB_ROOT names (lab/root makes one).
+// Package proof tests with real systemd user managers what stackpolicy claims about
+// systemd. The tests run with the host's systemd and with another version (lab/systems).
+//
+// A test opens a stage, changes something, and compares the findings of an audit. Start at
+// drift_test.go.
 package proof
 
 import (
@@ -20,7 +22,7 @@ import (
 	"stackpolicy/lab/usermanager"
 )
 
-// program is the path of the stackpolicy binary under test.
+// program is the path of the stackpolicy program under test.
 var program string
 
 func TestMain(m *testing.M) {
@@ -48,7 +50,7 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// stage is a scene whose steps end the test when they fail.
+// stage is a scene whose methods end the test if they fail.
 type stage struct {
 	*scene.Scene
 	t *testing.T
@@ -89,7 +91,7 @@ func (s *stage) property(unit, name string) string {
 	return s.systemctl("show", "--value", "--property="+name, unit)
 }
 
-// report is what the tests read of a report.
+// report has the fields of a report that the tests read.
 type report struct {
 	ExitCode  int `json:"exit_code"`
 	Gaps      []struct{ Collector, Error string }
@@ -101,13 +103,13 @@ type report struct {
 	Actions []struct{ Action, Subject, Status, Message string }
 }
 
-// eval audits and checks that the exit status is the report's.
+// eval audits. It checks that the exit status is the one in the report.
 func (s *stage) eval(args ...string) report {
 	s.t.Helper()
 	return s.evalBy(append([]string{"stackpolicy", "eval", "-o", "json"}, args...)...)
 }
 
-// evalBy is eval by a whole command line.
+// evalBy is eval with a whole command line.
 func (s *stage) evalBy(argv ...string) report {
 	s.t.Helper()
 	r := s.Do(s.Command(s.t.Context(), argv...))
@@ -121,8 +123,8 @@ func (s *stage) evalBy(argv ...string) report {
 	return out
 }
 
-// findings are "subject invariant case effect/severity[/outcome]" of all but
-// allows, in order.
+// findings returns "subject invariant case effect/severity[/outcome]" of every decision
+// that is not an allow, sorted.
 func (r report) findings() []string {
 	list := []string{}
 	for _, d := range r.Decisions {
@@ -167,7 +169,7 @@ func (s *stage) want(what string, r report, exit int, findings ...string) {
 	}
 }
 
-// settle separates changes before a reload from changes after it.
+// settle waits until file times can tell a change before a reload from one after it.
 func settle() { time.Sleep(scene.ClockTick) }
 
 func (s *stage) reload() {
@@ -176,7 +178,7 @@ func (s *stage) reload() {
 	s.systemctl("daemon-reload")
 }
 
-// unit is a file of the user's unit folder, relative to the home.
+// unit returns the path of a unit in the user's unit folder, relative to the home.
 func unit(name string) string { return scene.UnitDir + "/" + name }
 
 func is257(version string) bool { return strings.HasPrefix(version, "257") }

@@ -11,8 +11,8 @@ import (
 	"stackpolicy/lab/usermanager"
 )
 
-// intrusion is something that another hand put beside or over what is declared.
-// Most of it is in force after a reload; none of it may be healed.
+// intrusion is a file that somebody added or that replaces a declared one. Most are in
+// force after a reload. None may be healed.
 type intrusion struct {
 	name     string
 	declared map[string]string
@@ -113,7 +113,7 @@ var intrusions = []intrusion{
 	{
 		name:   "systemctl set-property",
 		change: func(s *stage) { s.systemctl("set-property", "web.service", "CPUWeight=50") },
-		// The manager has it without a reload, and so knows no time of it.
+		// The manager reads it without a reload, so there is no load time.
 		found: []string{"web.service dropins_owned outranking block/page", withheld}, exit: 2,
 	},
 	{
@@ -211,7 +211,7 @@ func forEach(finding string, units ...string) []string {
 	return list
 }
 
-// fail makes a unit fail as a failed apply does, without touching its files.
+// fail makes a unit fail, as a failed apply does, without a change of its files.
 func (s *stage) fail(name string) {
 	s.t.Helper()
 	s.systemctl("set-environment", "APPLY=fail")
@@ -220,7 +220,7 @@ func (s *stage) fail(name string) {
 	}
 }
 
-// TestIntrusions: what another hand did is found, said, and left alone.
+// TestIntrusions checks that every intrusion is a finding and is not changed.
 func TestIntrusions(t *testing.T) {
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		for _, i := range intrusions {
@@ -245,8 +245,8 @@ func TestIntrusions(t *testing.T) {
 	})
 }
 
-// TestMigration: a unit that moves from /etc/systemd/user into the user's
-// folder keeps running as the old one until the manager reloads.
+// TestMigration moves a unit from /etc/systemd/user into the user's folder. The old
+// definition runs until the manager reloads.
 func TestMigration(t *testing.T) {
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		t.Run("run", func(t *testing.T) {
@@ -275,7 +275,8 @@ func TestMigration(t *testing.T) {
 	})
 }
 
-// TestGhost: a failed state of a unit that is gone is forgotten, and only that.
+// TestGhost checks that the failed state of a unit that no longer exists is reset, and no
+// other.
 func TestGhost(t *testing.T) {
 	systems.Each(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, nil)
@@ -295,11 +296,11 @@ func TestGhost(t *testing.T) {
 	})
 }
 
-// TestQuadlet: podman's own generator where there is one; its source file is
-// the artifact, and an old mtime on it hides nothing.
+// TestQuadlet checks that a quadlet is judged by its source file, also if the file's time
+// is old. It uses podman's generator if there is one.
 func TestQuadlet(t *testing.T) {
 	const source = ".config/containers/systemd/cache.container"
-	// It is never started: that default.target wants it keeps it in memory.
+	// It is never started. It stays loaded because default.target wants it.
 	const text = "[Container]\nImage=localhost/none:1\n[Install]\nWantedBy=default.target\n[Service]\nNice=3\n"
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, map[string]string{source: text})
@@ -326,10 +327,10 @@ func TestQuadlet(t *testing.T) {
 	})
 }
 
-// standInGenerator makes of each quadlet source what podman's generator would
-// of these: podman has one since 4.4, and the host's may be older. It is the
-// manager that runs it and that reads SourcePath=.
-const standInGenerator = `#!/bin/sh
+// simulatedGenerator does for these sources what podman's generator would do. Podman has
+// one since 4.4, and the host's podman may be older. The manager is real: it runs the
+// generator and reads SourcePath=.
+const simulatedGenerator = `#!/bin/sh
 mkdir -p "$1/default.target.wants"
 for source in "$HOME"/.config/containers/systemd/*.container; do
 	name=$(basename "$source" .container).service
@@ -343,7 +344,7 @@ func (s *stage) quadletGenerator() {
 	if _, err := os.Stat(s.Path("/usr/lib/systemd/user-generators/podman-user-generator")); err == nil {
 		return
 	}
-	path := s.Path("/etc/systemd/user-generators/stand-in")
+	path := s.Path("/etc/systemd/user-generators/simulated")
 	s.do(os.MkdirAll(filepath.Dir(path), 0o755))
-	s.do(os.WriteFile(path, []byte(standInGenerator), 0o755))
+	s.do(os.WriteFile(path, []byte(simulatedGenerator), 0o755))
 }

@@ -12,15 +12,15 @@ import (
 	"stackpolicy/lab/usermanager"
 )
 
-// bait is something that a reload reads besides the units' own files. None of it is
-// declared; it was put there after the last load.
+// bait is a file that a reload would read, in addition to the units' own files. It is not
+// declared and was written after the last load.
 type bait struct {
 	name  string
 	put   func(*stage)
 	found []string // besides files.service, whose reload is refused
 	exit  int
-	isFor bool // files.service itself would get it
-	// isInForce reports whether the manager has it.
+	isFor bool // it applies to files.service
+	// isInForce reports whether the manager has loaded it.
 	isInForce func(*stage) bool
 }
 
@@ -112,7 +112,7 @@ func hasTimeout(s *stage) bool {
 	return s.systemctl("show", "--value", "--property=DefaultTimeoutStopUSec") == "7s"
 }
 
-// pull makes a unit pull in evil.service, by a link at the given path.
+// pull makes a unit want or require evil.service, by a link at the given path.
 func (s *stage) pull(link string) {
 	s.t.Helper()
 	s.do(s.Write(s.Unit("evil.service"), evilUnit))
@@ -125,7 +125,7 @@ func (s *stage) asRoot(path, text string, mode os.FileMode) string {
 	path = s.Path(path)
 	s.do(os.MkdirAll(filepath.Dir(path), 0o755))
 	s.do(os.WriteFile(path, []byte(text), mode))
-	s.do(os.Chmod(path, mode)) // whatever the umask is
+	s.do(os.Chmod(path, mode)) // the umask must have no effect
 	return path
 }
 
@@ -134,7 +134,7 @@ func (s *stage) own(path string) {
 	s.do(os.Lchown(path, s.UID, s.GID))
 }
 
-// staleFiles makes files.service stale in a lawful way.
+// staleFiles makes files.service stale by a declared change.
 func (s *stage) staleFiles(more map[string]string) {
 	s.t.Helper()
 	declared := map[string]string{unit("files.service"): scene.StackUnit("files.service", "second")}
@@ -157,8 +157,8 @@ func needsRoot(t *testing.T) {
 	}
 }
 
-// TestReloadBringsNothingNew: one unit could be healed, but the reload would bring in
-// force what nobody declared. It is refused, and what forbids it is found.
+// TestReloadBringsNothingNew checks that a reload that would heal one unit is refused if it
+// would also load something undeclared. What forbids it is a finding.
 func TestReloadBringsNothingNew(t *testing.T) {
 	needsRoot(t)
 	systems.Each(t, func(t *testing.T, options usermanager.Options) {
@@ -192,7 +192,7 @@ func TestReloadBringsNothingNew(t *testing.T) {
 	})
 }
 
-// lawful is something that a reload reads and that is as it should be.
+// lawful is a file that a reload reads and that is no reason to refuse it.
 var lawful = []struct {
 	name     string
 	declared map[string]string
@@ -219,8 +219,8 @@ var lawful = []struct {
 	{name: "an alias without a folder", put: func(s *stage) { s.do(os.Symlink(s.Unit("web.service"), s.Path("/etc/systemd/user/zz.service"))) }},
 }
 
-// TestReloadReadsTheSystems: what is the system's or declared stops no reload, and
-// is no finding.
+// TestReloadReadsTheSystems checks that files of the system and declared files do not
+// prevent a reload, and are no findings.
 func TestReloadReadsTheSystems(t *testing.T) {
 	needsRoot(t)
 	systems.Each(t, func(t *testing.T, options usermanager.Options) {
@@ -243,11 +243,12 @@ func TestReloadReadsTheSystems(t *testing.T) {
 	})
 }
 
-// TestReloadOfAPlainAccount: without Home Manager the user's own folders are the
-// declaration. What a reload would bring in force is told, and stops nothing.
+// TestReloadOfAPlainAccount checks an account without Home Manager, where the user's own
+// folders are the declaration. Changes that a reload would load are reported, and do not
+// prevent it.
 func TestReloadOfAPlainAccount(t *testing.T) {
 	const config = ".config/stackpolicy/config.yaml"
-	const told = "host manager_environment_owned unread block/ticket"
+	const unread = "host manager_environment_owned unread block/ticket"
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, map[string]string{config: "units: [\"plain-*.service\"]\n"})
 		s.do(s.Podman())
@@ -259,15 +260,16 @@ func TestReloadOfAPlainAccount(t *testing.T) {
 		s.want("in order", s.eval(), 0)
 		settle()
 		s.do(s.Write(filepath.Join(s.Home, ".config/environment.d/mine.conf"), "MINE=2\n"))
-		s.want("changed", s.eval(), 1, told)
+		s.want("changed", s.eval(), 1, unread)
 		s.do(s.Write(s.Unit("plain-a.service"), scene.StackUnit("plain-a.service", "second")))
-		s.want("a unit changed too", s.eval("--enforce"), 1, told, "plain-a.service loaded_is_current stale heal/healed")
+		s.want("a unit changed too", s.eval("--enforce"), 1, unread, "plain-a.service loaded_is_current stale heal/healed")
 		s.want("afterwards", s.eval(), 0)
 	})
 }
 
-// TestOurReloadLoaded: what no look before the call can know of, as what a generator
-// will write, is a page of its own afterwards, and nothing about that unit is healed.
+// TestOurReloadLoaded checks a reload that loads something that could not be known before,
+// such as a file that a generator writes. Afterwards it is a page, and nothing about that
+// unit counts as healed.
 func TestOurReloadLoaded(t *testing.T) {
 	needsRoot(t)
 	systems.Each(t, func(t *testing.T, options usermanager.Options) {
@@ -294,9 +296,9 @@ func TestOurReloadLoaded(t *testing.T) {
 	})
 }
 
-// TestRestartStartsNothingElse: a stack that lost a container, and was opted in, is
-// not restarted where that would start a stopped unit that nothing declares, or where
-// the unit runs an undeclared drop-in, whatever rules the policy folder has.
+// TestRestartStartsNothingElse checks that a stack is not restarted if that would start a
+// stopped unit that is not declared, or if the unit has an undeclared drop-in. The rules of
+// the policy folder cannot change this.
 func TestRestartStartsNothingElse(t *testing.T) {
 	needsRoot(t)
 	const refused = "web.service stack_running exited heal/refused"
@@ -330,8 +332,8 @@ func TestRestartStartsNothingElse(t *testing.T) {
 	})
 }
 
-// bareRules is a policy folder that knows stack_running alone, and lets web.service be
-// restarted.
+// bareRules writes a policy folder that has only stack_running, and allows restarts of
+// web.service.
 func (s *stage) bareRules() string {
 	s.t.Helper()
 	folder := filepath.Join(s.Home, "rules")

@@ -12,7 +12,7 @@ const (
 	command = "[Service]\nType=oneshot\nExecStart=/bin/true\n"
 )
 
-// wanted are units that default.target, timers.target and sockets.target want.
+// wanted declares units that default.target, timers.target and sockets.target want.
 var wanted = map[string]string{
 	unit("db.service"):       daemon,
 	unit("needs.service"):    "[Unit]\nRequires=db.service\nAfter=db.service\n" + daemon,
@@ -42,8 +42,8 @@ var wanted = map[string]string{
 	unit("unwanted.target.wants/by-other.service"): "-> ../by-other.service",
 }
 
-// TestWantedIsRunning: what an active target wants runs, or has a reason that
-// systemd knows of.
+// TestWantedIsRunning checks that a unit that an active target wants runs, or that systemd
+// knows the reason why it does not.
 func TestWantedIsRunning(t *testing.T) {
 	systems.Each(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, wanted)
@@ -79,7 +79,7 @@ func TestWantedIsRunning(t *testing.T) {
 	})
 }
 
-// TestAboutToRun: a start that is queued or under way is no finding.
+// TestAboutToRun checks that a start that is queued or running is no finding.
 func TestAboutToRun(t *testing.T) {
 	systems.Each(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, map[string]string{

@@ -16,7 +16,7 @@ import (
 	"stackpolicy/stack"
 )
 
-// stackctl is the path of the stackctl binary under test, beside stackpolicy's.
+// stackctl is the path of the stackctl program under test.
 var stackctl = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(filepath.Dir(program), "stackctl")
 	if out, err := exec.Command("go", "build", "-o", path, "stackpolicy/cmd/stackctl").CombinedOutput(); err != nil {
@@ -35,19 +35,19 @@ inspect\ *) exec cat "$HOME/.podman-inspect.json" ;;
 images\ *) echo '[{"Id":"` + scene.ImageID + `","Names":["localhost/sample:1"]}]' ;;
 events\ *) ;;
 logs\ *) printf 'ready\033[2J\n' ;;
-*) echo "podman (stand-in): unknown verb $1" >&2; exit 125 ;;
+*) echo "simulated podman: unknown verb $1" >&2; exit 125 ;;
 esac
 `
 
-// bringingUp is a simulated compose provider: web's containers become what
-// the compose file that it is given says.
+// bringingUp is a simulated compose provider. It replaces web's containers by those of the
+// compose file that it is given.
 const bringingUp = `#!/bin/sh
 while [ "$1" != -f ]; do shift; done
 set -- $(sed -n 's/.*` + applied.LabelDefinition + `: *//p' "$2" | tr -d '"')
 exec sed -i "s/app-as-before/$1/; s/db-as-before/$2/" "$HOME/.podman-inspect.json"
 `
 
-// verified is the unit of a stack as stackctl wants it.
+// verified returns the unit of a stack that calls stackctl.
 const verified = `[Unit]
 Description=Stack web
 
@@ -61,7 +61,7 @@ ExecStart=%h/.local/bin/stackctl apply web
 ExecStartPost=%h/.local/bin/stackctl verify web --timeout=3s
 `
 
-// ctlStage is a scene where stackctl is what web.service runs.
+// ctlStage is a stage where web.service calls stackctl.
 type ctlStage struct {
 	*stage
 	program string
@@ -86,7 +86,7 @@ func openCtl(t *testing.T, options usermanager.Options) *ctlStage {
 
 func (s *ctlStage) compose() string { return filepath.Join(s.Home, "web/compose.yaml") }
 
-// declare activates a configuration with a line of the test's own, and a unit.
+// declare activates a configuration with an additional line, and a unit.
 func (s *ctlStage) declare(line, text string) {
 	s.t.Helper()
 	s.do(s.Activate(map[string]string{
@@ -97,8 +97,7 @@ func (s *ctlStage) declare(line, text string) {
 	s.reload()
 }
 
-// contains puts containers into podman, web's being of a definition before this
-// one.
+// contains puts containers into podman. Those of web are of an older definition.
 func (s *ctlStage) contains(containers ...scene.Container) {
 	s.t.Helper()
 	for i, c := range containers {
@@ -110,7 +109,7 @@ func (s *ctlStage) contains(containers ...scene.Container) {
 	s.do(os.WriteFile(filepath.Join(s.BinDir, "podman"), []byte(answering), 0o755))
 }
 
-// without is the sample containers with web's app in another state.
+// without returns the sample containers, with web's app in another state.
 func without(app scene.Container) []scene.Container {
 	all := scene.Containers()
 	i := slices.IndexFunc(all, func(c scene.Container) bool { return c.Unit == "web.service" && c.Service == "app" })
@@ -119,8 +118,8 @@ func without(app scene.Container) []scene.Container {
 	return all
 }
 
-// stackctl runs it by hand, and wants an exit status and words. No escape
-// sequence may come through.
+// stackctl runs stackctl, and expects an exit status and words in the output. The output
+// must have no escape sequences.
 func (s *ctlStage) stackctl(want stack.Outcome, words []string, args ...string) scene.Result {
 	s.t.Helper()
 	r := s.Do(s.Command(s.t.Context(), append([]string{s.program}, args...)...))
@@ -138,7 +137,7 @@ func (s *ctlStage) stackctl(want stack.Outcome, words []string, args ...string) 
 	return r
 }
 
-// entries are the journal's about web.service by stackctl: outcomes in order.
+// entries returns the outcomes in stackctl's journal entries about web.service, in order.
 func (s *ctlStage) entries() (names []string) {
 	s.t.Helper()
 	for _, e := range s.Journal() {

@@ -17,7 +17,7 @@ import (
 	"stackpolicy/stack"
 )
 
-// TestStackctl: a restart is a transaction, and its result is true.
+// TestStackctl checks that the result of a restart says whether the stack is up.
 func TestStackctl(t *testing.T) {
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := openCtl(t, options)
@@ -54,7 +54,7 @@ func TestStackctl(t *testing.T) {
 	})
 }
 
-// TestStackctlVerify: how verify ends by hand, where the manager is real.
+// TestStackctlVerify checks how verify ends when it is called by hand.
 func TestStackctlVerify(t *testing.T) {
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := openCtl(t, options)
@@ -78,7 +78,7 @@ func TestStackctlVerify(t *testing.T) {
 		s.stackctl(stack.Unknown, []string{"web: unknown"}, "status", "web")
 		s.do(os.Remove(filepath.Join(s.Home, ".podman-hangs")))
 
-		// An operator's rule is what verify asks, and its absence no pass.
+		// verify evaluates an operator's rule. If the rule is missing, verify does not pass.
 		rules := filepath.Join(s.Home, "rules")
 		if r := s.Stackpolicy(t.Context(), "policy", "copy", rules); r.Code != 0 {
 			t.Fatal(r.Err)
@@ -97,8 +97,8 @@ func TestStackctlVerify(t *testing.T) {
 	})
 }
 
-// TestStackctlCutByManager: a start that takes too long is ended by the
-// manager, and what was not up is reported. Each command has the whole time.
+// TestStackctlCutByManager checks that the manager ends a start that takes too long, and
+// that what was not up is reported. Each command has the whole time.
 func TestStackctlCutByManager(t *testing.T) {
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := openCtl(t, options)
@@ -120,7 +120,7 @@ func TestStackctlCutByManager(t *testing.T) {
 	})
 }
 
-// TestStackctlStatus: of several stacks the highest exit status counts.
+// TestStackctlStatus checks that the highest exit status of several stacks counts.
 func TestStackctlStatus(t *testing.T) {
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := openCtl(t, options)
@@ -147,7 +147,7 @@ func TestStackctlStatus(t *testing.T) {
 			t.Errorf("%s: %v", got.Schema, states)
 		}
 
-		// Without a manager nothing is known, and without a journal all is said.
+		// Without a manager the state is unknown. Without a journal everything is printed.
 		s.do(syscall.Kill(s.PID, syscall.SIGKILL))
 		s.until("the manager is gone", func() bool { return syscall.Kill(s.PID, 0) != nil })
 		s.stackctl(stack.Unknown, []string{"web: unknown", "in a state that could not be told", "reach the user manager"}, "status")
@@ -155,8 +155,8 @@ func TestStackctlStatus(t *testing.T) {
 		s.do(os.Remove(socket))
 		s.stackctl(stack.CannotLook, []string{words}, "verify", "web", "--timeout=1s")
 
-		// A journal that accepts nothing is reported, and changes no outcome.
-		wrong, err := net.Listen("unix", socket) // the journal's is no stream
+		// A journal that accepts no entries is reported, and changes no outcome.
+		wrong, err := net.Listen("unix", socket) // the journal's socket is no stream socket
 		s.do(err)
 		defer wrong.Close()
 		s.do(os.Chmod(socket, 0o666))

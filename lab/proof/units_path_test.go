@@ -13,8 +13,8 @@ import (
 	"stackpolicy/lab/usermanager"
 )
 
-// TestUnitsPaths: whatever changes the units leads to an audit, also in a
-// folder that was not there before.
+// TestUnitsPaths checks that every change of the units starts an audit, also in a folder
+// that did not exist before.
 func TestUnitsPaths(t *testing.T) {
 	systems.Each(t, func(t *testing.T, options usermanager.Options) {
 		s := shipped(t, options, map[string]string{
@@ -53,7 +53,7 @@ func TestUnitsPaths(t *testing.T) {
 	})
 }
 
-// TestUnitsManyChanges: no number of changes leaves a path unit failed.
+// TestUnitsManyChanges checks that many changes do not make a path unit fail.
 func TestUnitsManyChanges(t *testing.T) {
 	systems.Each(t, func(t *testing.T, options usermanager.Options) {
 		s := shipped(t, options, map[string]string{auditService: noWait + noted + instead("exit 2")})
@@ -75,8 +75,8 @@ func TestUnitsManyChanges(t *testing.T) {
 	})
 }
 
-// TestUnitsChangeDuringAudit: what changes while an audit runs is audited when
-// that is done.
+// TestUnitsChangeDuringAudit checks that a change during an audit starts another audit
+// after it.
 func TestUnitsChangeDuringAudit(t *testing.T) {
 	systems.Each(t, func(t *testing.T, options usermanager.Options) {
 		s := shipped(t, options, map[string]string{
@@ -88,7 +88,7 @@ func TestUnitsChangeDuringAudit(t *testing.T) {
 			s.moveIn("/dev/null", s.Unit("web.service"))
 			return s.within(time.Second, func() bool { return strings.Contains(s.systemctl("list-jobs"), changeService) })
 		})
-		s.moveIn("/dev/null", s.Unit("files.service")) // seen by the same second audit
+		s.moveIn("/dev/null", s.Unit("files.service")) // the second audit sees this too
 		if got := s.runs(); len(got) != 0 {
 			t.Fatalf("the audit has ended: %v", got)
 		}
@@ -101,7 +101,7 @@ func TestUnitsChangeDuringAudit(t *testing.T) {
 	})
 }
 
-// nextAudit is when the timer elapses next, on the monotonic clock; 0 is never.
+// nextAudit returns when the timer elapses next, on the monotonic clock; 0 is never.
 func (s *stage) nextAudit() time.Duration {
 	s.t.Helper()
 	r := s.Do(s.Command(s.t.Context(), "busctl", "--user", "get-property", "org.freedesktop.systemd1",

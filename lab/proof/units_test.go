@@ -31,21 +31,21 @@ const (
 
 var pathUnits = []string{"stackpolicy-audit.path", "stackpolicy-audit-subfolders.path"}
 
-// Settings that a test puts over the audit's own: one replaces the program, by
-// a shell line, one drops the wait for writes to be done, one writes down how
-// each run ended, and one puts the simulated podman on the PATH.
+// Drop-ins of the tests for the audit's service: instead replaces the program by a shell
+// line, others remove the wait until writes are done, write down how each run ended, and
+// put the simulated podman on the PATH.
 const (
-	noWait  = "[Service]\nExecStartPre=\n"
-	noted   = "[Service]\nExecStopPost=/bin/sh -c 'echo $EXIT_STATUS >>%t/runs'\n"
-	standIn = "[Service]\nEnvironment=PATH=%t/../bin:/usr/bin:/bin:/run/current-system/sw/bin\n"
+	noWait          = "[Service]\nExecStartPre=\n"
+	noted           = "[Service]\nExecStopPost=/bin/sh -c 'echo $EXIT_STATUS >>%t/runs'\n"
+	simulatedPodman = "[Service]\nEnvironment=PATH=%t/../bin:/usr/bin:/bin:/run/current-system/sw/bin\n"
 )
 
 func instead(line string) string {
 	return fmt.Sprintf("[Service]\nExecStart=\nExecStart=/bin/sh -c '%s'\n", line)
 }
 
-// declaring is what a scene declares for the units as shipped, with settings
-// over them by unit.
+// declaring returns the declaration of the shipped units, with a drop-in for each unit in
+// over.
 func declaring(t *testing.T, over map[string]string) map[string]string {
 	t.Helper()
 	declared := map[string]string{}
@@ -58,9 +58,9 @@ func declaring(t *testing.T, over map[string]string) map[string]string {
 	return declared
 }
 
-// shipped opens a scene where the audit's units are declared, the program
-// is where they expect it, and the path units run. podman.socket is not
-// there: it would start the real podman.
+// shipped opens a stage where the audit's units are declared, the program is where they
+// expect it, and the path units run. podman.socket is removed, because it would start the
+// real podman.
 func shipped(t *testing.T, options usermanager.Options, over map[string]string) *stage {
 	t.Helper()
 	s := open(t, options, declaring(t, over))
@@ -82,7 +82,7 @@ func shippedText(t *testing.T, name string) string {
 	return string(text)
 }
 
-// within waits for a condition and says whether it came.
+// within waits until a condition is true, and reports whether it became true.
 func (s *stage) within(limit time.Duration, condition func() bool) bool {
 	s.t.Helper()
 	for deadline := time.Now().Add(limit); !condition(); time.Sleep(5 * time.Millisecond) {
@@ -95,7 +95,7 @@ func (s *stage) within(limit time.Duration, condition func() bool) bool {
 
 func (s *stage) runtime(name string) string { return filepath.Join(s.RuntimeDir, name) }
 
-// written is what a service wrote to a file of the runtime folder.
+// written returns the text of a file that a service wrote to the runtime folder.
 func (s *stage) written(name string) string {
 	s.t.Helper()
 	text, err := os.ReadFile(s.runtime(name))
@@ -103,19 +103,19 @@ func (s *stage) written(name string) string {
 	return string(text)
 }
 
-// runs are the exit statuses of the audits so far.
+// runs returns the exit statuses of the audits so far.
 func (s *stage) runs() []string {
 	text, _ := os.ReadFile(s.runtime("runs"))
 	return strings.Fields(string(text))
 }
 
-// idle: no audit runs, and none is going to.
+// idle reports whether no audit runs and none is queued.
 func (s *stage) idle() bool {
 	return s.systemctl("list-jobs", "--no-legend") == "" &&
 		!strings.Contains(s.property(auditService, "ActiveState"), "activating")
 }
 
-// moveIn has a link appear in a folder, or move, by a single event.
+// moveIn makes a link and moves it to its place, so that there is only one event.
 func (s *stage) moveIn(target, path string) {
 	s.t.Helper()
 	made := s.runtime("moved-in")
@@ -123,10 +123,9 @@ func (s *stage) moveIn(target, path string) {
 	s.do(os.Rename(made, path))
 }
 
-// fires makes a change until an audit runs for it, and returns how often it
-// took: systemd loses one that comes while it takes up its watches anew, as it
-// does when anything at all appears in a folder above, and scenes stand in a
-// busy one.
+// fires repeats a change until an audit runs, and returns how often it was needed. systemd
+// loses an event while it renews its watches, which it does when anything appears in a
+// folder above. The folder above a stage is a busy one.
 func (s *stage) fires(what string, change func(try int)) int {
 	s.t.Helper()
 	for try := range 4 {
@@ -142,7 +141,8 @@ func (s *stage) fires(what string, change func(try int)) int {
 	return 0
 }
 
-// TestUnitsVerify: systemd finds nothing to say of the units, and would.
+// TestUnitsVerify checks that `systemd-analyze verify` has no complaint about the units, and
+// that it would report a mistake.
 func TestUnitsVerify(t *testing.T) {
 	systems.Each(t, func(t *testing.T, options usermanager.Options) {
 		s := shipped(t, options, nil)
@@ -165,10 +165,10 @@ func TestUnitsVerify(t *testing.T) {
 	})
 }
 
-// TestUnitsPathsDoNotNest: systemd takes up all watches of a path unit anew
-// when something appears in a folder above one of them, and what it had not
-// read yet is lost. A watched folder below a watched folder loses every fifth
-// change in the upper one.
+// TestUnitsPathsDoNotNest checks that no watched folder is below another watched folder.
+// When something appears in a folder above a watched one, systemd renews all watches of the
+// path unit and loses the events that it has not read. With nested folders it loses every
+// fifth change in the upper one.
 func TestUnitsPathsDoNotNest(t *testing.T) {
 	for _, name := range pathUnits {
 		var paths []string
@@ -188,7 +188,7 @@ func TestUnitsPathsDoNotNest(t *testing.T) {
 	}
 }
 
-// servePodman answers for a podman without containers.
+// servePodman answers like a podman without containers.
 func (s *stage) servePodman() {
 	s.t.Helper()
 	s.do(os.MkdirAll(s.runtime("podman"), 0o755))
@@ -202,7 +202,7 @@ func (s *stage) servePodman() {
 	s.t.Cleanup(func() { _ = server.Close() })
 }
 
-// snapshot is what the tests read of a facts document.
+// snapshot has the fields of a facts document that the tests read.
 type snapshot struct {
 	Collectors map[string]struct {
 		OK    bool
@@ -227,8 +227,8 @@ func (s *stage) parse(text []byte) (doc snapshot, web map[string]any) {
 const hardened = `{ unshare --user true && echo unshared; grep -E "NoNewPrivs:|Seccomp:" /proc/self/status | cut -f 2; } >%t/status; ` +
 	`exec %h/.local/bin/stackpolicy facts >%t/facts.json`
 
-// TestUnitsHardened: the service cannot do what it need not, and sees what an
-// audit by hand sees, with a bus and without.
+// TestUnitsHardened checks that the service has no more permissions than it needs, and that
+// it sees what an audit by hand sees, with and without a bus.
 func TestUnitsHardened(t *testing.T) {
 	for transport, noBus := range map[string]bool{"bus": false, "private": true} {
 		t.Run(transport, func(t *testing.T) {
@@ -249,8 +249,8 @@ func TestUnitsHardened(t *testing.T) {
 	}
 }
 
-// checkHardened looks at what the service wrote down; byHand are the facts on
-// web.service as seen without hardening.
+// checkHardened checks what the service wrote down. byHand are the facts about web.service
+// without hardening.
 func (s *stage) checkHardened(transport string, byHand map[string]any) {
 	s.t.Helper()
 	if got := strings.Fields(s.written("status")); !slices.Equal(got, []string{"1", "2"}) {
@@ -270,11 +270,11 @@ func (s *stage) checkHardened(transport string, byHand map[string]any) {
 	}
 }
 
-// TestUnitsEnforce: heals work from the service, and neither they nor the audit
-// itself lead to another one.
+// TestUnitsEnforce checks that the service can heal, and that neither the heal nor the audit
+// starts another audit.
 func TestUnitsEnforce(t *testing.T) {
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
-		over := map[string]string{auditService: noted + standIn + instead("exec %h/.local/bin/stackpolicy eval --enforce")}
+		over := map[string]string{auditService: noted + simulatedPodman + instead("exec %h/.local/bin/stackpolicy eval --enforce")}
 		s := shipped(t, options, over)
 		for i, revision := range []string{"second", "third"} {
 			settle()
@@ -285,8 +285,8 @@ func TestUnitsEnforce(t *testing.T) {
 			})
 			t.Logf("healed %v after the change", time.Since(begun).Round(10*time.Millisecond))
 			s.until("the audit's end", s.idle)
-			// An activation is several changes, so it may take two audits; a
-			// third would be the audits' own doing.
+			// An activation is several changes, so it may start two audits. A
+			// third one would be started by the audits.
 			if runs := s.runs(); len(runs) <= i || len(runs) > 2*(i+1) || runs[len(runs)-1] != "0" {
 				t.Errorf("%s revision: audits ended with %v\n%s", revision, runs, s.Log())
 			}
@@ -297,11 +297,11 @@ func TestUnitsEnforce(t *testing.T) {
 	})
 }
 
-// TestUnitsObserve: an audit that only looks leads to no other one, and a page
-// fails it until the page is gone, which its own failure must not prevent.
+// TestUnitsObserve checks that an observing audit starts no other audit, and that it fails
+// while there is a page. Its own failed state must not be a finding that keeps it failed.
 func TestUnitsObserve(t *testing.T) {
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
-		s := shipped(t, options, map[string]string{auditService: noted + standIn})
+		s := shipped(t, options, map[string]string{auditService: noted + simulatedPodman})
 		web := s.Unit("web.service")
 		target, err := os.Readlink(web)
 		s.do(err)
@@ -326,7 +326,7 @@ func TestUnitsObserve(t *testing.T) {
 	})
 }
 
-// TestUnitsExitStatus: only a page, or no verdict at all, fails the service.
+// TestUnitsExitStatus checks that the service fails only if there is a page or no verdict.
 func TestUnitsExitStatus(t *testing.T) {
 	cases := []struct{ line, state, result string }{
 		{"exit 0", "inactive", "success"},
@@ -353,8 +353,8 @@ func TestUnitsExitStatus(t *testing.T) {
 	})
 }
 
-// TestUnitsTimer: as shipped, the next audit is due ten to twelve minutes after
-// the last one, whatever started that, and failed audits are followed by others.
+// TestUnitsTimer checks the shipped timer: the next audit is ten to twelve minutes after the
+// last one, whatever started that one, also if it failed.
 func TestUnitsTimer(t *testing.T) {
 	const first = "OnStartupSec=2min\n"
 	text := shippedText(t, auditTimer)
