@@ -86,7 +86,7 @@ func TestAdoptRefuses(t *testing.T) {
 		"a container is missing":       {func(w *world) { w.contains() }, NotAdopted, "service app has 0 containers, want 1"},
 		"a service that is gone":       {func(w *world) { w.contains(container{"app", "running"}, container{"old", "running"}) }, NotAdopted, "web_old is of service old"},
 		"compose files that are wrong": {func(w *world) { w.write("compose.yaml", "services: [", 0o644) }, BadCompose, "compose.yaml"},
-		"no manager to verify with":    {func(*world) {}, CannotLook, "could not be told"},
+		"no manager to verify with":    {func(*world) {}, CannotLook, "could not be determined"},
 	}
 	for name, c := range cases {
 		testIn(t, name, func(t *testing.T, w *world) {

@@ -31,12 +31,12 @@ func (o *Operator) Apply(ctx context.Context, s Stack) Report {
 var errTooLong = errors.New("the time for an apply is over (apply.timeout)")
 
 // interrupted returns the problem, or, when something other than its own limit
-// ended the apply, that it was told to stop.
+// ended the apply, that it was asked to stop.
 func (o *Operator) interrupted(ctx context.Context, s Stack, p Problem) Problem {
 	if ctx.Err() == nil || errors.Is(context.Cause(ctx), errTooLong) {
 		return p
 	}
-	p.Outcome, p.Message = ApplyCut, "told to stop in the middle"
+	p.Outcome, p.Message = ApplyCut, "asked to stop in the middle"
 	p.Hint = "apply it again: systemctl --user restart " + s.Unit
 	if o.isUnitStopped(ctx, s) {
 		p.Outcome = UnitStopped

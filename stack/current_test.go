@@ -67,7 +67,7 @@ func TestVerifyComparesWhatRuns(t *testing.T) {
 			w.Environ = w.Environ[:len(w.Environ)-1]
 		}, Verified, ""},
 		{"podman fails", func(w *world, s Stack) { applied(w, s); w.write("inspect.json", "nonsense", 0o644) },
-			CannotLook, "what the containers are made of could not be told"},
+			CannotLook, "what the containers are made of could not be determined"},
 	}
 	for _, c := range cases {
 		testIn(t, c.name, func(t *testing.T, w *world) {

@@ -38,7 +38,7 @@ func (l applyLock) problem(err error) *Problem {
 		}
 	case err != nil:
 		return &Problem{
-			Outcome: Locked, Message: "whether another apply is running cannot be told", Details: lines(err),
+			Outcome: Locked, Message: "whether another apply is running cannot be determined", Details: lines(err),
 			Hint: "the lock is below $XDG_RUNTIME_DIR, which has to be the user's own folder",
 		}
 	}

@@ -42,20 +42,20 @@ var (
 	Blocked     = Outcome{"blocked", 18, "c2b7f3d5a1e94c0f9a6d2b8e4f7c1035", priorityError, "preflight, apply: something on this machine would make the apply fail"}
 	NoProvider  = Outcome{"provider-missing", 20, "fea7f5291c024f6b952504b07a2e6e0d", priorityError, "preflight, apply: no compose provider is installed"}
 	ApplyFailed = Outcome{"apply-failed", 21, "52362dcae65c4ec0b4bf4c3424071261", priorityError, "apply: the compose provider failed"}
-	ApplyCut    = Outcome{"apply-interrupted", 22, "3d000135a7c54d3ca695a1813b344dec", priorityError, "preflight, apply: it was told to stop in the middle"}
+	ApplyCut    = Outcome{"apply-interrupted", 22, "3d000135a7c54d3ca695a1813b344dec", priorityError, "preflight, apply: it was asked to stop in the middle"}
 	DownFailed  = Outcome{"down-failed", 23, "e5a9c07b31d84f6d97c2b4e6f8a0d113", priorityError, "down: not all containers were stopped"}
 	UnitStopped = Outcome{"unit-stopped", 24, "4b58c21f54fe4178904f9355aee308cf", priorityInfo, "preflight, apply, verify: the unit was stopped, and that ended it"}
 	NotAdopted  = Outcome{"not-adopted", 25, "f36cbc064aa24b6697afba7a1604d58d", priorityError, "adopt: a container is not what the compose files say"}
 	ServiceDown = Outcome{"service-failed", 30, "17b74724077c4d339431032053bd1ffa", priorityError, "verify: a service ended, restarts, or is not healthy"}
 	NotInTime   = Outcome{"not-ready", 31, "9b2fab723971415196ad833e3bbfcc12", priorityError, "verify: a service was not up in time"}
-	CannotLook  = Outcome{"cannot-verify", 32, "f3ee7b405ca142cd99df49b0f31b0f68", priorityError, "verify: whether the services are up could not be told"}
-	VerifyCut   = Outcome{"verify-interrupted", 33, "eac5bab1c3a247a7bf332ac56942a82b", priorityError, "verify: it was told to stop in the middle"}
+	CannotLook  = Outcome{"cannot-verify", 32, "f3ee7b405ca142cd99df49b0f31b0f68", priorityError, "verify: whether the services are up could not be determined"}
+	VerifyCut   = Outcome{"verify-interrupted", 33, "eac5bab1c3a247a7bf332ac56942a82b", priorityError, "verify: it was asked to stop in the middle"}
 	NotApplied  = Outcome{"not-applied", 34, "21097a8f0fd44a7ea79b4e6382181612", priorityError, "verify: the services are up, but a container is not what is declared"}
 
 	UpButFailed = Outcome{"up-apply-failed", 40, "", 0, "status: a stack is up, but its last apply failed"}
 	Degraded    = Outcome{"degraded", 41, "", 0, "status: some services of a stack are not up"}
 	Down        = Outcome{"down", 42, "", 0, "status: nothing of a stack runs"}
-	Unknown     = Outcome{"unknown", 43, "", 0, "status: how a stack is could not be told"}
+	Unknown     = Outcome{"unknown", 43, "", 0, "status: how a stack is could not be determined"}
 )
 
 // Outcomes lists them all, by exit status.

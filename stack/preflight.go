@@ -22,9 +22,9 @@ func (o *Operator) Preflight(ctx context.Context, s Stack) Report {
 	x.examine(ctx)
 	switch {
 	case ctx.Err() != nil && o.isUnitStopped(ctx, s):
-		return s.report("preflight", UnitStopped, "told to stop")
+		return s.report("preflight", UnitStopped, "asked to stop")
 	case ctx.Err() != nil:
-		return s.report("preflight", ApplyCut, "told to stop")
+		return s.report("preflight", ApplyCut, "asked to stop")
 	}
 	r := x.report()
 	if o.Invocation == "" || r.Outcome.Status == 0 || r.Outcome == Locked {

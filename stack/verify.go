@@ -128,7 +128,7 @@ func (v *verification) settled(ctx context.Context, waited time.Duration) (r Rep
 		return v.interrupted(nil, waited), true
 	case err != nil:
 		return v.stack.failed("verify", Problem{
-			Outcome: CannotLook, Message: "up, but what the containers are made of could not be told: " + firstLine(err),
+			Outcome: CannotLook, Message: "up, but what the containers are made of could not be determined: " + firstLine(err),
 			Details: lines(err), Hint: "try: podman ps -a",
 		}), true
 	case len(differences) > 0:
@@ -142,7 +142,7 @@ func (v *verification) settled(ctx context.Context, waited time.Duration) (r Rep
 
 // interrupted says what was found wrong last: it may be what took so long.
 func (v *verification) interrupted(wrong []finding.Finding, waited time.Duration) Report {
-	message := fmt.Sprintf("told to stop after %s", round(waited))
+	message := fmt.Sprintf("asked to stop after %s", round(waited))
 	if len(wrong) > 0 {
 		message += "; last not up: " + strings.Join(culprits(wrong), ", ")
 	}
@@ -156,7 +156,7 @@ func (v *verification) interrupted(wrong []finding.Finding, waited time.Duration
 func (v *verification) notUp(ctx context.Context, o observation, waited time.Duration) Report {
 	if o.err != nil {
 		return v.stack.failed("verify", Problem{
-			Outcome: CannotLook, Message: fmt.Sprintf("whether the stack is up could not be told for %s", round(waited)),
+			Outcome: CannotLook, Message: fmt.Sprintf("whether the stack is up could not be determined for %s", round(waited)),
 			Details: lines(o.err), Hint: "try: podman ps -a",
 		})
 	}

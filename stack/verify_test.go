@@ -114,7 +114,7 @@ func TestVerifyToldToStop(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 				defer cancel()
-				want(t, w.watch(ctx, w.watching(s, app, c)), VerifyCut, "told to stop after 3s", "TimeoutStartSec= of web.service")
+				want(t, w.watch(ctx, w.watching(s, app, c)), VerifyCut, "asked to stop after 3s", "TimeoutStartSec= of web.service")
 			})
 		})
 	}
@@ -156,7 +156,7 @@ func TestVerifyAsksOperatorsRules(t *testing.T) {
 		{"finds nothing", "\tunit.loaded.active_state == \"failed\"\n\tmessage := \"never\"\n", Verified, nil},
 		{"finds something else", "\tcount(unit.containers) < 2\n\tmessage := \"one is none\"\n", NotInTime,
 			[]string{"not up after 2s: web.service", "one is none"}},
-		{"cannot tell", "\tmessage := sprintf(\"%d\", [to_number(unit.name)])\n", CannotLook, []string{"could not be told for 2s", "to_number"}},
+		{"cannot tell", "\tmessage := sprintf(\"%d\", [to_number(unit.name)])\n", CannotLook, []string{"could not be determined for 2s", "to_number"}},
 	}
 	for _, c := range cases {
 		testIn(t, c.name, func(t *testing.T, w *world) {

@@ -146,7 +146,7 @@ func condition(c stack.ServiceStatus, now time.Time) string {
 }
 
 func remarks(b *strings.Builder, s stack.Status, now time.Time) {
-	fmt.Fprintf(b, "  unit: %s is %s", s.Unit, text.Clean(cmp.Or(s.ActiveState, "in a state that could not be told")))
+	fmt.Fprintf(b, "  unit: %s is %s", s.Unit, text.Clean(cmp.Or(s.ActiveState, "in a state that could not be determined")))
 	if s.Result != "" && s.Result != "success" {
 		fmt.Fprintf(b, " (%s)", text.Clean(s.Result))
 	}

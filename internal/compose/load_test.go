@@ -203,7 +203,7 @@ func TestLoadOptions(t *testing.T) {
 }
 
 func TestLoadEndsWithItsContext(t *testing.T) {
-	cause := errors.New("told to stop")
+	cause := errors.New("asked to stop")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(cause)
 	_, o := web(t)

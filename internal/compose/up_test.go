@@ -166,7 +166,7 @@ func TestUpIsStopped(t *testing.T) {
 		grace  time.Duration
 		want   string
 	}{
-		"itself":                  {`echo $$ >$dir/pid; echo up; exec sleep 60`, 10 * time.Second, "stopped by SIGTERM: told to stop"},
+		"itself":                  {`echo $$ >$dir/pid; echo up; exec sleep 60`, 10 * time.Second, "stopped by SIGTERM: asked to stop"},
 		"with a child":            {`sleep 60 & echo $! >$dir/pid; echo up; wait`, 10 * time.Second, "stopped by SIGTERM"},
 		"child ends later":        {`sh -c 'trap "sleep 0.2; echo tidy >'$dir'/tidy; exit" TERM; echo $$ >'$dir'/pid; echo up; while :; do sleep 0.05; done' & wait`, 10 * time.Second, "stopped by SIGTERM"},
 		"deaf":                    {`trap '' TERM INT HUP; echo $$ >$dir/pid; echo up; while :; do sleep 60; done`, 100 * time.Millisecond, "killed by SIGKILL, 100ms after SIGTERM"},
@@ -184,7 +184,7 @@ func TestUpIsStopped(t *testing.T) {
 			t.Parallel()
 			p, dir := fake(t, test.script)
 			t.Cleanup(func() { kill(dir, "free") })
-			cause := errors.New("told to stop")
+			cause := errors.New("asked to stop")
 			ctx, cancel := context.WithCancelCause(t.Context())
 			begun := time.Now()
 			err := p.Up(ctx, Up{Project: "t", Grace: test.grace, Output: func(string) { cancel(cause) }, Environ: os.Environ()})

@@ -71,7 +71,7 @@ func TestStackctlVerify(t *testing.T) {
 
 		s.do(s.Write(filepath.Join(s.Home, ".podman-hangs"), ""))
 		begin := time.Now()
-		s.stackctl(stack.CannotLook, []string{"could not be told", "podman ps"}, verify...)
+		s.stackctl(stack.CannotLook, []string{"could not be determined", "podman ps"}, verify...)
 		if took := time.Since(begin); took > 15*time.Second {
 			t.Errorf("podman hangs: verify took %v", took)
 		}
@@ -150,8 +150,8 @@ func TestStackctlStatus(t *testing.T) {
 		// Without a manager the state is unknown. Without a journal everything is printed.
 		s.do(syscall.Kill(s.PID, syscall.SIGKILL))
 		s.until("the manager is gone", func() bool { return syscall.Kill(s.PID, 0) != nil })
-		s.stackctl(stack.Unknown, []string{"web: unknown", "in a state that could not be told", "reach the user manager"}, "status")
-		socket, words := filepath.Join(s.Dir, "journal/socket"), "web verify: whether the stack is up could not be told"
+		s.stackctl(stack.Unknown, []string{"web: unknown", "in a state that could not be determined", "reach the user manager"}, "status")
+		socket, words := filepath.Join(s.Dir, "journal/socket"), "web verify: whether the stack is up could not be determined"
 		s.do(os.Remove(socket))
 		s.stackctl(stack.CannotLook, []string{words}, "verify", "web", "--timeout=1s")
 
