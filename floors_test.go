@@ -20,7 +20,7 @@ var floors = [][]string{
 		"internal/text", "internal/times", "internal/podman/answer"},
 	{"internal/output", "internal/podman/transport"},
 	{"internal/accounts", "internal/unitfile", "internal/systemd", "internal/podman", "internal/homemanager", "internal/compose",
-		"internal/strictyaml",
+		"internal/strictyaml", "internal/sqlite",
 		"internal/confine", "internal/journal", "internal/lock", "internal/atomicfile", "policies", "schemas", "units"},
 	{"notify", "applied"},
 	{"config", "internal/engine"},
@@ -48,7 +48,7 @@ var wards = map[string][]string{
 	"github.com/compose-spec/":      {"internal/compose", "internal/engine"},
 	"github.com/docker/":            {"internal/engine"},
 	"github.com/coreos/go-systemd/": {"internal/journal"},
-	"modernc.org/":                  {"history"},
+	"modernc.org/":                  {"internal/sqlite"},
 	"stackpolicy/lab/":              {},
 }
 

@@ -16,7 +16,7 @@ var openers = []string{
 	"internal/confine/child.go", // the same
 	"internal/unitfile/read.go", // reads folders
 	"stack/losses.go",           // reads whether a folder is empty
-	"history/file.go",           // makes a new file, with O_EXCL
+	"internal/sqlite/file.go",   // makes a new file, with O_EXCL
 }
 
 // TestOneFunctionOpensFiles: files that somebody else may have made are only opened by

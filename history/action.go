@@ -3,12 +3,12 @@ package history
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
 	"stackpolicy/facts"
 	"stackpolicy/finding"
+	"stackpolicy/internal/sqlite"
 )
 
 // The status of an action.
@@ -45,7 +45,7 @@ type Reason struct {
 // be nil. When it returns, this is on disk, so the action counts even if the process is
 // killed. It uses At, Action, Subject and Reasons of a.
 func (l ActionLog) Intend(ctx context.Context, a Action, before *facts.Document) (id int64, err error) {
-	reasons, err := encode(append([]Reason{}, a.Reasons...))
+	reasons, err := sqlite.Encode(append([]Reason{}, a.Reasons...))
 	if err != nil {
 		return 0, fmt.Errorf("record an intention: %w", err)
 	}
@@ -53,13 +53,13 @@ func (l ActionLog) Intend(ctx context.Context, a Action, before *facts.Document)
 	if err != nil {
 		return 0, fmt.Errorf("record an intention: %w", err)
 	}
-	err = l.db.updateNow(ctx, func(c call) error {
-		kept, err := keepDocument(c, doc)
+	err = l.db.UpdateNow(ctx, func(tx sqlite.Tx) error {
+		kept, err := keepDocument(tx, doc)
 		if err != nil {
 			return err
 		}
-		id, err = c.insert("INSERT INTO actions (at, action, subject, reasons, status, before) VALUES (?, ?, ?, ?, ?, ?)",
-			stamp(a.At), a.Action, a.Subject, reasons, Begun, kept)
+		id, err = tx.Insert("INSERT INTO actions (at, action, subject, reasons, status, before) VALUES (?, ?, ?, ?, ?, ?)",
+			sqlite.Stamp(a.At), a.Action, a.Subject, reasons, Begun, kept)
 		return err
 	})
 	if err != nil {
@@ -70,8 +70,8 @@ func (l ActionLog) Intend(ctx context.Context, a Action, before *facts.Document)
 
 // Conclude stores how an action ended: Done, Failed or Refused.
 func (l ActionLog) Conclude(ctx context.Context, id int64, status, message string, durationMS int64) error {
-	err := l.db.update(ctx, func(c call) error {
-		return c.changeOne("UPDATE actions SET status = ?, message = ?, duration_ms = ? WHERE id = ?", status, message, durationMS, id)
+	err := l.db.Update(ctx, func(tx sqlite.Tx) error {
+		return tx.ChangeOne("UPDATE actions SET status = ?, message = ?, duration_ms = ? WHERE id = ?", status, message, durationMS, id)
 	})
 	if err != nil {
 		return fmt.Errorf("record how action %d ended: %w", id, err)
@@ -84,12 +84,12 @@ func (l ActionLog) Conclude(ctx context.Context, id int64, status, message strin
 func (l ActionLog) Verified(ctx context.Context, id int64, healed bool, after *facts.Document) error {
 	doc, err := packOrNone(after)
 	if err == nil {
-		err = l.db.update(ctx, func(c call) error {
-			kept, err := keepDocument(c, doc)
+		err = l.db.Update(ctx, func(tx sqlite.Tx) error {
+			kept, err := keepDocument(tx, doc)
 			if err != nil {
 				return err
 			}
-			return c.changeOne("UPDATE actions SET healed = ?, after = ? WHERE id = ?", healed, kept, id)
+			return tx.ChangeOne("UPDATE actions SET healed = ?, after = ? WHERE id = ?", healed, kept, id)
 		})
 	}
 	if err != nil {
@@ -98,19 +98,10 @@ func (l ActionLog) Verified(ctx context.Context, id int64, healed bool, after *f
 	return nil
 }
 
-// changeOne runs an UPDATE of one row. It is an error if there is no such row.
-func (c call) changeOne(query string, args ...any) error {
-	n, err := c.change(query, args...)
-	if err == nil && n != 1 {
-		err = errors.New("there is no such entry")
-	}
-	return err
-}
-
 // Actions returns at most limit actions that were started at or after since, newest first.
 func (l ActionLog) Actions(ctx context.Context, since time.Time, limit int) (actions []Action, err error) {
-	err = l.db.view(ctx, func(c call) (err error) {
-		actions, err = list(c, scanAction, actionQuery+"WHERE at >= ? ORDER BY actions.id DESC LIMIT ?", stamp(since), max(limit, 0))
+	err = l.db.View(ctx, func(tx sqlite.Tx) (err error) {
+		actions, err = sqlite.List(tx, scanAction, actionQuery+"WHERE at >= ? ORDER BY actions.id DESC LIMIT ?", sqlite.Stamp(since), max(limit, 0))
 		return err
 	})
 	if err != nil {
@@ -123,7 +114,7 @@ const actionQuery = `SELECT actions.id, at, action, subject, reasons, status, he
 	coalesce(b.digest, ''), coalesce(a.digest, '')
 	FROM actions LEFT JOIN documents b ON b.id = before LEFT JOIN documents a ON a.id = after `
 
-func scanAction(r row) (Action, error) {
+func scanAction(r sqlite.Row) (Action, error) {
 	var a Action
 	var at int64
 	var reasons string
@@ -135,6 +126,6 @@ func scanAction(r row) (Action, error) {
 	if healed.Valid {
 		a.Healed = &healed.Bool
 	}
-	a.At = moment(at)
-	return a, decode(reasons, &a.Reasons)
+	a.At = sqlite.Moment(at)
+	return a, sqlite.Decode(reasons, &a.Reasons)
 }

@@ -9,6 +9,7 @@ import (
 
 	"stackpolicy/facts"
 	"stackpolicy/finding"
+	"stackpolicy/internal/sqlite"
 )
 
 // Audit is a complete audit: of every unit, not of named ones.
@@ -51,22 +52,22 @@ func (l AuditLog) record(ctx context.Context, a Audit) (changes Changes, err err
 	if err != nil {
 		return changes, err
 	}
-	err = l.db.update(ctx, func(c call) error {
-		last, err := lastSpan(c)
+	err = l.db.Update(ctx, func(tx sqlite.Tx) error {
+		last, err := lastSpan(tx)
 		if err != nil {
 			return err
 		}
-		if changes, err = reconcile(c, a, last); err != nil {
+		if changes, err = reconcile(tx, a, last); err != nil {
 			return err
 		}
-		if err := learnLoads(c, a.Document); err != nil {
+		if err := learnLoads(tx, a.Document); err != nil {
 			return err
 		}
 		now.total = last.total + 1
-		if now.document, err = keepDocument(c, &doc); err != nil {
+		if now.document, err = keepDocument(tx, &doc); err != nil {
 			return err
 		}
-		return extendSpans(c, last, now, changes.none())
+		return extendSpans(tx, last, now, changes.none())
 	})
 	return changes, err
 }
@@ -84,17 +85,17 @@ type span struct {
 
 // span returns a span of this audit alone.
 func (a Audit) span() (span, error) {
-	at := stamp(a.At)
-	gaps, err := encode(append([]string{}, a.Gaps...))
+	at := sqlite.Stamp(a.At)
+	gaps, err := sqlite.Encode(append([]string{}, a.Gaps...))
 	return span{
 		first: at, last: at, count: 1, mode: a.Mode, exitCode: a.ExitCode,
 		policy: a.PolicyDigest, gaps: gaps, durationMS: a.DurationMS,
 	}, err
 }
 
-func lastSpan(c call) (span, error) {
+func lastSpan(tx sqlite.Tx) (span, error) {
 	var x span
-	err := c.one(`SELECT id, first, last, count, total, mode, exit_code, policy, document, gaps, duration_ms
+	err := tx.One(`SELECT id, first, last, count, total, mode, exit_code, policy, document, gaps, duration_ms
 		FROM spans ORDER BY id DESC LIMIT 1`).
 		Scan(&x.id, &x.first, &x.last, &x.count, &x.total, &x.mode, &x.exitCode, &x.policy, &x.document, &x.gaps, &x.durationMS)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -105,12 +106,12 @@ func lastSpan(c call) (span, error) {
 
 // extendSpans adds an audit to the last span if its result is the same, and otherwise begins
 // a new span.
-func extendSpans(c call, last, now span, nothingChanged bool) error {
+func extendSpans(tx sqlite.Tx, last, now span, nothingChanged bool) error {
 	if nothingChanged && last.sameAs(now) {
-		return c.do("UPDATE spans SET last = ?, count = count + 1, total = ?, duration_ms = ? WHERE id = ?",
+		return tx.Do("UPDATE spans SET last = ?, count = count + 1, total = ?, duration_ms = ? WHERE id = ?",
 			now.last, now.total, now.durationMS, last.id)
 	}
-	return c.do(`INSERT INTO spans (first, last, count, total, mode, exit_code, policy, document, gaps, duration_ms)
+	return tx.Do(`INSERT INTO spans (first, last, count, total, mode, exit_code, policy, document, gaps, duration_ms)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		now.first, now.last, now.count, now.total, now.mode, now.exitCode, now.policy, now.document, now.gaps, now.durationMS)
 }

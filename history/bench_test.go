@@ -103,7 +103,7 @@ func onDisk(t testing.TB, s *Store) int64 {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	info, err := os.Stat(s.db.path)
+	info, err := os.Stat(s.db.Path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,7 @@ func BenchmarkYear(b *testing.B) {
 	s, _ := opened(b)
 	l := &life{s: s, doc: document(b, 50)}
 	l.live(b, perYear)
-	size := must(s.size(b.Context()))(b)
+	size := must(s.db.Size(b.Context()))(b)
 	for b.Loop() {
 		l.audit(b)
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"stackpolicy/facts"
+	"stackpolicy/internal/sqlite"
 )
 
 // maxPart bounds the size of an unpacked part.
@@ -74,38 +75,38 @@ func packOrNone(doc *facts.Document) (*packed, error) {
 
 // keepDocument stores a document that is not stored yet, and returns its id; NULL for
 // nil.
-func keepDocument(c call, p *packed) (id sql.NullInt64, err error) {
+func keepDocument(tx sqlite.Tx, p *packed) (id sql.NullInt64, err error) {
 	if p == nil {
 		return id, nil
 	}
-	err = c.one("SELECT id FROM documents WHERE digest = ?", p.digest).Scan(&id)
+	err = tx.One("SELECT id FROM documents WHERE digest = ?", p.digest).Scan(&id)
 	if !errors.Is(err, sql.ErrNoRows) {
 		return id, err
 	}
-	ids, err := keepParts(c, p.parts)
+	ids, err := keepParts(tx, p.parts)
 	if err != nil {
 		return id, err
 	}
-	text, err := encode(ids)
+	text, err := sqlite.Encode(ids)
 	if err != nil {
 		return id, err
 	}
 	id.Valid = true
-	id.Int64, err = c.insert("INSERT INTO documents (digest, parts) VALUES (?, ?)", p.digest, text)
+	id.Int64, err = tx.Insert("INSERT INTO documents (digest, parts) VALUES (?, ?)", p.digest, text)
 	return id, err
 }
 
-func keepParts(c call, parts []part) ([]int64, error) {
-	find, err := c.tx.PrepareContext(c.ctx, "SELECT id FROM parts WHERE digest = ?")
+func keepParts(tx sqlite.Tx, parts []part) ([]int64, error) {
+	find, err := tx.Prepare("SELECT id FROM parts WHERE digest = ?")
 	if err != nil {
 		return nil, err
 	}
 	defer find.Close()
 	ids, press := make([]int64, len(parts)), press{}
 	for i, p := range parts {
-		err := find.QueryRowContext(c.ctx, p.digest[:]).Scan(&ids[i])
+		err := find.One(p.digest[:]).Scan(&ids[i])
 		if errors.Is(err, sql.ErrNoRows) {
-			ids[i], err = c.insert("INSERT INTO parts (digest, content) VALUES (?, ?)", p.digest[:], press.press(p.text))
+			ids[i], err = tx.Insert("INSERT INTO parts (digest, content) VALUES (?, ?)", p.digest[:], press.press(p.text))
 		}
 		if err != nil {
 			return nil, err
@@ -139,8 +140,8 @@ func (p *press) press(text []byte) []byte {
 // If it is not kept, the error is [fs.ErrNotExist].
 func (l AuditLog) Document(ctx context.Context, digest string, at time.Time) (*facts.Document, error) {
 	doc := &facts.Document{}
-	err := l.db.view(ctx, func(c call) (err error) {
-		doc, err = readDocument(c, digest)
+	err := l.db.View(ctx, func(tx sqlite.Tx) (err error) {
+		doc, err = readDocument(tx, digest)
 		return err
 	})
 	if err != nil {
@@ -150,16 +151,16 @@ func (l AuditLog) Document(ctx context.Context, digest string, at time.Time) (*f
 	return doc, nil
 }
 
-func readDocument(c call, digest string) (*facts.Document, error) {
+func readDocument(tx sqlite.Tx, digest string) (*facts.Document, error) {
 	var ids string
-	err := c.one("SELECT parts FROM documents WHERE digest = ?", digest).Scan(&ids)
+	err := tx.One("SELECT parts FROM documents WHERE digest = ?", digest).Scan(&ids)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, fs.ErrNotExist
 	}
 	if err != nil {
 		return nil, err
 	}
-	parts, err := list(c, unpack, "SELECT content FROM json_each(?) AS part JOIN parts ON parts.id = part.value ORDER BY part.key", ids)
+	parts, err := sqlite.List(tx, unpack, "SELECT content FROM json_each(?) AS part JOIN parts ON parts.id = part.value ORDER BY part.key", ids)
 	if err != nil {
 		return nil, err
 	}
@@ -193,7 +194,7 @@ func digestOf(parts []part) string {
 }
 
 // unpack reads one part, and computes its digest again.
-func unpack(r row) (p part, err error) {
+func unpack(r sqlite.Row) (p part, err error) {
 	var content []byte
 	if err := r.Scan(&content); err != nil {
 		return p, err

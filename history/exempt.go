@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"stackpolicy/facts"
+	"stackpolicy/internal/sqlite"
 	"stackpolicy/internal/times"
 )
 
@@ -15,12 +16,12 @@ const keepEnded = 7 * day
 // Exempt stores a waiver of an invariant on a subject or, without an invariant, a hold. It
 // replaces an earlier one. When it returns, that is on disk.
 func (x Exemptions) Exempt(ctx context.Context, subject string, e facts.Exemption) error {
-	err := x.db.updateNow(ctx, func(c call) error {
-		if err := c.do("DELETE FROM exemptions WHERE until <= ?", stamp(e.Since.Add(-keepEnded))); err != nil {
+	err := x.db.UpdateNow(ctx, func(tx sqlite.Tx) error {
+		if err := tx.Do("DELETE FROM exemptions WHERE until <= ?", sqlite.Stamp(e.Since.Add(-keepEnded))); err != nil {
 			return err
 		}
-		return c.do("INSERT OR REPLACE INTO exemptions VALUES (?, ?, ?, ?, ?, ?)",
-			subject, e.Invariant, e.Reason, e.Owner, stamp(e.Since), stamp(e.Until))
+		return tx.Do("INSERT OR REPLACE INTO exemptions VALUES (?, ?, ?, ?, ?, ?)",
+			subject, e.Invariant, e.Reason, e.Owner, sqlite.Stamp(e.Since), sqlite.Stamp(e.Until))
 	})
 	if err != nil {
 		return fmt.Errorf("remember it for %s: %w", subject, err)
@@ -32,8 +33,8 @@ func (x Exemptions) Exempt(ctx context.Context, subject string, e facts.Exemptio
 // was one.
 func (x Exemptions) EndExemption(ctx context.Context, subject, invariant string) (bool, error) {
 	var n int64
-	err := x.db.updateNow(ctx, func(c call) (err error) {
-		n, err = c.change("DELETE FROM exemptions WHERE subject = ? AND invariant = ?", subject, invariant)
+	err := x.db.UpdateNow(ctx, func(tx sqlite.Tx) (err error) {
+		n, err = tx.Change("DELETE FROM exemptions WHERE subject = ? AND invariant = ?", subject, invariant)
 		return err
 	})
 	if err != nil {
@@ -42,18 +43,18 @@ func (x Exemptions) EndExemption(ctx context.Context, subject, invariant string)
 	return n > 0, nil
 }
 
-func recallExemptions(c call, m *facts.Memory, now time.Time) error {
+func recallExemptions(tx sqlite.Tx, m *facts.Memory, now time.Time) error {
 	r := remembered{m, now}
-	_, err := list(c, func(row row) (e facts.Exemption, err error) {
+	_, err := sqlite.List(tx, func(row sqlite.Row) (e facts.Exemption, err error) {
 		var subject string
 		var since, until int64
 		if err := row.Scan(&subject, &e.Invariant, &e.Reason, &e.Owner, &since, &until); err != nil {
 			return e, err
 		}
-		e.Since, e.Until = times.Earlier(moment(since), now), moment(until)
+		e.Since, e.Until = times.Earlier(sqlite.Moment(since), now), sqlite.Moment(until)
 		r.about(subject, func(h *facts.History) { h.Exemptions = append(h.Exemptions, e) })
 		return e, nil
 	}, `SELECT subject, invariant, reason, owner, since, until FROM exemptions
-		WHERE until > ? ORDER BY subject, invariant`, stamp(now.Add(-keepEnded)))
+		WHERE until > ? ORDER BY subject, invariant`, sqlite.Stamp(now.Add(-keepEnded)))
 	return err
 }

@@ -4,18 +4,20 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"stackpolicy/internal/sqlite"
 )
 
 // RecordFailure adds an audit that could not begin. Its exit status is unknown, and its only
 // gap is the reason, in one line. Earlier findings stay open, last seen by the previous
 // audit.
 func (l AuditLog) RecordFailure(ctx context.Context, at time.Time, reason string) error {
-	err := l.db.update(ctx, func(c call) error {
-		last, err := lastSpan(c)
+	err := l.db.Update(ctx, func(tx sqlite.Tx) error {
+		last, err := lastSpan(tx)
 		if err != nil {
 			return err
 		}
-		if err := c.do("UPDATE standings SET seen = ? WHERE resolved IS NULL AND seen IS NULL", last.last); err != nil {
+		if err := tx.Do("UPDATE standings SET seen = ? WHERE resolved IS NULL AND seen IS NULL", last.last); err != nil {
 			return err
 		}
 		now, err := Audit{At: at.UTC(), Mode: "observe", ExitCode: 3, Gaps: []string{reason}}.span()
@@ -23,7 +25,7 @@ func (l AuditLog) RecordFailure(ctx context.Context, at time.Time, reason string
 			return err
 		}
 		now.total = last.total + 1
-		return extendSpans(c, last, now, true)
+		return extendSpans(tx, last, now, true)
 	})
 	if err != nil {
 		return fmt.Errorf("record that the audit could not begin: %w", err)

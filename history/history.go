@@ -17,9 +17,8 @@ import (
 	"strings"
 	"time"
 
-	sqlite3 "modernc.org/sqlite/lib"
-
 	"stackpolicy/internal/lock"
+	"stackpolicy/internal/sqlite"
 )
 
 // Store is the open history. Its methods may be called from several goroutines,
@@ -31,23 +30,24 @@ type Store struct {
 	Exemptions
 	Outbox
 
-	db     *database
+	db     *sqlite.DB
+	isOld  bool // of version 1, opened read-only
 	notice string
 }
 
 // AuditLog remembers audits: what each found, and with which facts.
-type AuditLog struct{ db *database }
+type AuditLog struct{ db *sqlite.DB }
 
 // ActionLog remembers actions, and breakers.
-type ActionLog struct{ db *database }
+type ActionLog struct{ db *sqlite.DB }
 
 // Exemptions remembers waivers and holds.
-type Exemptions struct{ db *database }
+type Exemptions struct{ db *sqlite.DB }
 
 // Outbox keeps alerts until they are delivered.
-type Outbox struct{ db *database }
+type Outbox struct{ db *sqlite.DB }
 
-func newStore(d *database) *Store {
+func newStore(d *sqlite.DB) *Store {
 	return &Store{AuditLog: AuditLog{d}, ActionLog: ActionLog{d}, Exemptions: Exemptions{d}, Outbox: Outbox{d}, db: d}
 }
 
@@ -60,11 +60,11 @@ func Path(stateHome string) string { return filepath.Join(stateHome, "stackpolic
 // is locked for long, cannot be written, or can be written by others.
 func Open(ctx context.Context, stateHome string, now time.Time) (*Store, error) {
 	path := Path(stateHome)
-	err := ownFolder(filepath.Dir(path))
+	err := sqlite.OwnFolder(filepath.Dir(path))
 	if err != nil {
 		return nil, fmt.Errorf("open the history: %w", err)
 	}
-	s, err := open(ctx, path)
+	s, err := connect(ctx, path, false)
 	if needsNew(err) {
 		s, err = begin(ctx, path, now)
 	}
@@ -79,15 +79,14 @@ func Open(ctx context.Context, stateHome string, now time.Time) (*Store, error) 
 // version, is an error too.
 func OpenReadOnly(ctx context.Context, stateHome string) (*Store, error) {
 	path := Path(stateHome)
-	d := &database{path: path, readOnly: true}
-	err := d.connect(ctx)
-	if errors.Is(err, errBlank) || extended(err) == sqlite3.SQLITE_READONLY_ROLLBACK {
-		err = fs.ErrNotExist // a process was killed during the first write, the only one without WAL
+	s, err := connect(ctx, path, true)
+	if errors.Is(err, errBlank) || sqlite.IsUnfinished(err) {
+		err = fs.ErrNotExist // a process was killed before it had created the history
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open the history %s: %w", path, err)
 	}
-	return newStore(d), nil
+	return s, nil
 }
 
 // Notice returns a line for a person if Open had to repair something, otherwise "".
@@ -95,15 +94,24 @@ func (s *Store) Notice() string { return s.notice }
 
 // Close closes the history.
 func (s *Store) Close() error {
-	if err := s.db.sql.Close(); err != nil {
+	if err := s.db.Close(); err != nil {
 		return fmt.Errorf("close the history: %w", err)
 	}
 	return nil
 }
 
-func open(ctx context.Context, path string) (*Store, error) {
-	d := &database{path: path}
-	return newStore(d), d.connect(ctx)
+func connect(ctx context.Context, path string, readOnly bool) (*Store, error) {
+	isOld := false
+	d, err := sqlite.Open(ctx, path, readOnly, func(ctx context.Context, d *sqlite.DB) (err error) {
+		isOld, err = check(ctx, d)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	s := newStore(d)
+	s.isOld = isOld
+	return s, nil
 }
 
 // begin creates a history, and renames a file that cannot be used. It takes a lock, so that
@@ -114,28 +122,30 @@ func begin(ctx context.Context, path string, now time.Time) (*Store, error) {
 		return nil, err
 	}
 	defer release()
-	s, err := open(ctx, path)
+	s, err := connect(ctx, path, false)
 	if !needsNew(err) {
 		return s, err
 	}
 	notice := ""
-	if unusable := (*unusableError)(nil); errors.As(err, &unusable) {
-		aside, err := setAside(path, now)
+	if unusable := (*sqlite.UnusableError)(nil); errors.As(err, &unusable) {
+		aside, err := sqlite.SetAside(path, now)
 		if err != nil {
 			return nil, fmt.Errorf("set aside what cannot be used (%w): %w", unusable, err)
 		}
-		notice = fmt.Sprintf("the history could not be used (%s), so a new one was created; the old one is kept as %s", unusable.why, aside)
+		notice = fmt.Sprintf("the history could not be used (%s), so a new one was created; the old one is kept as %s", unusable.Why, aside)
 	}
 	if err := create(ctx, path, now); err != nil {
 		return nil, fmt.Errorf("begin it: %w", err)
 	}
-	s, err = open(ctx, path)
+	if s, err = connect(ctx, path, false); err != nil {
+		return nil, err
+	}
 	s.notice = notice
-	return s, err
+	return s, nil
 }
 
 // needsNew reports whether there is no history or it cannot be used.
 func needsNew(err error) bool {
-	unusable := (*unusableError)(nil)
+	unusable := (*sqlite.UnusableError)(nil)
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, errBlank) || errors.As(err, &unusable)
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"stackpolicy/facts"
+	"stackpolicy/internal/sqlite"
 )
 
 // loadedRoles are the roles of files that define a unit.
@@ -13,42 +14,42 @@ var loadedRoles = [...]string{"fragment", "dropin", "source", "source-dropin"}
 // learnLoads stores which files the manager is known to have loaded. The first known digest
 // of a load is kept, because the file on disk may change later. After the next load the
 // earlier digests are deleted.
-func learnLoads(c call, doc *facts.Document) error {
+func learnLoads(tx sqlite.Tx, doc *facts.Document) error {
 	if doc.Manager == nil {
 		return nil
 	}
-	loadedAt := stamp(doc.Manager.LoadedAt)
-	if err := c.do("DELETE FROM loads WHERE loaded_at <> ?", loadedAt); err != nil {
+	loadedAt := sqlite.Stamp(doc.Manager.LoadedAt)
+	if err := tx.Do("DELETE FROM loads WHERE loaded_at <> ?", loadedAt); err != nil {
 		return err
 	}
-	known, err := readLoads(c)
+	known, err := readLoads(tx)
 	if err != nil {
 		return err
 	}
 	for _, u := range doc.Units {
-		if err := learnUnit(c, u, loadedAt, known[u.Name].Files); err != nil {
+		if err := learnUnit(tx, u, loadedAt, known[u.Name].Files); err != nil {
 			return err
 		}
 		delete(known, u.Name)
 	}
 	for gone := range known {
-		if err := c.do("DELETE FROM loads WHERE unit = ?", gone); err != nil {
+		if err := tx.Do("DELETE FROM loads WHERE unit = ?", gone); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func learnUnit(c call, u facts.Unit, loadedAt int64, known []facts.LoadedFile) error {
+func learnUnit(tx sqlite.Tx, u facts.Unit, loadedAt int64, known []facts.LoadedFile) error {
 	all := merge(known, certain(u))
 	if len(all) == len(known) {
 		return nil
 	}
-	text, err := encode(all)
+	text, err := sqlite.Encode(all)
 	if err != nil {
 		return err
 	}
-	return c.do("INSERT OR REPLACE INTO loads VALUES (?, ?, ?)", u.Name, loadedAt, text)
+	return tx.Do("INSERT OR REPLACE INTO loads VALUES (?, ?, ?)", u.Name, loadedAt, text)
 }
 
 // certain returns the unit's files whose content on disk is certainly loaded.
@@ -78,16 +79,16 @@ func merge(known, more []facts.LoadedFile) []facts.LoadedFile {
 }
 
 // readLoads returns the files that the manager is known to have loaded, by unit.
-func readLoads(c call) (map[string]facts.Load, error) {
+func readLoads(tx sqlite.Tx) (map[string]facts.Load, error) {
 	loads := map[string]facts.Load{}
-	_, err := list(c, func(r row) (l facts.Load, err error) {
+	_, err := sqlite.List(tx, func(r sqlite.Row) (l facts.Load, err error) {
 		var unit, files string
 		var loadedAt int64
 		if err := r.Scan(&unit, &loadedAt, &files); err != nil {
 			return l, err
 		}
-		l.LoadedAt = moment(loadedAt)
-		err = decode(files, &l.Files)
+		l.LoadedAt = sqlite.Moment(loadedAt)
+		err = sqlite.Decode(files, &l.Files)
 		loads[unit] = l
 		return l, err
 	}, "SELECT unit, loaded_at, files FROM loads")

@@ -14,6 +14,7 @@ import (
 
 	"stackpolicy/facts"
 	"stackpolicy/finding"
+	"stackpolicy/internal/sqlite"
 )
 
 // Occurrence is a finding with the time in which it was open.
@@ -62,7 +63,7 @@ type noted struct {
 func note(findings []finding.Finding) ([]noted, error) {
 	all := make([]noted, len(findings))
 	for i, f := range findings {
-		text, err := encode(Stored(f))
+		text, err := sqlite.Encode(Stored(f))
 		if err != nil {
 			return nil, fmt.Errorf("encode the finding of %s on %s: %w", f.Invariant, f.Subject, err)
 		}
@@ -117,7 +118,7 @@ func isUndecided(f finding.Finding, found []finding.Finding) bool {
 // leftUnseen reports whether the finding's subject is no longer in the document
 // although nobody can have seen that it is gone: the audit has gaps, or the document
 // in which it was last goes by another source of declarations.
-func leftUnseen(c call, e *entry, a Audit) (bool, error) {
+func leftUnseen(tx sqlite.Tx, e *entry, a Audit) (bool, error) {
 	has := func(u facts.Unit) bool { return u.Name == e.Subject }
 	if e.Subject == finding.Host || slices.ContainsFunc(a.Document.Units, has) {
 		return false, nil
@@ -125,16 +126,16 @@ func leftUnseen(c call, e *entry, a Audit) (bool, error) {
 	if len(a.Gaps) > 0 || a.Document.Declared == nil {
 		return true, nil
 	}
-	was, err := sourceAt(c, e.LastSeen)
+	was, err := sourceAt(tx, e.LastSeen)
 	return was != "" && was != a.Document.Declared.Source, err
 }
 
 // sourceAt returns the source of declarations of the document at the time; "" if
 // there was none, or that is no longer known.
-func sourceAt(c call, at time.Time) (source string, err error) {
+func sourceAt(tx sqlite.Tx, at time.Time) (source string, err error) {
 	var head []byte
-	err = c.one(`SELECT content FROM spans JOIN documents ON documents.id = spans.document, json_each(documents.parts) AS part
-		JOIN parts ON parts.id = part.value WHERE part.key = 0 AND first <= ?1 AND last >= ?1 ORDER BY spans.id DESC LIMIT 1`, stamp(at)).Scan(&head)
+	err = tx.One(`SELECT content FROM spans JOIN documents ON documents.id = spans.document, json_each(documents.parts) AS part
+		JOIN parts ON parts.id = part.value WHERE part.key = 0 AND first <= ?1 AND last >= ?1 ORDER BY spans.id DESC LIMIT 1`, sqlite.Stamp(at)).Scan(&head)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil
 	}
@@ -150,7 +151,7 @@ func sourceAt(c call, at time.Time) (source string, err error) {
 
 // reconcile updates the open findings to those of the audit, and returns what
 // changed.
-func reconcile(c call, a Audit, last span) (Changes, error) {
+func reconcile(tx sqlite.Tx, a Audit, last span) (Changes, error) {
 	changes := Changes{Appeared: []Occurrence{}, Changed: []Occurrence{}, Resolved: []Occurrence{}}
 	found, err := note(a.Findings)
 	if err != nil {
@@ -160,7 +161,7 @@ func reconcile(c call, a Audit, last span) (Changes, error) {
 	if err != nil {
 		return changes, err
 	}
-	was, err := readOccurrences(c, last.last, "resolved IS NULL ORDER BY id")
+	was, err := readOccurrences(tx, last.last, "resolved IS NULL ORDER BY id")
 	if err != nil {
 		return changes, err
 	}
@@ -173,12 +174,12 @@ func reconcile(c call, a Audit, last span) (Changes, error) {
 		if s != nil {
 			delete(left, s.ID)
 		}
-		if err := markFound(c, s, found[i], a.At, &changes); err != nil {
+		if err := markFound(tx, s, found[i], a.At, &changes); err != nil {
 			return changes, err
 		}
 	}
 	open = slices.DeleteFunc(open, func(e *entry) bool { return !left[e.ID] })
-	if err := markGone(c, open, a, healed, &changes); err != nil {
+	if err := markGone(tx, open, a, healed, &changes); err != nil {
 		return changes, err
 	}
 	for _, part := range [][]Occurrence{changes.Appeared, changes.Changed, changes.Resolved} {
@@ -188,10 +189,10 @@ func reconcile(c call, a Audit, last span) (Changes, error) {
 }
 
 // markFound stores an open finding; was is the one it continues, or nil.
-func markFound(c call, was *entry, f noted, at time.Time, changes *Changes) (err error) {
+func markFound(tx sqlite.Tx, was *entry, f noted, at time.Time, changes *Changes) (err error) {
 	now := Occurrence{Finding: f.Finding, Since: at, LastSeen: at}
 	if was == nil {
-		now.ID, err = c.insert("INSERT INTO standings (finding, since) VALUES (?, ?)", f.text, stamp(at))
+		now.ID, err = tx.Insert("INSERT INTO standings (finding, since) VALUES (?, ?)", f.text, sqlite.Stamp(at))
 		changes.Appeared = append(changes.Appeared, now)
 		return err
 	}
@@ -200,33 +201,33 @@ func markFound(c call, was *entry, f noted, at time.Time, changes *Changes) (err
 		changes.Changed = append(changes.Changed, now)
 	}
 	if was.unseen || f.text != was.text {
-		err = c.do("UPDATE standings SET finding = ?, seen = NULL WHERE id = ?", f.text, was.ID)
+		err = tx.Do("UPDATE standings SET finding = ?, seen = NULL WHERE id = ?", f.text, was.ID)
 	}
 	return err
 }
 
 // markGone resolves the open findings that the audit did not find, except those it
 // could not decide or check, and adds the findings that it both found and healed.
-func markGone(c call, open []*entry, a Audit, healed []noted, changes *Changes) error {
+func markGone(tx sqlite.Tx, open []*entry, a Audit, healed []noted, changes *Changes) error {
 	for i, known := range pair(open, healed) {
 		e := entry{Occurrence: Occurrence{Finding: healed[i].Finding, Since: a.At, LastSeen: a.At}, text: healed[i].text}
 		if known != nil {
 			e.ID, e.Since = known.ID, known.Since
 			open = slices.DeleteFunc(open, func(x *entry) bool { return x.ID == e.ID })
 		}
-		if err := resolve(c, e, a.At, changes); err != nil {
+		if err := resolve(tx, e, a.At, changes); err != nil {
 			return err
 		}
 	}
 	for _, e := range open {
-		left, err := leftUnseen(c, e, a)
+		left, err := leftUnseen(tx, e, a)
 		if err != nil {
 			return err
 		}
 		if left || isUndecided(e.Finding, a.Findings) {
-			err = c.do("UPDATE standings SET seen = ? WHERE id = ? AND seen IS NULL", stamp(e.LastSeen), e.ID)
+			err = tx.Do("UPDATE standings SET seen = ? WHERE id = ? AND seen IS NULL", sqlite.Stamp(e.LastSeen), e.ID)
 		} else {
-			err = resolve(c, *e, a.At, changes)
+			err = resolve(tx, *e, a.At, changes)
 		}
 		if err != nil {
 			return err
@@ -237,15 +238,15 @@ func markGone(c call, open []*entry, a Audit, healed []noted, changes *Changes) 
 
 // resolve stores that a finding is gone. If the clock was set back, it is resolved at the
 // time at which it appeared, not before.
-func resolve(c call, e entry, at time.Time, changes *Changes) (err error) {
+func resolve(tx sqlite.Tx, e entry, at time.Time, changes *Changes) (err error) {
 	if at.Before(e.Since) {
 		at = e.Since
 	}
 	e.ResolvedAt = &at
 	if e.ID != 0 {
-		err = c.do("UPDATE standings SET finding = ?, seen = ?, resolved = ? WHERE id = ?", e.text, stamp(e.LastSeen), stamp(at), e.ID)
+		err = tx.Do("UPDATE standings SET finding = ?, seen = ?, resolved = ? WHERE id = ?", e.text, sqlite.Stamp(e.LastSeen), sqlite.Stamp(at), e.ID)
 	} else {
-		e.ID, err = c.insert("INSERT INTO standings (finding, since, seen, resolved) VALUES (?, ?, ?, ?)", e.text, stamp(e.Since), stamp(e.LastSeen), stamp(at))
+		e.ID, err = tx.Insert("INSERT INTO standings (finding, since, seen, resolved) VALUES (?, ?, ?, ?)", e.text, sqlite.Stamp(e.Since), sqlite.Stamp(e.LastSeen), sqlite.Stamp(at))
 	}
 	changes.Resolved = append(changes.Resolved, e.Occurrence)
 	return err
@@ -253,8 +254,8 @@ func resolve(c call, e entry, at time.Time, changes *Changes) (err error) {
 
 // readOccurrences reads entries. Those that are not marked as unseen were seen by the last
 // audit, at the given time.
-func readOccurrences(c call, lastAudit int64, which string, args ...any) ([]entry, error) {
-	return list(c, func(r row) (e entry, err error) {
+func readOccurrences(tx sqlite.Tx, lastAudit int64, which string, args ...any) ([]entry, error) {
+	return sqlite.List(tx, func(r sqlite.Row) (e entry, err error) {
 		var since int64
 		var seen, resolved sql.NullInt64
 		if err := r.Scan(&e.ID, &e.text, &since, &seen, &resolved); err != nil {
@@ -264,9 +265,9 @@ func readOccurrences(c call, lastAudit int64, which string, args ...any) ([]entr
 		if !seen.Valid {
 			seen.Int64 = lastAudit
 		}
-		e.Since, e.LastSeen, e.ResolvedAt = moment(since), moment(max(since, seen.Int64)), momentOrNil(resolved)
+		e.Since, e.LastSeen, e.ResolvedAt = sqlite.Moment(since), sqlite.Moment(max(since, seen.Int64)), sqlite.MomentOrNil(resolved)
 		var stored StoredFinding
-		err = decode(e.text, &stored)
+		err = sqlite.Decode(e.text, &stored)
 		e.Finding = stored.finding()
 		return e, err
 	}, "SELECT id, finding, since, seen, resolved FROM standings WHERE "+which, args...)

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"stackpolicy/internal/sqlite"
 )
 
 const (
@@ -37,22 +39,22 @@ func (o Outbox) Enqueue(ctx context.Context, messages []Message) error {
 	if len(messages) == 0 {
 		return nil
 	}
-	err := o.db.update(ctx, func(c call) error {
+	err := o.db.Update(ctx, func(tx sqlite.Tx) error {
 		sinks := map[string]bool{}
 		for _, m := range messages {
 			if len(m.Body) > maxBody {
 				return fmt.Errorf("%s of %s is larger than %d KiB", m.Kind, m.Key, maxBody>>10)
 			}
 			sinks[m.Sink] = true
-			err := c.do(`INSERT INTO messages (sink, key, kind, standing, verdict, body, created, next) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+			err := tx.Do(`INSERT INTO messages (sink, key, kind, standing, verdict, body, created, next) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 				ON CONFLICT (sink, key) DO NOTHING`,
-				m.Sink, m.Key, m.Kind, m.Occurrence, m.Verdict, append([]byte{}, m.Body...), stamp(m.CreatedAt), stamp(m.NextTry))
+				m.Sink, m.Key, m.Kind, m.Occurrence, m.Verdict, append([]byte{}, m.Body...), sqlite.Stamp(m.CreatedAt), sqlite.Stamp(m.NextTry))
 			if err != nil {
 				return err
 			}
 		}
 		for sink := range sinks {
-			if err := dropOldestMessages(c, sink); err != nil {
+			if err := dropOldestMessages(tx, sink); err != nil {
 				return err
 			}
 		}
@@ -66,22 +68,22 @@ func (o Outbox) Enqueue(ctx context.Context, messages []Message) error {
 
 // dropOldestMessages keeps a sink's newest messages. A key that was dropped is not sent
 // again.
-func dropOldestMessages(c call, sink string) error {
-	dropped, err := c.change(`UPDATE messages SET body = x'', error = 'dropped: too many were waiting', delivered = 0
+func dropOldestMessages(tx sqlite.Tx, sink string) error {
+	dropped, err := tx.Change(`UPDATE messages SET body = x'', error = 'dropped: too many were waiting', delivered = 0
 		WHERE sink = ?1 AND delivered IS NULL AND id <= (
 			SELECT id FROM messages WHERE sink = ?1 AND delivered IS NULL ORDER BY id DESC LIMIT 1 OFFSET ?2)`, sink, maxWaiting)
 	if err != nil || dropped == 0 {
 		return err
 	}
-	return c.do("INSERT INTO drops VALUES (?, ?) ON CONFLICT (sink) DO UPDATE SET count = count + excluded.count", sink, dropped)
+	return tx.Do("INSERT INTO drops VALUES (?, ?) ON CONFLICT (sink) DO UPDATE SET count = count + excluded.count", sink, dropped)
 }
 
 // Due returns at most limit messages to try now, oldest first. A message that would wait more
 // than a day is due too: no retry waits that long, so the clock was wrong.
 func (o Outbox) Due(ctx context.Context, now time.Time, limit int) (due []Message, err error) {
-	err = o.db.view(ctx, func(c call) (err error) {
-		due, err = list(c, scanMessage, `SELECT id, sink, key, kind, standing, verdict, body, created, next, tries, error FROM messages
-			WHERE delivered IS NULL AND (next <= ? OR next > ?) ORDER BY id LIMIT ?`, stamp(now), stamp(now.Add(day)), max(limit, 0))
+	err = o.db.View(ctx, func(tx sqlite.Tx) (err error) {
+		due, err = sqlite.List(tx, scanMessage, `SELECT id, sink, key, kind, standing, verdict, body, created, next, tries, error FROM messages
+			WHERE delivered IS NULL AND (next <= ? OR next > ?) ORDER BY id LIMIT ?`, sqlite.Stamp(now), sqlite.Stamp(now.Add(day)), max(limit, 0))
 		return err
 	})
 	if err != nil {
@@ -90,19 +92,19 @@ func (o Outbox) Due(ctx context.Context, now time.Time, limit int) (due []Messag
 	return due, nil
 }
 
-func scanMessage(r row) (Message, error) {
+func scanMessage(r sqlite.Row) (Message, error) {
 	var m Message
 	var created, next int64
 	err := r.Scan(&m.ID, &m.Sink, &m.Key, &m.Kind, &m.Occurrence, &m.Verdict, &m.Body, &created, &next, &m.Tries, &m.LastError)
-	m.CreatedAt, m.NextTry = moment(created), moment(next)
+	m.CreatedAt, m.NextTry = sqlite.Moment(created), sqlite.Moment(next)
 	return m, err
 }
 
 // Delivered ends a message. If the process is killed before, the message is sent
 // again: messages are delivered at least once.
 func (o Outbox) Delivered(ctx context.Context, id int64, at time.Time) error {
-	err := o.db.update(ctx, func(c call) error {
-		return c.changeOne("UPDATE messages SET delivered = ?, body = x'', error = '' WHERE id = ?", max(stamp(at), 1), id)
+	err := o.db.Update(ctx, func(tx sqlite.Tx) error {
+		return tx.ChangeOne("UPDATE messages SET delivered = ?, body = x'', error = '' WHERE id = ?", max(sqlite.Stamp(at), 1), id)
 	})
 	if err != nil {
 		return fmt.Errorf("record that alert %d was delivered: %w", id, err)
@@ -112,8 +114,8 @@ func (o Outbox) Delivered(ctx context.Context, id int64, at time.Time) error {
 
 // Failed counts a try that failed. The next try is at the given time, within a day.
 func (o Outbox) Failed(ctx context.Context, id int64, next time.Time, why string) error {
-	err := o.db.update(ctx, func(c call) error {
-		return c.changeOne("UPDATE messages SET tries = tries + 1, next = ?, error = ? WHERE id = ?", stamp(next), why, id)
+	err := o.db.Update(ctx, func(tx sqlite.Tx) error {
+		return tx.ChangeOne("UPDATE messages SET tries = tries + 1, next = ?, error = ? WHERE id = ?", sqlite.Stamp(next), why, id)
 	})
 	if err != nil {
 		return fmt.Errorf("record that alert %d was not delivered: %w", id, err)
@@ -124,9 +126,9 @@ func (o Outbox) Failed(ctx context.Context, id int64, next time.Time, why string
 // Claim reports whether the caller may send the message now. If so, no other process may
 // send it until the given time. After that it is due again, unless it was delivered.
 func (o Outbox) Claim(ctx context.Context, m Message, until time.Time) (claimed bool, err error) {
-	err = o.db.update(ctx, func(c call) error {
-		n, err := c.change("UPDATE messages SET next = ? WHERE id = ? AND next = ? AND tries = ? AND delivered IS NULL",
-			stamp(until), m.ID, stamp(m.NextTry), m.Tries)
+	err = o.db.Update(ctx, func(tx sqlite.Tx) error {
+		n, err := tx.Change("UPDATE messages SET next = ? WHERE id = ? AND next = ? AND tries = ? AND delivered IS NULL",
+			sqlite.Stamp(until), m.ID, sqlite.Stamp(m.NextTry), m.Tries)
 		claimed = n == 1
 		return err
 	})
@@ -148,16 +150,16 @@ type SinkState struct {
 
 // SinkState returns what the sink was sent about the finding.
 func (o Outbox) SinkState(ctx context.Context, sink string, occurrence int64) (t SinkState, err error) {
-	err = o.db.view(ctx, func(c call) error {
+	err = o.db.View(ctx, func(tx sqlite.Tx) error {
 		var sent sql.NullInt64
-		err := c.one(`WITH mine AS (SELECT id, kind, verdict, delivered FROM messages WHERE standing = ? AND sink = ?)
+		err := tx.One(`WITH mine AS (SELECT id, kind, verdict, delivered FROM messages WHERE standing = ? AND sink = ?)
 			SELECT (SELECT max(id) FROM mine), kind, verdict,
 				(SELECT delivered FROM mine WHERE delivered > 0 ORDER BY id DESC LIMIT 1),
 				EXISTS (SELECT 1 FROM mine WHERE delivered IS NULL)
 			FROM mine WHERE delivered IS NOT 0 ORDER BY id DESC LIMIT 1`, occurrence, sink).
 			Scan(&t.Message, &t.Kind, &t.Verdict, &sent, &t.Waiting)
 		if sent.Valid {
-			t.Sent = moment(sent.Int64)
+			t.Sent = sqlite.Moment(sent.Int64)
 		}
 		return err
 	})
@@ -171,12 +173,12 @@ func (o Outbox) SinkState(ctx context.Context, sink string, occurrence int64) (t
 // takes for the same: what waits is now about the later one, or else the newest message
 // counts for it too.
 func (o Outbox) Continue(ctx context.Context, sink string, from, to int64) error {
-	err := o.db.update(ctx, func(c call) error {
-		waiting, err := c.change("UPDATE messages SET standing = ? WHERE standing = ? AND sink = ? AND delivered IS NULL", to, from, sink)
+	err := o.db.Update(ctx, func(tx sqlite.Tx) error {
+		waiting, err := tx.Change("UPDATE messages SET standing = ? WHERE standing = ? AND sink = ? AND delivered IS NULL", to, from, sink)
 		if err != nil || waiting > 0 {
 			return err
 		}
-		return c.do(`INSERT INTO messages (sink, key, kind, standing, verdict, body, created, next, delivered)
+		return tx.Do(`INSERT INTO messages (sink, key, kind, standing, verdict, body, created, next, delivered)
 			SELECT sink, ?1 || ' continued', kind, ?1, verdict, x'', created, next, delivered FROM messages
 			WHERE standing = ?2 AND sink = ?3 AND delivered > 0 ORDER BY id DESC LIMIT 1
 			ON CONFLICT (sink, key) DO NOTHING`, to, from, sink)
@@ -190,8 +192,8 @@ func (o Outbox) Continue(ctx context.Context, sink string, from, to int64) error
 // Dropped counts the messages that were dropped since the history began, by sink.
 func (o Outbox) Dropped(ctx context.Context) (map[string]int, error) {
 	dropped := map[string]int{}
-	err := o.db.view(ctx, func(c call) error {
-		_, err := list(c, func(r row) (string, error) {
+	err := o.db.View(ctx, func(tx sqlite.Tx) error {
+		_, err := sqlite.List(tx, func(r sqlite.Row) (string, error) {
 			var sink string
 			var n int
 			err := r.Scan(&sink, &n)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"stackpolicy/facts"
+	"stackpolicy/internal/sqlite"
 )
 
 // If this variable is set to one of parts, the test binary runs that part in another process.
@@ -65,7 +66,7 @@ func playLock(home string) error {
 	if err != nil {
 		return err
 	}
-	return s.db.update(context.Background(), func(call) error {
+	return s.db.Update(context.Background(), func(sqlite.Tx) error {
 		fmt.Println("locked")
 		_, err := io.ReadAll(os.Stdin)
 		return err

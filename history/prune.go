@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"stackpolicy/internal/sqlite"
 )
 
 // Prune deletes entries that ended longer than keep ago. While the history is larger than
@@ -14,12 +16,12 @@ import (
 // 24 hours with their documents. Old entries are deleted only once a day, so that most calls
 // are cheap.
 func (s *Store) Prune(ctx context.Context, now time.Time, keep time.Duration, maxBytes int64) error {
-	p := pruning{now: now, before: stamp(now.Add(-keep)), slack: min(day, keep/10)}
+	p := pruning{now: now, before: sqlite.Stamp(now.Add(-keep)), slack: min(day, keep/10)}
 	_, err := s.forget(ctx, p.dropOld)
-	for _, drop := range []func(call) (int64, error){p.dropDocuments, p.dropEntries} {
+	for _, drop := range []func(sqlite.Tx) (int64, error){p.dropDocuments, p.dropEntries} {
 		for dropped := int64(1); err == nil && dropped > 0; {
 			var size int64
-			if size, err = s.size(ctx); err != nil || size <= maxBytes {
+			if size, err = s.db.Size(ctx); err != nil || size <= maxBytes {
 				break
 			}
 			dropped, err = s.forget(ctx, drop)
@@ -33,12 +35,12 @@ func (s *Store) Prune(ctx context.Context, now time.Time, keep time.Duration, ma
 
 // forget deletes entries, and rows to which only they referred, in one transaction, and frees
 // the space on disk.
-func (s *Store) forget(ctx context.Context, drop func(call) (int64, error)) (dropped int64, err error) {
-	err = s.db.update(ctx, func(c call) (err error) {
-		if dropped, err = drop(c); err != nil || dropped == 0 {
+func (s *Store) forget(ctx context.Context, drop func(sqlite.Tx) (int64, error)) (dropped int64, err error) {
+	err = s.db.Update(ctx, func(tx sqlite.Tx) (err error) {
+		if dropped, err = drop(tx); err != nil || dropped == 0 {
 			return err
 		}
-		return c.doAll(
+		return tx.DoAll(
 			"DELETE FROM documents WHERE id NOT IN ("+referred+")",
 			"DELETE FROM parts WHERE id NOT IN (SELECT value FROM documents, json_each(iif(json_valid(parts), parts, '[]')))",
 		)
@@ -46,33 +48,13 @@ func (s *Store) forget(ctx context.Context, drop func(call) (int64, error)) (dro
 	if err != nil || dropped == 0 {
 		return dropped, err
 	}
-	return dropped, s.shrink(ctx)
+	return dropped, s.db.Shrink(ctx)
 }
 
 // referred selects the documents to which other rows refer.
 const referred = `SELECT document FROM spans WHERE document IS NOT NULL
 	UNION SELECT before FROM actions WHERE before IS NOT NULL
 	UNION SELECT after FROM actions WHERE after IS NOT NULL`
-
-// shrink frees unused pages on disk. If other processes are reading, the file shrinks later.
-func (s *Store) shrink(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, callLimit)
-	defer cancel()
-	for _, pragma := range []string{"PRAGMA incremental_vacuum", "PRAGMA wal_checkpoint(TRUNCATE)"} {
-		if _, err := s.db.sql.ExecContext(ctx, pragma); err != nil {
-			return s.db.explain(err)
-		}
-	}
-	return nil
-}
-
-// size returns the size of the file, after all changes were written to it.
-func (s *Store) size(ctx context.Context) (bytes int64, err error) {
-	err = s.db.view(ctx, func(c call) error {
-		return c.one("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").Scan(&bytes)
-	})
-	return bytes, err
-}
 
 // pruning says which entries may be deleted.
 type pruning struct {
@@ -82,31 +64,31 @@ type pruning struct {
 }
 
 // recent returns the time since which actions are always kept.
-func (p pruning) recent() int64 { return stamp(p.now.Add(-day)) }
+func (p pruning) recent() int64 { return sqlite.Stamp(p.now.Add(-day)) }
 
 // dropOld deletes entries that ended before the time, if an entry should have been deleted
 // for longer than slack.
-func (p pruning) dropOld(c call) (int64, error) {
+func (p pruning) dropOld(tx sqlite.Tx) (int64, error) {
 	var oldest sql.NullInt64
-	err := c.one("SELECT min(last) FROM spans WHERE id < (SELECT max(id) FROM spans)").Scan(&oldest)
+	err := tx.One("SELECT min(last) FROM spans WHERE id < (SELECT max(id) FROM spans)").Scan(&oldest)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && (!oldest.Valid || oldest.Int64 >= p.before-int64(p.slack)) {
 		return 0, nil
 	}
 	if err != nil {
 		return 0, err
 	}
-	return c.changeAll(
-		statement{"DELETE FROM spans WHERE last < ? AND id < (SELECT max(id) FROM spans)", []any{p.before}},
-		statement{"DELETE FROM standings WHERE resolved < ?", []any{p.before}},
-		statement{"DELETE FROM actions WHERE at < ?", []any{min(p.before, p.recent())}},
-		statement{"DELETE FROM breakers WHERE until < ?", []any{p.before}},
-		statement{"DELETE FROM messages WHERE delivered IS NOT NULL AND created < ?", []any{p.before}},
+	return tx.ChangeAll(
+		sqlite.Statement{Query: "DELETE FROM spans WHERE last < ? AND id < (SELECT max(id) FROM spans)", Args: []any{p.before}},
+		sqlite.Statement{Query: "DELETE FROM standings WHERE resolved < ?", Args: []any{p.before}},
+		sqlite.Statement{Query: "DELETE FROM actions WHERE at < ?", Args: []any{min(p.before, p.recent())}},
+		sqlite.Statement{Query: "DELETE FROM breakers WHERE until < ?", Args: []any{p.before}},
+		sqlite.Statement{Query: "DELETE FROM messages WHERE delivered IS NOT NULL AND created < ?", Args: []any{p.before}},
 	)
 }
 
 // dropDocuments deletes a tenth of the documents: those that were last seen longest ago.
-func (p pruning) dropDocuments(c call) (int64, error) {
-	dropped, err := c.change(`DELETE FROM documents WHERE id IN (
+func (p pruning) dropDocuments(tx sqlite.Tx) (int64, error) {
+	dropped, err := tx.Change(`DELETE FROM documents WHERE id IN (
 		SELECT documents.id FROM documents LEFT JOIN spans ON document = documents.id
 		WHERE documents.id NOT IN (
 			SELECT document FROM spans WHERE id = (SELECT max(id) FROM spans) AND document IS NOT NULL
@@ -116,7 +98,7 @@ func (p pruning) dropDocuments(c call) (int64, error) {
 	if err != nil || dropped == 0 {
 		return 0, err
 	}
-	return dropped, c.doAll(
+	return dropped, tx.DoAll(
 		"UPDATE spans SET document = NULL WHERE document NOT IN (SELECT id FROM documents)",
 		"UPDATE actions SET before = NULL WHERE before NOT IN (SELECT id FROM documents)",
 		"UPDATE actions SET after = NULL WHERE after NOT IN (SELECT id FROM documents)",
@@ -124,8 +106,8 @@ func (p pruning) dropDocuments(c call) (int64, error) {
 }
 
 // dropEntries deletes the oldest tenth of all other entries that may be deleted.
-func (p pruning) dropEntries(c call) (int64, error) {
-	return c.changeAll(
+func (p pruning) dropEntries(tx sqlite.Tx) (int64, error) {
+	return tx.ChangeAll(
 		oldestTenth("spans", "id < (SELECT max(id) FROM spans)"),
 		oldestTenth("standings", "resolved IS NOT NULL"),
 		oldestTenth("actions", "at < ?", p.recent()),
@@ -133,7 +115,7 @@ func (p pruning) dropEntries(c call) (int64, error) {
 	)
 }
 
-func oldestTenth(table, which string, args ...any) statement {
+func oldestTenth(table, which string, args ...any) sqlite.Statement {
 	query := fmt.Sprintf("DELETE FROM %[1]s WHERE id IN (SELECT id FROM %[1]s WHERE %[2]s ORDER BY id LIMIT (SELECT count(*) / 10 + 1 FROM %[1]s))", table, which)
-	return statement{query, args}
+	return sqlite.Statement{Query: query, Args: args}
 }

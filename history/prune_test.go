@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"stackpolicy/finding"
+	"stackpolicy/internal/sqlite"
 )
 
 // counted returns how many rows a query counts.
 func counted(t *testing.T, s *Store, from string) (n int) {
 	t.Helper()
-	if err := s.db.view(t.Context(), func(c call) error { return c.one("SELECT count(*) FROM " + from).Scan(&n) }); err != nil {
+	if err := s.db.View(t.Context(), func(tx sqlite.Tx) error { return tx.One("SELECT count(*) FROM " + from).Scan(&n) }); err != nil {
 		t.Fatal(err)
 	}
 	return n
@@ -83,7 +84,7 @@ func TestPruneHasPatience(t *testing.T) {
 
 func TestPruneBySize(t *testing.T) {
 	s, end := months(t, 300)
-	size := func() int64 { return must(s.size(t.Context()))(t) }
+	size := func() int64 { return must(s.db.Size(t.Context()))(t) }
 	whole := size()
 	if err := s.Prune(t.Context(), end, 1000*day, whole*3/4); err != nil {
 		t.Fatal(err)
@@ -109,7 +110,7 @@ func TestPruneBySize(t *testing.T) {
 			t.Errorf("with no room at all %d %s, want %d", got, from, want)
 		}
 	}
-	info := must(os.Stat(s.db.path))(t)
+	info := must(os.Stat(s.db.Path))(t)
 	if info.Size() > 200<<10 {
 		t.Errorf("the file still has %d bytes", info.Size())
 	}

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"fmt"
 	"time"
+
+	"stackpolicy/internal/sqlite"
 )
 
 // AuditSpan is a series of audits with the same result.
@@ -31,10 +33,10 @@ func (l AuditLog) LastAudit(ctx context.Context) (*AuditSpan, error) {
 
 // Audits returns at most limit spans that end at or after since, newest first.
 func (l AuditLog) Audits(ctx context.Context, since time.Time, limit int) (spans []AuditSpan, err error) {
-	err = l.db.view(ctx, func(c call) (err error) {
-		spans, err = list(c, scanSpan, `SELECT first, last, count, mode, exit_code, policy, digest, duration_ms, gaps
+	err = l.db.View(ctx, func(tx sqlite.Tx) (err error) {
+		spans, err = sqlite.List(tx, scanSpan, `SELECT first, last, count, mode, exit_code, policy, digest, duration_ms, gaps
 			FROM spans LEFT JOIN documents ON documents.id = document
-			WHERE last >= ? ORDER BY spans.id DESC LIMIT ?`, stamp(since), max(limit, 0))
+			WHERE last >= ? ORDER BY spans.id DESC LIMIT ?`, sqlite.Stamp(since), max(limit, 0))
 		return err
 	})
 	if err != nil {
@@ -43,7 +45,7 @@ func (l AuditLog) Audits(ctx context.Context, since time.Time, limit int) (spans
 	return spans, nil
 }
 
-func scanSpan(r row) (AuditSpan, error) {
+func scanSpan(r sqlite.Row) (AuditSpan, error) {
 	var a AuditSpan
 	var first, last int64
 	var digest sql.NullString
@@ -52,21 +54,21 @@ func scanSpan(r row) (AuditSpan, error) {
 	if err != nil {
 		return a, err
 	}
-	a.From, a.To, a.DocumentDigest = moment(first), moment(last), digest.String
-	return a, decode(gaps, &a.Gaps)
+	a.From, a.To, a.DocumentDigest = sqlite.Moment(first), sqlite.Moment(last), digest.String
+	return a, sqlite.Decode(gaps, &a.Gaps)
 }
 
 // Occurrences returns at most limit findings that are open, or were resolved at or after
 // since: first the open findings, then those that were resolved last.
 func (l AuditLog) Occurrences(ctx context.Context, since time.Time, limit int) (occurrences []Occurrence, err error) {
 	occurrences = []Occurrence{}
-	err = l.db.view(ctx, func(c call) error {
-		last, err := lastSpan(c)
+	err = l.db.View(ctx, func(tx sqlite.Tx) error {
+		last, err := lastSpan(tx)
 		if err != nil {
 			return err
 		}
-		entries, err := readOccurrences(c, last.last, `resolved IS NULL OR resolved >= ?
-			ORDER BY resolved IS NOT NULL, resolved DESC, id DESC LIMIT ?`, stamp(since), max(limit, 0))
+		entries, err := readOccurrences(tx, last.last, `resolved IS NULL OR resolved >= ?
+			ORDER BY resolved IS NOT NULL, resolved DESC, id DESC LIMIT ?`, sqlite.Stamp(since), max(limit, 0))
 		for _, e := range entries {
 			occurrences = append(occurrences, e.Occurrence)
 		}

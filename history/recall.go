@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"stackpolicy/facts"
+	"stackpolicy/internal/sqlite"
 	"stackpolicy/internal/times"
 )
 
@@ -19,17 +20,17 @@ const day = 24 * time.Hour
 func (s *Store) Recall(ctx context.Context, now time.Time) (facts.Memory, error) {
 	now = now.UTC()
 	m := facts.Memory{Subjects: map[string]facts.History{}}
-	err := s.db.view(ctx, func(c call) error {
+	err := s.db.View(ctx, func(tx sqlite.Tx) error {
 		var began int64
-		err := c.one("SELECT began, (SELECT coalesce(max(total), 0) FROM spans) FROM origin").Scan(&began, &m.Audits)
+		err := tx.One("SELECT began, (SELECT coalesce(max(total), 0) FROM spans) FROM origin").Scan(&began, &m.Audits)
 		if err != nil {
 			return err
 		}
-		m.Since = times.Earlier(moment(began), now)
-		if err := recallSubjects(c, &m, now); err != nil || s.db.old {
+		m.Since = times.Earlier(sqlite.Moment(began), now)
+		if err := recallSubjects(tx, &m, now); err != nil || s.isOld {
 			return err
 		}
-		return recallExemptions(c, &m, now)
+		return recallExemptions(tx, &m, now)
 	})
 	if err != nil {
 		return facts.Memory{}, fmt.Errorf("recall from the history: %w", err)
@@ -37,25 +38,25 @@ func (s *Store) Recall(ctx context.Context, now time.Time) (facts.Memory, error)
 	return m, nil
 }
 
-func recallSubjects(c call, m *facts.Memory, now time.Time) error {
-	open, err := readOccurrences(c, 0, "resolved IS NULL ORDER BY id")
+func recallSubjects(tx sqlite.Tx, m *facts.Memory, now time.Time) error {
+	open, err := readOccurrences(tx, 0, "resolved IS NULL ORDER BY id")
 	if err != nil {
 		return err
 	}
-	actions, err := list(c, scanAction, actionQuery+"WHERE at > ? AND at <= ? AND status <> ? ORDER BY actions.id",
-		stamp(now.Add(-day)), stamp(now.Add(day)), Refused)
+	actions, err := sqlite.List(tx, scanAction, actionQuery+"WHERE at > ? AND at <= ? AND status <> ? ORDER BY actions.id",
+		sqlite.Stamp(now.Add(-day)), sqlite.Stamp(now.Add(day)), Refused)
 	if err != nil {
 		return err
 	}
-	breakers, err := readBreakers(c, now)
+	breakers, err := readBreakers(tx, now)
 	if err != nil {
 		return err
 	}
-	loads, err := readLoads(c)
+	loads, err := readLoads(tx)
 	if err != nil {
 		return err
 	}
-	forgiven, err := readForgiven(c)
+	forgiven, err := readForgiven(tx)
 	if err != nil {
 		return err
 	}

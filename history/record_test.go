@@ -12,6 +12,7 @@ import (
 
 	"stackpolicy/facts"
 	"stackpolicy/finding"
+	"stackpolicy/internal/sqlite"
 )
 
 // shortly returns the changes as one text: +appeared ~changed -resolved.
@@ -247,7 +248,7 @@ func TestDocument(t *testing.T) {
 	if _, err := s.Document(t.Context(), "sha256:none", at); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("one that is not kept: %v", err)
 	}
-	if err := s.db.update(t.Context(), func(c call) error { return c.do("DELETE FROM parts WHERE id = 2") }); err != nil {
+	if err := s.db.Update(t.Context(), func(tx sqlite.Tx) error { return tx.Do("DELETE FROM parts WHERE id = 2") }); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Document(t.Context(), last.DocumentDigest, at); err == nil {
@@ -262,7 +263,7 @@ func TestDocumentsShareParts(t *testing.T) {
 	doc.Units[7].Loaded.ActiveState = "failed"
 	recorded(t, s, audited(doc, noon.Add(time.Minute)))
 	var parts int
-	if err := s.db.view(t.Context(), func(c call) error { return c.one("SELECT count(*) FROM parts").Scan(&parts) }); err != nil {
+	if err := s.db.View(t.Context(), func(tx sqlite.Tx) error { return tx.One("SELECT count(*) FROM parts").Scan(&parts) }); err != nil {
 		t.Fatal(err)
 	}
 	if parts != 22 {

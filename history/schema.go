@@ -2,8 +2,11 @@ package history
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
+
+	"stackpolicy/internal/sqlite"
 )
 
 const (
@@ -70,66 +73,57 @@ const tableCount = 13
 
 // create creates the tables. If the process is killed, all of them exist or none.
 func create(ctx context.Context, path string, now time.Time) error {
-	if err := createFile(path); err != nil {
-		return err
-	}
-	d := &database{path: path}
-	if err := d.dial("_auto_vacuum", "INCREMENTAL", "_journal_mode", "WAL"); err != nil {
-		return err
-	}
-	err := d.update(ctx, func(c call) error {
+	return sqlite.Create(ctx, path, func(tx sqlite.Tx) error {
 		marks := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, version)
-		if err := c.do(marks + tables); err != nil {
+		if err := tx.Do(marks + tables); err != nil {
 			return err
 		}
-		return c.do("INSERT INTO origin VALUES (?)", stamp(now))
+		return tx.Do("INSERT INTO origin VALUES (?)", sqlite.Stamp(now))
 	})
-	if closing := d.sql.Close(); err == nil {
-		err = closing
-	}
-	return err
 }
 
+// errBlank says that the database has no tables yet: the process that created it
+// was killed.
+var errBlank = errors.New("nothing is in it yet")
+
 // check returns an error for a database that is empty, damaged, of another program, or of
-// another version.
-func (d *database) check(ctx context.Context) error {
+// another version. It reports whether the database is of version 1, which has no exemptions:
+// one that is opened read-only is left as it is.
+func check(ctx context.Context, d *sqlite.DB) (isOld bool, err error) {
 	var id, found, count int
-	err := d.view(ctx, func(c call) error {
-		return c.one(`SELECT application_id, user_version,
+	err = d.View(ctx, func(tx sqlite.Tx) error {
+		return tx.One(`SELECT application_id, user_version,
 			(SELECT count(*) FROM sqlite_schema WHERE type = 'table')
 			FROM pragma_application_id, pragma_user_version`).Scan(&id, &found, &count)
 	})
 	switch {
-	case isDamage(err):
-		return &unusableError{err.Error()}
+	case sqlite.IsDamage(err):
+		return false, &sqlite.UnusableError{Why: err.Error()}
 	case err != nil:
-		return err
+		return false, err
 	case id == 0 && found == 0 && count == 0:
-		return errBlank
+		return false, errBlank
 	case id != applicationID:
-		return &unusableError{"it is another program's database"}
+		return false, &sqlite.UnusableError{Why: "it is another program's database"}
+	case found == 1 && count == tableCount-1 && d.ReadOnly:
+		return true, nil
 	case found == 1 && count == tableCount-1:
-		return d.toVersion2(ctx)
+		return false, toVersion2(ctx, d)
 	case found != version:
-		return &unusableError{fmt.Sprintf("its version is %d, and this program knows %d", found, version)}
+		return false, &sqlite.UnusableError{Why: fmt.Sprintf("its version is %d, and this program knows %d", found, version)}
 	case count != tableCount:
-		return &unusableError{"tables are missing in it"}
+		return false, &sqlite.UnusableError{Why: "tables are missing in it"}
 	}
-	return nil
+	return false, nil
 }
 
-// toVersion2 adds what version 1 lacks. A database that is opened to be
-// read is left as it is: it has no exemptions.
-func (d *database) toVersion2(ctx context.Context) error {
-	if d.readOnly {
-		d.old = true
-		return nil
-	}
-	return d.update(ctx, func(c call) error {
+// toVersion2 adds what version 1 lacks.
+func toVersion2(ctx context.Context, d *sqlite.DB) error {
+	return d.Update(ctx, func(tx sqlite.Tx) error {
 		var found int // another process may have been first
-		if err := c.one("PRAGMA user_version").Scan(&found); err != nil || found == version {
+		if err := tx.One("PRAGMA user_version").Scan(&found); err != nil || found == version {
 			return err
 		}
-		return c.do(exemptions + "PRAGMA user_version = 2;")
+		return tx.Do(exemptions + "PRAGMA user_version = 2;")
 	})
 }

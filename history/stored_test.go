@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stackpolicy/finding"
+	"stackpolicy/internal/sqlite"
 )
 
 func TestStored(t *testing.T) {
@@ -34,7 +35,7 @@ func TestStored(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			text, err := encode(Stored(c.finding))
+			text, err := sqlite.Encode(Stored(c.finding))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -42,7 +43,7 @@ func TestStored(t *testing.T) {
 				t.Errorf("stored\n got %s\nwant %s", text, c.text)
 			}
 			var stored StoredFinding
-			if err := decode(c.text, &stored); err != nil {
+			if err := sqlite.Decode(c.text, &stored); err != nil {
 				t.Fatal(err)
 			}
 			if d := cmp.Diff(c.finding, stored.finding()); d != "" {
@@ -55,13 +56,13 @@ func TestStored(t *testing.T) {
 // Evidence is never nil, although rows of earlier versions may have null.
 func TestStoredWithoutEvidence(t *testing.T) {
 	var stored StoredFinding
-	if err := decode(`{"invariant":"a","evidence":null}`, &stored); err != nil {
+	if err := sqlite.Decode(`{"invariant":"a","evidence":null}`, &stored); err != nil {
 		t.Fatal(err)
 	}
 	if f := stored.finding(); f.Evidence == nil || f.Invariant != "a" {
 		t.Errorf("got %+v", f)
 	}
-	if text, err := encode(Stored(finding.Finding{})); err != nil || !json.Valid([]byte(text)) || Stored(finding.Finding{}).Evidence == nil {
+	if text, err := sqlite.Encode(Stored(finding.Finding{})); err != nil || !json.Valid([]byte(text)) || Stored(finding.Finding{}).Evidence == nil {
 		t.Errorf("got %s, %v", text, err)
 	}
 }
@@ -70,7 +71,7 @@ func TestStoredWithoutEvidence(t *testing.T) {
 func TestDecodeDamage(t *testing.T) {
 	for _, text := range []string{"", "{", `{"evidence":[1]}`, `{"invariant":7}`, `{}{}`} {
 		var stored StoredFinding
-		if err := decode(text, &stored); !errors.Is(err, errDamaged) {
+		if err := sqlite.Decode(text, &stored); !errors.Is(err, sqlite.ErrDamaged) {
 			t.Errorf("%q: got %v, want damage", text, err)
 		}
 	}

@@ -1,4 +1,4 @@
-package history
+package sqlite
 
 import (
 	"cmp"
@@ -16,25 +16,16 @@ import (
 	"stackpolicy/internal/regularfile"
 )
 
-// keptAside is how many renamed histories are kept.
+// keptAside is how many renamed databases are kept.
 const keptAside = 3
 
 // beside has the suffixes of the files that SQLite keeps beside a database in WAL mode
 // (sqlite.org/walformat.html).
 var beside = []string{"-wal", "-shm"}
 
-// unusableError says that the file is damaged, or not a history of this program.
-type unusableError struct{ why string }
-
-func (e *unusableError) Error() string { return e.why }
-
-// errBlank says that the database has no tables yet: the process that created it
-// was killed.
-var errBlank = errors.New("nothing is in it yet")
-
-// ownFolder creates the folder, private to the user, and refuses one that others
+// OwnFolder creates the folder, private to the user, and refuses one that others
 // can write to: they could replace its files.
-func ownFolder(dir string) error {
+func OwnFolder(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
@@ -89,9 +80,9 @@ func createFile(path string) error {
 	return f.Close()
 }
 
-// setAside renames the database and the files that SQLite keeps beside it, so that it can be
+// SetAside renames the database and the files that SQLite keeps beside it, so that it can be
 // opened with its new name, which it returns.
-func setAside(path string, now time.Time) (string, error) {
+func SetAside(path string, now time.Time) (string, error) {
 	aside := path + ".damaged-" + now.UTC().Format("20060102T150405Z")
 	for _, ending := range append([]string{""}, beside...) {
 		err := os.Rename(path+ending, aside+ending)
@@ -105,7 +96,7 @@ func setAside(path string, now time.Time) (string, error) {
 	return aside, dropAside(path)
 }
 
-// dropAside deletes renamed histories except the newest.
+// dropAside deletes renamed databases except the newest.
 func dropAside(path string) error {
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil {
@@ -129,13 +120,12 @@ func dropAside(path string) error {
 	return nil
 }
 
-// brokenMark is the path of a file that marks a history as damaged. It is written
-// when damage is found in use, and the next Open renames the history. Opening
-// itself checks only the pages that it reads: checking all of a large history each
-// time would take too long.
+// brokenMark is the path of a file that marks a database as damaged. It is written when damage
+// is found in use; the next [Open] refuses the database. Opening itself checks only the pages
+// that it reads: checking all of a large database each time would take too long.
 func brokenMark(path string) string { return path + ".broken" }
 
-// marked returns why the history was marked as damaged; "" if it was not.
+// marked returns why the database was marked as damaged; "" if it was not.
 func marked(path string) (string, error) {
 	f, err := regularfile.OpenFile(brokenMark(path), os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -1,0 +1,66 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"testing"
+)
+
+// A transaction is complete or absent.
+func TestUpdate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notes.db")
+	err := Create(t.Context(), path, func(tx Tx) error { return tx.Do("CREATE TABLE notes (text TEXT NOT NULL) STRICT") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := Open(t.Context(), path, false, func(context.Context, *DB) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	insert := func(text string, result error) error {
+		return db.Update(t.Context(), func(tx Tx) error {
+			_, err := tx.Insert("INSERT INTO notes VALUES (?)", text)
+			return errors.Join(err, result)
+		})
+	}
+	given := errors.New("changed its mind")
+	if err := errors.Join(insert("kept", nil), db.UpdateNow(t.Context(), func(Tx) error { return nil })); err != nil {
+		t.Error(err)
+	}
+	if err := insert("undone", given); !errors.Is(err, given) {
+		t.Errorf("got error %v, want the caller's", err)
+	}
+	var texts []string
+	err = db.View(t.Context(), func(tx Tx) (err error) {
+		texts, err = List(tx, func(r Row) (text string, err error) { return text, r.Scan(&text) }, "SELECT text FROM notes")
+		return err
+	})
+	if err != nil || len(texts) != 1 {
+		t.Errorf("got %q, error %v; want the one that was kept", texts, err)
+	}
+	err = db.Update(t.Context(), func(tx Tx) error { return tx.ChangeOne("DELETE FROM notes WHERE text = ?", "undone") })
+	if err == nil {
+		t.Error("no error although no row was changed")
+	}
+}
+
+// A database that was found damaged in use, or that its check refuses, is not opened.
+func TestOpenRefuses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notes.db")
+	if err := Create(t.Context(), path, func(tx Tx) error { return tx.Do("CREATE TABLE notes (text TEXT) STRICT") }); err != nil {
+		t.Fatal(err)
+	}
+	refused := errors.New("of another program")
+	if _, err := Open(t.Context(), path, false, func(context.Context, *DB) error { return refused }); !errors.Is(err, refused) {
+		t.Errorf("got error %v, want the check's", err)
+	}
+	if err := mark(path, "page 7 is torn"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(t.Context(), path, false, func(context.Context, *DB) error { return nil })
+	if unusable := (*UnusableError)(nil); !errors.As(err, &unusable) || unusable.Why != "page 7 is torn" {
+		t.Errorf("got error %v, want why it was marked", err)
+	}
+}
