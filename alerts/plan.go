@@ -90,10 +90,14 @@ func isEnded(t history.SinkState) bool {
 	return t.Kind == notify.KindResolved || t.Kind == notify.KindHealed
 }
 
-// isHeld reports whether it is too early to say that the finding is resolved.
+// isHeld reports whether it is too early to say that the finding is resolved: it is not gone
+// for long, or the last audit could not decide. If the clock was set back, it is not known
+// how long it is gone.
 func (o Options) isHeld(s history.Occurrence) bool {
 	gone := o.Now.Sub(*s.ResolvedAt)
-	return gone >= 0 && gone < Hold // if the clock was set back, it is not known how long
+	return gone >= 0 && gone < Hold || slices.ContainsFunc(o.Occurrences, func(x history.Occurrence) bool {
+		return x.ResolvedAt == nil && x.IsUnknown() && x.Invariant == s.Invariant && (x.Subject == s.Subject || x.Subject == finding.Host)
+	})
 }
 
 // isOneGap reports whether the finding could not be decided because the same collector
