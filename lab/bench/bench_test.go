@@ -7,22 +7,15 @@ import (
 	"flag"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-)
 
-// TestMain lets the test binary be the measuring program, too.
-func TestMain(m *testing.M) {
-	if len(os.Args) > 3 && os.Args[1] == measureVerb {
-		os.Exit(measureMain(os.Args[2], os.Args[3:]))
-	}
-	os.Exit(m.Run())
-}
+	"stackpolicy/lab/bench/contest"
+)
 
 func TestMedian(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -45,7 +38,7 @@ func TestMedian(t *testing.T) {
 }
 
 func TestFigures(t *testing.T) {
-	samples := []sample{{Elapsed: time.Second, MaxRSS: 1 << 20}, {Elapsed: 500 * time.Millisecond, MaxRSS: 3 << 19}}
+	samples := []contest.Sample{{Elapsed: time.Second, MaxRSS: 1 << 20}, {Elapsed: 500 * time.Millisecond, MaxRSS: 3 << 19}}
 	if diff := cmp.Diff([]float64{1, 0.5}, seconds(samples)); diff != "" {
 		t.Error(diff)
 	}
@@ -85,12 +78,12 @@ d a unit among 10000        0.200 ms  among 1000 0.200 ms   1.00    1.30  pass
 	}
 }
 
-func TestHolds(t *testing.T) {
+func TestIsWithinBound(t *testing.T) {
 	for _, c := range []struct {
 		ours float64
 		want bool
 	}{{0.3, true}, {0.35, true}, {0.3549, true}, {0.36, false}, {2, false}} {
-		if got := (row{ours: []float64{c.ours}, theirs: []float64{1}, bound: 0.35}).holds(); got != c.want {
+		if got := (row{ours: []float64{c.ours}, theirs: []float64{1}, bound: 0.35}).isWithinBound(); got != c.want {
 			t.Errorf("a ratio of %v at most 0.35: %v", c.ours, got)
 		}
 	}
@@ -114,37 +107,6 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestSameFindings(t *testing.T) {
-	for _, c := range []struct {
-		ours, theirs int
-		void         bool
-	}{{3, 3, false}, {3, 4, true}, {0, 0, true}} {
-		if err := sameFindings(c.ours, c.theirs); (err != nil) != c.void {
-			t.Errorf("%d and %d: %v", c.ours, c.theirs, err)
-		}
-	}
-}
-
-func TestCounters(t *testing.T) {
-	for name, c := range map[string]struct {
-		count counter
-		text  string
-		want  int
-	}{
-		"report":   {countReport, `{"decisions":[{"effect":"allow"},{"effect":"heal"},{"effect":"block"}]}`, 2},
-		"conftest": {countConftest, `[{"successes":1,"failures":[{"msg":"a"},{"msg":"b"}]}]`, 2},
-		"no rules": {countConftest, `[{"successes":1}]`, 0},
-		"opa":      {countOPA, `{"result":[{"expressions":[{"value":{"x":[{},{}],"y":[]}}]}]}`, 2},
-	} {
-		if got, err := c.count([]byte(c.text)); got != c.want || err != nil {
-			t.Errorf("%s: %d, %v; want %d", name, got, err, c.want)
-		}
-		if _, err := c.count([]byte("no JSON")); err == nil {
-			t.Errorf("%s: no error for what is no JSON", name)
-		}
-	}
-}
-
 func TestRules(t *testing.T) {
 	r, err := writeRules(t.TempDir())
 	if err != nil {
@@ -158,39 +120,6 @@ func TestRules(t *testing.T) {
 	tests, _ := filepath.Glob(filepath.Join(r.dir, "*_test.rego"))
 	if len(tests) > 0 {
 		t.Errorf("tests were copied, which other tools would load: %q", tests)
-	}
-}
-
-func TestMeasure(t *testing.T) {
-	program, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := place{helper: program, output: filepath.Join(t.TempDir(), "output"),
-		command: func(ctx context.Context, argv ...string) *exec.Cmd {
-			return exec.CommandContext(ctx, argv[0], argv[1:]...)
-		}}
-	took, err := p.race(t.Context(), 2,
-		contestant{[]string{"sh", "-c", "echo found; exit 2"}, []int{0, 2}},
-		contestant{[]string{"true"}, []int{0}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(took) != 2 || len(took[0]) != 2 || took[0][0].Code != 2 || took[0][0].Elapsed <= 0 || took[0][0].MaxRSS < 1<<16 {
-		t.Errorf("%+v", took)
-	}
-	n, err := p.count(t.Context(), contestant{[]string{"echo", "[]"}, []int{0}}, func(text []byte) (int, error) {
-		return len(text), nil
-	})
-	if n != len("[]\n") || err != nil {
-		t.Errorf("output of %d bytes, %v", n, err)
-	}
-	_, err = p.measure(t.Context(), contestant{[]string{"sh", "-c", "echo no policies >&2; exit 3"}, []int{0}})
-	if err == nil || !strings.Contains(err.Error(), "no policies") {
-		t.Errorf("an end that was not expected: %v", err)
-	}
-	if _, err = p.measure(t.Context(), contestant{[]string{"/nonexistent"}, []int{0}}); err == nil {
-		t.Error("a program that is not there was measured")
 	}
 }
 

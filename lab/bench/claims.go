@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,9 +12,12 @@ import (
 	"time"
 
 	"stackpolicy/facts"
+	"stackpolicy/history"
+	"stackpolicy/lab/bench/contest"
+	"stackpolicy/lab/bench/past"
 )
 
-// claims are the promises, in the order of the table.
+// claims are the promises of speed, in the order of the table.
 var claims = []struct {
 	letter  string
 	measure func(*bench, context.Context) ([]row, error)
@@ -37,12 +42,12 @@ type bench struct {
 	options
 	tools
 	rules
-	place          // this machine, with an empty home
-	scratch string // everything that is written; any account may read it
-	log     io.Writer
-	began   time.Time
+	contest.Place        // this machine, with an empty home
+	scratch       string // every file of the run; every account can read it
+	log           io.Writer
+	began         time.Time
 
-	recorded *facts.Document // see document
+	recorded *facts.Document // nil until document needs it
 }
 
 // prepare builds the tools and writes the rules.
@@ -55,8 +60,8 @@ func prepare(ctx context.Context, scratch string, o options, log io.Writer) (*be
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	b.place = place{helper: filepath.Join(scratch, "bench"), output: filepath.Join(scratch, "output"), command: b.here}
-	if err := install(program, b.helper); err != nil {
+	b.Place = contest.Place{Helper: filepath.Join(scratch, "bench"), Output: filepath.Join(scratch, "output"), Command: b.here}
+	if err := install(program, b.Helper); err != nil {
 		return nil, err
 	}
 	if b.rules, err = writeRules(scratch); err != nil {
@@ -66,7 +71,7 @@ func prepare(ctx context.Context, scratch string, o options, log io.Writer) (*be
 	return b, err
 }
 
-// install copies this program to where the scene's account may run it.
+// install copies this program to a folder where the scene's account can run it.
 func install(program, to string) error {
 	text, err := os.ReadFile(program)
 	if err == nil {
@@ -78,7 +83,7 @@ func install(program, to string) error {
 	return nil
 }
 
-// here is a command on this machine that finds nobody's configuration.
+// here returns a command on this machine that reads no user's configuration.
 func (b *bench) here(ctx context.Context, argv ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	home := filepath.Join(b.scratch, "home")
@@ -91,8 +96,8 @@ func (b *bench) say(format string, args ...any) {
 	fmt.Fprintf(b.log, "%4.0fs  %s\n", time.Since(b.began).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// document writes a document of n units and returns its path. It comes from a
-// scene of 50, whose units are multiplied.
+// document writes a document of n units and returns its path. It multiplies the units of a
+// stage with 50 units.
 func (b *bench) document(ctx context.Context, n int) (string, error) {
 	const recorded = 50
 	if b.recorded == nil {
@@ -105,7 +110,7 @@ func (b *bench) document(ctx context.Context, n int) (string, error) {
 			return "", err
 		}
 	}
-	doc, err := multiply(b.recorded, n)
+	doc, err := past.Multiply(b.recorded, n)
 	if err != nil {
 		return "", err
 	}
@@ -113,20 +118,17 @@ func (b *bench) document(ctx context.Context, n int) (string, error) {
 	return path, write(doc, path)
 }
 
-// agree makes sure that two contestants find the same.
-func (p place) agree(ctx context.Context, ours, theirs contestant, theirCount counter) error {
-	n, err := p.count(ctx, ours, countReport)
+// write writes a document as `stackpolicy facts` prints it. Every account can read the file.
+func write(doc *facts.Document, path string) error {
+	text, err := json.MarshalIndent(doc, "", "  ")
 	if err != nil {
-		return err
+		return fmt.Errorf("write a document: %w", err)
 	}
-	m, err := p.count(ctx, theirs, theirCount)
-	if err != nil {
-		return err
-	}
-	return sameFindings(n, m)
+	return writeFile(path, text)
 }
 
-// wholeAudit: 1,000 loaded units, from asking systemd to the verdict.
+// wholeAudit measures an audit of 1,000 loaded units, from the first question to systemd up to
+// the verdict.
 func (b *bench) wholeAudit(ctx context.Context) ([]row, error) {
 	const units = 1000
 	s, err := b.openStage(ctx, units)
@@ -147,10 +149,10 @@ func (b *bench) wholeAudit(ctx context.Context) ([]row, error) {
 		names = append(names, u.Name)
 	}
 	conftest := b.conftestTest(b.rules, path)
-	if err := s.agree(ctx, b.audit(), conftest, countConftest); err != nil {
+	if err := s.Agree(ctx, b.audit(), conftest, contest.CountConftest); err != nil {
 		return nil, err
 	}
-	took, err := s.race(ctx, b.long, b.audit(), show(names), conftest)
+	took, err := s.Race(ctx, b.long, b.audit(), show(names), conftest)
 	if err != nil {
 		return nil, err
 	}
@@ -160,17 +162,17 @@ func (b *bench) wholeAudit(ctx context.Context) ([]row, error) {
 	}}, nil
 }
 
-// deciding: a recorded document of 1,000 units, in time and in memory.
+// deciding measures time and memory for a recorded document of 1,000 units.
 func (b *bench) deciding(ctx context.Context) ([]row, error) {
 	path, err := b.document(ctx, 1000)
 	if err != nil {
 		return nil, err
 	}
 	eval, conftest := b.eval(path), b.conftestTest(b.rules, path)
-	if err := b.agree(ctx, eval, conftest, countConftest); err != nil {
+	if err := b.Agree(ctx, eval, conftest, contest.CountConftest); err != nil {
 		return nil, err
 	}
-	took, err := b.race(ctx, b.short, eval, conftest)
+	took, err := b.Race(ctx, b.short, eval, conftest)
 	if err != nil {
 		return nil, err
 	}
@@ -183,17 +185,17 @@ func (b *bench) deciding(ctx context.Context) ([]row, error) {
 	}}, nil
 }
 
-// startToExit: a document of 50 units, where starting is most of it.
+// startToExit measures a document of 50 units, where most of the time is the start.
 func (b *bench) startToExit(ctx context.Context) ([]row, error) {
 	path, err := b.document(ctx, 50)
 	if err != nil {
 		return nil, err
 	}
 	eval, opa := b.eval(path), b.opaEval(b.rules, path)
-	if err := b.agree(ctx, eval, opa, countOPA); err != nil {
+	if err := b.Agree(ctx, eval, opa, contest.CountOPA); err != nil {
 		return nil, err
 	}
-	took, err := b.race(ctx, b.short, eval, opa)
+	took, err := b.Race(ctx, b.short, eval, opa)
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +205,7 @@ func (b *bench) startToExit(ctx context.Context) ([]row, error) {
 	}}, nil
 }
 
-// perUnit: the cost of one unit among 10,000 and among 1,000.
+// perUnit measures the time for one unit, among 10,000 and among 1,000.
 func (b *bench) perUnit(ctx context.Context) ([]row, error) {
 	few, err := b.document(ctx, 1000)
 	if err != nil {
@@ -213,10 +215,10 @@ func (b *bench) perUnit(ctx context.Context) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := b.agree(ctx, b.eval(many), b.conftestTest(b.rules, many), countConftest); err != nil {
+	if err := b.Agree(ctx, b.eval(many), b.conftestTest(b.rules, many), contest.CountConftest); err != nil {
 		return nil, err
 	}
-	took, err := b.race(ctx, b.long, b.eval(many), b.eval(few))
+	took, err := b.Race(ctx, b.long, b.eval(many), b.eval(few))
 	if err != nil {
 		return nil, err
 	}
@@ -226,11 +228,42 @@ func (b *bench) perUnit(ctx context.Context) ([]row, error) {
 	}}, nil
 }
 
-// each turns the seconds of so many thousand units into milliseconds a unit.
-func each(seconds []float64, thousands float64) []float64 {
-	list := make([]float64, len(seconds))
-	for i, s := range seconds {
-		list[i] = s / thousands
+// remembering measures an audit of 50 units with a history of a year, and with none.
+func (b *bench) remembering(ctx context.Context) ([]row, error) {
+	const units = 50
+	s, err := b.openStage(ctx, units)
+	if err != nil {
+		return nil, err
 	}
-	return list
+	defer s.close(b)
+	doc, err := s.record(ctx, b, units)
+	if err != nil {
+		return nil, err
+	}
+	b.say("record a year of %d units", units)
+	lived := filepath.Join(b.scratch, "lived")
+	if err := past.Live(ctx, lived, doc, time.Now(), 365); err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(history.Path(lived))
+	if err != nil {
+		return nil, fmt.Errorf("read the size of the memory: %w", err)
+	}
+	b.say("it takes %.1f MB", float64(info.Size())/1e6)
+	year, err1 := s.stateHome("year", history.Path(lived))
+	empty, err2 := s.stateHome("empty", "")
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, err
+	}
+	if err := s.Agree(ctx, b.auditWith(year), b.auditWith(empty), contest.CountReport); err != nil {
+		return nil, err
+	}
+	took, err := s.Race(ctx, 2*b.short, b.auditWith(year), b.auditWith(empty))
+	if err != nil {
+		return nil, err
+	}
+	return []row{{
+		claim: "e", about: "50 units, a year recalled", against: "an empty one", unit: "s", bound: 1.1,
+		ours: seconds(took[0]), theirs: seconds(took[1]),
+	}}, nil
 }

@@ -1,14 +1,17 @@
-// Command bench measures stackpolicy's promises of speed side by side with the
+// Command bench measures stackpolicy's promises of speed. It compares stackpolicy with the
 // tools that one would use instead, in one run on one machine:
 //
 //	go run ./lab/bench            # all five claims, some minutes
 //	go run ./lab/bench --only b,c # these alone
 //
-// It prints a table of ratios and exits with 1 when a bound does not hold. The
-// claims are in claims.go; measure.go says how time and memory are taken.
+// It prints a table of ratios and exits with 1 if a ratio is above its bound.
 //
-// It needs what lab/usermanager needs, and a network for its first run: it
-// installs conftest, and builds opa from the version in go.mod.
+// Start at claims.go. stage.go makes the user manager that is audited, tools.go the programs
+// that are compared, and table.go the result. Package contest measures, and package past makes
+// large documents and a long history.
+//
+// It needs what lab/usermanager needs. The first run also needs a network: it installs
+// conftest, and builds opa in the version of go.mod.
 package main
 
 import (
@@ -23,11 +26,13 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"stackpolicy/lab/bench/contest"
 )
 
 func main() {
-	if len(os.Args) > 3 && os.Args[1] == measureVerb {
-		os.Exit(measureMain(os.Args[2], os.Args[3:]))
+	if len(os.Args) > 3 && os.Args[1] == contest.Verb {
+		os.Exit(contest.Main(os.Args[2], os.Args[3:]))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
@@ -38,7 +43,7 @@ func main() {
 	}
 }
 
-// options are the command line's.
+// options are the options of the command line.
 type options struct {
 	only        []string
 	short, long int
@@ -88,7 +93,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 	return b.all(ctx, out)
 }
 
-// all measures the claims that were asked for.
+// all measures the selected claims.
 func (b *bench) all(ctx context.Context, out io.Writer) error {
 	var rows []row
 	var failed []error
@@ -107,14 +112,14 @@ func (b *bench) all(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	for _, r := range rows {
-		if !r.holds() {
+		if !r.isWithinBound() {
 			failed = append(failed, fmt.Errorf("claim %s: %s: %.2f is above %.2f", r.claim, r.about, r.ratio(), r.bound))
 		}
 	}
 	return errors.Join(failed...)
 }
 
-// machine says what the figures were taken on.
+// machine describes the machine on which the figures were taken.
 func machine(ctx context.Context) string {
 	systemd := "systemd unknown"
 	if text, err := exec.CommandContext(ctx, "systemctl", "--version").Output(); err == nil {

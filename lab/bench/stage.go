@@ -10,36 +10,38 @@ import (
 	"strings"
 
 	"stackpolicy/facts"
+	"stackpolicy/history"
+	"stackpolicy/lab/bench/contest"
 	"stackpolicy/lab/scene"
 	"stackpolicy/lab/usermanager"
 )
 
-// own is how many units a scene declares on its own: three stacks, and the
-// audit's service and timer.
-const own = 5
+// sceneUnits is the number of units in every scene: three stacks, and the audit's service
+// and timer.
+const sceneUnits = 5
 
 // stage is a scene with many units, loaded and active.
 type stage struct {
 	*scene.Scene
-	place
+	contest.Place
 }
 
-// openStage starts a user manager with that many managed units. One in ten is
-// a stack with two containers; one in 25 had its link recreated since it was
-// loaded, and two have a drop-in that nobody declares.
+// openStage starts a user manager with the given number of managed units. One in ten is a
+// stack with two containers. The links of one in 25 were recreated after it was loaded, and
+// two have an undeclared drop-in.
 func (b *bench) openStage(ctx context.Context, units int) (*stage, error) {
 	b.say("start a user manager with %d units", units)
-	declared := declare(units - own)
+	declared := declare(units - sceneUnits)
 	opened, err := scene.Open(ctx, b.stackpolicy, usermanager.Options{}, declared)
 	if err != nil {
-		return nil, fmt.Errorf("set the stage: %w", err)
+		return nil, fmt.Errorf("prepare the units: %w", err)
 	}
-	s := &stage{opened, place{
-		helper: b.helper, output: filepath.Join(opened.Dir, "tmp", "output"), command: opened.Command,
+	s := &stage{opened, contest.Place{
+		Helper: b.Helper, Output: filepath.Join(opened.Dir, "tmp", "output"), Command: opened.Command,
 	}}
-	if err := s.play(ctx, units-own); err != nil {
+	if err := s.startAll(ctx, units-sceneUnits); err != nil {
 		s.close(b)
-		return nil, fmt.Errorf("set the stage: %w", err)
+		return nil, fmt.Errorf("prepare the units: %w", err)
 	}
 	return s, nil
 }
@@ -50,8 +52,8 @@ func (s *stage) close(b *bench) {
 	}
 }
 
-// play starts every unit, and then lets some drift. Nothing is reloaded after.
-func (s *stage) play(ctx context.Context, n int) error {
+// startAll starts every unit, and then makes some drift. There is no reload after that.
+func (s *stage) startAll(ctx context.Context, n int) error {
 	if err := s.Podman(append(scene.Containers(), containers(n)...)...); err != nil {
 		return err
 	}
@@ -61,8 +63,8 @@ func (s *stage) play(ctx context.Context, n int) error {
 	return s.drift(n)
 }
 
-// drift recreates links, as older versions of Home Manager do at every activation, and
-// writes drop-ins by hand.
+// drift recreates links, as older versions of Home Manager do at every activation, and writes
+// undeclared drop-ins.
 func (s *stage) drift(n int) error {
 	for i := range n {
 		if !isStale(i) {
@@ -90,7 +92,7 @@ func stackName(i int) string { return fmt.Sprintf("app%04d", i) }
 func isStack(i int) bool     { return i%10 == 0 }
 func isStale(i int) bool     { return i%25 == 7 }
 
-// declare is what the generation holds besides the scene's own: n units, and a
+// declare returns what the generation has in addition to the scene's files: n units, and a
 // configuration that names the stacks among them.
 func declare(n int) map[string]string {
 	stacks := []string{"web: {}", "files: {}", "feeds: {}"}
@@ -106,7 +108,7 @@ func declare(n int) map[string]string {
 	return declared
 }
 
-// containers are two for each stack among n units.
+// containers returns two containers for each stack among n units.
 func containers(n int) []scene.Container {
 	var list []scene.Container
 	for i := range n {
@@ -123,13 +125,13 @@ func containers(n int) []scene.Container {
 	return list
 }
 
-// record takes a document of the stage, and makes sure that it is what the
-// figures are said to be about: that many managed units, all of them loaded.
+// record collects a document of the stage. It checks that the document has the given number of
+// managed units and that all are loaded, as the table says.
 func (s *stage) record(ctx context.Context, b *bench, units int) (*facts.Document, error) {
-	if _, err := s.measure(ctx, contestant{[]string{b.stackpolicy, "facts"}, []int{0}}); err != nil {
+	if _, err := s.Measure(ctx, contest.Contestant{Argv: []string{b.stackpolicy, "facts"}, Ends: []int{0}}); err != nil {
 		return nil, err
 	}
-	text, err := os.ReadFile(s.output)
+	text, err := os.ReadFile(s.Output)
 	if err != nil {
 		return nil, fmt.Errorf("record a document: %w", err)
 	}
@@ -147,8 +149,37 @@ func (s *stage) record(ctx context.Context, b *bench, units int) (*facts.Documen
 			active++
 		}
 	}
-	if managed != units || active < units-1 { // the audit's own service only runs now and then
+	if managed != units || active < units-1 { // the audit's service is not always active
 		return nil, fmt.Errorf("record a document: %d managed units, %d of them active; want %d", managed, active, units)
 	}
 	return doc, nil
+}
+
+// stateHome makes another state folder of the account, with links to everything in the first
+// one. memory is the history to use in it; "" is none.
+func (s *stage) stateHome(name, memory string) (string, error) {
+	first, home := filepath.Join(s.Home, ".local/state"), filepath.Join(s.Home, name)
+	entries, err := os.ReadDir(first)
+	if err != nil {
+		return "", fmt.Errorf("make a state folder: %w", err)
+	}
+	for _, e := range entries {
+		if e.Name() == "stackpolicy" {
+			continue
+		}
+		if err := s.Link(filepath.Join(first, e.Name()), filepath.Join(home, e.Name())); err != nil {
+			return "", fmt.Errorf("make a state folder: %w", err)
+		}
+	}
+	if memory == "" {
+		return home, nil
+	}
+	text, err := os.ReadFile(memory) // at most some tens of megabytes
+	if err == nil {
+		err = s.Write(history.Path(home), string(text))
+	}
+	if err != nil {
+		return "", fmt.Errorf("hand over the memory: %w", err)
+	}
+	return home, nil
 }

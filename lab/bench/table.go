@@ -2,33 +2,36 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"stackpolicy/lab/bench/contest"
 )
 
-// row is one line of the table: what stackpolicy took beside what it is held
-// against, in the same unit.
+// row is one line of the table. It compares stackpolicy with something else, in the same
+// unit.
 type row struct {
 	claim, about string
-	against      string    // the other side, in a word or two
-	ours, theirs []float64 // one figure a round
+	against      string    // name of the other side, in a word or two
+	ours, theirs []float64 // one figure for each round
 	unit         string    // s, ms or MiB
-	bound        float64   // the ratio must not be above it
+	bound        float64   // the highest ratio that passes
 }
 
-// ratio is that of the medians.
+// ratio returns the ratio of the medians.
 func (r row) ratio() float64 { return median(r.ours) / median(r.theirs) }
 
-// holds compares what the table shows: two decimals.
-func (r row) holds() bool { return r.ratio() < r.bound+0.005 }
+// isWithinBound compares the ratio with two decimals, as the table shows it.
+func (r row) isWithinBound() bool { return r.ratio() < r.bound+0.005 }
 
 func (r row) verdict() string {
-	if r.holds() {
+	if r.isWithinBound() {
 		return "pass"
 	}
 	return "FAIL"
 }
 
-// table is the rows as text of at most 80 columns.
+// table formats the rows as text with at most 80 columns.
 func table(rows []row) string {
 	if len(rows) == 0 {
 		return ""
@@ -47,7 +50,7 @@ func table(rows []row) string {
 	return b.String()
 }
 
-// amount is a figure with its unit; seconds below one are milliseconds.
+// amount formats a figure with its unit. Less than one second is shown in milliseconds.
 func amount(value float64, unit string) string {
 	if unit == "s" && value < 1 {
 		value, unit = 1000*value, "ms"
@@ -62,4 +65,49 @@ func amount(value float64, unit string) string {
 		decimals = 1
 	}
 	return fmt.Sprintf("%.*f %s", decimals, value, unit)
+}
+
+// seconds and mebibytes return the figures for a row.
+func seconds(samples []contest.Sample) []float64 {
+	return figures(samples, func(s contest.Sample) float64 { return s.Elapsed.Seconds() })
+}
+
+func mebibytes(samples []contest.Sample) []float64 {
+	return figures(samples, func(s contest.Sample) float64 { return float64(s.MaxRSS) / (1 << 20) })
+}
+
+func figures(samples []contest.Sample, figure func(contest.Sample) float64) []float64 {
+	list := make([]float64, len(samples))
+	for i, s := range samples {
+		list[i] = figure(s)
+	}
+	return list
+}
+
+// sum adds the figures of two contestants, round by round.
+func sum(a, b []float64) []float64 {
+	total := make([]float64, len(a))
+	for i := range a {
+		total[i] = a[i] + b[i]
+	}
+	return total
+}
+
+// median returns the middle figure, or the mean of the two in the middle.
+func median(list []float64) float64 {
+	sorted := slices.Sorted(slices.Values(list))
+	half := len(sorted) / 2
+	if len(sorted)%2 == 1 {
+		return sorted[half]
+	}
+	return (sorted[half-1] + sorted[half]) / 2
+}
+
+// each converts the seconds for so many thousand units into milliseconds for each unit.
+func each(seconds []float64, thousands float64) []float64 {
+	list := make([]float64, len(seconds))
+	for i, s := range seconds {
+		list[i] = s / thousands
+	}
+	return list
 }

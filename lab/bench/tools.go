@@ -11,19 +11,20 @@ import (
 	"path/filepath"
 	"strings"
 
+	"stackpolicy/lab/bench/contest"
 	"stackpolicy/policies"
 )
 
-// conftest has its own module graph, so its version is here.
+// conftest is not in go.mod, because it has other dependencies.
 const conftest = "github.com/open-policy-agent/conftest@v0.71.1"
 
-// tools are the programs of a run.
+// tools are the paths of the programs that are compared.
 type tools struct {
 	stackpolicy, opa, conftest string
 }
 
-// buildTools builds the program as its users would, and what it is held
-// against.
+// buildTools builds stackpolicy as its users would, and the programs that it is compared
+// with.
 func buildTools(ctx context.Context, dir string, say func(string, ...any)) (tools, error) {
 	t := tools{
 		stackpolicy: filepath.Join(dir, "stackpolicy"),
@@ -50,8 +51,41 @@ func gotool(ctx context.Context, env string, args ...string) error {
 	return nil
 }
 
-// wrapper turns every finding into what conftest looks for. Whole findings go
-// along: two that differ in their evidence alone are still two.
+// The contestants. Stackpolicy and conftest exit with more than 0 because they have findings,
+// which is no error here.
+
+func (t tools) eval(document string) contest.Contestant {
+	return contest.Contestant{Argv: []string{t.stackpolicy, "eval", "-o", "json", "--facts", document}, Ends: []int{0, 1, 2}}
+}
+
+func (t tools) audit() contest.Contestant {
+	return contest.Contestant{Argv: []string{t.stackpolicy, "eval", "-o", "json"}, Ends: []int{0, 1, 2}}
+}
+
+func (t tools) conftestTest(r rules, document string) contest.Contestant {
+	return contest.Contestant{Argv: []string{
+		t.conftest, "test", "--policy", r.dir, "--policy", r.wrapper, "--data", r.settings,
+		"--namespace", "stackpolicy.conftest", "--output", "json", document,
+	}, Ends: []int{0, 1}}
+}
+
+func (t tools) opaEval(r rules, document string) contest.Contestant {
+	return contest.Contestant{Argv: []string{t.opa, "eval", "-d", r.dir, "-i", document, "data.stackpolicy.findings"}, Ends: []int{0}}
+}
+
+func show(units []string) contest.Contestant {
+	return contest.Contestant{Argv: append([]string{"systemctl", "--user", "show"}, units...), Ends: []int{0}}
+}
+
+// auditWith is an audit with another state folder.
+func (t tools) auditWith(stateHome string) contest.Contestant {
+	c := t.audit()
+	c.Argv = append([]string{"env", "XDG_STATE_HOME=" + stateHome}, c.Argv...)
+	return c
+}
+
+// wrapper makes every finding a conftest failure. It contains the whole finding, so that two
+// findings that differ only in their evidence are two failures.
 const wrapper = `package stackpolicy.conftest
 
 deny contains {"msg": sprintf("%s: %s", [id, finding.message]), "invariant": id, "finding": finding} if {
@@ -60,14 +94,14 @@ deny contains {"msg": sprintf("%s: %s", [id, finding.message]), "invariant": id,
 }
 `
 
-// rules are the built-in policies as other tools read them.
+// rules are the built-in policies as files for other tools.
 type rules struct {
 	dir      string // our policies, without tests and runbooks
 	wrapper  string // a folder with the wrapper
 	settings string // the operator's settings
 }
 
-// writeRules copies the built-in policies, and puts the wrapper beside them.
+// writeRules writes the built-in policies and the wrapper to folders below dir.
 func writeRules(dir string) (rules, error) {
 	r := rules{dir: filepath.Join(dir, "policies"), wrapper: filepath.Join(dir, "wrapper")}
 	r.settings = filepath.Join(r.dir, "settings.yaml")
@@ -90,12 +124,12 @@ func writeRules(dir string) (rules, error) {
 	return r, nil
 }
 
-// isRule: what a decision depends on, but for the prose of runbooks.
+// isRule reports whether a decision depends on the file.
 func isRule(name string) bool {
 	return name == "settings.yaml" || strings.HasSuffix(name, ".rego") && !strings.HasSuffix(name, "_test.rego")
 }
 
-// writeFile writes what every account may read.
+// writeFile writes a file that every account can read.
 func writeFile(path string, text []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err

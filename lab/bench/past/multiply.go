@@ -1,4 +1,6 @@
-package main
+// Package past makes large inputs for the benchmark from a small recorded document: a
+// document with more units ([Multiply]), and a history of many days ([Live]).
+package past
 
 import (
 	"encoding/json"
@@ -10,9 +12,9 @@ import (
 	"stackpolicy/facts"
 )
 
-// multiply returns a document with n managed units: those of doc, and copies
-// of them in turn under new names. Everything else stays.
-func multiply(doc *facts.Document, n int) (*facts.Document, error) {
+// Multiply returns a document with n managed units: those of doc, and copies of them with
+// new names. Everything else is the same.
+func Multiply(doc *facts.Document, n int) (*facts.Document, error) {
 	var originals []facts.Unit
 	for _, u := range doc.Units {
 		if u.IsManaged() {
@@ -35,8 +37,8 @@ func multiply(doc *facts.Document, n int) (*facts.Document, error) {
 	return &larger, nil
 }
 
-// renamed copies a unit under a name with a suffix, wherever the name, the
-// stack or a container is in it: also in paths and labels.
+// renamed copies a unit and adds a suffix to its name, its stack and its containers, also in
+// paths and labels.
 func renamed(u facts.Unit, suffix string) (facts.Unit, error) {
 	stem, kind, ok := cutLast(u.Name, ".")
 	if !ok {
@@ -60,7 +62,7 @@ func renamed(u facts.Unit, suffix string) (facts.Unit, error) {
 	return copied, err
 }
 
-// throughJSON copies a value, with every string in it changed.
+// throughJSON copies a value, and changes every string in it.
 func throughJSON(from, to any, change func(string) string) error {
 	text, err := json.Marshal(from)
 	if err != nil {
@@ -97,14 +99,4 @@ func cutLast(s, sep string) (before, after string, found bool) {
 		return s[:i], s[i+len(sep):], true
 	}
 	return s, "", false
-}
-
-// write puts a document where every account may read it, as `stackpolicy
-// facts` prints it.
-func write(doc *facts.Document, path string) error {
-	text, err := json.MarshalIndent(doc, "", "  ")
-	if err != nil {
-		return fmt.Errorf("write a document: %w", err)
-	}
-	return writeFile(path, text)
 }

@@ -1,4 +1,4 @@
-package main
+package past
 
 import (
 	"os"
@@ -9,9 +9,9 @@ import (
 	"stackpolicy/history"
 )
 
-// TestLive: what is said to be the past is what an audit recalls.
+// TestLive checks that an audit recalls what Live has written.
 func TestLive(t *testing.T) {
-	f, err := os.Open("../../testdata/facts/good.json")
+	f, err := os.Open("../../../testdata/facts/good.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,7 +21,7 @@ func TestLive(t *testing.T) {
 		t.Fatal(err)
 	}
 	home, now := t.TempDir(), time.Now()
-	if err := live(t.Context(), home, doc, now, 2); err != nil {
+	if err := Live(t.Context(), home, doc, now, 2); err != nil {
 		t.Fatal(err)
 	}
 	s, err := history.OpenReadOnly(t.Context(), home)

@@ -1,10 +1,6 @@
-package main
+package past
 
 import (
-	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -12,7 +8,7 @@ import (
 	"stackpolicy/facts"
 )
 
-// sample document: a stack with a container, a plain unit, an unmanaged one.
+// small returns a document of a stack with a container, a plain unit, and an unmanaged unit.
 func small() *facts.Document {
 	path := "/home/u/.config/systemd/user/"
 	return &facts.Document{Schema: facts.Schema, Units: []facts.Unit{
@@ -36,7 +32,7 @@ func small() *facts.Document {
 
 func TestMultiply(t *testing.T) {
 	doc := small()
-	larger, err := multiply(doc, 5)
+	larger, err := Multiply(doc, 5)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,39 +85,8 @@ func TestMultiplyRefuses(t *testing.T) {
 		"fewer than it has": {small(), 1},
 		"no unit's name":    {nameless, 5},
 	} {
-		if _, err := multiply(c.doc, c.n); err == nil {
+		if _, err := Multiply(c.doc, c.n); err == nil {
 			t.Errorf("%s: no error", name)
 		}
-	}
-}
-
-func TestWriteIsReadable(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "folder", "facts.json")
-	if err := write(small(), path); err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil || !strings.Contains(string(text), "\n  \"units\"") {
-		t.Errorf("%s %v", text, err)
-	}
-}
-
-func TestDeclare(t *testing.T) {
-	declared := declare(12)
-	if got := declared[".config/stackpolicy/config.yaml"]; got != "stacks: {web: {}, files: {}, feeds: {}, app0000: {}, app0010: {}}\n" {
-		t.Errorf("configuration %q", got)
-	}
-	if got, want := len(declared), 12+12+1; got != want {
-		t.Errorf("%d files, want %d", got, want)
-	}
-	if got, want := declared[".config/systemd/user/default.target.wants/app0003.service"], "-> ../app0003.service"; got != want {
-		t.Errorf("link %q, want %q", got, want)
-	}
-	var units []string
-	for _, c := range containers(12) {
-		units = append(units, c.Unit)
-	}
-	if !slices.Equal(units, []string{"app0000.service", "app0000.service", "app0010.service", "app0010.service"}) {
-		t.Errorf("containers of %q", units)
 	}
 }
