@@ -72,7 +72,9 @@ func (a Audit) Run(ctx context.Context) (Result, error) {
 	result := Result{Report: report, Policies: policies, Document: document, Duration: time.Since(began)}
 	if len(r.Units) == 0 { // only an audit of all units can find out that a finding is gone
 		result.Remembered = r.record(ctx, result, acted.last)
-		r.announce(ctx, result)
+		if r.Announce != nil {
+			r.Announce(ctx, result)
+		}
 	}
 	return result, nil
 }

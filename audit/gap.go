@@ -47,3 +47,5 @@ func mergeGaps(a, b []Gap) []Gap {
 	slices.SortStableFunc(a, func(x, y Gap) int { return strings.Compare(x.Collector, y.Collector) })
 	return a
 }
+
+func notRemembered(err error) Gap { return Gap{"history", "not remembered: " + err.Error()} }

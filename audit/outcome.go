@@ -43,21 +43,17 @@ func tried(actions []enforce.Action) []finding.Action {
 // setOutcomes sets the outcome of every heal. A waived heal has no outcome, and a heal
 // that appeared after the actions waits for the next audit. after has the findings
 // after the actions; nil if they could not be observed.
-// A reload healed nothing on a subject for which it brought an undeclared file in force.
-func setOutcomes(findings []finding.Finding, acted actResult, after []finding.Finding) {
+func setOutcomes(findings []finding.Finding, actions []enforce.Action, after []finding.Finding) {
 	for i := range findings {
 		f := &findings[i]
 		if f.Effect != finding.Heal || f.Waiver != nil {
 			continue
 		}
 		f.Outcome = finding.Planned
-		for _, a := range acted.actions {
+		for _, a := range actions {
 			if a.Action == f.Action && a.IsFor(*f) {
 				f.Outcome = outcome(a, *f, after)
 			}
-		}
-		if f.Outcome == finding.Healed && f.Action == finding.DaemonReload && acted.isDoubtful(f.Subject) {
-			f.Outcome = finding.HealFailed
 		}
 	}
 }

@@ -46,11 +46,3 @@ func (r *run) record(ctx context.Context, result Result, last *facts.Document) b
 	}
 	return true
 }
-
-func notRemembered(err error) Gap { return Gap{"history", "not remembered: " + err.Error()} }
-
-func (r *run) announce(ctx context.Context, result Result) {
-	if r.Announce != nil {
-		r.Announce(ctx, result)
-	}
-}

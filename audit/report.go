@@ -58,8 +58,9 @@ func (r *run) report(first enforce.Observation, d actResult) *Report {
 	if len(d.gaps) > 0 {
 		missing = mergeGaps(missing, d.gaps)
 	}
-	decisions = append(decisions, r.ofBrought(d)...)
-	setOutcomes(decisions, d, after)
+	decisions = append(decisions, broughtFindings(d.brought, d.actions, r.policies.Invariants())...)
+	setOutcomes(decisions, d.actions, after)
+	doubtReloads(decisions, d.brought, d.last)
 	report := &Report{
 		Schema: ReportSchema, CollectedAt: first.Document.CollectedAt, Recorded: r.given, Mode: r.mode(), Policy: r.policy(),
 		Gaps: missing, Decisions: decisions, Actions: d.actions,

@@ -79,7 +79,7 @@ func TestAWaivedHealHasNoOutcome(t *testing.T) {
 	counts.Subject, counts.Waiver = "db.service", nil
 	findings := []finding.Finding{waived, counts}
 	plan := enforce.Plan(findings)
-	setOutcomes(findings, actResult{actions: plan}, nil)
+	setOutcomes(findings, plan, nil)
 	if d := cmp.Diff([]finding.Outcome{"", finding.Planned}, []finding.Outcome{findings[0].Outcome, findings[1].Outcome}); d != "" || len(plan[0].Reasons) != 1 {
 		t.Errorf("-want +got\n%s\nfor %v", d, plan[0].Reasons)
 	}
