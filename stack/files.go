@@ -104,7 +104,7 @@ func (a account) usable(f config.File) error {
 func (a account) ownedBy(owner string, info fs.FileInfo) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return errors.New("has no owner that could be told")
+		return errors.New("has an owner that cannot be determined")
 	}
 	uid := int(stat.Uid)
 	if owner == "" {

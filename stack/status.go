@@ -103,7 +103,7 @@ func (st *Status) judge(u facts.Unit, v verdict) {
 	case v.err != nil:
 		st.set(Unknown, lines(v.err)...)
 	case u.Loaded == nil:
-		st.set(Unknown, "the manager does not tell of "+u.Name)
+		st.set(Unknown, "the manager does not know "+u.Name)
 	case n == 0 && !isOneShotsOnly(u):
 		st.set(Down)
 		st.Hint = "apply it: systemctl --user restart " + u.Name

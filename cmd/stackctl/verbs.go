@@ -111,7 +111,7 @@ func (a *app) verb(cmd *cobra.Command, asksRules bool, do verb) *cobra.Command {
 		r := do(cmd.Context(), o, s)
 		p.clear()
 		a.status = r.Outcome.Status
-		return tell(cmd.OutOrStdout(), r)
+		return announce(cmd.OutOrStdout(), r)
 	}
 	return cmd
 }
@@ -123,9 +123,9 @@ func oneStack(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// tell writes how a verb ended to the journal, and to the output unless that is
-// the journal too.
-func tell(out io.Writer, r stack.Report) error {
+// announce writes a report to the journal, and also to the output unless the output goes to
+// the journal.
+func announce(out io.Writer, r stack.Report) error {
 	err := journal.Send(entry(r))
 	if err == nil && journal.Connected(os.Stdout) {
 		return nil

@@ -182,8 +182,8 @@ problem contains {
 	calls_stackctl(unit.loaded)
 }
 
-# Who only told the audit which compose files there are applies them otherwise.
-# Documents of earlier versions know of the commands after ExecStart alone.
+# A unit that does not call stackctl has no record, although its compose files are
+# configured. Documents of earlier versions have only the commands of ExecStartPost.
 calls_stackctl(loaded) if {
 	some command in object.get(loaded, "exec_start", loaded.exec_start_post)
 	endswith(command.path, "/stackctl")

@@ -233,7 +233,7 @@ cases := {
 		)],
 		"want": {["web.service", "block", "ticket", "withheld"]},
 	},
-	"a link that was made anew": {
+	"a recreated link": {
 		"units": [with_file(given.wants("web.service", {"changed_after_load": true}))],
 		"want": set(),
 	},
