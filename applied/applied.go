@@ -52,6 +52,17 @@ type Record struct {
 	Files      []File    `json:"files"`
 	Services   []Service `json:"services"`
 	Last       Outcome   `json:"last"`
+	// RolledBack says that a later apply failed, and that what this record says was
+	// brought back; nil otherwise.
+	RolledBack *RolledBack `json:"rolled_back,omitempty"`
+}
+
+// RolledBack is an apply that was undone.
+type RolledBack struct {
+	At         time.Time `json:"at"`
+	Definition string    `json:"definition"` // of the record that it would have had
+	Message    string    `json:"message"`    // how it failed
+	Restarts   int       `json:"restarts"`   // automatic restarts of the unit by then
 }
 
 // File is one file that the apply depends on.
@@ -127,19 +138,23 @@ func decode(content []byte, stack string) (Record, error) {
 // new one, never a part.
 func Write(stateHome string, r Record) error {
 	r.Schema = Schema
-	content, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return fmt.Errorf("write what was applied: %w", err)
-	}
-	if err := os.MkdirAll(Folder(stateHome), 0o700); err != nil {
-		return fmt.Errorf("write what was applied: %w", err)
-	}
-	err = atomicfile.Write(Path(stateHome, r.Stack), 0o600, func(w io.Writer) error {
-		_, err := w.Write(append(content, '\n'))
-		return err
-	})
-	if err != nil {
+	if err := write(Path(stateHome, r.Stack), r); err != nil {
 		return fmt.Errorf("write what was applied: %w", err)
 	}
 	return nil
+}
+
+// write replaces a file, which only its owner may read.
+func write(path string, value any) error {
+	content, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	return atomicfile.Write(path, 0o600, func(w io.Writer) error {
+		_, err := w.Write(append(content, '\n'))
+		return err
+	})
 }

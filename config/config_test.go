@@ -25,6 +25,7 @@ stacks:
     secrets: [{path: /srv/token, mode: "0600"}]
     verify: {timeout: 90s, settle: 7s, healthy: false}
     provider: [podman, compose]
+    on_failure: rollback
 `
 	web := Stack{
 		Unit: "web.service", Project: "web",
@@ -33,7 +34,7 @@ stacks:
 		Secrets:  []File{{Path: "/srv/token", Mode: 0o600}},
 		Apply:    Apply{Timeout: 5 * time.Minute},
 		Verify:   Verify{Timeout: 90 * time.Second, Settle: 7 * time.Second, Healthy: new(false)},
-		Provider: []string{"podman", "compose"},
+		Provider: []string{"podman", "compose"}, OnFailure: Rollback,
 	}
 	cases := []struct {
 		name, content string
@@ -49,7 +50,7 @@ stacks:
 		{"unknown key", "mode: observe\nunit: [a.service]\n", Config{},
 			`line 2: unknown key "unit"; known: units, mode, policies, stacks, alerts`},
 		{"unknown key of a stack", "stacks:\n  web:\n    projct: x\n", Config{},
-			`line 3: unknown key "projct"; known: unit, project, compose, env_files, secrets, registries, apply, verify, probes, provider, discard_volumes`},
+			`line 3: unknown key "projct"; known: unit, project, compose, env_files, secrets, registries, apply, verify, probes, provider, discard_volumes, on_failure`},
 		{"unknown mode", "mode: enfroce\n", Config{}, `mode: "enfroce" is neither observe nor enforce`},
 		{"pattern without suffix", "units: [web]\n", Config{},
 			`units: "web" is no pattern of unit names; write one such as homelab-*.service`},
@@ -74,6 +75,7 @@ stacks:
 			"stacks.web.apply: timeout (-1s) is in the past"},
 		{"settles too long", "stacks: {web: {verify: {timeout: 5s, settle: 5s}}}", Config{},
 			"stacks.web.verify: settle (5s) must be shorter than timeout (5s)"},
+		{"unknown end of an apply", "stacks: {web: {on_failure: undo}}", Config{}, `stacks.web.on_failure: "undo" is neither keep nor rollback`},
 		{"two documents", "mode: observe\n---\nmode: enforce\n", Config{}, "more than one YAML document; keep the first"},
 	}
 	for _, c := range cases {
@@ -112,8 +114,8 @@ func TestDefaultsOfAStack(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]Stack{
-		"web":   {Unit: "web.service", Project: "web", Apply: Apply{time.Hour}, Verify: Verify{Timeout: time.Minute, Settle: 5 * time.Second}},
-		"quick": {Unit: "quick.service", Project: "quick", Apply: Apply{5 * time.Minute}, Verify: Verify{Timeout: 4 * time.Second, Settle: 2 * time.Second}},
+		"web":   {Unit: "web.service", Project: "web", Apply: Apply{time.Hour}, Verify: Verify{Timeout: time.Minute, Settle: 5 * time.Second}, OnFailure: Keep},
+		"quick": {Unit: "quick.service", Project: "quick", Apply: Apply{5 * time.Minute}, Verify: Verify{Timeout: 4 * time.Second, Settle: 2 * time.Second}, OnFailure: Keep},
 	}
 	if d := cmp.Diff(want, got.Stacks); d != "" {
 		t.Errorf("-want +got\n%s", d)

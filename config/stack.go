@@ -39,7 +39,16 @@ type Stack struct {
 	Provider   []string `yaml:"provider"` // compose command; default: stackctl's own engine
 	// Discard names services whose anonymous volumes an apply may leave behind.
 	Discard []string `yaml:"discard_volumes"`
+	// OnFailure is what becomes of the containers of an apply that failed, or that
+	// verify refused: [Keep] (default) or [Rollback].
+	OnFailure string `yaml:"on_failure"`
 }
+
+// What becomes of containers that are not up after an apply.
+const (
+	Keep     = "keep"     // they stay as they are
+	Rollback = "rollback" // those that were verified last come back
+)
 
 // File is a file that a stack needs. In YAML the path alone is enough.
 type File struct {
@@ -81,6 +90,9 @@ func (s Stack) withDefaults(name string) Stack {
 	}
 	if s.Verify.Settle == 0 {
 		s.Verify.Settle = min(defaultSettle, s.Verify.Timeout/2)
+	}
+	if s.OnFailure == "" {
+		s.OnFailure = Keep
 	}
 	for i, p := range s.Probes {
 		s.Probes[i] = p.withDefaults()
@@ -138,6 +150,9 @@ func (s Stack) check(name string) (errs []error) {
 	}
 	if s.Verify.Timeout < 0 || s.Verify.Settle < 0 || s.Verify.Settle >= s.Verify.Timeout {
 		errs = append(errs, fmt.Errorf(".verify: settle (%s) must be shorter than timeout (%s)", s.Verify.Settle, s.Verify.Timeout))
+	}
+	if s.OnFailure != Keep && s.OnFailure != Rollback {
+		errs = append(errs, fmt.Errorf(".on_failure: %q is neither %s nor %s", s.OnFailure, Keep, Rollback))
 	}
 	return append(append(errs, s.checkPaths()...), s.checkProbes()...)
 }

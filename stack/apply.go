@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"stackpolicy/applied"
 	"stackpolicy/internal/compose"
 )
 
@@ -19,13 +20,18 @@ func (o *Operator) Apply(ctx context.Context, s Stack) Report {
 		return s.failed("apply", *bad)
 	}
 	defer release()
-	ctx, cancel := context.WithTimeoutCause(ctx, s.Apply.Timeout, errTooLong)
+	limited, cancel := context.WithTimeoutCause(ctx, s.Apply.Timeout, errTooLong)
 	defer cancel()
 	t := o.transaction(s)
-	if p := t.run(ctx); p != nil {
-		return t.failed(o.interrupted(ctx, s, *p))
+	p := t.run(limited)
+	if p == nil {
+		return s.report("apply", Applied, t.summary())
 	}
-	return s.report("apply", Applied, t.summary())
+	r := t.failed(o.interrupted(limited, s, *p))
+	if r.Outcome != ApplyFailed || !t.touched {
+		return r
+	}
+	return o.undo(ctx, s, r, t.record, t.project)
 }
 
 var errTooLong = errors.New("the time for an apply is over (apply.timeout)")
@@ -57,7 +63,9 @@ type transaction struct {
 	project *compose.Project
 	plan    *plan
 	said    complaints
-	touched bool // containers may have been stopped
+	record  applied.Record // of this apply, when it succeeds
+	older   []string       // of a rollback: the anonymous volumes that its containers had; nil otherwise
+	touched bool           // containers may have been stopped
 }
 
 func (o *Operator) transaction(s Stack) *transaction {
@@ -90,8 +98,8 @@ func (t *transaction) run(ctx context.Context) *Problem {
 	}
 	// Taken before the containers are: what changes meanwhile counts as changed
 	// since.
-	record, err := t.records.draft(ctx, t.stack, t.project)
-	if err != nil {
+	var err error
+	if t.record, err = t.records.draft(ctx, t.stack, t.project); err != nil {
 		return &Problem{Outcome: Broken, Message: "the files of the stack cannot be read", Details: lines(err)}
 	}
 	if err := t.images(ctx); err != nil {
@@ -107,10 +115,10 @@ func (t *transaction) run(ctx context.Context) *Problem {
 	if err := t.bringUp(ctx, provider); err != nil {
 		return t.problem("the containers could not be brought to what the compose files say: "+firstLine(err), err)
 	}
-	if record.Services, err = prove(ctx, t.podman, t.stack, t.project); err != nil {
+	if t.record.Services, err = prove(ctx, t.podman, t.stack, t.project); err != nil {
 		return t.problem("not applied: "+firstLine(err), errors.Join(err, t.said.joined()))
 	}
-	if err := t.records.write(record); err != nil {
+	if err := t.records.write(t.record); err != nil {
 		return &Problem{Outcome: Broken, Message: "applied, but that could not be recorded", Details: lines(err)}
 	}
 	return nil
@@ -146,6 +154,7 @@ func (t *transaction) compare(ctx context.Context) *Problem {
 	if t.plan, err = compare(limited, t.podman, t.stack, t.project); err != nil {
 		return &Problem{Outcome: NoPodman, Message: "podman does not answer", Details: lines(err), Hint: "try: podman ps"}
 	}
+	t.plan.older = t.older
 	problems := host{podman: t.podman, plan: t.plan, graph: t.graph}.risks(limited, t.stack)
 	if len(problems) == 0 {
 		return nil

@@ -39,6 +39,9 @@ func (c currency) differences(ctx context.Context) (found []string, err error) {
 	limited, cancel := context.WithTimeout(ctx, podmanLimit)
 	defer cancel()
 	record := c.record()
+	if back := record.RolledBack; back != nil && !c.isOwnApply(record) {
+		found = append(found, fmt.Sprintf("it was rolled back %s, as what is declared failed: %s", ageOf(back.At), back.Message))
+	}
 	asApplied, err := c.isAsApplied(limited, record)
 	if err != nil {
 		return nil, err

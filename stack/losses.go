@@ -18,7 +18,7 @@ import (
 func (p *plan) losses(ctx context.Context, s Stack, client podman.Client) (problems []Problem) {
 	for _, c := range p.orphans {
 		mounts := slices.DeleteFunc(slices.Clone(c.Mounts), p.isNamedAnywhere)
-		problems = append(problems, s.left(c, mounts, "the service is gone from the compose files")...)
+		problems = append(problems, s.left(c, p.counted(mounts), "the service is gone from the compose files")...)
 	}
 	own := len(s.Provider) == 0
 	if !own && len(p.removed()) == 0 {
@@ -37,10 +37,19 @@ func (p *plan) losses(ctx context.Context, s Stack, client podman.Client) (probl
 			kept, reason = nil, "the configured compose provider gives a new container empty volumes"
 		}
 		for _, c := range one.containers {
-			problems = append(problems, s.left(c, p.uncarried(one, c.Mounts, kept), reason)...)
+			problems = append(problems, s.left(c, p.counted(p.uncarried(one, c.Mounts, kept)), reason)...)
 		}
 	}
 	return problems
+}
+
+// counted leaves out the volumes that only containers have which are rolled back:
+// the data of before is not in them, and podman keeps them.
+func (p *plan) counted(mounts []podman.Mount) []podman.Mount {
+	if p.older == nil {
+		return mounts
+	}
+	return slices.DeleteFunc(slices.Clone(mounts), func(m podman.Mount) bool { return !slices.Contains(p.older, m.Name) })
 }
 
 // uncarried returns the mounts of a container that its successor does not get.

@@ -40,6 +40,7 @@ var (
 	Locked      = Outcome{"locked", 16, "e0581fcca7a84720b589438a6f70c087", priorityError, "preflight, apply: another apply of the stack is running"}
 	WouldLose   = Outcome{"data-loss", 17, "7f0f0a3b9b2a4d0c8d1a5c1f0e6b7a91", priorityError, "preflight, apply: data in an anonymous volume would be left behind"}
 	Blocked     = Outcome{"blocked", 18, "c2b7f3d5a1e94c0f9a6d2b8e4f7c1035", priorityError, "preflight, apply: something on this machine would make the apply fail"}
+	HeldBack    = Outcome{"rolled-back-before", 19, "223242a74def418fa84206067ec611a8", priorityError, "preflight: an automatic restart would apply again what was rolled back"}
 	NoProvider  = Outcome{"provider-missing", 20, "fea7f5291c024f6b952504b07a2e6e0d", priorityError, "preflight, apply: no compose provider is installed"}
 	ApplyFailed = Outcome{"apply-failed", 21, "52362dcae65c4ec0b4bf4c3424071261", priorityError, "apply: the compose provider failed"}
 	ApplyCut    = Outcome{"apply-interrupted", 22, "3d000135a7c54d3ca695a1813b344dec", priorityError, "preflight, apply: it was asked to stop in the middle"}
@@ -51,6 +52,8 @@ var (
 	CannotLook  = Outcome{"cannot-verify", 32, "f3ee7b405ca142cd99df49b0f31b0f68", priorityError, "verify: whether the services are up could not be determined"}
 	VerifyCut   = Outcome{"verify-interrupted", 33, "eac5bab1c3a247a7bf332ac56942a82b", priorityError, "verify: it was asked to stop in the middle"}
 	NotApplied  = Outcome{"not-applied", 34, "21097a8f0fd44a7ea79b4e6382181612", priorityError, "verify: the services are up, but a container is not what is declared"}
+	RolledBack  = Outcome{"rolled-back", 35, "79d1af8b3dfd47a28e05d6f0f715eaa3", priorityError, "apply, verify: failed; what was verified before runs again, and is up"}
+	BackFailed  = Outcome{"rollback-failed", 36, "22cb58c0341b48e292ba0fe5e25f6d9a", priorityError, "apply, verify: failed, and so did the rollback"}
 
 	UpButFailed = Outcome{"up-apply-failed", 40, "", 0, "status: a stack is up, but its last apply failed"}
 	Degraded    = Outcome{"degraded", 41, "", 0, "status: some services of a stack are not up"}
@@ -63,8 +66,8 @@ func Outcomes() []Outcome {
 	return []Outcome{
 		Ready, Applied, Verified, Stopped, LeftRunning, Adopted, IsUp, Broken, Usage,
 		BadCompose, BadEnv, BadSecret, BadLabel, NoPodman, NoRegistry, Locked,
-		WouldLose, Blocked,
-		NoProvider, ApplyFailed, ApplyCut, DownFailed, UnitStopped, NotAdopted, ServiceDown, NotInTime, CannotLook, VerifyCut, NotApplied,
+		WouldLose, Blocked, HeldBack,
+		NoProvider, ApplyFailed, ApplyCut, DownFailed, UnitStopped, NotAdopted, ServiceDown, NotInTime, CannotLook, VerifyCut, NotApplied, RolledBack, BackFailed,
 		UpButFailed, Degraded, Down, Unknown,
 	}
 }

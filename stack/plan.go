@@ -17,6 +17,7 @@ type plan struct {
 	model    compose.Model
 	services []planned
 	orphans  []podman.Details // containers of services that the compose files no longer have
+	older    []string         // where not nil, only these anonymous volumes count as data
 }
 
 // planned is one service.

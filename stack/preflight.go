@@ -16,6 +16,7 @@ import (
 // apply, and while another one runs, that one's outcome counts.
 func (o *Operator) Preflight(ctx context.Context, s Stack) Report {
 	x := &preflight{
+		stateHome: o.Env.StateHome, restarts: func(ctx context.Context) int { return o.restarts(ctx, s) },
 		stack: s, environ: o.Environ, podman: o.projectPodman(s), lock: lockOf(o.Env.RuntimeDir, s), graph: o.graphRoot(),
 		account: account{o.Env.UID, o.Env.Name}, registries: registries{o.HTTP},
 	}
@@ -45,6 +46,8 @@ type preflight struct {
 	graph      string // podman's folder of containers and images
 	account    account
 	registries registries
+	stateHome  string
+	restarts   func(ctx context.Context) int // automatic ones of the unit
 
 	problems []Problem
 	notes    []string // what is worth knowing, and no problem
@@ -81,6 +84,9 @@ func (x *preflight) examine(ctx context.Context) {
 	_, provides := s.findProvider(ctx, project)
 	silent := x.podman.answers(ctx)
 	x.add(missing, silent, provides, x.lock.free())
+	if project != nil {
+		x.add(x.heldBack(ctx, project))
+	}
 	if project != nil && silent == nil && missing == nil {
 		x.foresee(ctx, s, project)
 	}

@@ -39,7 +39,7 @@ func (w recorder) failed(s Stack, r Report) error {
 func (w recorder) verified(s Stack, r Report) error {
 	record, err := applied.Read(w.env.StateHome, s.Name)
 	isOther := w.invocation != "" && record.Invocation != w.invocation
-	hasFailed := record.Last.Step != "verify" && record.Last.Status != 0
+	hasFailed := record.RolledBack != nil || record.Last.Step != "verify" && record.Last.Status != 0
 	if err != nil || isOther || hasFailed {
 		return nil
 	}

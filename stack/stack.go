@@ -33,6 +33,7 @@ type Operator struct {
 	Invocation string                                                 // $INVOCATION_ID; "" when no unit runs this
 	Scope      func(description string) []string                      // [compose.Scope], for one that a unit runs
 	Job        func(ctx context.Context, unit string) (string, error) // the type of a unit's job now, "" for none; nil where no unit runs this
+	Restarts   func(ctx context.Context, unit string) (int, error)    // automatic ones of a unit; nil where no unit runs this
 	Output     func(line string)                                      // what the provider prints
 	Progress   func(line string)                                      // what verify waits for
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,7 +29,8 @@ type world struct {
 	said   []string
 	waited []string
 	there  []container
-	stack  Stack // whose definitions the containers are of
+	from   string // id of the image that they are made from
+	stack  Stack  // whose definitions the containers are of
 }
 
 // success is what a provider does that works: the containers are those of the
@@ -47,6 +49,7 @@ inspect\ *"--type image"*)
 	[ -e "$here/images.json" ] || { echo "Error: $5: image not known" >&2; exit 125; }
 	answer images.json ;;
 pull\ *) answer pull ;;
+tag\ *) echo "$*" >>"$here/tagged"; cp "$here/images.before" "$here/images.json"; exit 0 ;;
 stop\ *) echo "$*" >>"$here/stopped"; exit 0 ;;
 rm\ *) echo "$*" >>"$here/removed"; exit 0 ;;
 inspect\ *) answer inspect.json ;;
@@ -57,14 +60,19 @@ echo "podman (stand-in): unknown verb $1" >&2
 exit 125
 `
 
+// builtin are the built-in policies, which nothing changes.
+var builtin = sync.OnceValues(func() (*decide.Policies, error) {
+	return decide.Load(context.Background(), policies.FS, decide.Options{Trusted: true})
+})
+
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	dir := t.TempDir()
-	loaded, err := decide.Load(t.Context(), policies.FS, decide.Options{Trusted: true})
+	loaded, err := builtin()
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, dir: dir}
+	w := &world{t: t, dir: dir, from: image}
 	client := podman.Client{Socket: w.path("none.sock"), Command: w.path("podman")}
 	w.Operator = &Operator{
 		Env: collect.Environment{
@@ -102,7 +110,8 @@ func (w *world) write(name, text string, mode os.FileMode) {
 // container is one that the stand-in lists.
 type container struct{ service, state string }
 
-// image is the id of the image that every container was made from.
+// image is the id of the image that containers are made from, unless a test says
+// otherwise.
 var image = strings.Repeat("a", 64)
 
 // images makes an image the one that every name means; "" is none.
@@ -146,7 +155,7 @@ func (w *world) details() []any {
 			labels[applied.LabelDefinition] = definition
 		}
 		details = append(details, map[string]any{
-			"Id": idOf(i), "Name": "web_" + c.service, "ImageName": "localhost/app:1", "Image": image,
+			"Id": idOf(i), "Name": "web_" + c.service, "ImageName": "localhost/app:1", "Image": w.from,
 			"State":  map[string]any{"Status": c.state, "StartedAt": "2026-01-01T00:00:00Z", "FinishedAt": "0001-01-01T00:00:00Z"},
 			"Config": map[string]any{"Labels": labels},
 		})

@@ -24,24 +24,27 @@ const lastObservation = 10 * time.Second
 // Verify waits until the rules find nothing wrong with the stack for its settle
 // time, at most for timeout; 0 is the configuration's. A container that starts
 // again meanwhile begins the settle time again, and one that ended for good is
-// not waited for.
+// not waited for. In a unit that asks for it, what is not up is rolled back.
 func (o *Operator) Verify(ctx context.Context, s Stack, timeout time.Duration) Report {
-	r := o.verify(ctx, s, timeout)
+	if timeout > 0 {
+		s.Verify.Timeout = timeout
+		s.Verify.Settle = min(s.Verify.Settle, timeout/2)
+	}
+	v := o.verification(s)
+	r := o.begin(ctx, v)
 	if r.Outcome == VerifyCut && o.isUnitStopped(ctx, s) {
 		r.Outcome, r.Hint = UnitStopped, ""
 	}
 	if err := o.recorder().verified(s, r); err != nil {
 		r.Details = append(r.Details, err.Error())
 	}
-	return r
-}
-
-func (o *Operator) verify(ctx context.Context, s Stack, timeout time.Duration) Report {
-	if timeout > 0 {
-		s.Verify.Timeout = timeout
-		s.Verify.Settle = min(s.Verify.Settle, timeout/2)
+	if r.Outcome != Verified {
+		return o.undoVerified(ctx, s, r, v.currency.project)
 	}
-	return o.begin(ctx, o.verification(s))
+	if err := o.keep(ctx, s, v.currency.project); err != nil {
+		r.Details = append(r.Details, err.Error())
+	}
+	return r
 }
 
 // begin reads what a verification needs, and runs it.

@@ -128,7 +128,7 @@ func operator(ctx context.Context, c config.Config, asksRules bool) (o *stack.Op
 	}
 	if o.Invocation != "" {
 		manager := systemd.User{RuntimeDir: env.RuntimeDir, BusAddress: env.BusAddress}
-		o.Job = manager.Job
+		o.Job, o.Restarts = manager.Job, manager.Restarts
 	}
 	if asksRules {
 		o.Policies, err = cli.LoadPolicies(ctx, c.Policies)

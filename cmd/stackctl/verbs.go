@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackpolicy/cmd/internal/cli"
+	"stackpolicy/config"
 	"stackpolicy/internal/journal"
 	"stackpolicy/internal/text"
 	"stackpolicy/stack"
@@ -27,7 +28,7 @@ answers, whether a compose provider is installed where one is needed, whether
 registries answer (registries: true), and whether another apply is running. Then
 it makes the plan of an apply, and refuses one that would lose data or fail
 after the old containers are gone. Changes no container.`,
-	}, false, func(ctx context.Context, o *stack.Operator, s stack.Stack) stack.Report { return o.Preflight(ctx, s) })
+	}, never, func(ctx context.Context, o *stack.Operator, s stack.Stack) stack.Report { return o.Preflight(ctx, s) })
 }
 
 func (a *app) apply() *cobra.Command {
@@ -38,8 +39,10 @@ func (a *app) apply() *cobra.Command {
 changed, removes those of services that are gone, and proves that every
 container is what the compose files say. What was applied is recorded, so that
 an audit can find out when it is no longer what is declared.
-Only one apply of a stack runs at a time.`,
-	}, false, func(ctx context.Context, o *stack.Operator, s stack.Stack) stack.Report { return o.Apply(ctx, s) })
+Only one apply of a stack runs at a time. Where the stack has "on_failure:
+rollback", an apply that fails after it changed containers brings back what was
+verified last.`,
+	}, rollsBack, func(ctx context.Context, o *stack.Operator, s stack.Stack) stack.Report { return o.Apply(ctx, s) })
 }
 
 func (a *app) verify() *cobra.Command {
@@ -51,8 +54,10 @@ func (a *app) verify() *cobra.Command {
 nothing wrong for the settle time: every service of the compose files is there,
 runs, is healthy where it has a check, did not start again, and one-shots exited
 0. Then it compares the containers with what is declared: their definitions and
-images. Otherwise it says which service or container is wrong and why.`,
-	}, true, func(ctx context.Context, o *stack.Operator, s stack.Stack) stack.Report {
+images. Otherwise it says which service or container is wrong and why. In the
+stack's unit, where the stack has "on_failure: rollback", it then brings back what
+was verified last; by hand it changes nothing.`,
+	}, always, func(ctx context.Context, o *stack.Operator, s stack.Stack) stack.Report {
 		return o.Verify(ctx, s, timeout)
 	})
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
@@ -73,7 +78,7 @@ func (a *app) adopt() *cobra.Command {
 verifies the stack, compares each container with the compose files, and records
 what runs as applied. It changes no container. The next apply still replaces
 containers that stackctl did not make.`,
-	}, true, func(ctx context.Context, o *stack.Operator, s stack.Stack) stack.Report { return o.Adopt(ctx, s) })
+	}, always, func(ctx context.Context, o *stack.Operator, s stack.Stack) stack.Report { return o.Adopt(ctx, s) })
 }
 
 func (a *app) down() *cobra.Command {
@@ -84,13 +89,18 @@ func (a *app) down() *cobra.Command {
 within its grace period, and removes none. While the unit restarts it leaves them
 running: systemd stops a unit before it starts it, and then preflight can still
 refuse. Give the unit a TimeoutStopSec= that is longer than the longest grace.`,
-	}, false, func(ctx context.Context, o *stack.Operator, s stack.Stack) stack.Report { return o.Down(ctx, s) })
+	}, never, func(ctx context.Context, o *stack.Operator, s stack.Stack) stack.Report { return o.Down(ctx, s) })
 }
 
 type verb func(context.Context, *stack.Operator, stack.Stack) stack.Report
 
+// Whether a verb asks the rules about a stack.
+func never(stack.Stack) bool       { return false }
+func always(stack.Stack) bool      { return true }
+func rollsBack(s stack.Stack) bool { return s.OnFailure == config.Rollback }
+
 // verb makes a command that does one verb on one stack.
-func (a *app) verb(cmd *cobra.Command, asksRules bool, do verb) *cobra.Command {
+func (a *app) verb(cmd *cobra.Command, asksRules func(stack.Stack) bool, do verb) *cobra.Command {
 	cmd.Args, cmd.ValidArgsFunction = oneStack, completeStacks
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := cli.ReadConfig()
@@ -101,7 +111,7 @@ func (a *app) verb(cmd *cobra.Command, asksRules bool, do verb) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		o, done, err := operator(cmd.Context(), c, asksRules)
+		o, done, err := operator(cmd.Context(), c, asksRules(s))
 		if err != nil {
 			return err
 		}

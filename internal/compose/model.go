@@ -47,6 +47,17 @@ func (m Model) Label(service, key, value string) {
 	m.Services[service] = s
 }
 
+// Fixed is the model without the services that are left out. Nothing in it is
+// built, and no newer image is asked for.
+func (m Model) Fixed(leave []string) Model {
+	fixed := m.WithServicesDisabled(leave...)
+	for name, s := range fixed.Services {
+		s.Build, s.PullPolicy = nil, ""
+		fixed.Services[name] = s
+	}
+	return Model{fixed}
+}
+
 // Text is the model as one compose file, for a provider that is a program.
 func (m Model) Text() ([]byte, error) {
 	text, err := m.MarshalYAML()

@@ -42,6 +42,11 @@ func (p Podman) StandIn(ctx context.Context, name, of, image string, labels map[
 	return p.do(ctx, environ, output, append(args, "--", image)...)
 }
 
+// Tag makes a name mean an image.
+func (p Podman) Tag(ctx context.Context, id, name string, environ []string) error {
+	return p.do(ctx, environ, nil, "tag", "--", id, name)
+}
+
 // Rename gives a container another name.
 func (p Podman) Rename(ctx context.Context, id, name string, environ []string) error {
 	return p.do(ctx, environ, nil, "rename", "--", id, name)

@@ -38,6 +38,19 @@ func (u *User) Job(ctx context.Context, unit string) (job string, err error) {
 	return job, err
 }
 
+// Restarts returns how often a service was restarted automatically since it was last
+// started otherwise (NRestarts= of systemctl(1) show).
+func (u *User) Restarts(ctx context.Context, unit string) (n int, err error) {
+	err = u.with(ctx, func(c *Conn) error {
+		units, err := c.Units(ctx, []string{unit}, nil)
+		if err == nil && units[0].Service != nil {
+			n = units[0].Service.Restarts
+		}
+		return err
+	})
+	return n, err
+}
+
 func (u *User) with(ctx context.Context, act func(*Conn) error) error {
 	c, err := DialUser(ctx, u.RuntimeDir, u.BusAddress)
 	if err != nil {
