@@ -30,7 +30,7 @@ func (p *Policies) Decide(ctx context.Context, doc *facts.Document) (Result, err
 		return Result{}, fmt.Errorf("decide: %w", err)
 	}
 	waive(p.settings, decisions, doc.CollectedAt)
-	p.exempt(decisions, doc)
+	exempt(p.invariants, decisions, doc)
 	sortDecisions(decisions)
 	return Result{Decisions: decisions, Managed: len(s.managed)}, nil
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // waive marks the findings that the settings' waivers cover at the time of the facts. This
-// and [Policies.exempt] are the only places where waivers are applied: everything else
+// and exempt are the only places where waivers are applied: everything else
 // reads [finding.Finding.Waiver].
 func waive(s policy.Settings, decisions []finding.Finding, at time.Time) {
 	for i := range decisions {
@@ -23,9 +23,9 @@ func waive(s policy.Settings, decisions []finding.Finding, at time.Time) {
 
 // exempt does the same for waivers and holds that were made by commands. A hold covers
 // findings on its unit of invariants that are about running.
-func (p *Policies) exempt(decisions []finding.Finding, doc *facts.Document) {
+func exempt(invariants []*policy.Invariant, decisions []finding.Finding, doc *facts.Document) {
 	exemptions, running := exemptionsOf(doc), map[string]bool{}
-	for _, inv := range p.invariants {
+	for _, inv := range invariants {
 		running[inv.ID] = inv.Running
 	}
 	for i := range decisions {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"stackpolicy/decide"
 	"stackpolicy/facts"
 	"stackpolicy/finding"
 )
@@ -40,6 +41,14 @@ type Reason struct {
 // IsFor reports whether the finding is one of the action's reasons.
 func (a Action) IsFor(f finding.Finding) bool {
 	return slices.Contains(a.Reasons, Reason{f.Invariant, f.Subject})
+}
+
+// Observation is a document and the result of the rules for it.
+type Observation struct {
+	Document *facts.Document
+	Result   decide.Result
+
+	isReloaded bool // assumes that a reload was done since then, see Preview
 }
 
 // Manager runs the actions. Each method returns when the action is done or has failed,

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"stackpolicy/decide/policy"
 	"stackpolicy/facts"
 	"stackpolicy/finding"
 )
@@ -25,7 +26,7 @@ func past(doc *facts.Document, subject string) (heals []facts.HealCount, breaker
 
 // isRemembered refuses if earlier actions are not known: budgets and breakers count
 // them.
-func isRemembered(_ Enforcer, a Action, now Observation) error {
+func isRemembered(_ policy.Settings, a Action, now Observation) error {
 	if _, _, ok := past(now.Document, a.Subject); !ok {
 		return fmt.Errorf("earlier actions are not known: %s", now.Document.Collectors["history"].Error)
 	}
@@ -33,7 +34,7 @@ func isRemembered(_ Enforcer, a Action, now Observation) error {
 }
 
 // breakerIsClosed refuses until the end of an open breaker.
-func breakerIsClosed(_ Enforcer, a Action, now Observation) error {
+func breakerIsClosed(_ policy.Settings, a Action, now Observation) error {
 	_, b, _ := past(now.Document, a.Subject)
 	if b == nil || !now.Document.CollectedAt.Before(b.Until) {
 		return nil
@@ -46,16 +47,16 @@ func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // withinBudget refuses more actions within the window than the settings allow on
 // one unit, and on the whole host.
-func withinBudget(e Enforcer, a Action, now Observation) error {
+func withinBudget(settings policy.Settings, a Action, now Observation) error {
 	heals, _, _ := past(now.Document, a.Subject)
-	b := e.Settings.Budget
-	if n := e.spent(heals); a.Subject != finding.Host && n >= b.Unit {
+	b := settings.Budget
+	if n := spent(heals, b.Window); a.Subject != finding.Host && n >= b.Unit {
 		return fmt.Errorf("the budget of %s is used up: %d actions within %s, of %d", a.Subject, n, b.Window, b.Unit)
 	}
-	all := e.spent(now.Document.History.Heals)
+	all := spent(now.Document.History.Heals, b.Window)
 	for _, u := range now.Document.Units {
 		if u.History != nil {
-			all += e.spent(u.History.Heals)
+			all += spent(u.History.Heals, b.Window)
 		}
 	}
 	if all >= b.Host {
@@ -64,13 +65,13 @@ func withinBudget(e Enforcer, a Action, now Observation) error {
 	return nil
 }
 
-// spent returns how many actions began within the budget's window. The history
+// spent returns how many actions began within the window of a budget. The history
 // counts two windows, an hour and a day, and the settings allow no other.
-func (e Enforcer) spent(heals []facts.HealCount) (tried int) {
+func spent(heals []facts.HealCount, window time.Duration) (tried int) {
 	for _, h := range heals {
 		switch {
 		case h.Invariant != "": // already counted in the rows without an invariant
-		case e.Settings.Budget.Window > time.Hour:
+		case window > time.Hour:
 			tried += h.Tried24h
 		default:
 			tried += h.Tried1h

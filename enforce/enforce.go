@@ -15,21 +15,12 @@ import (
 	"strings"
 	"time"
 
-	"stackpolicy/decide"
 	"stackpolicy/decide/policy"
 	"stackpolicy/facts"
 	"stackpolicy/finding"
 	"stackpolicy/history"
 	"stackpolicy/internal/systemd"
 )
-
-// Observation is a document and the result of the rules for it.
-type Observation struct {
-	Document *facts.Document
-	Result   decide.Result
-
-	isReloaded bool // assumes that a reload was done since then, see Preview
-}
 
 // Ledger remembers actions. When Intend returns, the action and the facts that it is
 // based on are on disk.
@@ -119,7 +110,7 @@ func (e Enforcer) act(ctx context.Context, a *Action, first Observation) error {
 	if err != nil {
 		return refusal{fmt.Errorf("facts could not be read again: %w", err)}
 	}
-	if err := e.permit(v, *a, now); err != nil {
+	if err := permit(e.Settings, v, *a, now); err != nil {
 		return err
 	}
 	id, err := e.intend(ctx, *a, now)
@@ -174,9 +165,9 @@ func (e Enforcer) concluded(ctx context.Context, a Action) Action {
 }
 
 // permit returns the error of the first guard that refuses, or nil.
-func (e Enforcer) permit(v verb, a Action, now Observation) error {
+func permit(settings policy.Settings, v verb, a Action, now Observation) error {
 	for _, g := range append(slices.Clone(commonGuards), v.guard) {
-		if err := g(e, a, now); err != nil {
+		if err := g(settings, a, now); err != nil {
 			return refusal{err}
 		}
 	}
@@ -195,7 +186,7 @@ func (e Enforcer) Preview(actions []Action, o Observation) []Action {
 			err = bounded(count, a)
 		}
 		if err == nil {
-			err = e.permit(v, a, o)
+			err = permit(e.Settings, v, a, o)
 		}
 		if err != nil {
 			previewed[i].Status, previewed[i].Message = Refused, err.Error()

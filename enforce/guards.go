@@ -6,19 +6,21 @@ import (
 	"time"
 
 	"stackpolicy/decide"
+	"stackpolicy/decide/policy"
 	"stackpolicy/facts"
 	"stackpolicy/finding"
 )
 
 // A guard returns an error if an action must not run on these facts, and nil if it may.
-// Guards apply whatever the rules say.
-type guard func(Enforcer, Action, Observation) error
+// Guards apply whatever the rules say. They only read: they get neither the manager nor the
+// ledger.
+type guard func(policy.Settings, Action, Observation) error
 
 // commonGuards apply to every action, before its own guard.
 var commonGuards = []guard{isStillAskedFor, factsAreComplete, managerIsReady, noActivation, isNotHeld, isRemembered, breakerIsClosed, withinBudget}
 
 // isStillAskedFor refuses an action if none of its findings is still open.
-func isStillAskedFor(_ Enforcer, a Action, now Observation) error {
+func isStillAskedFor(_ policy.Settings, a Action, now Observation) error {
 	for _, planned := range Plan(now.Result.Decisions) {
 		if planned.Action == a.Action && planned.Subject == a.Subject {
 			return nil
@@ -30,7 +32,7 @@ func isStillAskedFor(_ Enforcer, a Action, now Observation) error {
 // factsAreComplete refuses if facts of systemd, the files or Home Manager are missing:
 // every action needs them all. A document from elsewhere may lack a section although its
 // collectors succeeded.
-func factsAreComplete(_ Enforcer, _ Action, now Observation) error {
+func factsAreComplete(_ policy.Settings, _ Action, now Observation) error {
 	for _, name := range []string{"systemd", "files", "home-manager"} {
 		if s := now.Document.Collectors[name]; !s.OK {
 			return fmt.Errorf("the %s collector failed: %s", name, s.Error)
@@ -42,7 +44,7 @@ func factsAreComplete(_ Enforcer, _ Action, now Observation) error {
 	return nil
 }
 
-func managerIsReady(_ Enforcer, _ Action, now Observation) error {
+func managerIsReady(_ policy.Settings, _ Action, now Observation) error {
 	if s := now.Document.Manager.State; s != "running" && s != "degraded" {
 		return fmt.Errorf("the user manager is %s, not running", s)
 	}
@@ -51,7 +53,7 @@ func managerIsReady(_ Enforcer, _ Action, now Observation) error {
 
 // noActivation refuses while Home Manager rewrites links. At the end it reloads the
 // manager itself.
-func noActivation(_ Enforcer, _ Action, now Observation) error {
+func noActivation(_ policy.Settings, _ Action, now Observation) error {
 	if s := now.Document.Declared.Activation.State; s == "running" || s == "half-finished" {
 		return fmt.Errorf("a Home Manager activation is %s", s)
 	}
@@ -59,7 +61,7 @@ func noActivation(_ Enforcer, _ Action, now Observation) error {
 }
 
 // isNotHeld refuses a unit that is under planned maintenance.
-func isNotHeld(_ Enforcer, a Action, now Observation) error {
+func isNotHeld(_ policy.Settings, a Action, now Observation) error {
 	u := find(now.Document, a.Subject)
 	if u == nil || u.History == nil {
 		return nil

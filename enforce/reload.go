@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"stackpolicy/decide/policy"
 	"stackpolicy/finding"
 )
 
@@ -21,7 +22,7 @@ var reload = verb{
 // guardReload refuses a reload that would bring an undeclared file in force, or drop a
 // declared one, for any unit or for the manager as a whole: a reload reads all files on
 // disk.
-func guardReload(_ Enforcer, _ Action, now Observation) error {
+func guardReload(_ policy.Settings, _ Action, now Observation) error {
 	if now.Document.ManagerFiles == nil {
 		return errors.New("what a reload reads besides unit files is not known")
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"stackpolicy/decide/policy"
 	"stackpolicy/finding"
 )
 
@@ -18,7 +19,7 @@ var resetFailed = verb{
 }
 
 // guardResetFailed only allows failed units that are managed or no longer have a file.
-func guardResetFailed(_ Enforcer, a Action, now Observation) error {
+func guardResetFailed(_ policy.Settings, a Action, now Observation) error {
 	u := find(now.Document, a.Subject)
 	if u == nil || !u.IsManaged() {
 		if slices.Contains(now.Document.Manager.FailedNoFile, a.Subject) {

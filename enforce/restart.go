@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"stackpolicy/decide/policy"
 	"stackpolicy/facts"
 	"stackpolicy/finding"
 )
@@ -20,14 +21,14 @@ var restart = verb{
 
 // guardRestart only allows a managed unit that runs, that the settings opt in, and whose
 // definition is the declared one.
-func guardRestart(e Enforcer, a Action, now Observation) error {
+func guardRestart(settings policy.Settings, a Action, now Observation) error {
 	u := find(now.Document, a.Subject)
 	switch {
 	case u == nil || !u.IsManaged() || u.Loaded == nil:
 		return fmt.Errorf("%s is not a managed unit", a.Subject)
 	case u.Loaded.ActiveState != "active":
 		return fmt.Errorf("%s is %s: a stopped unit is never started", a.Subject, u.Loaded.ActiveState)
-	case !e.Settings.MayRestart(a.Subject):
+	case !settings.MayRestart(a.Subject):
 		return fmt.Errorf("%s is not opted in; list it under settings.restart of the policy folder", a.Subject)
 	}
 	if err := isDeclared(*u, now.isReloaded); err != nil {

@@ -81,7 +81,7 @@ func (e Enforcer) whyOpen(a Action, healed bool, heals []facts.HealCount) string
 	switch {
 	case a.Status != Refused && !healed && failed >= e.Settings.Breaker.Failures:
 		return fmt.Sprintf("%d actions on it failed or healed nothing within a day", failed)
-	case a.Status == Refused && e.spent(heals) >= budget:
+	case a.Status == Refused && spent(heals, e.Settings.Budget.Window) >= budget:
 		return fmt.Sprintf("its budget of %d actions within %s is used up, and more are asked for", budget, e.Settings.Budget.Window)
 	}
 	return ""
