@@ -9,12 +9,10 @@ import (
 const maxDepth = 64
 
 // Body is the marshalled content of an answer, which is read from its start to
-// its end. The first fault stays; what is read after it is zero.
+// its end.
 type Body struct {
+	cursor
 	signature []byte
-	data      []byte
-	at        int
-	err       error
 }
 
 // Properties reads the answer to Properties.GetAll: the values of the wanted
@@ -52,108 +50,8 @@ func (b *Body) expect(signature string) {
 	}
 }
 
-// end checks that nothing is left.
-func (b *Body) end() error {
-	b.exactly(len(b.data))
-	return b.err
-}
-
-func (b *Body) exactly(end int) {
-	if b.at != end {
-		b.fail(errors.New("a value does not end where it should"))
-	}
-}
-
-func (b *Body) fail(err error) {
-	if b.err == nil {
-		b.err = err
-	}
-}
-
-// take returns the next n bytes, or nil if there are fewer.
-func (b *Body) take(n int) []byte {
-	if b.err == nil && n > len(b.data)-b.at {
-		b.fail(errors.New("a value goes beyond the end of its message"))
-	}
-	if b.err != nil {
-		return nil
-	}
-	b.at += n
-	return b.data[b.at-n : b.at]
-}
-
-func (b *Body) align(n int) {
-	for _, pad := range b.take(-b.at & (n - 1)) {
-		if pad != 0 {
-			b.fail(errors.New("padding that is not zero"))
-		}
-	}
-}
-
-func (b *Body) byte() byte {
-	if v := b.take(1); v != nil {
-		return v[0]
-	}
-	return 0
-}
-
-func (b *Body) uint16() uint16 {
-	b.align(2)
-	if v := b.take(2); v != nil {
-		return order.Uint16(v)
-	}
-	return 0
-}
-
-func (b *Body) uint32() uint32 {
-	b.align(4)
-	if v := b.take(4); v != nil {
-		return order.Uint32(v)
-	}
-	return 0
-}
-
-func (b *Body) uint64() uint64 {
-	b.align(8)
-	if v := b.take(8); v != nil {
-		return order.Uint64(v)
-	}
-	return 0
-}
-
-func (b *Body) bool() bool {
-	v := b.uint32()
-	if v > 1 {
-		b.fail(fmt.Errorf("a truth value of %d", v))
-	}
-	return v == 1
-}
-
-// length reads the length of a string or an array.
-func (b *Body) length() int {
-	n := b.uint32()
-	if n > maxMessage {
-		b.fail(fmt.Errorf("a length above %d", maxMessage))
-		return 0
-	}
-	return int(n)
-}
-
-func (b *Body) string() string { return string(b.text()) }
-
-// text returns a string without copying it.
-func (b *Body) text() []byte { return b.terminated(b.length()) }
-
 // sig reads a signature, which may have any number of types.
 func (b *Body) sig() []byte { return b.terminated(int(b.byte())) }
-
-func (b *Body) terminated(n int) []byte {
-	v := b.take(n)
-	if b.byte() != 0 {
-		b.fail(errors.New("a string without its end"))
-	}
-	return v
-}
 
 // single reads a signature of one type, as in a variant.
 func (b *Body) single() []byte {

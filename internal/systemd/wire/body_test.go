@@ -14,6 +14,8 @@ import (
 // named is the machine's byte order as the other implementation wants it.
 var named = map[byte]binary.ByteOrder{'l': binary.LittleEndian, 'B': binary.BigEndian}[mark]
 
+func bodyOf(signature, data []byte) Body { return Body{cursor{data: data}, signature} }
+
 // marshal has another implementation write a body.
 func marshal(t testing.TB, values ...any) *Body {
 	t.Helper()
@@ -104,7 +106,7 @@ func TestCutOff(t *testing.T) {
 	whole := marshal(t, map[string]dbus.Variant{"Id": dbus.MakeVariant("web.service"), "ExecStart": dbus.MakeVariant([]exec{{}, {}})})
 	for n := range whole.data {
 		for _, wanted := range []map[string]bool{nil, {"Id": true, "ExecStart": true}} {
-			part := Body{signature: whole.signature, data: whole.data[:n]}
+			part := bodyOf(whole.signature, whole.data[:n])
 			if _, err := part.Properties(wanted); err == nil {
 				t.Errorf("%d of %d bytes pass", n, len(whole.data))
 			}
@@ -159,7 +161,7 @@ func TestRefusals(t *testing.T) {
 		"structure without its end": {"v", raw("\x04a(y)", "\x00\x00\x00", 2, 0, "\x01"), "beyond the end"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := Body{signature: []byte(tc.signature), data: tc.data}
+			b := bodyOf([]byte(tc.signature), tc.data)
 			v, err := b.Variant()
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("%v, error %v; want %q", v, err, tc.want)
@@ -177,12 +179,12 @@ func FuzzBody(f *testing.F) {
 	f.Add(raw(8, 0, 1, "a\x00", "\x01v\x00\x01v\x00\x01y\x00\x07"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, wanted := range []map[string]bool{nil, {"Id": true, "E": true, "a": true, "": true}} {
-			b := Body{signature: []byte("a{sv}"), data: data}
+			b := bodyOf([]byte("a{sv}"), data)
 			if props, err := b.Properties(wanted); err == nil && len(props) > len(data)/8 {
 				t.Errorf("%d properties in %d bytes", len(props), len(data))
 			}
 		}
-		b := Body{signature: []byte("v"), data: data}
+		b := bodyOf([]byte("v"), data)
 		if v, err := b.Variant(); err == nil && v == nil && len(data) < 3 {
 			t.Errorf("a value in %q", data)
 		}

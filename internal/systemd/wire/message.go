@@ -78,7 +78,7 @@ func (c *Conn) read() (*message, error) {
 	if _, err := io.ReadFull(c.in, rest); err != nil {
 		return nil, fmt.Errorf("read a message: %w", err)
 	}
-	m := &message{kind: head[1], body: Body{data: rest[bodyAt:]}}
+	m := &message{kind: head[1], body: Body{cursor: cursor{data: rest[bodyAt:]}}}
 	if err := m.header(rest[:fields]); err != nil {
 		return nil, fmt.Errorf("read the header of a message: %w", err)
 	}
@@ -105,7 +105,7 @@ func sizes(head [headerSize]byte) (fields, body int, err error) {
 
 // header reads the fields, an array of (yv).
 func (m *message) header(fields []byte) error {
-	h := Body{data: fields}
+	h := Body{cursor: cursor{data: fields}}
 	for h.err == nil && h.at < len(h.data) {
 		h.align(8)
 		code := h.byte()
