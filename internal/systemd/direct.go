@@ -78,20 +78,19 @@ func questionsOf(names []string, idle func(string) bool) (questions []question, 
 func readUnits(ctx context.Context, w *wire.Conn, names []string, idle func(string) bool) ([]Unit, error) {
 	questions, calls := questionsOf(names, idle)
 	units := make([]Unit, len(names))
-	var r reader
+	var props map[string]any // of the unit that is being read
 	err := w.Ask(ctx, calls, func(i int, b *wire.Body) (err error) {
 		q := questions[i]
 		if q.property == "" {
-			r = reader{}
-			r.props, err = b.Properties(wantedProps)
+			props, err = b.Properties(wantedProps)
 		} else {
-			r.props[q.property], err = b.Variant()
+			props[q.property], err = b.Variant()
 		}
 		if err != nil {
 			return unread(names[q.unit], q.property, err)
 		}
 		if q.last {
-			units[q.unit], err = r.unit(names[q.unit])
+			units[q.unit], err = unitOf(names[q.unit], props)
 		}
 		return err
 	})

@@ -2,7 +2,7 @@ package systemd
 
 import (
 	"fmt"
-	"math"
+	"maps"
 	"strings"
 	"time"
 
@@ -52,6 +52,50 @@ type Exec struct {
 	Path          string
 	Argv          []string
 	IgnoreFailure bool
+}
+
+// unitProps are the properties of [Unit], without those of its Service.
+var unitProps = propertySet(
+	"Id", "LoadState", "ActiveState", "SubState", "UnitFileState", "FragmentPath", "SourcePath",
+	"DropInPaths", "Names", "NeedDaemonReload", "Description", "Documentation",
+	"WantedBy", "RequiredBy", "UpheldBy", "Requires", "Requisite", "BindsTo", "TriggeredBy",
+	"Wants", "Upholds",
+	"StateChangeTimestamp", "InactiveExitTimestamp", "ActiveEnterTimestamp", "ActiveExitTimestamp",
+	"ConditionResult", "ConditionTimestamp", "AssertResult", "AssertTimestamp",
+)
+
+// serviceProps are read one by one: the whole interface has some 250
+// properties and costs the manager three times as much as the Unit interface.
+var serviceProps = [...]string{
+	"Type", "RemainAfterExit", "TimeoutStartUSec", "ExecStartPre", "ExecStart",
+	"ExecStartPost", "Environment", "Result", "ExecMainStatus", "NRestarts",
+}
+
+// wantedProps has both.
+var wantedProps = func() map[string]bool {
+	set := maps.Clone(unitProps)
+	for _, name := range serviceProps {
+		set[name] = true
+	}
+	return set
+}()
+
+func propertySet(names ...string) map[string]bool {
+	set := make(map[string]bool, len(names))
+	for _, n := range names {
+		set[n] = true
+	}
+	return set
+}
+
+// unitOf makes a unit of all its properties.
+func unitOf(name string, props map[string]any) (Unit, error) {
+	r := &reader{props: props}
+	u := unitFrom(r)
+	if isService(name) {
+		u.Service = serviceFrom(r)
+	}
+	return u, r.err(fmt.Sprintf("unit %q", name))
 }
 
 func unitFrom(r *reader) Unit {
@@ -106,31 +150,12 @@ func serviceFrom(r *reader) *Service {
 	}
 }
 
-// span converts microseconds to a duration; systemd's infinity is -1.
-func span(u uint64) time.Duration {
-	if u >= math.MaxInt64/1000 {
-		return -1
+// unread says which unit, and which property of it unless "", could not be read.
+func unread(name, property string, err error) error {
+	if property == "" {
+		return fmt.Errorf("read unit %q: %w", name, err)
 	}
-	return time.Duration(u) * time.Microsecond
-}
-
-// execs reads a property of signature a(sasbttttuii).
-func execs(r *reader, key string) []Exec {
-	var out []Exec
-	for _, row := range value[[][]any](r, key) {
-		if len(row) < 3 {
-			r.wrong = append(r.wrong, key)
-			continue
-		}
-		path, ok1 := row[0].(string)
-		argv, ok2 := row[1].([]string)
-		ignore, ok3 := row[2].(bool)
-		if !ok1 || !ok2 || !ok3 {
-			r.wrong = append(r.wrong, key)
-		}
-		out = append(out, Exec{path, argv, ignore})
-	}
-	return out
+	return fmt.Errorf("read %s of unit %q: %w", property, name, err)
 }
 
 // Escape writes a string as part of a unit name, as systemd-escape(1) does.
@@ -170,3 +195,5 @@ func unitPath(name string) dbus.ObjectPath {
 	}
 	return dbus.ObjectPath(b.String())
 }
+
+func isService(name string) bool { return strings.HasSuffix(name, ".service") }

@@ -2,46 +2,9 @@ package systemd
 
 import (
 	"context"
-	"fmt"
-	"maps"
-	"strings"
 
 	"github.com/godbus/dbus/v5"
 )
-
-// unitProps are the properties of [Unit], without those of its Service.
-var unitProps = propertySet(
-	"Id", "LoadState", "ActiveState", "SubState", "UnitFileState", "FragmentPath", "SourcePath",
-	"DropInPaths", "Names", "NeedDaemonReload", "Description", "Documentation",
-	"WantedBy", "RequiredBy", "UpheldBy", "Requires", "Requisite", "BindsTo", "TriggeredBy",
-	"Wants", "Upholds",
-	"StateChangeTimestamp", "InactiveExitTimestamp", "ActiveEnterTimestamp", "ActiveExitTimestamp",
-	"ConditionResult", "ConditionTimestamp", "AssertResult", "AssertTimestamp",
-)
-
-// serviceProps are read one by one: the whole interface has some 250
-// properties and costs the manager three times as much as the Unit interface.
-var serviceProps = [...]string{
-	"Type", "RemainAfterExit", "TimeoutStartUSec", "ExecStartPre", "ExecStart",
-	"ExecStartPost", "Environment", "Result", "ExecMainStatus", "NRestarts",
-}
-
-// wantedProps has both.
-var wantedProps = func() map[string]bool {
-	set := maps.Clone(unitProps)
-	for _, name := range serviceProps {
-		set[name] = true
-	}
-	return set
-}()
-
-func propertySet(names ...string) map[string]bool {
-	set := make(map[string]bool, len(names))
-	for _, n := range names {
-		set[n] = true
-	}
-	return set
-}
 
 // Units reads the named units, loading those that are not in memory, with many
 // calls under way at once. The result is in the order of names. The first
@@ -104,22 +67,20 @@ func (c *Conn) ask(ctx context.Context, name string) pendingUnit {
 	return p
 }
 
-func isService(name string) bool { return strings.HasSuffix(name, ".service") }
-
 func (p pendingUnit) wait(ctx context.Context, name string) (Unit, error) {
 	var props map[string]dbus.Variant
 	if err := await(ctx, p.unit, &props); err != nil {
 		return Unit{}, unread(name, "", err)
 	}
-	r := reader{props: plain(props)}
+	values := plain(props)
 	for i, call := range p.service {
 		var v dbus.Variant
 		if err := await(ctx, call, &v); err != nil {
 			return Unit{}, unread(name, serviceProps[i], err)
 		}
-		r.props[serviceProps[i]] = v.Value()
+		values[serviceProps[i]] = v.Value()
 	}
-	return r.unit(name)
+	return unitOf(name, values)
 }
 
 func await(ctx context.Context, call *dbus.Call, out any) error {
@@ -129,21 +90,4 @@ func await(ctx context.Context, call *dbus.Call, out any) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// unread says which unit, and which property of it unless "", could not be read.
-func unread(name, property string, err error) error {
-	if property == "" {
-		return fmt.Errorf("read unit %q: %w", name, err)
-	}
-	return fmt.Errorf("read %s of unit %q: %w", property, name, err)
-}
-
-// unit is made of all properties of one unit.
-func (r *reader) unit(name string) (Unit, error) {
-	u := unitFrom(r)
-	if isService(name) {
-		u.Service = serviceFrom(r)
-	}
-	return u, r.err(fmt.Sprintf("unit %q", name))
 }
