@@ -6,12 +6,21 @@ import (
 	"strings"
 
 	"stackpolicy/enforce"
+	"stackpolicy/finding"
 )
 
 // Gap is something that could not be observed: Collector names it, Error is the reason.
 type Gap struct {
 	Collector string `json:"collector"`
 	Error     string `json:"error"`
+}
+
+// finding returns the gap as a finding of the host. It belongs to no rule.
+func (g Gap) finding() finding.Finding {
+	return finding.Finding{
+		Invariant: finding.AuditComplete, Subject: finding.Host, Effect: finding.Block, Severity: finding.Unknown, Message: g.Error,
+		Evidence: map[string]any{"case": finding.CaseGap, "collector": g.Collector},
+	}
 }
 
 // gaps lists what is no pass: collectors that failed, patterns that match no unit, and

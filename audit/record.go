@@ -31,12 +31,10 @@ func (r *run) record(ctx context.Context, result Result, last *facts.Document) b
 	for _, g := range report.Gaps {
 		audit.Gaps = append(audit.Gaps, g.Collector+": "+g.Error)
 	}
-	for _, f := range report.Decisions {
-		switch {
-		case f.IsAllowed():
-		case f.Outcome == finding.Healed:
+	for _, f := range report.Open() {
+		if f.Outcome == finding.Healed {
 			audit.Healed = append(audit.Healed, f)
-		default:
+		} else {
 			audit.Findings = append(audit.Findings, f)
 		}
 	}

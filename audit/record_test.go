@@ -71,6 +71,26 @@ func TestRecord(t *testing.T) {
 	}
 }
 
+// TestGapsAreRemembered: a gap that leaves no invariant undecided is remembered as a finding
+// of its own, so that alerts can be sent about it; another one is not doubled.
+func TestGapsAreRemembered(t *testing.T) {
+	doc := recorded(t, "good")
+	doc.Declared.Patterns = []facts.Pattern{{Pattern: "lab-*.service"}}
+	doc.Collectors["podman"] = facts.CollectorStatus{Error: "timed out"}
+	store := &memory{}
+	Audit{Source: always(doc), Load: loaded(builtin(t)), Store: store}.run(t)
+	var got []string
+	for _, f := range store.record.Findings {
+		if f.Invariant == finding.AuditComplete || f.Evidence["collector"] == "config" {
+			got = append(got, f.Subject+" "+string(f.Severity)+" "+f.Case()+": "+f.Message)
+		}
+	}
+	want := []string{"host unknown gap: units: the pattern lab-*.service matches no unit"}
+	if d := cmp.Diff(want, got); d != "" || len(store.record.Findings) < 2 {
+		t.Errorf("%d findings; of the configuration -want +got\n%s", len(store.record.Findings), d)
+	}
+}
+
 // Audits in observe mode are remembered, but audits of a recorded document are not.
 func TestRecordOfOneThatObserves(t *testing.T) {
 	cases := map[string]struct {

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"slices"
 	"time"
 
 	"stackpolicy/config"
@@ -38,6 +39,19 @@ func (r *Report) Level() finding.Level {
 		level = finding.Worst(level, finding.LevelUnknown)
 	}
 	return level
+}
+
+// Open returns the findings to remember and to alert about: those that do not hold, healed
+// ones included, and one for each gap that leaves no invariant undecided, such as a
+// pattern that matches no unit.
+func (r *Report) Open() []finding.Finding {
+	open := slices.DeleteFunc(slices.Clone(r.Decisions), finding.Finding.IsAllowed)
+	for _, g := range r.Gaps {
+		if !slices.ContainsFunc(open, func(f finding.Finding) bool { return f.Evidence["collector"] == g.Collector && f.IsGap() }) {
+			open = append(open, g.finding())
+		}
+	}
+	return open
 }
 
 func (r *Report) addGap(g Gap) {

@@ -44,6 +44,10 @@ const (
 	CaseError = "error" // the rule failed, or its result was not valid
 )
 
+// AuditComplete is the invariant of a gap that leaves no other invariant undecided. No rule
+// has this id.
+const AuditComplete = "audit_complete"
+
 // Case returns the case in the evidence: in which way the invariant does not hold; "" if the
 // evidence has none.
 func (f Finding) Case() string {

@@ -61,11 +61,11 @@ func (a announcement) alert(ctx context.Context) []alerts.Notice {
 		o.Host = host
 	}
 	if !a.result.Remembered {
-		return alerts.RunWithoutMemory(ctx, o, a.result.Report.Decisions)
+		return alerts.RunWithoutMemory(ctx, o, a.result.Report.Open())
 	}
 	var err error
 	if o.Occurrences, err = a.store.Occurrences(ctx, o.Now.Add(-alerts.Memory), maxOccurrences); err != nil {
-		return append(alerts.RunWithoutMemory(ctx, o, a.result.Report.Decisions), alerts.Notice{Text: err.Error()})
+		return append(alerts.RunWithoutMemory(ctx, o, a.result.Report.Open()), alerts.Notice{Text: err.Error()})
 	}
 	o.Outbox = a.store
 	return alerts.Run(ctx, o)
