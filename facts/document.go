@@ -277,6 +277,13 @@ type Applied struct {
 	Step       string        `json:"step" jsonschema:"the last step of the last apply: preflight, apply or verify"`
 	Status     int           `json:"status" jsonschema:"stackctl's exit status in that step; 0 is success"`
 	Message    string        `json:"message" jsonschema:"message of stackctl about it"`
+	RolledBack *Undone       `json:"rolled_back,omitempty" jsonschema:"a later apply that failed and was undone, so that what was applied at the time above runs again; absent otherwise"`
+}
+
+// Undone is an apply that stackctl rolled back.
+type Undone struct {
+	At      time.Time `json:"at" jsonschema:"when it was undone"`
+	Message string    `json:"message" jsonschema:"how it had failed"`
 }
 
 // AppliedFile is a file that changed since it was applied.

@@ -24,6 +24,7 @@ rec {
     env_files = map file s.envFiles;
     secrets = map file s.secrets;
     registries = if s.registries then true else null;
+    on_failure = if s.onFailure == "keep" then null else s.onFailure;
     apply = { inherit (s.apply) timeout; };
     verify = { inherit (s.verify) timeout settle healthy; };
   };

@@ -79,6 +79,10 @@ let
         '';
         envFiles = option (types.listOf file) [ ] "Files of variables for the compose files; a later one wins.";
         secrets = option (types.listOf file) [ ] "Files that must exist, and that nobody else may read.";
+        onFailure = option (types.enum [ "keep" "rollback" ]) "keep" ''
+          What becomes of an apply that fails: "keep" leaves the containers as they are, "rollback" brings back what was
+          verified last. See docs/stackctl.md, "The way back".
+        '';
         registries = option types.bool false "Whether preflight checks that the images' registries answer.";
         provider = option (types.listOf types.str) [ ] "The compose command; empty: the one that is installed.";
         apply.timeout = option duration "2m" "How long an apply may take, pulls included.";

@@ -183,7 +183,8 @@ rec {
   verifiedRefusals =
     host: at: s:
     let
-      takes = text.seconds s.apply.timeout + text.seconds s.verify.timeout + margin;
+      tries = if s.onFailure == "rollback" then 2 else 1;
+      takes = tries * (text.seconds s.apply.timeout + text.seconds s.verify.timeout) + margin;
       may = text.seconds s.startTimeout;
     in
     unless (s.compose != [ ]) ''
@@ -194,7 +195,12 @@ rec {
       units that are left. Write at most "${toString maxStart}s".''
     ++ unless (takes <= may) ''
       ${at}.startTimeout = "${s.startTimeout}" is shorter than apply.timeout, verify.timeout and a minute together
-      (${toString takes}s). Write shorter ones, or a startTimeout of "${toString takes}s".''
+      ${if tries == 2 then "(the first two twice, because of onFailure; " else "("}${toString takes}s). ${
+        if takes <= maxStart then
+          ''Write shorter ones, or a startTimeout of "${toString takes}s".''
+        else
+          "Write shorter ones, together at most \"${toString ((maxStart - margin) / tries)}s\"."
+      }''
     ++ unless (builtins.length (host.execStart s.unit) <= 1) ''
       ${at}: ${s.unit} is declared elsewhere in this configuration too, and would run both commands.
       Remove systemd.user.services."${s.unit}" there, or write: ${at}.stage = "heal-artifacts";'';

@@ -148,14 +148,16 @@ func announce(out io.Writer, r stack.Report) error {
 	return err
 }
 
+// describe says what happened and what to do next, and then the details: of an entry
+// of several lines, systemctl status shows the first ones.
 func describe(r stack.Report) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s: %s\n", r.Stack, r.Verb, text.Clean(r.Message))
-	for _, d := range r.Details {
-		fmt.Fprintf(&b, "  %s\n", text.Clean(d))
-	}
 	if r.Hint != "" {
 		fmt.Fprintf(&b, "next: %s\n", text.Clean(r.Hint))
+	}
+	for _, d := range r.Details {
+		fmt.Fprintf(&b, "  %s\n", text.Clean(d))
 	}
 	return b.String()
 }

@@ -70,6 +70,9 @@ func compareApplied(ctx context.Context, env Environment, store, name string, u 
 		Changed: changed(record.Files, found),
 		Step:    record.Last.Step, Status: record.Last.Status, Message: record.Last.Message,
 	}
+	if back := record.RolledBack; back != nil {
+		u.Applied.RolledBack = &facts.Undone{At: back.At, Message: back.Message}
+	}
 	u.ServicesFrom = facts.ServicesFromRecord
 	for _, s := range record.Services {
 		u.Services = append(u.Services, facts.Service(s))

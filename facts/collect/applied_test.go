@@ -122,6 +122,17 @@ func TestAppliedIsWhatIsRecorded(t *testing.T) {
 	}
 }
 
+func TestAppliedAfterARollback(t *testing.T) {
+	s := newApplyScene(t)
+	at := appliedAt.Add(time.Hour)
+	s.record.RolledBack = &applied.RolledBack{At: at, Definition: "sha256:00", Message: "web_db exited"}
+	s.collect()
+	want := &facts.Undone{At: at, Message: "web_db exited"}
+	if d := cmp.Diff(want, s.unit().Applied.RolledBack); d != "" {
+		t.Errorf("-want +got\n%s", d)
+	}
+}
+
 func TestAppliedChanges(t *testing.T) {
 	dropIn := facts.File{Path: "/u/web.service.d/a.conf", Role: facts.RoleDropIn, State: facts.StateDeclared, Effective: true, Loaded: true, Digest: sum("dropin")}
 	cases := map[string]struct {

@@ -44,6 +44,7 @@ let
     envFiles = [ ];
     secrets = [ ];
     registries = false;
+    onFailure = "keep";
     provider = [ ];
     probes = [ ];
     apply.timeout = "2m";
@@ -320,6 +321,9 @@ in
     };
     start-timeout-too-short = {
       options = web { startTimeout = "3m"; };
+    };
+    start-timeout-too-short-to-roll-back = {
+      options = web { onFailure = "rollback"; };
     };
     no-compose = {
       options = web { compose = [ ]; };

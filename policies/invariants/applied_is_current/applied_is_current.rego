@@ -8,7 +8,7 @@
 #   Home Manager recreate every link at each activation. It also
 #   compares each container of a recorded service with what that apply made: the
 #   definition, which a label says, and the image. An auto-updated container may have
-#   a newer image. Containers of other services and projects are not compared, and
+#   a newer image. After a rollback what runs is older than what is declared. Containers of other services and projects are not compared, and
 #   none is while stackctl works on the stack. Other invariants check whether the
 #   unit is active or failed. A restart is requested only if the record proves that
 #   a file changed and settings.yaml opts in.
@@ -58,11 +58,16 @@ restart_wanted contains p.subject if {
 }
 
 in_doubt := [unit |
+	some unit in active
+	not unit.applied.rolled_back
+	[unit.applied.state, unit.applied.stale, unit.applied.changed] != ["recorded", false, []] # most are
+	not waits_for_activation(unit)
+]
+
+active := [unit |
 	some unit in input.units
 	unit.managed_by != ""
 	unit.loaded.active_state == "active"
-	[unit.applied.state, unit.applied.stale, unit.applied.changed] != ["recorded", false, []] # most are
-	not waits_for_activation(unit)
 ]
 
 # Its files are those of an activation that did not reach its end, and
@@ -107,6 +112,23 @@ problem contains {
 	unit.applied.state == "recorded"
 	unit.applied.changed == []
 	unit.applied.stale
+}
+
+# What is declared was tried, and failed.
+problem contains {
+	"subject": unit.name,
+	"message": sprintf("%s was rolled back, so it runs what was applied before: %s", [unit.name, back.message]),
+	"evidence": {
+		"case": "rolled-back",
+		"path": unit.loaded.fragment_path,
+		"expected": "what is declared",
+		"found": "what was applied before",
+		"applied_at": object.get(unit.applied, "at", "unknown"),
+		"rolled_back_at": back.at,
+	},
+} if {
+	some unit in active
+	back := unit.applied.rolled_back
 }
 
 # Another program or a person replaced it. The files may be unchanged.

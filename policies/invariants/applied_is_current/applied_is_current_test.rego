@@ -22,6 +22,26 @@ made(name, changes, recorded, changed_container) := object.union(stack(name, cha
 	))],
 })
 
+# A restart would try again what was undone, so none is asked for.
+test_rolled_back if {
+	findings := rule.finding with input as given.document([stack("web.service", {
+		"rolled_back": {"at": "2026-05-04T03:00:00Z", "message": "web_db exited"},
+		"changed": [{"path": "/srv/compose.yaml", "role": "compose", "applied": "sha256:00", "found": "sha256:11"}],
+	})])
+		with data.settings.restart as ["*"]
+	findings == {{
+		"subject": "web.service",
+		"effect": "block",
+		"severity": "ticket",
+		"message": "web.service was rolled back, so it runs what was applied before: web_db exited",
+		"evidence": {
+			"case": "rolled-back", "path": given.in_user_dir("web.service"),
+			"expected": "what is declared", "found": "what was applied before",
+			"applied_at": "2026-05-04T02:00:00Z", "rolled_back_at": "2026-05-04T03:00:00Z",
+		},
+	}}
+}
+
 test_replaced if {
 	findings := rule.finding with input as given.document([
 		made("a.service", {}, {}, {"labels": {"io.stackpolicy.definition": "d1"}}),

@@ -13,7 +13,7 @@
 #   class: unit
 #   severity: page
 #   needs: [units.loaded, units.containers]
-#   optional: [units.services]
+#   optional: [units.services, units.applied]
 #   actions: []
 #   runbook: unit_not_failed.md
 #   running: true
@@ -43,9 +43,21 @@ finding contains {
 
 	containers := [container | some container in unit.containers; not container.infra]
 	parts := parts_of(containers, object.get(unit, "services", []))
-	case := judge(unit.stack, count(parts.running), count(parts.down) + count(parts.missing), count(parts.done))
-	[severity, says] := verdict[case]
+	of_containers := judge(unit.stack, count(parts.running), count(parts.down) + count(parts.missing), count(parts.done))
+	case := undone(unit, of_containers)
+	[severity, says] := told(unit, case)
 }
+
+# undone tells a stack that runs after a rollback from one that was left running.
+undone(unit, case) := "rolled-back" if {
+	case == "still-running"
+	unit.applied.rolled_back
+} else := case
+
+told(unit, case) := ["ticket", sprintf("it was rolled back and runs what was applied before: %s", [why])] if {
+	case == "rolled-back"
+	why := unit.applied.rolled_back.message
+} else := verdict[case]
 
 parts_of(containers, services) := {
 	"running": [container.name | some container in containers; container.state == "running"],

@@ -26,6 +26,18 @@ test_finding if {
 	}}
 }
 
+test_rolled_back if {
+	back := {"applied": {"rolled_back": {"at": "2026-05-04T02:00:00Z", "message": "web_db exited"}}}
+	findings := rule.finding with input as given.document([
+		object.union(failed("a.service", "a", [up]), back),
+		object.union(failed("b.service", "b", [up, down]), back),
+	])
+	{[finding.evidence.case, finding.severity, finding.message] | some finding in findings} == {
+		["rolled-back", "ticket", "a.service failed (exit-code): it was rolled back and runs what was applied before: web_db exited"],
+		["partly-down", "page", "b.service failed (exit-code): some containers of its stack are down"],
+	}
+}
+
 test_names_what_is_down if {
 	findings := rule.finding with input as given.document([failed("web.service", "web", [up, down])])
 	{finding.evidence.down | some finding in findings} == {["web_app"]}
