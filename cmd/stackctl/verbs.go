@@ -55,8 +55,8 @@ nothing wrong for the settle time: every service of the compose files is there,
 runs, is healthy where it has a check, did not start again, and one-shots exited
 0. Then it compares the containers with what is declared: their definitions and
 images. Otherwise it says which service or container is wrong and why. In the
-stack's unit, where the stack has "on_failure: rollback", it then brings back what
-was verified last; by hand it changes nothing.`,
+stack's unit it then brings back what was verified last, where the stack has
+"on_failure: rollback"; by hand it changes nothing.`,
 	}, always, func(ctx context.Context, o *stack.Operator, s stack.Stack) stack.Report {
 		return o.Verify(ctx, s, timeout)
 	})
