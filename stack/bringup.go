@@ -23,6 +23,9 @@ func (t *transaction) bringUp(ctx context.Context, provider compose.Provider) er
 	if err := t.begin(); err != nil {
 		return err
 	}
+	if err := t.removeLeftovers(ctx); err != nil {
+		return err
+	}
 	if err := t.removeOrphans(ctx); err != nil {
 		return err
 	}
@@ -38,6 +41,17 @@ func (t *transaction) bringUp(ctx context.Context, provider compose.Provider) er
 	}
 	defer stop()
 	return t.engage(ctx)
+}
+
+// removeLeftovers removes containers that never ran. Their volumes are those of the
+// containers that they were made for, and stay.
+func (t *transaction) removeLeftovers(ctx context.Context) error {
+	for _, c := range t.plan.leftovers {
+		if err := t.podman.remove(ctx, c.ID, 0); err != nil {
+			return t.podman.withNames(ctx, err)
+		}
+	}
+	return nil
 }
 
 func (t *transaction) removeOrphans(ctx context.Context) error {

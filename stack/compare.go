@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"stackpolicy/applied"
 	"stackpolicy/internal/compose"
@@ -29,11 +30,12 @@ func compare(ctx context.Context, pods projectPodman, s Stack, project *compose.
 	if err != nil {
 		return nil, err
 	}
+	containers, p.leftovers = apart(containers)
 	for _, service := range project.Services {
-		one := planned{Service: service, definition: definitions[service.Name]}
+		one := planned{Service: service, definition: definitions[service.Name], image: images[service.Image]}
 		one.containers = slices.Clone(containers)
 		one.containers = slices.DeleteFunc(one.containers, func(c podman.Details) bool { return c.Labels[podman.LabelService] != service.Name })
-		one.replace = one.difference(images[one.Image], len(s.Provider) == 0)
+		one.replace = one.difference(one.image, len(s.Provider) == 0)
 		p.services = append(p.services, one)
 	}
 	for _, c := range containers {
@@ -45,6 +47,26 @@ func compare(ctx context.Context, pods projectPodman, s Stack, project *compose.
 	p.finish()
 	return p, nil
 }
+
+// apart separates the containers that a killed apply made and did not yet put in
+// the place of others: those others are still there, and these have a name that
+// begins with the other's id, and never ran. The engine would take them for more of
+// the service, stop the one that runs, and fail at the name.
+func apart(all []podman.Details) (containers, leftovers []podman.Details) {
+	for _, c := range all {
+		id, _, _ := strings.Cut(c.Name, "_")
+		isFor := func(x podman.Details) bool { return x.ID != c.ID && len(id) == 12 && strings.HasPrefix(x.ID, id) }
+		if slices.Contains(neverRan, c.State) && slices.ContainsFunc(all, isFor) {
+			leftovers = append(leftovers, c)
+		} else {
+			containers = append(containers, c)
+		}
+	}
+	return containers, leftovers
+}
+
+// neverRan are the states of a container that was made and not started.
+var neverRan = []string{"created", "configured", "initialized"}
 
 // imagesOf names the images of the services, in their order.
 func imagesOf(project *compose.Project) (names []string) {
@@ -114,6 +136,9 @@ func (p *plan) left() (errs []error) {
 		case len(one.containers) != one.Replicas:
 			errs = append(errs, fmt.Errorf("service %s has %d containers, want %d", one.Name, len(one.containers), one.Replicas))
 		}
+	}
+	for _, c := range p.leftovers {
+		errs = append(errs, fmt.Errorf("%s, which a killed apply left, is still there", c.Name))
 	}
 	for _, c := range p.orphans {
 		errs = append(errs, fmt.Errorf("%s of service %s is still there", c.Name, c.Labels[podman.LabelService]))

@@ -28,7 +28,7 @@ func (p *plan) losses(ctx context.Context, s Stack, client podman.Client) (probl
 		if own && one.replace == "" || len(one.containers) == 0 {
 			continue // a provider that is a program replaces all when it replaces one
 		}
-		kept, err := client.ImageVolumes(ctx, one.Image)
+		kept, err := one.volumes(ctx, client)
 		if err != nil {
 			return append(problems, Problem{Outcome: NoPodman, Message: "what is in volumes cannot be found out", Details: lines(err)})
 		}
@@ -50,6 +50,23 @@ func (p *plan) counted(mounts []podman.Mount) []podman.Mount {
 		return mounts
 	}
 	return slices.DeleteFunc(slices.Clone(mounts), func(m podman.Mount) bool { return !slices.Contains(p.older, m.Name) })
+}
+
+// volumes returns the paths at which the service's image asks for a volume, never
+// nil. An image that is not there yet may ask for one wherever its containers have one: the
+// apply fetches it and then compares again.
+func (p planned) volumes(ctx context.Context, client podman.Client) (paths []string, err error) {
+	paths = []string{}
+	if p.image != "" {
+		asked, err := client.ImageVolumes(ctx, p.Image)
+		return append(paths, asked...), err
+	}
+	for _, c := range p.containers {
+		for _, m := range c.Mounts {
+			paths = append(paths, m.Target)
+		}
+	}
+	return paths, nil
 }
 
 // uncarried returns the mounts of a container that its successor does not get.

@@ -97,6 +97,35 @@ func TestLeftBehind(t *testing.T) {
 	}
 }
 
+// What an image that is not there yet does with a volume shows when it is there. A
+// volume that the compose file asks for needs no image that does.
+func TestLosses(t *testing.T) {
+	w := newWorld(t)
+	full := t.TempDir()
+	if err := os.WriteFile(filepath.Join(full, "photo"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := w.web(func(s *config.Stack) { s.Provider = nil })
+	cases := []struct {
+		name, volumes, image string
+		lost                 int
+	}{
+		{"the image asks for no volume", "", image, 1},
+		{"the image is not there", "", "", 0},
+		{"the compose file asks for one", "volumes: [/data]", image, 0},
+		{"the compose file has something else there", `volumes: ["/tmp:/data"]`, "", 1},
+	}
+	for _, x := range cases {
+		w.write("compose.yaml", "services: {app: {image: localhost/app:1, "+x.volumes+"}}\n", 0o644)
+		p := w.resolved()
+		c := podman.Details{Mounts: []podman.Mount{{Type: "volume", Name: volume, Source: full, Target: "/data"}}}
+		p.services = []planned{{Service: p.project.Services[0], image: x.image, replace: "of another definition", containers: []podman.Details{c}}}
+		if problems := p.losses(t.Context(), s, w.Operator.Podman); len(problems) != x.lost {
+			t.Errorf("%s: %+v, want %d problems", x.name, problems, x.lost)
+		}
+	}
+}
+
 // A container is replaced for the sake of what it shares, and a one-shot that
 // succeeded stays, unless what it depends on is replaced.
 func TestCascadeAndOneShots(t *testing.T) {

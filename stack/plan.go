@@ -13,17 +13,19 @@ import (
 // plan is what an apply has to do, found by comparing the existing containers
 // with what the compose files say ([compare]). No record is needed for it.
 type plan struct {
-	project  *compose.Project
-	model    compose.Model
-	services []planned
-	orphans  []podman.Details // containers of services that the compose files no longer have
-	older    []string         // where not nil, only these anonymous volumes count as data
+	project   *compose.Project
+	model     compose.Model
+	services  []planned
+	orphans   []podman.Details // containers of services that the compose files no longer have
+	leftovers []podman.Details // containers that a killed apply made and never started ([apart])
+	older     []string         // where not nil, only these anonymous volumes count as data
 }
 
 // planned is one service.
 type planned struct {
 	compose.Service
 	definition string
+	image      string // id of the image that its name means now; "" when there is none yet
 	containers []podman.Details
 	replace    string // why its containers have to be replaced; "" when they may stay
 	done       bool   // a one-shot that need not run again

@@ -62,17 +62,11 @@ func (t takeover) replaceByStandIn(ctx context.Context, service string, c podman
 		number = n
 	}
 	name := fmt.Sprintf("%.12s_%s", c.ID, c.Name)
-	if slices.ContainsFunc(c.Mounts, podman.Mount.IsAnonymous) && !t.exists(service, name) {
+	if slices.ContainsFunc(c.Mounts, podman.Mount.IsAnonymous) {
 		labels := engine.OwnLabels(t.plan.project.Name, service, number)
 		if err := t.podman.command().StandIn(ctx, name, c.ID, c.ImageID, labels, t.podman.environ, nil); err != nil {
 			return err
 		}
 	}
 	return t.podman.remove(ctx, c.ID, usualGrace)
-}
-
-// exists reports whether there is a container of that name: the stand-in that a
-// killed apply left.
-func (t takeover) exists(service, name string) bool {
-	return slices.ContainsFunc(t.plan.service(service).containers, func(c podman.Details) bool { return c.Name == name })
 }
