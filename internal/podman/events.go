@@ -27,13 +27,12 @@ type Event struct {
 // maxEvents bounds how many events are kept of a window.
 const maxEvents = 10_000
 
-// eventActions are those that are asked for. There are many more, of health checks
-// above all.
+// eventActions are the actions that are asked for. There are many more, above all of health
+// checks.
 var eventActions = []string{"create", "pull", "tag"}
 
 // Events reads what podman created, pulled and tagged in a window of time, oldest
-// first. It is asked for as in [Client.Containers]; the
-// window has to be in the past.
+// first. Podman is asked as in [Client.Containers]; the window has to be in the past.
 func (c Client) Events(ctx context.Context, since, until time.Time) ([]Event, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
@@ -51,7 +50,7 @@ func (c Client) Events(ctx context.Context, since, until time.Time) ([]Event, er
 	return events, err
 }
 
-// eventsBetween asks for the events of a window.
+// eventsBetween returns the question for the events of a window.
 func eventsBetween(since, until time.Time) (transport.Question, error) {
 	args := []string{"events", "--stream=false", "--format", "json", "--since", seconds(since), "--until", seconds(until)}
 	for _, action := range eventActions {

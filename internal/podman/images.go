@@ -24,7 +24,7 @@ type Image struct {
 // listImages asks for every image of local storage.
 var listImages = transport.Question{Args: []string{"images", "--no-trunc", "--format", "json"}, Path: "images/json"}
 
-// Images reads every image that has a name, by one question. It is asked for as in
+// Images reads every image that has a name, with one question. Podman is asked as in
 // [Client.Containers]; without podman there are none, and no error.
 func (c Client) Images(ctx context.Context) ([]Image, error) {
 	ctx, cancel := bounded(ctx)

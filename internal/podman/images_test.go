@@ -1,6 +1,10 @@
 package podman
 
 import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,35 +58,80 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-func TestEvents(t *testing.T) {
-	// As the command and as the API print them.
-	for way, lines := range map[string]string{
-		"command": `{"ID":"ab","Image":"localhost/app:1","Name":"web_app","Status":"create","Time":"2026-01-01T00:00:00Z","Type":"container"}
-{"ID":"aa","Name":"localhost/app:1","Status":"tag","Time":"2026-01-01T00:00:00Z","Type":"image"}`,
-		"socket": `{"Type":"container","Action":"create","Actor":{"ID":"ab","Attributes":{"image":"localhost/app:1","name":"web_app"}},"time":1}
+func TestImageIDs(t *testing.T) {
+	const missing = `{"cause":"image not known","message":"failed to find image web:2: web:2: image not known","response":404}`
+	names := []string{"localhost/web:1", "web:2", "localhost:5000/a__b/c.d:v1@sha256:00"}
+	want := map[string]string{names[0]: "aa", names[2]: "bb"}
+	command := fake(t, `case $3 in
+		localhost/web:1) echo '[{"Id":"aa"}]';;
+		web:2) echo '[]'; echo 'Error: inspecting object: web:2: image not known' >&2; exit 125;;
+		*) echo '[{"Id":"bb"}]';;
+		esac`)
+	socket := Client{Socket: listen(t, serveImages(map[string]string{
+		"/v4.0.0/libpod/images/" + names[0] + "/json": `{"Id":"aa"}`,
+		"/v4.0.0/libpod/images/" + names[2] + "/json": `{"Id":"bb"}`,
+	}, missing))}
+	fallen := command
+	fallen.Socket = staleSocket(t)
+	for name, client := range map[string]Client{"command": command, "socket": socket, "socket silent": fallen} {
+		got, err := client.ImageIDs(t.Context(), names)
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("by %s: error %v, ids (-want +got):\n%s", name, err, diff)
+		}
+	}
+}
 
-{"Type":"image","Action":"tag","Actor":{"ID":"aa","Attributes":{"name":"localhost/app:1"}}}`,
-	} {
-		want := []Event{
-			{Type: "container", Action: "create", ID: "ab", Name: "web_app", Image: "localhost/app:1"},
-			{Type: "image", Action: "tag", ID: "aa", Name: "localhost/app:1"},
+// serveImages answers for the paths it has, and otherwise with the status 404.
+func serveImages(bodies map[string]string, missing string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if body, has := bodies[r.URL.Path]; has {
+			io.WriteString(w, body)
+			return
 		}
-		got, err := fake(t, "cat <<'END'\n"+lines+"\nEND").Events(t.Context(), time.Unix(100, 0), time.Unix(200, 0))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if d := cmp.Diff(want, got); d != "" {
-			t.Errorf("%s: -want +got\n%s", way, d)
-		}
+		onStatus(http.StatusNotFound, missing)(w, r)
 	}
-	if got, err := fake(t, "true").Events(t.Context(), time.Unix(100, 0), time.Unix(200, 0)); err != nil || len(got) != 0 {
-		t.Errorf("nothing happened: %v, %v", got, err)
+}
+
+func TestImageIDsRefuses(t *testing.T) {
+	socket := func(status int, body string) Client { return Client{Socket: listen(t, onStatus(status, body))} }
+	tests := map[string]struct {
+		client Client
+		name   string
+		want   string
+	}{
+		"not installed":            {Client{}, "web", "not installed"},
+		"an option":                {socket(200, `{"Id":"aa"}`), "--latest", "malformed"},
+		"a path":                   {socket(200, `{"Id":"aa"}`), "a/../../containers", "malformed"},
+		"a query":                  {socket(200, `{"Id":"aa"}`), "a?b", "malformed"},
+		"a line break":             {socket(200, `{"Id":"aa"}`), "a\n", "malformed"},
+		"empty":                    {socket(200, `{"Id":"aa"}`), "", "malformed"},
+		"too long":                 {socket(200, `{"Id":"aa"}`), strings.Repeat("a", 5000), "malformed"},
+		"404 of something else":    {socket(404, "Not Found"), "web", "status 404"},
+		"status 500":               {socket(500, `{"message":"database is locked"}`), "web", "database is locked"},
+		"status 500 about one":     {socket(500, `{"message":"layer: image not known"}`), "web", "status 500"},
+		"no id":                    {socket(200, `{}`), "web", `image "web": Id is missing`},
+		"id of no hexadecimals":    {socket(200, `{"Id":"sha256:00"}`), "web", "not hexadecimal"},
+		"the command, otherwise":   {fake(t, `echo 'Error: storage' >&2; exit 125`), "web", "storage"},
+		"the command, two at once": {fake(t, `echo '[{"Id":"aa"},{"Id":"bb"}]'`), "web", "asked for one image, got 2"},
 	}
-	_, err := fake(t, `echo '{"ID'`).Events(t.Context(), time.Unix(100, 0), time.Unix(200, 0))
-	wantError(t, err, "malformed JSON")
-	_, err = fake(t, `[ "$verb $*" = "events --stream=false --format json --since 100 --until 200 --filter event=create --filter event=pull --filter event=tag" ] || exit 9`).
-		Events(t.Context(), time.Unix(100, 0), time.Unix(200, 0))
-	if err != nil {
-		t.Error(err)
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := test.client.ImageIDs(t.Context(), []string{test.name})
+			wantError(t, err, test.want)
+			if got != nil {
+				t.Errorf("got %v beside the error", got)
+			}
+		})
+	}
+}
+
+func TestImageIDsOfASocketThatHangs(t *testing.T) {
+	client := fake(t, `echo '[{"Id":"aa"}]'`)
+	client.Socket = listen(t, hang)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	got, err := client.ImageIDs(ctx, []string{"web"})
+	if diff := cmp.Diff(map[string]string{"web": "aa"}, got); err != nil || diff != "" {
+		t.Errorf("error %v, ids (-want +got):\n%s", err, diff)
 	}
 }

@@ -6,6 +6,8 @@
 // call asks the API socket first, and the podman command if nobody answers there; both give
 // the same result. Podman can hang, and a container can vanish while it is read: every call
 // is bounded, and the result is either complete or an error.
+//
+// Package transport has the two ways to ask podman, and package answer reads its JSON.
 package podman
 
 import (
