@@ -151,10 +151,11 @@ func (h host) ports(ctx context.Context) (problems []Problem) {
 	return problems
 }
 
-// has reports whether a running container of the project publishes the port.
+// has reports whether a container of the project publishes the port now: one that is
+// about to end still has it.
 func (h host) has(port compose.Port) bool {
 	has := func(c podman.Details) bool {
-		return c.State == "running" && slices.ContainsFunc(c.Ports, func(p podman.HostPort) bool {
+		return slices.Contains(alive, c.State) && slices.ContainsFunc(c.Ports, func(p podman.HostPort) bool {
 			return p.Number == port.Number && p.Proto == port.Protocol
 		})
 	}
