@@ -102,7 +102,7 @@ func (t *transaction) run(ctx context.Context) *Problem {
 	if t.record, err = t.records.draft(ctx, t.stack, t.project); err != nil {
 		return &Problem{Outcome: Broken, Message: "the files of the stack cannot be read", Details: lines(err)}
 	}
-	if err := t.images(ctx); err != nil {
+	if _, err := t.images(ctx); err != nil {
 		return t.problem("an image cannot be had; the containers were left alone", err)
 	}
 	if bad := t.compare(ctx); bad != nil {

@@ -26,6 +26,7 @@ var (
 	Stopped     = Outcome{"stopped", 0, "4d1c8a7e0b6f4c3c9f52a3d7e8b10c66", priorityInfo, "down: the containers are stopped"}
 	LeftRunning = Outcome{"left-running", 0, "9be3f1d2c7a54e0ab8d6f0c4a1e27735", priorityInfo, "down: the unit restarts, and the containers were left alone"}
 	Adopted     = Outcome{"adopted", 0, "ea7a530a19ae4de688cc4129dc8c4c40", priorityInfo, "adopt: what runs is recorded as applied"}
+	Prefetched  = Outcome{"prefetched", 0, "215539c51d244186bb8596886cf8a298", priorityInfo, "prefetch: the images of the next apply are here"}
 	IsUp        = Outcome{"up", 0, "", 0, "status: every stack is up"}
 
 	Broken = Outcome{"internal-error", 1, "902923cc3c514f7b857a83ed705c82f2", priorityError, "the program itself failed"}
@@ -47,6 +48,7 @@ var (
 	DownFailed  = Outcome{"down-failed", 23, "e5a9c07b31d84f6d97c2b4e6f8a0d113", priorityError, "down: not all containers were stopped"}
 	UnitStopped = Outcome{"unit-stopped", 24, "4b58c21f54fe4178904f9355aee308cf", priorityInfo, "preflight, apply, verify: the unit was stopped, and that ended it"}
 	NotAdopted  = Outcome{"not-adopted", 25, "f36cbc064aa24b6697afba7a1604d58d", priorityError, "adopt: a container is not what the compose files say"}
+	NotFetched  = Outcome{"not-prefetched", 26, "e060ad7b73e245da95d2be8d4ee8fda0", priorityError, "prefetch: an image cannot be fetched or built"}
 	ServiceDown = Outcome{"service-failed", 30, "17b74724077c4d339431032053bd1ffa", priorityError, "verify: a service ended, restarts, or is not healthy"}
 	NotInTime   = Outcome{"not-ready", 31, "9b2fab723971415196ad833e3bbfcc12", priorityError, "verify: a service was not up in time"}
 	CannotLook  = Outcome{"cannot-verify", 32, "f3ee7b405ca142cd99df49b0f31b0f68", priorityError, "verify: whether the services are up could not be determined"}
@@ -64,10 +66,10 @@ var (
 // Outcomes lists them all, by exit status.
 func Outcomes() []Outcome {
 	return []Outcome{
-		Ready, Applied, Verified, Stopped, LeftRunning, Adopted, IsUp, Broken, Usage,
+		Ready, Applied, Verified, Stopped, LeftRunning, Adopted, Prefetched, IsUp, Broken, Usage,
 		BadCompose, BadEnv, BadSecret, BadLabel, NoPodman, NoRegistry, Locked,
 		WouldLose, Blocked, HeldBack,
-		NoProvider, ApplyFailed, ApplyCut, DownFailed, UnitStopped, NotAdopted, ServiceDown, NotInTime, CannotLook, VerifyCut, NotApplied, RolledBack, BackFailed,
+		NoProvider, ApplyFailed, ApplyCut, DownFailed, UnitStopped, NotAdopted, NotFetched, ServiceDown, NotInTime, CannotLook, VerifyCut, NotApplied, RolledBack, BackFailed,
 		UpButFailed, Degraded, Down, Unknown,
 	}
 }

@@ -113,6 +113,8 @@ func (b *rollback) obstacle(ctx context.Context) string {
 		return "nothing was verified before"
 	case err != nil:
 		return firstLine(err)
+	case b.verified.Record.Project != b.stack.Project:
+		return "what was verified before is compose project " + b.verified.Record.Project
 	}
 	pods := b.operator.projectPodman(b.stack)
 	now, err := pods.client.ImageIDs(ctx, b.names())

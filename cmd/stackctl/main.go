@@ -85,7 +85,7 @@ func (a *app) root() *cobra.Command {
 		Short: "Apply container stacks and verify that they are up",
 		Long:  about + "\n\n" + exitStatus(),
 	})
-	root.AddCommand(a.preflight(), a.apply(), a.verify(), a.adopt(), a.down(), a.statusCommand(), version(), cli.Man(manual()))
+	root.AddCommand(a.preflight(), a.apply(), a.verify(), a.adopt(), a.prefetch(), a.down(), a.statusCommand(), version(), cli.Man(manual()))
 	return root
 }
 

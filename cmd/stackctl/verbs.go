@@ -111,19 +111,24 @@ func (a *app) verb(cmd *cobra.Command, asksRules func(stack.Stack) bool, do verb
 		if err != nil {
 			return err
 		}
-		o, done, err := operator(cmd.Context(), c, asksRules(s))
-		if err != nil {
-			return err
-		}
-		defer done()
-		p := newProgress(cmd.ErrOrStderr())
-		o.Output, o.Progress = p.line, p.show
-		r := do(cmd.Context(), o, s)
-		p.clear()
-		a.status = r.Outcome.Status
-		return announce(cmd.OutOrStdout(), r)
+		return a.do(cmd, c, s, asksRules(s), do)
 	}
 	return cmd
+}
+
+// do does one verb on one stack, and announces how it ended.
+func (a *app) do(cmd *cobra.Command, c config.Config, s stack.Stack, asksRules bool, do verb) error {
+	o, done, err := operator(cmd.Context(), c, asksRules)
+	if err != nil {
+		return err
+	}
+	defer done()
+	p := newProgress(cmd.ErrOrStderr())
+	o.Output, o.Progress = p.line, p.show
+	r := do(cmd.Context(), o, s)
+	p.clear()
+	a.status = max(a.status, r.Outcome.Status)
+	return announce(cmd.OutOrStdout(), r)
 }
 
 func oneStack(cmd *cobra.Command, args []string) error {
