@@ -48,6 +48,8 @@ func TestDecide(t *testing.T) {
 			"a.service | allow |  | the unit is loaded\nb.service | allow |  | the unit is loaded\ngone.service | heal | page | m"},
 		"a finding's own severity": {found(`{"subject": "host", "effect": "block", "severity": "ticket"}`), func(*facts.Document) {},
 			"host | block | ticket | m\na.service | allow |  | the unit is loaded\nb.service | allow |  | the unit is loaded"},
+		"a subject that the rule cannot judge": {found(`{"subject": "a.service", "effect": "block", "severity": "unknown"}`), func(*facts.Document) {},
+			"a.service | block | unknown | m\nb.service | allow |  | the unit is loaded"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -148,24 +150,25 @@ func TestUndecidedIsNeverAllowed(t *testing.T) {
 		fsys fstest.MapFS
 		want string
 	}{
-		"division by zero":      {condition(unit + "1 / count(unit.stack) > 0"), fixture.RuleFile + ":16: div: divide by zero"},
-		"no number":             {condition(unit + "to_number(unit.name) > 0"), fixture.RuleFile + ":16: to_number: strconv"},
-		"conflicting values":    {fixture.WithRule("finding contains {\"subject\": \"host\", \"effect\": \"block\", \"message\": x}\n\nx := \"a\"\n\nx := input.units[0].name\n"), fixture.RuleFile + ":18: rule data.stackpolicy.invariants.loaded.x produced conflicting values"},
-		"no object":             {fixture.WithRule("finding contains \"broken\"\n"), fixture.RuleFile + `: malformed finding: "broken" is not an object; want {subject, effect, message, evidence}`},
-		"no subject":            {found(`{"effect": "block"}`), "malformed finding: subject is missing or not a text"},
-		"empty message":         {found(`{"subject": "host", "effect": "block", "message": ""}`), "malformed finding: message is missing or not a text"},
-		"a message of a number": {found(`{"subject": "host", "effect": "block", "message": 1}`), "malformed finding: message is missing or not a text"},
-		"effect allow":          {found(`{"subject": "host", "effect": concat("", ["all", "ow"])}`), `malformed finding: unknown effect "allow"; known: heal, block`},
-		"unknown severity":      {found(`{"subject": concat("", ["host"]), "effect": "block", "severity": concat("", ["high"])}`), `malformed finding: unknown severity "high"; known: page, ticket`},
-		"unknown action":        {found(`{"subject": "host", "effect": "heal", "action": concat("", ["rm"])}`), `malformed finding: unknown action "rm"; ` + policy.OneOf(finding.Actions())},
-		"undeclared action":     {found(`{"subject": "host", "effect": "heal", "action": "reset-failed"}`), "malformed finding: the action reset-failed is not in METADATA; custom.actions: [daemon-reload restart]"},
-		"heal without action":   {found(`{"subject": "host", "effect": "heal"}`), "malformed finding: a heal of host names no action; METADATA allows: [daemon-reload restart]"},
-		"unknown key":           {found(`{"subject": "host", "effect": "block", concat("", ["sevrity"]): "page"}`), `malformed finding: unknown key "sevrity"; known: action, effect, evidence, message, severity, subject`},
-		"unknown subject":       {found(`{"subject": "other.service", "effect": "block"}`), `malformed finding: the subject "other.service" is neither a managed unit nor host, nor failed without a file`},
-		"evidence of text":      {found(`{"subject": "host", "effect": "block", "evidence": "x"}`), "malformed finding: evidence is not an object"},
-		"a long loop":           {condition("some i in numbers.range(1, 100000)\n\tsome j in numbers.range(1, 100000)\n\ti * j == -1"), fixture.RuleFile + ": stopped at the time limit"},
-		"a long builtin":        {condition("count(numbers.range(1, 1000000000)) == 1"), fixture.RuleFile + ": stopped at the time limit"},
-		"too many findings":     {fixture.WithRule("finding contains {\"subject\": \"host\", \"effect\": \"block\", \"message\": sprintf(\"%d\", [i])} if some i in numbers.range(1, 10001)\n"), "more than 10000 findings"},
+		"division by zero":        {condition(unit + "1 / count(unit.stack) > 0"), fixture.RuleFile + ":16: div: divide by zero"},
+		"no number":               {condition(unit + "to_number(unit.name) > 0"), fixture.RuleFile + ":16: to_number: strconv"},
+		"conflicting values":      {fixture.WithRule("finding contains {\"subject\": \"host\", \"effect\": \"block\", \"message\": x}\n\nx := \"a\"\n\nx := input.units[0].name\n"), fixture.RuleFile + ":18: rule data.stackpolicy.invariants.loaded.x produced conflicting values"},
+		"no object":               {fixture.WithRule("finding contains \"broken\"\n"), fixture.RuleFile + `: malformed finding: "broken" is not an object; want {subject, effect, message, evidence}`},
+		"no subject":              {found(`{"effect": "block"}`), "malformed finding: subject is missing or not a text"},
+		"empty message":           {found(`{"subject": "host", "effect": "block", "message": ""}`), "malformed finding: message is missing or not a text"},
+		"a message of a number":   {found(`{"subject": "host", "effect": "block", "message": 1}`), "malformed finding: message is missing or not a text"},
+		"effect allow":            {found(`{"subject": "host", "effect": concat("", ["all", "ow"])}`), `malformed finding: unknown effect "allow"; known: heal, block`},
+		"unknown severity":        {found(`{"subject": concat("", ["host"]), "effect": "block", "severity": concat("", ["high"])}`), `malformed finding: unknown severity "high"; known: page, ticket`},
+		"unknown action":          {found(`{"subject": "host", "effect": "heal", "action": concat("", ["rm"])}`), `malformed finding: unknown action "rm"; ` + policy.OneOf(finding.Actions())},
+		"undeclared action":       {found(`{"subject": "host", "effect": "heal", "action": "reset-failed"}`), "malformed finding: the action reset-failed is not in METADATA; custom.actions: [daemon-reload restart]"},
+		"heal without action":     {found(`{"subject": "host", "effect": "heal"}`), "malformed finding: a heal of host names no action; METADATA allows: [daemon-reload restart]"},
+		"heal of what is unknown": {found(`{"subject": "host", "effect": "heal", "severity": "unknown", "action": "restart"}`), "malformed finding: a heal of host has the severity unknown; heal only what is known"},
+		"unknown key":             {found(`{"subject": "host", "effect": "block", concat("", ["sevrity"]): "page"}`), `malformed finding: unknown key "sevrity"; known: action, effect, evidence, message, severity, subject`},
+		"unknown subject":         {found(`{"subject": "other.service", "effect": "block"}`), `malformed finding: the subject "other.service" is neither a managed unit nor host, nor failed without a file`},
+		"evidence of text":        {found(`{"subject": "host", "effect": "block", "evidence": "x"}`), "malformed finding: evidence is not an object"},
+		"a long loop":             {condition("some i in numbers.range(1, 100000)\n\tsome j in numbers.range(1, 100000)\n\ti * j == -1"), fixture.RuleFile + ": stopped at the time limit"},
+		"a long builtin":          {condition("count(numbers.range(1, 1000000000)) == 1"), fixture.RuleFile + ": stopped at the time limit"},
+		"too many findings":       {fixture.WithRule("finding contains {\"subject\": \"host\", \"effect\": \"block\", \"message\": sprintf(\"%d\", [i])} if some i in numbers.range(1, 10001)\n"), "more than 10000 findings"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -96,6 +96,8 @@ func check(inv *policy.Invariant, d finding.Finding, subjects map[string]bool) e
 		return fmt.Errorf("unknown effect %q; %s", clip(string(d.Effect)), policy.OneOf(finding.RuleEffects()))
 	case !slices.Contains(finding.RuleSeverities(), d.Severity):
 		return fmt.Errorf("unknown severity %q; %s", clip(string(d.Severity)), policy.OneOf(finding.RuleSeverities()))
+	case d.Effect == finding.Heal && d.IsUnknown():
+		return fmt.Errorf("a heal of %s has the severity unknown; heal only what is known", clip(d.Subject))
 	case d.Effect == finding.Heal && d.Action == "":
 		return fmt.Errorf("a heal of %s names no action; METADATA allows: %v", clip(d.Subject), inv.Actions)
 	case d.Action != "" && !slices.Contains(finding.Actions(), d.Action):

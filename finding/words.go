@@ -27,9 +27,12 @@ const (
 	Unknown Severity = "unknown" // the facts could not be collected, or the rule not evaluated
 )
 
-// RuleSeverities lists the severities that a rule may give. Unknown is reserved
-// for what could not be decided.
-func RuleSeverities() []Severity { return []Severity{Page, Ticket} }
+// RuleSeverities lists the severities that a finding of a rule may have: unknown is for a
+// subject that the rule cannot judge.
+func RuleSeverities() []Severity { return []Severity{Page, Ticket, Unknown} }
+
+// DefaultSeverities lists those that METADATA may give for findings that have none.
+func DefaultSeverities() []Severity { return []Severity{Page, Ticket} }
 
 // Level returns the level of an open finding of this severity. A severity of
 // another version of this program is a warning.

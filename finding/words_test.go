@@ -15,7 +15,7 @@ func TestWords(t *testing.T) {
 		want []string
 	}{
 		{"effects of rules", texts(RuleEffects()), []string{"heal", "block"}},
-		{"severities of rules", texts(RuleSeverities()), []string{"page", "ticket"}},
+		{"severities of rules", texts(RuleSeverities()), []string{"page", "ticket", "unknown"}},
 		{"classes", texts(Classes()), []string{"provenance", "stack", "unit", "host"}},
 		{"outcomes", texts([]Outcome{Planned, Healed, HealFailed, Refused}), []string{"planned", "healed", "heal-failed", "refused"}},
 		{"the others", []string{string(Allow), string(Unknown), Host}, []string{"allow", "unknown", "host"}},

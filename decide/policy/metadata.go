@@ -175,7 +175,7 @@ func (r *metadataReader) read(prose map[string][]byte) {
 		}
 	}
 	inv.Class = readName(r, "class", finding.Classes())
-	inv.Severity = readName(r, "severity", finding.RuleSeverities())
+	inv.Severity = readName(r, "severity", finding.DefaultSeverities())
 	inv.Needs = readNames(r, "needs", facts.SectionNames(), true)
 	inv.Optional = readNames(r, "optional", facts.SectionNames(), false)
 	inv.Actions = readNames(r, "actions", finding.Actions(), true)

@@ -16,7 +16,8 @@
 #   state of the unit.
 #   Where stackctl recorded nothing, the services are those of the compose file that the
 #   configuration names. If these changed since the unit started, a service that has no
-#   container may not be applied yet: a ticket.
+#   container may not be applied yet: a ticket. If the record cannot be read and nothing
+#   else names the services, a missing container cannot be noticed: unknown.
 # schemas:
 #   - input: schema.facts
 #   - data.settings: schema.settings
@@ -24,7 +25,7 @@
 #   class: stack
 #   severity: page
 #   needs: [units.loaded, units.containers]
-#   optional: [units.services]
+#   optional: [units.services, units.applied]
 #   actions: [restart]
 #   runbook: stack_running.md
 #   running: true
@@ -76,6 +77,29 @@ finding contains {
 } if {
 	some m in missing
 	m.from == "changed-files"
+}
+
+# A stack whose services are not known, so that a missing container is not noticed.
+finding contains {
+	"subject": unit.name,
+	"effect": "block",
+	"severity": "unknown",
+	"message": sprintf("%s: cannot be verified whether a container is missing: %s", [unit.name, why.reason]),
+	"evidence": object.union({"case": why.case}, why.evidence),
+} if {
+	some unit in stacks
+	in_effect(unit)
+	services(unit) == []
+	why := unknown_services(unit)
+}
+
+unknown_services(unit) := {"case": "record-unreadable", "reason": unit.applied.error, "evidence": {"error": unit.applied.error}} if {
+	unit.applied.state == "unreadable"
+}
+
+unknown_services(_) := {"case": "gap", "reason": collector.error, "evidence": {"collector": "applied"}} if {
+	collector := input.collectors.applied
+	not collector.ok
 }
 
 restart_wanted contains p.subject if {

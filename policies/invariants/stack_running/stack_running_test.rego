@@ -472,3 +472,39 @@ test_takes_too_long[name] if {
 		with data.settings.restart as []
 	{finding.evidence.case | some finding in findings} == c.want
 }
+
+# Without a record that can be read, a missing container cannot be noticed.
+unreadable := {"state": "unreadable", "error": "web.json: unexpected EOF", "changed": []}
+
+test_unknown_services[name] if {
+	some name, c in {
+		"a record that cannot be read": {
+			"unit": object.union(stack("web.service", "active", [ok]), {"applied": unreadable}),
+			"collectors": {}, "want": {["web.service", "block", "unknown", "record-unreadable"]},
+		},
+		"records were not read": {
+			"unit": stack("web.service", "active", [ok]),
+			"collectors": {"applied": {"ok": false, "error": "timed out"}},
+			"want": {["web.service", "block", "unknown", "gap"]},
+		},
+		"what is seen is still told": {
+			"unit": object.union(stack("web.service", "active", [ok, down]), {"applied": unreadable}),
+			"collectors": {},
+			"want": {["web.service", "block", "unknown", "record-unreadable"], ["web.service", "block", "page", "exited"]},
+		},
+		"the compose files name the services": {
+			"unit": object.union(
+				unrecorded("files", [ok], [given.service("app", {})]),
+				{"applied": unreadable},
+			),
+			"collectors": {}, "want": set(),
+		},
+		"a stack that is stopped": {
+			"unit": object.union(stack("web.service", "inactive", []), {"applied": unreadable}),
+			"collectors": {}, "want": set(),
+		},
+	}
+	doc := object.union(given.document([c.unit]), {"collectors": c.collectors})
+	findings := rule.finding with input as doc with data.settings as {}
+	given.rows(findings) == c.want
+}
