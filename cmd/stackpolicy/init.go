@@ -32,9 +32,11 @@ func initCommand() *cobra.Command {
 		Short: "Set up audits for dotfiles without Nix: a configuration and units",
 		Long: `Shows the configuration and the units that it would write. They are made from
 what it finds: the units in the user's unit folder, podman, and the compose
-projects of its containers. With --write it writes them. Then it lists the
-commands to run next. It never replaces a file: an existing configuration is
-kept, and a unit that differs is an error that names it.
+projects of its containers. A project that one of your units runs becomes a
+stack; if that unit is a oneshot without a verify step, a drop-in adds one. With
+--write it writes them. Then it lists the commands to run next. It never replaces
+a file: an existing configuration or drop-in is kept, and a unit that differs is
+an error that names it.
 
 If chezmoi or stow installs your dotfiles, name their folders with --units and
 --config. With Home Manager, use the module instead.`,
@@ -90,15 +92,20 @@ func setUp(ctx context.Context, env collect.Environment, o wish, system []string
 	}
 	ctx, cancel := context.WithTimeout(ctx, podmanLimit)
 	defer cancel()
-	s.found = look(ctx, env, s.unitDir)
+	s.found = findAll(ctx, env, s.unitDir)
+	s.findOwners()
 	if o.units == "" {
 		s.found.packagedIn = packagedIn(system)
 	}
 	s.files = []file{{path: at, text: starter(s.found), own: true}}
-	if s.found.packagedIn == "" {
-		if err := s.planUnits(o.program); err != nil {
-			return nil, err
-		}
+	if err := s.files[0].compare(); err != nil {
+		return nil, err
+	}
+	if s.files[0].state == kept {
+		s.found.keepDeclared(at)
+	}
+	if err := s.planUnits(o.program); err != nil {
+		return nil, err
 	}
 	for i := range s.files {
 		if err := s.files[i].compare(); err != nil {
@@ -115,17 +122,31 @@ func (s *setup) planUnits(program string) error {
 			return err
 		}
 	}
-	if below, ok := strings.CutPrefix(program, s.env.Home+"/"); ok {
-		program = "%h/" + below // dotfiles go to more than one home
+	stackctl := filepath.Join(filepath.Dir(program), "stackctl")
+	if _, err := os.Stat(stackctl); err != nil {
+		stackctl = ""
 	}
-	if temporary(program) {
+	s.planVerify(s.inUnits(stackctl))
+	if s.found.packagedIn != "" {
+		return nil
+	}
+	if temporary(s.inUnits(program)) {
 		return fmt.Errorf("%s is a temporary file; install the program first, or name it with --program", program)
 	}
-	texts, err := unitTexts(program)
+	texts, err := unitTexts(s.inUnits(program))
 	for _, name := range sortedKeys(texts) {
 		s.files = append(s.files, file{path: filepath.Join(s.unitDir, name), text: texts[name]})
 	}
 	return err
+}
+
+// inUnits returns a path as units write it: below %h where it is in the home, because
+// dotfiles go to more than one home.
+func (s *setup) inUnits(path string) string {
+	if below, ok := strings.CutPrefix(path, s.env.Home+"/"); ok {
+		return "%h/" + below
+	}
+	return path
 }
 
 // temporary reports whether a program is in a folder such as that of `go run`.
@@ -224,13 +245,12 @@ func (s *setup) steps() (steps []string) {
 	if s.unitDir != s.env.UnitDir() || s.files[0].path != config.Path(s.env.ConfigHome) {
 		steps = append(steps, "chezmoi apply (or stow, or whatever puts your dotfiles in place)")
 	}
-	steps = append(steps, "systemctl --user daemon-reload")
+	enable := "systemctl --user enable --now " // it also reloads the manager
 	if s.found.podman {
-		steps = append(steps, "systemctl --user enable --now podman.socket")
+		enable += "podman.socket "
 	}
 	return append(steps,
-		"systemctl --user enable --now stackpolicy-audit.timer stackpolicy-report.timer",
-		"systemctl --user enable --now stackpolicy-audit.path stackpolicy-audit-subfolders.path",
+		enable+"stackpolicy-audit.timer stackpolicy-report.timer stackpolicy-audit.path stackpolicy-audit-subfolders.path",
 		"loginctl enable-linger",
 		"stackpolicy eval",
 	)

@@ -66,21 +66,36 @@ func unitsKey(f found) string {
 	return "units:\n" + b.String()
 }
 
-// stacksKey writes comments only: the user decides which project is a stack.
-// Go's quoting is valid YAML, because it escapes control characters.
+// stacksKey declares the projects that one of the user's units runs. The others are
+// comments.
 func stacksKey(projects []project) string {
 	if len(projects) == 0 {
 		return starterExample
 	}
-	var b strings.Builder
-	b.WriteString("# Compose projects of podman's containers.\n#stacks:\n")
+	var stacks, comments string
 	for _, p := range projects {
-		fmt.Fprintf(&b, "#  %s:\n#    unit: %s\n", strconv.Quote(p.name), strconv.Quote(cmp.Or(p.unit, p.name+".service")))
-		var quoted []string
-		for _, path := range p.compose {
-			quoted = append(quoted, strconv.Quote(path))
+		if p.isStack() {
+			stacks += stackEntry(p)
+		} else {
+			comments += "#" + strings.ReplaceAll(strings.TrimSuffix(stackEntry(p), "\n"), "\n", "\n#") + "\n"
 		}
-		fmt.Fprintf(&b, "#    compose: [%s]\n", strings.Join(quoted, ", "))
 	}
-	return b.String()
+	if comments != "" {
+		comments = "# Compose projects of podman's containers whose units were not found.\n#stacks:\n" + comments
+	}
+	if stacks == "" {
+		return comments
+	}
+	return "stacks:\n" + stacks + comments
+}
+
+// stackEntry returns the entry of a stack. Go's quoting is valid YAML, because it escapes
+// control characters.
+func stackEntry(p project) string {
+	var quoted []string
+	for _, path := range p.compose {
+		quoted = append(quoted, strconv.Quote(path))
+	}
+	return fmt.Sprintf("  %s:\n    unit: %s\n    compose: [%s]\n", strconv.Quote(p.name),
+		strconv.Quote(cmp.Or(p.unit, p.name+".service")), strings.Join(quoted, ", "))
 }

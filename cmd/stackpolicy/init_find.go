@@ -21,19 +21,27 @@ type found struct {
 	podman     bool
 	silence    error // why podman did not answer
 	projects   []project
-	packagedIn string // folder where a package installed our units, or ""
+	packagedIn string   // folder where a package installed our units, or ""
+	verified   []string // units that get a verify step
+	unverified []string // units that need one, which is not possible without stackctl
 }
 
 // project is a compose project among podman's containers, by its labels.
 type project struct {
 	name, unit string
 	compose    []string
+	folder     string // its working directory, or ""
+	isOwned    bool   // unit is one of the user's own
+	isOmitted  bool   // an existing configuration does not declare it
 }
+
+// isStack reports whether enough is known to declare the project as a stack.
+func (p project) isStack() bool { return p.isOwned && !p.isOmitted && len(p.compose) > 0 }
 
 // maxFound bounds the list of each kind. Users add more by hand.
 const maxFound = 200
 
-func look(ctx context.Context, env collect.Environment, unitDir string) found {
+func findAll(ctx context.Context, env collect.Environment, unitDir string) found {
 	f := found{units: ownUnits(env.UnitDir(), unitDir)}
 	listing, err := env.Podman.Containers(ctx)
 	f.podman, f.silence = listing.Present || err != nil, err
@@ -68,6 +76,11 @@ func projects(containers []podman.Container) []project {
 		p.compose = composeFiles(c.Labels)
 		if len(p.compose) == 0 {
 			p.compose = byName[name].compose
+		}
+		if dir := c.Labels[podman.LabelFolder]; filepath.IsAbs(dir) {
+			p.folder = filepath.Clean(dir)
+		} else {
+			p.folder = byName[name].folder
 		}
 		if projectName(name) {
 			byName[name] = p
@@ -138,7 +151,20 @@ func (f found) notes() (notes []string) {
 		notes = append(notes, "None of podman's containers belongs to a compose project.")
 	}
 	for _, p := range f.projects {
-		notes = append(notes, "Compose project: "+p.name)
+		switch {
+		case p.isStack():
+			notes = append(notes, "Stack: "+p.name+", run by "+p.unit)
+		case p.isOmitted:
+			notes = append(notes, "Compose project: "+p.name+". Your configuration does not declare it under stacks.")
+		default:
+			notes = append(notes, "Compose project: "+p.name+". Its unit was not found, so it is only a comment in the configuration.")
+		}
+	}
+	if len(f.verified) > 0 {
+		notes = append(notes, "A drop-in adds `stackctl verify` to "+strings.Join(f.verified, ", ")+": a start succeeds only if the stack is up.")
+	}
+	if len(f.unverified) > 0 {
+		notes = append(notes, "Install stackctl beside stackpolicy and run this again, to verify the starts of "+strings.Join(f.unverified, ", ")+".")
 	}
 	return notes
 }

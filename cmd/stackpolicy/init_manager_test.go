@@ -71,15 +71,14 @@ func TestInitForARealManager(t *testing.T) {
 		}
 		steps := nextSteps(t, r.Out)
 		for _, step := range steps {
-			switch {
-			case strings.HasPrefix(step, "loginctl "), strings.Contains(step, " podman.socket"):
+			if strings.HasPrefix(step, "loginctl ") {
 				continue // there is no login manager, and no real podman
 			}
-			if r := run("sh", "-c", step); r.Code != 0 {
+			if r := run("sh", "-c", strings.Replace(step, " podman.socket", "", 1)); r.Code != 0 {
 				t.Errorf("%s: status %d: %s%s", step, r.Code, r.Out, r.Err)
 			}
 		}
-		if len(steps) != 6 || steps[5] != "stackpolicy eval" {
+		if len(steps) != 3 || steps[2] != "stackpolicy eval" {
 			t.Errorf("steps are %q", steps)
 		}
 		if r := run("systemctl", "--user", "start", "web.service", "plain.service", "stackpolicy-report.service"); r.Code != 0 {

@@ -74,9 +74,9 @@ var bothReleases = []string{
 	"apply_and_verify", "apply_killed", "auto_update", "auto_update_labels", "one_shots", "verify_compares",
 }
 
-// onlyEach begins the names of scenarios that take minutes. They run only with
-// STACKPOLICY_LAB_EACH=1.
-const onlyEach = "stackctl_"
+// onlyEach are the beginnings of the names of scenarios that take minutes. They run only
+// with STACKPOLICY_LAB_EACH=1.
+var onlyEach = []string{"plain_files", "stackctl_"}
 
 func scenarios(t *testing.T, suite string) []string {
 	t.Helper()
@@ -89,7 +89,8 @@ func scenarios(t *testing.T, suite string) []string {
 	}
 	return slices.DeleteFunc(files, func(file string) bool {
 		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
-		return strings.HasPrefix(name, onlyEach) || suite != debian.Trixie && !slices.Contains(bothReleases, name)
+		isSlow := slices.ContainsFunc(onlyEach, func(begin string) bool { return strings.HasPrefix(name, begin) })
+		return isSlow || suite != debian.Trixie && !slices.Contains(bothReleases, name)
 	})
 }
 
