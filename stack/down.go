@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -99,6 +100,46 @@ func (d *stopping) stop(ctx context.Context, group []string) (stopped int, err e
 	}
 	d.output(fmt.Sprintf("stackctl: stopping %s, at most %s", strings.Join(names, ", "), grace))
 	return len(ids), d.podman.stop(ctx, ids, grace)
+}
+
+// stopLimit is how long the manager lets the stack's unit stop; false where there is
+// no limit, or it cannot be found out.
+func (o *Operator) stopLimit(ctx context.Context, s Stack) (time.Duration, bool) {
+	if o.StopLimit == nil {
+		return 0, false
+	}
+	limited, cancel := context.WithTimeout(ctx, jobLimit)
+	defer cancel()
+	limit, err := o.StopLimit(limited, s.Unit)
+	return limit, err == nil && limit >= 0
+}
+
+// longestStop is how long a stop of the stack may take: the groups of services are
+// stopped one after the other. One-shots have ended by then.
+func longestStop(services []compose.Service) (total time.Duration) {
+	for _, group := range stopOrder(services) {
+		longest := time.Duration(0)
+		for _, s := range services {
+			if slices.Contains(group, s.Name) && !s.OneShot && s.Replicas > 0 {
+				longest = max(longest, cmp.Or(s.Grace, usualGrace))
+			}
+		}
+		total += longest
+	}
+	return total
+}
+
+// shortStop is a note where the manager would end a stop before the grace periods are
+// over. What has been told to stop by then still ends by itself, but the services that
+// come after it are not stopped in order.
+func (x *preflight) shortStop(ctx context.Context, project *compose.Project) []string {
+	limit, isLimited := x.stopLimit(ctx)
+	needed := longestStop(project.Services)
+	if !isLimited || needed <= limit {
+		return nil
+	}
+	return []string{fmt.Sprintf("a stop may take %s by the services' grace periods, and %s has %s: write TimeoutStopSec=%d or more",
+		needed, x.stack.Unit, limit, int(needed.Seconds())+10)}
 }
 
 // alive are the states in which there is something to stop.

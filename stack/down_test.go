@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"stackpolicy/internal/compose"
 )
@@ -111,5 +112,32 @@ func TestAStartThatIsStopped(t *testing.T) {
 			want(t, w.Apply(ctx, s), c.before)
 			want(t, w.Verify(ctx, s, 0), c.verify)
 		})
+	}
+}
+
+func TestShortStop(t *testing.T) {
+	w := newWorld(t)
+	w.write("compose.yaml", `services:
+  app: {image: localhost/app:1, depends_on: [db, migrate]}
+  db: {image: localhost/app:1, stop_grace_period: 1m}
+  cache: {image: localhost/app:1, stop_grace_period: 20s}
+  migrate: {image: localhost/app:1, restart: "no", stop_grace_period: 1h}
+`, 0o644)
+	w.contains()
+	const note = "a stop may take 1m20s by the services' grace periods, and web.service has"
+	cases := []struct {
+		limit time.Duration
+		err   error
+		note  bool
+	}{
+		{79 * time.Second, nil, true}, {80 * time.Second, nil, false}, {-1, nil, false}, {0, errors.New("no manager"), false},
+	}
+	for _, c := range cases {
+		w.StopLimit = func(context.Context, string) (time.Duration, error) { return c.limit, c.err }
+		r := w.Preflight(t.Context(), w.web(nil))
+		want(t, r, Ready)
+		if got := strings.Contains(strings.Join(r.Details, "\n"), note); got != c.note {
+			t.Errorf("%v, %v: %q", c.limit, c.err, r.Details)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"stackpolicy/internal/compose"
 	"stackpolicy/internal/podman"
@@ -17,7 +18,8 @@ import (
 func (o *Operator) Preflight(ctx context.Context, s Stack) Report {
 	x := &preflight{
 		stateHome: o.Env.StateHome, restarts: func(ctx context.Context) int { return o.restarts(ctx, s) },
-		stack: s, environ: o.Environ, podman: o.projectPodman(s), lock: lockOf(o.Env.RuntimeDir, s), graph: o.graphRoot(),
+		stopLimit: func(ctx context.Context) (time.Duration, bool) { return o.stopLimit(ctx, s) },
+		stack:     s, environ: o.Environ, podman: o.projectPodman(s), lock: lockOf(o.Env.RuntimeDir, s), graph: o.graphRoot(),
 		account: account{o.Env.UID, o.Env.Name}, registries: registries{o.HTTP},
 	}
 	x.examine(ctx)
@@ -48,6 +50,7 @@ type preflight struct {
 	registries registries
 	stateHome  string
 	restarts   func(ctx context.Context) int // automatic ones of the unit
+	stopLimit  func(ctx context.Context) (time.Duration, bool)
 
 	problems []Problem
 	notes    []string // what is worth knowing, and no problem
@@ -86,6 +89,7 @@ func (x *preflight) examine(ctx context.Context) {
 	x.add(missing, silent, provides, x.lock.free())
 	if project != nil {
 		x.add(x.heldBack(ctx, project))
+		x.notes = append(x.notes, x.shortStop(ctx, project)...)
 	}
 	if project != nil && silent == nil && missing == nil {
 		x.foresee(ctx, s, project)

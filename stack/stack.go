@@ -28,14 +28,15 @@ type Operator struct {
 	Env        collect.Environment
 	Policies   *decide.Policies // what verify and status ask
 	Podman     podman.Client
-	HTTP       *http.Client                                           // asks registries
-	Environ    []string                                               // variables for compose files and provider, as os.Environ has them
-	Invocation string                                                 // $INVOCATION_ID; "" when no unit runs this
-	Scope      func(description string) []string                      // [compose.Scope], for one that a unit runs
-	Job        func(ctx context.Context, unit string) (string, error) // the type of a unit's job now, "" for none; nil where no unit runs this
-	Restarts   func(ctx context.Context, unit string) (int, error)    // automatic ones of a unit; nil where no unit runs this
-	Output     func(line string)                                      // what the provider prints
-	Progress   func(line string)                                      // what verify waits for
+	HTTP       *http.Client                                                  // asks registries
+	Environ    []string                                                      // variables for compose files and provider, as os.Environ has them
+	Invocation string                                                        // $INVOCATION_ID; "" when no unit runs this
+	Scope      func(description string) []string                             // [compose.Scope], for one that a unit runs
+	Job        func(ctx context.Context, unit string) (string, error)        // the type of a unit's job now, "" for none; nil where no unit runs this
+	Restarts   func(ctx context.Context, unit string) (int, error)           // automatic ones of a unit; nil where no unit runs this
+	StopLimit  func(ctx context.Context, unit string) (time.Duration, error) // how long a unit may take to stop; -1 for ever, nil where no manager is
+	Output     func(line string)                                             // what the provider prints
+	Progress   func(line string)                                             // what verify waits for
 }
 
 func (o *Operator) projectPodman(s Stack) projectPodman {

@@ -126,8 +126,9 @@ func operator(ctx context.Context, c config.Config, asksRules bool) (o *stack.Op
 		Environ: os.Environ(), Invocation: os.Getenv("INVOCATION_ID"), Scope: compose.Scope,
 		Output: func(string) {}, Progress: func(string) {},
 	}
+	manager := systemd.User{RuntimeDir: env.RuntimeDir, BusAddress: env.BusAddress}
+	o.StopLimit = manager.StopTimeout
 	if o.Invocation != "" {
-		manager := systemd.User{RuntimeDir: env.RuntimeDir, BusAddress: env.BusAddress}
 		o.Job, o.Restarts = manager.Job, manager.Restarts
 	}
 	if asksRules {

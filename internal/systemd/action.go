@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 )
@@ -124,6 +125,26 @@ func (u *User) Job(ctx context.Context, unit string) (job string, err error) {
 		return err
 	})
 	return job, err
+}
+
+// StopTimeout returns how long a service may take to stop (TimeoutStopSec= of
+// systemd.service(5)); -1 without a limit.
+func (u *User) StopTimeout(ctx context.Context, unit string) (limit time.Duration, err error) {
+	const property = "TimeoutStopUSec"
+	err = u.with(ctx, func(c *Conn) error {
+		call := c.bus.Object(destination, unitPath(unit)).GoWithContext(ctx, getOne, dbus.FlagNoAutoStart, make(chan *dbus.Call, 1), serviceIface, property)
+		var v dbus.Variant
+		if err := await(ctx, call, &v); err != nil {
+			return unread(unit, property, err)
+		}
+		usec, isNumber := v.Value().(uint64)
+		if !isNumber {
+			return unread(unit, property, fmt.Errorf("it is a %s", v.Signature()))
+		}
+		limit = span(usec)
+		return nil
+	})
+	return limit, err
 }
 
 // Restarts returns how often a service was restarted automatically since it was last
