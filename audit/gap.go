@@ -38,6 +38,9 @@ func gaps(o enforce.Observation) []Gap {
 				list = append(list, Gap{"config", "units: the pattern " + p.Pattern + " matches no unit"})
 			}
 		}
+		for _, unit := range d.IdleHolds {
+			list = append(list, Gap{"config", "holds: " + unit + " is not managed"})
+		}
 	}
 	if o.Result.Managed == 0 {
 		list = append(list, Gap{"config", "no unit is managed: no Home Manager generation declares one, and the configuration names none under units. To set them up: stackpolicy init --write"})

@@ -89,6 +89,15 @@ func TestAPatternThatMatchesNothingIsNoPass(t *testing.T) {
 	}
 }
 
+func TestAHoldOfAnUnmanagedUnitIsNoPass(t *testing.T) {
+	doc := recorded(t, "good")
+	doc.Declared.IdleHolds = []string{"wbe.service"}
+	r := observed(t, builtin(t), doc)
+	if d := cmp.Diff([]Gap{{"config", "holds: wbe.service is not managed"}}, r.Gaps); r.ExitCode != 3 || d != "" {
+		t.Errorf("exit code %d, gaps -want +got\n%s", r.ExitCode, d)
+	}
+}
+
 func TestAnotherSchemaIsAnError(t *testing.T) {
 	doc := recorded(t, "good")
 	doc.Schema = "stackpolicy.facts/v0"

@@ -37,6 +37,8 @@ type Config struct {
 	Policies string `yaml:"policies"`
 	// Stacks by name.
 	Stacks map[string]Stack `yaml:"stacks"`
+	// Holds are units under planned maintenance.
+	Holds []Hold `yaml:"holds"`
 	// Alerts has the sinks that findings are sent to.
 	Alerts notify.Config `yaml:"alerts"`
 }
@@ -92,6 +94,7 @@ func (c *Config) check() error {
 		}
 	}
 	errs = append(errs, checkStacks(c.Stacks)...)
+	errs = append(errs, checkHolds(c.Holds)...)
 	return errors.Join(append(errs, c.Alerts.Check()...)...)
 }
 

@@ -102,6 +102,7 @@ type Declared struct {
 	UnitDir    string     `json:"unit_dir" jsonschema:"folder of FilesDir that is linked into the user's unit folder; empty without a source"`
 	Activation Activation `json:"activation"`
 	Patterns   []Pattern  `json:"patterns" jsonschema:"the configuration's unit patterns"`
+	IdleHolds  []string   `json:"idle_holds,omitempty" jsonschema:"units that the configuration holds and that are not managed"`
 	Backups    []Backup   `json:"backups" jsonschema:"files beside declared files that look like backups of an activation"`
 }
 

@@ -32,7 +32,7 @@ type History struct {
 	Breaker  *Breaker      `json:"breaker,omitempty" jsonschema:"present while heals are held back"`
 	Load     *Load         `json:"load,omitempty" jsonschema:"what the manager is known to have loaded; absent when that is not known"`
 	// Exemptions that have ended are kept for a week.
-	Exemptions []Exemption `json:"exemptions" jsonschema:"holds and waivers made by commands, and those that ended within the last week"`
+	Exemptions []Exemption `json:"exemptions" jsonschema:"holds and waivers, and those that ended within the last week"`
 }
 
 // HostHistory is the history of the host.
@@ -66,15 +66,16 @@ type HealCount struct {
 	Last      time.Time `json:"last" jsonschema:"when the last one was started"`
 }
 
-// Exemption is a waiver or a hold that was made by a command. A hold is planned
-// maintenance: it covers findings about whether the unit runs, and no action is run on
+// Exemption is a waiver or a hold. Commands make both, and the configuration can declare
+// holds. A hold is planned maintenance: it covers findings about whether the unit runs, and no action is run on
 // the unit.
 type Exemption struct {
 	Invariant string    `json:"invariant" jsonschema:"what is waived; empty for a hold"`
 	Reason    string    `json:"reason"`
 	Owner     string    `json:"owner"`
-	Since     time.Time `json:"since"`
+	Since     time.Time `json:"since" jsonschema:"when the command was run; the zero time if the configuration declares it"`
 	Until     time.Time `json:"until" jsonschema:"from then on it covers nothing"`
+	Declared  bool      `json:"declared,omitempty" jsonschema:"the configuration declares it"`
 }
 
 // IsHold reports whether it is a hold, not a waiver.

@@ -143,6 +143,7 @@ func TestHomeManagerRefuses(t *testing.T) {
 		"wrong stage":       {web + `stage = "heal";`, "", `one of "observe", "reconcile", "heal-artifacts", "verified-apply"`},
 		"wrong mode":        {web + `mode = "act";`, "", `one of "observe", "enforce"`},
 		"wrong duration":    {web + `stacks.web.verify.timeout = "1 minute";`, "", "stacks.web.verify.timeout' is not of type"},
+		"hold's end":        {web + `holds = [ { unit = "a.service"; reason = "b"; owner = "c"; until = "2d"; } ];`, "", "until' is not of type"},
 		"waiver's end":      {web + `waivers = [ { invariant = "a"; units = [ "a.service" ]; reason = "b"; owner = "c"; until = "2026-12-24"; } ];`, "", "until' is not of type"},
 		"waiver's owner":    {web + `waivers = [ { invariant = "a"; units = [ "a.service" ]; reason = "b"; until = "2026-12-24T18:00:00Z"; } ];`, "", "owner'"},
 		"start services":    {web, `systemd.user.startServices = "suggest";`, `Write: systemd.user.startServices = "sd-switch";`},

@@ -156,6 +156,6 @@ in
     description = "The stacks, by the name that stackctl uses.";
     type = types.attrsOf (types.submodule stack);
   };
-  inherit (settings) settings waivers;
+  inherit (settings) settings holds waivers;
   inherit alerts;
 }

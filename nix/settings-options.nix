@@ -1,5 +1,5 @@
-# The options of the policies' settings. policies/settings.yaml explains each, and
-# has the defaults that null means.
+# The options of the policies' settings, and of holds. policies/settings.yaml explains
+# each setting, and has the defaults that null means.
 { lib }:
 let
   inherit (lib) mkOption types;
@@ -55,6 +55,19 @@ in
       window = unset window "The window in which heals are counted.";
     };
     settle = unset duration "How long unit files must not have changed before a rule relies on them.";
+  };
+
+  holds = mkOption {
+    default = [ ];
+    description = "Units under planned maintenance: findings about whether they run do not count, and nothing acts on them.";
+    type = types.listOf (types.submodule {
+      options = {
+        unit = required types.str "web.service" "The unit, with its suffix.";
+        reason = required words "new disk" "Why.";
+        owner = required words "ada" "Who is responsible.";
+        until = required instant "2026-12-24T18:00:00Z" "When the hold ends: RFC 3339, with a zone.";
+      };
+    });
   };
 
   waivers = mkOption {

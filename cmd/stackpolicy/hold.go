@@ -34,7 +34,8 @@ func holdCommand() *cobra.Command {
 		Short: "Begin planned maintenance of a unit",
 		Long: `While a unit is held, findings about whether it runs do not count, and nothing
 acts on it. They stay visible, with the reason. Other findings count as before.
-When the hold ends and the unit is still down, its findings count again.`,
+When the hold ends and the unit is still down, its findings count again. To
+declare a hold, see holds in config.yaml.`,
 		Example: "  stackpolicy hold web --for 2h --reason \"new disk\"",
 		Args:    cobra.ExactArgs(1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return e.make(cmd, args[0], "") },
@@ -214,7 +215,7 @@ func endExemption(cmd *cobra.Command, subject, invariant string) error {
 		}
 	}
 	if invariant == "" {
-		return fmt.Errorf("%q is not held", subject)
+		return fmt.Errorf("%q is not held by a command; to end a hold of config.yaml, remove it there", subject)
 	}
 	return fmt.Errorf("%s is not waived for %q by a command; to end a waiver of settings.yaml, remove it there", invariant, subject)
 }

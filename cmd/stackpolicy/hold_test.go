@@ -133,7 +133,7 @@ func TestEndingAnExemption(t *testing.T) {
 	}
 	cmd := &cobra.Command{}
 	cmd.SetContext(t.Context())
-	if err := endExemption(cmd, "db", ""); err == nil || err.Error() != `"db" is not held` {
+	if err := endExemption(cmd, "db", ""); err == nil || err.Error() != `"db" is not held by a command; to end a hold of config.yaml, remove it there` {
 		t.Errorf("a unit that is not held: %v", err)
 	}
 	if err := endExemption(cmd, "web", ""); err != nil {

@@ -66,7 +66,7 @@ func (doc *settingsDoc) checkWaivers(refusal *Refusal) {
 		doc.checkWords(refusal, path+".reason", w.Reason)
 		doc.checkWords(refusal, path+".owner", w.Owner)
 		if end := w.End(); end.IsZero() || end.Year() > maxYear {
-			doc.problem(refusal, path+".until", "%q is not a time up to the year %d with a zone; want for example %s", w.Until, maxYear, timeLike(w.Until))
+			doc.problem(refusal, path+".until", "%q is not a time up to the year %d with a zone; want for example %s", w.Until, maxYear, text.TimeLike(w.Until, time.Now()))
 		}
 	}
 }
@@ -99,15 +99,4 @@ func (doc *settingsDoc) checkInvariants(invariants []*Invariant, refusal *Refusa
 			doc.problem(refusal, path, "unknown invariant %q; %s", w.Invariant, OneOf(ids))
 		}
 	}
-}
-
-// timeLike returns an example of a time, for a text that is not a time. If the text is a
-// duration, it is the time that this duration would mean today: durations are refused,
-// because they would start again each time the file is read.
-func timeLike(s string) string {
-	span, err := text.ParseSpan(s)
-	if err != nil {
-		return "2026-12-24T18:00:00Z"
-	}
-	return time.Now().Add(span).UTC().Format(time.RFC3339) + ", which is " + s + " from now"
 }

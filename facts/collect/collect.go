@@ -70,7 +70,7 @@ func collect(ctx context.Context, env Environment, survey surveyor, options ...O
 	surveying := begin(ctx, systemdLimit, func(limited context.Context) (surveyed, error) { return survey(ctx, limited, env) })
 
 	memory := step(ctx, r, historyRow, func(ctx context.Context) (remembered, error) {
-		return collectHistory(ctx, env.Memory, doc.CollectedAt)
+		return collectHistory(ctx, env.Memory, env.Config.Holds, doc.CollectedAt)
 	})
 	step(ctx, r, userRow, func(context.Context) (account, error) { return collectUser(env) })
 	declared := step(ctx, r, homeManagerRow, func(ctx context.Context) (declaration, error) {

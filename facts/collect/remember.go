@@ -3,8 +3,10 @@ package collect
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
+	"stackpolicy/config"
 	"stackpolicy/facts"
 	"stackpolicy/finding"
 )
@@ -16,15 +18,33 @@ type Rememberer interface {
 
 var historyRow = collector{name: "history", limit: 3 * time.Second, fills: []string{"history", "units.history"}}
 
-// remembered is what earlier audits saw and did; nil if that is not known.
-type remembered struct{ memory *facts.Memory }
+// keepEnded is how long a hold of the configuration stays in documents after its end, as
+// one by command does.
+const keepEnded = 7 * 24 * time.Hour
 
-func collectHistory(ctx context.Context, source Rememberer, now time.Time) (remembered, error) {
+// remembered is what earlier audits saw and did; nil if that is not known. The holds of
+// the configuration are added to those that were made by commands.
+type remembered struct {
+	memory *facts.Memory
+	holds  map[string]facts.Exemption // by unit
+}
+
+func collectHistory(ctx context.Context, source Rememberer, holds []config.Hold, now time.Time) (remembered, error) {
 	if source == nil {
 		return remembered{}, errors.New("no memory of earlier audits is at hand")
 	}
 	memory, err := source.Recall(ctx, now)
-	return remembered{&memory}, err
+	return remembered{&memory, declaredHolds(holds, now)}, err
+}
+
+func declaredHolds(holds []config.Hold, now time.Time) map[string]facts.Exemption {
+	byUnit := map[string]facts.Exemption{}
+	for _, h := range holds {
+		if h.End().After(now.Add(-keepEnded)) {
+			byUnit[h.Unit] = facts.Exemption{Reason: h.Reason, Owner: h.Owner, Until: h.End(), Declared: true}
+		}
+	}
+	return byUnit
 }
 
 func (m remembered) fill(doc *facts.Document) {
@@ -41,5 +61,8 @@ func (m remembered) of(unit string) *facts.History {
 		return nil
 	}
 	h := m.memory.Of(unit)
+	if hold, held := m.holds[unit]; held {
+		h.Exemptions = append(slices.Clip(h.Exemptions), hold)
+	}
 	return &h
 }

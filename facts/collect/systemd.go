@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"stackpolicy/config"
 	"stackpolicy/facts"
 	"stackpolicy/internal/systemd"
 	"stackpolicy/internal/unitfile"
@@ -74,6 +75,7 @@ type loadedUnits struct {
 	indexErr error
 	managed  map[string]string // unit -> who manages it, for all units
 	patterns []facts.Pattern
+	idle     []string // held units of the configuration that are not managed
 	manager  *facts.Manager
 	units    []facts.Unit // those of the document
 }
@@ -96,6 +98,7 @@ func collectSystemd(ctx context.Context, surveying <-chan answer[surveyed], soug
 	}
 	slices.Sort(known)
 	l.managed, l.patterns = managedUnits(sought.env, sought.declared, slices.Compact(known))
+	l.idle = idleHolds(sought.env.Config.Holds, l.managed)
 	names := sought.names(s.index, l.managed)
 	looks.ahead(s.index, names)
 	if l.loaded, err = readUnits(ctx, s.conn, l.listed, append(loadable(names), auditTimer, autoUpdateTimer, autoUpdateService)); err != nil {
@@ -116,7 +119,7 @@ func (l loadedUnits) fill(doc *facts.Document) {
 	doc.Manager = l.manager
 	doc.Units = append(doc.Units, l.units...)
 	if doc.Declared != nil {
-		doc.Declared.Patterns = l.patterns
+		doc.Declared.Patterns, doc.Declared.IdleHolds = l.patterns, l.idle
 	}
 }
 
@@ -126,6 +129,16 @@ func (s *surveyed) document(loaded map[string]systemd.Unit) *facts.Manager {
 		Version: m.Version, State: m.State, Transport: s.conn.Transport(), UnitPath: m.UnitPath, StartedAt: m.Started, LoadedAt: m.LoadedAt,
 		AuditTimer: activity(loaded[auditTimer]), FailedNoFile: ghosts(s.listed), RunningNoFile: leftRunning(s.listed),
 	}
+}
+
+// idleHolds returns the held units that are not managed: these holds have no effect.
+func idleHolds(holds []config.Hold, managed map[string]string) (units []string) {
+	for _, h := range holds {
+		if managed[h.Unit] == "" {
+			units = append(units, h.Unit)
+		}
+	}
+	return units
 }
 
 // loadable removes templates, which the manager cannot load.

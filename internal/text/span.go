@@ -32,3 +32,14 @@ func readDays(s string) (time.Duration, error) {
 	}
 	return time.Duration(n * float64(aDay)), err
 }
+
+// TimeLike returns an example of a time, for a text that should be one. If the text is a
+// duration, the example is the time that it would mean from now on: files must not have
+// durations, because these would start again each time the file is read.
+func TimeLike(s string, now time.Time) string {
+	span, err := ParseSpan(s)
+	if err != nil {
+		return "2026-12-24T18:00:00Z"
+	}
+	return now.Add(span).UTC().Format(time.RFC3339) + ", which is " + s + " from now"
+}

@@ -14,6 +14,7 @@ let
     stamp = false;
     report = true;
     credentials = { };
+    holds = [ ];
     waivers = [ ];
     stacks = { };
     alerts = {
@@ -73,6 +74,14 @@ let
   full = at "verified-apply" // {
     units = [ "homelab-*.service" ];
     credentials.ntfy = "/run/secrets/ntfy";
+    holds = [
+      {
+        unit = "web.service";
+        reason = "new disk";
+        owner = "ada";
+        until = "2026-12-24T18:00:00Z";
+      }
+    ];
     waivers = [
       {
         invariant = "verify_gate_present";

@@ -1,0 +1,51 @@
+package collect
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stackpolicy/config"
+	"stackpolicy/facts"
+)
+
+// TestDeclaredHolds checks that the configuration's holds join those made by commands, and
+// that ended ones stay for a week.
+func TestDeclaredHolds(t *testing.T) {
+	hold := func(unit string, end time.Duration) config.Hold {
+		return config.Hold{Unit: unit, Reason: "new disk", Owner: "ada", Until: noon.Add(end).Format(time.RFC3339)}
+	}
+	byCommand := facts.Exemption{Reason: "known", Owner: "bob", Since: noon, Until: noon.Add(time.Hour)}
+	declared := func(end time.Duration) facts.Exemption {
+		return facts.Exemption{Reason: "new disk", Owner: "ada", Until: noon.Add(end), Declared: true}
+	}
+	source := memory{Subjects: map[string]facts.History{"web.service": {Exemptions: []facts.Exemption{byCommand}}}}
+	m, err := collectHistory(t.Context(), source, []config.Hold{
+		hold("web.service", time.Hour), hold("db.service", -time.Hour), hold("old.service", -8*24*time.Hour),
+	}, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for unit, want := range map[string][]facts.Exemption{
+		"web.service": {byCommand, declared(time.Hour)}, "db.service": {declared(-time.Hour)},
+		"old.service": {}, "other.service": {},
+	} {
+		if d := cmp.Diff(want, m.of(unit).Exemptions); d != "" {
+			t.Errorf("%s -want +got\n%s", unit, d)
+		}
+	}
+	if got := source.Subjects["web.service"].Exemptions; len(got) != 1 {
+		t.Errorf("the memory was changed: %v", got)
+	}
+	if unknown := (remembered{}).of("web.service"); unknown != nil {
+		t.Errorf("without a memory: %v", unknown)
+	}
+}
+
+func TestIdleHolds(t *testing.T) {
+	got := idleHolds([]config.Hold{{Unit: "web.service"}, {Unit: "wbe.service"}}, map[string]string{"web.service": "config", "wbe.service": ""})
+	if d := cmp.Diff([]string{"wbe.service"}, got); d != "" {
+		t.Errorf("-want +got\n%s", d)
+	}
+}
