@@ -163,6 +163,7 @@ func TestAppliedServices(t *testing.T) {
 		}
 		s.do(s.Podman(all...))
 		s.do(s.Write(applied.Path(s.state, "web"), "{"))
-		s.want("record damaged", s.eval(), 1, "web.service applied_is_current unreadable block/ticket")
+		s.want("record damaged", s.eval(), 3, "web.service applied_is_current unreadable block/ticket",
+			"web.service stack_running record-unreadable block/unknown")
 	})
 }
