@@ -18,7 +18,7 @@ import (
 var floors = [][]string{
 	{"facts", "finding", "internal/probe", "internal/systemd/wire", "internal/lazyregexp", "internal/glob", "internal/regularfile",
 		"internal/text", "internal/times", "internal/podman/answer"},
-	{"internal/output", "internal/podman/transport"},
+	{"internal/output", "internal/podman/transport", "internal/podman/quadlet"},
 	{"internal/accounts", "internal/unitfile", "internal/systemd", "internal/podman", "internal/homemanager", "internal/compose",
 		"internal/strictyaml", "internal/sqlite",
 		"internal/confine", "internal/journal", "internal/lock", "internal/atomicfile", "policies", "schemas", "units"},
@@ -44,7 +44,7 @@ var floors = [][]string{
 var wards = map[string][]string{
 	"github.com/open-policy-agent/": {"decide", "decide/policy", "decide/lint", "decide/regotest"},
 	"github.com/godbus/":            {"internal/systemd"},
-	"os/exec":                       {"internal/podman/transport", "internal/compose", "internal/confine"},
+	"os/exec":                       {"internal/podman/transport", "internal/podman/quadlet", "internal/compose", "internal/confine"},
 	"github.com/compose-spec/":      {"internal/compose", "internal/engine"},
 	"github.com/docker/":            {"internal/engine"},
 	"github.com/coreos/go-systemd/": {"internal/journal"},

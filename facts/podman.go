@@ -73,3 +73,10 @@ type UnitLabel struct {
 	Valid     bool   `json:"valid" jsonschema:"it is a well-formed unit name"`
 	LoadState string `json:"load_state" jsonschema:"load state of that unit in this user's manager; empty when not asked or not valid"`
 }
+
+// QuadletError is why podman's generator makes no unit from a quadlet.
+type QuadletError struct {
+	Path    string `json:"path" jsonschema:"the quadlet, a source of the unit"`
+	Cause   string `json:"cause" jsonschema:"the file at fault: the quadlet, another file whose fault leaves no unit of this one, or empty when that is not known"`
+	Message string `json:"message" jsonschema:"the reason in the words of the generator, at most 400 bytes"`
+}

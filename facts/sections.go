@@ -32,6 +32,7 @@ func Sections() []Section {
 			return lacking(d, func(u *Unit) bool { return u.Loaded == nil })
 		}},
 		{"units.files", []string{"files"}, always},
+		{"units.quadlet_errors", []string{"quadlets"}, always},
 		{"units.reload", []string{"files", "systemd"}, func(d *Document) error {
 			return lacking(d, func(u *Unit) bool { return u.Reload == nil })
 		}},

@@ -25,7 +25,7 @@ type collector struct {
 // collectors lists the rows in the order in which collect runs them.
 func collectors() []collector {
 	return []collector{
-		historyRow, userRow, homeManagerRow, systemdRow, filesRow, appliedRow, podmanRow, imagesRow, probesRow,
+		historyRow, userRow, homeManagerRow, systemdRow, quadletsRow, filesRow, appliedRow, podmanRow, imagesRow, probesRow,
 	}
 }
 
@@ -76,6 +76,7 @@ func collect(ctx context.Context, env Environment, survey surveyor, options ...O
 	declared := step(ctx, r, homeManagerRow, func(ctx context.Context) (declaration, error) {
 		return collectHomeManager(ctx, env)
 	})
+	asking := beginQuadlets(ctx, env, declared.quadlets)
 	sought := scope{env: env, only: only, memory: memory, declared: declared}
 	looks := newLooks(ctx, declared.store())
 	loaded := step(ctx, r, systemdRow, func(ctx context.Context) (loadedUnits, error) {
@@ -86,6 +87,10 @@ func collect(ctx context.Context, env Environment, survey surveyor, options ...O
 		doc.Units = append(doc.Units, loaded.units...)
 	}
 	probing := beginProbes(ctx, env.Config.Stacks, doc.Units)
+	step(ctx, r, quadletsRow, func(ctx context.Context) (quadletsFound, error) {
+		return collectQuadlets(ctx, asking, declared.quadlets, loaded)
+	})
+	loaded.units = doc.Units
 	step(ctx, r, filesRow, func(ctx context.Context) (filesFound, error) {
 		return collectFiles(ctx, env, doc.CollectedAt, declared, loaded, looks)
 	})

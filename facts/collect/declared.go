@@ -28,7 +28,7 @@ type declaration struct {
 	generation *homemanager.Generation
 	files      map[string]string // path in the home -> what its link must point to
 	pending    map[string]string // the same for the generation whose activation did not end; nil without one
-	quadlets   map[string]string // declared quadlet source -> the unit it becomes
+	quadlets   map[string]string // quadlet source that is declared, or that the configuration manages -> the unit it becomes
 }
 
 // collectHomeManager collects all of declared, except its patterns: they are matched when
@@ -42,16 +42,17 @@ func collectHomeManager(ctx context.Context, e Environment) (declaration, error)
 	d := declaration{generation: g, files: map[string]string{}, section: &facts.Declared{
 		Activation: facts.Activation{State: "none", Ahead: []string{}}, Patterns: []facts.Pattern{}, Backups: []facts.Backup{},
 	}}
-	if g == nil {
-		return d, nil
-	}
-	if d.files, err = declaredFiles(ctx, e, g); err == nil {
-		err = fillDeclared(ctx, d.section, e, g, roots, d.files)
+	if g != nil {
+		if d.files, err = declaredFiles(ctx, e, g); err == nil {
+			err = fillDeclared(ctx, d.section, e, g, roots, d.files)
+		}
+		if err == nil {
+			d.pending, err = pendingFiles(ctx, e, g, &d.section.Activation)
+		}
 	}
 	if err == nil {
-		d.pending, err = pendingFiles(ctx, e, g, &d.section.Activation)
+		d.quadlets, err = quadletUnits(e.QuadletDir(), d.files, e.Config)
 	}
-	d.quadlets = quadletUnits(e.QuadletDir(), d.files)
 	return d, err
 }
 

@@ -28,8 +28,9 @@ type Environment struct {
 	Root       string // where /etc, /run and /usr are, for what the manager reads there; "" is /
 	Config     config.Config
 	Podman     Lister
-	Images     ImageSource // nil: nothing is asked about images
-	Memory     Rememberer  // nil: the history is a gap
+	Images     ImageSource    // nil: nothing is asked about images
+	Quadlets   QuadletChecker // nil: nothing is asked about quadlets
+	Memory     Rememberer     // nil: the history is a gap
 	Now        func() time.Time
 }
 
@@ -62,6 +63,7 @@ func OfProcess(c config.Config) (Environment, error) {
 		Config:     c,
 		Podman:     client,
 		Images:     client,
+		Quadlets:   generator{},
 		Now:        time.Now,
 	}, nil
 }

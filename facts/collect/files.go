@@ -77,7 +77,8 @@ func (w *walker) unit(u *facts.Unit) error {
 		if err != nil {
 			return fmt.Errorf("files of %q: %w", u.Name, err)
 		}
-		d.Files = append(d.Files, drift.File{File: f, Hidden: c.hidden})
+		refused := slices.ContainsFunc(u.QuadletErrors, func(e facts.QuadletError) bool { return e.Path == f.Path })
+		d.Files = append(d.Files, drift.File{File: f, Hidden: c.hidden, Refused: refused})
 	}
 	d.Mark(knownLoad(*u))
 	if err := w.compare(u, &d); err != nil {

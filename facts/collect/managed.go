@@ -1,7 +1,11 @@
 package collect
 
 import (
+	"fmt"
+	"maps"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"stackpolicy/config"
@@ -29,34 +33,94 @@ func quadletUnit(path string) string {
 	return stem + suffix + ".service"
 }
 
-// quadletUnits names the unit of each declared quadlet source: ServiceName= in
-// the section named for its kind replaces the name that follows from the file.
-func quadletUnits(dir string, declared map[string]string) map[string]string {
+// quadletUnits names the unit of each declared quadlet source, and of those in the folder
+// whose unit the configuration manages: there the folder is the declaration.
+func quadletUnits(dir string, declared map[string]string, c config.Config) (map[string]string, error) {
 	units := map[string]string{}
 	for path, target := range declared {
-		name := quadletUnit(path)
-		if name == "" || !within(path, dir) {
-			continue
-		}
-		units[path] = name
-		settings, err := unitfile.Read([]string{target})
-		if err != nil {
-			continue // the file's own state says why
-		}
-		_, kind := unitfile.Split(path)
-		section := strings.ToUpper(kind[:1]) + kind[1:]
-		if v, ok := settings.Last(section + ".ServiceName"); ok && v != "" {
-			units[path] = v + ".service"
+		if within(path, dir) {
+			units[path] = unitOfSource(path, target)
 		}
 	}
-	return units
+	if len(c.Units) > 0 || len(c.Stacks) > 0 {
+		onDisk, err := sourcesIn(dir, 0)
+		if err != nil {
+			return nil, fmt.Errorf("list the quadlets: %w", err)
+		}
+		for _, path := range onDisk {
+			if name := unitOfSource(path, path); units[path] == "" && isConfigured(c, name) {
+				units[path] = name
+			}
+		}
+	}
+	maps.DeleteFunc(units, func(_, name string) bool { return name == "" })
+	return units, nil
+}
+
+const (
+	maxSources = 2000 // files in one folder of quadlets
+	maxDepth   = 4    // of folders in it
+)
+
+// sourcesIn lists the quadlet sources in a folder and the folders in it.
+func sourcesIn(dir string, depth int) ([]string, error) {
+	names, err := unitfile.Entries(dir, maxSources)
+	if err != nil || depth == maxDepth {
+		return nil, err
+	}
+	var sources []string
+	for _, name := range names {
+		path := filepath.Join(dir, name)
+		if quadletUnit(path) != "" {
+			sources = append(sources, path)
+			continue
+		}
+		if info, err := os.Lstat(path); err != nil || !info.IsDir() {
+			continue
+		}
+		more, err := sourcesIn(path, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		sources = append(sources, more...)
+	}
+	return sources, nil
+}
+
+// unitOfSource returns the name of the unit that a source becomes; "" if it is not a quadlet
+// source. ServiceName= in the section named for its kind replaces the name that follows
+// from the file. target is where the file is read.
+func unitOfSource(path, target string) string {
+	name := quadletUnit(path)
+	if name == "" {
+		return ""
+	}
+	settings, err := unitfile.Read([]string{target})
+	if err != nil {
+		return name // the file's own state says why
+	}
+	_, kind := unitfile.Split(path)
+	section := strings.ToUpper(kind[:1]) + kind[1:]
+	if v, ok := settings.Last(section + ".ServiceName"); ok && v != "" {
+		return v + ".service"
+	}
+	return name
+}
+
+// isConfigured reports whether the configuration manages a unit.
+func isConfigured(c config.Config, unit string) bool {
+	return stackOf(c.Stacks, unit) != "" || slices.ContainsFunc(c.Units, func(p string) bool { return glob.Match(p, unit) })
 }
 
 // managedUnits returns who manages each managed unit. Home Manager goes before the
 // configuration. known has the names on disk and in the manager's memory; it is empty if
-// they could not be collected.
+// they could not be collected. Those of quadlets are added: one that was not read, or was
+// refused, has no unit yet.
 func managedUnits(env Environment, declared declaration, known []string) (map[string]string, []facts.Pattern) {
 	managed := map[string]string{}
+	known = append(slices.Clone(known), slices.Collect(maps.Values(declared.quadlets))...)
+	slices.Sort(known)
+	known = slices.Compact(known)
 	patterns := byConfiguration(env.Config, known, managed)
 	for path := range declared.files {
 		switch filepath.Dir(path) {

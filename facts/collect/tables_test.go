@@ -73,7 +73,7 @@ func TestManagedUnits(t *testing.T) {
 		"/home/alice/.config/containers/systemd/quad.container":           "/s/quad.container",
 		"/home/alice/.config/containers/systemd/sub/vol.volume":           "/s/vol.volume",
 	}}
-	d.quadlets = quadletUnits(alice.QuadletDir(), d.files)
+	d.quadlets = quadletsOf(t, alice.QuadletDir(), d.files, config.Config{})
 	env := alice
 	env.Config = config.Config{
 		Units:  []string{"lab-*.service", "both.service", "none-*.service", "absent.service", "work@two.service"},
@@ -264,7 +264,7 @@ func TestQuadletUnits(t *testing.T) {
 	want := map[string]string{
 		"/home/q/plain.container": "plain.service", "/home/q/named.container": "other.service", "/home/q/named.pod": "group.service",
 	}
-	if d := cmp.Diff(want, quadletUnits("/home/q", declared)); d != "" {
+	if d := cmp.Diff(want, quadletsOf(t, "/home/q", declared, config.Config{})); d != "" {
 		t.Errorf("-want +got\n%s", d)
 	}
 }
@@ -295,4 +295,13 @@ func TestPulls(t *testing.T) {
 	if wantedBy, _, _ := pulls(systemd.Unit{}, listed); wantedBy == nil {
 		t.Error("a list is nil, which JSON writes as null")
 	}
+}
+
+func quadletsOf(t *testing.T, dir string, declared map[string]string, c config.Config) map[string]string {
+	t.Helper()
+	units, err := quadletUnits(dir, declared, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return units
 }

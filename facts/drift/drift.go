@@ -57,10 +57,11 @@ func (u *Unit) pulledIn(role string) []string {
 }
 
 // File is a file that can define or alter a unit. Hidden means that systemd ignores it,
-// because of another file of the same name or because of its folder.
+// because of another file of the same name or because of its folder. Refused means that
+// podman's generator makes no unit from it.
 type File struct {
 	facts.File
-	Hidden bool
+	Hidden, Refused bool
 }
 
 // clockSlack is one tick of the kernel's coarse clock. The time of a change can be that

@@ -50,8 +50,11 @@ func (u *Unit) wouldLoadUndeclared(f File) bool {
 }
 
 // isDeclaredAndUnusable reports whether the file is declared but a reload could not read
-// anything at its path.
+// anything at its path, or would make no unit from it.
 func (f File) isDeclaredAndUnusable() bool {
+	if f.Refused {
+		return true
+	}
 	unusable := slices.Contains([]string{
 		facts.StateMissing, facts.StateDangling, facts.StateDirectory, facts.StateUnreadable,
 	}, f.State)

@@ -324,6 +324,17 @@ func TestQuadlet(t *testing.T) {
 		s.do(s.Write(filepath.Join(s.Home, source), text+"Nice=2\n"))
 		s.want("source replaced", s.eval(), 2,
 			"cache.service file_declared different block/ticket", "cache.service loaded_is_current withheld block/ticket", stopped)
+		if !s.hasPodmanGenerator() {
+			return // the simulated one refuses nothing
+		}
+		s.do(os.Remove(filepath.Join(s.Home, source)))
+		s.do(s.Activate(map[string]string{source: strings.Replace(text, "[Install]", "NoSuchKey=1\n[Install]", 1)}))
+		s.want("refused", s.eval("--enforce"), 2, "cache.service quadlets_generate edited block/page", stopped)
+		if got := s.property("cache.service", "Nice"); got != "1" {
+			t.Errorf("Nice=%s: it was reloaded, although that takes the unit away", got)
+		}
+		s.reload()
+		s.want("refused and reloaded", s.eval("--enforce"), 2, "cache.service quadlets_generate refused block/page")
 	})
 }
 
@@ -339,9 +350,14 @@ for source in "$HOME"/.config/containers/systemd/*.container; do
 done
 `
 
+func (s *stage) hasPodmanGenerator() bool {
+	_, err := os.Stat(s.Path("/usr/lib/systemd/user-generators/podman-user-generator"))
+	return err == nil
+}
+
 func (s *stage) quadletGenerator() {
 	s.t.Helper()
-	if _, err := os.Stat(s.Path("/usr/lib/systemd/user-generators/podman-user-generator")); err == nil {
+	if s.hasPodmanGenerator() {
 		return
 	}
 	path := s.Path("/etc/systemd/user-generators/simulated")

@@ -15,7 +15,7 @@ nothing_found := {
 	"schema": "stackpolicy.facts/v1",
 	"collected_at": "2026-05-04T03:02:01Z",
 	"collectors": {name: {"ok": true, "error": "", "duration_ms": 3, "limit_ms": 10000} |
-		some name in ["user", "systemd", "files", "home-manager", "applied", "podman", "images", "probes", "history"]
+		some name in ["user", "systemd", "files", "home-manager", "applied", "podman", "images", "probes", "history", "quadlets"]
 	},
 	"host": {"name": "lab", "os": "NixOS 26.05"},
 	"user": {

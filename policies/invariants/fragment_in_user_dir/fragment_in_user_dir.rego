@@ -6,13 +6,14 @@
 #   somebody else's definition runs. If the link in the user's folder is gone, the
 #   manager silently uses a folder with lower priority, and four folders have higher
 #   priority (systemd.unit(5), "UNIT FILE LOAD PATH"). Inactive units are checked
-#   too.
+#   too. A quadlet from which podman makes no unit is reported by quadlets_generate.
 # schemas:
 #   - input: schema.facts
 # custom:
 #   class: provenance
 #   severity: page
 #   needs: [user, units.loaded, units.files, units.reload]
+#   optional: [units.quadlet_errors]
 #   actions: [daemon-reload]
 #   runbook: fragment_in_user_dir.md
 package stackpolicy.invariants.fragment_in_user_dir
@@ -53,6 +54,7 @@ problem contains {
 	unit.managed_by != ""
 	load_state := unit.loaded.load_state
 	not in_place(load_state, unit.loaded.fragment_origin)
+	not is_refused(load_state, object.get(unit, "quadlet_errors", []))
 
 	sources := {file.path: file.origin | some file in unit.files; file.role == "source"}
 	artifact := judged(
@@ -70,6 +72,7 @@ waiting contains unit.name if {
 	some unit in input.units
 	unit.managed_by != ""
 	lib.reload_safe(unit.reload.loads_undeclared, unit.reload.drops_declared)
+	not unit.quadlet_errors
 	some file in unit.files
 	[file.loaded, file.changed_after_load] != [true, false] # not read as it is now
 	file.effective
@@ -79,6 +82,9 @@ waiting contains unit.name if {
 }
 
 in_place(load_state, "user") if load_state in {"loaded", "merged"}
+
+# is_refused is true for a quadlet that became no unit. quadlets_generate reports why.
+is_refused("not-found", errors) if count(errors) > 0
 
 # judged is the file that shows where a unit comes from: the source of a generated
 # unit, otherwise the fragment.

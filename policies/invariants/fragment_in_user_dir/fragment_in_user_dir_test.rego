@@ -30,6 +30,14 @@ quadlet(origin, path, source_origin) := given.unit("web.service", {
 	],
 })
 
+# refused is a quadlet from which podman makes no unit.
+refused(load_state) := given.unit("web.service", {
+	"quadlet": true,
+	"quadlet_errors": [{"path": "/q/web.container", "cause": "/q/web.container", "message": "unsupported key"}],
+	"loaded": {"load_state": load_state, "fragment_origin": "", "fragment_path": "", "source_path": ""},
+	"files": [given.fragment("web.service", {"role": "source", "path": "/q/web.container", "loaded": false})],
+})
+
 test_finding if {
 	findings := rule.finding with input as given.document([loaded_from("web.service", etc, "etc")])
 	findings == {{
@@ -168,6 +176,15 @@ cases := {
 	"unread, but something else comes first": {
 		"units": [unread("web.service", {"files": [given.fragment("web.service", {"loaded": false, "effective": false})]})],
 		"want": {["web.service", "block", "page", "etc"]},
+	},
+	"a quadlet that is refused": {"units": [refused("not-found")], "want": set()},
+	"a quadlet that is refused, and a file in its place": {
+		"units": [object.union(refused("loaded"), {"loaded": {"fragment_path": etc, "fragment_origin": "etc"}})],
+		"want": {["web.service", "block", "page", "etc"]},
+	},
+	"a quadlet that was not read": {
+		"units": [object.remove(refused("not-found"), ["quadlet_errors"])],
+		"want": {["web.service", "heal", "ticket", "unread", "daemon-reload"]},
 	},
 	"a quadlet of the user": {"units": [quadlet("generator", "/q/web.container", "user")], "want": set()},
 	"a quadlet of the system": {

@@ -15,7 +15,7 @@
 #   class: provenance
 #   severity: ticket
 #   needs: [units.loaded, units.files, units.reload]
-#   optional: [units.history]
+#   optional: [units.history, units.quadlet_errors]
 #   actions: [daemon-reload]
 #   runbook: loaded_is_current.md
 package stackpolicy.invariants.loaded_is_current
@@ -113,6 +113,7 @@ problem contains {
 	some unit in input.units
 	unit.managed_by != ""
 	unit.loaded.load_state != "not-found"
+	not unit.quadlet_errors # then quadlets_generate says why a reload must wait
 	unread := [[of_file(file.role, file.origin, file.loaded), file.path] |
 		some file in unit.files
 		file.effective

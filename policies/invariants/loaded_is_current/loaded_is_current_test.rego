@@ -249,6 +249,13 @@ cases := {
 		"want": set(),
 	},
 	"unmanaged": {"units": [object.union(need_reload("web.service"), {"managed_by": ""})], "want": set()},
+	"a quadlet that podman now refuses": {
+		"units": [object.union(need_reload("web.service"), {
+			"quadlet_errors": [{"path": "/q/web.container", "cause": "/q/web.container", "message": "unsupported key"}],
+			"reload": {"drops_declared": ["/q/web.container"]},
+		})],
+		"want": set(),
+	},
 	"loaded from nowhere": {
 		"units": [object.union(need_reload("web.service"), {"loaded": {"load_state": "not-found"}})],
 		"want": set(),

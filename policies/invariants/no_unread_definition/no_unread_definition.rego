@@ -12,6 +12,7 @@
 #   class: provenance
 #   severity: page
 #   needs: [manager, units.loaded, units.files, units.reload]
+#   optional: [units.quadlet_errors]
 #   actions: [daemon-reload]
 #   runbook: no_unread_definition.md
 package stackpolicy.invariants.no_unread_definition
@@ -58,6 +59,7 @@ problem contains {
 } if {
 	some unit in input.units
 	unit.managed_by != ""
+	not unit.quadlet_errors # then quadlets_generate says why a reload would not read it
 	some file in unit.files
 	file.effective
 	file.target != ""

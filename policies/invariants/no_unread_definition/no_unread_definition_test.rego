@@ -86,6 +86,15 @@ cases := {
 		})],
 		"want": {["web.service", "block", "page", "withheld"]},
 	},
+	"another source of a quadlet, which is refused": {
+		"units": [given.unit("web.service", {
+			"quadlet": true,
+			"quadlet_errors": [{"path": "/q/web.container", "cause": "/q/web.container", "message": "unsupported key"}],
+			"loaded": {"source_path": "/etc/containers/systemd/users/web.container"},
+			"files": [given.fragment("web.service", {"role": "source", "path": "/q/web.container", "loaded": false})],
+		})],
+		"want": set(),
+	},
 	"another source of a quadlet": {
 		"units": [given.unit("web.service", {
 			"quadlet": true,
