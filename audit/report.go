@@ -6,6 +6,7 @@ import (
 
 	"stackpolicy/config"
 	"stackpolicy/enforce"
+	"stackpolicy/facts"
 	"stackpolicy/finding"
 )
 
@@ -23,6 +24,7 @@ type Report struct {
 	Gaps        []Gap             `json:"gaps" jsonschema:"what could not be collected"`
 	Decisions   []finding.Finding `json:"decisions" jsonschema:"every invariant for every subject, decided on the first facts of the audit; includes those that allow"`
 	Actions     []enforce.Action  `json:"actions"`
+	Holds       []facts.Hold      `json:"holds,omitempty" jsonschema:"units under planned maintenance: findings about whether they run are waived, and nothing acts on them"`
 }
 
 // Policy identifies the policies that decided.
@@ -77,10 +79,17 @@ func (r *run) report(first enforce.Observation, d actResult) *Report {
 	doubtReloads(decisions, d.brought, d.last)
 	report := &Report{
 		Schema: ReportSchema, CollectedAt: first.Document.CollectedAt, Recorded: r.given, Mode: r.mode(), Policy: r.policy(),
-		Gaps: missing, Decisions: decisions, Actions: d.actions,
+		Gaps: missing, Decisions: decisions, Actions: d.actions, Holds: r.holds(first.Document),
 	}
 	report.ExitCode = report.Level().ExitCode()
 	return report
+}
+
+// holds returns the holds of the audit's subjects.
+func (r *run) holds(doc *facts.Document) []facts.Hold {
+	return slices.DeleteFunc(doc.Holds(doc.CollectedAt), func(h facts.Hold) bool {
+		return len(r.subjects) > 0 && !slices.Contains(r.subjects, h.Unit)
+	})
 }
 
 func (r *run) mode() string {

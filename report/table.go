@@ -11,6 +11,7 @@ import (
 	pretty "github.com/jedib0t/go-pretty/v6/text"
 
 	"stackpolicy/audit"
+	"stackpolicy/facts"
 	"stackpolicy/finding"
 	"stackpolicy/internal/text"
 )
@@ -24,6 +25,7 @@ func writeTable(w io.Writer, r *audit.Report, o Options) error {
 	p.findings(findings)
 	p.gaps(r.Gaps, unseen)
 	p.actions(r.Actions, r.Mode)
+	p.holds(r.Holds)
 	if slices.ContainsFunc(findings, func(d finding.Finding) bool { return d.Outcome != finding.Healed }) {
 		p.paragraph(0, "", "Evidence and every step: `stackpolicy explain UNIT`")
 	}
@@ -117,6 +119,18 @@ func (p *printer) waiver(indent int, d finding.Finding) {
 	if w := d.Waiver; w != nil {
 		p.paragraph(indent, "waived ", fmt.Sprintf("until %s by %s: %s", w.Until.UTC().Format(time.RFC3339), w.Owner, w.Reason))
 	}
+}
+
+// holds lists the units under planned maintenance.
+func (p *printer) holds(holds []facts.Hold) {
+	if len(holds) == 0 {
+		return
+	}
+	p.heading("held")
+	for _, h := range holds {
+		p.paragraph(2, "", fmt.Sprintf("%s until %s by %s: %s", h.Unit, h.Until.UTC().Format(time.RFC3339), h.Owner, h.Reason))
+	}
+	p.line("")
 }
 
 // verdict returns the word before an invariant, padded.

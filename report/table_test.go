@@ -11,6 +11,7 @@ import (
 	"stackpolicy/decide/policy"
 	"stackpolicy/decide/regotest"
 	"stackpolicy/enforce"
+	"stackpolicy/facts"
 	"stackpolicy/finding"
 )
 
@@ -67,14 +68,16 @@ func acted() *audit.Report {
 	return r
 }
 
-// exempt has waived findings beside one that counts.
+// exempt has waived findings, one that counts, and a hold.
 func exempt() *audit.Report {
 	page := blocked("stack_running", "web.service", "page", "web.service is active, and its container web-app-1 is exited")
 	page.Waiver = &finding.Waiver{Reason: "moves to another machine, which takes its time", Owner: "ada", Until: time.Date(2026, 4, 1, 2, 0, 0, 0, time.FixedZone("", 7200))}
 	heal := toHeal("web.service", "")
 	heal.Waiver = page.Waiver
-	return reported(1, allowed("linger_enabled", "host"), page, heal,
+	r := reported(1, allowed("linger_enabled", "host"), page, heal,
 		blocked("links_resolve", "files.service", "ticket", "the link default.target.wants/files.service points to nothing"))
+	r.Holds = []facts.Hold{{Unit: "db.service", Reason: "gets a new disk", Owner: "ada", Until: page.Waiver.Until}}
+	return r
 }
 
 func TestTable(t *testing.T) {

@@ -23,6 +23,7 @@ type Model struct {
 	Trouble Table // actions without the intended result
 	Back    Table // findings that returned
 	Waived  Table
+	Held    Table // units under planned maintenance
 	Latency Latency
 	False   FalseSuccess
 	Notes   []string // what this report cannot say
@@ -37,6 +38,7 @@ func Build(in Input) Model {
 	m.Now = groups(t, m.Units.List, w)
 	m.Healed, m.Trouble = healed(in.Actions, c), trouble(in.Actions, c)
 	m.Back, m.Waived = returned(in.Record, c), waived(in.Occurrences, c)
+	m.Held = held(in.Document, c)
 	m.Latency, m.False = latency(in.Deliveries(), in.FirstSent != nil), falseSuccess(in.Successes(), in.Document)
 	m.Tiles = tiles(m, in.Record, t.Overall())
 	m.Title = "stackpolicy: " + m.Verdict.Word + onHost(in.Document)

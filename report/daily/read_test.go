@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"stackpolicy/facts"
 	"stackpolicy/finding"
 	"stackpolicy/history"
 	"stackpolicy/report/timeline"
@@ -89,8 +90,16 @@ func (u unreadable) Occurrences(context.Context, time.Time, int) ([]history.Occu
 	return nil, u.err("findings")
 }
 
+func (u unreadable) Recall(context.Context, time.Time) (facts.Memory, error) {
+	return facts.Memory{}, u.err("holds")
+}
+
+func (u unreadable) Document(context.Context, string, time.Time) (*facts.Document, error) {
+	return nil, u.err("declared holds")
+}
+
 func TestReadStatusFails(t *testing.T) {
-	for _, at := range []string{"findings", "last audit"} {
+	for _, at := range []string{"findings", "last audit", "holds"} {
 		_, err := ReadStatus(t.Context(), unreadable{at}, today)
 		if !errors.Is(err, errDown) || !strings.Contains(err.Error(), at) {
 			t.Errorf("%s: got %v", at, err)

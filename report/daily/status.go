@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"stackpolicy/facts"
 	"stackpolicy/finding"
 	"stackpolicy/history"
 	"stackpolicy/report"
@@ -21,6 +22,7 @@ const statusFindings = 5
 type Latest interface {
 	LastAudit(ctx context.Context) (*history.AuditSpan, error)
 	Occurrences(ctx context.Context, since time.Time, limit int) ([]history.Occurrence, error)
+	Holder
 }
 
 // Status is the last audit's verdict. Times are written in the zone of Now.
@@ -28,6 +30,7 @@ type Status struct {
 	Now         time.Time
 	LastAudit   *history.AuditSpan   // nil: there was none
 	Occurrences []history.Occurrence // that are open
+	Holds       []facts.Hold         // in force now
 	Steps       func(finding.Finding) []string
 }
 
@@ -47,7 +50,8 @@ func ReadStatus(ctx context.Context, latest Latest, now time.Time) (Status, erro
 			s.Occurrences = append(s.Occurrences, x)
 		}
 	}
-	return s, nil
+	s.Holds, err = readHolds(ctx, latest, last, now)
+	return s, err
 }
 
 // ExitCode returns the last audit's exit status: unknown if there was none, or if
@@ -74,6 +78,7 @@ func WriteStatus(w io.Writer, st Status) error {
 		s.finding(2, f)
 	}
 	s.more(2, cut.More)
+	s.holds(st.Holds)
 	if st.LastAudit != nil {
 		label := "not collected: "
 		if !st.LastAudit.Began() {
@@ -117,7 +122,8 @@ func WriteStatusJSON(w io.Writer, st Status) error {
 		Age      *int64        `json:"age_seconds"` // null: there was no audit
 		Audit    *auditJSON    `json:"audit"`       // null: there was none
 		Findings []findingJSON `json:"findings"`
-	}{Schema: StatusSchema, At: st.Now, ExitCode: st.ExitCode(), Stale: true, Findings: each(st.Occurrences, findingOf)}
+		Holds    []facts.Hold  `json:"holds"`
+	}{Schema: StatusSchema, At: st.Now, ExitCode: st.ExitCode(), Stale: true, Findings: each(st.Occurrences, findingOf), Holds: list(st.Holds)}
 	if st.LastAudit != nil {
 		last, age := auditOf(*st.LastAudit), int64(st.Now.Sub(st.LastAudit.To).Seconds())
 		out.Audit, out.Age, out.Stale = &last, &age, stale(*st.LastAudit, st.Now) != ""

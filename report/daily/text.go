@@ -24,6 +24,7 @@ func WriteText(w io.Writer, m Model) error {
 	s.table(m.Back)
 	s.heading("Waived")
 	s.table(m.Waived)
+	s.table(m.Held)
 	s.measures(m)
 	if len(m.Notes) > 0 {
 		s.heading("What this report cannot say")
