@@ -159,37 +159,39 @@ type Unit struct {
 
 // Loaded is a unit as the manager has it in memory, from D-Bus.
 type Loaded struct {
-	LoadState        string       `json:"load_state" jsonschema:"loaded, not-found, masked, bad-setting, error, merged or stub"`
-	ActiveState      string       `json:"active_state" jsonschema:"active, reloading, inactive, failed, activating, deactivating, maintenance, refreshing"`
-	SubState         string       `json:"sub_state"`
-	UnitFileState    string       `json:"unit_file_state" jsonschema:"cached by systemd, so it never proves drift"`
-	FragmentPath     string       `json:"fragment_path" jsonschema:"empty when not found; for a mask the path that masks it"`
-	FragmentOrigin   string       `json:"fragment_origin" jsonschema:"kind of its folder: user, control, runtime, generator, etc, distribution, other, or empty"`
-	SourcePath       string       `json:"source_path" jsonschema:"the file a generator made it from, or empty"`
-	DropInPaths      []string     `json:"dropin_paths"`
-	NeedDaemonReload bool         `json:"need_daemon_reload" jsonschema:"systemd's own opinion, which does not notice changes of files with mtime 1"`
-	Type             string       `json:"type" jsonschema:"service type; empty for other units"`
-	RemainAfterExit  bool         `json:"remain_after_exit"`
-	TimeoutStartSec  float64      `json:"timeout_start_sec" jsonschema:"seconds; -1 when infinite or not a service"`
-	Start            []Command    `json:"exec_start" jsonschema:"commands of ExecStart, without their arguments"`
-	StartPost        []Command    `json:"exec_start_post" jsonschema:"commands that run after ExecStart; arguments are left out, they may hold secrets"`
-	Result           string       `json:"result" jsonschema:"success, exit-code, timeout, …; empty for other units"`
-	ExitStatus       int          `json:"exec_main_status"`
-	Restarts         int          `json:"n_restarts"`
-	Job              string       `json:"job" jsonschema:"type of the job that is queued or runs for it: start, stop, restart, …; empty without one"`
-	StateChange      *time.Time   `json:"state_change,omitempty" jsonschema:"when ActiveState or SubState last changed"`
-	InactiveExit     *time.Time   `json:"inactive_exit,omitempty" jsonschema:"when it last began to start; absent when it never did since the manager started"`
-	ActiveSince      *time.Time   `json:"active_enter,omitempty"`
-	ActiveExit       *time.Time   `json:"active_exit,omitempty" jsonschema:"when it last ceased to be active; absent when it never did since the manager started"`
-	Condition        string       `json:"condition" jsonschema:"its Condition…= settings at the last start: met, not-met, or empty when they were not checked"`
-	Assertion        string       `json:"assertion" jsonschema:"its Assert…= settings at the last start: met, not-met, or empty when they were not checked"`
-	WantedBy         []string     `json:"wanted_by" jsonschema:"active targets that want, require or uphold it, as loaded"`
-	TriggeredBy      []string     `json:"triggered_by" jsonschema:"active timers, sockets and paths that start it"`
-	RequirementsDown []string     `json:"requirements_down" jsonschema:"units that it requires or is bound to, and that are inactive or failed"`
-	Differs          []Difference `json:"differs" jsonschema:"settings whose loaded value is certainly not the value on disk"`
-	LinksUnread      []string     `json:"links_unread" jsonschema:"units whose wants, requires or upholds link on disk the manager has not read"`
-	LinksGone        []string     `json:"links_gone" jsonschema:"units that pull it in as loaded, by a link that is no longer on disk"`
-	Pulls            []Pull       `json:"pulls" jsonschema:"units that it pulls in as loaded, without those that systemd adds itself; empty for targets"`
+	LoadState        string        `json:"load_state" jsonschema:"loaded, not-found, masked, bad-setting, error, merged or stub"`
+	ActiveState      string        `json:"active_state" jsonschema:"active, reloading, inactive, failed, activating, deactivating, maintenance, refreshing"`
+	SubState         string        `json:"sub_state"`
+	UnitFileState    string        `json:"unit_file_state" jsonschema:"cached by systemd, so it never proves drift"`
+	FragmentPath     string        `json:"fragment_path" jsonschema:"empty when not found; for a mask the path that masks it"`
+	FragmentOrigin   string        `json:"fragment_origin" jsonschema:"kind of its folder: user, control, runtime, generator, etc, distribution, other, or empty"`
+	SourcePath       string        `json:"source_path" jsonschema:"the file a generator made it from, or empty"`
+	DropInPaths      []string      `json:"dropin_paths"`
+	NeedDaemonReload bool          `json:"need_daemon_reload" jsonschema:"systemd's own opinion, which does not notice changes of files with mtime 1"`
+	Type             string        `json:"type" jsonschema:"service type; empty for other units"`
+	RemainAfterExit  bool          `json:"remain_after_exit"`
+	TimeoutStartSec  float64       `json:"timeout_start_sec" jsonschema:"seconds; -1 when infinite or not a service"`
+	StartPre         []Command     `json:"exec_start_pre,omitempty" jsonschema:"commands that run before ExecStart; absent without any"`
+	Start            []Command     `json:"exec_start" jsonschema:"commands of ExecStart, without their arguments"`
+	StartPost        []Command     `json:"exec_start_post" jsonschema:"commands that run after ExecStart; arguments are left out, they may hold secrets"`
+	Stop             []StopCommand `json:"exec_stop,omitempty" jsonschema:"commands of ExecStop and ExecStopPost, as in the files that are loaded; a restart runs them too; absent without any"`
+	Result           string        `json:"result" jsonschema:"success, exit-code, timeout, …; empty for other units"`
+	ExitStatus       int           `json:"exec_main_status"`
+	Restarts         int           `json:"n_restarts"`
+	Job              string        `json:"job" jsonschema:"type of the job that is queued or runs for it: start, stop, restart, …; empty without one"`
+	StateChange      *time.Time    `json:"state_change,omitempty" jsonschema:"when ActiveState or SubState last changed"`
+	InactiveExit     *time.Time    `json:"inactive_exit,omitempty" jsonschema:"when it last began to start; absent when it never did since the manager started"`
+	ActiveSince      *time.Time    `json:"active_enter,omitempty"`
+	ActiveExit       *time.Time    `json:"active_exit,omitempty" jsonschema:"when it last ceased to be active; absent when it never did since the manager started"`
+	Condition        string        `json:"condition" jsonschema:"its Condition…= settings at the last start: met, not-met, or empty when they were not checked"`
+	Assertion        string        `json:"assertion" jsonschema:"its Assert…= settings at the last start: met, not-met, or empty when they were not checked"`
+	WantedBy         []string      `json:"wanted_by" jsonschema:"active targets that want, require or uphold it, as loaded"`
+	TriggeredBy      []string      `json:"triggered_by" jsonschema:"active timers, sockets and paths that start it"`
+	RequirementsDown []string      `json:"requirements_down" jsonschema:"units that it requires or is bound to, and that are inactive or failed"`
+	Differs          []Difference  `json:"differs" jsonschema:"settings whose loaded value is certainly not the value on disk"`
+	LinksUnread      []string      `json:"links_unread" jsonschema:"units whose wants, requires or upholds link on disk the manager has not read"`
+	LinksGone        []string      `json:"links_gone" jsonschema:"units that pull it in as loaded, by a link that is no longer on disk"`
+	Pulls            []Pull        `json:"pulls" jsonschema:"units that it pulls in as loaded, without those that systemd adds itself; empty for targets"`
 }
 
 // Pull is a unit that another one pulls in: a start or restart of that one starts it.
@@ -204,6 +206,13 @@ type Pull struct {
 type Command struct {
 	Path          string `json:"path"`
 	IgnoreFailure bool   `json:"ignore_failure" jsonschema:"a failure does not fail the unit"`
+}
+
+// StopCommand is one ExecStop or ExecStopPost line, without its arguments.
+type StopCommand struct {
+	Path            string `json:"path"`
+	IgnoreFailure   bool   `json:"ignore_failure"`
+	StopsContainers string `json:"stops_containers" jsonschema:"how it stops or removes containers whenever it runs, such as podman-compose down; empty when it is not known to, and for stackctl, which leaves them on a restart"`
 }
 
 // Difference is one setting that is loaded with another value than on disk.

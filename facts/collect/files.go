@@ -95,13 +95,14 @@ func (w *walker) compare(u *facts.Unit, d *drift.Unit) error {
 	if u.Loaded == nil {
 		return nil
 	}
-	difference, err := d.Compare(unitfile.Read, w.specifiers(u.Name), w.owners)
+	spec := w.specifiers(u.Name)
+	difference, err := d.Compare(unitfile.Read, spec, w.owners)
 	if err != nil {
 		return err
 	}
 	loaded := *u.Loaded // a copy: this one belongs to the systemd collector
 	loaded.Differs, loaded.LinksUnread, loaded.LinksGone = difference.Settings, difference.LinksUnread, difference.LinksGone
-	loaded.Pulls = difference.Pulls
+	loaded.Pulls, loaded.Stop = difference.Pulls, stopCommands(difference.Stop, spec)
 	for i, pull := range loaded.Pulls {
 		loaded.Pulls[i].ActiveState = w.loaded.listed[pull.Unit].ActiveState
 	}

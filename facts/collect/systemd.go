@@ -259,6 +259,9 @@ func loadedFrom(u systemd.Unit) *facts.Loaded {
 			l.TimeoutStartSec = s.TimeoutStart.Round(time.Millisecond).Seconds()
 		}
 		l.Start, l.StartPost = commands(s.ExecStart), commands(s.ExecStartPost)
+		if len(s.ExecStartPre) > 0 {
+			l.StartPre = commands(s.ExecStartPre)
+		}
 	}
 	return l
 }

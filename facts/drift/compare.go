@@ -18,6 +18,7 @@ type Difference struct {
 	LinksUnread []string     // see the schema of Loaded.LinksUnread
 	LinksGone   []string     // see the schema of Loaded.LinksGone
 	Pulls       []facts.Pull // see the schema of Loaded.Pulls; without states
+	Stop        []string     // ExecStop= and ExecStopPost= of the files that would be read now; none if another fragment is loaded
 }
 
 // Compare finds the differences; call Mark first. It clears ChangedAfterLoad of files
@@ -44,6 +45,7 @@ func (u *Unit) Compare(read Reader, spec unitfile.Specifiers, owners Owners) (Di
 		return d, err
 	}
 	d.Settings = compareSettings(u.Loaded, onDisk, spec)
+	d.Stop = slices.Concat(onDisk.List("Service.ExecStop"), onDisk.List("Service.ExecStopPost"))
 	return d, nil
 }
 

@@ -40,6 +40,26 @@ test_says_when_failures_are_ignored if {
 	{finding.evidence.found | some finding in findings} == {"1, whose failures are all ignored"}
 }
 
+down := {"path": "/bin/podman-compose", "ignore_failure": false, "stops_containers": "podman-compose down"}
+
+preflight := {"path": "/bin/check", "ignore_failure": false}
+
+by_hand := [{"path": "/bin/podman-compose", "ignore_failure": false}]
+
+test_teardown if {
+	findings := rule.finding with input as given.document([gate("web.service", {"exec_stop": [down]})])
+	findings == {{
+		"subject": "web.service",
+		"effect": "block",
+		"severity": "ticket",
+		"message": "each restart of web.service runs podman-compose down before its preflight can refuse the start",
+		"evidence": {
+			"case": "teardown", "path": given.in_user_dir("web.service"),
+			"expected": "ExecStop=stackctl down STACK, or none", "found": "podman-compose down",
+		},
+	}}
+}
+
 bare := {"exec_start_post": [], "timeout_start_sec": -1}
 
 cases := {
@@ -49,6 +69,34 @@ cases := {
 		"want": set(),
 	},
 	"no oneshot": {"units": [gate("web.service", object.union(bare, {"type": "notify"}))], "want": set()},
+	"teardown, with a preflight of its own": {
+		"units": [gate("web.service", {"exec_start": by_hand, "exec_start_pre": [preflight], "exec_stop": [down]})],
+		"want": {["web.service", "block", "ticket", "teardown"]},
+	},
+	"teardown, and nothing can refuse": {
+		"units": [gate("web.service", {"exec_start": by_hand, "exec_stop": [down]})],
+		"want": set(),
+	},
+	"teardown, and the preflight's failure is ignored": {
+		"units": [gate("web.service", {
+			"exec_start": by_hand, "exec_stop": [down],
+			"exec_start_pre": [object.union(preflight, {"ignore_failure": true})],
+		})],
+		"want": set(),
+	},
+	"stackctl down": {
+		"units": [gate("web.service", {"exec_stop": [object.union(down, {"path": "/bin/stackctl", "stops_containers": ""})]})],
+		"want": set(),
+	},
+	"no ExecStop": {"units": [gate("web.service", {"exec_start_pre": [preflight]})], "want": set()},
+	"teardown of a quadlet": {
+		"units": [object.union(gate("web.service", {"exec_stop": [down]}), {"quadlet": true})],
+		"want": set(),
+	},
+	"teardown of a service that is no oneshot": {
+		"units": [gate("web.service", {"type": "notify", "exec_stop": [down]})],
+		"want": set(),
+	},
 	"no stack": {"units": [object.union(gate("web.service", bare), {"stack": ""})], "want": set()},
 	"unmanaged": {"units": [object.union(gate("web.service", bare), {"managed_by": ""})], "want": set()},
 	"a template": {"units": [given.template("web@.service", {})], "want": set()},
