@@ -49,6 +49,7 @@ rec {
       Service = {
         Type = "oneshot";
         RemainAfterExit = "yes";
+        NotifyAccess = "exec";
         TimeoutStartSec = text.seconds s.startTimeout;
         Environment = [ (pathLine o.path) ];
         ExecStartPre = "${o.package}/bin/stackctl preflight ${name}";

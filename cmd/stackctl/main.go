@@ -30,12 +30,17 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	signal.Ignore(syscall.SIGPIPE) // a reader that went away must not cut an apply
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	socket := os.Getenv(notifySocket)
+	os.Unsetenv(notifySocket) // podman would hand it on to containers, and wait for them to use it
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr, socket))
 }
 
-// run does one command and returns its exit status.
-func run(ctx context.Context, args []string, out, errs io.Writer) int {
-	a := &app{}
+const notifySocket = "NOTIFY_SOCKET"
+
+// run does one command and returns its exit status. The socket is the manager's, for
+// the status of the unit that runs this; "" without one.
+func run(ctx context.Context, args []string, out, errs io.Writer, socket string) int {
+	a := &app{socket: socket}
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(strings.NewReader(""))
@@ -52,6 +57,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 // app is what commands share: the exit status of what was done.
 type app struct {
 	status int
+	socket string // of the manager that wants to know the status
 }
 
 const about = `Applies container stacks and verifies that they are up.
@@ -66,6 +72,7 @@ A stack's unit calls preflight, apply and verify in that order, so that
   [Service]
   Type=oneshot
   RemainAfterExit=yes
+  NotifyAccess=exec
   TimeoutStartSec=8min
   ExecStartPre=stackctl preflight web
   ExecStart=stackctl apply web

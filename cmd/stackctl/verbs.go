@@ -14,6 +14,7 @@ import (
 	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/config"
 	"stackpolicy/internal/journal"
+	"stackpolicy/internal/systemd"
 	"stackpolicy/internal/text"
 	"stackpolicy/stack"
 )
@@ -128,6 +129,9 @@ func (a *app) do(cmd *cobra.Command, c config.Config, s stack.Stack, asksRules b
 	r := do(cmd.Context(), o, s)
 	p.clear()
 	a.status = max(a.status, r.Outcome.Status)
+	if err := systemd.NotifyStatus(a.socket, shortly(r)); err != nil {
+		r.Details = append(r.Details, err.Error())
+	}
 	return announce(cmd.OutOrStdout(), r)
 }
 
@@ -151,6 +155,15 @@ func announce(out io.Writer, r stack.Report) error {
 	}
 	_, err = io.WriteString(out, answer)
 	return err
+}
+
+// shortly is one line for systemctl status.
+func shortly(r stack.Report) string {
+	says := r.Verb + ": " + text.Clip(text.Clean(r.Message), 300)
+	if r.Hint != "" {
+		says += "; next: " + text.Clean(r.Hint)
+	}
+	return says
 }
 
 // describe says what happened and what to do next, and then the details: of an entry
