@@ -88,6 +88,8 @@ func (b *rollback) run(ctx context.Context) Report {
 	t := o.transaction(old)
 	bad := b.apply(limited, t)
 	switch {
+	case bad != nil && ctx.Err() != nil:
+		return s.failed(b.why.Verb, o.interrupted(ctx, s, *bad))
 	case bad != nil && !t.touched:
 		b.restoreNames(limited)
 		return b.left(bad.Message)
@@ -95,6 +97,9 @@ func (b *rollback) run(ctx context.Context) Report {
 		return b.end(BackFailed, "the rollback failed: "+bad.Message, bad.Details)
 	}
 	r := b.verify(ctx, old)
+	if r.Outcome == VerifyCut && o.isUnitStopped(ctx, s) {
+		return b.end(UnitStopped, "rolled back, and stopped before that was verified", nil)
+	}
 	outcome, says := RolledBack, "rolled back to what was applied "+ageOf(b.verified.Record.AppliedAt)+", which is up"
 	if r.Outcome != Verified {
 		outcome, says = BackFailed, "rolled back to what was applied "+ageOf(b.verified.Record.AppliedAt)+", which is not up: "+r.Message

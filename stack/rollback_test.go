@@ -110,6 +110,21 @@ func TestRollbackThatIsNotUp(t *testing.T) {
 	}
 }
 
+// A unit that is stopped meanwhile has not failed.
+func TestRollbackToldToStop(t *testing.T) {
+	w, _, b := rolling(t, otherCommand)
+	w.Job = func(context.Context, string) (string, error) { return "stop", nil }
+	b.verify = func(_ context.Context, s Stack) Report { return s.report("verify", VerifyCut, "told to stop") }
+	want(t, b.recorded(t.Context()), UnitStopped)
+
+	w, _, b = rolling(t, otherCommand)
+	w.Job = func(context.Context, string) (string, error) { return "stop", nil }
+	ctx, cancel := context.WithCancel(t.Context())
+	w.write("up", "#!/bin/sh\nexec sleep 60\n", 0o755)
+	w.Output = func(string) { cancel() }
+	want(t, b.recorded(ctx), UnitStopped)
+}
+
 func TestRollbackThatFails(t *testing.T) {
 	w, _, b := rolling(t, otherCommand)
 	w.write("up", "#!/bin/sh\necho no more >&2\nexit 7\n", 0o755)
