@@ -176,6 +176,7 @@ type Loaded struct {
 	StartPost        []Command     `json:"exec_start_post" jsonschema:"commands that run after ExecStart; arguments are left out, they may hold secrets"`
 	Stop             []StopCommand `json:"exec_stop,omitempty" jsonschema:"commands of ExecStop and ExecStopPost, as in the files that are loaded; a restart runs them too; absent without any"`
 	Result           string        `json:"result" jsonschema:"success, exit-code, timeout, …; empty for other units"`
+	ReloadResult     string        `json:"reload_result,omitempty" jsonschema:"how its last reload by ExecReload ended: success, exit-code, timeout, …; a start sets it to success; absent without ExecReload"`
 	ExitStatus       int           `json:"exec_main_status"`
 	Restarts         int           `json:"n_restarts"`
 	Job              string        `json:"job" jsonschema:"type of the job that is queued or runs for it: start, stop, restart, …; empty without one"`

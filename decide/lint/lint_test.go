@@ -114,7 +114,7 @@ p/invariants/loaded/loaded.rego:21: reads units.loaded, which METADATA does not 
 		"unknown effect": {fixture.WithRule(strings.Replace(fixture.Rule, `"block"`, `"allow"`, 1)),
 			`p/invariants/loaded/loaded.rego:16: unknown effect "allow"; known: heal, block`},
 		"unknown severity in a finding": {fixture.WithRule(strings.Replace(fixture.Rule, `"block"`, `"block", "severity": "high"`, 1)),
-			`p/invariants/loaded/loaded.rego:16: unknown severity "high"; known: page, ticket`},
+			`p/invariants/loaded/loaded.rego:16: unknown severity "high"; known: page, ticket, unknown`},
 		"unknown action": {fixture.WithRule(strings.Replace(fixture.Rule, `"block"`, `"heal", "action": "rm"`, 1)),
 			`p/invariants/loaded/loaded.rego:16: unknown action "rm"; ` + policy.OneOf(finding.Actions())},
 		"unknown key in a finding": {fixture.WithRule(strings.Replace(fixture.Rule, `"evidence"`, `"evidense"`, 1)),

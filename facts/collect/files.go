@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"stackpolicy/facts"
@@ -44,6 +45,9 @@ func collectFiles(ctx context.Context, env Environment, now time.Time, declared 
 	if err := inParallel(ctx, len(units), func(i int) error { return w.unit(&units[i]) }); err != nil {
 		return filesFound{}, err
 	}
+	if err := w.addReloadResults(ctx, units); err != nil {
+		return filesFound{}, err
+	}
 	files, err := managerFiles(ctx, env, judge, w.manager)
 	return filesFound{units, files}, err
 }
@@ -66,6 +70,7 @@ type walker struct {
 	places  *places
 	owners  *owners
 	manager *drift.Manager
+	reloads sync.Map // the names of the units that have an ExecReload=
 }
 
 // unit fills the files of one unit.
@@ -106,8 +111,34 @@ func (w *walker) compare(u *facts.Unit, d *drift.Unit) error {
 	for i, pull := range loaded.Pulls {
 		loaded.Pulls[i].ActiveState = w.loaded.listed[pull.Unit].ActiveState
 	}
+	if difference.Reloads {
+		w.reloads.Store(u.Name, true)
+	}
 	reload := d.Reload()
 	u.Loaded, u.Reload = &loaded, &reload
+	return nil
+}
+
+// addReloadResults asks how the last reload of each unit with an ExecReload= ended: few
+// have one, and a property of all units would make each audit slower.
+func (w *walker) addReloadResults(ctx context.Context, units []facts.Unit) error {
+	var names []string
+	for name := range w.reloads.Range {
+		names = append(names, name.(string))
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	slices.Sort(names)
+	results, err := w.loaded.conn.ReloadResults(ctx, names)
+	if err != nil {
+		return fmt.Errorf("ask how reloads ended: %w", err)
+	}
+	for _, u := range units {
+		if result, asked := results[u.Name]; asked {
+			u.Loaded.ReloadResult = result
+		}
+	}
 	return nil
 }
 

@@ -66,6 +66,14 @@ func (m *fakeManager) Units(_ context.Context, names []string, _ func(string) bo
 	return units, nil
 }
 
+func (m *fakeManager) ReloadResults(_ context.Context, names []string) (map[string]string, error) {
+	results := map[string]string{}
+	for _, name := range names {
+		results[name] = "exit-code"
+	}
+	return results, nil
+}
+
 func (m *fakeManager) survey(ctx, _ context.Context, e Environment) (s surveyed, err error) {
 	s = surveyed{conn: m, listed: m.listed, manager: systemd.Manager{
 		Version: "257", State: "running", UnitPath: []string{e.UnitDir()}, LoadedAt: noon.Add(-time.Hour),

@@ -22,6 +22,7 @@ const (
 // manager is a connection to the user's manager ([systemd.Conn]).
 type manager interface {
 	Units(ctx context.Context, names []string, idle func(string) bool) ([]systemd.Unit, error)
+	ReloadResults(ctx context.Context, names []string) (map[string]string, error)
 	Transport() string
 }
 

@@ -1,12 +1,15 @@
 package collect
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"stackpolicy/facts"
+	"stackpolicy/internal/systemd"
 	"stackpolicy/internal/unitfile"
 )
 
@@ -63,5 +66,30 @@ func TestStopCommands(t *testing.T) {
 	}
 	if strings.Contains(text(t, got), "hunter2") {
 		t.Error("a secret is recorded")
+	}
+}
+
+// The result of a reload is asked for units whose file has an ExecReload= alone.
+func TestReloadResults(t *testing.T) {
+	env := testEnvironment(t)
+	m := &fakeManager{units: map[string]systemd.Unit{}}
+	for name, content := range map[string]string{
+		"web.service": "[Service]\nExecStart=/bin/a\nExecReload=/bin/b\nExecStop=/bin/podman stop x\n", "db.service": "[Service]\nExecStart=/bin/a\n",
+	} {
+		path := filepath.Join(env.UnitDir(), name)
+		rewrite(t, path)
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		m.units[name] = systemd.Unit{ID: name, LoadState: "loaded", ActiveState: "active", FragmentPath: path, Service: &systemd.Service{}}
+		m.listed = append(m.listed, systemd.Listed{Name: name, LoadState: "loaded", ActiveState: "active"})
+	}
+	doc := collect(t.Context(), env, m.survey)
+	web, db := unitOf(t, doc, "web.service"), unitOf(t, doc, "db.service")
+	if web.Loaded.ReloadResult != "exit-code" || db.Loaded.ReloadResult != "" {
+		t.Errorf("web %q, db %q", web.Loaded.ReloadResult, db.Loaded.ReloadResult)
+	}
+	if len(web.Loaded.Stop) != 1 || web.Loaded.Stop[0].StopsContainers != "podman stop" || db.Loaded.Stop != nil {
+		t.Errorf("web stops by %+v, db by %+v", web.Loaded.Stop, db.Loaded.Stop)
 	}
 }

@@ -19,6 +19,7 @@ type Difference struct {
 	LinksGone   []string     // see the schema of Loaded.LinksGone
 	Pulls       []facts.Pull // see the schema of Loaded.Pulls; without states
 	Stop        []string     // ExecStop= and ExecStopPost= of the files that would be read now; none if another fragment is loaded
+	Reloads     bool         // the same files have an ExecReload=
 }
 
 // Compare finds the differences; call Mark first. It clears ChangedAfterLoad of files
@@ -45,6 +46,7 @@ func (u *Unit) Compare(read Reader, spec unitfile.Specifiers, owners Owners) (Di
 		return d, err
 	}
 	d.Settings = compareSettings(u.Loaded, onDisk, spec)
+	d.Reloads = len(onDisk.List("Service.ExecReload")) > 0
 	d.Stop = slices.Concat(onDisk.List("Service.ExecStop"), onDisk.List("Service.ExecStopPost"))
 	return d, nil
 }

@@ -2,6 +2,7 @@ package systemd
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/godbus/dbus/v5"
 )
@@ -46,6 +47,31 @@ func (c *Conn) units(ctx context.Context, names []string) ([]Unit, error) {
 		units[done], pending[done] = u, pendingUnit{}
 	}
 	return units, nil
+}
+
+// ReloadResults returns how the last ExecReload= of each service ended, in systemd's words:
+// success, exit-code, timeout, …. A start sets it to success.
+func (c *Conn) ReloadResults(ctx context.Context, names []string) (map[string]string, error) {
+	const property = "ReloadResult"
+	calls := make([]*dbus.Call, len(names))
+	for i, name := range names {
+		calls[i] = c.bus.Object(destination, unitPath(name)).
+			GoWithContext(ctx, getOne, dbus.FlagNoAutoStart, make(chan *dbus.Call, 1), serviceIface, property)
+	}
+	results := make(map[string]string, len(names))
+	for i, name := range names {
+		var v dbus.Variant
+		err := await(ctx, calls[i], &v)
+		result, isText := v.Value().(string)
+		if err == nil && !isText {
+			err = fmt.Errorf("it is no text: %v", v)
+		}
+		if err != nil {
+			return nil, unread(name, property, err)
+		}
+		results[name] = result
+	}
+	return results, nil
 }
 
 // pendingUnit is the calls under way for one unit.

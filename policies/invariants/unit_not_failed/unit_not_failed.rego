@@ -6,7 +6,8 @@
 #   ExecStartPre= fails the unit). So it is a page if a container is down, if there
 #   are no containers, or if a service has too few; otherwise a ticket. The audit's
 #   own service ends with status 2 if it found a page, and with 3 if it could not
-#   collect or decide: that is a result of the audit, not a failure.
+#   collect or decide: that is a result of the audit, not a failure. An ExecReload=
+#   that fails leaves the unit active (systemd.service(5)), with what it read before.
 # schemas:
 #   - input: schema.facts
 # custom:
@@ -46,6 +47,20 @@ finding contains {
 	of_containers := judge(unit.stack, count(parts.running), count(parts.down) + count(parts.missing), count(parts.done))
 	case := undone(unit, of_containers)
 	[severity, says] := told(unit, case)
+}
+
+finding contains {
+	"subject": unit.name,
+	"effect": "block",
+	"severity": "ticket",
+	"message": sprintf("the last reload of %s failed (%s): it may still use its earlier configuration", [unit.name, result]),
+	"evidence": {"case": "reload-failed", "path": unit.loaded.fragment_path, "expected": "success", "found": result},
+} if {
+	some unit in input.units
+	unit.managed_by != ""
+	unit.loaded.active_state == "active"
+	result := unit.loaded.reload_result
+	result != "success"
 }
 
 # undone tells a stack that runs after a rollback from one that was left running.

@@ -26,6 +26,21 @@ test_finding if {
 	}}
 }
 
+reloaded(changes) := given.unit("web.service", {"loaded": object.union({"reload_result": "exit-code"}, changes)})
+
+test_reload_failed if {
+	findings := rule.finding with input as given.document([reloaded({})])
+	findings == {{
+		"subject": "web.service",
+		"effect": "block",
+		"severity": "ticket",
+		"message": "the last reload of web.service failed (exit-code): it may still use its earlier configuration",
+		"evidence": {
+			"case": "reload-failed", "path": given.in_user_dir("web.service"), "expected": "success", "found": "exit-code",
+		},
+	}}
+}
+
 test_rolled_back if {
 	back := {"applied": {"rolled_back": {"at": "2026-05-04T02:00:00Z", "message": "web_db exited"}}}
 	findings := rule.finding with input as given.document([
@@ -117,6 +132,10 @@ cases := {
 		"units": [expecting("web.service", [], [migrate])],
 		"want": {["web.service", "block", "page", "down"]},
 	},
+	"reloaded": {"units": [reloaded({"reload_result": "success"})], "want": set()},
+	"reloading now": {"units": [reloaded({"active_state": "reloading"})], "want": set()},
+	"stopped since its reload failed": {"units": [reloaded({"active_state": "inactive"})], "want": set()},
+	"a reload failed, unmanaged": {"units": [object.union(reloaded({}), {"managed_by": ""})], "want": set()},
 	"services missing": {
 		"units": [object.remove(failed("web.service", "web", [up]), ["services"])],
 		"want": {["web.service", "block", "ticket", "still-running"]},
