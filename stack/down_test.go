@@ -141,3 +141,19 @@ func TestShortStop(t *testing.T) {
 		}
 	}
 }
+
+// A provider that is a program gives a container ten seconds to stop, whatever the
+// compose file says: apply stops what is replaced before it.
+func TestApplyKeepsGraceWithAProvider(t *testing.T) {
+	w := newWorld(t)
+	w.write("up", "#!/bin/sh\n[ \"$1\" = version ] || [ -e $(dirname $0)/stopped ] || exit 1\n"+success, 0o755)
+	w.write("compose.yaml", "services: {app: {image: localhost/app:1, stop_grace_period: 40s}}\n", 0o644)
+	s := w.web(nil)
+	w.contains(container{"app", "running"})
+	want(t, w.apply(s), ApplyFailed) // nothing changed, so nothing was stopped
+	w.write("compose.yaml", "services: {app: {image: localhost/app:1, stop_grace_period: 40s, hostname: other}}\n", 0o644)
+	want(t, w.apply(s), Applied)
+	if got := w.stopped(); !strings.Contains(got, "--time=40 ") {
+		t.Errorf("stopped %q, want a grace period of 40 s", got)
+	}
+}

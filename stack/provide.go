@@ -35,6 +35,11 @@ func (t *transaction) provide(ctx context.Context, provider compose.Provider) er
 		Unit: t.stack.Unit, Scope: t.scope(), NoPod: needsNoPod(ctx, provider, t.project),
 		Recreate: len(t.plan.names(planned.isReplaced)) > 0, Output: t.said.line,
 	}
+	if up.Recreate {
+		if err := t.stopFirst(ctx); err != nil {
+			return err
+		}
+	}
 	err = provider.Up(ctx, up)
 	if errors.Is(err, compose.ErrNotStarted) && !up.Recreate && !slices.ContainsFunc(before, isRunning) {
 		// As after a manager was killed: the containers keep a network that no
@@ -44,6 +49,13 @@ func (t *transaction) provide(ctx context.Context, provider compose.Provider) er
 		err = provider.Up(ctx, up)
 	}
 	return err
+}
+
+// stopFirst stops all containers within their grace periods: podman-compose, which
+// stops all of them to replace one, gives each ten seconds.
+func (t *transaction) stopFirst(ctx context.Context) error {
+	_, err := (&stopping{stack: t.stack, podman: t.podman, output: t.output}).run(ctx)
+	return t.podman.withNames(ctx, err)
 }
 
 // handOver removes containers of the engine that are to be replaced: a provider
