@@ -80,6 +80,11 @@ func (l *Live) Collect(ctx context.Context) (*facts.Document, error) {
 	return collect.Collect(ctx, l.env), nil
 }
 
+// AddLocal adds the operator's own facts; see [collect.AddLocal].
+func (l *Live) AddLocal(ctx context.Context, doc *facts.Document) {
+	collect.AddLocal(ctx, l.env, doc)
+}
+
 // Unchanged checks again what a reload reads; see [collect.Unchanged].
 func (l *Live) Unchanged(ctx context.Context, doc *facts.Document) error {
 	return collect.Unchanged(ctx, l.env, doc)

@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 
+	"stackpolicy/decide"
 	"stackpolicy/facts"
 )
 
@@ -16,6 +17,19 @@ type Source interface {
 // system ([collect.Unchanged]).
 type rechecker interface {
 	Unchanged(context.Context, *facts.Document) error
+}
+
+// localSource is a source that also has the operator's own facts. They are only read for
+// rules that read them.
+type localSource interface {
+	AddLocal(context.Context, *facts.Document)
+}
+
+// addLocal adds the operator's own facts if a rule reads them and the source has them.
+func addLocal(ctx context.Context, s Source, policies *decide.Policies, doc *facts.Document) {
+	if local, ok := s.(localSource); ok && doc != nil && policies.Reads("local") {
+		local.AddLocal(ctx, doc)
+	}
 }
 
 // Recorded is a source of facts that were collected earlier, perhaps on another machine.

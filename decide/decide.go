@@ -72,6 +72,13 @@ func (p *Policies) Invariants() []policy.Invariant {
 	return list
 }
 
+// Reads reports whether a rule reads a section, as its METADATA says.
+func (p *Policies) Reads(section string) bool {
+	return slices.ContainsFunc(p.invariants, func(inv *policy.Invariant) bool {
+		return slices.Contains(inv.Needs, section) || slices.Contains(inv.Optional, section)
+	})
+}
+
 // Digest returns sha256:… over the names and contents of the files that
 // decisions depend on: rules, settings and runbooks, but no tests.
 func (p *Policies) Digest() string { return p.digest }

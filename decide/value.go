@@ -2,6 +2,7 @@ package decide
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -53,6 +54,8 @@ func (c *converter) term(v reflect.Value) *ast.Term {
 			return ast.InternedNullTerm
 		}
 		return c.term(v.Elem())
+	case reflect.Interface:
+		return c.local(v)
 	case reflect.Slice:
 		return c.list(v)
 	case reflect.Map:
@@ -65,6 +68,18 @@ func (c *converter) term(v reflect.Value) *ast.Term {
 		return c.object(v)
 	}
 	panic(fmt.Sprintf("decide: a fact of kind %s", v.Kind()))
+}
+
+// local returns a value of a local fact. JSON has no integers, and Rego writes whole numbers
+// without an exponent.
+func (c *converter) local(v reflect.Value) *ast.Term {
+	if v.IsNil() {
+		return ast.InternedNullTerm
+	}
+	if f, ok := v.Interface().(float64); ok && f == math.Trunc(f) && math.Abs(f) < 1<<53 {
+		return ast.InternedTerm(int64(f))
+	}
+	return c.term(v.Elem())
 }
 
 func (c *converter) text(s string) *ast.Term {

@@ -42,6 +42,8 @@ func fillIn(v reflect.Value) {
 		v.SetInt(-70000)
 	case reflect.Float64:
 		v.SetFloat(1.5)
+	case reflect.Interface:
+		v.Set(reflect.ValueOf(map[string]any{"bytes": 1761696000.0, "share": 0.25, "list": []any{nil, true, "text"}}))
 	}
 }
 

@@ -25,6 +25,7 @@ type Document struct {
 	Podman       *Podman                    `json:"podman,omitempty" jsonschema:"podman as a whole; the containers of a unit are under that unit"`
 	AutoUpdate   *AutoUpdate                `json:"auto_update,omitempty" jsonschema:"podman-auto-update.service of the user manager, and its last run"`
 	History      *HostHistory               `json:"history,omitempty" jsonschema:"what earlier audits saw and did on the host as a whole"`
+	Local        *map[string]LocalFact      `json:"local,omitempty" jsonschema:"the operator's own facts, by name: the files of facts.d; present if a loaded rule reads it"`
 	Units        []Unit                     `json:"units" jsonschema:"every managed unit, and the unmanaged units that a rule needs to know, sorted by name"`
 }
 

@@ -14,6 +14,7 @@ func whole() *Document {
 	doc := &Document{
 		Collectors: map[string]CollectorStatus{},
 		Host:       &Host{}, User: &User{}, Manager: &Manager{}, ManagerFiles: &ManagerFiles{}, Declared: &Declared{}, Podman: &Podman{}, AutoUpdate: &AutoUpdate{}, History: &HostHistory{},
+		Local: new(map[string]LocalFact),
 		Units: []Unit{{Name: "web.service", ManagedBy: ByConfig, Loaded: &Loaded{}, Reload: &Reload{}, History: &History{}}},
 	}
 	for _, s := range Sections() {

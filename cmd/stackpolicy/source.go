@@ -104,5 +104,7 @@ func (s *factSource) snapshot(ctx context.Context, in io.Reader, c config.Config
 	memory, done := cli.Recall(ctx, env)
 	defer done()
 	env.Memory = memory
-	return collect.Collect(ctx, env), nil
+	doc = collect.Collect(ctx, env)
+	collect.AddLocal(ctx, env, doc)
+	return doc, nil
 }

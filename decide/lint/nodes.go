@@ -46,6 +46,7 @@ func newBuilt() *node {
 
 // schemaNode is the part of JSON Schema that the facts' schema uses.
 type schemaNode struct {
+	Type                 json.RawMessage        `json:"type"`
 	Properties           map[string]*schemaNode `json:"properties"`
 	Items                *schemaNode            `json:"items"`
 	AdditionalProperties json.RawMessage        `json:"additionalProperties"`
@@ -60,7 +61,17 @@ func factNodes(fsys fs.FS, schema, path string) (*node, error) {
 	return root.node(path)
 }
 
+// isFree reports whether the schema accepts any value, as for the content of local facts.
+func (s *schemaNode) isFree() bool {
+	return len(s.Type) == 0 && s.Properties == nil && s.Items == nil && len(s.AdditionalProperties) == 0
+}
+
 func (s *schemaNode) node(path string) (*node, error) {
+	if s.isFree() {
+		free := newBuilt()
+		free.path, free.section = path, sectionAt(path)
+		return free, nil
+	}
 	n := &node{path: path, section: sectionAt(path), props: map[string]*node{}}
 	for key, child := range s.Properties {
 		prop, err := child.node(path + "." + key)
