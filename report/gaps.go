@@ -50,9 +50,10 @@ func (p *printer) gaps(gaps []audit.Gap, unseen []finding.Finding) {
 	p.line("")
 }
 
-// undecided names the invariants, or counts them if they are many.
+// undecided names the invariants, each once, or counts them if they are many.
 func undecided(ids []string) string {
 	slices.Sort(ids)
+	ids = slices.Compact(ids)
 	if len(ids) <= maxUndecided {
 		return strings.Join(ids, ", ")
 	}

@@ -83,7 +83,7 @@ func TestNotes(t *testing.T) {
 		"nothing": {found{}, []string{"No unit of yours was found. Name the units to audit under units.", "Podman is not installed."}},
 		"units and a project": {
 			found{units: []string{"a.service", "b.timer"}, podman: true, projects: []project{{name: "web"}}},
-			[]string{"Units of yours: a.service, b.timer", "Compose project: web"},
+			[]string{"Units of yours: a.service, b.timer", "Compose project: web. Its unit was not found, so it is only a comment in the configuration."},
 		},
 		"podman without projects": {found{units: []string{"a.service"}, podman: true}, []string{"Units of yours: a.service", "None of podman's containers belongs to a compose project."}},
 		"podman is silent": {

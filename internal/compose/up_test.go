@@ -174,7 +174,7 @@ func TestUpIsStopped(t *testing.T) {
 		"endless output":          {`echo $$ >$dir/pid; echo up; exec yes`, 10 * time.Second, "stopped by SIGTERM"},
 		"ends well when stopped":  {`trap 'exit 1' TERM; echo $$ >$dir/pid; echo up; while :; do sleep 0.05; done`, 10 * time.Second, "stopped by SIGTERM"},
 		"child out of its group":  {`setsid sleep 60 & echo $! >$dir/free; echo $$ >$dir/pid; echo up; wait`, 10 * time.Second, "stopped by SIGTERM"},
-		"podman at work":          {`cp /bin/sh $dir/podman; $dir/podman -c 'echo $$ >'$dir'/pid; echo up; sleep 0.3; echo tidy >'$dir'/tidy' & wait`, 10 * time.Second, "stopped by SIGTERM"},
+		"podman at work":          {`cp /bin/sh $dir/podman; $dir/podman -c 'echo $$ >'$dir'/pid; echo up; sleep 2; echo tidy >'$dir'/tidy' & wait`, 10 * time.Second, "stopped by SIGTERM"},
 		"podman that hangs":       {`cp /bin/sh $dir/podman; $dir/podman -c 'echo $$ >'$dir'/pid; echo up; sleep 60; :' & wait`, 400 * time.Millisecond, "stopped by SIGTERM"},
 		"podman compose":          {`cp /bin/sh $dir/podman; exec $dir/podman -c 'echo $$ >'$dir'/pid; echo up; sleep 60; :'`, 10 * time.Second, "stopped by SIGTERM"},
 		"output held by the rest": {`setsid sleep 60 & echo $! >$dir/free; echo $$ >$dir/pid; echo up; exec sleep 60`, 10 * time.Second, "stopped by SIGTERM"},
