@@ -66,6 +66,7 @@ type transaction struct {
 	record  applied.Record // of this apply, when it succeeds
 	older   []string       // of a rollback: the anonymous volumes that its containers had; nil otherwise
 	touched bool           // containers may have been stopped
+	needed  []string       // ids of orphans that were stopped and could not yet be removed
 }
 
 func (o *Operator) transaction(s Stack) *transaction {

@@ -29,6 +29,14 @@ func (t *transaction) bringUp(ctx context.Context, provider compose.Provider) er
 	if err := t.removeOrphans(ctx); err != nil {
 		return err
 	}
+	if err := t.start(ctx, provider); err != nil {
+		return err
+	}
+	return t.removeNeeded(ctx)
+}
+
+// start has the configured provider or the engine make and start containers.
+func (t *transaction) start(ctx context.Context, provider compose.Provider) error {
 	if len(t.stack.Provider) > 0 {
 		return t.provide(ctx, provider)
 	}
@@ -54,10 +62,27 @@ func (t *transaction) removeLeftovers(ctx context.Context) error {
 	return nil
 }
 
+// removeOrphans removes the containers of services that are gone. One that podman
+// does not remove because others were made to need it, as podman-compose makes them,
+// is stopped; it goes when those are replaced.
 func (t *transaction) removeOrphans(ctx context.Context) error {
 	for _, c := range t.plan.orphans {
 		grace := graceOf(c, t.project.Services, engine.IsOwn(c.Labels))
-		if err := t.podman.remove(ctx, c.ID, grace); err != nil {
+		if t.podman.remove(ctx, c.ID, grace) == nil {
+			continue
+		}
+		if err := t.podman.stop(ctx, []string{c.ID}, grace); err != nil {
+			return t.podman.withNames(ctx, err)
+		}
+		t.needed = append(t.needed, c.ID)
+	}
+	return nil
+}
+
+// removeNeeded removes the orphans that were only stopped.
+func (t *transaction) removeNeeded(ctx context.Context) error {
+	for _, id := range t.needed {
+		if err := t.podman.remove(ctx, id, usualGrace); err != nil {
 			return t.podman.withNames(ctx, err)
 		}
 	}

@@ -1,8 +1,11 @@
 package stack
 
 import (
+	"os"
+	"strings"
 	"testing"
 
+	"stackpolicy/internal/compose"
 	"stackpolicy/internal/podman"
 )
 
@@ -23,4 +26,59 @@ func TestFinalName(t *testing.T) {
 			t.Errorf("%s where the compose files say %q: %q, want %q", c.name, c.given, got, c.want)
 		}
 	}
+}
+
+// An orphan that other containers need is stopped before anything new starts, and
+// removed when those are replaced.
+func TestRemoveOrphanThatIsNeeded(t *testing.T) {
+	w := newWorld(t)
+	w.write("podman", `#!/bin/sh
+here=$(dirname "$0")
+echo "$1" >>"$here/did"
+[ "$1" != rm ] || [ ! -e "$here/needed" ] || exit 125
+`, 0o755)
+	w.write("needed", "", 0o644)
+	tr := w.transaction(w.web(nil))
+	tr.project = &compose.Project{Name: "web"}
+	tr.plan = &plan{orphans: []podman.Details{{Container: podman.Container{ID: idOf(0), Name: "web_old"}}}}
+	if err := tr.removeOrphans(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(w.path("needed")); err != nil {
+		t.Fatal(err)
+	}
+	if err := tr.removeNeeded(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.did(); got != "rm stop rm" {
+		t.Errorf("podman did %q, want rm, stop, and rm again", got)
+	}
+}
+
+// Containers of podman-compose need those that they depend on: dependents go first.
+func TestTakeoverRemovesDependentsFirst(t *testing.T) {
+	w := newWorld(t)
+	w.write("podman", "#!/bin/sh\nfor last; do :; done\n[ $1 != rm ] || echo $last >>\"$(dirname \"$0\")/did\"\n", 0o755)
+	w.write("compose.yaml", "services: {db: {image: localhost/app:1}, web: {image: localhost/app:1, depends_on: [db]}}\n", 0o644)
+	p := w.resolved()
+	for i, s := range p.project.Services {
+		c := podman.Details{Container: podman.Container{ID: idOf(i), Labels: map[string]string{podman.LabelService: s.Name}}}
+		p.services = append(p.services, planned{Service: s, containers: []podman.Details{c}})
+	}
+	if err := (takeover{w.projectPodman(w.stack), p}).run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := w.did(), idOf(1)+" "+idOf(0); got != want || p.services[0].Name != "db" {
+		t.Errorf("removed %s, want first the one that needs %s", got, p.services[0].Name)
+	}
+}
+
+// did is what a stand-in for podman wrote down.
+func (w *world) did() string {
+	w.t.Helper()
+	text, err := os.ReadFile(w.path("did"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return strings.Join(strings.Fields(string(text)), " ")
 }

@@ -34,12 +34,18 @@ func (t takeover) run(ctx context.Context) error {
 	if err := t.stop(ctx, foreign); err != nil {
 		return err
 	}
-	for _, s := range t.plan.services {
-		for i, c := range foreign[s.Name] {
-			if err := t.replaceByStandIn(ctx, s.Name, c, i+1); err != nil {
+	// Dependents first: podman-compose makes containers that need others, and podman
+	// does not remove one that is needed.
+	err := inStopOrder(t.plan.project.Services, func(name string) error {
+		for i, c := range foreign[name] {
+			if err := t.replaceByStandIn(ctx, name, c, i+1); err != nil {
 				return t.podman.withNames(ctx, err)
 			}
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	t.podman.command().RemovePod(ctx, "pod_"+t.plan.project.Name, t.podman.environ)
 	return nil
