@@ -40,7 +40,7 @@ func (c currency) differences(ctx context.Context) (found []string, err error) {
 	defer cancel()
 	record := c.record()
 	if back := record.RolledBack; back != nil && !c.isOwnApply(record) {
-		found = append(found, fmt.Sprintf("it was rolled back %s, as what is declared failed: %s", ageOf(back.At), back.Message))
+		found = append(found, fmt.Sprintf("it was rolled back %s, as what is declared failed: %s", minute(back.At), back.Message))
 	}
 	asApplied, err := c.isAsApplied(limited, record)
 	if err != nil {

@@ -100,14 +100,15 @@ func (b *rollback) run(ctx context.Context) Report {
 	if r.Outcome == VerifyCut && o.isUnitStopped(ctx, s) {
 		return b.end(UnitStopped, "rolled back, and stopped before that was verified", nil)
 	}
-	outcome, says := RolledBack, "rolled back to what was applied "+ageOf(b.verified.Record.AppliedAt)+", which is up"
+	outcome, says := RolledBack, "rolled back to what was applied "+minute(b.verified.Record.AppliedAt)+", which is up"
 	if r.Outcome != Verified {
-		outcome, says = BackFailed, "rolled back to what was applied "+ageOf(b.verified.Record.AppliedAt)+", which is not up: "+r.Message
+		outcome, says = BackFailed, "rolled back to what was applied "+minute(b.verified.Record.AppliedAt)+", which is not up: "+r.Message
 	}
 	return b.end(outcome, says, r.Details)
 }
 
-func ageOf(at time.Time) string { return at.UTC().Format("2006-01-02 15:04 UTC") }
+// minute is a time as messages show it.
+func minute(at time.Time) string { return at.UTC().Format("2006-01-02 15:04 UTC") }
 
 // obstacle says why nothing is to be brought back; "" when nothing is in the way.
 func (b *rollback) obstacle(ctx context.Context) string {
@@ -276,7 +277,7 @@ func (x *preflight) heldBack(ctx context.Context, project *compose.Project) *Pro
 	}
 	return &Problem{
 		Outcome: HeldBack,
-		Message: fmt.Sprintf("not tried again, as it was rolled back %s: %s", ageOf(record.RolledBack.At), record.RolledBack.Message),
+		Message: fmt.Sprintf("not tried again, as it was rolled back %s: %s", minute(record.RolledBack.At), record.RolledBack.Message),
 		Hint:    "correct the compose files; or try the same again: systemctl --user restart " + x.stack.Unit,
 	}
 }
