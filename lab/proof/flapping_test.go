@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"os"
 	"strconv"
 	"testing"
 
@@ -9,14 +10,15 @@ import (
 )
 
 // TestFlapping checks that a service that systemd restarts again and again is found, both
-// while it runs and while it waits. A service that crashed once is not a finding.
+// while it runs and while it waits. A service that crashed once is not a finding. A reload
+// that failed is one, until the next one succeeds.
 func TestFlapping(t *testing.T) {
 	const again = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestart=always\n"
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, map[string]string{
 			unit("flaps.service"):   again + "RestartSec=50ms\nExecStart=/bin/sh -c '[ -e %h/stay ] && exec sleep 600; exit 1'\n",
 			unit("waits.service"):   again + "RestartSec=600\nExecStart=/bin/false\n",
-			unit("crashed.service"): again + "RestartSec=50ms\nExecStart=/bin/sh -c 'rm %h/crash || exec sleep 600'\n",
+			unit("crashed.service"): again + "RestartSec=50ms\nExecStart=/bin/sh -c 'rm %h/crash || exec sleep 600'\nExecReload=/bin/sh -c '[ ! -e %h/wrong ]'\n",
 		})
 		s.do(s.Write(s.Home+"/crash", ""))
 		s.systemctl("start", "flaps.service", "waits.service", "crashed.service")
@@ -36,5 +38,14 @@ func TestFlapping(t *testing.T) {
 
 		s.systemctl("restart", "flaps.service")
 		s.want("restarted by hand, which sets its counter back", s.eval(), 0)
+
+		s.do(s.Write(s.Home+"/wrong", ""))
+		if _, err := s.Systemctl(t.Context(), "reload", "crashed.service"); err == nil {
+			t.Error("the reload succeeds")
+		}
+		s.want("a reload that failed", s.eval(), 1, "crashed.service unit_not_failed reload-failed block/ticket")
+		s.do(os.Remove(s.Home + "/wrong"))
+		s.systemctl("reload", "crashed.service")
+		s.want("reloaded", s.eval(), 0)
 	})
 }
