@@ -59,11 +59,11 @@ func spans(t *testing.T, requests []taken) (list []string) {
 		if r.method != http.MethodPost {
 			continue
 		}
-		var told []posted
-		if err := json.Unmarshal([]byte(r.body), &told); err != nil {
+		var alerts []posted
+		if err := json.Unmarshal([]byte(r.body), &alerts); err != nil {
 			t.Fatal(err)
 		}
-		for _, p := range told {
+		for _, p := range alerts {
 			list = append(list, p.Labels["severity"]+" "+p.StartsAt.Format("15:04")+"-"+p.EndsAt.Format("15:04"))
 		}
 	}

@@ -13,18 +13,18 @@ func TestRoutes(t *testing.T) {
 		Journal: Journal{page}, Alertmanager: &Alertmanager{Selection: page}, Webhooks: Webhooks{{Name: "chat", Selection: page}},
 	}
 	none := Config{Journal: Journal{Selection{Severity: SeverityNone}}}
-	type told struct {
+	type summary struct {
 		name, severity string
 		repeat         time.Duration
 		heals          bool
 	}
 	cases := map[string]struct {
 		config Config
-		want   []told
+		want   []summary
 	}{
-		"nothing configured": {Config{}, []told{{"journal", "ticket", 24 * time.Hour, true}}},
+		"nothing configured": {Config{}, []summary{{"journal", "ticket", 24 * time.Hour, true}}},
 		"not even it":        {none, nil},
-		"all": {all, []told{
+		"all": {all, []summary{
 			{"journal", "page", time.Hour, true}, {"alertmanager", "page", time.Hour, false}, {"webhook:chat", "page", time.Hour, false},
 		}},
 	}
@@ -34,11 +34,11 @@ func TestRoutes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var got []told
+			var got []summary
 			for _, r := range routes {
-				got = append(got, told{r.Name(), r.Severity, r.Repeat, r.Heals})
+				got = append(got, summary{r.Name(), r.Severity, r.Repeat, r.Heals})
 			}
-			if d := cmp.Diff(c.want, got, cmp.AllowUnexported(told{})); d != "" {
+			if d := cmp.Diff(c.want, got, cmp.AllowUnexported(summary{})); d != "" {
 				t.Errorf("-want +got\n%s", d)
 			}
 		})

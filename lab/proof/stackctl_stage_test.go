@@ -33,7 +33,7 @@ ps\ *) exec cat "$HOME/.podman-ps.json" ;;
 inspect\ *"--type image"*) echo '[{"Id":"` + scene.ImageID + `"}]' ;;
 inspect\ *) exec cat "$HOME/.podman-inspect.json" ;;
 images\ *) echo '[{"Id":"` + scene.ImageID + `","Names":["localhost/sample:1"]}]' ;;
-events\ *) ;;
+events\ * | stop\ *) ;;
 logs\ *) printf 'ready\033[2J\n' ;;
 *) echo "simulated podman: unknown verb $1" >&2; exit 125 ;;
 esac
