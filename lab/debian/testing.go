@@ -27,3 +27,12 @@ func Root(t testing.TB) string {
 	t.Skipf("%s names no root file system, and none can be made here: %v", rootVariable, err)
 	return ""
 }
+
+// Suites are the releases for a test that hardly depends on the release: the newest, or
+// with STACKPOLICY_LAB_EACH=1 each.
+func Suites() []string {
+	if os.Getenv("STACKPOLICY_LAB_EACH") == "1" {
+		return []string{Trixie, Bookworm}
+	}
+	return []string{Trixie}
+}

@@ -17,12 +17,10 @@ import (
 	"stackpolicy/lab/sandbox/sandboxtest"
 )
 
-var suites = []string{debian.Trixie, debian.Bookworm}
-
 // each boots a machine of each suite and runs test on it.
 func each(t *testing.T, test func(*testing.T, *Machine)) {
 	t.Helper()
-	for _, suite := range suites {
+	for _, suite := range debian.Suites() {
 		t.Run(suite, func(t *testing.T) {
 			t.Parallel()
 			test(t, boot(t, suite))

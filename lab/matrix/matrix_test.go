@@ -71,12 +71,12 @@ func TestMatrix(t *testing.T) {
 // run on trixie only, and with STACKPOLICY_LAB_EACH=1 on both: lab/proof tests what depends
 // on systemd's version.
 var bothReleases = []string{
-	"apply_and_verify", "apply_killed", "auto_update", "auto_update_labels", "one_shots", "verify_compares",
+	"apply_and_verify", "auto_update", "auto_update_labels", "one_shots",
 }
 
-// onlyEach are the beginnings of the names of scenarios that take minutes. They run only
-// with STACKPOLICY_LAB_EACH=1.
-var onlyEach = []string{"plain_files", "stackctl_"}
+// onlyEach are the beginnings of the names of scenarios that take minutes, or of which
+// lab/proof tests most. They run only with STACKPOLICY_LAB_EACH=1.
+var onlyEach = []string{"foreign_dropin", "local_file_identical", "plain_files", "stackctl_", "stale_unit", "verify_too_late"}
 
 func scenarios(t *testing.T, suite string) []string {
 	t.Helper()

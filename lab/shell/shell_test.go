@@ -10,7 +10,7 @@ import (
 // TestSample prepares a machine of each suite and does what the hint says. At first there
 // is no finding, a container that is gone is a page, and a restart mends it.
 func TestSample(t *testing.T) {
-	for _, suite := range []string{debian.Trixie, debian.Bookworm} {
+	for _, suite := range debian.Suites() {
 		t.Run(suite, func(t *testing.T) {
 			if err := machine.Available(machine.Options{Suite: suite}); err != nil {
 				t.Skip("no machine can be booted here: ", err)
