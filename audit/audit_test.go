@@ -174,11 +174,11 @@ func TestEnforcing(t *testing.T) {
 // TestNothingToDoTouchesNothing: without an action, facts are collected only once.
 func TestNothingToDoTouchesNothing(t *testing.T) {
 	for _, name := range []string{"good", "page", "gap"} {
-		m, looks := &manager{}, 0
+		m, collected := &manager{}, 0
 		doc := recorded(t, name)
-		a := Audit{Source: system(func() *facts.Document { looks++; return doc }), Load: loaded(builtin(t)), Manager: m, Store: &memory{}}
-		if _, err := a.Run(t.Context()); err != nil || len(m.calls) > 0 || looks != 1 {
-			t.Errorf("%s: %v, calls %v, %d looks", name, err, m.calls, looks)
+		a := Audit{Source: system(func() *facts.Document { collected++; return doc }), Load: loaded(builtin(t)), Manager: m, Store: &memory{}}
+		if _, err := a.Run(t.Context()); err != nil || len(m.calls) > 0 || collected != 1 {
+			t.Errorf("%s: %v, calls %v, %d collections", name, err, m.calls, collected)
 		}
 	}
 }

@@ -127,7 +127,7 @@ func (m *manager) Restart(_ context.Context, unit string) error { return m.did("
 
 // memory is a store that remembers its calls.
 type memory struct {
-	told   []string
+	calls  []string
 	record history.Audit
 	heals  map[string]facts.History
 	err    error
@@ -138,28 +138,28 @@ func (m *memory) Recall(context.Context, time.Time) (facts.Memory, error) {
 }
 
 func (m *memory) Intend(_ context.Context, a history.Action, _ *facts.Document) (int64, error) {
-	return int64(len(m.told) + 1), m.tell("intend %s %s", a.Action, a.Subject)
+	return int64(len(m.calls) + 1), m.note("intend %s %s", a.Action, a.Subject)
 }
 
 func (m *memory) Conclude(_ context.Context, id int64, status, _ string, _ int64) error {
-	return m.tell("conclude %d %s", id, status)
+	return m.note("conclude %d %s", id, status)
 }
 
 func (m *memory) Verified(_ context.Context, id int64, healed bool, _ *facts.Document) error {
-	return m.tell("verified %d %v", id, healed)
+	return m.note("verified %d %v", id, healed)
 }
 
 func (m *memory) OpenBreaker(_ context.Context, subject, reason string, at, until time.Time) error {
-	return m.tell("breaker %s for %s: %s", subject, until.Sub(at), reason)
+	return m.note("breaker %s for %s: %s", subject, until.Sub(at), reason)
 }
 
 func (m *memory) Record(_ context.Context, a history.Audit) (history.Changes, error) {
 	m.record = a
-	return history.Changes{}, m.tell("record %d", a.ExitCode)
+	return history.Changes{}, m.note("record %d", a.ExitCode)
 }
 
-func (m *memory) tell(format string, args ...any) error {
-	m.told = append(m.told, fmt.Sprintf(format, args...))
+func (m *memory) note(format string, args ...any) error {
+	m.calls = append(m.calls, fmt.Sprintf(format, args...))
 	return m.err
 }
 

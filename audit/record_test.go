@@ -31,7 +31,7 @@ func failures(n int) map[string]facts.History {
 	return map[string]facts.History{"host": {Heals: []facts.HealCount{{Action: "daemon-reload", Tried1h: n, Tried24h: n, Failed24h: n}}}}
 }
 
-func TestWhatTheMemoryIsTold(t *testing.T) {
+func TestCallsOfTheMemory(t *testing.T) {
 	cases := map[string]struct {
 		memory memory
 		after  string
@@ -51,7 +51,7 @@ func TestWhatTheMemoryIsTold(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			remembered(t, &c.memory, &manager{}, recorded(t, "stale"), recorded(t, c.after), c.units...)
-			if d := cmp.Diff(c.want, c.memory.told); d != "" {
+			if d := cmp.Diff(c.want, c.memory.calls); d != "" {
 				t.Errorf("-want +got\n%s", d)
 			}
 		})
@@ -98,7 +98,7 @@ func TestRecordOfOneThatObserves(t *testing.T) {
 		units  []string
 		want   string // the calls of the memory, and then Announce
 	}{
-		"live":     {always(recorded(t, "page")), nil, "record 2, told of 2"},
+		"live":     {always(recorded(t, "page")), nil, "record 2, announced 2"},
 		"one unit": {always(recorded(t, "page")), []string{"web"}, ""},
 		"recorded": {file(recorded(t, "page")), nil, ""},
 	}
@@ -106,9 +106,9 @@ func TestRecordOfOneThatObserves(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			store := &memory{}
 			a := Audit{Source: c.source, Load: loaded(builtin(t)), Units: c.units, Store: store}
-			a.Announce = func(_ context.Context, r Result) { _ = store.tell("told of %d", r.Report.ExitCode) }
+			a.Announce = func(_ context.Context, r Result) { _ = store.note("announced %d", r.Report.ExitCode) }
 			a.run(t)
-			if got := strings.Join(store.told, ", "); got != c.want {
+			if got := strings.Join(store.calls, ", "); got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
@@ -127,7 +127,7 @@ func TestMemoryThatFails(t *testing.T) {
 }
 
 // Announce is called without a memory too.
-func TestToldWithoutMemory(t *testing.T) {
+func TestAnnounceWithoutMemory(t *testing.T) {
 	stores := map[string]struct {
 		store      Store
 		remembered bool
@@ -136,12 +136,12 @@ func TestToldWithoutMemory(t *testing.T) {
 	}
 	for name, c := range stores {
 		t.Run(name, func(t *testing.T) {
-			told := []bool{}
+			announced := []bool{}
 			a := Audit{Source: always(recorded(t, "page")), Load: loaded(builtin(t)), Store: c.store}
-			a.Announce = func(_ context.Context, r Result) { told = append(told, r.Remembered) }
+			a.Announce = func(_ context.Context, r Result) { announced = append(announced, r.Remembered) }
 			a.run(t)
-			if !slices.Equal(told, []bool{c.remembered}) {
-				t.Errorf("told %v", told)
+			if !slices.Equal(announced, []bool{c.remembered}) {
+				t.Errorf("announced %v", announced)
 			}
 		})
 	}

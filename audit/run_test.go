@@ -63,8 +63,8 @@ func TestNothingToReport(t *testing.T) {
 			a := Audit{Store: store, Source: unreadable{c.facts, recorded(t, "good")}}
 			a.Load = func(context.Context) (*decide.Policies, error) { return builtin(t), c.policies }
 			result, err := a.Run(t.Context())
-			if !errors.Is(err, c.want) || result.Report != nil || len(store.told) > 0 {
-				t.Errorf("got %v and %+v, and the memory was told %q", err, result, store.told)
+			if !errors.Is(err, c.want) || result.Report != nil || len(store.calls) > 0 {
+				t.Errorf("got %v and %+v, and the memory was called for %q", err, result, store.calls)
 			}
 		})
 	}

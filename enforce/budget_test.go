@@ -92,7 +92,7 @@ func TestActionsAreRemembered(t *testing.T) {
 			l := &ledger{}
 			e := Enforcer{Manager: &manager{err: c.manager}, Ledger: l, Settings: settings, Observe: (&sequence{list: []Observation{o}}).observe}
 			got := e.Run(t.Context(), Plan(o.Result.Decisions), o)
-			if diff := cmp.Diff(c.want, l.told); diff != "" || got[0].ID != 1 {
+			if diff := cmp.Diff(c.want, l.calls); diff != "" || got[0].ID != 1 {
 				t.Errorf("id %d, -want +got\n%s", got[0].ID, diff)
 			}
 		})

@@ -92,22 +92,22 @@ const settleTime = time.Second
 
 // ledger remembers its calls, or fails.
 type ledger struct {
-	told []string
-	err  error
+	calls []string
+	err   error
 }
 
 func (l *ledger) Intend(_ context.Context, a history.Action, _ *facts.Document) (int64, error) {
-	l.told = append(l.told, fmt.Sprintf("intend %s %s %v", a.Action, a.Subject, a.Reasons))
-	return int64(len(l.told)), l.err
+	l.calls = append(l.calls, fmt.Sprintf("intend %s %s %v", a.Action, a.Subject, a.Reasons))
+	return int64(len(l.calls)), l.err
 }
 
 func (l *ledger) Conclude(_ context.Context, id int64, status, message string, _ int64) error {
-	l.told = append(l.told, strings.TrimSpace(fmt.Sprintf("conclude %d %s %s", id, status, message)))
+	l.calls = append(l.calls, strings.TrimSpace(fmt.Sprintf("conclude %d %s %s", id, status, message)))
 	return l.err
 }
 
 func (l *ledger) Verified(_ context.Context, id int64, healed bool, _ *facts.Document) error {
-	l.told = append(l.told, fmt.Sprintf("verified %d %v", id, healed))
+	l.calls = append(l.calls, fmt.Sprintf("verified %d %v", id, healed))
 	return l.err
 }
 

@@ -94,8 +94,8 @@ func TestTheLastLookComesLast(t *testing.T) {
 				m, l := &manager{}, &ledger{}
 				e := Enforcer{Manager: m, Ledger: l, Settings: settings, Observe: (&sequence{list: []Observation{o}}).observe}
 				e.Unchanged = func(_ context.Context, doc *facts.Document) error {
-					if len(l.told) != 1 || len(m.calls) != 0 || doc != o.Document {
-						t.Errorf("looked after %v and %v", l.told, m.calls)
+					if len(l.calls) != 1 || len(m.calls) != 0 || doc != o.Document {
+						t.Errorf("looked after %v and %v", l.calls, m.calls)
 					}
 					return changed
 				}

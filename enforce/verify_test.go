@@ -30,7 +30,7 @@ func TestVerify(t *testing.T) {
 		action Action
 		after  []finding.Finding
 		heals  map[string]facts.History
-		told   []string
+		calls  []string
 		opened []string
 	}{
 		"healed":                        {acted(Done), gone, twice, []string{"verified 7 true"}, nil},
@@ -48,7 +48,7 @@ func TestVerify(t *testing.T) {
 			if err := e.Verify(t.Context(), []Action{c.action}, seen(sound(web()), c.after...)); err != nil {
 				t.Fatal(err)
 			}
-			if d := cmp.Diff(c.told, l.told) + cmp.Diff(c.opened, b.opened); d != "" {
+			if d := cmp.Diff(c.calls, l.calls) + cmp.Diff(c.opened, b.opened); d != "" {
 				t.Errorf("-want +got\n%s", d)
 			}
 		})
@@ -60,8 +60,8 @@ func TestVerifyThatCannotBeRecorded(t *testing.T) {
 	actions := []Action{{ID: 1, Status: Done, Subject: "a.service"}, {ID: 2, Status: Done, Subject: "b.service"}}
 	l, b := &ledger{err: errors.New("disk full")}, &breakers{err: errors.New("locked")}
 	err := Enforcer{Ledger: l, Breakers: b, Settings: settings}.Verify(t.Context(), actions, seen(sound(web())))
-	if err == nil || strings.Count(err.Error(), "disk full") != 2 || strings.Count(err.Error(), "locked") != 1 || len(l.told) != 2 {
-		t.Errorf("got %v, told %q", err, l.told)
+	if err == nil || strings.Count(err.Error(), "disk full") != 2 || strings.Count(err.Error(), "locked") != 1 || len(l.calls) != 2 {
+		t.Errorf("got %v, calls %q", err, l.calls)
 	}
 }
 

@@ -52,17 +52,17 @@ func TestOutbox(t *testing.T) {
 	if m := must(s.Due(t.Context(), noon.Add(time.Minute), 1))(t)[0]; m.Tries != 1 || m.LastError != "refused" {
 		t.Errorf("tried %d times, %q", m.Tries, m.LastError)
 	}
-	if told := must(s.SinkState(t.Context(), "mail", 7))(t); !told.Sent.IsZero() || !told.Waiting || told.Kind != "firing" || told.Verdict != "down" {
-		t.Errorf("told %+v, and nothing was sent", told)
+	if state := must(s.SinkState(t.Context(), "mail", 7))(t); !state.Sent.IsZero() || !state.Waiting || state.Kind != "firing" || state.Verdict != "down" {
+		t.Errorf("state %+v, and nothing was sent", state)
 	}
 	fails(s.Delivered(t.Context(), first.ID, noon.Add(2*time.Minute)))
 	fails(s.Enqueue(t.Context(), []Message{message("a", noon)}))
 	want("delivered", noon.Add(2*time.Minute), "b")
-	if told := must(s.SinkState(t.Context(), "mail", 7))(t); !told.Sent.Equal(noon.Add(2 * time.Minute)) {
-		t.Errorf("told %+v", told)
+	if state := must(s.SinkState(t.Context(), "mail", 7))(t); !state.Sent.Equal(noon.Add(2 * time.Minute)) {
+		t.Errorf("state %+v", state)
 	}
-	if told := must(s.SinkState(t.Context(), "chat", 7))(t); told != (SinkState{}) {
-		t.Errorf("another sink was told %+v", told)
+	if state := must(s.SinkState(t.Context(), "chat", 7))(t); state != (SinkState{}) {
+		t.Errorf("another sink was state %+v", state)
 	}
 	want("the clock was set back two days", noon.Add(-2*day), "b", "later")
 	if err := s.Enqueue(t.Context(), []Message{{Sink: "mail", Key: "c", Body: make([]byte, maxBody+1)}}); err == nil {
@@ -90,8 +90,8 @@ func TestOutboxIsBounded(t *testing.T) {
 	if d := cmp.Diff(map[string]int{"mail": 5}, must(s.Dropped(t.Context()))(t)); d != "" {
 		t.Errorf("dropped: -want +got\n%s", d)
 	}
-	if told := must(s.SinkState(t.Context(), "mail", 7))(t); !told.Sent.IsZero() {
-		t.Errorf("what was dropped counts as sent: %+v", told)
+	if state := must(s.SinkState(t.Context(), "mail", 7))(t); !state.Sent.IsZero() {
+		t.Errorf("what was dropped counts as sent: %+v", state)
 	}
 }
 

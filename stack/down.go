@@ -130,7 +130,7 @@ func longestStop(services []compose.Service) (total time.Duration) {
 }
 
 // shortStop is a note where the manager would end a stop before the grace periods are
-// over. What has been told to stop by then still ends by itself, but the services that
+// over. What was asked to stop by then still ends by itself, but the services that
 // come after it are not stopped in order.
 func (x *preflight) shortStop(ctx context.Context, project *compose.Project) []string {
 	limit, isLimited := x.stopLimit(ctx)

@@ -18,7 +18,7 @@ func (o *Operator) Prefetch(ctx context.Context, s Stack, limit time.Duration) R
 	done, bad := t.prefetch(limited)
 	switch {
 	case ctx.Err() != nil:
-		return s.report("prefetch", ApplyCut, "told to stop in the middle")
+		return s.report("prefetch", ApplyCut, "asked to stop in the middle")
 	case bad != nil:
 		return s.failed("prefetch", *bad)
 	case len(done) == 0:

@@ -249,7 +249,7 @@ func (b *rollback) end(outcome Outcome, says string, details []string) Report {
 }
 
 // restarts is how often the manager has restarted the stack's unit automatically
-// since it was started otherwise; 0 where that cannot be told.
+// since it was started otherwise; 0 where that is not known.
 func (o *Operator) restarts(ctx context.Context, s Stack) int {
 	if o.Restarts == nil {
 		return 0

@@ -54,7 +54,7 @@ func collectImages(ctx context.Context, source ImageSource, service facts.AutoUp
 	var events []podman.Event
 	if since, until, ran := lastRun(service); ran && slices.ContainsFunc(containers, isUpdated) {
 		if events, err = source.Events(ctx, since.Add(-time.Second), until.Add(time.Second)); err != nil {
-			return found, inPlainWords(err, "tell what it did")
+			return found, inPlainWords(err, "say what it did")
 		}
 	}
 	for _, c := range containers {

@@ -46,7 +46,7 @@ finding contains {
 	parts := parts_of(containers, object.get(unit, "services", []))
 	of_containers := judge(unit.stack, count(parts.running), count(parts.down) + count(parts.missing), count(parts.done))
 	case := undone(unit, of_containers)
-	[severity, says] := told(unit, case)
+	[severity, says] := description(unit, case)
 }
 
 finding contains {
@@ -63,13 +63,13 @@ finding contains {
 	result != "success"
 }
 
-# undone tells a stack that runs after a rollback from one that was left running.
+# undone distinguishes a stack that runs after a rollback from one that was left running.
 undone(unit, case) := "rolled-back" if {
 	case == "still-running"
 	unit.applied.rolled_back
 } else := case
 
-told(unit, case) := ["ticket", sprintf("it was rolled back and runs what was applied before: %s", [why])] if {
+description(unit, case) := ["ticket", sprintf("it was rolled back and runs what was applied before: %s", [why])] if {
 	case == "rolled-back"
 	why := unit.applied.rolled_back.message
 } else := verdict[case]
