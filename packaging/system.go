@@ -82,7 +82,7 @@ func (b *built) pack(ctx context.Context, f format, files []file) ([]byte, error
 	if err := os.WriteFile(from, config, 0o600); err != nil {
 		return nil, err
 	}
-	env := []string{"GOFLAGS=", "GOWORK=off"}
+	env := []string{"CGO_ENABLED=0", "GOFLAGS=-trimpath", "GOWORK=off"} // no C compiler is needed, and what the programs were built with is used again
 	args := []string{"tool", "nfpm", "package", "--packager", f.name, "--config", from, "--target", to}
 	if _, err := command(ctx, filepath.Join(b.source, "packaging/nfpm"), env, "go", args...); err != nil {
 		return nil, err
