@@ -24,8 +24,8 @@ const (
 	maxWaiting = 10_000
 )
 
-// Memory is how far back a caller must read resolved findings. If no audit ran
-// for longer than that, no alert says that older findings were resolved.
+// Memory is how far back a caller must read resolved findings. Older ones are read from
+// the outbox if a sink was sent nothing of their end.
 const Memory = 24 * time.Hour
 
 // Hold is how long a finding must be gone before an alert says that it is resolved. Audits
@@ -44,6 +44,7 @@ type queue interface {
 	Due(ctx context.Context, now time.Time, limit int) ([]history.Message, error)
 	SinkState(ctx context.Context, sink string, occurrence int64) (history.SinkState, error)
 	Continue(ctx context.Context, sink string, from, to int64) error
+	Unfinished(ctx context.Context, before time.Time, ended []string, limit int) ([]history.Occurrence, error)
 }
 
 type receipts interface {

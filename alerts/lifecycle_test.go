@@ -204,12 +204,17 @@ func (m *memory) SinkState(_ context.Context, _ string, occurrence int64) (t his
 func (m *memory) Continue(_ context.Context, _ string, from, to int64) error {
 	for i, n := range slices.Backward(m.messages) {
 		if n.Occurrence == from {
-			n.ID, n.Occurrence, n.Key = int64(len(m.messages)+1), to, fmt.Sprint(to, " continued")
-			m.messages, m.delivered = append(m.messages, n), append(m.delivered, m.delivered[i])
+			n.ID, n.Occurrence, n.Key = int64(len(m.messages)+1), to, fmt.Sprint(to, " continues")
+			end := history.Message{ID: n.ID + 1, Occurrence: from, Key: fmt.Sprint(from, " continued"), Kind: history.Continued}
+			m.messages, m.delivered = append(m.messages, n, end), append(m.delivered, m.delivered[i], m.delivered[i])
 			return nil
 		}
 	}
 	return nil
+}
+
+func (*memory) Unfinished(context.Context, time.Time, []string, int) ([]history.Occurrence, error) {
+	return nil, nil // no sequence lasts as long as Memory
 }
 
 func (*memory) Claim(context.Context, history.Message, time.Time) (bool, error) { return true, nil }

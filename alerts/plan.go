@@ -19,8 +19,16 @@ import (
 // what the sink was last sent. So if an audit was killed before it used the outbox, the
 // next audit sends its alerts, and a new sink is sent the findings that are open.
 func (o Options) plan(ctx context.Context) ([]history.Message, error) {
+	if o.Occurrences == nil {
+		return nil, nil
+	}
+	older, err := o.Outbox.Unfinished(ctx, o.Now.Add(-Memory), ends, maxWaiting)
+	if err != nil {
+		return nil, err
+	}
+	oldestFirst := append(older, o.Occurrences...)
+	slices.SortFunc(oldestFirst, func(a, b history.Occurrence) int { return cmp.Compare(a.ID, b.ID) })
 	var messages []history.Message
-	oldestFirst := slices.SortedFunc(slices.Values(o.Occurrences), func(a, b history.Occurrence) int { return cmp.Compare(a.ID, b.ID) })
 	for _, r := range o.Routes {
 		states, err := o.states(ctx, r.Name(), oldestFirst)
 		if err != nil {
@@ -63,7 +71,7 @@ func (o Options) states(ctx context.Context, sink string, oldestFirst []history.
 					return nil, err
 				}
 			}
-			states[was] = history.SinkState{}
+			states[was].Kind = history.Continued
 		}
 		if states[i] = t; t.Kind != "" {
 			last[same] = i
@@ -85,10 +93,12 @@ func isOver(s history.Occurrence, since time.Time) bool {
 	return s.ResolvedAt != nil && !s.ResolvedAt.After(since)
 }
 
-// isEnded reports whether the sink was last sent that the finding is gone.
-func isEnded(t history.SinkState) bool {
-	return t.Kind == notify.KindResolved || t.Kind == notify.KindHealed
-}
+// ends are the kinds of messages after which a sink expects no more about a finding that
+// is gone.
+var ends = []string{notify.KindResolved, notify.KindHealed, history.Continued}
+
+// isEnded reports whether the last message about the finding is an end.
+func isEnded(t history.SinkState) bool { return slices.Contains(ends, t.Kind) }
 
 // isHeld reports whether it is too early to say that the finding is resolved: it is not gone
 // for long, or the last audit could not decide. If the clock was set back, it is not known

@@ -74,6 +74,34 @@ func TestFlappingIsOneIncident(t *testing.T) {
 	sink.wasSent(t, "a new one", "firing stack_running web.service page")
 }
 
+// TestTheEndIsSentLater: a finding was gone once, and then there was no audit, or none that
+// could decide, for longer than [Memory]. Its end is sent all the same, and only once.
+func TestTheEndIsSentLater(t *testing.T) {
+	undecided := down("unknown")
+	undecided.Evidence = map[string]any{"case": finding.CaseGap}
+	for name, between := range map[string]func(*house){
+		"no audit":  func(h *house) { h.now = h.now.Add(3 * Memory) },
+		"undecided": func(h *house) { h.audit(undecided); h.now = h.now.Add(3 * Memory); h.audit(undecided) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			sink := &fake{name: "sink"}
+			h := newHouse(t, route(sink, "page"))
+			h.audit(down("page"))
+			h.audit()
+			h.audit(down("page"))
+			h.audit()
+			sink.wasSent(t, "gone once", "firing stack_running web.service page")
+			between(h)
+			sink.wasSent(t, "meanwhile")
+			h.audit()
+			sink.wasSent(t, "it is still gone", "resolved stack_running web.service page")
+			h.now = h.now.Add(3 * Memory)
+			h.audit()
+			sink.wasSent(t, "later")
+		})
+	}
+}
+
 // TestOneGapIsOneAlert: a collector that failed leaves many invariants undecided,
 // and one alert says so.
 func TestOneGapIsOneAlert(t *testing.T) {

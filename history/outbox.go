@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -169,24 +170,55 @@ func (o Outbox) SinkState(ctx context.Context, sink string, occurrence int64) (t
 	return t, nil
 }
 
+// Continued is the kind of the last message about a finding that another one continues.
+const Continued = "continued"
+
 // Continue hands what the sink was sent about a finding on to a later one, which the sink
 // takes for the same: what waits is now about the later one, or else the newest message
-// counts for it too.
+// counts for it too. For the earlier one a delivered message of kind [Continued] says so.
 func (o Outbox) Continue(ctx context.Context, sink string, from, to int64) error {
+	const again = `INSERT INTO messages (sink, key, kind, standing, verdict, body, created, next, delivered)
+		SELECT sink, ?1 || ' ' || ?4, coalesce(?5, kind), ?1, verdict, x'', created, next, delivered FROM messages
+		WHERE standing = ?2 AND sink = ?3 AND delivered > 0 ORDER BY id DESC LIMIT 1
+		ON CONFLICT (sink, key) DO NOTHING`
 	err := o.db.Update(ctx, func(tx sqlite.Tx) error {
 		waiting, err := tx.Change("UPDATE messages SET standing = ? WHERE standing = ? AND sink = ? AND delivered IS NULL", to, from, sink)
-		if err != nil || waiting > 0 {
+		if err != nil {
 			return err
 		}
-		return tx.Do(`INSERT INTO messages (sink, key, kind, standing, verdict, body, created, next, delivered)
-			SELECT sink, ?1 || ' continued', kind, ?1, verdict, x'', created, next, delivered FROM messages
-			WHERE standing = ?2 AND sink = ?3 AND delivered > 0 ORDER BY id DESC LIMIT 1
-			ON CONFLICT (sink, key) DO NOTHING`, to, from, sink)
+		if waiting == 0 {
+			if err := tx.Do(again, to, from, sink, "continues", nil); err != nil {
+				return err
+			}
+		}
+		return tx.Do(again, from, from, sink, Continued, Continued)
 	})
 	if err != nil {
 		return fmt.Errorf("hand on what a sink was sent about a finding: %w", err)
 	}
 	return nil
+}
+
+// Unfinished returns at most limit findings that were resolved before a time, and about
+// which the newest message to some sink is of none of the ended kinds, oldest first.
+func (o Outbox) Unfinished(ctx context.Context, before time.Time, ended []string, limit int) (list []Occurrence, err error) {
+	kinds, err := json.Marshal(ended)
+	if err != nil {
+		return nil, fmt.Errorf("read which alerts have no end: %w", err)
+	}
+	err = o.db.View(ctx, func(tx sqlite.Tx) error {
+		entries, err := readOccurrences(tx, 0, `resolved < ?1 AND EXISTS (
+			SELECT 1 FROM (SELECT kind, max(id) FROM messages WHERE standing = standings.id AND delivered IS NOT 0 GROUP BY sink)
+			WHERE kind NOT IN (SELECT value FROM json_each(?2))) ORDER BY id LIMIT ?3`, sqlite.Stamp(before), string(kinds), max(limit, 0))
+		for _, e := range entries {
+			list = append(list, e.Occurrence)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read which alerts have no end: %w", err)
+	}
+	return list, nil
 }
 
 // Dropped counts the messages that were dropped since the history began, by sink.

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"stackpolicy/finding"
 )
 
 func message(key string, at time.Time) Message {
@@ -62,7 +64,7 @@ func TestOutbox(t *testing.T) {
 		t.Errorf("state %+v", state)
 	}
 	if state := must(s.SinkState(t.Context(), "chat", 7))(t); state != (SinkState{}) {
-		t.Errorf("another sink was state %+v", state)
+		t.Errorf("the state of another sink is %+v", state)
 	}
 	want("the clock was set back two days", noon.Add(-2*day), "b", "later")
 	if err := s.Enqueue(t.Context(), []Message{{Sink: "mail", Key: "c", Body: make([]byte, maxBody+1)}}); err == nil {
@@ -120,6 +122,77 @@ func TestClaim(t *testing.T) {
 	if must(s.Claim(t.Context(), again, lease))(t) {
 		t.Error("delivered, and claimed")
 	}
+}
+
+// TestContinue: a later finding has what the sink was sent about an earlier one, which is
+// then at its end. What waits is sent once, about the later one.
+func TestContinue(t *testing.T) {
+	for name, isDelivered := range map[string]bool{"delivered": true, "waiting": false} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := opened(t)
+			fails := func(err error) {
+				t.Helper()
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			fails(s.Enqueue(t.Context(), []Message{message("a", noon)}))
+			if isDelivered {
+				fails(s.Delivered(t.Context(), 1, noon))
+			}
+			before := must(s.SinkState(t.Context(), "mail", 7))(t)
+			for range 2 { // also after a kill between the two
+				fails(s.Continue(t.Context(), "mail", 7, 8))
+			}
+			after := must(s.SinkState(t.Context(), "mail", 8))(t)
+			after.Message = before.Message
+			if after != before {
+				t.Errorf("the later one has %+v, want %+v", after, before)
+			}
+			earlier := must(s.SinkState(t.Context(), "mail", 7))(t)
+			if isDelivered && earlier.Kind != Continued || !isDelivered && earlier != (SinkState{}) {
+				t.Errorf("the earlier one has %+v", earlier)
+			}
+			if due := must(s.Due(t.Context(), noon, 10))(t); len(due) != 1 && !isDelivered || len(due) != 0 && isDelivered {
+				t.Errorf("%d messages are due", len(due))
+			}
+		})
+	}
+}
+
+// TestUnfinished: findings whose last message to some sink is no end, however long ago they
+// were resolved.
+func TestUnfinished(t *testing.T) {
+	s, _ := opened(t)
+	doc := document(t, 1)
+	id := recorded(t, s, audited(doc, noon, broken("stack_running", finding.Host, "exited"))).Appeared[0].ID
+	recorded(t, s, audited(doc, noon.Add(time.Minute)))
+	unfinished := func(step string, before time.Time, want int) {
+		t.Helper()
+		if got := must(s.Unfinished(t.Context(), before, []string{"resolved"}, 10))(t); len(got) != want {
+			t.Errorf("%s: %d findings, want %d", step, len(got), want)
+		}
+	}
+	later := noon.Add(day)
+	unfinished("nothing was sent", later, 0)
+	for i, m := range []Message{message("a", noon), message("b", noon), message("c", noon)} {
+		m.Occurrence = id
+		if m.Kind = "firing"; i == 2 {
+			m.Kind = "resolved"
+		}
+		if m.Sink = "mail"; i == 1 {
+			m.Sink = "chat"
+		}
+		if err := s.Enqueue(t.Context(), []Message{m}); err != nil {
+			t.Fatal(err)
+		}
+		unfinished("message "+m.Key, later, 1) // chat was not sent the end
+	}
+	unfinished("resolved since", noon, 0)
+	if err := s.Continue(t.Context(), "chat", id, id+1); err != nil {
+		t.Fatal(err)
+	}
+	unfinished("it continues elsewhere", later, 0)
 }
 
 // TestLastToldIsTheNewest: also after the clock was set back, or a newer message was
