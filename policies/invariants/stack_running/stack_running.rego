@@ -93,13 +93,11 @@ finding contains {
 	why := unknown_services(unit)
 }
 
-unknown_services(unit) := {"case": "record-unreadable", "reason": unit.applied.error, "evidence": {"error": unit.applied.error}} if {
-	unit.applied.state == "unreadable"
-}
-
-unknown_services(_) := {"case": "gap", "reason": collector.error, "evidence": {"collector": "applied"}} if {
+unknown_services(unit) := {"case": "gap", "reason": collector.error, "evidence": {"collector": "applied"}} if {
 	collector := input.collectors.applied
 	not collector.ok
+} else := {"case": "record-unreadable", "reason": unit.applied.error, "evidence": {"error": unit.applied.error}} if {
+	unit.applied.state == "unreadable"
 }
 
 restart_wanted contains p.subject if {

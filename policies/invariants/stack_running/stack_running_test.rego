@@ -487,7 +487,12 @@ test_unknown_services[name] if {
 			"collectors": {"applied": {"ok": false, "error": "timed out"}},
 			"want": {["web.service", "block", "unknown", "gap"]},
 		},
-		"what is seen is still told": {
+		"a record that cannot be read, in facts whose records were not read": {
+			"unit": object.union(stack("web.service", "active", [ok]), {"applied": unreadable}),
+			"collectors": {"applied": {"ok": false, "error": "timed out"}},
+			"want": {["web.service", "block", "unknown", "gap"]},
+		},
+		"what is seen is reported": {
 			"unit": object.union(stack("web.service", "active", [ok, down]), {"applied": unreadable}),
 			"collectors": {},
 			"want": {["web.service", "block", "unknown", "record-unreadable"], ["web.service", "block", "page", "exited"]},
