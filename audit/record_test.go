@@ -75,7 +75,7 @@ func TestRecord(t *testing.T) {
 // of its own, so that alerts can be sent about it; another one is not doubled.
 func TestGapsAreRemembered(t *testing.T) {
 	doc := recorded(t, "good")
-	doc.Declared.Patterns = []facts.Pattern{{Pattern: "lab-*.service"}}
+	doc.Declared.Patterns = []facts.Pattern{{Pattern: "lab-*.service"}, {Pattern: "old-*.service"}}
 	doc.Collectors["podman"] = facts.CollectorStatus{Error: "timed out"}
 	store := &memory{}
 	Audit{Source: always(doc), Load: loaded(builtin(t)), Store: store}.run(t)
@@ -85,7 +85,10 @@ func TestGapsAreRemembered(t *testing.T) {
 			got = append(got, f.Subject+" "+string(f.Severity)+" "+f.Case()+": "+f.Message)
 		}
 	}
-	want := []string{"host unknown gap: units: the pattern lab-*.service matches no unit"}
+	want := []string{
+		"host unknown gap: units: the pattern lab-*.service matches no unit",
+		"host unknown gap: units: the pattern old-*.service matches no unit",
+	}
 	if d := cmp.Diff(want, got); d != "" || len(store.record.Findings) < 2 {
 		t.Errorf("%d findings; of the configuration -want +got\n%s", len(store.record.Findings), d)
 	}

@@ -49,7 +49,7 @@ func (r *Report) Level() finding.Level {
 func (r *Report) Open() []finding.Finding {
 	open := slices.DeleteFunc(slices.Clone(r.Decisions), finding.Finding.IsAllowed)
 	for _, g := range r.Gaps {
-		if !slices.ContainsFunc(open, func(f finding.Finding) bool { return f.Evidence["collector"] == g.Collector && f.IsGap() }) {
+		if !slices.ContainsFunc(r.Decisions, func(f finding.Finding) bool { return f.Evidence["collector"] == g.Collector && f.IsGap() }) {
 			open = append(open, g.finding())
 		}
 	}

@@ -91,6 +91,9 @@ func userName() string {
 
 func steps(invariants []policy.Invariant, a policy.Account) func(finding.Finding) []string {
 	return func(f finding.Finding) []string {
+		if f.Invariant == finding.AuditComplete { // it has no runbook
+			return []string{"See what the audit could not do, and correct that: `stackpolicy eval`"}
+		}
 		i := slices.IndexFunc(invariants, func(x policy.Invariant) bool { return x.ID == f.Invariant })
 		if i < 0 || f.IsAllowed() {
 			return nil
