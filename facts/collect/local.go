@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"stackpolicy/facts"
-	"stackpolicy/internal/accounts"
 	"stackpolicy/internal/lazyregexp"
 	"stackpolicy/internal/regularfile"
 )
@@ -51,11 +50,10 @@ func AddLocal(ctx context.Context, env Environment, doc *facts.Document) {
 // collectLocal reads every file NAME.json. One that cannot be read makes the whole section
 // a gap: a rule must not take it for missing.
 func collectLocal(env Environment) (localFacts, error) {
-	private, err := accounts.PrivateGroup(env.EtcDir, env.Name)
+	owner, err := accountOwner(env)
 	if err != nil {
 		return nil, err
 	}
-	owner := localOwner{uid: env.UID, privateGID: private}
 	dir := env.LocalDir()
 	info, err := os.Stat(dir)
 	switch {
@@ -91,7 +89,7 @@ func collectLocal(env Environment) (localFacts, error) {
 	return found, nil
 }
 
-func readLocal(path string, owner localOwner) (facts.LocalFact, error) {
+func readLocal(path string, owner fileOwner) (facts.LocalFact, error) {
 	f, err := regularfile.Open(path)
 	if err != nil {
 		return facts.LocalFact{}, fmt.Errorf("read a local fact: %w", err)
@@ -119,23 +117,15 @@ func readLocal(path string, owner localOwner) (facts.LocalFact, error) {
 	return fact, nil
 }
 
-// localOwner is the account whose files are trusted.
-type localOwner struct{ uid, privateGID int }
-
 // check refuses a file or folder that somebody else can change: a rule would believe them.
-func (o localOwner) check(path string, info fs.FileInfo) error {
+func (o fileOwner) check(path string, info fs.FileInfo) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
+	switch {
+	case !ok:
 		return fmt.Errorf("%s has an owner that cannot be determined", path)
-	}
-	others := fs.FileMode(0o022)
-	if o.privateGID >= 0 && int(stat.Gid) == o.privateGID {
-		others = 0o002
-	}
-	if uid := int(stat.Uid); uid != o.uid && uid != 0 {
-		return fmt.Errorf("%s belongs to user id %d; want %d or root", path, uid, o.uid)
-	}
-	if info.Mode().Perm()&others != 0 {
+	case !o.trusts(int(stat.Uid)):
+		return fmt.Errorf("%s belongs to user id %d; want %d or root", path, stat.Uid, o.uid)
+	case info.Mode().Perm()&o.others(int(stat.Gid)) != 0:
 		return fmt.Errorf("%s can be written by others; run: chmod go-w %s", path, path)
 	}
 	return nil

@@ -44,7 +44,7 @@ func newManagerScene(t *testing.T, files map[string]string) *managerScene {
 			t.Fatal(err)
 		}
 	}
-	return &managerScene{env: env, judge: &judge{ctx: t.Context(), uid: env.UID, privateGID: -1}, manager: &drift.Manager{LoadedAt: time.Now().Add(time.Hour), Now: time.Now().Add(2 * time.Hour)}}
+	return &managerScene{env: env, judge: &judge{ctx: t.Context(), fileOwner: fileOwner{env.UID, -1}}, manager: &drift.Manager{LoadedAt: time.Now().Add(time.Hour), Now: time.Now().Add(2 * time.Hour)}}
 }
 
 // found are the files as "path origin", with what is special about them.

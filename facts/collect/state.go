@@ -11,16 +11,37 @@ import (
 
 // judge compares files with what is declared. Several goroutines may use it.
 type judge struct {
-	ctx        context.Context
-	uid        int
-	privateGID int // of the user's private group, or -1
-	declared   declaration
-	managed    map[string]string // unit -> who manages it
+	fileOwner
+	ctx      context.Context
+	declared declaration
+	managed  map[string]string // unit -> who manages it
 }
 
 func newJudge(ctx context.Context, env Environment, declared declaration, managed map[string]string) (*judge, error) {
+	owner, err := accountOwner(env)
+	return &judge{fileOwner: owner, ctx: ctx, declared: declared, managed: managed}, err
+}
+
+// fileOwner is the account whose files are trusted, as root's are.
+type fileOwner struct {
+	uid        int
+	privateGID int // of its private group, or -1
+}
+
+func accountOwner(env Environment) (fileOwner, error) {
 	private, err := accounts.PrivateGroup(env.EtcDir, env.Name)
-	return &judge{ctx: ctx, uid: env.UID, privateGID: private, declared: declared, managed: managed}, err
+	return fileOwner{env.UID, private}, err
+}
+
+func (o fileOwner) trusts(uid int) bool { return uid == o.uid || uid == 0 }
+
+// others are the bits of a file's mode that let somebody else write. The private group
+// has no other members, so it may.
+func (o fileOwner) others(gid int) fs.FileMode {
+	if o.privateGID >= 0 && gid == o.privateGID {
+		return 0o002
+	}
+	return 0o022
 }
 
 // state compares a file with its declaration: the Home Manager generation or, for a unit
@@ -109,12 +130,5 @@ func (j *judge) asDeclaration(f unitfile.File) string {
 	return facts.StateDeclared
 }
 
-// owned reports whether only the user, or root, can change the file. The user's private
-// group has no other members, so it may write.
-func (j *judge) owned(f unitfile.File) bool {
-	others := fs.FileMode(0o022)
-	if j.privateGID >= 0 && f.GID == j.privateGID {
-		others = 0o002
-	}
-	return (f.UID == j.uid || f.UID == 0) && f.Mode&others == 0
-}
+// owned reports whether only the user, or root, can change the file.
+func (j *judge) owned(f unitfile.File) bool { return j.trusts(f.UID) && f.Mode&j.others(f.GID) == 0 }

@@ -130,7 +130,7 @@ func TestOrigin(t *testing.T) {
 	}
 }
 
-func judgeOf(d declaration) *judge { return &judge{uid: alice.UID, privateGID: 1000, declared: d} }
+func judgeOf(d declaration) *judge { return &judge{fileOwner: fileOwner{alice.UID, 1000}, declared: d} }
 
 func TestStateAgainstTheGeneration(t *testing.T) {
 	const target = "/nix/store/b-home-manager-files/web.service"
