@@ -44,7 +44,7 @@ func (o *Operator) interrupted(ctx context.Context, s Stack, p Problem) Problem 
 	}
 	p.Outcome, p.Message = ApplyCut, "asked to stop in the middle"
 	p.Hint = "apply it again: systemctl --user restart " + s.Unit
-	if o.isUnitStopped(ctx, s) {
+	if o.manager(s).isStopping(ctx) {
 		p.Outcome = UnitStopped
 	}
 	return p

@@ -18,17 +18,15 @@ import (
 // stack's unit restarts it leaves all of them running: systemd stops a unit
 // before it starts it, and the preflight has to be able to refuse.
 func (o *Operator) Down(ctx context.Context, s Stack) Report {
-	if o.Job != nil {
-		job, err := o.Job(ctx, s.Unit)
-		switch {
-		case err != nil:
-			return s.failed("down", Problem{
-				Outcome: DownFailed, Message: "whether the unit stops or restarts cannot be found out; the containers were left alone",
-				Details: lines(err), Hint: "stop them by hand: podman stop --filter label=" + podman.LabelProject + "=" + s.Project,
-			})
-		case job == "restart":
-			return s.report("down", LeftRunning, s.Unit+" restarts, so its containers were left alone")
-		}
+	job, err := o.manager(s).job(ctx)
+	switch {
+	case err != nil:
+		return s.failed("down", Problem{
+			Outcome: DownFailed, Message: "whether the unit stops or restarts cannot be found out; the containers were left alone",
+			Details: lines(err), Hint: "stop them by hand: podman stop --filter label=" + podman.LabelProject + "=" + s.Project,
+		})
+	case job == "restart":
+		return s.report("down", LeftRunning, s.Unit+" restarts, so its containers were left alone")
 	}
 	release, bad := lockOf(o.Env.RuntimeDir, s).take(o.Env.Now())
 	if bad != nil {
@@ -102,18 +100,6 @@ func (d *stopping) stop(ctx context.Context, group []string) (stopped int, err e
 	return len(ids), d.podman.stop(ctx, ids, grace)
 }
 
-// stopLimit is how long the manager lets the stack's unit stop; false where there is
-// no limit, or it cannot be found out.
-func (o *Operator) stopLimit(ctx context.Context, s Stack) (time.Duration, bool) {
-	if o.StopLimit == nil {
-		return 0, false
-	}
-	limited, cancel := context.WithTimeout(ctx, jobLimit)
-	defer cancel()
-	limit, err := o.StopLimit(limited, s.Unit)
-	return limit, err == nil && limit >= 0
-}
-
 // longestStop is how long a stop of the stack may take: the groups of services are
 // stopped one after the other. One-shots have ended by then.
 func longestStop(services []compose.Service) (total time.Duration) {
@@ -133,7 +119,7 @@ func longestStop(services []compose.Service) (total time.Duration) {
 // over. What was asked to stop by then still ends by itself, but the services that
 // come after it are not stopped in order.
 func (x *preflight) shortStop(ctx context.Context, project *compose.Project) []string {
-	limit, isLimited := x.stopLimit(ctx)
+	limit, isLimited := x.manager.stopLimit(ctx)
 	needed := longestStop(project.Services)
 	if !isLimited || needed <= limit {
 		return nil

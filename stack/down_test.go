@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"stackpolicy/internal/compose"
@@ -57,13 +58,35 @@ func TestDownOfAUnitsJob(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			w.Job = func(context.Context, string) (string, error) { return c.job, c.err }
+			w.manager.job, w.manager.err = c.job, c.err
 			want(t, w.Down(t.Context(), w.web(nil)), c.outcome)
 			if stops := w.stopped() != ""; stops != c.stops {
 				t.Errorf("stopped: %q", w.stopped())
 			}
 		})
 	}
+}
+
+// silent never answers.
+type silent struct{ Manager }
+
+func (silent) Job(ctx context.Context, _ string) (string, error) {
+	<-ctx.Done()
+	return "", ctx.Err()
+}
+
+// A manager that does not answer does not hold up a stop until the unit's time is over.
+func TestDownWithAManagerThatHangs(t *testing.T) {
+	w := newWorld(t)
+	s := w.web(nil)
+	synctest.Test(t, func(t *testing.T) {
+		w.Manager = silent{}
+		begin := time.Now()
+		want(t, w.Down(t.Context(), s), DownFailed)
+		if took := time.Since(begin); took != jobLimit {
+			t.Errorf("took %s", took)
+		}
+	})
 }
 
 // Compose files that cannot be read keep nothing running.
@@ -104,7 +127,7 @@ func TestAStartThatIsStopped(t *testing.T) {
 	}
 	for name, c := range cases {
 		testIn(t, name, func(t *testing.T, w *world) {
-			w.Job = func(context.Context, string) (string, error) { return c.job, c.err }
+			w.manager.job, w.manager.err = c.job, c.err
 			s := w.web(nil)
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
@@ -133,7 +156,7 @@ func TestShortStop(t *testing.T) {
 		{79 * time.Second, nil, true}, {80 * time.Second, nil, false}, {-1, nil, false}, {0, errors.New("no manager"), false},
 	}
 	for _, c := range cases {
-		w.StopLimit = func(context.Context, string) (time.Duration, error) { return c.limit, c.err }
+		w.manager.stopTimeout, w.manager.err = c.limit, c.err
 		r := w.Preflight(t.Context(), w.web(nil))
 		want(t, r, Ready)
 		if got := strings.Contains(strings.Join(r.Details, "\n"), note); got != c.note {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"stackpolicy/internal/compose"
 	"stackpolicy/internal/podman"
@@ -17,14 +16,13 @@ import (
 // apply, and while another one runs, that one's outcome counts.
 func (o *Operator) Preflight(ctx context.Context, s Stack) Report {
 	x := &preflight{
-		stateHome: o.Env.StateHome, restarts: func(ctx context.Context) int { return o.restarts(ctx, s) },
-		stopLimit: func(ctx context.Context) (time.Duration, bool) { return o.stopLimit(ctx, s) },
-		stack:     s, environ: o.Environ, podman: o.projectPodman(s), lock: lockOf(o.Env.RuntimeDir, s), graph: o.graphRoot(),
+		stateHome: o.Env.StateHome, manager: o.manager(s),
+		stack: s, environ: o.Environ, podman: o.projectPodman(s), lock: lockOf(o.Env.RuntimeDir, s), graph: o.graphRoot(),
 		account: account{o.Env.UID, o.Env.Name}, registries: registries{o.HTTP},
 	}
 	x.examine(ctx)
 	switch {
-	case ctx.Err() != nil && o.isUnitStopped(ctx, s):
+	case ctx.Err() != nil && x.manager.isStopping(ctx):
 		return s.report("preflight", UnitStopped, "asked to stop")
 	case ctx.Err() != nil:
 		return s.report("preflight", ApplyCut, "asked to stop")
@@ -49,8 +47,7 @@ type preflight struct {
 	account    account
 	registries registries
 	stateHome  string
-	restarts   func(ctx context.Context) int // automatic ones of the unit
-	stopLimit  func(ctx context.Context) (time.Duration, bool)
+	manager    unitManager
 
 	problems []Problem
 	notes    []string // what is worth knowing, and no problem

@@ -97,7 +97,7 @@ func (b *rollback) run(ctx context.Context) Report {
 		return b.end(BackFailed, "the rollback failed: "+bad.Message, bad.Details)
 	}
 	r := b.verify(ctx, old)
-	if r.Outcome == VerifyCut && o.isUnitStopped(ctx, s) {
+	if r.Outcome == VerifyCut && o.manager(s).isStopping(ctx) {
 		return b.end(UnitStopped, "rolled back, and stopped before that was verified", nil)
 	}
 	outcome, says := RolledBack, "rolled back to what was applied "+minute(b.verified.Record.AppliedAt)+", which is up"
@@ -187,7 +187,7 @@ func (b *rollback) apply(ctx context.Context, t *transaction) *Problem {
 	}
 	record.Invocation = b.operator.Invocation
 	record.RolledBack = &applied.RolledBack{
-		At: b.operator.Env.Now().UTC(), Definition: b.attempted.Definition, Message: b.why.Message, Restarts: b.operator.restarts(ctx, b.stack),
+		At: b.operator.Env.Now().UTC(), Definition: b.attempted.Definition, Message: b.why.Message, Restarts: b.operator.manager(b.stack).restarts(ctx),
 	}
 	if err := t.records.writeLast(record, b.end(BackFailed, "rolled back, but not verified", nil)); err != nil {
 		return &Problem{Outcome: Broken, Message: "rolled back, but that could not be recorded", Details: lines(err)}
@@ -248,27 +248,12 @@ func (b *rollback) end(outcome Outcome, says string, details []string) Report {
 	return r
 }
 
-// restarts is how often the manager has restarted the stack's unit automatically
-// since it was started otherwise; 0 where that is not known.
-func (o *Operator) restarts(ctx context.Context, s Stack) int {
-	if o.Restarts == nil {
-		return 0
-	}
-	limited, cancel := context.WithTimeout(ctx, jobLimit)
-	defer cancel()
-	n, err := o.Restarts(limited, s.Unit)
-	if err != nil {
-		return 0
-	}
-	return n
-}
-
 // heldBack returns a problem when the manager tries again what was rolled back: it
 // would be rolled back again, and the stack would be down each time. Somebody who
 // restarts the unit means it.
 func (x *preflight) heldBack(ctx context.Context, project *compose.Project) *Problem {
 	record, err := applied.Read(x.stateHome, x.stack.Name)
-	if err != nil || record.RolledBack == nil || x.restarts(ctx) <= record.RolledBack.Restarts {
+	if err != nil || record.RolledBack == nil || x.manager.restarts(ctx) <= record.RolledBack.Restarts {
 		return nil
 	}
 	definition, err := projectDefinition(ctx, x.stack, project)

@@ -113,12 +113,12 @@ func TestRollbackThatIsNotUp(t *testing.T) {
 // A unit that is stopped meanwhile has not failed.
 func TestRollbackToldToStop(t *testing.T) {
 	w, _, b := rolling(t, otherCommand)
-	w.Job = func(context.Context, string) (string, error) { return "stop", nil }
+	w.manager.job = "stop"
 	b.verify = func(_ context.Context, s Stack) Report { return s.report("verify", VerifyCut, "told to stop") }
 	want(t, b.recorded(t.Context()), UnitStopped)
 
 	w, _, b = rolling(t, otherCommand)
-	w.Job = func(context.Context, string) (string, error) { return "stop", nil }
+	w.manager.job = "stop"
 	ctx, cancel := context.WithCancel(t.Context())
 	w.write("up", "#!/bin/sh\nexec sleep 60\n", 0o755)
 	w.Output = func(string) { cancel() }
@@ -304,10 +304,9 @@ func TestPreflightHoldsBack(t *testing.T) {
 	for _, c := range cases {
 		testIn(t, c.name, func(t *testing.T, _ *world) {
 			w, s, b := rolling(t, otherCommand)
-			restarts := 3
-			w.Restarts = func(context.Context, string) (int, error) { return restarts, nil }
+			w.manager.restarts = 3
 			want(t, b.recorded(t.Context()), RolledBack)
-			restarts = c.restarts
+			w.manager.restarts = c.restarts
 			c.change(w)
 			r := w.Preflight(t.Context(), s)
 			want(t, r, c.want)

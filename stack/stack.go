@@ -8,14 +8,12 @@
 package stack
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"stackpolicy/config"
 	"stackpolicy/decide"
@@ -28,15 +26,13 @@ type Operator struct {
 	Env        collect.Environment
 	Policies   *decide.Policies // what verify and status ask
 	Podman     podman.Client
-	HTTP       *http.Client                                                  // asks registries
-	Environ    []string                                                      // variables for compose files and provider, as os.Environ has them
-	Invocation string                                                        // $INVOCATION_ID; "" when no unit runs this
-	Scope      func(description string) []string                             // [compose.Scope], for one that a unit runs
-	Job        func(ctx context.Context, unit string) (string, error)        // the type of a unit's job now, "" for none; nil where no unit runs this
-	Restarts   func(ctx context.Context, unit string) (int, error)           // automatic ones of a unit; nil where no unit runs this
-	StopLimit  func(ctx context.Context, unit string) (time.Duration, error) // how long a unit may take to stop; -1 for ever, nil where no manager is
-	Output     func(line string)                                             // what the provider prints
-	Progress   func(line string)                                             // what verify waits for
+	HTTP       *http.Client                      // asks registries
+	Environ    []string                          // variables for compose files and provider, as os.Environ has them
+	Invocation string                            // $INVOCATION_ID; "" when no unit runs this
+	Scope      func(description string) []string // [compose.Scope], for one that a unit runs
+	Manager    Manager
+	Output     func(line string) // what the provider prints
+	Progress   func(line string) // what verify waits for
 }
 
 func (o *Operator) projectPodman(s Stack) projectPodman {
@@ -45,20 +41,7 @@ func (o *Operator) projectPodman(s Stack) projectPodman {
 
 func (o *Operator) recorder() recorder { return recorder{env: o.Env, invocation: o.Invocation} }
 
-// isUnitStopped reports whether the manager stops the stack's unit now, also for a
-// restart. A start whose time is over does not count, nor does a signal of another
-// process.
-func (o *Operator) isUnitStopped(ctx context.Context, s Stack) bool {
-	if o.Job == nil {
-		return false
-	}
-	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), jobLimit)
-	defer cancel()
-	job, err := o.Job(limited, s.Unit)
-	return err == nil && (job == "stop" || job == "restart")
-}
-
-const jobLimit = 2 * time.Second
+func (o *Operator) manager(s Stack) unitManager { return unitManager{o.Manager, s.Unit} }
 
 // graphRoot is where rootless podman keeps its containers, unless
 // containers-storage.conf(5) says another folder.

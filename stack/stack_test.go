@@ -21,16 +21,31 @@ import (
 )
 
 // world is an operator with a home of its own, and with stand-ins for podman and
-// for the compose provider. It has no user manager.
+// for the compose provider and the user manager.
 type world struct {
 	*Operator
-	t      *testing.T
-	dir    string
-	said   []string
-	waited []string
-	there  []container
-	from   string // id of the image that they are made from
-	stack  Stack  // whose definitions the containers are of
+	manager manager // that answers about units
+	t       *testing.T
+	dir     string
+	said    []string
+	waited  []string
+	there   []container
+	from    string // id of the image that they are made from
+	stack   Stack  // whose definitions the containers are of
+}
+
+// manager answers as a user manager does.
+type manager struct {
+	job         string
+	restarts    int
+	stopTimeout time.Duration
+	err         error
+}
+
+func (m *manager) Job(context.Context, string) (string, error)   { return m.job, m.err }
+func (m *manager) Restarts(context.Context, string) (int, error) { return m.restarts, m.err }
+func (m *manager) StopTimeout(context.Context, string) (time.Duration, error) {
+	return m.stopTimeout, m.err
 }
 
 // success is what a provider does that works: the containers are those of the
@@ -74,7 +89,9 @@ func newWorld(t *testing.T) *world {
 	}
 	w := &world{t: t, dir: dir, from: image}
 	client := podman.Client{Socket: w.path("none.sock"), Command: w.path("podman")}
+	w.manager.stopTimeout = -1
 	w.Operator = &Operator{
+		Manager: &w.manager,
 		Env: collect.Environment{
 			UID: os.Getuid(), Name: "ada", Home: dir, ConfigHome: w.path("config"), StateHome: w.path("state"),
 			RuntimeDir: w.path("run"), LingerDir: w.path("linger"), Podman: client, Now: time.Now,

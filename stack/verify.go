@@ -32,7 +32,7 @@ func (o *Operator) Verify(ctx context.Context, s Stack, timeout time.Duration) R
 	}
 	v := o.verification(s)
 	r := o.begin(ctx, v)
-	if r.Outcome == VerifyCut && o.isUnitStopped(ctx, s) {
+	if r.Outcome == VerifyCut && o.manager(s).isStopping(ctx) {
 		r.Outcome, r.Hint = UnitStopped, ""
 	}
 	if err := o.recorder().verified(s, r); err != nil {

@@ -120,6 +120,13 @@ func version() *cobra.Command {
 	}
 }
 
+// byHand is the manager for a verb that no unit runs: the unit's job and its restarts are
+// not about it.
+type byHand struct{ *systemd.User }
+
+func (byHand) Job(context.Context, string) (string, error)   { return "", nil }
+func (byHand) Restarts(context.Context, string) (int, error) { return 0, nil }
+
 // operator is the one of the account that runs this. It knows what audits
 // remember, so that it judges as they do. Call done at the end.
 func operator(ctx context.Context, c config.Config, asksRules bool) (o *stack.Operator, done func(), err error) {
@@ -133,10 +140,9 @@ func operator(ctx context.Context, c config.Config, asksRules bool) (o *stack.Op
 		Environ: os.Environ(), Invocation: os.Getenv("INVOCATION_ID"), Scope: compose.Scope,
 		Output: func(string) {}, Progress: func(string) {},
 	}
-	manager := systemd.User{RuntimeDir: env.RuntimeDir, BusAddress: env.BusAddress}
-	o.StopLimit = manager.StopTimeout
-	if o.Invocation != "" {
-		o.Job, o.Restarts = manager.Job, manager.Restarts
+	manager := &systemd.User{RuntimeDir: env.RuntimeDir, BusAddress: env.BusAddress}
+	if o.Manager = manager; o.Invocation == "" {
+		o.Manager = byHand{manager}
 	}
 	if asksRules {
 		o.Policies, err = cli.LoadPolicies(ctx, c.Policies)
