@@ -25,7 +25,7 @@ type plan struct {
 type planned struct {
 	compose.Service
 	definition string
-	image      string // id of the image that its name means now; "" when there is none yet
+	image      string // id of the image that its name means now; "" before it is fetched
 	containers []podman.Details
 	replace    string // why its containers have to be replaced; "" when they may stay
 	done       bool   // a one-shot that need not run again

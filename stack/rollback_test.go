@@ -134,7 +134,7 @@ func TestRollbackThatFails(t *testing.T) {
 	}
 }
 
-// What stands in the way of a rollback, before a container is touched. The failure
+// What prevents a rollback, before a container is touched. The failure
 // stays what it was.
 func TestNotRolledBack(t *testing.T) {
 	cases := []struct {

@@ -219,7 +219,7 @@ func TestPlanVerify(t *testing.T) {
 	oneshot := "[Service]\nType=oneshot\nExecStart=podman-compose up -d\n"
 	for name, c := range map[string]struct {
 		units map[string]string
-		want  string // text of the drop-in; "" is none
+		want  string // text of the drop-in; "" for none
 	}{
 		"a oneshot":              {map[string]string{"web.service": oneshot}, head + step + "TimeoutStartSec=5min\n"},
 		"its own timeout":        {map[string]string{"web.service": oneshot + "TimeoutStartSec=90\n"}, head + step},

@@ -156,7 +156,7 @@ func (s *stage) record(ctx context.Context, b *bench, units int) (*facts.Documen
 }
 
 // stateHome makes another state folder of the account, with links to everything in the first
-// one. memory is the history to use in it; "" is none.
+// one. memory is the history to use in it, "" for none.
 func (s *stage) stateHome(name, memory string) (string, error) {
 	first, home := filepath.Join(s.Home, ".local/state"), filepath.Join(s.Home, name)
 	entries, err := os.ReadDir(first)

@@ -28,10 +28,14 @@ func Root(t testing.TB) string {
 	return ""
 }
 
+// Each reports whether tests are to run on each release, and long ones whole
+// (STACKPOLICY_LAB_EACH=1).
+func Each() bool { return os.Getenv("STACKPOLICY_LAB_EACH") == "1" }
+
 // Suites are the releases for a test that hardly depends on the release: the newest, or
-// with STACKPOLICY_LAB_EACH=1 each.
+// all if [Each] says so.
 func Suites() []string {
-	if os.Getenv("STACKPOLICY_LAB_EACH") == "1" {
+	if Each() {
 		return []string{Trixie, Bookworm}
 	}
 	return []string{Trixie}

@@ -24,7 +24,6 @@
 package matrix
 
 import (
-	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
@@ -84,7 +83,7 @@ func scenarios(t *testing.T, suite string) []string {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("%d scenarios: %v", len(files), err)
 	}
-	if os.Getenv("STACKPOLICY_LAB_EACH") == "1" {
+	if debian.Each() {
 		return files
 	}
 	return slices.DeleteFunc(files, func(file string) bool {

@@ -6,7 +6,6 @@
 package systems
 
 import (
-	"os"
 	"testing"
 
 	"stackpolicy/lab/debian"
@@ -42,7 +41,7 @@ func Each(t *testing.T, test func(*testing.T, usermanager.Options)) {
 // should not depend on the version. With STACKPOLICY_LAB_EACH=1 it does the same as Each.
 func One(t *testing.T, test func(*testing.T, usermanager.Options)) {
 	t.Helper()
-	if os.Getenv("STACKPOLICY_LAB_EACH") == "1" {
+	if debian.Each() {
 		Each(t, test)
 		return
 	}
