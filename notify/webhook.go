@@ -13,6 +13,7 @@ import (
 	"text/template"
 	"time"
 
+	"stackpolicy/internal/bounded"
 	"stackpolicy/internal/lazyregexp"
 )
 
@@ -176,22 +177,9 @@ func (w toWebhook) address(r *request) (err error) {
 }
 
 func (w toWebhook) render(a Alert) ([]byte, error) {
-	out := &limited{left: maxBody}
+	out := &bounded.Buffer{Limit: maxBody}
 	if err := w.body.Execute(out, a); err != nil {
 		return nil, fmt.Errorf("make the body: %w", err)
 	}
-	return out.text.Bytes(), nil
-}
-
-// limited is a buffer that accepts at most left bytes.
-type limited struct {
-	text bytes.Buffer
-	left int
-}
-
-func (l *limited) Write(p []byte) (int, error) {
-	if l.left -= len(p); l.left < 0 {
-		return 0, errors.New("it is larger than 256 KiB")
-	}
-	return l.text.Write(p)
+	return out.Bytes(), nil
 }

@@ -57,7 +57,7 @@ func TestTemplatesThatDoNotWork(t *testing.T) {
 		"no such key":   {"{{.Titel}}", "can't evaluate field Titel"},
 		"no function":   {"{{shell .Title}}", `function "shell" not defined`},
 		"no first step": {"{{index .Steps 0}}", "index out of range"},
-		"too large":     {`{{printf "%300000d" 1}}`, "larger than 256 KiB"},
+		"too large":     {`{{printf "%300000d" 1}}`, "longer than 262144 bytes"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

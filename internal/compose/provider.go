@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"stackpolicy/internal/bounded"
 	"stackpolicy/internal/lazyregexp"
 )
 
@@ -69,7 +70,7 @@ func (p Provider) Version(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, p.Argv[0], append(p.Argv[1:len(p.Argv):len(p.Argv)], "version")...)
-	answer := &tail{limit: maxAnswer}
+	answer := &bounded.Tail{Limit: maxAnswer}
 	cmd.Env = environment(os.Environ(), "")
 	cmd.Stdout, cmd.Stderr = answer, answer
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -79,25 +80,13 @@ func (p Provider) Version(ctx context.Context) (string, error) {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return "", fmt.Errorf("%s version: %w: %q", p, err, bytes.TrimSpace(answer.kept))
+		return "", fmt.Errorf("%s version: %w: %q", p, err, bytes.TrimSpace(answer.Kept))
 	}
-	match := said.Get().FindSubmatch(answer.kept)
+	match := said.Get().FindSubmatch(answer.Kept)
 	if match == nil {
-		return "", fmt.Errorf("%s version: no version in %q", p, bytes.TrimSpace(answer.kept))
+		return "", fmt.Errorf("%s version: no version in %q", p, bytes.TrimSpace(answer.Kept))
 	}
 	return strings.ToLower(string(match[1])) + " " + string(match[2]), nil
 }
 
 func (p Provider) String() string { return strings.Join(p.Argv, " ") }
-
-// tail keeps the last bytes.
-type tail struct {
-	limit int
-	kept  []byte
-}
-
-func (w *tail) Write(p []byte) (int, error) {
-	w.kept = append(w.kept, p...)
-	w.kept = w.kept[max(0, len(w.kept)-w.limit):]
-	return len(p), nil
-}

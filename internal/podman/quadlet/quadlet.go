@@ -5,7 +5,6 @@
 package quadlet
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"stackpolicy/internal/bounded"
 )
 
 const (
@@ -72,7 +73,7 @@ func (g Generator) ask(ctx context.Context, dirs []string) (reply, error) {
 	if dirs != nil {
 		cmd.Env = append(cmd.Env, "QUADLET_UNIT_DIRS="+strings.Join(dirs, ":"))
 	}
-	stdout, stderr := &capped{left: maxUnits}, &capped{left: maxComplaint}
+	stdout, stderr := &bounded.Buffer{Limit: maxUnits}, &bounded.Buffer{Limit: maxComplaint}
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = stdout, stderr, waitDelay
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
@@ -81,12 +82,12 @@ func (g Generator) ask(ctx context.Context, dirs []string) (reply, error) {
 	switch {
 	case ctx.Err() != nil:
 		return reply{}, fmt.Errorf("%s: %w", g.Path, ctx.Err())
-	case stdout.isFull || stderr.isFull:
+	case stdout.IsFull || stderr.IsFull:
 		return reply{}, fmt.Errorf("%s: its output is longer than %d bytes", g.Path, maxUnits)
 	case err != nil && !errors.As(err, &exit):
 		return reply{}, fmt.Errorf("run podman's generator: %w", err)
 	}
-	a := parse(stdout.text.String(), stderr.text.String())
+	a := parse(stdout.String(), stderr.String())
 	if exit != nil && exit.ExitCode() != 1 && a.crash == "" { // 1 means that it refused a file
 		a.crash = exit.Error()
 	}
@@ -131,19 +132,4 @@ func (g Generator) askAlone(ctx context.Context, folder, file string) (reply, er
 		return reply{}, err
 	}
 	return g.ask(ctx, []string{folder})
-}
-
-// capped keeps what is written, up to a number of bytes.
-type capped struct {
-	text   bytes.Buffer
-	left   int
-	isFull bool
-}
-
-func (c *capped) Write(p []byte) (int, error) {
-	if c.left -= len(p); c.left < 0 {
-		c.isFull = true
-		return 0, errors.New("the output is too long")
-	}
-	return c.text.Write(p)
 }

@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"stackpolicy/internal/bounded"
 	"stackpolicy/internal/podman/answer"
 )
 
@@ -152,22 +152,23 @@ func (c Command) Exists(ctx context.Context, kind, name string) (bool, error) {
 // Logs returns the end of what a container wrote, 64 KiB of it at most, and whether there was
 // more before it. Both streams go through one pipe, so their order is podman's.
 func (c Command) Logs(ctx context.Context, id string, lines int) (end []byte, isCut bool, err error) {
-	both := &tail{limit: maxLogs}
+	both := &bounded.Tail{Limit: maxLogs}
 	if err := c.start(ctx, both, both, "logs", "--tail", strconv.Itoa(lines), id); err != nil {
-		return nil, false, complain("logs", err, both.kept[max(0, len(both.kept)-maxComplaint):])
+		return nil, false, complain("logs", err, both.Kept[max(0, len(both.Kept)-maxComplaint):])
 	}
-	return both.kept, both.cut, nil
+	return both.Kept, both.IsCut, nil
 }
 
 // run returns what podman prints.
 func (c Command) run(ctx context.Context, verb string, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stdout, stderr := &capped{full: cancel}, &tail{limit: maxComplaint}
+	stdout := &bounded.Buffer{Limit: maxAnswer, Full: func(error) { cancel(errTooLong) }}
+	stderr := &bounded.Tail{Limit: maxComplaint}
 	if err := c.start(ctx, stdout, stderr, verb, args...); err != nil {
-		return nil, complain(verb, err, stderr.kept)
+		return nil, complain(verb, err, stderr.Kept)
 	}
-	return stdout.data.Bytes(), nil
+	return stdout.Bytes(), nil
 }
 
 // start runs podman to its end. If the context ends before, podman and its process group
@@ -233,32 +234,4 @@ func environment(of []string) []string {
 		return key == "CONTAINER_HOST" || key == "CONTAINER_CONNECTION" || key == "LC_ALL"
 	})
 	return append(env, "LC_ALL=C")
-}
-
-// capped keeps up to maxAnswer bytes, and calls full when there are more.
-type capped struct {
-	data bytes.Buffer // not embedded: its ReadFrom would bypass Write
-	full context.CancelCauseFunc
-}
-
-func (w *capped) Write(p []byte) (int, error) {
-	if w.data.Len()+len(p) > maxAnswer {
-		w.full(errTooLong)
-		return 0, errTooLong
-	}
-	return w.data.Write(p)
-}
-
-// tail keeps the last bytes, up to its limit.
-type tail struct {
-	limit int
-	kept  []byte
-	cut   bool // there were more
-}
-
-func (w *tail) Write(p []byte) (int, error) {
-	w.kept = append(w.kept, p...)
-	over := max(0, len(w.kept)-w.limit)
-	w.kept, w.cut = w.kept[over:], w.cut || over > 0
-	return len(p), nil
 }
