@@ -15,6 +15,9 @@ type Manager interface {
 	Restarts(ctx context.Context, unit string) (int, error)
 	// StopTimeout returns how long the unit may take to stop; -1 without a limit.
 	StopTimeout(ctx context.Context, unit string) (time.Duration, error)
+	// StartTimeout returns how long each command of the unit's start may take; -1 without
+	// a limit.
+	StartTimeout(ctx context.Context, unit string) (time.Duration, error)
 }
 
 // Bounds on one answer. What only makes a message better waits for less than what
@@ -61,8 +64,18 @@ func (m unitManager) restarts(ctx context.Context) int {
 // stopLimit is how long the unit may take to stop; false if there is no limit, or it is
 // not known.
 func (m unitManager) stopLimit(ctx context.Context) (time.Duration, bool) {
+	return m.limit(ctx, m.asked.StopTimeout)
+}
+
+// startLimit is how long each command of the unit's start may take; false if there is no
+// limit, or it is not known.
+func (m unitManager) startLimit(ctx context.Context) (time.Duration, bool) {
+	return m.limit(ctx, m.asked.StartTimeout)
+}
+
+func (m unitManager) limit(ctx context.Context, ask func(context.Context, string) (time.Duration, error)) (time.Duration, bool) {
 	limited, cancel := context.WithTimeout(ctx, noteLimit)
 	defer cancel()
-	limit, err := m.asked.StopTimeout(limited, m.unit)
+	limit, err := ask(limited, m.unit)
 	return limit, err == nil && limit >= 0
 }

@@ -86,7 +86,7 @@ func (x *preflight) examine(ctx context.Context) {
 	x.add(missing, silent, provides, x.lock.free())
 	if project != nil {
 		x.add(x.heldBack(ctx, project))
-		x.notes = append(x.notes, x.shortStop(ctx, project)...)
+		x.notes = slices.Concat(x.notes, x.shortStop(ctx, project), x.shortStart(ctx))
 	}
 	if project != nil && silent == nil && missing == nil {
 		x.foresee(ctx, s, project)

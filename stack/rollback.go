@@ -266,3 +266,25 @@ func (x *preflight) heldBack(ctx context.Context, project *compose.Project) *Pro
 		Hint:    "correct the compose files; or try the same again: systemctl --user restart " + x.stack.Unit,
 	}
 }
+
+// longestRollback is how long a command of the unit takes at most when it rolls back: an
+// apply, or a verify, and then an apply and a verify of the older definition. Each command
+// of a start has the whole of TimeoutStartSec= for itself (systemd 252 and 257).
+func (s Stack) longestRollback() time.Duration {
+	return max(s.Apply.Timeout, s.Verify.Timeout) + s.Apply.Timeout + s.Verify.Timeout
+}
+
+// shortStart is a note where the manager would end a rollback before its time is over:
+// then neither the newer definition runs nor the older one.
+func (x *preflight) shortStart(ctx context.Context) []string {
+	if x.stack.OnFailure != config.Rollback {
+		return nil
+	}
+	limit, isLimited := x.manager.startLimit(ctx)
+	needed := x.stack.longestRollback()
+	if !isLimited || needed <= limit {
+		return nil
+	}
+	return []string{fmt.Sprintf("a rollback may need %s by apply.timeout and verify.timeout, and %s has %s: write TimeoutStartSec=%d or more, or a shorter apply.timeout",
+		needed, x.stack.Unit, limit, int((needed + time.Minute).Seconds()))}
+}

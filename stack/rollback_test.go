@@ -2,10 +2,12 @@ package stack
 
 import (
 	"context"
+	"errors"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"stackpolicy/applied"
 	"stackpolicy/config"
@@ -328,5 +330,35 @@ func TestCounted(t *testing.T) {
 	}
 	if got := (&plan{older: []string{}}).counted(mounts); len(got) != 0 {
 		t.Errorf("of a rollback to containers without volumes: %v", got)
+	}
+}
+
+// A rollback that does not fit into the unit's time is said before it is needed.
+func TestShortStart(t *testing.T) {
+	const note = "web.service has"
+	cases := map[string]struct {
+		onFailure string
+		limit     time.Duration
+		err       error
+		note      bool
+	}{
+		"too short":         {config.Rollback, 399 * time.Second, nil, true},
+		"long enough":       {config.Rollback, 400 * time.Second, nil, false},
+		"without a limit":   {config.Rollback, -1, nil, false},
+		"not known":         {config.Rollback, 0, errors.New("no manager"), false},
+		"nothing goes back": {config.Keep, time.Second, nil, false},
+	}
+	for name, c := range cases {
+		testIn(t, name, func(t *testing.T, w *world) {
+			w.manager.startTimeout, w.manager.err = c.limit, c.err
+			r := w.Preflight(t.Context(), w.web(func(s *config.Stack) {
+				s.OnFailure, s.Apply.Timeout, s.Verify.Timeout = c.onFailure, 90*time.Second, 155*time.Second
+			}))
+			want(t, r, Ready)
+			said := strings.Join(r.Details, "\n")
+			if got := strings.Contains(said, note); got != c.note || got && !strings.Contains(said, "TimeoutStartSec=460 ") {
+				t.Errorf("%q", r.Details)
+			}
+		})
 	}
 }

@@ -36,16 +36,20 @@ type world struct {
 
 // manager answers as a user manager does.
 type manager struct {
-	job         string
-	restarts    int
-	stopTimeout time.Duration
-	err         error
+	job          string
+	restarts     int
+	stopTimeout  time.Duration
+	startTimeout time.Duration
+	err          error
 }
 
 func (m *manager) Job(context.Context, string) (string, error)   { return m.job, m.err }
 func (m *manager) Restarts(context.Context, string) (int, error) { return m.restarts, m.err }
 func (m *manager) StopTimeout(context.Context, string) (time.Duration, error) {
 	return m.stopTimeout, m.err
+}
+func (m *manager) StartTimeout(context.Context, string) (time.Duration, error) {
+	return m.startTimeout, m.err
 }
 
 // success is what a provider does that works: the containers are those of the
@@ -89,7 +93,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w := &world{t: t, dir: dir, from: image}
 	client := podman.Client{Socket: w.path("none.sock"), Command: w.path("podman")}
-	w.manager.stopTimeout = -1
+	w.manager.stopTimeout, w.manager.startTimeout = -1, -1
 	w.Operator = &Operator{
 		Manager: &w.manager,
 		Env: collect.Environment{

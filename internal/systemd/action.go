@@ -129,8 +129,18 @@ func (u *User) Job(ctx context.Context, unit string) (job string, err error) {
 
 // StopTimeout returns how long a service may take to stop (TimeoutStopSec= of
 // systemd.service(5)); -1 without a limit.
-func (u *User) StopTimeout(ctx context.Context, unit string) (limit time.Duration, err error) {
-	const property = "TimeoutStopUSec"
+func (u *User) StopTimeout(ctx context.Context, unit string) (time.Duration, error) {
+	return u.span(ctx, unit, "TimeoutStopUSec")
+}
+
+// StartTimeout returns how long each command of a service's start may take
+// (TimeoutStartSec= of systemd.service(5)); -1 without a limit.
+func (u *User) StartTimeout(ctx context.Context, unit string) (time.Duration, error) {
+	return u.span(ctx, unit, "TimeoutStartUSec")
+}
+
+// span reads a property of a service that is a span of time.
+func (u *User) span(ctx context.Context, unit, property string) (value time.Duration, err error) {
 	err = u.with(ctx, func(c *Conn) error {
 		call := c.bus.Object(destination, unitPath(unit)).GoWithContext(ctx, getOne, dbus.FlagNoAutoStart, make(chan *dbus.Call, 1), serviceIface, property)
 		var v dbus.Variant
@@ -141,10 +151,10 @@ func (u *User) StopTimeout(ctx context.Context, unit string) (limit time.Duratio
 		if !isNumber {
 			return unread(unit, property, fmt.Errorf("it is a %s", v.Signature()))
 		}
-		limit = span(usec)
+		value = span(usec)
 		return nil
 	})
-	return limit, err
+	return value, err
 }
 
 // Restarts returns how often a service was restarted automatically since it was last
