@@ -55,6 +55,20 @@ echo "$1" >>"$here/did"
 	}
 }
 
+// A container that never ran is removed at once; its volumes are not its own.
+func TestRemoveLeftovers(t *testing.T) {
+	w := newWorld(t)
+	tr := w.transaction(w.web(nil))
+	tr.plan = &plan{leftovers: []podman.Details{{Container: podman.Container{ID: idOf(0), Name: "web_app"}}}}
+	if err := tr.removeLeftovers(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	removed, err := os.ReadFile(w.path("removed"))
+	if got := string(removed); err != nil || !strings.Contains(got, idOf(0)) || strings.Contains(got, "--volumes") || strings.Contains(got, " -v") {
+		t.Errorf("podman did %q, %v; want that it removes %s and keeps its volumes", got, err, idOf(0))
+	}
+}
+
 // Containers of podman-compose need those that they depend on: dependents go first.
 func TestTakeoverRemovesDependentsFirst(t *testing.T) {
 	w := newWorld(t)

@@ -226,6 +226,31 @@ func TestKeep(t *testing.T) {
 	}
 }
 
+// Containers that are of another definition than the record says are not saved as
+// what was verified.
+func TestKeepLooksAtContainers(t *testing.T) {
+	w := newWorld(t)
+	s := w.web(func(s *config.Stack) { s.OnFailure = config.Rollback })
+	want(t, w.apply(s), Applied)
+	recorded, err := os.ReadFile(w.path("compose.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	otherCommand(w)
+	w.contains(container{"app", "running"})
+	w.write("compose.yaml", string(recorded), 0o644)
+	w.keeps(s)
+	path := applied.VerifiedPath(w.Env.StateHome, "web")
+	if _, err := os.Stat(path); err == nil {
+		t.Error("saved containers that nobody applied")
+	}
+	w.contains(container{"app", "running"})
+	w.keeps(s)
+	if _, err := os.Stat(path); err != nil {
+		t.Error("the same containers as recorded are not saved: ", err)
+	}
+}
+
 // The saved file means the same containers. One-shots are not in it.
 func TestFixedIsTheSame(t *testing.T) {
 	w := newWorld(t)
