@@ -25,6 +25,7 @@ type house struct {
 	now    time.Time
 	routes []notify.Route
 	exit   int // of the audits
+	host   string
 }
 
 func newHouse(t *testing.T, routes ...notify.Route) *house {
@@ -34,7 +35,7 @@ func newHouse(t *testing.T, routes ...notify.Route) *house {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	return &house{t: t, store: store, now: noon, routes: routes}
+	return &house{t: t, store: store, now: noon, routes: routes, host: "den"}
 }
 
 // audit records an audit with these findings, ten minutes after the last audit.
@@ -66,7 +67,7 @@ func (h *house) run() []Notice {
 	}
 	return Run(h.t.Context(), Options{
 		Outbox: h.store, Routes: h.routes, Occurrences: occurrences, Now: h.now,
-		Host: "den", User: "ada", Steps: func(d finding.Finding) []string { return []string{"Look at " + d.Subject} },
+		Host: h.host, User: "ada", Steps: func(d finding.Finding) []string { return []string{"Look at " + d.Subject} },
 	})
 }
 

@@ -43,7 +43,7 @@ func (o Options) plan(ctx context.Context) ([]history.Message, error) {
 			if kind == "" {
 				continue
 			}
-			m, err := o.message(r, s, kind, key)
+			m, err := o.as(states[i]).message(r, s, kind, key)
 			if err != nil {
 				return messages, err
 			}
@@ -130,7 +130,7 @@ func isOneGap(s history.Occurrence, t history.SinkState, seen map[string]bool) b
 // be sent an hour later.
 func (o Options) next(r notify.Route, s history.Occurrence, t history.SinkState) (kind, key string) {
 	wanted, ever := wants(r, s.Finding, o.Now), t.Kind != ""
-	changed := ever && t.Verdict != "" && t.Verdict != verdict(s.Finding)
+	changed := ever && t.Verdict != "" && !isAlike(t.Verdict, o.verdict(s.Finding))
 	ended := isEnded(t)
 	after := strconv.FormatInt(t.Message, 10)
 	switch {
@@ -154,14 +154,37 @@ func (o Options) next(r notify.Route, s history.Occurrence, t history.SinkState)
 	return "", ""
 }
 
-// verdict returns what an alert says about a finding, apart from its text. If it changes,
-// an alert is sent.
-func verdict(f finding.Finding) string {
+// verdict returns what an alert says about a finding, apart from its text, and then the
+// name of the host. If it changes, an alert is sent.
+func (o Options) verdict(f finding.Finding) string {
 	until := ""
 	if f.Waiver != nil {
 		until = f.Waiver.Until.UTC().Format(time.RFC3339)
 	}
-	return strings.Join([]string{string(f.Effect), string(f.Urgency()), string(f.Outcome), f.Case(), until}, " ")
+	return strings.Join([]string{string(f.Effect), string(f.Urgency()), string(f.Outcome), f.Case(), until}, " ") + atHost + o.Host
+}
+
+// atHost begins the name of the host in a verdict. Versions before this one left it out.
+const atHost = " @"
+
+func hostOf(verdict string) string {
+	if i := strings.LastIndex(verdict, atHost); i >= 0 {
+		return verdict[i+len(atHost):]
+	}
+	return ""
+}
+
+// isAlike reports whether two verdicts differ in nothing but the host's name.
+func isAlike(a, b string) bool {
+	return strings.TrimSuffix(a, atHost+hostOf(a)) == strings.TrimSuffix(b, atHost+hostOf(b))
+}
+
+// as returns the options with the host's name under which a sink was told of a finding.
+// If the host is renamed, sinks would take an alert with the other name for another
+// incident, and the first one would never end.
+func (o Options) as(t history.SinkState) Options {
+	o.Host = cmp.Or(hostOf(t.Verdict), o.Host)
+	return o
 }
 
 // wants reports whether the finding is severe enough for the sink and not waived.
@@ -182,7 +205,7 @@ func (o Options) message(r notify.Route, s history.Occurrence, kind, key string)
 		return history.Message{}, fmt.Errorf("encode an alert: %w", err)
 	}
 	return history.Message{
-		Sink: r.Name(), Key: strconv.FormatInt(s.ID, 10) + " " + key, Kind: kind, Occurrence: s.ID, Verdict: verdict(s.Finding),
+		Sink: r.Name(), Key: strconv.FormatInt(s.ID, 10) + " " + key, Kind: kind, Occurrence: s.ID, Verdict: o.verdict(s.Finding),
 		Body: body, CreatedAt: o.Now, NextTry: o.Now,
 	}, nil
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"stackpolicy/finding"
 	"stackpolicy/history"
 	"stackpolicy/notify"
@@ -123,6 +125,41 @@ func TestOneGapIsOneAlert(t *testing.T) {
 	sink.wasSent(t, "it is back", "resolved a host unknown", "resolved c host unknown")
 	h.audit()
 	sink.wasSent(t, "it stays so", "resolved b host unknown")
+}
+
+// keeper keeps the alerts that it is sent.
+type keeper struct{ alerts []notify.Alert }
+
+func (*keeper) Name() string { return "keeper" }
+
+func (k *keeper) Send(_ context.Context, a notify.Alert) error {
+	k.alerts = append(k.alerts, a)
+	return nil
+}
+
+// An incident that began before the host was renamed ends under the same name.
+func TestAHostThatIsRenamed(t *testing.T) {
+	sink := &keeper{}
+	h := newHouse(t, notify.Route{Sink: sink, Selection: notify.Selection{Severity: "ticket", Repeat: 10 * time.Minute}})
+	h.audit(down("page"))
+	h.host = "lair"
+	h.audit(down("page"))
+	h.audit(down("ticket"))
+	other := down("page")
+	other.Subject = "db.service"
+	h.audit(other)
+	h.audit(other)
+	got := []string{}
+	for _, a := range sink.alerts {
+		got = append(got, strings.Join([]string{a.Kind, a.Subject, a.Host}, " "))
+		if a.Subject == "web.service" && a.Fingerprint != sink.alerts[0].Fingerprint || !strings.Contains(a.Title, a.Host) {
+			t.Errorf("%s is of another incident: %+v", got[len(got)-1], a)
+		}
+	}
+	want := []string{"firing web.service den", "repeat web.service den", "changed web.service den", "firing db.service lair", "resolved web.service den", "repeat db.service lair"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("-want +got\n%s", d)
+	}
 }
 
 func TestOpenFindingsAreRepeated(t *testing.T) {
