@@ -3,15 +3,11 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-
-	"go.yaml.in/yaml/v3"
 
 	"stackpolicy/internal/lazyregexp"
 	"stackpolicy/internal/unitfile"
@@ -49,16 +45,6 @@ const (
 	Keep     = "keep"     // they stay as they are
 	Rollback = "rollback" // those that were verified last come back
 )
-
-// File is a file that a stack needs. In YAML the path alone is enough.
-type File struct {
-	Path  string `yaml:"path"`
-	Mode  Mode   `yaml:"mode"`  // permission bits that it may have at most; 0 is any, for a secret 0600
-	Owner string `yaml:"owner"` // user name or uid; "" is the user or root
-}
-
-// Mode is a file's permission bits. In YAML they are octal digits.
-type Mode fs.FileMode
 
 // Apply says how long the compose provider may take, pulls of images included.
 type Apply struct {
@@ -98,25 +84,6 @@ func (s Stack) withDefaults(name string) Stack {
 		s.Probes[i] = p.withDefaults()
 	}
 	return s
-}
-
-// UnmarshalYAML reads a path, or a mapping of path, mode and owner.
-func (f *File) UnmarshalYAML(node *yaml.Node) error {
-	if node.Kind == yaml.ScalarNode {
-		return node.Decode(&f.Path)
-	}
-	type plain File
-	return node.Decode((*plain)(f))
-}
-
-// UnmarshalYAML reads octal digits, with quotes or without.
-func (m *Mode) UnmarshalYAML(node *yaml.Node) error {
-	bits, err := strconv.ParseUint(node.Value, 8, 32)
-	if err != nil || bits == 0 || bits > 0o777 {
-		return fmt.Errorf("line %d: mode %q is not an octal file mode; want for example \"0600\"", node.Line, node.Value)
-	}
-	*m = Mode(bits)
-	return nil
 }
 
 var (

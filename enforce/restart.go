@@ -31,6 +31,9 @@ func guardRestart(settings policy.Settings, a Action, now Observation) error {
 	case !settings.MayRestart(a.Subject):
 		return fmt.Errorf("%s is not opted in; list it under settings.restart of the policy folder", a.Subject)
 	}
+	if err := canBeApplied(*u, now.Document); err != nil {
+		return err
+	}
 	if err := isDeclared(*u, now.isReloaded); err != nil {
 		return err
 	}
@@ -38,6 +41,19 @@ func guardRestart(settings policy.Settings, a Action, now Observation) error {
 		return err
 	}
 	return provenance(a.Subject, now.Result)
+}
+
+// canBeApplied refuses a stack whose preflight is known to refuse the start, or would if
+// its files were known: the restart would only stop it.
+func canBeApplied(u facts.Unit, doc *facts.Document) error {
+	if s, asked := doc.Collectors["applied"]; asked && !s.OK {
+		return fmt.Errorf("it is not known whether %s can be applied: %s", u.Name, s.Error)
+	}
+	if u.Applied == nil || len(u.Applied.Unusable) == 0 {
+		return nil
+	}
+	f := u.Applied.Unusable[0]
+	return fmt.Errorf("its preflight would refuse the start: %s (%s) %s", f.Path, f.Role, f.Reason)
 }
 
 // isDeclared refuses a unit that is not known to run by declared files alone. It

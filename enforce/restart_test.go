@@ -39,6 +39,11 @@ func TestRestartRefuses(t *testing.T) {
 		{name: "another file in the declared one's place", says: "(different)", unit: func(u *facts.Unit) { u.Files[0].State = facts.StateDifferent }},
 		{name: "stale, which no rule finds", says: "does not run by what is on disk", unit: func(u *facts.Unit) { u.Loaded.NeedDaemonReload = true }},
 		{name: "masked", says: "web.service is masked in the manager", unit: func(u *facts.Unit) { u.Loaded.LoadState = "masked" }},
+		{name: "its compose file is gone, which no rule asks about", says: "its preflight would refuse the start: /srv/compose.yaml (compose) is missing",
+			unit: func(u *facts.Unit) {
+				u.Applied = &facts.Applied{Unusable: []facts.BadFile{{Path: "/srv/compose.yaml", Role: "compose", Reason: "is missing"}}}
+			}},
+		{name: "its files are not known", says: "it is not known whether web.service can be applied: silent", doc: gapIn("applied")},
 		{name: "it would start what is stopped", says: "would start evil.service, which is stopped: web.service pulls it in (wants), and no declared file says so",
 			unit: func(u *facts.Unit) {
 				u.Loaded.Pulls = []facts.Pull{{Unit: "evil.service", Kind: "wants", ActiveState: "inactive"}}

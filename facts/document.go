@@ -287,6 +287,7 @@ type Applied struct {
 	Invocation string        `json:"invocation" jsonschema:"invocation id of the unit's start that applied it; empty when applied by hand"`
 	Stale      bool          `json:"stale" jsonschema:"when it was applied, the manager had loaded an older definition than the one on disk"`
 	Changed    []AppliedFile `json:"changed" jsonschema:"files of the unit, compose files and env files that changed since they were applied"`
+	Unusable   []BadFile     `json:"unusable,omitempty" jsonschema:"files without which stackctl's preflight refuses an apply, so that a restart would only stop the unit; absent without any"`
 	Step       string        `json:"step" jsonschema:"the last step of the last apply: preflight, apply or verify"`
 	Status     int           `json:"status" jsonschema:"stackctl's exit status in that step; 0 is success"`
 	Message    string        `json:"message" jsonschema:"message of stackctl about it"`
@@ -305,6 +306,13 @@ type AppliedFile struct {
 	Role    string `json:"role" jsonschema:"unit, compose, env, or named: a file that the compose files name, as include, extends or env_file"`
 	Applied string `json:"applied" jsonschema:"sha256:… when it was applied; empty when it did not exist"`
 	Found   string `json:"found" jsonschema:"sha256:… now; empty when it does not exist or cannot be read"`
+}
+
+// BadFile is a file that an apply needs and cannot use.
+type BadFile struct {
+	Path   string `json:"path"`
+	Role   string `json:"role" jsonschema:"compose, env, secret or named"`
+	Reason string `json:"reason" jsonschema:"what follows the path in a sentence, such as: is missing"`
 }
 
 // Verify is a verification that is running.

@@ -9,10 +9,13 @@ import (
 	"slices"
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
 	"stackpolicy/applied"
 	"stackpolicy/config"
 	"stackpolicy/facts"
 	"stackpolicy/internal/lock"
+	"stackpolicy/internal/regularfile"
 	"stackpolicy/internal/unitfile"
 )
 
@@ -44,6 +47,11 @@ func collectApplied(ctx context.Context, env Environment, store string, units []
 
 func compareApplied(ctx context.Context, env Environment, store, name string, u *facts.Unit) error {
 	stack := env.Config.Stacks[name]
+	defer func() {
+		if u.Applied != nil {
+			u.Applied.Unusable = unusable(env, stack, u.Applied)
+		}
+	}()
 	record, err := applied.Read(env.StateHome, name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -76,6 +84,50 @@ func compareApplied(ctx context.Context, env Environment, store, name string, u 
 	u.ServicesFrom = facts.ServicesFromRecord
 	for _, s := range record.Services {
 		u.Services = append(u.Services, facts.Service(s))
+	}
+	return nil
+}
+
+// unusable returns the files for which stackctl's preflight refuses an apply: those that
+// the configuration names and, while the compose files are those of the record, those that
+// they name.
+func unusable(env Environment, stack config.Stack, a *facts.Applied) (bad []facts.BadFile) {
+	add := func(role, path string, err error) {
+		if err != nil {
+			bad = append(bad, facts.BadFile{Path: path, Role: role, Reason: err.Error()})
+		}
+	}
+	for _, path := range stack.Compose {
+		add(applied.RoleCompose, path, composeIsYAML(path))
+	}
+	for _, f := range stack.EnvFiles {
+		add(applied.RoleEnv, f.Path, f.Check(env.UID, env.Name))
+	}
+	for _, f := range stack.Secrets {
+		add("secret", f.Path, f.AsSecret().Check(env.UID, env.Name))
+	}
+	if slices.ContainsFunc(a.Changed, func(f facts.AppliedFile) bool { return f.Role == applied.RoleCompose }) {
+		return bad
+	}
+	for _, f := range a.Changed {
+		if f.Role == applied.RoleNamed && f.Found == "" {
+			add(f.Role, f.Path, errors.New("is missing or cannot be read"))
+		}
+	}
+	return bad
+}
+
+// composeIsYAML returns an error for a file that no compose program can read.
+func composeIsYAML(path string) error {
+	content, err := regularfile.Read(path, maxCompose)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return errors.New("is missing")
+	case err != nil:
+		return fmt.Errorf("cannot be read: %w", err)
+	}
+	if err := yaml.Unmarshal(content, new(yaml.Node)); err != nil {
+		return fmt.Errorf("is no YAML: %w", err)
 	}
 	return nil
 }

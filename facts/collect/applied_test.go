@@ -5,11 +5,13 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"stackpolicy/applied"
 	"stackpolicy/config"
@@ -66,7 +68,7 @@ func newApplyScene(t *testing.T) *applyScene {
 		s.write(name, name)
 	}
 	fragment := facts.File{Path: "/u/web.service", Role: facts.RoleFragment, State: facts.StateDeclared, Effective: true, Loaded: true, Digest: sum("unit")}
-	s.env = Environment{StateHome: s.home, Config: config.Config{Stacks: map[string]config.Stack{
+	s.env = Environment{UID: os.Getuid(), StateHome: s.home, Config: config.Config{Stacks: map[string]config.Stack{
 		"web":  {Unit: "web.service", Compose: []string{s.path("compose.yaml")}, EnvFiles: []config.File{{Path: s.path("web.env")}}},
 		"gone": {Unit: "gone.service", Compose: []string{s.path("compose.yaml")}},
 	}}}
@@ -279,4 +281,56 @@ func TestAppliedWithoutARecord(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What stackctl's preflight would refuse is a fact: then a restart would only stop the unit.
+func TestWhatAnApplyCannotUse(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*applyScene)
+		want   []facts.BadFile // paths below the home without it
+	}{
+		"nothing":                {func(*applyScene) {}, nil},
+		"a changed compose file": {func(s *applyScene) { s.write("compose.yaml", "services: {}") }, nil},
+		"a compose file is gone": {remove("compose.yaml"), []facts.BadFile{{Path: "compose.yaml", Role: "compose", Reason: "is missing"}}},
+		"a compose file is a folder": {func(s *applyScene) { remove("compose.yaml")(s); s.do(os.Mkdir(s.path("compose.yaml"), 0o700)) },
+			[]facts.BadFile{{Path: "compose.yaml", Role: "compose", Reason: "cannot be read: "}}},
+		"a compose file is cut":              {func(s *applyScene) { s.write("compose.yaml", "services: {a: [") }, []facts.BadFile{{Path: "compose.yaml", Role: "compose", Reason: "is no YAML: "}}},
+		"an env file is gone":                {remove("web.env"), []facts.BadFile{{Path: "web.env", Role: "env", Reason: "is missing"}}},
+		"a file that is named is gone":       {remove("app.env"), []facts.BadFile{{Path: "app.env", Role: "named", Reason: "is missing or cannot be read"}}},
+		"a named file is gone with its name": {func(s *applyScene) { remove("app.env")(s); s.write("compose.yaml", "services: {}") }, nil},
+		"a secret that others can read": {func(s *applyScene) {
+			s.write("token", "s3cret")
+			s.do(os.Chmod(s.path("token"), 0o644))
+			s.stack(func(c *config.Stack) { c.Secrets = []config.File{{Path: s.path("token")}} })
+		}, []facts.BadFile{{Path: "token", Role: "secret", Reason: "may be used by others: its mode is 0644, want at most 0600"}}},
+	} {
+		for _, recorded := range []bool{true, false} {
+			s := newApplyScene(t)
+			c.change(s)
+			if recorded {
+				s.collect()
+			} else {
+				s.look()
+			}
+			var got []facts.BadFile
+			for _, f := range s.unit().Applied.Unusable {
+				f.Path = strings.TrimPrefix(f.Path, s.home+"/")
+				if i := strings.Index(f.Reason, ": "); i > 0 && f.Role == "compose" {
+					f.Reason = f.Reason[:i+2]
+				}
+				got = append(got, f)
+			}
+			want := c.want
+			if !recorded { // then it is not known what is named
+				want = slices.DeleteFunc(slices.Clone(want), func(f facts.BadFile) bool { return f.Role == "named" })
+			}
+			if d := cmp.Diff(want, got, cmpopts.EquateEmpty()); d != "" {
+				t.Errorf("%s, recorded %v: -want +got\n%s", name, recorded, d)
+			}
+		}
+	}
+}
+
+func remove(name string) func(*applyScene) {
+	return func(s *applyScene) { s.do(os.Remove(s.path(name))) }
 }

@@ -23,3 +23,10 @@ too_few(service, containers) := have if {
 	])
 	have < service.containers
 }
+
+# cannot_apply says why stackctl would refuse to apply a unit's stack, so that a restart
+# would only stop the unit. It is undefined if nothing is known to be in the way.
+cannot_apply(unit) := sprintf("%s %s %s", [words, file.path, file.reason]) if {
+	file := unit.applied.unusable[0]
+	words := object.get({"compose": "compose file", "env": "env file", "named": "included file"}, file.role, file.role)
+}

@@ -13,6 +13,8 @@
 #   unit is active or failed. A restart is requested only if the record proves that
 #   a file changed and settings.yaml opts in.
 #   A unit that does not call stackctl has no finding only because nothing is recorded.
+#   A file that stackctl's preflight would refuse, such as a compose file that is gone, is
+#   reported while the stack still runs: the next start will fail. No restart is requested then.
 # schemas:
 #   - input: schema.facts
 #   - data.settings: schema.settings
@@ -55,6 +57,13 @@ restart_wanted contains p.subject if {
 	some p in problem
 	p.evidence.case in {"changed", "stale"}
 	lib.matches_any(p.subject, data.settings.restart)
+	not p.subject in refused
+}
+
+# refused are the units whose preflight would refuse a start. A restart would only stop them.
+refused contains unit.name if {
+	some unit in active
+	lib.cannot_apply(unit)
 }
 
 in_doubt := [unit |
@@ -94,7 +103,27 @@ problem contains {
 } if {
 	some unit in in_doubt
 	unit.applied.state == "recorded"
+	not unit.name in refused
 	first := unit.applied.changed[0]
+}
+
+# What runs goes on, but the next start will be refused.
+problem contains {
+	"subject": unit.name,
+	"message": sprintf("%s cannot be applied again: %s", [unit.name, lib.cannot_apply(unit)]),
+	"evidence": {
+		"case": "unusable",
+		"path": first.path,
+		"expected": "a file that an apply can use",
+		"found": first.reason,
+		"role": first.role,
+		"unusable": unit.applied.unusable,
+	},
+} if {
+	some unit in active
+	first := unit.applied.unusable[0]
+	calls_stackctl(unit.loaded)
+	not waits_for_activation(unit)
 }
 
 problem contains {

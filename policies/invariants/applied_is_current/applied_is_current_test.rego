@@ -147,6 +147,39 @@ test_heal if {
 	}}
 }
 
+gone := {"unusable": [{"path": "/srv/web/compose.yaml", "role": "compose", "reason": "is missing"}]}
+
+# A restart whose preflight is known to refuse is not asked for.
+test_unusable[name] if {
+	sh := {"path": "/bin/sh", "ignore_failure": false}
+	without_it := {"changed": [object.union(compose, {"found": ""})]}
+
+	some name, c in {
+		"compose file gone": {"applied": object.union(without_it, gone), "loaded": {}, "want": {"unusable"}},
+		"and stale": {"applied": object.union(gone, {"stale": true}), "loaded": {}, "want": {"unusable", "stale"}},
+		"never applied": {"applied": object.union(never, gone), "loaded": {}, "want": {"unusable", "never-applied"}},
+		"the unit does not call stackctl": {
+			"applied": object.union(never, gone),
+			"loaded": {"exec_start": [sh], "exec_start_post": [sh]},
+			"want": set(),
+		},
+		"the unit is stopped": {"applied": gone, "loaded": {"active_state": "inactive"}, "want": set()},
+		"all usable": {"applied": {"unusable": []}, "loaded": {}, "want": set()},
+	}
+	unit := object.union(stack("web.service", c.applied), {"loaded": c.loaded})
+	findings := rule.finding with input as given.document([unit])
+		with data.settings.restart as ["*"]
+	given.rows(findings) == {["web.service", "block", "ticket", case] | some case in c.want}
+}
+
+test_unusable_says_what_is_wrong if {
+	findings := rule.finding with input as given.document([stack("web.service", gone)])
+		with data.settings.restart as ["*"]
+	{finding.message | some finding in findings} == {
+		"web.service cannot be applied again: compose file /srv/web/compose.yaml is missing",
+	}
+}
+
 # What an activation left that stopped is activation_current's.
 test_of_an_activation_that_stopped if {
 	unit := object.union(stack("web.service", changed), {"files": [given.fragment("web.service", {"state": "pending"})]})

@@ -104,6 +104,13 @@ restart_wanted contains p.subject if {
 	some p in problem
 	p.active_state == "active"
 	lib.matches_any(p.subject, data.settings.restart)
+	not p.subject in refused
+}
+
+# refused are the units whose preflight would refuse a start. A restart would only stop them.
+refused contains unit.name if {
+	some unit in stacks
+	lib.cannot_apply(unit)
 }
 
 stacks := [unit |

@@ -125,6 +125,18 @@ test_restart_only_where_wanted[name] if {
 	given.rows(findings) == {c.want}
 }
 
+# The preflight would refuse the start, so a restart would only stop what still runs.
+test_no_restart_without_its_files if {
+	bad := {"path": "/srv/web/compose.yaml", "role": "compose", "reason": "is missing"}
+	unit := object.union(
+		stack("web.service", "active", [ok, down]),
+		{"applied": {"state": "recorded", "changed": [], "unusable": [bad]}},
+	)
+	findings := rule.finding with input as given.document([unit])
+		with data.settings.restart as ["*"]
+	given.rows(findings) == {["web.service", "block", "page", "exited"]}
+}
+
 test_nothing_runs if {
 	findings := rule.finding with input as given.document([
 		stack("a.service", "active", []),
