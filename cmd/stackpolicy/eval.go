@@ -78,7 +78,18 @@ func optionsOf(w io.Writer, result audit.Result) report.Options {
 
 // accountOf is the account that a document is about.
 func accountOf(doc *facts.Document) policy.Account {
-	return policy.Account{NoHomeManager: doc != nil && doc.Declared != nil && doc.Declared.Source == ""}
+	a := policy.Account{Name: userName()}
+	if doc == nil {
+		return a
+	}
+	if doc.User != nil {
+		a.Name = doc.User.Name
+	}
+	if doc.Declared != nil {
+		a.NoHomeManager = doc.Declared.Source == ""
+		a.NixOS = doc.Declared.Activation.Service != nil
+	}
+	return a
 }
 
 // userName returns the account's name, for the label of its metrics.

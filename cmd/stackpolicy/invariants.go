@@ -47,10 +47,10 @@ func (list invariants) steps(f finding.Finding) []string { return steps(list(), 
 func account() policy.Account {
 	env, err := collect.OfProcess(config.Config{})
 	if err != nil {
-		return policy.Account{}
+		return policy.Account{Name: userName()}
 	}
 	g, err := homemanager.Current(homemanager.Roots(env.StateHome, env.Name))
-	return policy.Account{NoHomeManager: g == nil && err == nil}
+	return policy.Account{Name: env.Name, NoHomeManager: g == nil && err == nil}
 }
 
 // class returns the class of an invariant, or "" if it is unknown.

@@ -79,7 +79,7 @@ func checkRunbooks(compiler *ast.Compiler, invariants []*policy.Invariant, refus
 // literals returns every constant key of the objects that the findings use, and every case
 // that they name, with its place.
 func literals(compiler *ast.Compiler, inv *policy.Invariant) (map[string]bool, map[string]*ast.Location) {
-	keys, cases := map[string]bool{"unit": true, policy.ActivateKey: true}, map[string]*ast.Location{}
+	keys, cases := map[string]bool{"unit": true, policy.ActivateKey: true, policy.HomeManagerKey: true}, map[string]*ast.Location{}
 	for _, rule := range reached(compiler, inv) {
 		ast.WalkTerms(rule, func(t *ast.Term) bool {
 			object, ok := t.Value.(ast.Object)

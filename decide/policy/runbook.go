@@ -7,6 +7,7 @@ import (
 
 	"stackpolicy/finding"
 	"stackpolicy/internal/lazyregexp"
+	"stackpolicy/internal/systemd"
 )
 
 // Runbook says what to do about an invariant's findings, in Markdown. Reports print the
@@ -24,9 +25,13 @@ type Step struct {
 	Text string
 }
 
-// ActivateKey is a placeholder of every runbook: how what is declared gets back to
-// its place, by Home Manager or without it.
-const ActivateKey = "activate"
+// ActivateKey and HomeManagerKey are placeholders of every runbook: how what is declared
+// gets back to its place, by Home Manager or without it; and the NixOS module's unit for the
+// account.
+const (
+	ActivateKey    = "activate"
+	HomeManagerKey = "home_manager"
+)
 
 // AnyCase is the heading for cases without a heading of their own.
 const AnyCase = "any"
@@ -66,32 +71,43 @@ func addLine(steps []Step, number int, line string) []Step {
 
 // Account is whose findings steps are for.
 type Account struct {
+	Name string
 	// NoHomeManager: the user's unit folder is itself the declaration.
 	NoHomeManager bool
+	// NixOS: the NixOS module activates Home Manager for the account.
+	NixOS bool
 }
+
+// unit returns the name of the unit with which the NixOS module activates.
+func (a Account) unit() string { return "home-manager-" + systemd.Escape(a.Name) + ".service" }
 
 // restores says how what is declared gets back to its place: the value of the
 // placeholder {activate}.
 func (a Account) restores() string {
-	if a.NoHomeManager {
+	restart := "`sudo systemctl restart {" + HomeManagerKey + "}`"
+	switch {
+	case a.NoHomeManager:
 		return "put it back as your dotfiles have it"
+	case a.NixOS:
+		return "activate: " + restart
 	}
-	return "activate: `home-manager switch` (NixOS module: `sudo systemctl restart home-manager-$USER`)"
+	return "activate: `home-manager switch` (NixOS module: " + restart + ")"
 }
 
-// inStep replaces {activate} in a step.
+// inStep replaces {activate} and {home_manager} in a step.
 func (a Account) inStep(step string) string {
 	const placeholder = "{" + ActivateKey + "}"
 	restores := a.restores()
 	if rest, first := strings.CutPrefix(step, placeholder); first {
 		step = strings.ToUpper(restores[:1]) + restores[1:] + rest
 	}
-	return strings.ReplaceAll(step, placeholder, restores)
+	step = strings.ReplaceAll(step, placeholder, restores)
+	return strings.ReplaceAll(step, "{"+HomeManagerKey+"}", shellQuote(a.unit()))
 }
 
 // Steps returns what to do about a finding. Placeholders are filled in from the
-// evidence, {unit} also from the subject, and {activate} from the account; inside
-// backticks values are quoted for the shell.
+// evidence, {unit} also from the subject, {activate} and {home_manager} from the account;
+// inside backticks values are quoted for the shell.
 func (r Runbook) Steps(subject string, evidence map[string]any, a Account) []string {
 	name, _ := evidence["case"].(string)
 	steps, ok := r.Cases[name]

@@ -50,15 +50,20 @@ func TestSteps(t *testing.T) {
 
 // TestStepsOfAnAccount: who has no Home Manager is not told to switch it.
 func TestStepsOfAnAccount(t *testing.T) {
-	book := parseRunbook("r.md", "## How to mend\n\n### any\n\n1. {activate}\n2. Look at {path}; then {activate}.\n")
+	book := parseRunbook("r.md", "## How to mend\n\n### any\n\n1. {activate}\n2. Look at {path}; then {activate}.\n3. `systemctl status {home_manager}`\n")
 	evidence := map[string]any{"path": "/a/{activate}"}
+	const switches = "ctivate: `home-manager switch` (NixOS module: `sudo systemctl restart home-manager-ada.service`)"
+	const restarts = "ctivate: `sudo systemctl restart 'home-manager-build\\x2dbot.service'`"
 	for name, c := range map[string]struct {
 		account Account
 		want    string
 	}{
-		"with Home Manager": {Account{}, "Activate: `home-manager switch` (NixOS module: `sudo systemctl restart home-manager-$USER`)\n" +
-			"Look at /a/{activate}; then activate: `home-manager switch` (NixOS module: `sudo systemctl restart home-manager-$USER`)."},
-		"without": {Account{NoHomeManager: true}, "Put it back as your dotfiles have it\nLook at /a/{activate}; then put it back as your dotfiles have it."},
+		"with Home Manager": {Account{Name: "ada"}, "A" + switches + "\n" +
+			"Look at /a/{activate}; then a" + switches + ".\n`systemctl status home-manager-ada.service`"},
+		"a name that systemd escapes": {Account{Name: "build-bot", NixOS: true}, "A" + restarts + "\n" +
+			"Look at /a/{activate}; then a" + restarts + ".\n`systemctl status 'home-manager-build\\x2dbot.service'`"},
+		"without": {Account{Name: "ada", NoHomeManager: true}, "Put it back as your dotfiles have it\n" +
+			"Look at /a/{activate}; then put it back as your dotfiles have it.\n`systemctl status home-manager-ada.service`"},
 	} {
 		if got := strings.Join(book.Steps("web.service", evidence, c.account), "\n"); got != c.want {
 			t.Errorf("%s: got:\n%s\nwant:\n%s", name, got, c.want)

@@ -31,9 +31,10 @@ import (
 	"stackpolicy/lab/sandbox"
 )
 
-// The machine's user, and where Install puts programs. All are paths inside.
+// The machine's user, and where Install puts programs. All are paths inside. The name is one
+// that systemd escapes in the names of units; the home has another name than the user.
 const (
-	User     = "ada"
+	User     = "build-bot"
 	UID      = 1000
 	GID      = 1000
 	Home     = "/home/ada"
