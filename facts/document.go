@@ -168,6 +168,7 @@ type Loaded struct {
 	FragmentOrigin   string        `json:"fragment_origin" jsonschema:"kind of its folder: user, control, runtime, generator, etc, distribution, other, or empty"`
 	SourcePath       string        `json:"source_path" jsonschema:"the file a generator made it from, or empty"`
 	DropInPaths      []string      `json:"dropin_paths"`
+	DropInsUnsaid    bool          `json:"dropins_unsaid,omitempty" jsonschema:"the manager cannot say its drop-ins, because the name of one is not UTF-8; dropin_paths are those on disk"`
 	NeedDaemonReload bool          `json:"need_daemon_reload" jsonschema:"systemd's own opinion, which does not notice changes of files with mtime 1"`
 	Type             string        `json:"type" jsonschema:"service type; empty for other units"`
 	RemainAfterExit  bool          `json:"remain_after_exit"`

@@ -106,7 +106,7 @@ func collectSystemd(ctx context.Context, surveying <-chan answer[surveyed], soug
 		return loadedUnits{}, err
 	}
 	for name, u := range l.loaded {
-		u.DropInPaths = named(s.index, append([]string{u.ID}, u.Names...), u.DropInPaths)
+		u.DropInPaths = named(s.index, append([]string{u.ID}, u.Names...), u)
 		l.loaded[name] = u
 	}
 	l.manager = s.document(l.loaded)
@@ -160,19 +160,22 @@ func readUnits(ctx context.Context, conn manager, inMemory map[string]systemd.Li
 	return byName, nil
 }
 
-// named renames a unit's drop-ins to the paths under which systemd searched them. If two of
-// its folders are the same, systemd reads the first.
-func named(index *unitfile.Index, unit, paths []string) []string {
-	searched := map[string]string{}
+// named returns a unit's drop-ins by the paths under which systemd searched them. If two of
+// its folders are the same, systemd reads the first. Those that the manager cannot say are
+// taken from the disk.
+func named(index *unitfile.Index, names []string, u systemd.Unit) []string {
+	searched, out := map[string]string{}, []string{}
 	if index != nil {
-		for _, d := range index.DropIns(unit) {
+		for _, d := range index.DropIns(names) {
 			if searched[d.Real] == "" {
 				searched[d.Real] = d.Path
 			}
+			if u.IsMute && !d.Masked {
+				out = append(out, d.Path)
+			}
 		}
 	}
-	out := []string{}
-	for _, p := range paths {
+	for _, p := range u.DropInPaths {
 		if to := searched[p]; to != "" {
 			p = to
 		} else if index != nil {
@@ -247,7 +250,7 @@ func which(keep func(string) bool, lists ...[]string) []string {
 func loadedFrom(u systemd.Unit) *facts.Loaded {
 	l := &facts.Loaded{
 		LoadState: u.LoadState, ActiveState: u.ActiveState, SubState: u.SubState, UnitFileState: u.UnitFileState,
-		FragmentPath: u.FragmentPath, SourcePath: u.SourcePath, DropInPaths: orEmpty(u.DropInPaths),
+		FragmentPath: u.FragmentPath, SourcePath: u.SourcePath, DropInPaths: orEmpty(u.DropInPaths), DropInsUnsaid: u.IsMute,
 		NeedDaemonReload: u.NeedDaemonReload, StateChange: timeOrNil(u.StateChange), InactiveExit: timeOrNil(u.InactiveExit),
 		ActiveSince: timeOrNil(u.ActiveEnter), ActiveExit: timeOrNil(u.ActiveExit),
 		Condition: met(u.Condition), Assertion: met(u.Assertion), TimeoutStartSec: -1,

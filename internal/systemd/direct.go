@@ -74,7 +74,7 @@ func questionsOf(names []string, idle func(string) bool) (questions []question, 
 	return questions, calls
 }
 
-// readUnits does what [Conn.Units] says.
+// readUnits does what [Conn.Units] says, but a unit that is mute has nothing else.
 func readUnits(ctx context.Context, w *wire.Conn, names []string, idle func(string) bool) ([]Unit, error) {
 	questions, calls := questionsOf(names, idle)
 	units := make([]Unit, len(names))
@@ -82,14 +82,18 @@ func readUnits(ctx context.Context, w *wire.Conn, names []string, idle func(stri
 	err := w.Ask(ctx, calls, func(i int, b *wire.Body) (err error) {
 		q := questions[i]
 		if q.property == "" {
-			props, err = b.Properties(wantedProps)
-		} else {
+			if props, err = b.Properties(wantedProps); isMute(err) {
+				props, err = nil, nil
+			}
+		} else if props != nil {
 			props[q.property], err = b.Variant()
 		}
 		if err != nil {
 			return unread(names[q.unit], q.property, err)
 		}
-		if q.last {
+		if q.last && props == nil {
+			units[q.unit].IsMute = true
+		} else if q.last {
 			units[q.unit], err = unitOf(names[q.unit], props)
 		}
 		return err

@@ -7,6 +7,7 @@ import "context"
 func (c *Conn) UnitsBothWays(ctx context.Context, names []string) (direct, general []Unit, errs [2]error) {
 	if w := c.direct(ctx); w != nil {
 		direct, errs[0] = readUnits(ctx, w, names, func(name string) bool { return len(name)%2 == 0 })
+		direct, errs[0] = c.withMute(ctx, names, direct, errs[0])
 		_ = w.Close()
 	}
 	general, errs[1] = c.units(ctx, names)

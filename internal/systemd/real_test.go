@@ -65,6 +65,9 @@ var units = map[string]string{
 	"stopped.service": "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n",
 	"broken.service":  "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/test ! -e %h/break\n",
 	"failed.service":  "[Service]\nType=oneshot\nExecStart=/bin/false\n",
+
+	"mute.service":              "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n",
+	"mute.service.d/1\xff.conf": "[Unit]\nDescription=It is read\n",
 }
 
 // TestActions: each action has come to its end when it returns.
@@ -106,7 +109,7 @@ func open(t *testing.T, options usermanager.Options) *stage {
 		s.write(".config/systemd/user/"+name, text)
 	}
 	s.systemctl("daemon-reload")
-	s.systemctl("start", "dbus.service", "up.service", "broken.service")
+	s.systemctl("start", "dbus.service", "up.service", "broken.service", "mute.service")
 	_ = m.Command(t.Context(), "systemctl", "--user", "start", "failed.service").Run()
 	return s
 }

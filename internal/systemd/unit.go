@@ -1,12 +1,15 @@
 package systemd
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
 	"time"
 
 	"github.com/godbus/dbus/v5"
+
+	"stackpolicy/internal/systemd/wire"
 )
 
 // Unit is one unit as loaded. See org.freedesktop.systemd1(5).
@@ -14,6 +17,7 @@ type Unit struct {
 	ID, LoadState, ActiveState, SubState, UnitFileState string
 	FragmentPath, SourcePath                            string
 	DropInPaths, Names                                  []string
+	IsMute                                              bool // the manager cannot say DropInPaths ([isMute])
 	NeedDaemonReload                                    bool
 	Description                                         string
 	Documentation                                       []string
@@ -148,6 +152,16 @@ func serviceFrom(r *reader) *Service {
 		ExecMainStatus:  int(value[int32](r, "ExecMainStatus")),
 		Restarts:        int(value[uint32](r, "NRestarts")),
 	}
+}
+
+// isMute reports whether the manager could not answer because a string of the answer is not
+// UTF-8, which D-Bus does not allow. The only such strings of a unit are the names of its
+// drop-ins: systemd 252 to 257 takes any name that ends in .conf.
+func isMute(err error) bool {
+	const invalid = "org.freedesktop.DBus.Error.InvalidArgs"
+	var bus dbus.Error
+	var direct *wire.Error
+	return errors.As(err, &bus) && bus.Name == invalid || errors.As(err, &direct) && direct.Name == invalid
 }
 
 // unread says which unit, and which property of it unless "", could not be read.

@@ -2,6 +2,7 @@ package systemd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/godbus/dbus/v5"
@@ -20,11 +21,62 @@ func (c *Conn) Units(ctx context.Context, names []string, idle func(string) bool
 	if idle == nil {
 		idle = func(string) bool { return false }
 	}
-	if direct := c.direct(ctx); direct != nil {
-		defer direct.Close()
-		return readUnits(ctx, direct, names, idle)
+	direct := c.direct(ctx)
+	if direct == nil {
+		return c.units(ctx, names)
 	}
-	return c.units(ctx, names)
+	defer direct.Close()
+	units, err := readUnits(ctx, direct, names, idle)
+	return c.withMute(ctx, names, units, err)
+}
+
+// withMute reads the units that are mute, which have nothing else yet.
+func (c *Conn) withMute(ctx context.Context, names []string, units []Unit, err error) ([]Unit, error) {
+	for i := range units {
+		if err == nil && units[i].IsMute {
+			units[i], err = c.mute(ctx, names[i])
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return units, nil
+}
+
+// mute reads what a unit that is mute can say, each property by itself.
+func (c *Conn) mute(ctx context.Context, name string) (Unit, error) {
+	const drops = "DropInPaths"
+	o, calls := c.bus.Object(destination, unitPath(name)), map[string]*dbus.Call{}
+	for property := range unitProps {
+		if property != drops {
+			calls[property] = one(ctx, o, unitIface, property)
+		}
+	}
+	if isService(name) {
+		for _, property := range serviceProps {
+			calls[property] = one(ctx, o, serviceIface, property)
+		}
+	}
+	values := map[string]any{drops: []string(nil)}
+	for property, call := range calls {
+		var v dbus.Variant
+		err := await(ctx, call, &v)
+		var bus dbus.Error
+		if errors.As(err, &bus) && bus.Name == "org.freedesktop.DBus.Error.UnknownProperty" {
+			continue // as UpheldBy before systemd 254
+		}
+		if err != nil {
+			return Unit{}, unread(name, property, err)
+		}
+		values[property] = v.Value()
+	}
+	u, err := unitOf(name, values)
+	u.IsMute = true
+	return u, err
+}
+
+func one(ctx context.Context, o dbus.BusObject, iface, property string) *dbus.Call {
+	return o.GoWithContext(ctx, getOne, dbus.FlagNoAutoStart, make(chan *dbus.Call, 1), iface, property)
 }
 
 // units reads them over this connection.
@@ -46,7 +98,7 @@ func (c *Conn) units(ctx context.Context, names []string) ([]Unit, error) {
 		}
 		units[done], pending[done] = u, pendingUnit{}
 	}
-	return units, nil
+	return c.withMute(ctx, names, units, nil)
 }
 
 // ReloadResults returns how the last ExecReload= of each service ended, in systemd's words:
@@ -55,8 +107,7 @@ func (c *Conn) ReloadResults(ctx context.Context, names []string) (map[string]st
 	const property = "ReloadResult"
 	calls := make([]*dbus.Call, len(names))
 	for i, name := range names {
-		calls[i] = c.bus.Object(destination, unitPath(name)).
-			GoWithContext(ctx, getOne, dbus.FlagNoAutoStart, make(chan *dbus.Call, 1), serviceIface, property)
+		calls[i] = one(ctx, c.bus.Object(destination, unitPath(name)), serviceIface, property)
 	}
 	results := make(map[string]string, len(names))
 	for i, name := range names {
@@ -87,15 +138,16 @@ func (c *Conn) ask(ctx context.Context, name string) pendingUnit {
 		return p
 	}
 	for _, prop := range serviceProps {
-		p.service = append(p.service,
-			o.GoWithContext(ctx, getOne, dbus.FlagNoAutoStart, make(chan *dbus.Call, 1), serviceIface, prop))
+		p.service = append(p.service, one(ctx, o, serviceIface, prop))
 	}
 	return p
 }
 
 func (p pendingUnit) wait(ctx context.Context, name string) (Unit, error) {
 	var props map[string]dbus.Variant
-	if err := await(ctx, p.unit, &props); err != nil {
+	if err := await(ctx, p.unit, &props); isMute(err) {
+		return Unit{IsMute: true}, nil
+	} else if err != nil {
 		return Unit{}, unread(name, "", err)
 	}
 	values := plain(props)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,7 +22,7 @@ func readBothWays(ctx context.Context, c *systemd.Conn) error {
 	if err != nil {
 		return err
 	}
-	names := []string{"absent.service", "absent.timer", `odd\x2dname.service`, "absent@one.service", "1st.target"}
+	names := []string{"absent.service", "absent.timer", `odd\x2dname.service`, "mute.service", "absent@one.service", "1st.target"}
 	for _, l := range listed {
 		names = append(names, l.Name)
 	}
@@ -33,7 +34,13 @@ func readBothWays(ctx context.Context, c *systemd.Conn) error {
 		return err
 	}
 	if d := cmp.Diff(general, direct); d != "" {
-		return fmt.Errorf("-general +direct\n%s", d)
+		return fmt.Errorf("-general +direct\n%.4000s", d)
+	}
+	mute := func(u systemd.Unit) bool {
+		return u.ID == "mute.service" && u.IsMute && u.Description == "It is read" && u.Service != nil
+	}
+	if !slices.ContainsFunc(direct, mute) || slices.ContainsFunc(direct, func(u systemd.Unit) bool { return u.IsMute && !mute(u) }) {
+		return errors.New("mute.service, and no other unit, is to be mute")
 	}
 	return refusedBothWays(ctx, c)
 }

@@ -93,6 +93,19 @@ var intrusions = []intrusion{
 		exit:  2,
 	},
 	{
+		name:   "drop-in with a name that is not UTF-8, not yet read",
+		change: func(s *stage) { s.etc("web.service.d/\xff.conf", dropIn) },
+		found:  []string{"web.service dropins_owned etc block/page", withheld}, exit: 2,
+	},
+	{
+		name: "drop-in with a name that is not UTF-8, in force",
+		change: func(s *stage) {
+			s.etc("web.service.d/\xff.conf", dropIn)
+			s.reload()
+		},
+		found: []string{"web.service dropins_owned etc block/page"}, exit: 2,
+	},
+	{
 		name:     "prefix drop-in in foo-.service.d",
 		declared: map[string]string{unit("foo-bar.service"): scene.Stamped(scene.StackUnit("foo-bar.service", "first"))},
 		change: func(s *stage) {
@@ -363,4 +376,20 @@ func (s *stage) quadletGenerator() {
 	path := s.Path("/etc/systemd/user-generators/simulated")
 	s.do(os.MkdirAll(filepath.Dir(path), 0o755))
 	s.do(os.WriteFile(path, []byte(simulatedGenerator), 0o755))
+}
+
+// TestADropInThatCannotBeNamed: the manager cannot say the drop-ins of a unit where the name
+// of one is not UTF-8, not even when it is gone from the disk. No other unit is affected.
+func TestADropInThatCannotBeNamed(t *testing.T) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, nil)
+		s.etc("web.service.d/\xff.conf", dropIn)
+		s.reload()
+		settle()
+		s.do(os.Remove(s.Path("/etc/systemd/user/web.service.d/\xff.conf")))
+		const unsaid = "web.service dropins_owned unsaid block/page"
+		s.want("observing", s.eval(), 2, unsaid, stale)
+		s.want("enforcing", s.eval("--enforce"), 2, unsaid, healed)
+		s.want("after the reload", s.eval(), 0)
+	})
 }

@@ -6,7 +6,8 @@
 #   prefix folders (web-.service.d) and type folders (service.d). The rule checks
 #   every drop-in that is loaded, or would be after a reload (systemd.unit(5)). If
 #   a declared file in the user's folder is not as declared, file_declared reports
-#   it. Drop-ins that podman's generator adds to a quadlet are not reported.
+#   it. Drop-ins that podman's generator adds to a quadlet are not reported. If the
+#   name of a drop-in is not UTF-8, the manager cannot say which ones it has loaded.
 # schemas:
 #   - input: schema.facts
 #   - data.settings: schema.settings
@@ -70,6 +71,19 @@ finding contains {
 } if {
 	some g in gone
 	not lib.reload_safe(g.would_load, g.would_drop)
+}
+
+finding contains {
+	"subject": unit.name,
+	"effect": "block",
+	"severity": "page",
+	"message": sprintf("the manager cannot say what changes %s: the name of a drop-in is not UTF-8", [unit.name]),
+	"evidence": {"case": "unsaid", "expected": expected, "found": "names that the manager cannot say"},
+} if {
+	some unit in input.units
+	unit.managed_by != ""
+	unit.loaded.dropins_unsaid
+	not unit.name in {s.subject | some s in stray} # which then says enough
 }
 
 expected := "a declared drop-in in the user's unit folder"

@@ -125,6 +125,18 @@ cases := {
 		"units": [with_gone("web.service", {"reload": {"loads_undeclared": ["/etc/a.conf"]}})],
 		"want": {["web.service", "block", "page", "withheld"]},
 	},
+	"the manager cannot say which are loaded": {
+		"units": [given.unit("web.service", {"loaded": {"dropins_unsaid": true}})],
+		"want": {["web.service", "block", "page", "unsaid"]},
+	},
+	"cannot say, unmanaged": {
+		"units": [given.unit("web.service", {"managed_by": "", "loaded": {"dropins_unsaid": true}})],
+		"want": set(),
+	},
+	"cannot say, and an undeclared one is on disk": {
+		"units": [given.unit("web.service", {"loaded": {"dropins_unsaid": true}, "files": [stray("etc")]})],
+		"want": {["web.service", "block", "page", "etc"]},
+	},
 	"gone, unmanaged": {"units": [with_gone("web.service", {"managed_by": ""})], "want": set()},
 }
 
