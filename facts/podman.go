@@ -44,7 +44,8 @@ type Container struct {
 	Service       string            `json:"service" jsonschema:"compose service, or empty"`
 	AutoUpdate    string            `json:"auto_update" jsonschema:"value of io.containers.autoupdate, or empty"`
 	UnitLabel     *UnitLabel        `json:"unit_label,omitempty" jsonschema:"what PODMAN_SYSTEMD_UNIT names; absent without that label"`
-	Labels        map[string]string `json:"labels" jsonschema:"every label; a value that looks like a secret by its key is masked as (masked)"`
+	Labels        map[string]string `json:"labels" jsonschema:"its labels; a value that looks like a secret by its key is masked as (masked), and what is longer than 16 KiB is cut"`
+	LabelsLeft    int               `json:"labels_left,omitempty" jsonschema:"how many labels are left out here, because they are too many or too long; never one that stackpolicy reads"`
 }
 
 // ImageNow is an image in local storage.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -46,8 +47,10 @@ func collectPodman(ctx context.Context, env Environment, listing <-chan answer[p
 		act := activity(timer)
 		found.podman.AutoUpdateTimer = &act
 	}
+	room := maxLabels
 	for _, c := range listed.Containers {
 		container := containerFrom(c, states, env.Now())
+		container.Labels, container.LabelsLeft = labels(c, &room)
 		if owner := ownerOfContainer(container, loaded.managed, env.Config.Stacks); owner != "" {
 			found.owned[owner] = append(found.owned[owner], container)
 		} else {
@@ -107,19 +110,36 @@ func containerFrom(c podman.Container, states map[string]string, now time.Time) 
 		Check: healthCheck(c, now), ExitCode: c.ExitCode, Restarts: c.Restarts, RestartPolicy: c.RestartPolicy,
 		CreatedAt: timeOrNil(c.CreatedAt), StartedAt: timeOrNil(c.StartedAt), FinishedAt: timeOrNil(c.FinishedAt),
 		Project: or(c.Labels[podman.LabelProject], c.Labels[podman.LabelProjectOwn]), Service: c.Labels[podman.LabelService],
-		AutoUpdate: c.Labels[podman.LabelAutoUpdate], Labels: map[string]string{},
+		AutoUpdate: c.Labels[podman.LabelAutoUpdate],
 	}
 	if name, ok := c.Labels[podman.LabelUnit]; ok {
 		valid := unitfile.Valid(name) && !unitfile.IsTemplate(name)
 		out.UnitLabel = &facts.UnitLabel{Name: name, Valid: valid, LoadState: states[name]}
 	}
-	for k, v := range c.Labels {
+	return out
+}
+
+// maxLabels is how many bytes the labels of all containers may take that nothing reads.
+const maxLabels = 2 << 20
+
+// labels returns a container's labels, and how many are left out. Those that something reads
+// are always there; room is what is left for the others.
+func labels(c podman.Container, room *int) (kept map[string]string, left int) {
+	kept, left = map[string]string{}, c.LabelsLeft
+	for _, k := range slices.Sorted(maps.Keys(c.Labels)) {
+		v := c.Labels[k]
 		if secretLabel.Get().MatchString(k) {
 			v = "(masked)"
 		}
-		out.Labels[k] = v
+		if !podman.IsRead(k) {
+			if *room -= len(k) + len(v); *room < 0 {
+				left++
+				continue
+			}
+		}
+		kept[k] = v
 	}
-	return out
+	return kept, left
 }
 
 // ownerOfContainer returns the managed unit that a container belongs to: the unit that its

@@ -35,7 +35,8 @@ type Container struct {
 	CreatedAt     time.Time // in UTC
 	StartedAt     time.Time
 	FinishedAt    time.Time         // like StartedAt in UTC, and zero when it never happened
-	Labels        map[string]string // never nil
+	Labels        map[string]string // never nil; a value of over 16 KiB is cut
+	LabelsLeft    int               // labels that were left out: [IsRead] tells which never are
 }
 
 // containerOf reads one container from inspect's output. Missing keys are zero values, because
@@ -57,6 +58,7 @@ func containerOf(of gjson.Result) (Container, error) {
 	if err != nil {
 		return Container{}, fmt.Errorf("%s: %w", id, err)
 	}
+	kept, left := labels(of.Get("Config.Labels"))
 	return Container{
 		ID:            id,
 		Name:          answer.Text(of.Get("Name")),
@@ -73,19 +75,35 @@ func containerOf(of gjson.Result) (Container, error) {
 		CreatedAt:     created,
 		StartedAt:     started,
 		FinishedAt:    finished,
-		Labels:        labels(of.Get("Config.Labels")),
+		Labels:        kept,
+		LabelsLeft:    left,
 	}, nil
 }
 
-// labels keeps every label: with a limit, an image could hide the labels that matter behind
-// many others.
-func labels(of gjson.Result) map[string]string {
-	all := map[string]string{}
-	if of.IsObject() {
-		of.ForEach(func(key, value gjson.Result) bool {
-			all[answer.Text(key)] = answer.Text(value)
-			return true
-		})
+// Bounds of a container's labels. An image may bring megabytes of them.
+const (
+	maxLabel  = 16 << 10 // bytes of a value
+	maxLabels = 64 << 10 // bytes of all that nothing reads
+)
+
+// labels returns the labels, and how many it left out. It keeps those that something reads:
+// no image can hide them behind many others.
+func labels(of gjson.Result) (all map[string]string, left int) {
+	all = map[string]string{}
+	if !of.IsObject() {
+		return all, 0
 	}
-	return all
+	size := 0
+	of.ForEach(func(k, v gjson.Result) bool {
+		key, value := answer.Text(k), answer.Cut(v, maxLabel)
+		if !IsRead(key) {
+			if size += len(key) + len(value); size > maxLabels {
+				left++
+				return true
+			}
+		}
+		all[key] = value
+		return true
+	})
+	return all, left
 }

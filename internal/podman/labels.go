@@ -1,5 +1,10 @@
 package podman
 
+import (
+	"slices"
+	"strings"
+)
+
 // Labels of containers that podman and the compose providers set or read.
 const (
 	LabelUnit       = "PODMAN_SYSTEMD_UNIT"                     // podman-auto-update(1): the unit to restart
@@ -10,3 +15,11 @@ const (
 	LabelFolder     = "com.docker.compose.project.working_dir"  // the project's folder
 	LabelFiles      = "com.docker.compose.project.config_files" // compose files, separated by commas
 )
+
+// read are the labels that something reads, besides those of this program.
+var read = []string{LabelUnit, LabelAutoUpdate, LabelProject, LabelService, LabelProjectOwn, LabelFolder, LabelFiles}
+
+// IsRead reports whether something reads the label with this key.
+func IsRead(key string) bool {
+	return slices.Contains(read, key) || strings.HasPrefix(key, "io.stackpolicy.")
+}

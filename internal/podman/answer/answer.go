@@ -108,12 +108,15 @@ func Moment(of gjson.Result, key string) (time.Time, error) {
 	return at.UTC(), nil
 }
 
-// Text returns a value as valid UTF-8, cut if it is too long. It is a copy, because a part of
+// Text returns a value as valid UTF-8, cut if it is longer than 64 KiB.
+func Text(value gjson.Result) string { return Cut(value, maxText) }
+
+// Cut returns a value as valid UTF-8 of at most size bytes. It is a copy, because a part of
 // the answer would keep the whole answer in memory.
-func Text(value gjson.Result) string {
+func Cut(value gjson.Result, size int) string {
 	s := strings.ToValidUTF8(value.String(), "\uFFFD")
-	if len(s) <= maxText {
+	if len(s) <= size {
 		return strings.Clone(s)
 	}
-	return strings.ToValidUTF8(s[:maxText-len(CutMark)], "") + CutMark
+	return strings.ToValidUTF8(s[:size-len(CutMark)], "") + CutMark
 }
