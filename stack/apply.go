@@ -104,7 +104,9 @@ func (t *transaction) run(ctx context.Context) *Problem {
 		return &Problem{Outcome: Broken, Message: "the files of the stack cannot be read", Details: lines(err)}
 	}
 	if _, err := t.images(ctx); err != nil {
-		return t.problem("an image cannot be had; the containers were left alone", err)
+		bad := t.problem("an image cannot be had; the containers were left alone: "+firstLine(err), err)
+		bad.Hint = roomHint(err, bad.Hint)
+		return bad
 	}
 	if bad := t.compare(ctx); bad != nil {
 		return bad
@@ -143,6 +145,7 @@ func (t *transaction) problem(message string, err error) *Problem {
 	}
 	if t.touched {
 		p.Details = append(p.Details, t.podman.states(context.Background())...)
+		p.Hint = "correct that, or put the older compose files back, then: systemctl --user restart " + t.stack.Unit + "; " + p.Hint
 	}
 	return p
 }

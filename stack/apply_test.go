@@ -154,6 +154,9 @@ func TestApplyFetchesImagesFirst(t *testing.T) {
 	if _, err := os.Stat(w.path("calls")); err == nil {
 		t.Error("the provider was run without the image")
 	}
+	w.write("podman", strings.Replace(standIn, "answer pull ;;", "echo Error: write /layer: no space left on device; exit 125 ;;", 1), 0o755)
+	want(t, w.apply(w.web(nil)), ApplyFailed, "left alone: image localhost/app:1: ", "no space left on device", "make room: ")
+	w.write("podman", standIn, 0o755)
 	w.write("pull", "", 0o644)
 	want(t, w.apply(w.web(nil)), Applied)
 }

@@ -240,7 +240,7 @@ func (h host) space() []Problem {
 		return nil
 	}
 	if free := at.Bavail * uint64(at.Bsize); free < leastSpace {
-		return []Problem{blocked("make room: podman system df; podman image prune",
+		return []Problem{blocked(makeRoom,
 			"%s has %d MiB free, and a new container may need more", h.graph, free>>20)}
 	}
 	return nil

@@ -44,7 +44,7 @@ func (t *transaction) prefetch(ctx context.Context) (done []string, bad *Problem
 		}
 		return done, &Problem{
 			Outcome: NotFetched, Message: "an image cannot be had: " + firstLine(err), Details: lines(err),
-			Hint: "no container was changed; the next apply would need it, too",
+			Hint: roomHint(err, "no container was changed; the next apply would need it, too"),
 		}
 	}
 	return done, t.short()

@@ -37,6 +37,7 @@ type rollback struct {
 // and records it.
 func (o *Operator) undo(ctx context.Context, s Stack, why Report, attempted applied.Record, project *compose.Project) Report {
 	if s.OnFailure != config.Rollback {
+		why.Message += "; not rolled back: on_failure is keep"
 		return why
 	}
 	b := &rollback{
