@@ -143,11 +143,16 @@ func finalName(c podman.Container, project, given string) string {
 	if !found || len(id) != 12 || strings.Trim(id, "0123456789abcdef") != "" {
 		return ""
 	}
-	isUsual := strings.HasPrefix(name, project) && strings.Contains(name, c.Labels[podman.LabelService])
-	if name != given && !isUsual {
+	if name != given && !isUsualName(name, project, c.Labels[podman.LabelService]) {
 		return ""
 	}
 	return name
+}
+
+// isUsualName reports whether a name is one that compose providers give: web_db_1 or
+// web-db-1.
+func isUsualName(name, project, service string) bool {
+	return strings.HasPrefix(name, project) && strings.Contains(name, service)
 }
 
 // inStopOrder does something with the containers of services, dependents first.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"stackpolicy/internal/compose"
+	"stackpolicy/internal/engine"
 	"stackpolicy/internal/podman"
 )
 
@@ -70,20 +71,55 @@ func TestRemoveLeftovers(t *testing.T) {
 }
 
 // Containers of podman-compose need those that they depend on: dependents go first.
-func TestTakeoverRemovesDependentsFirst(t *testing.T) {
+func TestDependentsAreRemovedFirst(t *testing.T) {
+	for name, remove := range map[string]func(*transaction) error{
+		"taken over":     func(tr *transaction) error { return takeover{tr.podman, tr.plan}.run(t.Context()) },
+		"for a provider": func(tr *transaction) error { return tr.clear(t.Context()) },
+	} {
+		testIn(t, name, func(t *testing.T, w *world) {
+			w.write("podman", "#!/bin/sh\nfor last; do :; done\n[ $1 != rm ] || echo $last >>\"$(dirname \"$0\")/did\"\n", 0o755)
+			w.write("compose.yaml", "services: {db: {image: localhost/app:1, container_name: other}, web: {image: localhost/app:1, depends_on: [db]}}\n", 0o644)
+			tr := w.transaction(w.stack)
+			tr.plan = w.resolved()
+			tr.project = tr.plan.project
+			for i, s := range tr.project.Services {
+				c := podman.Details{Container: podman.Container{ID: idOf(i), Name: "web_" + s.Name + "_1", Labels: map[string]string{podman.LabelService: s.Name}}}
+				tr.plan.services = append(tr.plan.services, planned{Service: s, containers: []podman.Details{c}})
+			}
+			if err := remove(tr); err != nil {
+				t.Fatal(err)
+			}
+			if got, want := w.did(), idOf(1)+" "+idOf(0); got != want || tr.project.Services[0].Name != "db" {
+				t.Errorf("removed %s, want first the one that needs %s", got, tr.project.Services[0].Name)
+			}
+		})
+	}
+}
+
+// What a provider that knows its containers by their names would leave beside their
+// successors.
+func TestIsHidden(t *testing.T) {
 	w := newWorld(t)
-	w.write("podman", "#!/bin/sh\nfor last; do :; done\n[ $1 != rm ] || echo $last >>\"$(dirname \"$0\")/did\"\n", 0o755)
-	w.write("compose.yaml", "services: {db: {image: localhost/app:1}, web: {image: localhost/app:1, depends_on: [db]}}\n", 0o644)
-	p := w.resolved()
-	for i, s := range p.project.Services {
-		c := podman.Details{Container: podman.Container{ID: idOf(i), Labels: map[string]string{podman.LabelService: s.Name}}}
-		p.services = append(p.services, planned{Service: s, containers: []podman.Details{c}})
-	}
-	if err := (takeover{w.projectPodman(w.stack), p}).run(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if got, want := w.did(), idOf(1)+" "+idOf(0); got != want || p.services[0].Name != "db" {
-		t.Errorf("removed %s, want first the one that needs %s", got, p.services[0].Name)
+	made := engine.OwnLabels("web", "app", 1)
+	for _, c := range []struct {
+		file, name string
+		labels     map[string]string
+		want       bool
+	}{
+		{"", "web_app_1", nil, false},
+		{"", "web-app-1", nil, false},
+		{"", "the-app", nil, true},
+		{"", "web_app_1", made, true},
+		{", container_name: the-app", "the-app", nil, false},
+		{", container_name: the-app", "web_app_1", nil, true},
+		{", container_name: the-app", "an-app", nil, true},
+	} {
+		w.write("compose.yaml", "services: {app: {image: localhost/app:1"+c.file+"}}\n", 0o644)
+		s := planned{containers: []podman.Details{{Container: podman.Container{Name: c.name, Labels: c.labels}}}}
+		s.Name = "app"
+		if got := w.resolved().isHidden(s); got != c.want {
+			t.Errorf("%s %q, %s: %v", c.name, c.labels, c.file, got)
+		}
 	}
 }
 

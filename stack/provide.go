@@ -9,6 +9,7 @@ import (
 
 	"stackpolicy/internal/compose"
 	"stackpolicy/internal/engine"
+	"stackpolicy/internal/podman"
 )
 
 // provide has the configured provider bring the project up, from one file with
@@ -23,9 +24,6 @@ func (t *transaction) provide(ctx context.Context, provider compose.Provider) er
 		return err
 	}
 	defer os.Remove(file)
-	if err := t.handOver(ctx); err != nil {
-		return err
-	}
 	before, err := t.podman.containers(ctx)
 	if err != nil {
 		return err
@@ -38,6 +36,9 @@ func (t *transaction) provide(ctx context.Context, provider compose.Provider) er
 	if up.Recreate {
 		if err := t.stopFirst(ctx); err != nil {
 			return err
+		}
+		if err := t.clear(ctx); err != nil {
+			return t.podman.withNames(ctx, err)
 		}
 	}
 	err = provider.Up(ctx, up)
@@ -58,23 +59,29 @@ func (t *transaction) stopFirst(ctx context.Context) error {
 	return t.podman.withNames(ctx, err)
 }
 
-// handOver removes containers of the engine that are to be replaced: a provider
-// that is a program knows its own by their names alone, and would run a second
-// one beside them.
-func (t *transaction) handOver(ctx context.Context) error {
+// clear removes all containers, which are to be replaced, if the provider would not find
+// one of them: a provider that is a program knows its own by their names, and would run a
+// second one beside it.
+func (t *transaction) clear(ctx context.Context) error {
+	if !slices.ContainsFunc(t.plan.services, t.plan.isHidden) {
+		return nil
+	}
 	return inStopOrder(t.project.Services, func(name string) error {
-		s := t.plan.service(name)
-		if s == nil || s.replace == "" {
-			return nil
-		}
-		for _, c := range s.containers {
-			if !engine.IsMade(c.Labels) {
-				continue
-			}
-			if err := t.podman.remove(ctx, c.ID, graceOf(c, t.project.Services, true)); err != nil {
-				return t.podman.withNames(ctx, err)
+		for _, c := range t.plan.service(name).containers {
+			if err := t.podman.remove(ctx, c.ID, graceOf(c, t.project.Services, engine.IsOwn(c.Labels))); err != nil {
+				return err
 			}
 		}
 		return nil
+	})
+}
+
+// isHidden reports whether a provider that is a program would not find a container of the
+// service: the engine made it, or the compose files give it another name now.
+func (p *plan) isHidden(s planned) bool {
+	given := p.model.Services[s.Name].ContainerName
+	return slices.ContainsFunc(s.containers, func(c podman.Details) bool {
+		isNamed := c.Name == given || given == "" && isUsualName(c.Name, p.project.Name, s.Name)
+		return engine.IsMade(c.Labels) || !isNamed
 	})
 }
