@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -134,6 +137,79 @@ func TestRollbackThatFails(t *testing.T) {
 	if w.record().RolledBack != nil || w.last().Status != BackFailed.Status {
 		t.Errorf("recorded %+v", w.record())
 	}
+}
+
+// killedAt names, in the environment of a child of the test, where that is killed.
+const killedAt = "STACKPOLICY_TEST_KILLED_AT"
+
+// A rollback that is killed is made again by the next start, or was made.
+func TestRollbackThatIsKilled(t *testing.T) {
+	if at := os.Getenv(killedAt); at != "" {
+		rollBackKilled(t, at)
+		return
+	}
+	cases := map[string]struct {
+		last Outcome
+		next Outcome // of the preflight of the next automatic start
+	}{
+		"at work":              {ApplyCut, Ready},
+		"while it is verified": {BackFailed, HeldBack},
+	}
+	for at, c := range cases {
+		t.Run(at, func(t *testing.T) {
+			w := leftBy(t, at)
+			s := w.web(func(s *config.Stack) { s.OnFailure = config.Rollback })
+			if r := w.record(); r.Last.Status != c.last.Status || (r.RolledBack != nil) != (c.next == HeldBack) {
+				t.Errorf("recorded %+v", r)
+			}
+			otherCommand(w)
+			w.manager.restarts, w.Invocation = 1, "third"
+			want(t, w.Preflight(t.Context(), s), c.next)
+			if c.next != Ready {
+				return
+			}
+			want(t, w.apply(s), Applied)
+			project, _ := s.load(t.Context(), w.Environ)
+			down := s.failed("verify", Problem{Outcome: ServiceDown, Message: "failed after 4s: web_app exited"})
+			b := &rollback{
+				operator: w.Operator, stack: s, attempted: w.record(), project: project, moved: map[string]string{}, why: down,
+				verify: func(_ context.Context, s Stack) Report { return s.report("verify", Verified, "up") },
+			}
+			w.write("compose.yaml", "services: {app: {image: localhost/app:1}}\n", 0o644)
+			w.writeJSON("after.json", w.details())
+			want(t, b.recorded(t.Context()), RolledBack)
+		})
+	}
+}
+
+// rollBackKilled makes a rollback that kills its own process.
+func rollBackKilled(t *testing.T, at string) {
+	w, _, b := rolling(t, otherCommand)
+	if at == "at work" {
+		w.write("up", "#!/bin/sh\n[ \"$1\" = version ] || kill -KILL $PPID\n", 0o755)
+	}
+	b.verify = func(context.Context, Stack) Report {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {}
+	}
+	t.Errorf("it was not killed: %+v", b.recorded(t.Context()))
+}
+
+// leftBy is the world that a killed rollback leaves behind.
+func leftBy(t *testing.T, at string) *world {
+	t.Helper()
+	dir := t.TempDir()
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestRollbackThatIsKilled$")
+	child.Env = append(os.Environ(), "TMPDIR="+dir, killedAt+"="+at)
+	out, err := child.CombinedOutput()
+	if child.ProcessState == nil || child.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	records, err := filepath.Glob(filepath.Join(dir, "*", "*", "state"))
+	if err != nil || len(records) != 1 {
+		t.Fatalf("found %q, %v", records, err)
+	}
+	return worldIn(t, filepath.Dir(records[0]))
 }
 
 // What prevents a rollback, before a container is touched. The failure

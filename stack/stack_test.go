@@ -86,7 +86,16 @@ var builtin = sync.OnceValues(func() (*decide.Policies, error) {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	dir := t.TempDir()
+	w := worldIn(t, t.TempDir())
+	if err := os.Mkdir(w.path("run"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// worldIn is a world in a folder that may have a state already.
+func worldIn(t *testing.T, dir string) *world {
+	t.Helper()
 	loaded, err := builtin()
 	if err != nil {
 		t.Fatal(err)
@@ -108,9 +117,6 @@ func newWorld(t *testing.T) *world {
 	w.write("up", "#!/bin/sh\n"+success, 0o755)
 	w.write("compose.yaml", "services: {app: {image: localhost/app:1}}\n", 0o644)
 	w.images(image)
-	if err := os.Mkdir(w.path("run"), 0o700); err != nil {
-		t.Fatal(err)
-	}
 	w.stack = w.web(nil)
 	w.contains(container{"app", "running"})
 	return w
