@@ -110,17 +110,17 @@ func (o Options) load(ctx context.Context) (*Project, error) {
 			return nil, err
 		}
 	}
-	unset := unset{}
-	read, err := o.parse(ctx, dir, sources, env, unset)
+	variables := &putting{budget{maxPutIn}, map[string]bool{}}
+	read, err := o.parse(ctx, dir, sources, env, variables)
 	if err != nil {
 		return nil, err
 	}
-	return o.project(read, sources, env, unset)
+	return o.project(read, sources, env, variables.unset)
 }
 
 // parse hands the files over to compose-go. Neither env_file nor label_file is
 // read there: who reads them here bounds them.
-func (o Options) parse(ctx context.Context, dir string, from sources, env map[string]string, unset unset) (*types.Project, error) {
+func (o Options) parse(ctx context.Context, dir string, from sources, env map[string]string, variables *putting) (*types.Project, error) {
 	// It warns through a global logger, onto stderr in a form of its own. What
 	// matters of it, variables that nobody sets, is in Project.Unset.
 	logrus.SetOutput(io.Discard)
@@ -133,6 +133,6 @@ func (o Options) parse(ctx context.Context, dir string, from sources, env map[st
 		l.Profiles = profiles(env)
 		l.SkipResolveEnvironment = true
 		l.SkipResolveLabels = true
-		l.Interpolate.Substitute = unset.substitute
+		l.Interpolate.Substitute = variables.substitute
 	})
 }

@@ -1,7 +1,6 @@
 package compose
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,7 +12,6 @@ import (
 	"stackpolicy/internal/lazyregexp"
 	"stackpolicy/internal/regularfile"
 
-	"github.com/compose-spec/compose-go/v2/dotenv"
 	"github.com/compose-spec/compose-go/v2/template"
 )
 
@@ -57,7 +55,7 @@ func withFiles(files []string, env map[string]string) (map[string]string, error)
 		if err != nil {
 			return nil, fmt.Errorf("read variables: %w", err)
 		}
-		values, err := dotenv.ParseWithLookup(bytes.NewReader(content), known)
+		values, err := parseVariables(content, known)
 		if err != nil {
 			return nil, fmt.Errorf("read variables: %s: %w", file, err)
 		}
@@ -88,24 +86,33 @@ func environ(env map[string]string) []string {
 	return entries
 }
 
-// unset collects variables that were asked for, that nobody sets, and for which
-// the file says no default.
-type unset map[string]bool
+// maxPutIn is how many bytes variables may put into the compose files of a project.
+const maxPutIn = 16 << 20
+
+// putting puts variables into texts. It collects those that nobody sets and for which the
+// file says no default.
+type putting struct {
+	budget
+	unset map[string]bool
+}
 
 // plain is a variable without a default: $NAME or ${NAME}.
 var plain = lazyregexp.New(`\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})`)
 
 // substitute puts variables into a text, as compose does.
-func (u unset) substitute(text string, mapping template.Mapping) (string, error) {
+func (p *putting) substitute(text string, mapping template.Mapping) (string, error) {
 	missing := map[string]bool{}
-	result, err := template.Substitute(text, func(name string) (string, bool) {
+	result, err := template.Substitute(text, p.of(func(name string) (string, bool) {
 		value, ok := mapping(name)
 		missing[name] = !ok
 		return value, ok
-	})
+	}))
+	if p.room < 0 {
+		return "", fmt.Errorf("variables put more than %d MiB into the files", maxPutIn>>20)
+	}
 	for _, match := range plain.Get().FindAllStringSubmatch(strings.ReplaceAll(text, "$$", ""), -1) {
 		if name := match[1] + match[2]; missing[name] {
-			u[name] = true
+			p.unset[name] = true
 		}
 	}
 	return result, err

@@ -78,7 +78,7 @@ type SecretFile struct {
 	Path string
 }
 
-func (o Options) project(read *types.Project, from sources, env map[string]string, unset unset) (*Project, error) {
+func (o Options) project(read *types.Project, from sources, env map[string]string, unset map[string]bool) (*Project, error) {
 	read, err := withLabels(read)
 	if err != nil {
 		return nil, err

@@ -17,6 +17,7 @@ import (
 
 const (
 	maxFile  = 1 << 20 // bytes of one file
+	maxPath  = 4 << 10 // bytes of variables in one path (PATH_MAX)
 	maxFiles = 100     // compose files of one project, included and extended ones counted
 )
 
@@ -157,9 +158,13 @@ func locals(value any, dir string, env map[string]string) ([]string, error) {
 // local is the absolute path of a local file, and an error for a remote one:
 // what runs here must not depend on what a server sends.
 func local(path, dir string, env map[string]string) (string, error) {
-	path, err := template.SubstituteWithOptions(path, lookup(env), template.WithoutLogging)
+	room := budget{maxPath}
+	path, err := template.SubstituteWithOptions(path, room.of(lookup(env)), template.WithoutLogging)
 	if err != nil {
 		return "", err
+	}
+	if room.room < 0 {
+		return "", fmt.Errorf("a path of more than %d bytes", maxPath)
 	}
 	remote := strings.Contains(path, "://") || slices.ContainsFunc(remotes[:], func(prefix string) bool {
 		return strings.HasPrefix(path, prefix)

@@ -37,7 +37,7 @@ func dotenvWarnings(dir string, env map[string]string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	values, err := dotenv.ParseWithLookup(bytes.NewReader(content), dotenv.LookupFn(lookup(env)))
+	values, err := parseVariables(content, dotenv.LookupFn(lookup(env)))
 	if err != nil {
 		return nil, err
 	}
