@@ -62,11 +62,15 @@ func copyPolicies(dir string) error {
 	return nil
 }
 
-// makeWritable allows edits: embedded files are read-only.
+// makeWritable allows edits by this account and nobody else, whatever its umask: embedded
+// files are read-only.
 func makeWritable(dir string) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		switch {
+		case err != nil:
 			return err
+		case d.IsDir():
+			return os.Chmod(path, 0o755)
 		}
 		return os.Chmod(path, 0o644)
 	})

@@ -4,7 +4,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
-	"unicode"
+
+	"stackpolicy/internal/text"
 )
 
 const (
@@ -70,14 +71,15 @@ func checkName(name string) error {
 }
 
 // clean escapes a text so that journalctl prints it. With a control character other
-// than tab and line break, or invalid UTF-8, it would print "[31B blob data]".
-func clean(text string) string {
+// than tab and line break, or invalid UTF-8, it would print "[31B blob data]". Marks that
+// change the reading direction, and runes that show nothing, would reach the terminal.
+func clean(value string) string {
 	var b strings.Builder
-	for _, r := range strings.ToValidUTF8(text, "\uFFFD") {
-		if unicode.IsControl(r) && r != '\n' && r != '\t' {
-			fmt.Fprintf(&b, `\x%02x`, r)
-		} else {
+	for _, r := range strings.ToValidUTF8(value, "\uFFFD") {
+		if r == '\n' || r == '\t' {
 			b.WriteRune(r)
+		} else {
+			b.WriteString(text.Clean(string(r)))
 		}
 		if b.Len() > maxText {
 			return strings.ToValidUTF8(b.String()[:maxText-len(cutMark)], "") + cutMark

@@ -34,8 +34,8 @@ func TestSend(t *testing.T) {
 		"least": {Entry{}, map[string]string{"MESSAGE": "", "PRIORITY": "0"}},
 		"most": {Entry{MessageID: id, Priority: Error, Message: "web is down", UserUnit: "web.service", Fields: map[string]string{"stack": "web"}},
 			map[string]string{"MESSAGE_ID": id, "PRIORITY": "3", "MESSAGE": "web is down", "USER_UNIT": "web.service", "STACK": "web"}},
-		"hostile": {Entry{Priority: Info, Message: "a\nPRIORITY=0\n\x1b[2J=\t\u009b", UserUnit: "x\nMESSAGE=y", Fields: map[string]string{"F1_": "\x00\xff\n"}},
-			map[string]string{"PRIORITY": "6", "MESSAGE": "a\nPRIORITY=0\n\\x1b[2J=\t\\x9b", "USER_UNIT": "x\nMESSAGE=y", "F1_": "\\x00\uFFFD\n"}},
+		"hostile": {Entry{Priority: Info, Message: "a\nPRIORITY=0\n\x1b[2J=\t\u009b\u202e\u200b é", UserUnit: "x\nMESSAGE=y", Fields: map[string]string{"F1_": "\x00\xff\n"}},
+			map[string]string{"PRIORITY": "6", "MESSAGE": "a\nPRIORITY=0\n\\x1b[2J=\t\\u009b\\u202e\\u200b é", "USER_UNIT": "x\nMESSAGE=y", "F1_": "\\x00\uFFFD\n"}},
 		"at limit": {Entry{Message: long[:maxText]}, map[string]string{"PRIORITY": "0", "MESSAGE": long[:maxText]}},
 		"long":     {Entry{Message: "x" + long}, map[string]string{"PRIORITY": "0", "MESSAGE": "x" + long[:maxText-len(cutMark)-2] + cutMark}},
 	}
@@ -91,7 +91,7 @@ func TestSendToAJournalThatHangs(t *testing.T) {
 	for range 100_000 {
 		begun := time.Now()
 		err := Send(Entry{Message: "x"})
-		if took := time.Since(begun); took > 2*limit {
+		if took := time.Since(begun); took > 5*limit {
 			t.Fatalf("took %v under a limit of %v", took, limit)
 		}
 		if err != nil {

@@ -67,11 +67,28 @@ func open(path string) (*os.File, error) {
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("make the lock's folder: %w", err)
 	}
+	if err := checkFolder(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
 	f, err := regularfile.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open the lock: %w", err)
 	}
 	return f, nil
+}
+
+// checkFolder refuses a folder that somebody else has put in its place: in a shared folder
+// above it, others may make a link or a folder of that name.
+func checkFolder(dir string) error {
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return fmt.Errorf("look at the lock's folder: %w", err)
+	}
+	owner, known := info.Sys().(*syscall.Stat_t)
+	if !info.IsDir() || !known || int(owner.Uid) != os.Geteuid() {
+		return fmt.Errorf("the lock's folder %s is no folder of this account", dir)
+	}
+	return nil
 }
 
 // flock takes a lock of flock(2). [Free] takes a shared lock for a moment, so an

@@ -56,3 +56,27 @@ func TestTakeRefuses(t *testing.T) {
 		}
 	}
 }
+
+// In a shared folder others may make the lock's folder first, as a link to one of this
+// account, or of their own.
+func TestAFolderOfOthers(t *testing.T) {
+	shared, own := t.TempDir(), t.TempDir()
+	if err := os.Symlink(own, filepath.Join(shared, "stackpolicy")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Take(filepath.Join(shared, "stackpolicy", "lock"), noon); err == nil || !strings.Contains(err.Error(), "no folder of this account") {
+		t.Errorf("a link: %v", err)
+	}
+	if left, _ := os.ReadDir(own); len(left) > 0 {
+		t.Errorf("the link was followed: %v", left)
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("only root can make a folder of another account")
+	}
+	if err := errors.Join(os.Mkdir(filepath.Join(shared, "other"), 0o777), os.Chown(filepath.Join(shared, "other"), 65534, 65534)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Take(filepath.Join(shared, "other", "lock"), noon); err == nil || !strings.Contains(err.Error(), "no folder of this account") {
+		t.Errorf("a folder of another account: %v", err)
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/godbus/dbus/v5"
@@ -104,6 +105,9 @@ func dialPrivate(ctx context.Context, socket string) (*Conn, error) {
 // dial connects, authenticates and greets. godbus has no deadline there, so the
 // connection is closed under it when ctx ends.
 func dial(ctx context.Context, address string, greet func(*dbus.Conn) (*Conn, error)) (*Conn, error) {
+	if err := isLocal(address); err != nil {
+		return nil, err
+	}
 	bus, err := dbus.Dial(address)
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", address, err)
@@ -118,6 +122,16 @@ func dial(ctx context.Context, address string, greet func(*dbus.Conn) (*Conn, er
 		return nil, errors.Join(err, ctx.Err(), bus.Close())
 	}
 	return c, nil
+}
+
+// isLocal refuses addresses over which another machine could answer, or a program be started.
+func isLocal(address string) error {
+	for one := range strings.SplitSeq(address, ";") {
+		if !strings.HasPrefix(one, "unix:") {
+			return fmt.Errorf("the bus address %.200q is not local; want unix:path=…", address)
+		}
+	}
+	return nil
 }
 
 // probeTime bounds the first answer of a manager.

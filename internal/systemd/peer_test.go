@@ -124,6 +124,31 @@ func up(more map[string]any) map[string]any {
 	return answers
 }
 
+// TestDialIsLocal: an address over which another machine could answer, or that starts a
+// program, is not dialled.
+func TestDialIsLocal(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	dialled := make(chan bool, 1)
+	go func() {
+		_, err := l.Accept()
+		dialled <- err == nil
+	}()
+	for _, address := range []string{"tcp:host=127.0.0.1,port=" + port, "unix:path=/nowhere;tcp:host=127.0.0.1,port=" + port, "unixexec:path=/bin/false", ""} {
+		if _, err := dialBus(t.Context(), address); err == nil || !strings.Contains(err.Error(), "is not local") {
+			t.Errorf("%q: %v", address, err)
+		}
+	}
+	l.Close()
+	if <-dialled {
+		t.Error("it was dialled")
+	}
+}
+
 // TestDialEnds: whatever is at the other end, dialling ends with its context
 // at the latest, and with an error.
 func TestDialEnds(t *testing.T) {
