@@ -112,7 +112,7 @@ rec {
       Service =
         unit.Service
         // {
-          Environment = [ (pathLine o.path) ];
+          Environment = text.toList (unit.Service.Environment or [ ]) ++ [ (pathLine o.path) ];
           ExecStart = map (installed o) (text.toList unit.Service.ExecStart);
         }
         // (if name == "stackpolicy-audit.service" then credentials o else { });
