@@ -201,6 +201,7 @@ type Loaded struct {
 type Pull struct {
 	Unit        string `json:"unit"`
 	Kind        string `json:"kind" jsonschema:"wants, requires, binds-to or upholds"`
+	LoadState   string `json:"load_state" jsonschema:"empty when it is not in the manager's memory"`
 	ActiveState string `json:"active_state" jsonschema:"empty when it is not in the manager's memory"`
 	Declared    bool   `json:"declared" jsonschema:"a declared file or link of the unit says so"`
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -53,11 +54,18 @@ func collectFiles(ctx context.Context, env Environment, now time.Time, declared 
 }
 
 func driftManager(loaded loadedUnits, now time.Time) *drift.Manager {
-	m := &drift.Manager{LoadedAt: loaded.manager.LoadedAt, Now: now, Loaded: map[string]bool{}}
+	m := &drift.Manager{LoadedAt: loaded.manager.LoadedAt, Now: now, Loaded: map[string]bool{}, NoUphold: isBefore(loaded.manager.Version, 253)}
 	for name, l := range loaded.listed {
 		m.Loaded[name] = l.LoadState == "loaded"
 	}
 	return m
+}
+
+// isBefore reports whether a version of systemd, which is free text, is certainly lower.
+func isBefore(version string, major int) bool {
+	digits := strings.IndexFunc(version+" ", func(r rune) bool { return r < '0' || r > '9' })
+	n, err := strconv.Atoi(version[:digits])
+	return err == nil && n < major
 }
 
 // walker collects the files of all units, several units at the same time: its fields do not
@@ -109,7 +117,8 @@ func (w *walker) compare(u *facts.Unit, d *drift.Unit) error {
 	loaded.Differs, loaded.LinksUnread, loaded.LinksGone = difference.Settings, difference.LinksUnread, difference.LinksGone
 	loaded.Pulls, loaded.Stop = difference.Pulls, stopCommands(difference.Stop, spec)
 	for i, pull := range loaded.Pulls {
-		loaded.Pulls[i].ActiveState = w.loaded.listed[pull.Unit].ActiveState
+		listed := w.loaded.listed[pull.Unit]
+		loaded.Pulls[i].LoadState, loaded.Pulls[i].ActiveState = listed.LoadState, listed.ActiveState
 	}
 	if difference.Reloads {
 		w.reloads.Store(u.Name, true)

@@ -48,6 +48,16 @@ func TestActivationState(t *testing.T) {
 	}
 }
 
+func TestIsBefore(t *testing.T) {
+	for version, want := range map[string]bool{
+		"252.39-1~deb12u1": true, "252": true, "99": true, "253": false, "253.1": false, "257.13-1~deb13u1": false, "v252": false, "": false, "unstable": false,
+	} {
+		if got := isBefore(version, 253); got != want {
+			t.Errorf("isBefore(%q, 253) = %t", version, got)
+		}
+	}
+}
+
 func TestQuadletUnit(t *testing.T) {
 	for path, want := range map[string]string{
 		"/q/web.container": "web.service", "/q/web.kube": "web.service", "/q/data.volume": "data-volume.service",

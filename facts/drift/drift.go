@@ -20,6 +20,7 @@ type Manager struct {
 	LoadedAt time.Time // when it last read unit files
 	Now      time.Time
 	Loaded   map[string]bool // the units that were in its memory, with a definition, before the audit
+	NoUphold bool            // it reads no .upholds folders, as systemd before 253
 }
 
 // Unit is one unit as loaded and as on disk.

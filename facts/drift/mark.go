@@ -16,7 +16,7 @@ func (u *Unit) Mark(known *facts.Load) {
 	for i := range u.Files {
 		f := &u.Files[i]
 		place := f.Role + " " + f.Of
-		f.Effective = f.isUsable() && !taken[place]
+		f.Effective = f.isUsable() && !taken[place] && !u.ignoresLink(*f)
 		taken[place] = taken[place] || f.takesPlace()
 		f.Loaded = u.isLoaded(*f)
 		f.ChangedAfterLoad = u.isChangedAfterLoad(*f, known)
@@ -47,6 +47,11 @@ func (f File) isUsable() bool {
 		return f.Kind == unitfile.Symlink && f.Target != "/dev/null"
 	}
 	return true
+}
+
+// ignoresLink reports whether the manager does not read the folder that the link is in.
+func (u *Unit) ignoresLink(f File) bool {
+	return u.Manager.NoUphold && f.isLink() && strings.HasSuffix(f.Role, "upholds")
 }
 
 // isLoaded reports whether the manager says that it has read the file.

@@ -129,6 +129,22 @@ func TestMarkLinksByKind(t *testing.T) {
 	}
 }
 
+// Before 253 systemd reads no .upholds folders: a link there waits for no reload.
+func TestUpholdsAreNotAlwaysRead(t *testing.T) {
+	for _, tc := range []struct {
+		role     string
+		noUphold bool
+		want     bool
+	}{
+		{"upholds", false, true}, {"upholds", true, false}, {facts.RoleOwnUpholds, false, true}, {facts.RoleOwnUpholds, true, false}, {"wants", true, true},
+	} {
+		f := File{File: facts.File{Role: tc.role, Of: "default.target", Kind: unitfile.Symlink, Target: "/x"}}
+		if got := mark(Unit{Files: []File{f}, Manager: &Manager{NoUphold: tc.noUphold}}, nil); got[0].effective != tc.want {
+			t.Errorf("%s, no .upholds folders %t: effective %t", tc.role, tc.noUphold, got[0].effective)
+		}
+	}
+}
+
 func TestChangedAfterLoad(t *testing.T) {
 	load := func(loadedAt int64, path, digest string) *facts.Load {
 		return &facts.Load{LoadedAt: at(loadedAt), Files: []facts.LoadedFile{{Path: "/other", Digest: "x"}, {Path: path, Digest: digest}}}

@@ -1,0 +1,46 @@
+package proof
+
+import (
+	"strings"
+	"testing"
+
+	"stackpolicy/lab/systems"
+	"stackpolicy/lab/usermanager"
+)
+
+// TestLinksThatAreNotRead checks that links which the manager never reads are no drift, and
+// hold no reload back: those of a target that does not exist, although another setting has
+// put it into the manager's memory, and those in .upholds folders before systemd 253.
+func TestLinksThatAreNotRead(t *testing.T) {
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, map[string]string{
+			unit("db.service"):                        "[Unit]\nAfter=graphical.target\nPartOf=graphical.target\n" + daemon,
+			unit("graphical.target.wants/db.service"): "-> ../db.service",
+			unit("default.target.wants/db.service"):   "-> ../db.service",
+			unit("default.target.upholds/db.service"): "-> ../db.service",
+		})
+		s.systemctl("start", "db.service")
+		if got := s.property("graphical.target", "LoadState"); got != "not-found" {
+			t.Fatalf("graphical.target is %s", got)
+		}
+		s.want("declared", s.eval("--enforce"), 0)
+
+		s.do(s.Link("../web.service", s.Unit("graphical.target.requires/web.service")))
+		settle()
+		s.staleFiles(map[string]string{
+			unit("db.service"):                        "[Unit]\nAfter=graphical.target\nPartOf=graphical.target\n" + daemon,
+			unit("graphical.target.wants/db.service"): "-> ../db.service",
+			unit("default.target.wants/db.service"):   "-> ../db.service",
+			unit("default.target.upholds/db.service"): "-> ../db.service",
+		})
+		s.want("an undeclared link of a target that does not exist", s.eval("--enforce"), 1,
+			"files.service loaded_is_current stale heal/healed", "web.service links_resolve undeclared block/ticket")
+
+		s.pull(s.Unit("web.service.upholds/evil.service"))
+		r := s.eval()
+		pulls := strings.Contains(strings.Join(r.findings(), "\n"), "web.service links_resolve pulls")
+		if s.reload(); pulls != strings.Contains(s.property("web.service", "Upholds"), "evil.service") {
+			t.Errorf("found that web.service pulls in evil.service: %t, but a reload did otherwise", pulls)
+		}
+	})
+}
