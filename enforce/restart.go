@@ -76,10 +76,10 @@ func isDeclared(u facts.Unit, isReloaded bool) error {
 	return nil
 }
 
-// startsNothingElse refuses a restart that would start a stopped unit which no
-// declared file pulls in. A restart starts what the unit wants, requires, is bound
-// to or upholds, and what those do. Of units without a place in the document only
-// the names are known.
+// startsNothingElse refuses a restart that would start a stopped unit: what the unit wants,
+// requires, is bound to or upholds. What these pull in only matters if they are started
+// themselves: systemd drops the start of a unit that is active, with all that it would pull
+// in (seen on 252 and 257). A declared oneshot that has run to its end is not stopped.
 func startsNothingElse(u facts.Unit, doc *facts.Document) error {
 	seen := map[string]bool{u.Name: true}
 	for next := []facts.Unit{u}; len(next) > 0; next = next[1:] {
@@ -87,15 +87,31 @@ func startsNothingElse(u facts.Unit, doc *facts.Document) error {
 			continue
 		}
 		for _, p := range next[0].Loaded.Pulls {
-			if !p.Declared && !slices.Contains([]string{"active", "activating", "reloading", "refreshing"}, p.ActiveState) {
-				return fmt.Errorf("a restart of %s would start %s, which is stopped: %s pulls it in (%s), and no declared file says so",
-					u.Name, p.Unit, next[0].Name, p.Kind)
-			}
-			if pulled := find(doc, p.Unit); pulled != nil && !seen[p.Unit] {
+			switch pulled := find(doc, p.Unit); {
+			case seen[p.Unit] || !isStarted(p):
+			case p.Declared && pulled != nil && isDone(pulled.Loaded):
 				seen[p.Unit] = true
 				next = append(next, *pulled)
+			case p.Declared:
+				return fmt.Errorf("a restart of %s would start %s, which is stopped: %s pulls it in (%s)", u.Name, p.Unit, next[0].Name, p.Kind)
+			default:
+				return fmt.Errorf("a restart of %s would start %s, which is stopped: %s pulls it in (%s), and no declared file says so",
+					u.Name, p.Unit, next[0].Name, p.Kind)
 			}
 		}
 	}
 	return nil
+}
+
+// isStarted reports whether a start of the unit that has p starts the unit that p names. A
+// wish for a unit that cannot be loaded is without effect (systemd.unit(5), Wants=).
+func isStarted(p facts.Pull) bool {
+	isUp := slices.Contains([]string{"active", "activating", "reloading", "refreshing"}, p.ActiveState)
+	isIgnored := p.Kind == "wants" && slices.Contains([]string{"not-found", "masked", "bad-setting", "error"}, p.LoadState)
+	return !isUp && !isIgnored
+}
+
+// isDone reports whether a unit is a oneshot that succeeded and does not stay active.
+func isDone(l *facts.Loaded) bool {
+	return l != nil && l.Type == "oneshot" && !l.RemainAfterExit && l.ActiveState == "inactive" && l.Result == "success" && l.InactiveExit != nil
 }

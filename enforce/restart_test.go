@@ -50,16 +50,30 @@ func TestRestartRefuses(t *testing.T) {
 			}},
 		{name: "it would start what is not in memory", says: "would start evil.service",
 			unit: func(u *facts.Unit) { u.Loaded.Pulls = []facts.Pull{{Unit: "evil.service", Kind: "binds-to"}} }},
-		{name: "it would start what another unit pulls in", says: "db.service pulls it in (requires)",
+		{name: "it would start a declared unit that is stopped", says: "would start db.service, which is stopped: web.service pulls it in (requires)",
 			unit: func(u *facts.Unit) {
-				u.Loaded.Pulls = []facts.Pull{{Unit: "db.service", Kind: "wants", ActiveState: "active", Declared: true}}
+				u.Loaded.Pulls = []facts.Pull{{Unit: "db.service", Kind: "requires", LoadState: "loaded", ActiveState: "inactive", Declared: true}}
+			}},
+		{name: "it would start a declared unit that failed", says: "would start db.service",
+			unit: func(u *facts.Unit) {
+				u.Loaded.Pulls = []facts.Pull{{Unit: "db.service", Kind: "wants", LoadState: "loaded", ActiveState: "failed", Declared: true}}
+			}},
+		{name: "it requires what cannot be loaded", says: "would start db.service",
+			unit: func(u *facts.Unit) {
+				u.Loaded.Pulls = []facts.Pull{{Unit: "db.service", Kind: "requires", LoadState: "not-found", ActiveState: "inactive", Declared: true}}
+			}},
+		{name: "it would run a oneshot that is not declared", says: "would start job.service",
+			unit: func(u *facts.Unit) {
+				u.Loaded.Pulls = []facts.Pull{{Unit: "job.service", Kind: "wants", LoadState: "loaded", ActiveState: "inactive"}}
+			},
+			doc: func(d *facts.Document) { d.Units = append(d.Units, done("job.service")) }},
+		{name: "it would start what a oneshot pulls in that it would run", says: "job.service pulls it in (requires)",
+			unit: func(u *facts.Unit) {
+				u.Loaded.Pulls = []facts.Pull{{Unit: "job.service", Kind: "wants", LoadState: "loaded", ActiveState: "inactive", Declared: true}}
 			},
 			doc: func(d *facts.Document) {
-				db := web()
-				db.Name, db.Loaded = "db.service", &facts.Loaded{LoadState: "loaded", ActiveState: "active", Pulls: []facts.Pull{
-					{Unit: "web.service", Kind: "wants", ActiveState: "active"}, {Unit: "evil.service", Kind: "requires", ActiveState: "failed"},
-				}}
-				d.Units = append(d.Units, db)
+				d.Units = append(d.Units, done("job.service", facts.Pull{Unit: "web.service", Kind: "wants", ActiveState: "active"},
+					facts.Pull{Unit: "evil.service", Kind: "requires", ActiveState: "failed"}))
 			}},
 		{name: "unheard of", subject: "nowhere.service", says: "is not a managed unit"},
 		{name: "the host", subject: "host", says: "host is not a managed unit"},
@@ -70,12 +84,14 @@ func with(f facts.File) func(*facts.Unit) {
 	return func(u *facts.Unit) { u.Files = append(u.Files, f) }
 }
 
-// TestRestartsAsDeclared: what is declared may be started, and what runs is not
-// started; a drop-in of the distribution's is nobody's drift.
+// TestRestartsAsDeclared: what runs is not started; a drop-in of the distribution's is nobody's drift.
 func TestRestartsAsDeclared(t *testing.T) {
 	for name, change := range map[string]func(*facts.Unit){
-		"a declared unit that is stopped": func(u *facts.Unit) {
-			u.Loaded.Pulls = []facts.Pull{{Unit: "db.service", Kind: "requires", ActiveState: "inactive", Declared: true}}
+		"a wish for a unit that does not exist": func(u *facts.Unit) {
+			u.Loaded.Pulls = []facts.Pull{{Unit: "db.service", Kind: "wants", LoadState: "not-found", ActiveState: "inactive", Declared: true}}
+		},
+		"a wish for a unit that is masked": func(u *facts.Unit) {
+			u.Loaded.Pulls = []facts.Pull{{Unit: "db.service", Kind: "wants", LoadState: "masked", ActiveState: "inactive", Declared: true}}
 		},
 		"an undeclared one that runs": func(u *facts.Unit) {
 			u.Loaded.Pulls = []facts.Pull{{Unit: "db.service", Kind: "wants", ActiveState: "active"}}
@@ -94,6 +110,31 @@ func TestRestartsAsDeclared(t *testing.T) {
 			want(t, got, m, []string{Done}, "restart web.service")
 		})
 	}
+}
+
+// done is a oneshot that has run to its end, and what it pulls in.
+func done(name string, pulls ...facts.Pull) facts.Unit {
+	u, at := web(), now.Add(-time.Minute)
+	u.Name, u.Loaded = name, &facts.Loaded{
+		LoadState: "loaded", ActiveState: "inactive", Type: "oneshot", Result: "success", InactiveExit: &at, Pulls: pulls,
+	}
+	return u
+}
+
+// TestRestartRunsWhatIsDone: a declared oneshot that ended is not stopped, and what an
+// active unit pulls in is not started.
+func TestRestartRunsWhatIsDone(t *testing.T) {
+	u, db := web(), web()
+	db.Name, db.Loaded = "db.service", &facts.Loaded{LoadState: "loaded", ActiveState: "active", Pulls: []facts.Pull{
+		{Unit: "helper.service", Kind: "wants", LoadState: "loaded", ActiveState: "inactive", Declared: true},
+	}}
+	u.Loaded.Pulls = []facts.Pull{
+		{Unit: "job.service", Kind: "wants", LoadState: "loaded", ActiveState: "inactive", Declared: true},
+		{Unit: "db.service", Kind: "wants", LoadState: "loaded", ActiveState: "active", Declared: true},
+	}
+	m := &manager{}
+	got, _ := run(t, m, seen(sound(u, db, done("job.service", facts.Pull{Unit: "web.service", Kind: "wants", ActiveState: "active"})), heal("web.service", "restart")))
+	want(t, got, m, []string{Done}, "restart web.service")
 }
 
 // TestRestartAfterAReload: in a preview, a reload that comes first makes the unit
