@@ -10,18 +10,22 @@ import (
 )
 
 // past returns what the history knows of a subject; ok is false if the history could not
-// be read. A unit that no longer exists uses the host's counters.
+// be read. Of a unit that no longer exists the history of the host has it.
 func past(doc *facts.Document, subject string) (heals []facts.HealCount, breaker *facts.Breaker, ok bool) {
 	if doc.History == nil {
 		return nil, nil, false
 	}
-	if u := find(doc, subject); u != nil {
+	if subject == finding.Host {
+		return doc.History.Heals, doc.History.Breaker, true
+	}
+	if u := find(doc, subject); u != nil && u.IsManaged() {
 		if u.History == nil {
 			return nil, nil, false
 		}
 		return u.History.Heals, u.History.Breaker, true
 	}
-	return doc.History.Heals, doc.History.Breaker, true
+	other := doc.History.Others[subject]
+	return other.Heals, other.Breaker, true
 }
 
 // isRemembered refuses if earlier actions are not known: budgets and breakers count
@@ -55,9 +59,12 @@ func withinBudget(settings policy.Settings, a Action, now Observation) error {
 	}
 	all := spent(now.Document.History.Heals, b.Window)
 	for _, u := range now.Document.Units {
-		if u.History != nil {
+		if u.History != nil && u.IsManaged() {
 			all += spent(u.History.Heals, b.Window)
 		}
+	}
+	for _, h := range now.Document.History.Others {
+		all += spent(h.Heals, b.Window)
 	}
 	if all >= b.Host {
 		return fmt.Errorf("the budget of the host is used up: %d actions within %s, of %d", all, b.Window, b.Host)

@@ -76,6 +76,38 @@ func TestWhatWasDoneBeforeHoldsBack(t *testing.T) {
 	}
 }
 
+// A unit without a file has a budget and a breaker of its own, and counts for the host's.
+func TestWhatWasDoneToGhostsBefore(t *testing.T) {
+	for name, c := range map[string]struct {
+		of     map[string]facts.History
+		host   []facts.HealCount
+		budget int
+		want   string
+	}{
+		"nothing":                     {nil, nil, 6, ""},
+		"the host was reloaded often": {nil, []facts.HealCount{tried("daemon-reload", 3, 3, 0)}, 6, ""},
+		"another ghost":               {map[string]facts.History{"b.service": {Heals: []facts.HealCount{tried("reset-failed", 3, 3, 0)}}}, nil, 6, ""},
+		"its budget is used up": {map[string]facts.History{"a.service": {Heals: []facts.HealCount{tried("reset-failed", 3, 3, 0)}}}, nil, 6,
+			"the budget of a.service is used up: 3 actions"},
+		"its breaker is open": {map[string]facts.History{"a.service": {Breaker: open(now.Add(time.Hour))}}, nil, 6, "the breaker of a.service is open"},
+		"the host's budget is used up by another": {map[string]facts.History{"b.service": {Heals: []facts.HealCount{tried("reset-failed", 6, 6, 0)}}}, nil, 6,
+			"the budget of the host is used up: 6 actions"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			doc := sound()
+			doc.Manager.FailedNoFile = []string{"a.service"}
+			doc.History.Others, doc.History.Heals = c.of, c.host
+			s := settings
+			s.Budget.Host = c.budget
+			o := seen(doc, heal("a.service", "reset-failed"))
+			got := Enforcer{Settings: s}.Preview(Plan(o.Result.Decisions), o)[0]
+			if !strings.Contains(got.Message, c.want) || (got.Status == Planned) != (c.want == "") {
+				t.Errorf("%s: %q, want %q", got.Status, got.Message, c.want)
+			}
+		})
+	}
+}
+
 // An action and the facts it is based on are recorded before it runs.
 func TestActionsAreRemembered(t *testing.T) {
 	d := heal("web.service", "restart")

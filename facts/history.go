@@ -42,6 +42,8 @@ type HostHistory struct {
 	Heals      []HealCount   `json:"heals" jsonschema:"actions of the last 24 hours, by action, invariant and case"`
 	Breaker    *Breaker      `json:"breaker,omitempty" jsonschema:"present while manager-wide heals are held back"`
 	Exemptions []Exemption   `json:"exemptions" jsonschema:"waivers made by commands, and those that ended within the last week"`
+	// Others have no place among the document's units.
+	Others map[string]History `json:"others,omitempty" jsonschema:"history of units that are not managed and on which actions ran, or are held back, by name: failed units without a file; absent without any"`
 }
 
 // OpenFinding is a finding that was open at the last audit.

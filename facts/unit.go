@@ -1,6 +1,9 @@
 package facts
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // IsManaged reports whether rules judge the unit. Every other unit is only
 // recorded.
@@ -13,7 +16,7 @@ func (u Unit) IsOrphan() bool {
 }
 
 // Subjects returns the names of the units that a finding may be about: managed units,
-// orphans, and units that no longer have a unit file.
+// orphans, units that no longer have a unit file, and those on which actions ran.
 func (d *Document) Subjects() []string {
 	var names []string
 	for i := range d.Units {
@@ -24,6 +27,9 @@ func (d *Document) Subjects() []string {
 	if d.Manager != nil {
 		names = append(names, d.Manager.FailedNoFile...)
 		names = append(names, d.Manager.RunningNoFile...)
+	}
+	if d.History != nil {
+		names = slices.AppendSeq(names, maps.Keys(d.History.Others))
 	}
 	return names
 }

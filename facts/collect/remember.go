@@ -55,6 +55,24 @@ func (m remembered) fill(doc *facts.Document) {
 	}
 }
 
+// others returns the history of the units that are not managed and on which actions ran
+// or are held back; nil without any.
+func (m remembered) others(managed map[string]string) map[string]facts.History {
+	if m.memory == nil {
+		return nil
+	}
+	others := map[string]facts.History{}
+	for unit, h := range m.memory.Subjects {
+		if unit != finding.Host && managed[unit] == "" && (len(h.Heals) > 0 || h.Breaker != nil) {
+			others[unit] = m.memory.Of(unit)
+		}
+	}
+	if len(others) == 0 {
+		return nil
+	}
+	return others
+}
+
 // of returns the history of a unit; nil if it is not known.
 func (m remembered) of(unit string) *facts.History {
 	if m.memory == nil {

@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -47,5 +48,25 @@ func TestIdleHolds(t *testing.T) {
 	got := idleHolds([]config.Hold{{Unit: "web.service"}, {Unit: "wbe.service"}}, map[string]string{"web.service": "config", "wbe.service": ""})
 	if d := cmp.Diff([]string{"wbe.service"}, got); d != "" {
 		t.Errorf("-want +got\n%s", d)
+	}
+}
+
+// TestOthers checks that what was done to units that are not managed is in the document.
+func TestOthers(t *testing.T) {
+	heals := []facts.HealCount{{Action: "reset-failed", Tried1h: 1}}
+	m := remembered{memory: &facts.Memory{Subjects: map[string]facts.History{
+		"host": {Heals: heals}, "web.service": {Heals: heals}, "ghost.service": {Heals: heals}, "held.service": {Breaker: &facts.Breaker{}},
+		"seen.service": {Findings: []facts.OpenFinding{{Invariant: "x"}}},
+	}}}
+	var names []string
+	for name := range m.others(map[string]string{"web.service": "config"}) {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	if d := cmp.Diff([]string{"ghost.service", "held.service"}, names); d != "" {
+		t.Errorf("-want +got\n%s", d)
+	}
+	if got := (remembered{}).others(nil); got != nil {
+		t.Errorf("without a memory: %v", got)
 	}
 }

@@ -79,6 +79,7 @@ type loadedUnits struct {
 	idle     []string // held units of the configuration that are not managed
 	manager  *facts.Manager
 	units    []facts.Unit // those of the document
+	others   map[string]facts.History
 }
 
 // collectSystemd waits for the survey that was started before the other collectors, and
@@ -100,6 +101,7 @@ func collectSystemd(ctx context.Context, surveying <-chan answer[surveyed], soug
 	slices.Sort(known)
 	l.managed, l.patterns = managedUnits(sought.env, sought.declared, slices.Compact(known))
 	l.idle = idleHolds(sought.env.Config.Holds, l.managed)
+	l.others = sought.memory.others(l.managed)
 	names := sought.names(s.index, l.managed)
 	looks.ahead(s.index, names)
 	if l.loaded, err = readUnits(ctx, s.conn, l.listed, append(loadable(names), auditTimer, autoUpdateTimer, autoUpdateService)); err != nil {
@@ -119,6 +121,9 @@ func collectSystemd(ctx context.Context, surveying <-chan answer[surveyed], soug
 func (l loadedUnits) fill(doc *facts.Document) {
 	doc.Manager = l.manager
 	doc.Units = append(doc.Units, l.units...)
+	if doc.History != nil {
+		doc.History.Others = l.others
+	}
 	if doc.Declared != nil {
 		doc.Declared.Patterns, doc.Declared.IdleHolds = l.patterns, l.idle
 	}

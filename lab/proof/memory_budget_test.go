@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -67,4 +68,37 @@ func (s *stage) resetBreaker() {
 	if left := s.sql("SELECT subject FROM breakers"); len(left) > 0 {
 		s.t.Errorf("breakers left: %v", left)
 	}
+}
+
+// TestBudgetOfAGhost checks that a unit without a file has a budget of its own: resets of one
+// that fails again and again end, and reloads of the host do not hold the first one back.
+func TestBudgetOfAGhost(t *testing.T) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
+		const (
+			ghost  = "ghost.service no_ghost_failure ghost heal/"
+			repeat = "ghost.service drift_not_repeating repeating block/ticket"
+		)
+		s := remembering(t, options, nil)
+		for i := range 3 {
+			s.again()
+			s.want("reload "+strconv.Itoa(i+1), s.enforce(), 0, healed)
+		}
+		for i := range 3 {
+			s.haunt()
+			s.want("reset "+strconv.Itoa(i+1), s.enforce(), 1, ghost+"healed", repeating)
+		}
+		s.haunt()
+		s.refused("one reset too many", s.enforce(), 1, "the budget of ghost.service is used up", ghost+"refused", repeating, repeat)
+	})
+}
+
+// haunt leaves a unit that failed and no longer has a file.
+func (s *stage) haunt() {
+	s.t.Helper()
+	s.do(s.Write(s.Unit("ghost.service"), "[Service]\nExecStart=/bin/false\n"))
+	s.reload()
+	_, _ = s.Systemctl(s.t.Context(), "start", "--wait", "ghost.service")
+	s.do(os.Remove(s.Unit("ghost.service")))
+	s.reload()
+	settle()
 }

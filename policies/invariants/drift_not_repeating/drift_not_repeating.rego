@@ -67,6 +67,15 @@ breakers[unit.name] := unit.history.breaker if {
 	unit.managed_by != ""
 }
 
+# A unit that is not managed, such as a failed one without a file.
+breakers[name] := other.breaker if some name, other in input.history.others
+
+repeated contains {"subject": name, "heal": heal, "times": times(heal), "suspect": suspect(heal, {})} if {
+	some name, other in input.history.others
+	some heal in other.heals
+	too_many(heal)
+}
+
 repeated contains {"subject": "host", "heal": heal, "times": times(heal), "suspect": suspect(heal, {})} if {
 	some heal in input.history.heals
 	too_many(heal)

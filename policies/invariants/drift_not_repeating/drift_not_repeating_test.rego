@@ -53,6 +53,20 @@ test_breaker if {
 	}}
 }
 
+# A unit without a file fails, is forgotten, and fails again.
+test_ghosts if {
+	ghost := reloaded({"action": "reset-failed", "invariant": "no_ghost_failure", "case": "ghost"})
+	findings := rule.finding with input as on_host({"others": {
+		"a.service": {"findings": [], "heals": [ghost], "exemptions": [], "breaker": breaker},
+		"b.service": {"findings": [], "heals": [object.union(ghost, {"healed_24h": 2})], "exemptions": []},
+	}})
+		with data.settings as {}
+	given.rows(findings) == {
+		["a.service", "block", "ticket", "repeating"],
+		["a.service", "block", "page", "breaker-open"],
+	}
+}
+
 changed(path, origin, state, at) := object.union(
 	given.stranger(path, origin, "dropin"),
 	{"state": state, "changed_at": at},
