@@ -41,5 +41,11 @@ one_shot_done(container, services) if {
 }
 
 # auto_updated is true if podman auto-update updates a container, by its label
-# io.containers.autoupdate.
-auto_updated(policy) if not policy in {"", "disabled"}
+# io.containers.autoupdate. image is another name of registry.
+auto_updated(policy) if policy in {"registry", "image", "local"}
+
+# update_fails is true for a label that podman auto-update does not know.
+update_fails(policy) if not policy in {"", "disabled", "registry", "image", "local"}
+
+# of_services are the containers of a unit without those that compose run made.
+of_services(unit) := [container | some container in unit.containers; not container.one_off]

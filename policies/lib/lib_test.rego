@@ -59,7 +59,9 @@ test_too_few[name] if {
 }
 
 test_auto_updated if {
-	{policy | some policy in ["", "disabled", "registry", "local"]; lib.auto_updated(policy)} == {"registry", "local"}
+	policies := ["", "disabled", "registry", "image", "local", "weekly", "Local"]
+	{policy | some policy in policies; lib.auto_updated(policy)} == {"registry", "image", "local"}
+	{policy | some policy in policies; lib.update_fails(policy)} == {"weekly", "Local"}
 }
 
 test_matches_any[name] if {

@@ -71,11 +71,13 @@ waiting contains container.name if {
 	unit.managed_by != ""
 	some container in unit.containers
 	lib.auto_updated(container.auto_update)
+	container.state == "running" # podman updates no others
 }
 
 waiting contains container.name if {
 	some container in input.podman.unowned
 	lib.auto_updated(container.auto_update)
+	container.state == "running" # podman updates no others
 }
 
 kind("") := "not-asked"

@@ -44,6 +44,10 @@ test_run_failed if {
 plain := given.unit("web.service", {"containers": [given.container("web_app", {"auto_update": "disabled"})]})
 
 cases := {
+	"a container that has ended does not ask": {
+		"doc": timed(stopped, [given.unit("web.service", {"containers": [given.container("web_app", {"state": "exited"})]})]),
+		"want": set(),
+	},
 	"an unowned container does not ask": {
 		"doc": object.union(timed(stopped, []), {"podman": {"unowned": [given.container("lone", {"auto_update": ""})]}}),
 		"want": set(),

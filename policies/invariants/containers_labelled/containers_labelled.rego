@@ -7,7 +7,8 @@
 #   label. Without a unit that is loaded the update fails or does nothing. For a
 #   container in a pod, podman reads the label of the pod's infra container. In a
 #   pod without one, as podman-compose makes them, auto-update fails for every
-#   container of the user (measured with podman 5.4).
+#   container of the user (measured with podman 5.4). So it does for a policy that podman
+#   does not know. A container that does not run is not updated.
 # schemas:
 #   - input: schema.facts
 # custom:
@@ -74,6 +75,41 @@ finding contains {
 	not c.pod in with_infra
 }
 
+# podman refuses to update anything then.
+finding contains {
+	"subject": c.subject,
+	"effect": "block",
+	"severity": "page",
+	"message": sprintf("container %s: podman auto-update fails for all containers, as it knows no policy %q", [
+		c.container.name,
+		c.container.auto_update,
+	]),
+	"evidence": {
+		"case": "policy",
+		"container": c.container.name,
+		"expected": "registry, local or disabled",
+		"found": c.container.auto_update,
+	},
+} if {
+	some c in running
+	lib.update_fails(c.container.auto_update)
+}
+
+# running are the containers with a policy that run. podman updates no others.
+running contains {"subject": unit.name, "container": container} if {
+	some unit in input.units
+	unit.managed_by != ""
+	some container in unit.containers
+	container.auto_update != "" # most have none: saves the rest
+	container.state == "running"
+}
+
+running contains {"subject": "host", "container": container} if {
+	some container in input.podman.unowned
+	container.auto_update != ""
+	container.state == "running"
+}
+
 # with_infra is the set of pods that have an infra container.
 with_infra contains container.pod if {
 	some unit in input.units
@@ -87,25 +123,13 @@ with_infra contains container.pod if {
 }
 
 updated contains {
-	"subject": unit.name,
-	"container": container.name,
-	"pod": container.pod,
-	"labels": [container.unit_label | container.unit_label],
+	"subject": c.subject,
+	"container": c.container.name,
+	"pod": c.container.pod,
+	"labels": [c.container.unit_label | c.container.unit_label],
 } if {
-	some unit in input.units
-	unit.managed_by != ""
-	some container in unit.containers
-	lib.auto_updated(container.auto_update)
-}
-
-updated contains {
-	"subject": "host",
-	"container": container.name,
-	"pod": container.pod,
-	"labels": [container.unit_label | container.unit_label],
-} if {
-	some container in input.podman.unowned
-	lib.auto_updated(container.auto_update)
+	some c in running
+	lib.auto_updated(c.container.auto_update)
 }
 
 fault(false, _) := "malformed"

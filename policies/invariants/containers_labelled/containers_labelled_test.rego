@@ -71,7 +71,34 @@ test_pod_with_infra[name] if {
 	findings == set()
 }
 
+# A policy that podman does not know: everything fails, whatever the unit's label says.
+test_unknown_policy[name] if {
+	some name, c in {
+		"weekly": {"policy": "weekly", "state": "running", "want": {["web.service", "block", "page", "policy"]}},
+		"in capitals": {"policy": "Registry", "state": "running", "want": {["web.service", "block", "page", "policy"]}},
+		"weekly, and it has ended": {"policy": "weekly", "state": "exited", "want": set()},
+		"another name of registry": {"policy": "image", "state": "running", "want": set()},
+		"local": {"policy": "local", "state": "running", "want": set()},
+		"disabled": {"policy": "disabled", "state": "running", "want": set()},
+	}
+	is := given.container("web_app", {"auto_update": c.policy, "state": c.state})
+	findings := rule.finding with input as given.document([owned("web.service", [is])])
+	given.rows(findings) == c.want
+}
+
+test_unknown_policy_of_nobody if {
+	findings := rule.finding with input as unowned([object.union(unlabelled, {"auto_update": "weekly"})])
+	{[finding.subject, finding.message] | some finding in findings} == {[
+		"host",
+		"container web_app: podman auto-update fails for all containers, as it knows no policy \"weekly\"",
+	]}
+}
+
 cases := {
+	"one that has ended": {
+		"doc": given.document([owned("web.service", [object.union(unlabelled, {"state": "exited"})])]),
+		"want": set(),
+	},
 	"unowned, not auto-updated": {"doc": unowned([object.union(unlabelled, {"auto_update": ""})]), "want": set()},
 	"holds": {"doc": given.document([given.unit("web.service", {})]), "want": set()},
 	"unowned, but labelled": {"doc": unowned([given.container("web_app", {})]), "want": set()},
