@@ -42,6 +42,7 @@ type Container struct {
 	FinishedAt    *time.Time        `json:"finished_at,omitempty"`
 	Project       string            `json:"project" jsonschema:"compose project, or empty"`
 	Service       string            `json:"service" jsonschema:"compose service, or empty"`
+	OneOff        bool              `json:"one_off,omitempty" jsonschema:"compose run made it, beside the containers of its service"`
 	AutoUpdate    string            `json:"auto_update" jsonschema:"value of io.containers.autoupdate, or empty"`
 	UnitLabel     *UnitLabel        `json:"unit_label,omitempty" jsonschema:"what PODMAN_SYSTEMD_UNIT names; absent without that label"`
 	Labels        map[string]string `json:"labels" jsonschema:"its labels; a value that looks like a secret by its key is masked as (masked), and what is longer than 16 KiB is cut"`

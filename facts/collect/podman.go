@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"stackpolicy/config"
@@ -112,6 +113,7 @@ func containerFrom(c podman.Container, states map[string]string, now time.Time) 
 		Project: or(c.Labels[podman.LabelProject], c.Labels[podman.LabelProjectOwn]), Service: c.Labels[podman.LabelService],
 		AutoUpdate: c.Labels[podman.LabelAutoUpdate],
 	}
+	out.OneOff = isOneOff(out, c.Labels)
 	if name, ok := c.Labels[podman.LabelUnit]; ok {
 		valid := unitfile.Valid(name) && !unitfile.IsTemplate(name)
 		out.UnitLabel = &facts.UnitLabel{Name: name, Valid: valid, LoadState: states[name]}
@@ -140,6 +142,14 @@ func labels(c podman.Container, room *int) (kept map[string]string, left int) {
 		kept[k] = v
 	}
 	return kept, left
+}
+
+// isOneOff reports whether compose run made the container. podman-compose, which says so
+// nowhere else, names it PROJECT_SERVICE_tmpNUMBER.
+func isOneOff(c facts.Container, labels map[string]string) bool {
+	number, isTemporary := strings.CutPrefix(c.Name, c.Project+"_"+c.Service+"_tmp")
+	isTemporary = isTemporary && c.Service != "" && number != "" && strings.Trim(number, "0123456789") == ""
+	return isTemporary || strings.EqualFold(labels[podman.LabelOneOff], "true")
 }
 
 // ownerOfContainer returns the managed unit that a container belongs to: the unit that its

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"stackpolicy/config"
 	"stackpolicy/facts"
 	"stackpolicy/internal/homemanager"
+	"stackpolicy/internal/podman"
 	"stackpolicy/internal/systemd"
 	"stackpolicy/internal/unitfile"
 )
@@ -44,6 +46,31 @@ func TestActivationState(t *testing.T) {
 	} {
 		if got := activationState(tc.begun, tc.ahead, now, tc.service); got != tc.want {
 			t.Errorf("%s: %s, want %s", name, got, tc.want)
+		}
+	}
+}
+
+func TestIsOneOff(t *testing.T) {
+	of := func(name string, labels ...string) facts.Container {
+		return containerFrom(podman.Container{Name: name, Labels: map[string]string{
+			podman.LabelProject: "web", podman.LabelService: "app", podman.LabelOneOff: strings.Join(labels, ""),
+		}}, nil, noon)
+	}
+	for name, c := range map[string]struct {
+		of   facts.Container
+		want bool
+	}{
+		"podman-compose run":           {of("web_app_tmp4711"), true},
+		"docker-compose run":           {of("web-app-run-0a1b2c3d4e5f", "True"), true},
+		"the service's own":            {of("web_app_1"), false},
+		"as docker-compose names it":   {of("web-app-1", "False"), false},
+		"another service's name":       {of("web_db_tmp4711"), false},
+		"a name that only begins so":   {of("web_app_tmp4711b"), false},
+		"a name without a number":      {of("web_app_tmp"), false},
+		"of no project and no service": {containerFrom(podman.Container{Name: "__tmp1"}, nil, noon), false},
+	} {
+		if c.of.OneOff != c.want {
+			t.Errorf("%s: one-off %t", name, c.of.OneOff)
 		}
 	}
 }

@@ -11,6 +11,7 @@ const (
 	LabelAutoUpdate = "io.containers.autoupdate"                // podman-auto-update(1): the policy
 	LabelProject    = "com.docker.compose.project"              // set by all providers
 	LabelService    = "com.docker.compose.service"              // set by all providers
+	LabelOneOff     = "com.docker.compose.oneoff"               // set by docker-compose; True for compose run
 	LabelProjectOwn = "io.podman.compose.project"               // set by podman-compose
 	LabelFolder     = "com.docker.compose.project.working_dir"  // the project's folder
 	LabelFiles      = "com.docker.compose.project.config_files" // compose files, separated by commas

@@ -20,6 +20,7 @@ too_few(service, containers) := have if {
 		some container in containers
 		container.service == service.name
 		not container.infra
+		not container.one_off
 	])
 	have < service.containers
 }

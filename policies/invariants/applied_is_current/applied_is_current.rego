@@ -180,12 +180,12 @@ problem contains {
 	not unit.applied.busy
 	some service in unit.services
 	containers := [container |
-		some container in unit.containers
+		some container in lib.of_services(unit)
 		container.service == service.name
 		container.project == unit.applied.project
 	]
 	right := [container | some container in containers; not difference(service, container)]
-	count(right) < service.containers # one more may be of podman-compose run
+	count(right) < service.containers # one more may be of podman-compose run --name
 	some container in containers
 	other := difference(service, container)
 }

@@ -11,7 +11,9 @@
 #   is never failed. A health check that no longer runs, because its timer is gone or
 #   its interval is disabled, keeps its last result: it is reported if there is no
 #   result for longer than its own settings allow. A start or a stop that takes
-#   longer than 15 minutes and its own limit is judged like an active unit. While
+#   longer than 15 minutes and its own limit is judged like an active unit. A container that
+#   ended before a start began, as all do with the machine, is that start's to bring back.
+#   One that is stopping or being removed is a ticket, and a page after five minutes. While
 #   stackctl verifies, containers that are not ready yet are reported too, in any
 #   state of the unit.
 #   Where stackctl recorded nothing, the services are those of the compose file that the
@@ -25,7 +27,7 @@
 #   class: stack
 #   severity: page
 #   needs: [units.loaded, units.containers]
-#   optional: [units.services, units.applied]
+#   optional: [units.services, units.applied, units.history]
 #   actions: [restart]
 #   runbook: stack_running.md
 #   running: true
@@ -49,7 +51,7 @@ finding contains {
 finding contains {
 	"subject": p.subject,
 	"effect": "block",
-	"severity": severity(p.evidence.case),
+	"severity": severity(p),
 	"message": p.message,
 	"evidence": p.evidence,
 } if {
@@ -57,9 +59,18 @@ finding contains {
 	not p.subject in restart_wanted
 }
 
-severity("retrying") := "ticket"
+severity(p) := "ticket" if {
+	p.evidence.case == "retrying"
+} else := "ticket" if {
+	passes(p)
+} else := "page"
 
-severity(case) := "page" if case != "retrying"
+# stuck are the units with a container that has been in transit for too long.
+stuck contains unit.name if {
+	some unit in stacks
+	since := lib.standing(unit.history, "stack_running", {"in-transit"})
+	time.parse_rfc3339_ns(input.collected_at) - time.parse_rfc3339_ns(since) > 5 * one_minute
+}
 
 # A service of compose files that changed since the unit started, and that stackctl
 # has no record of: it may be new, and not applied yet.
@@ -100,11 +111,25 @@ unknown_services(unit) := {"case": "gap", "reason": collector.error, "evidence":
 	unit.applied.state == "unreadable"
 }
 
+# counted are the containers that do a stack's work. A pod's own container does not, except
+# where there is no other: podman names the unit of a quadlet's pod on that one alone. One
+# that compose run made ends when it likes.
+counted(unit) := others if {
+	others := [container | some container in lib.of_services(unit); not container.infra]
+	others != []
+} else := lib.of_services(unit)
+
 restart_wanted contains p.subject if {
 	some p in problem
 	p.active_state == "active"
 	lib.matches_any(p.subject, data.settings.restart)
 	not p.subject in refused
+	not passes(p)
+}
+
+passes(p) if {
+	p.evidence.case == "in-transit"
+	not p.subject in stuck
 }
 
 # refused are the units whose preflight would refuse a start. A restart would only stop them.
@@ -174,7 +199,7 @@ problem contains {
 	"evidence": {"case": case, "expected": "running containers", "found": "none", "stack": unit.stack},
 } if {
 	some unit in stacks
-	states := [container.state | some container in unit.containers; not container.infra]
+	states := [container.state | some container in counted(unit)]
 	not "running" in states
 	in_effect(unit)
 	services(unit) == []
@@ -231,7 +256,7 @@ works(unit) if {
 	every service in unit.services {
 		not lib.too_few(service, unit.containers)
 	}
-	every container in unit.containers {
+	every container in lib.of_services(unit) {
 		not lib.container_problem(container, unit.services)
 	}
 }
@@ -239,12 +264,11 @@ works(unit) if {
 fault contains {"unit": unit, "container": container, "case": case} if {
 	some unit in stacks
 	judged(unit.loaded)
-	some container in unit.containers
-	not container.infra
+	some container in counted(unit)
 	not [container.state, container.health] in in_order # most are: saves the rest
 	not unit.verify
-	not in_transit(unit.loaded, container.state)
-	case := lib.container_problem(container, services(unit))
+	not in_transit(unit, container)
+	case := how(container, services(unit))
 }
 
 # A container that runs and whose health check no longer runs. While stackctl
@@ -252,7 +276,7 @@ fault contains {"unit": unit, "container": container, "case": case} if {
 fault contains {"unit": unit, "container": container, "case": "unchecked"} if {
 	some unit in stacks
 	unit.loaded.active_state in {"active", "activating", "reloading", "refreshing"}
-	some container in unit.containers
+	some container in lib.of_services(unit)
 	container.check.overdue
 	container.health != "unhealthy" # which is a problem already
 	not container.infra
@@ -264,7 +288,7 @@ fault contains {"unit": unit, "container": container, "case": "unchecked"} if {
 fault contains {"unit": unit, "container": container, "case": case} if {
 	some unit in stacks
 	unit.verify
-	some container in unit.containers
+	some container in lib.of_services(unit)
 	not container.infra
 	case := unsettled(container.state, unit.verify, container, services(unit))
 }
@@ -278,11 +302,49 @@ judged(loaded) if loaded.active_state in {"active", "activating", "reloading", "
 
 judged(loaded) if takes_too_long(loaded)
 
-# While an apply runs, containers come and go.
-in_transit(loaded, state) if {
-	loaded.active_state != "active"
-	state in {"created", "initialized", "stopping", "removing"}
-	not takes_too_long(loaded)
+# in_transit is true for a container that comes or goes with an apply.
+in_transit(unit, container) if {
+	unit.loaded.active_state != "active"
+	container.state in passing
+	not takes_too_long(unit.loaded)
+}
+
+in_transit(unit, container) if {
+	unit.applied.busy
+	container.state in passing
+}
+
+# Just created, perhaps by hand.
+in_transit(_, container) if {
+	container.state == "created"
+	time.parse_rfc3339_ns(input.collected_at) - time.parse_rfc3339_ns(container.created_at) < one_minute
+}
+
+# It ended before this start began, for example with the machine.
+in_transit(unit, container) if {
+	unit.loaded.active_state == "activating"
+	lib.container_ended(container.state)
+	ended_before(container, unit.loaded.inactive_exit)
+	not takes_too_long(unit.loaded)
+}
+
+# A container that the machine took down has no time of its end, or that of an earlier run.
+ended_before(container, _) if not container.finished_at
+
+ended_before(container, start) if time.parse_rfc3339_ns(container.finished_at) < time.parse_rfc3339_ns(start)
+
+# States that a container leaves within moments.
+passing := {"created", "initialized", "stopping", "removing"}
+
+one_minute := time.parse_duration_ns("1m")
+
+# how names what is wrong with a container in an active stack. One that is about to leave
+# its state may only have been seen at the wrong moment: if it stays so, that is a page.
+how(container, services) := "in-transit" if {
+	container.state in (passing - {"created"})
+	lib.container_problem(container, services)
+} else := case if {
+	case := lib.container_problem(container, services)
 }
 
 # takes_too_long is true for a start or a stop that should have ended. systemd itself
@@ -357,6 +419,8 @@ describe("unchecked", _, _) := "runs, but its health check gives no result any m
 describe("restarting", _, _) := "restarts again and again"
 
 describe("not-running", state, _) := sprintf("does not run: %s", [state])
+
+describe("in-transit", state, _) := sprintf("is %s", [state])
 
 describe("starting", _, _) := "runs, but its health check has not passed yet"
 

@@ -21,6 +21,11 @@ between_restarts(name, changes) := object.union_n([
 	changes,
 ])
 
+# infra is a pod's own container, which a quadlet's pod has no restart policy for.
+infra(state) := given.container("web_infra", {
+	"infra": true, "state": state, "health": "", "restart_policy": "", "service": "",
+})
+
 in_state(state) := given.container("web_app", {"state": state, "health": ""})
 
 evidence := {
@@ -137,6 +142,114 @@ test_no_restart_without_its_files if {
 	given.rows(findings) == {["web.service", "block", "page", "exited"]}
 }
 
+# A container that is about to leave its state: wrong if it stays so.
+test_in_transit[name] if {
+	ticket := {["web.service", "block", "ticket", "in-transit"]}
+	page := {["web.service", "block", "page", "in-transit"]}
+	heal := {["web.service", "heal", "ticket", "in-transit", "restart"]}
+	down_page := {["web.service", "block", "page", "not-running"]}
+
+	some name, c in {
+		"stopping": {"is": {"state": "stopping"}, "since": "", "unit": {}, "restart": ["*"], "want": ticket},
+		"removing": {"is": {"state": "removing"}, "since": "", "unit": {}, "restart": ["*"], "want": ticket},
+		"initialized": {"is": {"state": "initialized"}, "since": "", "unit": {}, "restart": ["*"], "want": ticket},
+		"stopping for a while": {
+			"is": {"state": "stopping"}, "since": "2026-05-04T02:58:00Z",
+			"unit": {}, "restart": [], "want": ticket,
+		},
+		"stopping for long": {
+			"is": {"state": "stopping"}, "since": "2026-05-04T02:57:00Z",
+			"unit": {}, "restart": [], "want": page,
+		},
+		"stopping for long, opted in": {
+			"is": {"state": "stopping"}, "since": "2026-05-04T02:57:00Z",
+			"unit": {}, "restart": ["*"], "want": heal,
+		},
+		"just created": {
+			"is": {"state": "created", "created_at": "2026-05-04T03:01:30Z"}, "since": "",
+			"unit": {}, "restart": ["*"], "want": set(),
+		},
+		"created, and left": {
+			"is": {"state": "created", "created_at": "2026-05-04T03:01:01Z"}, "since": "",
+			"unit": {}, "restart": [], "want": down_page,
+		},
+		"while stackctl works": {
+			"is": {"state": "stopping"}, "since": "2026-05-04T02:57:00Z",
+			"unit": {"applied": {"state": "recorded", "changed": [], "busy": true}}, "restart": [], "want": set(),
+		},
+		"dead while stackctl works": {
+			"is": {"state": "dead"}, "since": "",
+			"unit": {"applied": {"state": "recorded", "changed": [], "busy": true}}, "restart": [], "want": down_page,
+		},
+	}
+	was := [{"invariant": "stack_running", "case": "in-transit", "since": c.since} | c.since != ""]
+	unit := object.union_n([
+		stack("web.service", "active", [ok, given.container("web_app", object.union({"health": ""}, c.is))]),
+		{"history": {"findings": was}}, c.unit,
+	])
+	findings := rule.finding with input as given.document([unit])
+		with data.settings.restart as c.restart
+	given.rows(findings) == c.want
+}
+
+test_in_transit_without_a_memory if {
+	unit := stack("web.service", "active", [ok, in_state("stopping")])
+	findings := rule.finding with input as given.document([object.remove(unit, ["history"])])
+		with data.settings.restart as ["*"]
+	{finding.message | some finding in findings} == {"web.service: container web_app is stopping"}
+}
+
+# After a boot all containers have ended, and the start has not reached them yet.
+test_ended_before_the_start[name] if {
+	killed := {"state": "exited", "health": "", "exit_code": 137}
+	page := {["web.service", "block", "page", "exited"]}
+
+	some name, c in {
+		"with the machine": {"is": {"finished_at": "2026-05-04T02:59:00Z"}, "loaded": {}, "want": set()},
+		"with its power": {"is": {}, "loaded": {}, "want": set()},
+		"in this start": {"is": {"finished_at": "2026-05-04T03:01:30Z"}, "loaded": {}, "want": page},
+		"and the start takes too long": {
+			"is": {"finished_at": "2026-05-04T01:59:00Z"},
+			"loaded": {"inactive_exit": "2026-05-04T02:00:00Z", "state_change": "2026-05-04T02:00:00Z"},
+			"want": page,
+		},
+		"and the unit is active": {
+			"is": {"finished_at": "2026-05-04T02:59:00Z"},
+			"loaded": {"active_state": "active"},
+			"want": page,
+		},
+		"and the unit reloads": {
+			"is": {"finished_at": "2026-05-04T02:59:00Z"},
+			"loaded": {"active_state": "reloading"},
+			"want": page,
+		},
+	}
+	began := {"loaded": {"inactive_exit": "2026-05-04T03:01:00Z", "state_change": "2026-05-04T03:01:00Z"}}
+	unit := object.union_n([
+		stack("web.service", "activating", [given.container("web_app", object.union(killed, c.is))]),
+		began, {"loaded": c.loaded}, {"services": [app]},
+	])
+	findings := rule.finding with input as given.document([unit]) with data.settings.restart as []
+	given.rows(findings) == c.want
+}
+
+# What compose run made is beside the stack: it ends when it likes, and does no service's work.
+test_one_off[name] if {
+	one_off := given.container("web_app_tmp4711", {"one_off": true, "restart_policy": "no"})
+	over := object.union(one_off, {"state": "exited", "health": "", "exit_code": 3})
+	some name, c in {
+		"it has ended": {"containers": [of("app", {}), over], "services": [app], "want": set()},
+		"it has ended, nothing recorded": {"containers": [of("app", {}), over], "services": [], "want": set()},
+		"it runs instead of the service": {"containers": [one_off], "services": [app], "want": {"missing"}},
+		"it runs, nothing recorded": {"containers": [one_off], "services": [], "want": {"no-containers"}},
+	}
+	every verify in [{}, {"verify": {"restarted": [], "healthy": true}}] {
+		unit := object.union(stack("web.service", "active", c.containers), object.union({"services": c.services}, verify))
+		findings := rule.finding with input as given.document([unit]) with data.settings.restart as []
+		{finding.evidence.case | some finding in findings} == c.want
+	}
+}
+
 test_nothing_runs if {
 	findings := rule.finding with input as given.document([
 		stack("a.service", "active", []),
@@ -217,8 +330,16 @@ cases := {
 		"want": set(),
 	},
 	"only a pod's own container": {
-		"units": [stack("web.service", "active", [given.container("web_infra", {"infra": true})])],
-		"want": {["web.service", "block", "page", "no-containers"]},
+		"units": [stack("web-pod.service", "active", [infra("running")])],
+		"want": set(),
+	},
+	"only a pod's own container, which has ended": {
+		"units": [stack("web-pod.service", "active", [infra("exited")])],
+		"want": {["web-pod.service", "block", "page", "none-running"]},
+	},
+	"only a pod's own container, which is paused": {
+		"units": [stack("web-pod.service", "active", [infra("paused")])],
+		"want": {["web-pod.service", "block", "page", "not-running"]},
 	},
 	"services missing": {
 		"units": [object.remove(stack("web.service", "active", [ok, down]), ["services"])],

@@ -42,7 +42,7 @@ finding contains {
 	unit.loaded.active_state == "failed"
 	not verdict_of_audit(unit.name, unit.loaded.result, unit.loaded.exec_main_status)
 
-	containers := [container | some container in unit.containers; not container.infra]
+	containers := [container | some container in lib.of_services(unit); not container.infra]
 	parts := parts_of(containers, object.get(unit, "services", []))
 	of_containers := judge(unit.stack, count(parts.running), count(parts.down) + count(parts.missing), count(parts.done))
 	case := undone(unit, of_containers)

@@ -73,6 +73,13 @@ test_names_what_is_missing if {
 	{[finding.evidence.case, finding.evidence.missing] | some finding in findings} == {["partly-down", ["db"]]}
 }
 
+# What compose run made does not do the stack's work.
+test_one_off_is_no_stack if {
+	one_off := object.union(up, {"one_off": true})
+	findings := rule.finding with input as given.document([failed("web.service", "web", [one_off])])
+	{finding.evidence.case | some finding in findings} == {"down"}
+}
+
 audited(status) := given.unit("stackpolicy-audit.service", {"loaded": {
 	"active_state": "failed", "result": "exit-code", "exec_main_status": status,
 }})
