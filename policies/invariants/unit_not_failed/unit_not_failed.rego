@@ -8,6 +8,9 @@
 #   own service ends with status 2 if it found a page, and with 3 if it could not
 #   collect or decide: that is a result of the audit, not a failure. An ExecReload=
 #   that fails leaves the unit active (systemd.service(5)), with what it read before.
+#   A start or stop without a time limit never fails: it is reported after 15 minutes, or
+#   a minute after the limit of the start, and a job (a oneshot that does not stay active)
+#   after a day.
 # schemas:
 #   - input: schema.facts
 # custom:
@@ -62,6 +65,53 @@ finding contains {
 	result := unit.loaded.reload_result
 	result != "success"
 }
+
+# A start or a stop that systemd does not end, as its time limit is infinite.
+finding contains {
+	"subject": unit.name,
+	"effect": "block",
+	"severity": hanging_severity(unit),
+	"message": sprintf("%s is %s (%s) since %s, and does not get further", [
+		unit.name,
+		unit.loaded.active_state,
+		unit.loaded.sub_state,
+		unit.loaded.state_change,
+	]),
+	"evidence": {
+		"case": "hangs",
+		"path": unit.loaded.fragment_path,
+		"expected": "active or inactive",
+		"found": unit.loaded.active_state,
+		"sub_state": unit.loaded.sub_state,
+		"since": unit.loaded.state_change,
+	},
+} if {
+	some unit in input.units
+	unit.loaded.active_state in {"activating", "deactivating"} # few are: saves the rest
+	unit.managed_by != ""
+	not startswith(unit.loaded.sub_state, "auto-restart") # unit_not_flapping's and stack_running's
+	lasted := time.parse_rfc3339_ns(input.collected_at) - time.parse_rfc3339_ns(unit.loaded.state_change)
+	lasted > may_take(unit.loaded)
+}
+
+# may_take is how long a start or stop may take, in nanoseconds. A oneshot that does not stay
+# active is a job, such as a backup: it is activating while it works.
+may_take(loaded) := time.parse_duration_ns("24h") if {
+	is_job(loaded)
+} else := max([time.parse_duration_ns("15m"), (loaded.timeout_start_sec + 60) * 1000000000])
+
+is_job(loaded) if {
+	loaded.active_state == "activating"
+	loaded.type == "oneshot"
+	not loaded.remain_after_exit
+}
+
+# stack_running reports what is missing of a stack.
+hanging_severity(unit) := "page" if {
+	unit.loaded.wanted_by != []
+	unit.stack == ""
+	not is_job(unit.loaded)
+} else := "ticket"
 
 # undone distinguishes a stack that runs after a rollback from one that was left running.
 undone(unit, case) := "rolled-back" if {

@@ -73,6 +73,36 @@ test_names_what_is_missing if {
 	{[finding.evidence.case, finding.evidence.missing] | some finding in findings} == {["partly-down", ["db"]]}
 }
 
+# A start or stop that does not end: wrong if it takes longer than it may.
+test_hangs[name] if {
+	page := {["web.service", "block", "page", "hangs"]}
+	ticket := {["web.service", "block", "ticket", "hangs"]}
+	job := {"type": "oneshot", "remain_after_exit": false}
+	some name, c in {
+		"starts for ever": {"is": {}, "stack": "", "want": page},
+		"stops for ever": {"is": {"active_state": "deactivating", "sub_state": "stop"}, "stack": "", "want": page},
+		"nothing wants it": {"is": {"wanted_by": []}, "stack": "", "want": ticket},
+		"a stack": {"is": {}, "stack": "web", "want": ticket},
+		"for ten minutes": {"is": {"state_change": "2026-05-04T02:52:01Z"}, "stack": "", "want": set()},
+		"within its limit": {"is": {"timeout_start_sec": 7200}, "stack": "", "want": set()},
+		"longer than its limit": {"is": {"timeout_start_sec": 1800}, "stack": "", "want": page},
+		"waits for its next restart": {"is": {"sub_state": "auto-restart"}, "stack": "", "want": set()},
+		"waits for its next restart, on 257": {"is": {"sub_state": "auto-restart-queued"}, "stack": "", "want": set()},
+		"a backup that takes an hour": {"is": job, "stack": "", "want": set()},
+		"a backup that takes two days": {"is": object.union(job, {"state_change": "2026-05-02T02:02:01Z"}), "stack": "", "want": ticket},
+		"a backup that stops for ever": {"is": object.union(job, {"active_state": "deactivating"}), "stack": "", "want": page},
+		"active": {"is": {"active_state": "active"}, "stack": "", "want": set()},
+	}
+	hour := {"active_state": "activating", "sub_state": "start", "timeout_start_sec": -1, "type": "notify", "state_change": "2026-05-04T02:02:01Z"}
+	loaded := object.union(hour, c.is)
+	unit := given.unit("web.service", {"stack": c.stack, "containers": [], "loaded": loaded})
+	findings := rule.finding with input as given.document([
+		unit,
+		object.union(unit, {"name": "other.service", "managed_by": ""}),
+	])
+	given.rows(findings) == c.want
+}
+
 # What compose run made does not do the stack's work.
 test_one_off_is_no_stack if {
 	one_off := object.union(up, {"one_off": true})
