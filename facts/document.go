@@ -93,6 +93,7 @@ type ManagerFile struct {
 type Activity struct {
 	LoadState   string `json:"load_state"`
 	ActiveState string `json:"active_state"`
+	SubState    string `json:"sub_state,omitempty" jsonschema:"elapsed: a timer that does not elapse again; absent in documents of earlier versions"`
 }
 
 // Declared has what the Home Manager generation and the configuration declare.
@@ -189,6 +190,7 @@ type Loaded struct {
 	Condition        string        `json:"condition" jsonschema:"its Condition…= settings at the last start: met, not-met, or empty when they were not checked"`
 	Assertion        string        `json:"assertion" jsonschema:"its Assert…= settings at the last start: met, not-met, or empty when they were not checked"`
 	WantedBy         []string      `json:"wanted_by" jsonschema:"active targets that want, require or uphold it, as loaded"`
+	Repeats          bool          `json:"repeats,omitempty" jsonschema:"a timer that is to elapse more than once: OnUnitActiveSec=, OnUnitInactiveSec=, or an OnCalendar= that is no single day"`
 	TriggeredBy      []string      `json:"triggered_by" jsonschema:"active timers, sockets and paths that start it"`
 	RequirementsDown []string      `json:"requirements_down" jsonschema:"units that it requires or is bound to, and that are inactive or failed"`
 	Differs          []Difference  `json:"differs" jsonschema:"settings whose loaded value is certainly not the value on disk"`

@@ -115,6 +115,7 @@ func (w *walker) compare(u *facts.Unit, d *drift.Unit) error {
 	}
 	loaded := *u.Loaded // a copy: this one belongs to the systemd collector
 	loaded.Differs, loaded.LinksUnread, loaded.LinksGone = difference.Settings, difference.LinksUnread, difference.LinksGone
+	loaded.Repeats = difference.Repeats
 	loaded.Pulls, loaded.Stop = difference.Pulls, stopCommands(difference.Stop, spec)
 	for i, pull := range loaded.Pulls {
 		listed := w.loaded.listed[pull.Unit]

@@ -192,7 +192,7 @@ func named(index *unitfile.Index, names []string, u systemd.Unit) []string {
 }
 
 func activity(u systemd.Unit) facts.Activity {
-	return facts.Activity{LoadState: u.LoadState, ActiveState: u.ActiveState}
+	return facts.Activity{LoadState: u.LoadState, ActiveState: u.ActiveState, SubState: u.SubState}
 }
 
 // ghosts returns units that failed and whose file is gone.

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"stackpolicy/facts"
+	"stackpolicy/internal/lazyregexp"
 	"stackpolicy/internal/unitfile"
 )
 
@@ -20,6 +21,7 @@ type Difference struct {
 	Pulls       []facts.Pull // see the schema of Loaded.Pulls; without states
 	Stop        []string     // ExecStop= and ExecStopPost= of the files that would be read now; none if another fragment is loaded
 	Reloads     bool         // the same files have an ExecReload=
+	Repeats     bool         // the same files are of a timer that is to elapse more than once
 }
 
 // Compare finds the differences; call Mark first. It clears ChangedAfterLoad of files
@@ -47,8 +49,19 @@ func (u *Unit) Compare(read Reader, spec unitfile.Specifiers, owners Owners) (Di
 	}
 	d.Settings = compareSettings(u.Loaded, onDisk, spec)
 	d.Reloads = len(onDisk.List("Service.ExecReload")) > 0
+	d.Repeats = repeats(onDisk)
 	d.Stop = slices.Concat(onDisk.List("Service.ExecStop"), onDisk.List("Service.ExecStopPost"))
 	return d, nil
+}
+
+// singleDay is the beginning of an OnCalendar= value that names one day, so that it elapses
+// on that day at most (systemd.time(7)).
+var singleDay = lazyregexp.New(`^@|^([A-Za-z,.]+ +)?[0-9]{2,4}-[0-9]{1,2}-[0-9]{1,2}( |$)`)
+
+// repeats reports whether the settings are those of a timer that is to elapse more than once.
+func repeats(s unitfile.Settings) bool {
+	again := len(s.List("Timer.OnUnitActiveSec")) > 0 || len(s.List("Timer.OnUnitInactiveSec")) > 0
+	return again || slices.ContainsFunc(s.List("Timer.OnCalendar"), func(v string) bool { return !singleDay.Get().MatchString(v) })
 }
 
 // paths lists the files that the manager would read now, the fragment first if

@@ -107,3 +107,18 @@ func TestTimeLimitsAreReadable(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+func TestRepeats(t *testing.T) {
+	for text, want := range map[string]bool{
+		"OnUnitActiveSec=1h": true, "OnUnitInactiveSec=1h": true, "OnBootSec=1min\nOnUnitActiveSec=1h": true,
+		"OnCalendar=daily": true, "OnCalendar=*-*-* 04:00": true, "OnCalendar=Mon *-*-01": true, "OnCalendar=2026-*-01": true,
+		"OnCalendar=2026-01-01 04:00\nOnCalendar=weekly": true,
+		"OnBootSec=1min": false, "OnStartupSec=1min": false, "OnActiveSec=1min": false, "Persistent=yes": false,
+		"OnCalendar=2026-01-01": false, "OnCalendar=Thu 2026-01-01 04:00": false, "OnCalendar=@1767225600": false,
+		"OnUnitActiveSec=1h\nOnUnitActiveSec=": false,
+	} {
+		if got := repeats(settings(t, "[Timer]\n"+text)); got != want {
+			t.Errorf("%q: %t", text, got)
+		}
+	}
+}

@@ -79,6 +79,26 @@ func TestWantedIsRunning(t *testing.T) {
 	})
 }
 
+// TestElapsedTimer checks that a timer which is to elapse again and again, and never will, is
+// found although it is active: nothing has run the unit yet that its times count from.
+func TestElapsedTimer(t *testing.T) {
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, map[string]string{
+			unit("tick.timer"):                     "[Timer]\nOnUnitActiveSec=1h\n",
+			unit("tick.service"):                   command,
+			unit("once.timer"):                     "[Timer]\nOnActiveSec=0\n",
+			unit("once.service"):                   command,
+			unit("timers.target.wants/tick.timer"): "-> ../tick.timer",
+			unit("timers.target.wants/once.timer"): "-> ../once.timer",
+		})
+		s.systemctl("start", "timers.target", "tick.timer", "once.timer")
+		s.until("once.timer has elapsed", func() bool { return s.property("once.timer", "SubState") == "elapsed" })
+		s.want("no run to count from", s.eval(), 2, "tick.timer wanted_is_running elapsed block/page")
+		s.systemctl("start", "tick.service")
+		s.want("its service has run", s.eval(), 0)
+	})
+}
+
 // TestAboutToRun checks that a start that is queued or running is no finding.
 func TestAboutToRun(t *testing.T) {
 	systems.Each(t, func(t *testing.T, options usermanager.Options) {

@@ -31,6 +31,17 @@ finding contains {
 	case := kind(input.manager.audit_timer.load_state)
 }
 
+finding contains {
+	"subject": "host",
+	"effect": "block",
+	"severity": "ticket",
+	"message": "stackpolicy-audit.timer is active, but it will never elapse again: audits only run by hand",
+	"evidence": {"case": "elapsed", "expected": "waiting", "found": "elapsed"},
+} if {
+	input.manager.audit_timer.active_state == "active"
+	input.manager.audit_timer.sub_state == "elapsed"
+}
+
 kind(load_state) := "not-installed" if load_state in {"", "not-found"}
 
 kind("masked") := "masked"

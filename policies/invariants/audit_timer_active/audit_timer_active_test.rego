@@ -22,6 +22,11 @@ cases := {
 		"doc": timed({"load_state": "loaded", "active_state": "failed"}),
 		"want": {["host", "block", "ticket", "stopped"]},
 	},
+	"elapsed": {
+		"doc": timed({"sub_state": "elapsed"}),
+		"want": {["host", "block", "ticket", "elapsed"]},
+	},
+	"waiting": {"doc": timed({"sub_state": "waiting"}), "want": set()},
 	"masked": {
 		"doc": timed({"load_state": "masked", "active_state": "inactive"}),
 		"want": {["host", "block", "ticket", "masked"]},

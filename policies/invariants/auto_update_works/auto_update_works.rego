@@ -40,6 +40,19 @@ finding contains {
 	"subject": "host",
 	"effect": "block",
 	"severity": "ticket",
+	"message": sprintf("podman-auto-update.timer will never elapse again, but %d containers ask for updates", [count(waiting)]),
+	"evidence": {"case": "elapsed", "expected": "waiting", "found": "elapsed", "containers": sort(waiting)},
+} if {
+	input.podman.present
+	timer.active_state == "active"
+	timer.sub_state == "elapsed"
+	count(waiting) > 0
+}
+
+finding contains {
+	"subject": "host",
+	"effect": "block",
+	"severity": "ticket",
 	"message": sprintf("the last run of podman-auto-update.service failed (%s) at %s", [input.auto_update.result, ended]),
 	"evidence": {
 		"case": "run-failed",

@@ -44,6 +44,14 @@ test_run_failed if {
 plain := given.unit("web.service", {"containers": [given.container("web_app", {"auto_update": "disabled"})]})
 
 cases := {
+	"never elapses again": {
+		"doc": timed({"load_state": "loaded", "active_state": "active", "sub_state": "elapsed"}, [web]),
+		"want": {["host", "block", "ticket", "elapsed"]},
+	},
+	"never elapses again, and nobody asks": {
+		"doc": timed({"load_state": "loaded", "active_state": "active", "sub_state": "elapsed"}, [plain]),
+		"want": set(),
+	},
 	"a container that has ended does not ask": {
 		"doc": timed(stopped, [given.unit("web.service", {"containers": [given.container("web_app", {"state": "exited"})]})]),
 		"want": set(),

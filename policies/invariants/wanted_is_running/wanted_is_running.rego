@@ -9,7 +9,8 @@
 #   starts, and a unit that is about to start. While the manager or an activation
 #   starts units, nothing is reported. Other invariants report failed units
 #   (unit_not_failed), units that wait for their next restart (unit_not_flapping),
-#   and units without a usable file (fragment_in_user_dir).
+#   and units without a usable file (fragment_in_user_dir). A timer that is to elapse again
+#   and again, and never will, does not run either, although it is active.
 # schemas:
 #   - input: schema.facts
 # custom:
@@ -45,6 +46,29 @@ finding contains {
 	not right_as_it_is(unit.name, unit.loaded)
 	target := unit.loaded.wanted_by[0]
 	case := cause(unit.loaded)
+}
+
+# A timer that has elapsed for the last time, although it is to elapse again and again.
+finding contains {
+	"subject": unit.name,
+	"effect": "block",
+	"severity": "page",
+	"message": sprintf("%s is active, but it will never elapse again", [unit.name]),
+	"evidence": {
+		"case": "elapsed",
+		"path": unit.loaded.fragment_path,
+		"expected": "waiting",
+		"found": unit.loaded.sub_state,
+		"since": object.get(unit.loaded, "state_change", "unknown"),
+	},
+} if {
+	some unit in input.units
+	unit.loaded.repeats # few do: saves the rest
+	unit.managed_by != ""
+	unit.loaded.active_state == "active"
+	unit.loaded.sub_state == "elapsed"
+	unit.loaded.wanted_by != []
+	unit.name != "stackpolicy-audit.timer"
 }
 
 starting_or_stopping if input.manager.state in {"initializing", "starting", "stopping"}

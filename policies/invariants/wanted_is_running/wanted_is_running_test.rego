@@ -135,6 +135,26 @@ test_several if {
 	given.rows(findings) == page("web.service", "stopped") | page("db.service", "never-started")
 }
 
+# A timer that is active, and will not elapse again.
+test_elapsed[name] if {
+	page_of := {["tick.timer", "block", "page", "elapsed"]}
+	some name, c in {
+		"elapsed": {"is": {}, "want": page_of},
+		"waits": {"is": {"sub_state": "waiting"}, "want": set()},
+		"its service runs": {"is": {"sub_state": "running"}, "want": set()},
+		"was to elapse once": {"is": {"repeats": false}, "want": set()},
+		"nothing wants it": {"is": {"wanted_by": []}, "want": set()},
+	}
+	loaded := object.union({"sub_state": "elapsed", "type": "", "repeats": true, "wanted_by": ["timers.target"]}, c.is)
+	timer := given.unit("tick.timer", {"stack": "", "containers": [], "loaded": loaded})
+	findings := rule.finding with input as given.document([
+		timer,
+		object.union(timer, {"name": "other.timer", "managed_by": ""}),
+		object.union(timer, {"name": "stackpolicy-audit.timer"}),
+	])
+	given.rows(findings) == c.want
+}
+
 test_says_what_to_do if {
 	findings := rule.finding with input as given.document([idle("web.service", {})])
 	findings == {{
