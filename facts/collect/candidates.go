@@ -27,12 +27,13 @@ type places struct {
 	folders   map[string][]string        // folder -> the declared paths in it, in order
 	pulls     map[string][]unitfile.Link // see declaredLinks
 	ownLinked bool                       // a unit other than a target pulls in another one by a link
+	dropIns   quadletDropIns
 }
 
-func newPlaces(unitDir string, declared declaration, index *unitfile.Index, owners *owners) *places {
+func newPlaces(unitDir string, declared declaration, dropIns quadletDropIns, index *unitfile.Index, owners *owners) *places {
 	folders := byFolder(declared.files)
 	return &places{
-		unitDir: unitDir, index: index, owners: owners, quadlets: declared.quadlets,
+		unitDir: unitDir, dropIns: dropIns, index: index, owners: owners, quadlets: declared.quadlets,
 		folders: folders, pulls: declaredLinks(unitDir, folders), ownLinked: index.HasOwnLinks(),
 	}
 }
@@ -111,18 +112,23 @@ func (p *places) sources(u facts.Unit, loaded string) []candidate {
 	var all []candidate
 	for _, source := range drift.Sources(declared, loaded) {
 		all = append(all, candidate{path: source, role: facts.RoleSource})
-		onDisk, _ := filepath.Glob(escapeGlob(source) + ".d/*.conf") // only a malformed pattern is an error
-		paths := append(onDisk, p.folders[source+".d"]...)
-		slices.Sort(paths)
-		for _, path := range slices.Compact(paths) {
-			all = append(all, candidate{path: path, role: facts.RoleSourceDropIn})
+		for _, d := range drift.DropIns(p.dropIns.of(source), nil, p.declaredDropIns(source)) {
+			all = append(all, candidate{path: d.Path, role: facts.RoleSourceDropIn, hidden: d.Masked})
 		}
 	}
 	return all
 }
 
-func escapeGlob(path string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
+// declaredDropIns lists the declared drop-ins of a quadlet, in order.
+func (p *places) declaredDropIns(source string) (paths []string) {
+	names := unitfile.QuadletDropIns(filepath.Base(source))
+	for folder, files := range p.folders {
+		if slices.Contains(names, filepath.Base(folder)) {
+			paths = append(paths, files...)
+		}
+	}
+	slices.Sort(paths)
+	return paths
 }
 
 // byFolder groups the declared paths by their folder.

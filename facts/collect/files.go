@@ -37,10 +37,16 @@ func collectFiles(ctx context.Context, env Environment, now time.Time, declared 
 	if err != nil {
 		return filesFound{}, err
 	}
+	var dropIns quadletDropIns
+	if len(declared.quadlets) > 0 {
+		if dropIns, err = readQuadletDropIns(env.quadletFolders()); err != nil {
+			return filesFound{}, err
+		}
+	}
 	owners := newOwners(loaded.index, looks)
 	w := &walker{
 		env: env, loaded: loaded, looks: looks, judge: judge, owners: owners, manager: driftManager(loaded, now),
-		places: newPlaces(env.UnitDir(), declared, loaded.index, owners),
+		places: newPlaces(env.UnitDir(), declared, dropIns, loaded.index, owners),
 	}
 	units := slices.Clone(loaded.units)
 	if err := inParallel(ctx, len(units), func(i int) error { return w.unit(&units[i]) }); err != nil {

@@ -23,7 +23,7 @@ func (e Environment) origin(path string) string {
 		return facts.OriginGenerator
 	case within(path, e.RuntimeDir), within(path, "/run/systemd/user"):
 		return facts.OriginRuntime
-	case within(path, "/etc"):
+	case within(path, "/etc"), within(path, filepath.Join(e.Root, "/etc/containers")):
 		return facts.OriginEtc
 	case within(path, "/usr/lib/systemd/user"), within(path, "/lib/systemd/user"):
 		return facts.OriginDistribution

@@ -1,6 +1,7 @@
 package drift
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -64,7 +65,9 @@ func (u *Unit) isLoaded(f File) bool {
 	case facts.RoleSource:
 		return f.Path == u.Loaded.SourcePath
 	case facts.RoleSourceDropIn: // the generator merged all drop-ins that existed
-		return strings.HasPrefix(f.Path, u.Loaded.SourcePath+".d/")
+		names := unitfile.QuadletDropIns(filepath.Base(u.Loaded.SourcePath))
+		isReplaced := f.exists() && f.Hidden
+		return !isReplaced && u.Loaded.SourcePath != "" && slices.Contains(names, filepath.Base(filepath.Dir(f.Path)))
 	}
 	if f.IsOwnLink() {
 		return slices.Contains(u.pulledIn(f.Role), f.Of)

@@ -95,6 +95,14 @@ func dropInFolders(name string) []string {
 	return folders
 }
 
+// QuadletDropIns lists the names of the folders whose *.conf files alter a quadlet,
+// web-app.container, most specific first: web-app.container.d, web-.container.d and
+// container.d.
+func QuadletDropIns(name string) []string {
+	_, kind := Split(name)
+	return append(dropInFolders(name), kind+".d")
+}
+
 // dashPrefix cuts the last dash-part of a name: "foo-.service" for
 // "foo-bar.service" and "foo-bar@.service", "foo-@x.service" for
 // "foo-bar@x.service"; "" where there is none left.

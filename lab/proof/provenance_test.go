@@ -351,6 +351,54 @@ func TestQuadlet(t *testing.T) {
 	})
 }
 
+// TestQuadletDropIns checks that drop-ins for all quadlets of a type, or with the same prefix,
+// are found wherever podman's generator reads them, and that none is loaded that is not declared.
+func TestQuadletDropIns(t *testing.T) {
+	const (
+		folder  = ".config/containers/systemd/"
+		source  = folder + "cache-app.container"
+		text    = "[Container]\nImage=localhost/none:1\n[Install]\nWantedBy=default.target\n"
+		stopped = "cache-app.service wanted_is_running never-started block/page"
+		evil    = "[Container]\nPodmanArgs=--privileged\n"
+	)
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, map[string]string{source: text})
+		if !s.hasPodmanGenerator() {
+			t.Skip("podman's generator is not installed here")
+		}
+		for _, path := range []string{
+			filepath.Join(s.Home, folder, "container.d/evil.conf"), filepath.Join(s.Home, folder, "cache-.container.d/evil.conf"),
+			filepath.Join(s.Home, folder, "other/container.d/evil.conf"), filepath.Join(s.RuntimeDir, "containers/systemd/container.d/evil.conf"),
+		} {
+			origin := "undeclared"
+			if strings.HasPrefix(path, s.RuntimeDir) {
+				origin = "outranking"
+			}
+			s.reload()
+			settle()
+			s.do(s.Write(path, evil))
+			s.want(path, s.eval("--enforce"), 2, stopped,
+				"cache-app.service dropins_owned "+origin+" block/page", "cache-app.service loaded_is_current withheld block/ticket")
+			if strings.Contains(s.property("cache-app.service", "ExecStart"), "--privileged") {
+				t.Errorf("%s was loaded", path)
+			}
+			s.reload()
+			if !strings.Contains(s.property("cache-app.service", "ExecStart"), "--privileged") {
+				t.Errorf("%s is not read by podman's generator", path)
+			}
+			s.want(path+", loaded", s.eval(), 2, stopped, "cache-app.service dropins_owned "+origin+" block/page")
+			s.do(os.Remove(path))
+		}
+		s.reload()
+		settle()
+		s.do(s.Activate(map[string]string{source: text, folder + "container.d/label.conf": "[Container]\nLabel=a=b\n"}))
+		s.want("a declared one", s.eval("--enforce"), 2, stopped, "cache-app.service loaded_is_current changed heal/healed")
+		if !strings.Contains(s.property("cache-app.service", "ExecStart"), "a=b") {
+			t.Error("the declared drop-in was not loaded")
+		}
+	})
+}
+
 // simulatedGenerator does for these sources what podman's generator would do. Podman has
 // one since 4.4, and the host's podman may be older. The manager is real: it runs the
 // generator and reads SourcePath=.
