@@ -24,6 +24,7 @@ type Document struct {
 	Declared     *Declared                  `json:"declared,omitempty" jsonschema:"what the Home Manager generation and the configuration declare"`
 	Podman       *Podman                    `json:"podman,omitempty" jsonschema:"podman as a whole; the containers of a unit are under that unit"`
 	AutoUpdate   *AutoUpdate                `json:"auto_update,omitempty" jsonschema:"podman-auto-update.service of the user manager, and its last run"`
+	Storage      *Storage                   `json:"storage,omitempty" jsonschema:"where podman keeps containers and images"`
 	History      *HostHistory               `json:"history,omitempty" jsonschema:"what earlier audits saw and did on the host as a whole"`
 	Local        *map[string]LocalFact      `json:"local,omitempty" jsonschema:"the operator's own facts, by name: the files of facts.d; present if a loaded rule reads it"`
 	Units        []Unit                     `json:"units" jsonschema:"every managed unit, and the unmanaged units that a rule needs to know, sorted by name"`
@@ -41,6 +42,10 @@ type CollectorStatus struct {
 type Host struct {
 	Name string `json:"name" jsonschema:"kernel host name"`
 	OS   string `json:"os" jsonschema:"PRETTY_NAME of os-release; empty when it does not exist"`
+
+	BootedAt *time.Time  `json:"booted_at,omitempty" jsonschema:"when the kernel started"`
+	HomeFS   *FileSystem `json:"home_fs,omitempty" jsonschema:"file system of the account's home"`
+	StateFS  *FileSystem `json:"state_fs,omitempty" jsonschema:"file system of stackpolicy's state folder"`
 }
 
 // User is the account whose manager is audited.

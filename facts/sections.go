@@ -27,6 +27,7 @@ func Sections() []Section {
 		{"declared", []string{"home-manager"}, func(d *Document) error { return absent(d.Declared == nil) }},
 		{"podman", []string{"podman"}, func(d *Document) error { return absent(d.Podman == nil) }},
 		{"auto_update", []string{"images", "podman"}, func(d *Document) error { return absent(d.AutoUpdate == nil) }},
+		{"storage", []string{"storage", "podman"}, func(d *Document) error { return absent(d.Storage == nil) }},
 		{"local", []string{"local"}, func(d *Document) error { return absent(d.Local == nil) }},
 		{"history", []string{"history"}, func(d *Document) error { return absent(d.History == nil) }},
 		{"units.loaded", []string{"systemd"}, func(d *Document) error {

@@ -14,7 +14,7 @@ func whole() *Document {
 	doc := &Document{
 		Collectors: map[string]CollectorStatus{},
 		Host:       &Host{}, User: &User{}, Manager: &Manager{}, ManagerFiles: &ManagerFiles{}, Declared: &Declared{}, Podman: &Podman{}, AutoUpdate: &AutoUpdate{}, History: &HostHistory{},
-		Local: new(map[string]LocalFact),
+		Storage: &Storage{}, Local: new(map[string]LocalFact),
 		Units: []Unit{{Name: "web.service", ManagedBy: ByConfig, Loaded: &Loaded{}, Reload: &Reload{}, History: &History{}}},
 	}
 	for _, s := range Sections() {
@@ -39,7 +39,7 @@ func TestGaps(t *testing.T) {
 		change func(*Document)
 		want   []string // "SECTION COLLECTOR: REASON"
 	}{
-		"podman is silent": {fails("podman", "no answer"), []string{"auto_update podman: no answer", "podman podman: no answer", "units.containers podman: no answer"}},
+		"podman is silent": {fails("podman", "no answer"), []string{"auto_update podman: no answer", "podman podman: no answer", "storage podman: no answer", "units.containers podman: no answer"}},
 		"no reason":        {fails("home-manager", ""), []string{"declared home-manager: the collector home-manager gave no reason"}},
 		"did not run":      {func(d *Document) { delete(d.Collectors, "probes") }, []string{"units.probes probes: the collector probes did not run"}},
 		"depends on another collector": {fails("files", "denied"), []string{

@@ -51,6 +51,10 @@ rec {
       budget = o.settings.budget;
       breaker = o.settings.breaker;
       repeat = o.settings.repeat;
+      storage = {
+        free_mb = o.settings.storage.freeMb;
+        free_inodes = o.settings.storage.freeInodes;
+      };
     };
 
   # restartable returns the units of stacks that opted in to restarts and whose

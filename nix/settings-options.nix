@@ -55,6 +55,10 @@ in
       window = unset window "The window in which heals are counted.";
     };
     settle = unset duration "How long unit files must not have changed before a rule relies on them.";
+    storage = {
+      freeMb = unset types.ints.unsigned "How much must be free where podman keeps containers and images, in 10^6 bytes.";
+      freeInodes = unset types.ints.unsigned "How many files must be left there to be created.";
+    };
   };
 
   holds = mkOption {

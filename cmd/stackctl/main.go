@@ -134,6 +134,7 @@ func operator(ctx context.Context, c config.Config, asksRules bool) (o *stack.Op
 	if err != nil {
 		return nil, nil, err
 	}
+	env.Storage = nil // no rule about a stack reads it, and it takes podman a while
 	env.Memory, done = cli.Recall(ctx, env)
 	o = &stack.Operator{
 		Env: env, Podman: podman.Of(env.RuntimeDir), HTTP: http.DefaultClient,

@@ -35,6 +35,8 @@ func (s Settings) limits() []limit {
 		window("repeat.window", s.Repeat.Window),
 		// An action waits this long several times, within its own limit.
 		span("settle", s.Settle, 100*time.Millisecond, 5*time.Second),
+		count("storage.free_mb", s.Storage.FreeMB, 0, 1_000_000_000),
+		count("storage.free_inodes", s.Storage.FreeInodes, 0, 1_000_000_000),
 		count("waivers", len(s.Waivers), 0, 200),
 	}
 	for id, period := range s.Grace {

@@ -39,6 +39,8 @@ type Settings struct {
 	Repeat Repeat `yaml:"repeat"`
 	// Settle is how long unit files must be unchanged before an action.
 	Settle time.Duration `yaml:"settle"`
+	// Storage is how much must be left where podman keeps containers and images.
+	Storage Storage `yaml:"storage"`
 	// Waivers say which findings do not count, and until when.
 	Waivers []WaiverSetting `yaml:"waivers"`
 }
@@ -64,12 +66,19 @@ type Repeat struct {
 	Window time.Duration `yaml:"window"`
 }
 
+// Storage is how much space and how many files must be left; 0 asks for nothing.
+type Storage struct {
+	FreeMB     int `yaml:"free_mb"` // 10^6 bytes
+	FreeInodes int `yaml:"free_inodes"`
+}
+
 func defaultSettings() Settings {
 	return Settings{
 		Budget:  Budget{Unit: 3, Host: 6, Window: time.Hour},
 		Breaker: Breaker{Failures: 2, Cooldown: 6 * time.Hour},
 		Repeat:  Repeat{Drift: 3, Window: 24 * time.Hour},
 		Settle:  2 * time.Second,
+		Storage: Storage{FreeMB: 1000, FreeInodes: 20_000},
 	}
 }
 
@@ -142,6 +151,7 @@ func (s Settings) Store() storage.Store {
 		"breaker":                    map[string]any{"failures": s.Breaker.Failures, "cooldown": text.Brief(s.Breaker.Cooldown)},
 		"repeat":                     map[string]any{"drift": s.Repeat.Drift, "window": text.Brief(s.Repeat.Window)},
 		"settle":                     text.Brief(s.Settle),
+		"storage":                    map[string]any{"free_mb": s.Storage.FreeMB, "free_inodes": s.Storage.FreeInodes},
 		"waivers":                    waivers,
 	}}, inmem.OptRoundTripOnWrite(false))
 }

@@ -51,11 +51,12 @@ func TestSettingsSayWhatTheFileSays(t *testing.T) {
     cooldown: 90s
   repeat: {drift: 4, window: 60m}
   settle: 500ms
+  storage: {free_mb: 0}
 ` + waived)
 	want := Settings{
 		Restart: []string{"web.service"}, Grace: map[string]time.Duration{"loaded": 90 * time.Minute},
 		Budget: Budget{Unit: 5, Host: 6, Window: 24 * time.Hour}, Breaker: Breaker{Failures: 2, Cooldown: 90 * time.Second},
-		Repeat: Repeat{Drift: 4, Window: time.Hour}, Settle: 500 * time.Millisecond,
+		Repeat: Repeat{Drift: 4, Window: time.Hour}, Settle: 500 * time.Millisecond, Storage: Storage{FreeInodes: 20_000},
 		Waivers: []WaiverSetting{{
 			Invariant: "loaded", Units: []string{"web*", "host"}, Reason: "is being rebuilt", Owner: "ada",
 			Until: "2026-06-01T00:00:00+02:00",
@@ -100,6 +101,7 @@ func TestSettingsRefused(t *testing.T) {
 		"no duration":          {withSettings("  settle: soon\n"), "2: `soon` is not a duration; want for example 90s, 15m or 24h"},
 		"a bare number":        {withSettings("  settle: 2\n"), "2: `2` is not a duration; want for example 90s, 15m or 24h"},
 		"days":                 {patient("  grace: {loaded: 1d}\n"), "2: `1d` is not a duration; want for example 90s, 15m or 24h"},
+		"less than no space":   {withSettings("  storage: {free_mb: -1}\n"), "2: storage.free_mb: -1 is out of bounds; want 0 to 1000000000"},
 		"settles too long":     {withSettings("  settle: 1m\n"), "2: settle: 1m is out of bounds; want 100ms to 5s"},
 		"a budget of nothing":  {withSettings("  budget:\n    host: 4\n    unit: 0\n"), "4: budget.unit: 0 is out of bounds; want 1 to 100"},
 		"another window":       {withSettings("  budget: {window: 2h}\n"), "2: budget.window: 2h is out of bounds; want 1h or 24h, as the history counts"},
@@ -143,6 +145,7 @@ func TestSettingsRefused(t *testing.T) {
 func TestSettingsInRego(t *testing.T) {
 	text := "settings:\n  restart: [\"web*\"]\n  trust_distribution_dropins: true\n  grace: {loaded: 15m}\n" +
 		"  budget: {unit: 3, host: 6, window: 1h}\n  breaker: {failures: 2, cooldown: 6h}\n  repeat: {drift: 3, window: 24h}\n  settle: 1.5s\n" +
+		"  storage: {free_mb: 1000, free_inodes: 7}\n" +
 		strings.Replace(waived, "2026-06-01T00:00:00+02:00", `"2026-06-01T00:00:00+02:00"`, 1)
 	doc := &settingsDoc{}
 	var stock any

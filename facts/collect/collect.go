@@ -25,7 +25,7 @@ type collector struct {
 // collectors lists the rows in the order in which collect runs them.
 func collectors() []collector {
 	return []collector{
-		historyRow, userRow, homeManagerRow, systemdRow, quadletsRow, filesRow, appliedRow, podmanRow, imagesRow, probesRow, localRow,
+		historyRow, userRow, homeManagerRow, systemdRow, quadletsRow, filesRow, appliedRow, podmanRow, imagesRow, storageRow, probesRow, localRow,
 	}
 }
 
@@ -100,9 +100,11 @@ func collect(ctx context.Context, env Environment, survey surveyor, options ...O
 	step(ctx, r, podmanRow, func(ctx context.Context) (containersFound, error) {
 		return collectPodman(ctx, env, listing, loaded)
 	})
+	storage := beginStorage(ctx, env.Storage, doc)
 	step(ctx, r, imagesRow, func(ctx context.Context) (imagesFound, error) {
 		return collectImages(ctx, env.Images, loaded.autoUpdate(), doc)
 	})
+	step(ctx, r, storageRow, func(ctx context.Context) (storageFound, error) { return await(ctx, storage) })
 	unknown := unknownState(env.Config.Stacks, only, doc.Units, r.needs(systemdRow.name))
 	step(ctx, r, probesRow, func(ctx context.Context) (probesFound, error) {
 		return collectProbes(ctx, probing, unknown)

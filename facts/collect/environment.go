@@ -29,6 +29,7 @@ type Environment struct {
 	Config     config.Config
 	Podman     Lister
 	Images     ImageSource    // nil: nothing is asked about images
+	Storage    StorageSource  // nil: nothing is asked about podman's storage
 	Quadlets   QuadletChecker // nil: nothing is asked about quadlets
 	Memory     Rememberer     // nil: the history is a gap
 	Now        func() time.Time
@@ -63,6 +64,7 @@ func OfProcess(c config.Config) (Environment, error) {
 		Config:     c,
 		Podman:     client,
 		Images:     client,
+		Storage:    client,
 		Quadlets:   generator{},
 		Now:        time.Now,
 	}, nil

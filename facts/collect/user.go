@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -33,8 +34,20 @@ func collectUser(e Environment) (account, error) {
 		return account{}, fmt.Errorf("read the host name: %w", err)
 	}
 	system, err := osName("/etc/os-release")
+	if err != nil {
+		return account{}, err
+	}
+	booted, err := bootTime("/proc/stat")
+	if err != nil {
+		return account{}, err
+	}
+	home, err := fileSystem(e.Home)
+	if err != nil {
+		return account{}, err
+	}
+	state, err := fileSystem(filepath.Join(e.StateHome, "stackpolicy"))
 	return account{
-		host: facts.Host{Name: host, OS: system},
+		host: facts.Host{Name: host, OS: system, BootedAt: booted, HomeFS: home, StateFS: state},
 		user: facts.User{
 			UID: e.UID, Name: e.Name, Home: e.Home,
 			UnitDir: e.UnitDir(), RuntimeDir: e.RuntimeDir, Linger: linger,
@@ -50,6 +63,25 @@ func exists(path string) (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// bootTime reads btime (proc_stat(5)); nil without it.
+func bootTime(path string) (*time.Time, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read when the kernel started: %w", err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if v, ok := strings.CutPrefix(line, "btime "); ok {
+			seconds, err := strconv.ParseInt(strings.TrimSpace(v), 10, 64)
+			if err != nil {
+				return nil, fmt.Errorf("read when the kernel started: %w", err)
+			}
+			at := time.Unix(seconds, 0).UTC()
+			return &at, nil
+		}
+	}
+	return nil, nil
 }
 
 // maxRelease bounds what is read of os-release: it is some hundred bytes.

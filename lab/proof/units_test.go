@@ -262,7 +262,7 @@ func (s *stage) checkHardened(transport string, byHand map[string]any) {
 			s.t.Errorf("collector %s: %s", name, c.Error)
 		}
 	}
-	if len(doc.Collectors) != 11 || doc.Podman.Transport != "socket" || doc.Manager.Transport != transport {
+	if len(doc.Collectors) != 12 || doc.Podman.Transport != "socket" || doc.Manager.Transport != transport {
 		s.t.Errorf("%d collectors, podman by %q, systemd by %q", len(doc.Collectors), doc.Podman.Transport, doc.Manager.Transport)
 	}
 	if d := cmp.Diff(byHand, web); d != "" {

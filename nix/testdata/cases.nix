@@ -34,6 +34,10 @@ let
       breaker = { };
       repeat = { };
       settle = null;
+      storage = {
+        freeMb = null;
+        freeInodes = null;
+      };
     };
   };
 
@@ -99,6 +103,10 @@ let
         window = "24h";
       };
       trustDistributionDropins = false;
+      storage = {
+        freeMb = 500;
+        freeInodes = null;
+      };
     };
     alerts = options.alerts // {
       webhooks.phone = {

@@ -15,7 +15,7 @@ nothing_found := {
 	"schema": "stackpolicy.facts/v1",
 	"collected_at": "2026-05-04T03:02:01Z",
 	"collectors": {name: {"ok": true, "error": "", "duration_ms": 3, "limit_ms": 10000} |
-		some name in ["user", "systemd", "files", "home-manager", "applied", "podman", "images", "probes", "history", "quadlets"]
+		some name in ["user", "systemd", "files", "home-manager", "applied", "podman", "images", "probes", "history", "quadlets", "storage"]
 	},
 	"host": {"name": "lab", "os": "NixOS 26.05"},
 	"user": {
@@ -52,8 +52,14 @@ nothing_found := {
 		"auto_update_timer": {"load_state": "loaded", "active_state": "active"},
 	},
 	"auto_update": {"load_state": "loaded", "active_state": "inactive", "result": "success"},
+	"storage": {
+		"run_root": file_system("/run/user/1000/containers", "tmpfs"),
+		"graph_root": file_system(concat("/", [home, ".local/share/containers/storage"]), "ext"),
+	},
 	"history": {"since": "2026-04-01T00:00:00Z", "findings": [], "heals": [], "exemptions": []},
 }
+
+file_system(path, type) := {"path": path, "type": type, "read_only": false, "free_mb": 42000, "free_inodes": 1000000}
 
 # without is a document without some sections, as after a failed collector.
 without(doc, sections) := object.remove(doc, sections)
