@@ -90,7 +90,7 @@ func (a Audit) open(ctx context.Context) (policies *decide.Policies, document *f
 	if err := loading.Wait(); err != nil {
 		return nil, nil, err
 	}
-	addLocal(ctx, a.Source, policies, document)
+	addOptional(ctx, a.Source, policies, document)
 	return policies, document, unreadable
 }
 
@@ -124,6 +124,6 @@ func (r *run) observe(ctx context.Context) (enforce.Observation, error) {
 	if err != nil {
 		return enforce.Observation{}, err
 	}
-	addLocal(ctx, r.Source, r.policies, document)
+	addOptional(ctx, r.Source, r.policies, document)
 	return r.decide(ctx, document)
 }

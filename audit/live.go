@@ -80,9 +80,9 @@ func (l *Live) Collect(ctx context.Context) (*facts.Document, error) {
 	return collect.Collect(ctx, l.env), nil
 }
 
-// AddLocal adds the operator's own facts; see [collect.AddLocal].
-func (l *Live) AddLocal(ctx context.Context, doc *facts.Document) {
-	collect.AddLocal(ctx, l.env, doc)
+// AddOptional adds sections that few rules read; see [collect.AddOptional].
+func (l *Live) AddOptional(ctx context.Context, doc *facts.Document, reads func(section string) bool) {
+	collect.AddOptional(ctx, l.env, doc, reads)
 }
 
 // Unchanged checks again what a reload reads; see [collect.Unchanged].

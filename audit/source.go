@@ -19,16 +19,16 @@ type rechecker interface {
 	Unchanged(context.Context, *facts.Document) error
 }
 
-// localSource is a source that also has the operator's own facts. They are only read for
-// rules that read them.
-type localSource interface {
-	AddLocal(context.Context, *facts.Document)
+// optionalSource is a source that also has sections that few rules read.
+type optionalSource interface {
+	AddOptional(ctx context.Context, doc *facts.Document, reads func(section string) bool)
 }
 
-// addLocal adds the operator's own facts if a rule reads them and the source has them.
-func addLocal(ctx context.Context, s Source, policies *decide.Policies, doc *facts.Document) {
-	if local, ok := s.(localSource); ok && doc != nil && policies.Reads("local") {
-		local.AddLocal(ctx, doc)
+// addOptional adds the sections that few rules read, if a rule reads them and the source
+// has them.
+func addOptional(ctx context.Context, s Source, policies *decide.Policies, doc *facts.Document) {
+	if optional, ok := s.(optionalSource); ok && doc != nil {
+		optional.AddOptional(ctx, doc, policies.Reads)
 	}
 }
 

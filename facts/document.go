@@ -161,6 +161,7 @@ type Unit struct {
 	Applied       *Applied       `json:"applied,omitempty" jsonschema:"what stackctl recorded of its last apply; absent when the configuration names no compose files"`
 	Probes        []Probe        `json:"probes" jsonschema:"what its probes answered, in the order of the configuration; empty when no probe is configured, or its unit is inactive or stopping"`
 	History       *History       `json:"history,omitempty" jsonschema:"what earlier audits saw and did on it; absent when the history could not be read"`
+	Properties    *Properties    `json:"properties,omitempty" jsonschema:"limits, use, dependencies, last exit, and the times of a timer; present if a loaded rule reads it"`
 	Verify        *Verify        `json:"verify,omitempty" jsonschema:"only while stackctl verifies it: then containers that are not ready yet are findings too"`
 }
 

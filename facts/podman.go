@@ -47,6 +47,7 @@ type Container struct {
 	UnitLabel     *UnitLabel        `json:"unit_label,omitempty" jsonschema:"what PODMAN_SYSTEMD_UNIT names; absent without that label"`
 	Labels        map[string]string `json:"labels" jsonschema:"its labels; a value that looks like a secret by its key is masked as (masked), and what is longer than 16 KiB is cut"`
 	LabelsLeft    int               `json:"labels_left,omitempty" jsonschema:"how many labels are left out here, because they are too many or too long; never one that stackpolicy reads"`
+	Settings      *Settings         `json:"settings,omitempty" jsonschema:"what it was created with; absent in documents of older versions"`
 }
 
 // ImageNow is an image in local storage.
@@ -66,7 +67,39 @@ type HealthCheck struct {
 	TimeoutSec     float64 `json:"timeout_sec"`
 	StartPeriodSec float64 `json:"start_period_sec" jsonschema:"seconds in which a failed check does not count"`
 	Retries        int     `json:"retries" jsonschema:"checks that fail in a row before it is unhealthy"`
+	FailingStreak  int     `json:"failing_streak" jsonschema:"checks that failed in a row, up to now"`
 	Overdue        bool    `json:"overdue" jsonschema:"it runs, but the check does not: it is starting for longer than these settings allow, or its last check is older than they allow"`
+}
+
+// Settings are what a container was created with: what it can reach, and who can
+// reach it.
+type Settings struct {
+	ImageDigest  string   `json:"image_digest" jsonschema:"sha256:… of its image's manifest; empty without an image"`
+	NetworkMode  string   `json:"network_mode" jsonschema:"bridge, host, none, pasta, slirp4netns, container:ID, …"`
+	Networks     []string `json:"networks" jsonschema:"names of the networks that it is in"`
+	Ports        []Port   `json:"ports" jsonschema:"ports that it publishes"`
+	Mounts       []Mount  `json:"mounts"`
+	Privileged   bool     `json:"privileged"`
+	User         string   `json:"user" jsonschema:"user that it runs as inside, and group, as given or of its image; empty is root"`
+	LeftOut      int      `json:"left_out,omitempty" jsonschema:"ports and mounts that are left out here: of each, the first 200 are kept"`
+	Capabilities []string `json:"capabilities" jsonschema:"capabilities that its processes can have at most, such as CAP_CHOWN"`
+}
+
+// Port is a port that a container publishes.
+type Port struct {
+	HostIP    string `json:"host_ip" jsonschema:"empty is every address"`
+	Host      int    `json:"host"`
+	Container int    `json:"container"`
+	Protocol  string `json:"protocol" jsonschema:"tcp, udp or sctp"`
+}
+
+// Mount is a volume or folder in a container.
+type Mount struct {
+	Type     string `json:"type" jsonschema:"volume, bind, tmpfs, …"`
+	Name     string `json:"name" jsonschema:"of a volume; otherwise empty"`
+	Source   string `json:"source" jsonschema:"on the host"`
+	Target   string `json:"target" jsonschema:"in the container"`
+	ReadOnly bool   `json:"read_only"`
 }
 
 // UnitLabel is the unit that a container's PODMAN_SYSTEMD_UNIT label names.

@@ -42,6 +42,9 @@ func Sections() []Section {
 		{"units.services", []string{"applied"}, always},
 		{"units.applied", []string{"applied", "files"}, always},
 		{"units.probes", []string{"probes"}, always},
+		{"units.properties", []string{"properties", "systemd"}, func(d *Document) error {
+			return lacking(d, func(u *Unit) bool { return u.Properties == nil })
+		}},
 		{"units.history", []string{"history"}, func(d *Document) error {
 			return lacking(d, func(u *Unit) bool { return u.History == nil })
 		}},

@@ -15,7 +15,7 @@ func whole() *Document {
 		Collectors: map[string]CollectorStatus{},
 		Host:       &Host{}, User: &User{}, Manager: &Manager{}, ManagerFiles: &ManagerFiles{}, Declared: &Declared{}, Podman: &Podman{}, AutoUpdate: &AutoUpdate{}, History: &HostHistory{},
 		Storage: &Storage{}, Local: new(map[string]LocalFact),
-		Units: []Unit{{Name: "web.service", ManagedBy: ByConfig, Loaded: &Loaded{}, Reload: &Reload{}, History: &History{}}},
+		Units: []Unit{{Name: "web.service", ManagedBy: ByConfig, Loaded: &Loaded{}, Reload: &Reload{}, Properties: &Properties{}, History: &History{}}},
 	}
 	for _, s := range Sections() {
 		for _, name := range s.Collectors {
@@ -46,7 +46,7 @@ func TestGaps(t *testing.T) {
 			"manager_files files: denied", "units.applied files: denied", "units.files files: denied", "units.reload files: denied",
 		}},
 		"the first of two that failed": {func(d *Document) { fails("files", "denied")(d); fails("systemd", "no bus")(d) }, []string{
-			"manager systemd: no bus", "manager_files files: denied", "units.applied files: denied", "units.files files: denied", "units.loaded systemd: no bus",
+			"manager systemd: no bus", "manager_files files: denied", "units.applied files: denied", "units.files files: denied", "units.loaded systemd: no bus", "units.properties systemd: no bus",
 			"units.reload files: denied",
 		}},
 		"ok, but the section is missing": {func(d *Document) { d.Declared = nil }, []string{

@@ -105,6 +105,6 @@ func (s *factSource) snapshot(ctx context.Context, in io.Reader, c config.Config
 	defer done()
 	env.Memory = memory
 	doc = collect.Collect(ctx, env)
-	collect.AddLocal(ctx, env, doc)
+	collect.AddOptional(ctx, env, doc, func(string) bool { return true })
 	return doc, nil
 }

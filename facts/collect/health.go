@@ -17,7 +17,7 @@ func healthCheck(c podman.Container, now time.Time) *facts.HealthCheck {
 	}
 	return &facts.HealthCheck{
 		IntervalSec: c.Check.Interval.Seconds(), TimeoutSec: c.Check.Timeout.Seconds(),
-		StartPeriodSec: c.Check.StartPeriod.Seconds(), Retries: c.Check.Retries,
+		StartPeriodSec: c.Check.StartPeriod.Seconds(), Retries: c.Check.Retries, FailingStreak: c.Check.FailingStreak,
 		Overdue: c.State == "running" && isOverdue(*c.Check, c.Health, c.StartedAt, now),
 	}
 }

@@ -36,3 +36,16 @@ func TestLabelsOfAllContainers(t *testing.T) {
 		t.Errorf("%d bytes of labels, %d left out", size, left)
 	}
 }
+
+// TestContainerSettings: of many ports and mounts the first are kept, and the others are
+// counted.
+func TestContainerSettings(t *testing.T) {
+	few := containerSettings(podman.Settings{Ports: make([]podman.Port, 200), Mounts: make([]podman.Mount, 1)})
+	if len(few.Ports) != 200 || len(few.Mounts) != 1 || few.LeftOut != 0 || few.Networks == nil || few.Capabilities == nil {
+		t.Errorf("of a few: %+v", few)
+	}
+	many := containerSettings(podman.Settings{Ports: make([]podman.Port, 201), Mounts: make([]podman.Mount, 1000)})
+	if len(many.Ports) != 200 || len(many.Mounts) != 200 || many.LeftOut != 801 {
+		t.Errorf("of many: %d ports, %d mounts, %d left out", len(many.Ports), len(many.Mounts), many.LeftOut)
+	}
+}

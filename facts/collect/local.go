@@ -2,7 +2,6 @@ package collect
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,12 +39,6 @@ func (l localFacts) fill(doc *facts.Document) {
 
 // LocalDir returns the folder of the operator's own facts.
 func (e Environment) LocalDir() string { return filepath.Join(e.ConfigHome, "stackpolicy", "facts.d") }
-
-// AddLocal adds the operator's own facts to a document. Collect leaves them out, because
-// few rules read them.
-func AddLocal(ctx context.Context, env Environment, doc *facts.Document) {
-	step(ctx, newRun(env, doc), localRow, func(context.Context) (localFacts, error) { return collectLocal(env) })
-}
 
 // collectLocal reads every file NAME.json. One that cannot be read makes the whole section
 // a gap: a rule must not take it for missing.

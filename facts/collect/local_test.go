@@ -46,7 +46,7 @@ func writeFiles(t *testing.T, dir string, files map[string]string) {
 	}
 }
 
-func TestAddLocal(t *testing.T) {
+func TestLocal(t *testing.T) {
 	fact := func(data any) facts.LocalFact { return facts.LocalFact{ChangedAt: noon, Data: data} }
 	for name, c := range map[string]struct {
 		files map[string]string // nil: there is no folder
@@ -59,7 +59,7 @@ func TestAddLocal(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			doc := newDocument(noon)
-			AddLocal(t.Context(), localEnvironment(t, c.files), doc)
+			AddOptional(t.Context(), localEnvironment(t, c.files), doc, all)
 			if status := doc.Collectors["local"]; !status.OK || status.LimitMS != 2000 {
 				t.Fatalf("status %+v", status)
 			}
@@ -70,8 +70,8 @@ func TestAddLocal(t *testing.T) {
 	}
 }
 
-// TestAddLocalFails checks what makes the whole section a gap. The error names the file.
-func TestAddLocalFails(t *testing.T) {
+// TestLocalFails checks what makes the whole section a gap. The error names the file.
+func TestLocalFails(t *testing.T) {
 	many := map[string]string{}
 	for i := range maxLocalFacts + 1 {
 		many[fmt.Sprintf("f%d.json", i)] = "1"
@@ -106,7 +106,7 @@ func TestAddLocalFails(t *testing.T) {
 				}
 			}
 			doc, began := newDocument(noon), time.Now()
-			AddLocal(t.Context(), env, doc)
+			AddOptional(t.Context(), env, doc, all)
 			if status := doc.Collectors["local"]; status.OK || !strings.Contains(status.Error, c.err) || doc.Local != nil {
 				t.Errorf("status %+v, want %q; facts %v", status, c.err, doc.Local)
 			}

@@ -112,6 +112,7 @@ func containerFrom(c podman.Container, states map[string]string, now time.Time) 
 		CreatedAt: timeOrNil(c.CreatedAt), StartedAt: timeOrNil(c.StartedAt), FinishedAt: timeOrNil(c.FinishedAt),
 		Project: or(c.Labels[podman.LabelProject], c.Labels[podman.LabelProjectOwn]), Service: c.Labels[podman.LabelService],
 		AutoUpdate: c.Labels[podman.LabelAutoUpdate],
+		Settings:   containerSettings(c.Settings),
 	}
 	out.OneOff = isOneOff(out, c.Labels)
 	if name, ok := c.Labels[podman.LabelUnit]; ok {

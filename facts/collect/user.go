@@ -65,9 +65,18 @@ func exists(path string) (bool, error) {
 	return err == nil, err
 }
 
+// maxStat bounds what is read of /proc/stat, which has a line for each CPU and a long one of
+// interrupts.
+const maxStat = 1 << 20
+
 // bootTime reads btime (proc_stat(5)); nil without it.
 func bootTime(path string) (*time.Time, error) {
-	text, err := os.ReadFile(path)
+	f, err := regularfile.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read when the kernel started: %w", err)
+	}
+	defer f.Close()
+	text, err := regularfile.ReadAll(f, maxStat)
 	if err != nil {
 		return nil, fmt.Errorf("read when the kernel started: %w", err)
 	}

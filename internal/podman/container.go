@@ -37,6 +37,7 @@ type Container struct {
 	FinishedAt    time.Time         // like StartedAt in UTC, and zero when it never happened
 	Labels        map[string]string // never nil; a value of over 16 KiB is cut
 	LabelsLeft    int               // labels that were left out: [IsRead] tells which never are
+	Settings      Settings
 }
 
 // containerOf reads one container from inspect's output. Missing keys are zero values, because
@@ -77,6 +78,7 @@ func containerOf(of gjson.Result) (Container, error) {
 		FinishedAt:    finished,
 		Labels:        kept,
 		LabelsLeft:    left,
+		Settings:      settingsOf(of),
 	}, nil
 }
 

@@ -30,6 +30,8 @@ type Mount struct {
 	Name   string // a volume's
 	Source string // the folder or file of the host
 	Target string
+
+	ReadOnly bool
 }
 
 // IsAnonymous reports whether it is an anonymous volume: podman gives these a name of 64
@@ -96,11 +98,7 @@ func detailsOf(document gjson.Result) (Details, error) {
 	for _, argument := range document.Get("Config.Cmd").Array() {
 		d.Command = append(d.Command, answer.Text(argument))
 	}
-	for _, m := range document.Get("Mounts").Array() {
-		d.Mounts = append(d.Mounts, Mount{
-			Type: answer.Text(m.Get("Type")), Name: answer.Text(m.Get("Name")), Source: answer.Text(m.Get("Source")), Target: answer.Text(m.Get("Destination")),
-		})
-	}
+	d.Mounts = mountsOf(document)
 	document.Get("HostConfig.PortBindings").ForEach(func(key, bindings gjson.Result) bool {
 		_, proto, _ := strings.Cut(key.Str, "/")
 		for _, b := range bindings.Array() {

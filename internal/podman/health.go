@@ -25,6 +25,7 @@ type HealthRun struct {
 type Check struct {
 	Interval, Timeout, StartPeriod time.Duration // an Interval of 0 is one that was disabled
 	Retries                        int
+	FailingStreak                  int       // checks that failed in a row, up to now
 	LastRun                        time.Time // the end of the last check, in UTC; zero when none ran, or the log does not say
 }
 
@@ -39,6 +40,8 @@ func check(of gjson.Result) *Check {
 		Timeout:     time.Duration(settings.Get("Timeout").Int()),
 		StartPeriod: time.Duration(settings.Get("StartPeriod").Int()),
 		Retries:     int(settings.Get("Retries").Int()),
+
+		FailingStreak: int(state.Get("FailingStreak").Int()),
 	}
 	if log := state.Get("Log").Array(); len(log) > 0 {
 		c.LastRun, _ = answer.Moment(log[len(log)-1], "End") // a malformed time counts as no time

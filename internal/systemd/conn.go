@@ -22,6 +22,7 @@ const (
 	managerIface    = destination + ".Manager"
 	unitIface       = destination + ".Unit"
 	serviceIface    = destination + ".Service"
+	timerIface      = destination + ".Timer"
 	propertiesIface = "org.freedesktop.DBus.Properties"
 	getAll          = propertiesIface + ".GetAll"
 	getOne          = propertiesIface + ".Get"
