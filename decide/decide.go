@@ -8,6 +8,7 @@ package decide
 
 import (
 	"context"
+	"encoding/json"
 	"io/fs"
 	"slices"
 	"time"
@@ -27,6 +28,9 @@ type Options struct {
 	Name string
 	// Schemas holds facts.json and settings.json; nil means the built-in ones.
 	Schemas fs.FS
+	// LocalSchemas has JSON Schemas of the operator's own facts, by name. A rule that reads
+	// a key of such a fact that its schema does not have is refused.
+	LocalSchemas map[string]json.RawMessage
 	// Limit bounds one invariant's evaluation; 0 means 2 seconds.
 	Limit time.Duration
 	// Total bounds one Decide; 0 means 20 seconds.
@@ -132,5 +136,5 @@ func compile(ctx context.Context, folder *policy.Folder, opts Options) (*ast.Com
 	if opts.Trusted {
 		return compileTrusted(folder)
 	}
-	return lint.Compile(ctx, folder, opts.Schemas)
+	return lint.Compile(ctx, folder, opts.Schemas, opts.LocalSchemas)
 }

@@ -50,13 +50,33 @@ rec {
       }
       ''
         export HOME="$PWD/home" XDG_CONFIG_HOME="$PWD/home/.config"
-        mkdir -p "$XDG_CONFIG_HOME"
+        mkdir -p "$XDG_CONFIG_HOME/stackpolicy/facts.d"
+        ${lib.concatStrings (
+          lib.mapAttrsToList (name: schema: ''
+            cp --no-preserve=mode ${schema} "$XDG_CONFIG_HOME/stackpolicy/facts.d/${name}.schema.json"
+          '') (schemas o)
+        )}
         ${script}
       '';
+
+  # schemas are those of the operator's own facts, by name.
+  schemas = o: lib.mapAttrs (_: f: f.schema) (lib.filterAttrs (_: f: f.schema != null) o.localFacts);
+
+  # localFacts are the files of facts.d.
+  localFacts =
+    o:
+    lib.mapAttrs' (name: schema: lib.nameValuePair "stackpolicy/facts.d/${name}.schema.json" { source = schema; }) (schemas o)
+    // lib.mapAttrs' (
+      name: f: lib.nameValuePair "stackpolicy/facts.d/${name}.json" { text = builtins.toJSON f.value; }
+    ) (lib.filterAttrs (_: f: f.value != null) o.localFacts);
 
   # assertions refuse files that the build could not read, and two sources of one
   # document, of which one would be ignored.
   assertions = o: [
+    {
+      assertion = lib.all (name: builtins.match "[a-z][a-z0-9_]{0,63}" name != null) (lib.attrNames o.localFacts);
+      message = "services.stackpolicy.localFacts: want names of small letters, digits and _, such as backup";
+    }
     {
       assertion =
         o.policies == null || builtins.isPath o.policies || lib.hasPrefix builtins.storeDir "${o.policies}";

@@ -121,6 +121,7 @@ in
     xdg.configFile = {
       "stackpolicy/config.yaml".source = files.config given;
     }
+    // files.localFacts given
     // lib.optionalAttrs autoUpdated {
       ${updateLink}.source = "${cfg.podman}/share/systemd/user/${updateTimer}";
     };

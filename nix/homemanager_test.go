@@ -133,6 +133,32 @@ func TestHomeManagerTakesModule(t *testing.T) {
 	})
 }
 
+// TestHomeManagerWritesLocalFacts: a schema, a fact, or both are files of facts.d.
+func TestHomeManagerWritesLocalFacts(t *testing.T) {
+	eachRelease(t, func(t *testing.T, evaluate func(module, system string) (home, string)) {
+		h, complaint := evaluate(`{ services.stackpolicy = {
+			enable = true; stacks.web.compose = [ "/home/ada/web/compose.yaml" ];
+			localFacts = { backup.schema = ./testdata/backup.schema.json; site.value = { name = "attic"; racks = 2; }; };
+		}; }`, "null")
+		if complaint != "" || len(h.Refused) > 0 {
+			t.Fatalf("refused: %q\n%s", h.Refused, complaint)
+		}
+		var got []string
+		for path := range h.Files {
+			if name, isLocal := strings.CutPrefix(path, "stackpolicy/facts.d/"); isLocal {
+				got = append(got, name)
+			}
+		}
+		slices.Sort(got)
+		if want := []string{"backup.schema.json", "site.json"}; !slices.Equal(got, want) {
+			t.Errorf("facts.d has %q, want %q", got, want)
+		}
+		if text := h.Files["stackpolicy/facts.d/site.json"].Text; text != `{"name":"attic","racks":2}` {
+			t.Errorf("site.json is %q", text)
+		}
+	})
+}
+
 // TestHomeManagerRefuses: a mistake stops the evaluation, with a message that says
 // what to write instead.
 func TestHomeManagerRefuses(t *testing.T) {
@@ -143,6 +169,8 @@ func TestHomeManagerRefuses(t *testing.T) {
 		"wrong stage":       {web + `stage = "heal";`, "", `one of "observe", "reconcile", "heal-artifacts", "verified-apply"`},
 		"wrong mode":        {web + `mode = "act";`, "", `one of "observe", "enforce"`},
 		"wrong duration":    {web + `stacks.web.verify.timeout = "1 minute";`, "", "stacks.web.verify.timeout' is not of type"},
+		"a fact's name":     {web + `localFacts.my-backup.value = 1;`, "", "localFacts: want names of small letters"},
+		"a fact's schema":   {web + `localFacts.backup.scheme = ./backup.schema.json;`, "", "localFacts.backup.scheme' does not exist"},
 		"hold's end":        {web + `holds = [ { unit = "a.service"; reason = "b"; owner = "c"; until = "2d"; } ];`, "", "until' is not of type"},
 		"waiver's end":      {web + `waivers = [ { invariant = "a"; units = [ "a.service" ]; reason = "b"; owner = "c"; until = "2026-12-24"; } ];`, "", "until' is not of type"},
 		"waiver's owner":    {web + `waivers = [ { invariant = "a"; units = [ "a.service" ]; reason = "b"; until = "2026-12-24T18:00:00Z"; } ];`, "", "owner'"},

@@ -149,6 +149,20 @@ in
     A policy folder of your own, for example one made by `stackpolicy policy copy`. The build of the generation checks
     it and runs its tests. null: the built-in policies.
   '';
+  localFacts = mkOption {
+    default = { };
+    example = lib.literalExpression "{ backup.schema = ./backup.schema.json; }";
+    description = ''
+      Facts of your own, by name, for rules of your own: the files of ~/.config/stackpolicy/facts.d. See
+      docs/writing-a-rule.md. The build of the generation checks the policies against the schemas.
+    '';
+    type = types.attrsOf (types.submodule {
+      options = {
+        schema = option (types.nullOr types.path) null "A JSON Schema of the fact: a rule that reads a key which it does not have is refused.";
+        value = option types.anything null "The fact itself, if it does not change; null: something else writes the file.";
+      };
+    });
+  };
   report = option types.bool true "Whether a report is written each day.";
   credentials = option (types.attrsOf place) { } "Files that systemd loads for the audit, by name: secrets of alerts.";
   stacks = mkOption {

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"stackpolicy/decide"
+	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/decide/confined"
 )
 
@@ -27,7 +27,7 @@ standard error.`,
 		if err != nil {
 			return err
 		}
-		p, err := confined.Load(cmd.Context(), fsys, decide.Options{Name: name})
+		p, err := cli.LoadFolder(cmd.Context(), fsys, name)
 		if err != nil {
 			return err
 		}

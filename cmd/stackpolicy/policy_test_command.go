@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"stackpolicy/decide"
+	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/decide/confined"
 	"stackpolicy/finding"
 	"stackpolicy/report"
@@ -27,7 +27,7 @@ fails or the coverage is too low, and 3 if they could not be run.`,
 		if err != nil {
 			return err
 		}
-		if _, err := confined.Load(cmd.Context(), fsys, decide.Options{Name: name}); err != nil {
+		if _, err := cli.LoadFolder(cmd.Context(), fsys, name); err != nil {
 			return err
 		}
 		tests, err := confined.Test(cmd.Context(), fsys, name)

@@ -69,7 +69,7 @@ func (s *server) do(ctx context.Context, r request) (answer reply, err error) {
 }
 
 func (s *server) load(ctx context.Context, r request) (answer reply, err error) {
-	s.policies, err = decide.LoadSource(ctx, r.Source, decide.Options{Limit: r.Limit})
+	s.policies, err = decide.LoadSource(ctx, r.Source, decide.Options{Limit: r.Limit, LocalSchemas: r.Local})
 	if err != nil {
 		return answer, err
 	}

@@ -37,7 +37,7 @@ func Load(ctx context.Context, fsys fs.FS, opts decide.Options) (*decide.Policie
 	}
 	c := &client{
 		life: ctx, limit: opts.Limit,
-		load: request{Do: doLoad, Source: policy.Open(fsys, opts.Name), Limit: opts.Limit},
+		load: request{Do: doLoad, Source: policy.Open(fsys, opts.Name), Limit: opts.Limit, Local: opts.LocalSchemas},
 	}
 	loaded, err := c.start(ctx)
 	if err != nil {

@@ -25,10 +25,11 @@ const (
 // request is a frame from the parent.
 type request struct {
 	Do     string
-	Source policy.Source `json:",omitzero"` // to load, test or format
-	Limit  time.Duration // of one rule, to load
-	Size   int           // of the facts that follow
-	IDs    []string      // to ask
+	Source policy.Source              `json:",omitzero"` // to load, test or format
+	Limit  time.Duration              // of one rule, to load
+	Local  map[string]json.RawMessage `json:",omitempty"` // schemas of the operator's own facts, to load
+	Size   int                        // of the facts that follow
+	IDs    []string                   // to ask
 }
 
 // reply is a frame from the child.

@@ -21,7 +21,7 @@ import (
 
 // check reads and compiles a folder.
 func check(fsys fs.FS, name string) error {
-	_, err := Compile(context.Background(), policy.Read(fsys, name), schemas.FS)
+	_, err := Compile(context.Background(), policy.Read(fsys, name), schemas.FS, nil)
 	return err
 }
 

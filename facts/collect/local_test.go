@@ -52,10 +52,12 @@ func TestLocal(t *testing.T) {
 		files map[string]string // nil: there is no folder
 		want  map[string]facts.LocalFact
 	}{
-		"no folder":   {nil, map[string]facts.LocalFact{}},
-		"empty":       {map[string]string{}, map[string]facts.LocalFact{}},
-		"one":         {map[string]string{"backup.json": `{"size": 5, "ok": true}`}, map[string]facts.LocalFact{"backup": fact(map[string]any{"size": 5.0, "ok": true})}},
-		"other files": {map[string]string{"disk.json": "7\n", ".disk.json": "{", "disk.json.tmp": "{", "README": ""}, map[string]facts.LocalFact{"disk": fact(7.0)}},
+		"no folder":           {nil, map[string]facts.LocalFact{}},
+		"empty":               {map[string]string{}, map[string]facts.LocalFact{}},
+		"one":                 {map[string]string{"backup.json": `{"size": 5, "ok": true}`}, map[string]facts.LocalFact{"backup": fact(map[string]any{"size": 5.0, "ok": true})}},
+		"other files":         {map[string]string{"disk.json": "7\n", ".disk.json": "{", "disk.json.tmp": "{", "README": ""}, map[string]facts.LocalFact{"disk": fact(7.0)}},
+		"as its schema says":  {map[string]string{"disk.json": "7", "disk.schema.json": `{"type": "integer"}`}, map[string]facts.LocalFact{"disk": fact(7.0)}},
+		"a schema of nothing": {map[string]string{"disk.schema.json": `{"type": "integer"}`}, map[string]facts.LocalFact{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			doc := newDocument(noon)
@@ -85,16 +87,21 @@ func TestLocalFails(t *testing.T) {
 		change func(dir string) error
 		err    string
 	}{
-		"no JSON":                {map[string]string{"backup.json": "{"}, nil, "backup.json is no JSON: "},
-		"two values":             {map[string]string{"backup.json": "{} {}"}, nil, "backup.json has more than one JSON value"},
-		"a bad name":             {map[string]string{"my-backup.json": "{}"}, nil, "my-backup.json: want a name of small letters, digits and _"},
-		"too large":              {map[string]string{"backup.json": `"` + strings.Repeat("x", maxLocalFact) + `"`}, nil, "larger than 64 KiB"},
-		"too many":               {many, nil, "has more than 50 facts"},
-		"others can write":       {good, in(func(p string) error { return os.Chmod(p, 0o646) }), "backup.json can be written by others; run: chmod go-w "},
-		"a group can write":      {good, in(func(p string) error { return os.Chmod(p, 0o664) }), "can be written by others"},
-		"a folder all can write": {good, func(dir string) error { return os.Chmod(dir, 0o777) }, "facts.d can be written by others"},
-		"somebody else's":        {good, in(func(p string) error { return os.Chown(p, 12345, -1) }), "backup.json belongs to user id 12345"},
-		"a FIFO":                 {good, in(func(p string) error { return errors.Join(os.Remove(p), syscall.Mkfifo(p, 0o644)) }), "not a regular file"},
+		"no JSON":                           {map[string]string{"backup.json": "{"}, nil, "backup.json is no JSON: "},
+		"two values":                        {map[string]string{"backup.json": "{} {}"}, nil, "backup.json has more than one JSON value"},
+		"a bad name":                        {map[string]string{"my-backup.json": "{}"}, nil, "my-backup.json: want a name of small letters, digits and _"},
+		"too large":                         {map[string]string{"backup.json": `"` + strings.Repeat("x", maxLocalFact) + `"`}, nil, "larger than 64 KiB"},
+		"too many":                          {many, nil, "has more than 50 facts"},
+		"others can write":                  {good, in(func(p string) error { return os.Chmod(p, 0o646) }), "backup.json can be written by others; run: chmod go-w "},
+		"a group can write":                 {good, in(func(p string) error { return os.Chmod(p, 0o664) }), "can be written by others"},
+		"a folder all can write":            {good, func(dir string) error { return os.Chmod(dir, 0o777) }, "facts.d can be written by others"},
+		"somebody else's":                   {good, in(func(p string) error { return os.Chown(p, 12345, -1) }), "backup.json belongs to user id 12345"},
+		"not as its schema":                 {map[string]string{"backup.json": `{"size": "5"}`, "backup.schema.json": `{"properties": {"size": {"type": "integer"}}}`}, nil, "facts.d/backup.json is not as backup.schema.json says: "},
+		"a schema without JSON":             {map[string]string{"backup.schema.json": "{"}, nil, "backup.schema.json is no JSON: "},
+		"no schema":                         {map[string]string{"backup.schema.json": `{"type": 5}`}, nil, "backup.schema.json is no JSON Schema: "},
+		"a schema of elsewhere":             {map[string]string{"backup.schema.json": `{"properties": {"a": {"$ref": "file:///etc/passwd"}}}`}, nil, "backup.schema.json refers to another schema by $ref"},
+		"a schema with a dynamic reference": {map[string]string{"backup.schema.json": `{"items": [{"$dynamicRef": "#a"}]}`}, nil, "backup.schema.json refers to another schema by $ref"},
+		"a FIFO":                            {good, in(func(p string) error { return errors.Join(os.Remove(p), syscall.Mkfifo(p, 0o644)) }), "not a regular file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			env := localEnvironment(t, c.files)
@@ -114,5 +121,23 @@ func TestLocalFails(t *testing.T) {
 				t.Errorf("it took %s", took)
 			}
 		})
+	}
+}
+
+// TestLocalSchemas reads them under the same conditions as facts.
+func TestLocalSchemas(t *testing.T) {
+	env := localEnvironment(t, map[string]string{"backup.json": "{", "disk.schema.json": `{"type": "integer"}`})
+	got, err := LocalSchemas(env)
+	if err != nil || len(got) != 1 || string(got["disk"]) != `{"type": "integer"}` {
+		t.Errorf("got %s, %v", got, err)
+	}
+	if err := os.Chmod(filepath.Join(env.LocalDir(), "disk.schema.json"), 0o646); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := LocalSchemas(env); err == nil {
+		t.Errorf("one that others can write: %s", got)
+	}
+	if got, err := LocalSchemas(localEnvironment(t, nil)); err != nil || len(got) != 0 {
+		t.Errorf("without the folder: %s, %v", got, err)
 	}
 }

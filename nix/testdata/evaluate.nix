@@ -45,6 +45,8 @@ let
       source.text
     else if lib.hasInfix "podman/" (toString source) || lib.hasInfix "-podman" (toString source) then
       "(podman's)"
+    else if lib.hasSuffix ".json" (toString source) then
+      builtins.readFile source
     else
       builtins.readFile (dirOf (toString source));
 
