@@ -2,7 +2,9 @@ package proof
 
 import (
 	"os"
+	"path/filepath"
 	"testing"
+	"time"
 
 	"stackpolicy/lab/generation"
 	"stackpolicy/lab/scene"
@@ -26,6 +28,19 @@ func TestOrphans(t *testing.T) {
 		s.activate("second", nil)
 		s.reload()
 		s.want("left by a generation", s.eval(), 1, "db.service no_orphans linked block/ticket")
+
+		// A link into a generation that is coming is not left over, also beside one that is.
+		coming, err := scene.Generation(map[string]string{unit("new.service"): "[Service]\nExecStart=/bin/true\n"}).Build(s.StoreDir)
+		s.do(err)
+		s.do(coming.ActivateHalf(s.Home, generation.Activation{UID: s.UID, GID: s.GID}))
+		s.reload()
+		const linked = "db.service no_orphans linked block/ticket"
+		s.want("beside one that is coming", s.eval(), 1, linked, "host activation_current running block/ticket")
+		s.aged(filepath.Join(s.Home, ".local/state/home-manager/gcroots/new-home"), time.Hour)
+		s.want("beside one that was cut off", s.eval(), 2, linked, "host activation_current half-finished block/page")
+		s.Current = coming
+		s.do(coming.Activate(s.Home, generation.Activation{UID: s.UID, GID: s.GID}))
+		s.want("beside one that has come", s.eval(), 1, linked)
 
 		s.systemctl("start", "db.service")
 		s.do(os.Remove(s.Unit("db.service")))
