@@ -21,10 +21,13 @@ var reload = verb{
 
 // guardReload refuses a reload that would bring an undeclared file in force, or drop a
 // declared one, for any unit or for the manager as a whole: a reload reads all files on
-// disk.
+// disk. So it does while others can put files there.
 func guardReload(_ policy.Settings, _ Action, now Observation) error {
 	if now.Document.ManagerFiles == nil {
 		return errors.New("what a reload reads besides unit files is not known")
+	}
+	if u := now.Document.User; u != nil && len(u.OpenFolders) > 0 {
+		return fmt.Errorf("others can put unit files into %s", some(u.OpenFolders))
 	}
 	for _, f := range now.Document.ManagerFiles.Files {
 		if f.IsNews() {

@@ -24,6 +24,8 @@ func TestReloadRefuses(t *testing.T) {
 			doc: managerFile(facts.OriginUndeclared)},
 		{name: "a file of the manager's that others can change", says: "(environment, unsafe)", doc: managerFile(facts.OriginUnsafe)},
 		{name: "files of the manager's not known", says: "besides unit files is not known", doc: func(d *facts.Document) { d.ManagerFiles = nil }},
+		{name: "others can put files there", says: "others can put unit files into /home/alice/.config/systemd/user",
+			doc: func(d *facts.Document) { d.User = &facts.User{OpenFolders: []string{"/home/alice/.config/systemd/user"}} }},
 		{name: "effect of a reload not known", says: "is not known",
 			unit: func(u *facts.Unit) { u.Reload = nil }},
 	})

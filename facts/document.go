@@ -55,7 +55,9 @@ type User struct {
 	Home       string `json:"home"`
 	UnitDir    string `json:"unit_dir" jsonschema:"the user's unit folder, $XDG_CONFIG_HOME/systemd/user"`
 	RuntimeDir string `json:"runtime_dir" jsonschema:"$XDG_RUNTIME_DIR"`
-	Linger     bool   `json:"linger" jsonschema:"the user manager starts at boot and outlives the last session"`
+	// Others may put files into these.
+	OpenFolders []string `json:"open_folders,omitempty" jsonschema:"folders of unit files and quadlets, and their parents up to the home, into which others than the user and root can put files; absent without any"`
+	Linger      bool     `json:"linger" jsonschema:"the user manager starts at boot and outlives the last session"`
 }
 
 // Manager is the user manager as a whole.

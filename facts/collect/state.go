@@ -3,6 +3,9 @@ package collect
 import (
 	"context"
 	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
 
 	"stackpolicy/facts"
 	"stackpolicy/internal/accounts"
@@ -86,7 +89,11 @@ func (j *judge) againstGeneration(f unitfile.File, target string) (string, error
 		return facts.StateMissing, nil
 	case f.Target == "":
 		return facts.StateDangling, nil
-	case f.FirstHop == target: // also a mask that the generation declares
+	case f.FirstHop == target && f.Target == "/dev/null": // a mask that the generation declares
+		return facts.StateDeclared, nil
+	case f.FirstHop == target && !within(f.Target, j.declared.store()) && !j.owned(f): // mkOutOfStoreSymlink
+		return facts.StateUnsafe, nil
+	case f.FirstHop == target:
 		return facts.StateDeclared, nil
 	case f.Target == "/dev/null":
 		return facts.StateMask, nil
@@ -130,5 +137,52 @@ func (j *judge) asDeclaration(f unitfile.File) string {
 	return facts.StateDeclared
 }
 
-// owned reports whether only the user, or root, can change the file.
-func (j *judge) owned(f unitfile.File) bool { return j.trusts(f.UID) && f.Mode&j.others(f.GID) == 0 }
+// owned reports whether only the user, or root, can change the file where a link leads, or
+// put another one there.
+func (j *judge) owned(f unitfile.File) bool {
+	isOpen := f.Kind == unitfile.Symlink && j.isOpenFolder(filepath.Dir(f.Target))
+	return j.trusts(f.UID) && f.Mode&j.others(f.GID) == 0 && !isOpen
+}
+
+// isOpenFolder reports whether others than the user and root can put a file into a folder.
+func (o fileOwner) isOpenFolder(path string) bool {
+	info, err := os.Stat(path)
+	if err != nil || !info.IsDir() {
+		return false
+	}
+	return !o.trusts(int(ownerOf(info))) || info.Mode()&o.others(int(groupOf(info))) != 0
+}
+
+// openFolders lists the folders of unit files and quadlets, those of drop-ins and links in
+// them, and their parents up to the home, into which others can put files.
+func openFolders(e Environment) ([]string, error) {
+	owner, err := accountOwner(e)
+	if err != nil {
+		return nil, err
+	}
+	var open []string
+	add := func(path string) {
+		if owner.isOpenFolder(path) && !slices.Contains(open, path) {
+			open = append(open, path)
+		}
+	}
+	for _, folder := range []string{e.UnitDir(), e.QuadletDir()} {
+		names, err := unitfile.Entries(folder, maxFolder)
+		if err != nil {
+			return nil, err
+		}
+		for up := folder; within(up, e.Home) || up == e.Home; up = filepath.Dir(up) {
+			add(up)
+		}
+		for _, name := range names {
+			if slices.Contains([]string{".d", ".wants", ".requires", ".upholds"}, filepath.Ext(name)) {
+				add(filepath.Join(folder, name))
+			}
+		}
+	}
+	slices.Sort(open)
+	return open, nil
+}
+
+// maxFolder bounds the entries of the user's unit folder.
+const maxFolder = 100_000

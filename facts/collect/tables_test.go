@@ -176,17 +176,21 @@ func TestStateAgainstTheGeneration(t *testing.T) {
 		file unitfile.File
 		want string
 	}{
-		"gone":                       {unitfile.File{Kind: unitfile.Missing}, facts.StateMissing},
-		"declared":                   {unitfile.File{Kind: unitfile.Symlink, FirstHop: target, Target: "/nix/store/u", Digest: "d"}, facts.StateDeclared},
-		"target collected":           {unitfile.File{Kind: unitfile.Symlink, FirstHop: target}, facts.StateDangling},
-		"mask":                       {unitfile.File{Kind: unitfile.Symlink, FirstHop: "/dev/null", Target: "/dev/null"}, facts.StateMask},
-		"declared as a mask":         {unitfile.File{Kind: unitfile.Symlink, FirstHop: target, Target: "/dev/null"}, facts.StateDeclared},
-		"folder":                     {unitfile.File{Kind: unitfile.Directory, Target: "/x", Directory: true}, facts.StateDirectory},
-		"link to a folder":           {unitfile.File{Kind: unitfile.Symlink, FirstHop: "/x", Target: "/x", Directory: true}, facts.StateDirectory},
-		"other generation":           {unitfile.File{Kind: unitfile.Symlink, FirstHop: "/nix/store/a-home-manager-files/web.service", Target: "/nix/store/u", Digest: "d"}, facts.StateOther},
-		"other generation, dangling": {unitfile.File{Kind: unitfile.Symlink, FirstHop: "/nix/store/a-home-manager-files/web.service"}, facts.StateDangling},
-		"foreign link":               {unitfile.File{Kind: unitfile.Symlink, FirstHop: "/nix/store/u", Target: "/nix/store/u", Digest: "d"}, facts.StateForeign},
-		"unreadable":                 {unitfile.File{Kind: unitfile.Regular, Target: "/x"}, facts.StateUnreadable},
+		"gone":                                 {unitfile.File{Kind: unitfile.Missing}, facts.StateMissing},
+		"declared":                             {unitfile.File{Kind: unitfile.Symlink, FirstHop: target, Target: "/nix/store/u", Digest: "d"}, facts.StateDeclared},
+		"out of the store":                     {unitfile.File{Kind: unitfile.Symlink, FirstHop: target, Target: "/nowhere/web", Digest: "d", UID: alice.UID, GID: 1000, Mode: 0o664}, facts.StateDeclared},
+		"out of the store, writable by all":    {unitfile.File{Kind: unitfile.Symlink, FirstHop: target, Target: "/nowhere/web", Digest: "d", UID: alice.UID, GID: 1000, Mode: 0o666}, facts.StateUnsafe},
+		"out of the store, somebody else's":    {unitfile.File{Kind: unitfile.Symlink, FirstHop: target, Target: "/nowhere/web", Digest: "d", UID: 1001, Mode: 0o644}, facts.StateUnsafe},
+		"out of the store, in a folder of all": {unitfile.File{Kind: unitfile.Symlink, FirstHop: target, Target: "/tmp/web", Digest: "d", UID: alice.UID, GID: 1000, Mode: 0o644}, facts.StateUnsafe},
+		"target collected":                     {unitfile.File{Kind: unitfile.Symlink, FirstHop: target}, facts.StateDangling},
+		"mask":                                 {unitfile.File{Kind: unitfile.Symlink, FirstHop: "/dev/null", Target: "/dev/null"}, facts.StateMask},
+		"declared as a mask":                   {unitfile.File{Kind: unitfile.Symlink, FirstHop: target, Target: "/dev/null"}, facts.StateDeclared},
+		"folder":                               {unitfile.File{Kind: unitfile.Directory, Target: "/x", Directory: true}, facts.StateDirectory},
+		"link to a folder":                     {unitfile.File{Kind: unitfile.Symlink, FirstHop: "/x", Target: "/x", Directory: true}, facts.StateDirectory},
+		"other generation":                     {unitfile.File{Kind: unitfile.Symlink, FirstHop: "/nix/store/a-home-manager-files/web.service", Target: "/nix/store/u", Digest: "d"}, facts.StateOther},
+		"other generation, dangling":           {unitfile.File{Kind: unitfile.Symlink, FirstHop: "/nix/store/a-home-manager-files/web.service"}, facts.StateDangling},
+		"foreign link":                         {unitfile.File{Kind: unitfile.Symlink, FirstHop: "/nix/store/u", Target: "/nix/store/u", Digest: "d"}, facts.StateForeign},
+		"unreadable":                           {unitfile.File{Kind: unitfile.Regular, Target: "/x"}, facts.StateUnreadable},
 	} {
 		got, err := judgeOf(d).state(facts.Unit{}, tc.file, facts.File{Role: facts.RoleFragment, DeclaredTarget: target})
 		if err != nil || got != tc.want {

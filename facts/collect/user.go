@@ -33,6 +33,10 @@ func collectUser(e Environment) (account, error) {
 	if err != nil {
 		return account{}, fmt.Errorf("read the host name: %w", err)
 	}
+	open, err := openFolders(e)
+	if err != nil {
+		return account{}, fmt.Errorf("look for folders that others can write to: %w", err)
+	}
 	system, err := osName("/etc/os-release")
 	if err != nil {
 		return account{}, err
@@ -50,7 +54,7 @@ func collectUser(e Environment) (account, error) {
 		host: facts.Host{Name: host, OS: system, BootedAt: booted, HomeFS: home, StateFS: state},
 		user: facts.User{
 			UID: e.UID, Name: e.Name, Home: e.Home,
-			UnitDir: e.UnitDir(), RuntimeDir: e.RuntimeDir, Linger: linger,
+			UnitDir: e.UnitDir(), RuntimeDir: e.RuntimeDir, Linger: linger, OpenFolders: open,
 		},
 	}, err
 }

@@ -3,6 +3,7 @@ package collect
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -42,6 +43,32 @@ func TestOSName(t *testing.T) {
 	}
 	if _, err := osName(fifo); err == nil {
 		t.Error("a FIFO is no error")
+	}
+}
+
+// TestOpenFolders: folders into which others can put unit files.
+func TestOpenFolders(t *testing.T) {
+	e := alice
+	e.UID, e.Home, e.EtcDir = os.Getuid(), t.TempDir(), t.TempDir()
+	e.ConfigHome = filepath.Join(e.Home, ".config")
+	for _, name := range []string{"systemd/user/web.service.d", "systemd/user/default.target.wants", "systemd/user/notes", "containers/systemd"} {
+		if err := os.MkdirAll(filepath.Join(e.ConfigHome, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string]bool{
+		"systemd/user": true, "systemd/user/web.service.d": true, "systemd/user/default.target.wants": true, "systemd": true, "": true, "..": true,
+		"containers/systemd": true, "systemd/user/notes": false, "none": false,
+	} {
+		path := filepath.Join(e.ConfigHome, name)
+		for mode, isOpen := range map[os.FileMode]bool{0o777: true, 0o775: true, 0o755: false, 0o700: false} {
+			_ = os.Chmod(path, mode)
+			got, err := openFolders(e)
+			if err != nil || slices.Contains(got, path) != (want && isOpen) || len(got) > 1 {
+				t.Errorf("%s of mode %o: %v, %v", name, mode, got, err)
+			}
+		}
+		_ = os.Chmod(path, 0o755)
 	}
 }
 

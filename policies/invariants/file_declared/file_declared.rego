@@ -6,6 +6,8 @@
 #   user's folder, owned by the user and writable by no one else. Measured: an
 #   activation aborts if a file, a foreign link or a folder is in the way, and does
 #   not replace an identical regular file, even with force.
+#   The same holds for the folders, and for a file outside the store that Home Manager
+#   links to (mkOutOfStoreSymlink).
 #   A file that an activation left which stopped half-way is activation_current's.
 # schemas:
 #   - input: schema.facts
@@ -13,6 +15,7 @@
 #   class: provenance
 #   severity: page
 #   needs: [units.files]
+#   optional: [user]
 #   actions: []
 #   runbook: file_declared.md
 package stackpolicy.invariants.file_declared
@@ -42,6 +45,22 @@ finding contains {
 	ours(file.origin, file.declared_target)
 	not ignored(file.state, file.effective, file.loaded)
 	not left_to_dropins_owned(file.role, file.state, file.declared_target)
+}
+
+# Whoever can put files into a folder of unit files can define units, and replace links.
+finding contains {
+	"subject": "host",
+	"effect": "block",
+	"severity": "page",
+	"message": sprintf("others than %s can put unit files into %s, or replace them", [input.user.name, folder]),
+	"evidence": {
+		"case": "open-folder",
+		"path": folder,
+		"expected": "a folder of the user's own, writable by no one else",
+		"found": "writable by others",
+	},
+} if {
+	some folder in input.user.open_folders
 }
 
 ours("user", _)

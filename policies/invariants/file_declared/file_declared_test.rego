@@ -37,6 +37,17 @@ test_states[state] if {
 	given.rows(findings) == {["web.service", "block", severity, state]}
 }
 
+test_open_folder if {
+	folders := [given.user_dir, given.home]
+	doc := object.union(given.document([given.unit("web.service", {})]), {"user": {"open_folders": folders}})
+	findings := rule.finding with input as doc
+	given.rows(findings) == {["host", "block", "page", "open-folder"]}
+	{finding.message | some finding in findings} == {
+		"others than ada can put unit files into /home/ada/.config/systemd/user, or replace them",
+		"others than ada can put unit files into /home/ada, or replace them",
+	}
+}
+
 undeclared := {"state": "undeclared", "declared_target": ""}
 
 cases := {
