@@ -49,7 +49,13 @@ func collectFiles(ctx context.Context, env Environment, now time.Time, declared 
 		places: newPlaces(env.UnitDir(), declared, dropIns, loaded.index, owners),
 	}
 	units := slices.Clone(loaded.units)
-	if err := inParallel(ctx, len(units), func(i int) error { return w.unit(&units[i]) }); err != nil {
+	if err := inParallel(ctx, len(units), func(i int) error {
+		err := w.unit(&units[i])
+		if !units[i].IsManaged() { // what is odd about it must not hide the units that are judged
+			return ctx.Err()
+		}
+		return err
+	}); err != nil {
 		return filesFound{}, err
 	}
 	if err := w.addReloadResults(ctx, units); err != nil {
@@ -91,6 +97,9 @@ type walker struct {
 func (w *walker) unit(u *facts.Unit) error {
 	_, inMemory := w.loaded.listed[u.Name]
 	d := drift.Unit{Loaded: w.loaded.loaded[u.Name], JustRead: !inMemory, Manager: w.manager}
+	if path := w.loaded.index.Denied(w.places.names(u.Name, d.Loaded)); path != "" && u.IsManaged() {
+		return fmt.Errorf("files of %q: this account may not read %s", u.Name, path)
+	}
 	for _, c := range w.places.of(*u, d.Loaded) {
 		f, err := w.describe(*u, c)
 		if err != nil {

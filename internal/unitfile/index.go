@@ -19,6 +19,7 @@ type Index struct {
 	linked  map[string][]Link                  // folder name (foo.target.wants) -> links in it, by priority of the search folder
 	changed map[string]time.Time               // folder -> its ctime
 	named   map[string]string                  // folder after all links -> folder as searched
+	denied  map[string]string                  // folder name -> a folder of that name which this account may not read
 }
 
 // dropInFolder is one folder of drop-ins.
@@ -264,6 +265,24 @@ func (x *Index) isMentioned(name string) bool {
 		stem := strings.TrimSuffix(folder, "d")
 		return len(x.dropIns[folder]) > 0 || slices.ContainsFunc(linkKinds, func(kind string) bool { return len(x.linked[stem+kind]) > 0 })
 	})
+}
+
+// Denied returns a folder of drop-ins or links that is read for a unit known by names, and
+// that this account may not read; "" if there is none. What is in it is not known.
+func (x *Index) Denied(names []string) string {
+	for _, name := range names {
+		_, kind := Split(name)
+		folders := append(dropInFolders(name), kind+".d")
+		for _, link := range linkKinds {
+			folders = append(folders, linkFolders([]string{name}, link)...)
+		}
+		for _, folder := range folders {
+			if path := x.denied[folder]; path != "" {
+				return path
+			}
+		}
+	}
+	return ""
 }
 
 // Changed returns when each folder that was read last changed: those of the unit

@@ -1,6 +1,7 @@
 package unitfile
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -182,5 +183,29 @@ func TestAliases(t *testing.T) {
 		if got := x.AliasOf(name); got != want {
 			t.Errorf("%s is an alias of %q, want %q", name, got, want)
 		}
+	}
+}
+
+// A folder that this account may not read only matters to the units that it is read for.
+func TestDenied(t *testing.T) {
+	if os.Getuid() == 0 { // root may read every folder
+		x := &Index{denied: map[string]string{"web-.service.d": "/etc/web-.service.d", "db.service.wants": "/etc/db.service.wants"}}
+		for name, want := range map[string]string{
+			"web-app.service": "/etc/web-.service.d", "web.service": "", "db.service": "/etc/db.service.wants", "db.socket": "", "db.target": "",
+		} {
+			if got := x.Denied([]string{"other.timer", name}); got != want {
+				t.Errorf("%s: %q, want %q", name, got, want)
+			}
+		}
+		return
+	}
+	dir := t.TempDir()
+	put(t, dir, map[string]string{"web.service": "[Unit]", "db.service.d/a.conf": "[Unit]"})
+	if err := os.Chmod(filepath.Join(dir, "db.service.d"), 0); err != nil {
+		t.Fatal(err)
+	}
+	x, err := ReadIndex(t.Context(), []string{dir})
+	if err != nil || x.Denied([]string{"web.service"}) != "" || x.Denied([]string{"db.service"}) == "" {
+		t.Errorf("%v, denied %v", err, x.denied)
 	}
 }

@@ -19,7 +19,8 @@ import (
 const maxEntries = 100_000
 
 // ReadIndex walks every folder of path. A folder that does not exist is empty;
-// one that cannot be read is an error, for what is in it is not known.
+// one that cannot be read is an error, for what is in it is not known. Of the folders in
+// them, one that may not be read matters to some units only: see [Index.Denied].
 func ReadIndex(ctx context.Context, path []string) (*Index, error) {
 	return newIndexer(path).read(ctx)
 }
@@ -39,6 +40,7 @@ func newIndexer(path []string) *indexer {
 		linked:  map[string][]Link{},
 		changed: map[string]time.Time{},
 		named:   map[string]string{},
+		denied:  map[string]string{},
 	}}
 }
 
@@ -72,6 +74,9 @@ func (x *indexer) readFolder(ctx context.Context, dir string) error {
 			err = x.readLinks(ctx, dir, name)
 		case Valid(name):
 			x.names[name] = append(x.names[name], dir)
+		}
+		if errors.Is(err, fs.ErrPermission) {
+			x.denied[name], err = filepath.Join(dir, name), nil
 		}
 		if err != nil {
 			return err

@@ -94,8 +94,27 @@ func TestOtherFolder(t *testing.T) {
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, nil)
 		r := s.Do(s.Command(t.Context(), "env", "XDG_CONFIG_HOME="+s.Home+"/elsewhere", "stackpolicy", "eval"))
-		if r.Code != 2 || !strings.Contains(r.Out, "the manager does not search") {
-			t.Errorf("status %d, want 2 and what to do:\n%s%s", r.Code, r.Out, r.Err)
+		if r.Code != 3 || !strings.Contains(r.Out, "the manager does not search") || strings.Contains(r.Out, "does not answer") {
+			t.Errorf("status %d, want 3 and what to do:\n%s%s", r.Code, r.Out, r.Err)
+		}
+	})
+}
+
+// TestUnreadableFolder checks that a folder of root's that the account may not read hides
+// nothing if no managed unit has files in it, and otherwise that the files are not known.
+func TestUnreadableFolder(t *testing.T) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, nil)
+		for name, exit := range map[string]int{"other.service.d": 0, "other.service.wants": 0, "web.service.d": 3} {
+			folder := s.Path("/etc/systemd/user/" + name)
+			s.do(os.MkdirAll(folder, 0o700))
+			s.do(os.Chmod(folder, 0o700))
+			var unknown []string
+			if exit == 3 {
+				unknown = undecided(t, "units.files", "units.reload", "manager_files", "units.applied", "units.services")
+			}
+			s.want(name, s.eval(), exit, unknown...)
+			s.do(os.Remove(folder))
 		}
 	})
 }

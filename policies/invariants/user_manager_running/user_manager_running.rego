@@ -28,7 +28,26 @@ finding contains {
 	},
 } if {
 	not answered
+	not has_other_folder
 }
+
+# It runs, but all else would be judged by a folder that it does not read.
+finding contains {
+	"subject": "host",
+	"effect": "block",
+	"severity": "unknown",
+	"message": "this audit does not have the HOME or XDG_CONFIG_HOME of the user manager, so nothing can be verified",
+	"evidence": {
+		"case": "other-folder",
+		"expected": "the HOME and XDG_CONFIG_HOME of the manager",
+		"found": error,
+	},
+} if {
+	not answered
+	has_other_folder
+}
+
+has_other_folder if startswith(error, "the manager does not search ")
 
 finding contains {
 	"subject": "host",

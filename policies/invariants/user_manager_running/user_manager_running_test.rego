@@ -47,6 +47,10 @@ cases := {
 		"doc": given.without(given.document([]), ["manager"]),
 		"want": {["host", "block", "page", "no-answer"]},
 	},
+	"another folder": {
+		"doc": object.union(silent, {"collectors": {"systemd": {"error": "the manager does not search /x/systemd/user; run"}}}),
+		"want": {["host", "block", "unknown", "other-folder"]},
+	},
 	"never asked": {
 		"doc": given.without(given.document([]), ["manager", "collectors"]),
 		"want": {["host", "block", "page", "no-answer"]},
