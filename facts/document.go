@@ -111,6 +111,7 @@ type Declared struct {
 	UnitDir    string     `json:"unit_dir" jsonschema:"folder of FilesDir that is linked into the user's unit folder; empty without a source"`
 	Activation Activation `json:"activation"`
 	Patterns   []Pattern  `json:"patterns" jsonschema:"the configuration's unit patterns"`
+	Nameless   []string   `json:"nameless,omitempty" jsonschema:"declared files in the user's unit folder whose names systemd does not take for units, such as my app.service; absent without any"`
 	IdleHolds  []string   `json:"idle_holds,omitempty" jsonschema:"units that the configuration holds and that are not managed"`
 	Backups    []Backup   `json:"backups" jsonschema:"files beside declared files that look like backups of an activation"`
 }

@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"stackpolicy/facts"
 	"stackpolicy/internal/homemanager"
 	"stackpolicy/internal/systemd"
+	"stackpolicy/internal/unitfile"
 )
 
 // An activation that is older than this and not done was interrupted.
@@ -51,9 +53,31 @@ func collectHomeManager(ctx context.Context, e Environment) (declaration, error)
 		}
 	}
 	if err == nil {
+		d.section.Nameless, err = nameless(e, d.files)
+	}
+	if err == nil {
 		d.quadlets, err = quadletUnits(e.QuadletDir(), d.files, e.Config)
 	}
 	return d, err
+}
+
+// nameless lists the files that the generation declares, or that are in the folder and match
+// a pattern of the configuration, and whose names systemd refuses.
+func nameless(e Environment, declared map[string]string) (paths []string, err error) {
+	for path := range declared {
+		if filepath.Dir(path) == e.UnitDir() && unitfile.IsRefused(filepath.Base(path)) {
+			paths = append(paths, path)
+		}
+	}
+	onDisk, err := unitfile.Entries(e.UnitDir(), maxFolder)
+	for _, name := range onDisk {
+		path := filepath.Join(e.UnitDir(), name)
+		if unitfile.IsRefused(name) && isConfigured(e.Config, name) && declared[path] == "" {
+			paths = append(paths, path)
+		}
+	}
+	slices.Sort(paths)
+	return paths, err
 }
 
 func (d declaration) fill(doc *facts.Document) { doc.Declared = d.section }

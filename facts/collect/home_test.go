@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"stackpolicy/config"
 	"stackpolicy/facts"
 	"stackpolicy/lab/generation"
 )
@@ -154,5 +155,26 @@ func TestAHomeThatCannotBeRead(t *testing.T) {
 	env := Environment{Name: "no-such-account", Home: h.path, StateHome: filepath.Join(h.path, ".local/state"), Now: time.Now}
 	if _, err := collectHomeManager(t.Context(), env); err == nil {
 		t.Error("a dangling current-home is no error")
+	}
+}
+
+// TestNameless: files that are meant as units, and whose names systemd refuses.
+func TestNameless(t *testing.T) {
+	h := newHome(t)
+	e := Environment{Home: h.path, ConfigHome: filepath.Join(h.path, ".config"), Config: config.Config{Units: []string{"my*"}}}
+	if err := os.MkdirAll(e.UnitDir(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	declared := map[string]string{}
+	for _, name := range []string{"your app.service", "your.service", "your app.service.d/a.conf", "notes to read"} {
+		declared[filepath.Join(e.UnitDir(), name)] = "/s"
+	}
+	for _, name := range []string{"my app.service", "my.service", "other app.service", "my notes", "your app.service"} {
+		rewrite(t, filepath.Join(e.UnitDir(), name))
+	}
+	got, err := nameless(e, declared)
+	want := []string{filepath.Join(e.UnitDir(), "my app.service"), filepath.Join(e.UnitDir(), "your app.service")}
+	if d := cmp.Diff(want, got); d != "" || err != nil {
+		t.Errorf("%v, -want +got\n%s", err, d)
 	}
 }

@@ -30,6 +30,13 @@ func Valid(name string) bool {
 	return true
 }
 
+// IsRefused reports whether a file would define a unit if systemd took its name: it ends as
+// the names of units do, and is none.
+func IsRefused(file string) bool {
+	_, kind := Split(file)
+	return types[kind] && !Valid(file)
+}
+
 // Split parts "web@one.service" into "web@one" and "service".
 func Split(name string) (stem, kind string) {
 	i := strings.LastIndexByte(name, '.')

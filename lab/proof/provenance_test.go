@@ -441,3 +441,15 @@ func TestADropInThatCannotBeNamed(t *testing.T) {
 		s.want("after the reload", s.eval(), 0)
 	})
 }
+
+// TestNameless checks that a declared file is reported which systemd takes for no unit.
+func TestNameless(t *testing.T) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, map[string]string{unit("my app.service"): daemon})
+		s.reload()
+		if files := s.systemctl("list-unit-files"); strings.Contains(files, "app.service") {
+			t.Errorf("systemd knows the unit:\n%s", files)
+		}
+		s.want("declared", s.eval(), 2, "host file_declared nameless block/page")
+	})
+}

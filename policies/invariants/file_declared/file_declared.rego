@@ -15,7 +15,7 @@
 #   class: provenance
 #   severity: page
 #   needs: [units.files]
-#   optional: [user]
+#   optional: [user, declared]
 #   actions: []
 #   runbook: file_declared.md
 package stackpolicy.invariants.file_declared
@@ -61,6 +61,22 @@ finding contains {
 	},
 } if {
 	some folder in input.user.open_folders
+}
+
+# systemd takes such a file for no unit, without a word.
+finding contains {
+	"subject": "host",
+	"effect": "block",
+	"severity": "page",
+	"message": sprintf("%s is declared, but systemd refuses its name", [path]),
+	"evidence": {
+		"case": "nameless",
+		"path": path,
+		"expected": "letters, digits and any of : - _ . \\ @",
+		"found": "another character, or a name that is too long",
+	},
+} if {
+	some path in input.declared.nameless
 }
 
 ours("user", _)

@@ -48,6 +48,15 @@ test_open_folder if {
 	}
 }
 
+test_nameless if {
+	doc := object.union(given.document([]), {"declared": {"nameless": [given.in_user_dir("my app.service")]}})
+	findings := rule.finding with input as doc
+	given.rows(findings) == {["host", "block", "page", "nameless"]}
+	{finding.message | some finding in findings} == {
+		"/home/ada/.config/systemd/user/my app.service is declared, but systemd refuses its name",
+	}
+}
+
 undeclared := {"state": "undeclared", "declared_target": ""}
 
 cases := {
