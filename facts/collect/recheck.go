@@ -53,7 +53,11 @@ func (r recheck) changedFolder(index *unitfile.Index, env Environment) string {
 			return folder
 		}
 	}
-	folders := []string{env.QuadletDir()}
+	quadlets, err := readQuadletDropIns(env.quadletFolders())
+	if err != nil {
+		return env.QuadletDir()
+	}
+	folders := quadlets.folders
 	for _, p := range env.managerPlaces() {
 		if p.isUser {
 			folders = append(folders, p.folder)

@@ -31,6 +31,9 @@ func TestUnchanged(t *testing.T) {
 		"a drop-in": {func(t *testing.T, home string) {
 			rewrite(t, filepath.Join(home, ".config/systemd/user/web.service.d/x.conf"))
 		}, "changed after"},
+		"a drop-in of all quadlets": {func(t *testing.T, home string) {
+			rewrite(t, filepath.Join(home, ".config/containers/systemd/container.d/x.conf"))
+		}, "container.d changed after"},
 		"environment.d":                {func(t *testing.T, home string) { rewrite(t, filepath.Join(home, ".config/environment.d/x.conf")) }, "environment.d changed after"},
 		"a file of the manager's":      {func(t *testing.T, home string) { rewrite(t, filepath.Join(home, "machine/etc/environment.d/a.conf")) }, "a.conf changed after"},
 		"a link moved to another file": {func(t *testing.T, home string) { relink(t, filepath.Join(home, ".config/systemd/user/web.service")) }, "changed after"},
@@ -42,7 +45,7 @@ func TestUnchanged(t *testing.T) {
 			for _, path := range []string{filepath.Join(env.Home, "target"), system} {
 				rewrite(t, path)
 			}
-			for _, dir := range []string{env.UnitDir() + "/web.service.d", env.Home + "/run/systemd/transient", env.ConfigHome + "/environment.d"} {
+			for _, dir := range []string{env.UnitDir() + "/web.service.d", env.Home + "/run/systemd/transient", env.ConfigHome + "/environment.d", env.QuadletDir() + "/container.d"} {
 				if err := os.MkdirAll(dir, 0o755); err != nil {
 					t.Fatal(err)
 				}
