@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"stackpolicy/decide/policy"
+	"stackpolicy/facts"
 	"stackpolicy/finding"
 )
 
@@ -25,6 +27,9 @@ var reload = verb{
 func guardReload(_ policy.Settings, _ Action, now Observation) error {
 	if now.Document.ManagerFiles == nil {
 		return errors.New("what a reload reads besides unit files is not known")
+	}
+	if s := now.Document.Collectors["quadlets"]; !s.OK && slices.ContainsFunc(now.Document.Units, func(u facts.Unit) bool { return u.Quadlet && u.IsManaged() }) {
+		return fmt.Errorf("a reload may take units from quadlets away: the quadlets collector failed: %s", s.Error)
 	}
 	if u := now.Document.User; u != nil && len(u.OpenFolders) > 0 {
 		return fmt.Errorf("others can put unit files into %s", some(u.OpenFolders))

@@ -24,11 +24,24 @@ func TestReloadRefuses(t *testing.T) {
 			doc: managerFile(facts.OriginUndeclared)},
 		{name: "a file of the manager's that others can change", says: "(environment, unsafe)", doc: managerFile(facts.OriginUnsafe)},
 		{name: "files of the manager's not known", says: "besides unit files is not known", doc: func(d *facts.Document) { d.ManagerFiles = nil }},
+		{name: "it is not known which quadlets are refused", says: "the quadlets collector failed: silent",
+			unit: func(u *facts.Unit) { u.Quadlet = true }, doc: gapIn("quadlets")},
 		{name: "others can put files there", says: "others can put unit files into /home/alice/.config/systemd/user",
-			doc: func(d *facts.Document) { d.User = &facts.User{OpenFolders: []string{"/home/alice/.config/systemd/user"}} }},
+			doc: func(d *facts.Document) {
+				d.User = &facts.User{OpenFolders: []string{"/home/alice/.config/systemd/user"}}
+			}},
 		{name: "effect of a reload not known", says: "is not known",
 			unit: func(u *facts.Unit) { u.Reload = nil }},
 	})
+}
+
+// TestReloadWithoutQuadlets: without quadlets nothing is asked of podman's generator.
+func TestReloadWithoutQuadlets(t *testing.T) {
+	doc := sound(web())
+	gapIn("quadlets")(doc)
+	m := &manager{}
+	got, _ := run(t, m, seen(doc, heal("web.service", "daemon-reload")))
+	want(t, got, m, []string{Done}, "daemon-reload")
 }
 
 // TestPodmanSilentDoesNotStopAReload: a reload needs no facts of podman.

@@ -350,7 +350,7 @@ how(container, services) := "in-transit" if {
 # takes_too_long is true for a start or a stop that should have ended. systemd itself
 # ends it at its time limit, unless the limit is infinite.
 takes_too_long(loaded) if {
-	loaded.active_state in {"activating", "deactivating"}
+	loaded.active_state in {"activating", "deactivating", "reloading", "refreshing"}
 	not startswith(loaded.sub_state, "auto-restart")
 	lasted := time.parse_rfc3339_ns(input.collected_at) - time.parse_rfc3339_ns(loaded.state_change)
 	lasted > max([quarter_of_an_hour, (loaded.timeout_start_sec + 60) * 1000000000])

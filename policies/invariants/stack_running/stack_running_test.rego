@@ -597,6 +597,8 @@ test_takes_too_long[name] if {
 		"stops for an hour": {"is": ["deactivating", "2026-05-04T02:02:01Z", killed, 180], "want": {"exited"}},
 		"stops for a minute": {"is": ["deactivating", "2026-05-04T03:01:01Z", killed, 180], "want": set()},
 		"starts for an hour": {"is": ["activating", "2026-05-04T02:02:01Z", [], -1], "want": {"missing"}},
+		"reloads for an hour": {"is": ["reloading", "2026-05-04T02:02:01Z", [], -1], "want": {"missing"}},
+		"reloads for a minute": {"is": ["reloading", "2026-05-04T03:01:01Z", [], -1], "want": set()},
 		"starts for a minute": {"is": ["activating", "2026-05-04T03:01:01Z", [], -1], "want": set()},
 		"starts within its limit": {"is": ["activating", "2026-05-04T02:02:01Z", [], 7200], "want": set()},
 	}

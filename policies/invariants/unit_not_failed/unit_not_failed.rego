@@ -16,8 +16,8 @@
 # custom:
 #   class: unit
 #   severity: page
-#   needs: [units.loaded, units.containers]
-#   optional: [units.services, units.applied]
+#   needs: [units.loaded]
+#   optional: [units.containers, units.services, units.applied]
 #   actions: []
 #   runbook: unit_not_failed.md
 #   running: true
@@ -47,7 +47,7 @@ finding contains {
 
 	containers := [container | some container in lib.of_services(unit); not container.infra]
 	parts := parts_of(containers, object.get(unit, "services", []))
-	of_containers := judge(unit.stack, count(parts.running), count(parts.down) + count(parts.missing), count(parts.done))
+	of_containers := judge(stack(unit), count(parts.running), count(parts.down) + count(parts.missing), count(parts.done))
 	case := undone(unit, of_containers)
 	[severity, says] := description(unit, case)
 }
@@ -87,12 +87,15 @@ finding contains {
 	},
 } if {
 	some unit in input.units
-	unit.loaded.active_state in {"activating", "deactivating"} # few are: saves the rest
+	unit.loaded.active_state in passing # few are: saves the rest
 	unit.managed_by != ""
 	not startswith(unit.loaded.sub_state, "auto-restart") # unit_not_flapping's and stack_running's
 	lasted := time.parse_rfc3339_ns(input.collected_at) - time.parse_rfc3339_ns(unit.loaded.state_change)
 	lasted > may_take(unit.loaded)
 }
+
+# passing are the states that a unit leaves by itself. Cleaning is maintenance.
+passing := {"activating", "deactivating", "reloading", "refreshing", "maintenance"}
 
 # may_take is how long a start or stop may take, in nanoseconds. A oneshot that does not stay
 # active is a job, such as a backup: it is activating while it works.
@@ -136,6 +139,12 @@ parts_of(containers, services) := {
 }
 
 verdict_of_audit("stackpolicy-audit.service", "exit-code", status) if status in {2, 3}
+
+# stack is empty for a unit without one. If the containers are not known, the unit is judged
+# alone: it has failed, whatever runs.
+stack(unit) := unit.stack if input.collectors.podman.ok
+
+stack(_) := "" if not input.collectors.podman.ok
 
 judge("", 0, _, _) := "failed"
 

@@ -91,6 +91,8 @@ test_hangs[name] if {
 		"a backup that takes an hour": {"is": job, "stack": "", "want": set()},
 		"a backup that takes two days": {"is": object.union(job, {"state_change": "2026-05-02T02:02:01Z"}), "stack": "", "want": ticket},
 		"a backup that stops for ever": {"is": object.union(job, {"active_state": "deactivating"}), "stack": "", "want": page},
+		"reloads for ever": {"is": {"active_state": "reloading", "sub_state": "reload"}, "stack": "", "want": page},
+		"is cleaned for ever": {"is": {"active_state": "maintenance", "sub_state": "cleaning"}, "stack": "", "want": page},
 		"active": {"is": {"active_state": "active"}, "stack": "", "want": set()},
 	}
 	hour := {"active_state": "activating", "sub_state": "start", "timeout_start_sec": -1, "type": "notify", "state_change": "2026-05-04T02:02:01Z"}
@@ -101,6 +103,13 @@ test_hangs[name] if {
 		object.union(unit, {"name": "other.service", "managed_by": ""}),
 	])
 	given.rows(findings) == c.want
+}
+
+# Without the containers a failed unit is a page all the same.
+test_containers_unknown if {
+	doc := object.union(given.document([failed("web.service", "web", [])]), {"collectors": {"podman": {"ok": false}}})
+	findings := rule.finding with input as given.without(doc, ["podman"])
+	given.rows(findings) == {["web.service", "block", "page", "failed"]}
 }
 
 # What compose run made does not do the stack's work.
