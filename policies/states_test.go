@@ -435,11 +435,12 @@ var lost = []struct {
 	{"applied", nil, func(d *facts.Document) {
 		each(d, func(u *facts.Unit) { u.Services, u.ServicesFrom, u.Applied = nil, "", nil })
 	}},
-	{"podman", []string{"images"}, func(d *facts.Document) {
-		d.Podman, d.AutoUpdate = nil, nil
+	{"podman", []string{"images", "storage"}, func(d *facts.Document) {
+		d.Podman, d.AutoUpdate, d.Storage = nil, nil, nil
 		each(d, func(u *facts.Unit) { u.Containers = nil })
 	}},
 	{"images", nil, func(d *facts.Document) { d.AutoUpdate = nil }},
+	{"storage", nil, func(d *facts.Document) { d.Storage = nil }},
 	{"probes", nil, func(*facts.Document) {}},
 	{"history", nil, func(d *facts.Document) { d.History = nil; each(d, func(u *facts.Unit) { u.History = nil }) }},
 }
@@ -493,4 +494,9 @@ func (b *book) collectors() {
 		}
 	}
 	_ = w.Flush()
+	for name := range b.good.Collectors {
+		if !strings.Contains(b.out.String(), "\n"+name+" ") {
+			b.t.Errorf("the table lacks the collector %s, or no rule needs it", name)
+		}
+	}
 }
