@@ -36,6 +36,7 @@ type Live struct {
 // that makes it the only one. The caller closes it.
 func OpenLive(ctx context.Context, env collect.Environment, enforces bool) (*Live, error) {
 	l := &Live{env: env, unlock: func() {}}
+	enforced := enforce.WasLocked(env.RuntimeDir)
 	if enforces {
 		var err error
 		if l.unlock, err = enforce.Lock(env.RuntimeDir, env.Now()); err != nil {
@@ -43,18 +44,23 @@ func OpenLive(ctx context.Context, env collect.Environment, enforces bool) (*Liv
 		}
 		l.manager = &systemd.User{RuntimeDir: env.RuntimeDir, BusAddress: env.BusAddress}
 	}
-	l.openHistory(ctx)
+	l.openHistory(ctx, enforced)
 	return l, nil
 }
 
-func (l *Live) openHistory(ctx context.Context) {
+// openHistory opens the history; enforced says that an audit ran before that has one.
+func (l *Live) openHistory(ctx context.Context, enforced bool) {
 	store, err := history.Open(ctx, l.env.StateHome, l.env.Now())
 	if err != nil {
 		l.env.Memory = unopened{err}
 		return
 	}
 	l.History, l.env.Memory = store, store
-	if l.Notice = store.Notice(); l.Notice != "" {
+	l.Notice = store.Notice()
+	if l.Notice == "" && store.IsNew() && enforced {
+		l.Notice = "the history is gone (an audit has enforced since the boot), so a new one was created"
+	}
+	if l.Notice != "" {
 		l.manager = nil // earlier actions are not known, so the budget is not either
 	}
 }

@@ -13,11 +13,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"stackpolicy/internal/lock"
+	"stackpolicy/internal/regularfile"
 	"stackpolicy/internal/sqlite"
 )
 
@@ -32,6 +35,7 @@ type Store struct {
 
 	db     *sqlite.DB
 	isOld  bool // of version 1, opened read-only
+	isNew  bool
 	notice string
 }
 
@@ -56,7 +60,8 @@ func Path(stateHome string) string { return filepath.Join(stateHome, "stackpolic
 
 // Open opens the history below stateHome, and creates it if it does not exist. A
 // damaged history, or one of an unknown version, is renamed to history.db.damaged-TIME, of
-// which the newest three are kept; [Store.Notice] then says so. It is an error if the history
+// which the newest three are kept; [Store.Notice] then says so, and also if there was a
+// history and it is gone. It is an error if the history
 // is locked for long, cannot be written, or can be written by others.
 func Open(ctx context.Context, stateHome string, now time.Time) (*Store, error) {
 	path := Path(stateHome)
@@ -89,8 +94,12 @@ func OpenReadOnly(ctx context.Context, stateHome string) (*Store, error) {
 	return s, nil
 }
 
-// Notice returns a line for a person if Open had to repair something, otherwise "".
+// Notice returns a line for a person if Open had to repair something, or the history that
+// there was is gone, otherwise "".
 func (s *Store) Notice() string { return s.notice }
+
+// IsNew reports whether Open created the history.
+func (s *Store) IsNew() bool { return s.isNew }
 
 // Close closes the history.
 func (s *Store) Close() error {
@@ -115,13 +124,17 @@ func connect(ctx context.Context, path string, readOnly bool) (*Store, error) {
 }
 
 // begin creates a history, and renames a file that cannot be used. It takes a lock, so that
-// it does not rename a history that another process has just created.
+// it does not rename a history that another process has just created. The lock's file stays,
+// and says later that there was a history.
 func begin(ctx context.Context, path string, now time.Time) (*Store, error) {
-	release, err := lock.Take(strings.TrimSuffix(path, ".db")+".lock", now)
+	lockPath := strings.TrimSuffix(path, ".db") + ".lock"
+	said, _ := regularfile.Read(lockPath, 1<<10)
+	release, err := lock.Take(lockPath, now)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
+	had := strings.Contains(string(said), begun)
 	s, err := connect(ctx, path, false)
 	if !needsNew(err) {
 		return s, err
@@ -134,14 +147,33 @@ func begin(ctx context.Context, path string, now time.Time) (*Store, error) {
 		}
 		notice = fmt.Sprintf("the history could not be used (%s), so a new one was created; the old one is kept as %s", unusable.Why, aside)
 	}
-	if err := create(ctx, path, now); err != nil {
+	if had && errors.Is(err, fs.ErrNotExist) {
+		notice = fmt.Sprintf("the history is gone (%s says that there was one), so a new one was created", lockPath)
+	}
+	err = create(ctx, path, now)
+	if err == nil || had {
+		err = errors.Join(err, sayBegun(lockPath))
+	}
+	if err != nil {
 		return nil, fmt.Errorf("begin it: %w", err)
 	}
 	if s, err = connect(ctx, path, false); err != nil {
 		return nil, err
 	}
-	s.notice = notice
+	s.notice, s.isNew = notice, true
 	return s, nil
+}
+
+// begun is what the lock's file says after a history was created.
+const begun = "There is a history beside this file.\n"
+
+func sayBegun(path string) error {
+	f, err := regularfile.OpenFile(path, os.O_WRONLY|os.O_TRUNC|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(begun)
+	return errors.Join(err, f.Close())
 }
 
 // needsNew reports whether there is no history or it cannot be used.

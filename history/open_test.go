@@ -35,6 +35,34 @@ func TestOpenMakesItPrivate(t *testing.T) {
 	}
 }
 
+// A history that is gone is no empty one.
+func TestAHistoryThatIsGone(t *testing.T) {
+	home := t.TempDir()
+	s := reopened(t, home)
+	if !s.IsNew() || s.Notice() != "" {
+		t.Errorf("the first: new %v, notice %q", s.IsNew(), s.Notice())
+	}
+	s.Close()
+	s = reopened(t, home)
+	if s.IsNew() || s.Notice() != "" {
+		t.Errorf("the same again: new %v, notice %q", s.IsNew(), s.Notice())
+	}
+	s.Close()
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.RemoveAll(Path(home) + suffix); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s = reopened(t, home)
+	if !s.IsNew() || !strings.Contains(s.Notice(), "the history is gone") || !strings.Contains(s.Notice(), "history.lock") {
+		t.Errorf("deleted: new %v, notice %q", s.IsNew(), s.Notice())
+	}
+	s.Close()
+	if s = reopened(t, home); s.IsNew() || s.Notice() != "" {
+		t.Errorf("once more: new %v, notice %q", s.IsNew(), s.Notice())
+	}
+}
+
 func TestOpenReadOnly(t *testing.T) {
 	home := t.TempDir()
 	if _, err := OpenReadOnly(t.Context(), home); !errors.Is(err, fs.ErrNotExist) {

@@ -70,6 +70,35 @@ func TestMemoryFaults(t *testing.T) {
 	})
 }
 
+// TestLostMemory checks that an audit whose memory was deleted heals nothing and says so: the
+// budget is not known. The next one heals.
+func TestLostMemory(t *testing.T) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
+		for name, path := range map[string]func(*stage) string{
+			"the history":     (*stage).memory,
+			"all of its home": func(s *stage) string { return filepath.Dir(s.memory()) },
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				s := remembering(t, options, nil)
+				s.again()
+				s.want("before", s.enforce(), 0, healed)
+				s.do(os.RemoveAll(path(s)))
+				s.again()
+				before := s.reloads()
+				r := s.Stackpolicy(t.Context(), "eval", "--policy", s.rules(), "--enforce")
+				if r.Code != 1 || !strings.Contains(r.Err, "the history is gone") || !strings.Contains(r.Err, "nothing is healed in this audit") {
+					t.Errorf("status %d, want 1 as in an audit that observes; standard error: %s", r.Code, r.Err)
+				}
+				if n := s.reloads() - before; n != 0 {
+					t.Errorf("%d reloads without a memory", n)
+				}
+				s.want("afterwards", s.enforce(), 0, healed)
+			})
+		}
+	})
+}
+
 // setAside checks that a new memory begins and the old one is kept.
 func (s *stage) setAside(why string) {
 	s.t.Helper()
@@ -151,6 +180,7 @@ func (s *stage) fill() (undo func()) {
 	id := strconv.Itoa(s.UID)
 	s.root("mount", "-t", "tmpfs", "-o", "size=1m,mode=0700,uid="+id+",gid="+strconv.Itoa(s.GID), "tmpfs", dir)
 	s.again()
+	s.want("the memory before is gone", s.enforce(), 1, stale)
 	s.want("on a disk of its own", s.enforce(), 0, healed)
 	s.root("sh", "-c", "! head -c 2m /dev/zero >"+dir+"/more 2>&-")
 	return func() { s.root("rm", dir+"/more") }
