@@ -186,6 +186,8 @@ type Loaded struct {
 	StartPre         []Command     `json:"exec_start_pre,omitempty" jsonschema:"commands that run before ExecStart; absent without any"`
 	Start            []Command     `json:"exec_start" jsonschema:"commands of ExecStart, without their arguments"`
 	StartPost        []Command     `json:"exec_start_post" jsonschema:"commands that run after ExecStart; arguments are left out, they may hold secrets"`
+	StartsServices   []string      `json:"starts_services,omitempty" jsonschema:"compose services that ExecStart names; absent when it starts all, or when that is not known"`
+	StartsAlone      bool          `json:"starts_alone,omitempty" jsonschema:"those services are started without what they depend on"`
 	Stop             []StopCommand `json:"exec_stop,omitempty" jsonschema:"commands of ExecStop and ExecStopPost, as in the files that are loaded; a restart runs them too; absent without any"`
 	Result           string        `json:"result" jsonschema:"success, exit-code, timeout, …; empty for other units"`
 	ReloadResult     string        `json:"reload_result,omitempty" jsonschema:"how its last reload by ExecReload ended: success, exit-code, timeout, …; a start sets it to success; absent without ExecReload"`

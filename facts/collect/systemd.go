@@ -268,6 +268,8 @@ func loadedFrom(u systemd.Unit) *facts.Loaded {
 			l.TimeoutStartSec = s.TimeoutStart.Round(time.Millisecond).Seconds()
 		}
 		l.Start, l.StartPost = commands(s.ExecStart), commands(s.ExecStartPost)
+		starts := startedBy(s.ExecStart)
+		l.StartsServices, l.StartsAlone = starts.services, starts.alone
 		if len(s.ExecStartPre) > 0 {
 			l.StartPre = commands(s.ExecStartPre)
 		}

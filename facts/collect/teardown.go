@@ -104,12 +104,7 @@ func scriptStops(script string) string {
 	if strings.Contains(script, "Job") || strings.Contains(script, "list-jobs") {
 		return ""
 	}
-	commands := strings.FieldsFunc(script, func(r rune) bool { return strings.ContainsRune(";&|\n(){}", r) })
-	for _, command := range commands {
-		words := strings.Fields(strings.NewReplacer(`"`, "", `'`, "").Replace(command))
-		for len(words) > 0 && slices.Contains([]string{"exec", "then", "do", "else", "!"}, words[0]) {
-			words = words[1:]
-		}
+	for _, words := range simpleCommands(script) {
 		if verb := stopsContainers(words); verb != "" {
 			return verb
 		}
