@@ -19,6 +19,7 @@ quadlet-generator[24349]: Warning: i.image specifies the image "x" which not a f
 quadlet-generator[24349]: error loading "/q/sub/broken.container", file contains line 1: “garbage” which is not a key-value pair, group, or comment
 error loading "/q/sub/gone.container", open /q/sub/gone.container: no such file or directory
 converting "bad.container": unsupported key 'NoSuchKey' in group 'Container' in /q/bad.container
+converting "my\\x20bad.container": no Image or Rootfs key specified
 quadlet-generator[24349]: Error converting 'old.container', ignoring: no Image or Rootfs key specified
 `
 
@@ -35,7 +36,7 @@ func TestRefusalsOfAReply(t *testing.T) {
 	a := parse(made, said)
 	got := a.refusals([]string{
 		"/q/good.container", "/q/bad.container", "/q/old.container", "/q/sub/broken.container", "/q/sub/gone.container",
-		"/q/sub/fine.container", "/q/twice.container", "/q/silent.container",
+		"/q/sub/fine.container", "/q/twice.container", "/q/silent.container", `/q/my\x20bad.container`,
 	})
 	const garbage = "file contains line 1: “garbage” which is not a key-value pair, group, or comment"
 	want := map[string]Refusal{
@@ -45,6 +46,7 @@ func TestRefusalsOfAReply(t *testing.T) {
 		"/q/sub/gone.container":   {"/q/sub/gone.container", "open /q/sub/gone.container: no such file or directory"},
 		"/q/sub/fine.container":   {"/q/sub/broken.container", garbage},
 		"/q/twice.container":      {"/q/twice.container", "/run/q/twice.container has the same name and is used in its place"},
+		`/q/my\x20bad.container`:  {`/q/my\x20bad.container`, "no Image or Rootfs key specified"},
 		"/q/silent.container":     {"", "podman's generator gives no reason"},
 	}
 	if d := cmp.Diff(want, got); d != "" {

@@ -3,6 +3,7 @@ package quadlet
 import (
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"stackpolicy/internal/lazyregexp"
@@ -22,8 +23,8 @@ type complaint struct{ path, reason string }
 var (
 	prefix     = lazyregexp.New(`(?m)^(podman-user-generator|quadlet-generator|quadlet)\[\d+\]: `)
 	isReading  = lazyregexp.New(`^Loading source unit file (.+)$`)
-	notRead    = lazyregexp.New(`(?i)^error loading ["'](.+?)["'], (.+)$`)
-	notUsed    = lazyregexp.New(`(?i)^(?:error )?converting ["'](.+?)["'](?:, ignoring)?: (.+)$`)
+	notRead    = lazyregexp.New(`(?i)^error loading (".+?"|'.+?'), (.+)$`)
+	notUsed    = lazyregexp.New(`(?i)^(?:error )?converting (".+?"|'.+?')(?:, ignoring)?: (.+)$`)
 	sourcePath = lazyregexp.New(`(?m)^SourcePath=(.+)$`)
 )
 
@@ -37,14 +38,22 @@ func parse(units, messages string) reply {
 		if m := find(isReading, line); m != nil {
 			a.read = append(a.read, m[1])
 		} else if m := find(notRead, line); m != nil {
-			a.loading = append(a.loading, complaint{m[1], m[2]})
-		} else if m := find(notUsed, line); m != nil && a.converted[m[1]] == "" {
-			a.converted[m[1]] = m[2]
+			a.loading = append(a.loading, complaint{unquoted(m[1]), m[2]})
+		} else if m := find(notUsed, line); m != nil && a.converted[unquoted(m[1])] == "" {
+			a.converted[unquoted(m[1])] = m[2]
 		} else if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
 			a.crash = line
 		}
 	}
 	return a
+}
+
+// unquoted returns the name in quotes. Go's %q quotes it in podman 4.5 and later.
+func unquoted(name string) string {
+	if text, err := strconv.Unquote(name); err == nil {
+		return text
+	}
+	return name[1 : len(name)-1]
 }
 
 func find(of lazyregexp.Regexp, line string) []string { return of.Get().FindStringSubmatch(line) }
