@@ -75,9 +75,12 @@ func harmless(t *testing.T, out []byte, width int) {
 var label = regexp.MustCompile(`^ *(?:next: |for |waived |not decided: |\d+\. |[a-z_]+: |(?:PAGE|UNKNOWN|TICKET|HEAL|HEALED|WAIVED|CRITICAL) +)?`)
 
 // breakable: a line that is too wide holds more than one word after its
-// label, or a word that has no business on one line.
+// label, or a word that has no business on one line. A command stays on one line.
 func breakable(line string, _ int) bool {
 	rest := line[len(label.FindString(line)):]
+	if strings.HasPrefix(rest, "`") && strings.Count(rest, "`") > 1 {
+		return false
+	}
 	return strings.Contains(rest, " ") || text.Width(rest) != utf8.RuneCountInString(rest)
 }
 

@@ -9,9 +9,8 @@ import (
 // Width returns how many columns a string takes, not counting colours.
 func Width(s string) int { return pretty.StringWidthWithoutEscSequences(s) }
 
-// Wrap breaks a text into lines of at most room columns. A command in backticks
-// stays on one line if it fits, so that it can be copied; a word that is longer
-// than a line, such as a path, stays whole for the same reason.
+// Wrap breaks a text into lines of at most room columns. A command in backticks, and a
+// word, stay on one line even if they are longer, so that they can be copied.
 func Wrap(s string, room int) []string { return Pack(words(s, room), room) }
 
 // Pack fills lines of at most room columns with words, one space between them.
@@ -32,7 +31,7 @@ func Pack(words []string, room int) []string {
 	return append(lines, strings.TrimRight(line, " "))
 }
 
-// words splits at spaces, but keeps commands in backticks that fit in a line.
+// words splits at spaces, but not in commands in backticks.
 // Scripts that are written without spaces break anywhere.
 func words(s string, room int) []string {
 	fields := strings.Split(s, " ")
@@ -40,9 +39,8 @@ func words(s string, room int) []string {
 	for i := 0; i < len(fields); i++ {
 		word := fields[i]
 		if end := closing(fields, i); end > i {
-			if span := strings.Join(fields[i:end+1], " "); Width(span) <= room {
-				word, i = span, end
-			}
+			out, i = append(out, strings.Join(fields[i:end+1], " ")), end
+			continue
 		}
 		out = append(out, breakWide(word, room)...)
 	}
