@@ -111,6 +111,7 @@ type Declared struct {
 	UnitDir    string     `json:"unit_dir" jsonschema:"folder of FilesDir that is linked into the user's unit folder; empty without a source"`
 	Activation Activation `json:"activation"`
 	Patterns   []Pattern  `json:"patterns" jsonschema:"the configuration's unit patterns"`
+	Gone       []GoneUnit `json:"gone,omitempty" jsonschema:"units that a pattern matched at an earlier audit and that no longer exist, for a week; absent without any, and with Home Manager, whose generation says what there should be"`
 	Nameless   []string   `json:"nameless,omitempty" jsonschema:"declared files in the user's unit folder whose names systemd does not take for units, such as my app.service; absent without any"`
 	IdleHolds  []string   `json:"idle_holds,omitempty" jsonschema:"units that the configuration holds and that are not managed"`
 	Backups    []Backup   `json:"backups" jsonschema:"files beside declared files that look like backups of an activation"`
@@ -138,6 +139,13 @@ type ActivationService struct {
 type Pattern struct {
 	Pattern string `json:"pattern"`
 	Matched int    `json:"matched" jsonschema:"how many units it matched"`
+}
+
+// GoneUnit is a unit that no longer exists.
+type GoneUnit struct {
+	Unit    string    `json:"unit"`
+	Pattern string    `json:"pattern" jsonschema:"of the configuration, which still matches other units"`
+	Since   time.Time `json:"since" jsonschema:"when an audit first found it gone"`
 }
 
 // Backup is a file in the place where an activation would put its backup.

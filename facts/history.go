@@ -5,9 +5,10 @@ import "time"
 // Memory is what earlier audits saw and did. A snapshot includes it, so that
 // rules can use it.
 type Memory struct {
-	Since    time.Time          `json:"since" jsonschema:"when the history begins"`
-	Audits   int                `json:"audits" jsonschema:"how many audits there were since then"`
-	Subjects map[string]History `json:"subjects" jsonschema:"history of each unit, by name, and of the host, as host; other units have no history"`
+	Since    time.Time            `json:"since" jsonschema:"when the history begins"`
+	Audits   int                  `json:"audits" jsonschema:"how many audits there were since then"`
+	Gone     map[string]time.Time `json:"gone,omitempty" jsonschema:"when units were found gone that were managed before, neither on disk nor in the manager's memory"`
+	Subjects map[string]History   `json:"subjects" jsonschema:"history of each unit, by name, and of the host, as host; other units have no history"`
 }
 
 // Of returns the history of a subject, which may be empty.

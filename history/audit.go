@@ -60,7 +60,7 @@ func (l AuditLog) record(ctx context.Context, a Audit) (changes Changes, err err
 		if changes, err = reconcile(tx, a, last); err != nil {
 			return err
 		}
-		if err := learnLoads(tx, a.Document); err != nil {
+		if err := learnLoads(tx, a.Document, a.At); err != nil {
 			return err
 		}
 		now.total = last.total + 1

@@ -3,6 +3,7 @@ package history
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"stackpolicy/facts"
 	"stackpolicy/internal/sqlite"
@@ -14,12 +15,15 @@ var loadedRoles = [...]string{"fragment", "dropin", "source", "source-dropin"}
 // learnLoads stores which files the manager is known to have loaded. The first known digest
 // of a load is kept, because the file on disk may change later. After the next load the
 // earlier digests are deleted.
-func learnLoads(tx sqlite.Tx, doc *facts.Document) error {
+func learnLoads(tx sqlite.Tx, doc *facts.Document, at time.Time) error {
 	if doc.Manager == nil {
 		return nil
 	}
+	if err := learnGone(tx, doc, at); err != nil {
+		return err
+	}
 	loadedAt := sqlite.Stamp(doc.Manager.LoadedAt)
-	if err := tx.Do("DELETE FROM loads WHERE loaded_at <> ?", loadedAt); err != nil {
+	if err := tx.Do("DELETE FROM loads WHERE loaded_at <> ? AND files <> 'null'", loadedAt); err != nil {
 		return err
 	}
 	known, err := readLoads(tx)
@@ -30,14 +34,59 @@ func learnLoads(tx sqlite.Tx, doc *facts.Document) error {
 		if err := learnUnit(tx, u, loadedAt, known[u.Name].Files); err != nil {
 			return err
 		}
-		delete(known, u.Name)
 	}
-	for gone := range known {
-		if err := tx.Do("DELETE FROM loads WHERE unit = ?", gone); err != nil {
+	return nil
+}
+
+// keepGone is how long a unit that no longer exists is remembered.
+const keepGone = 7 * day
+
+// learnGone remembers when units were first found gone that were managed before: neither on
+// disk nor in the manager's memory. Their files are null, and the time is in place of the
+// load's.
+func learnGone(tx sqlite.Tx, doc *facts.Document, now time.Time) error {
+	names, err := sqlite.Encode(unitNames(doc))
+	if err != nil {
+		return err
+	}
+	const listed = "(SELECT value FROM json_each(?))"
+	for _, do := range []struct {
+		statement string
+		args      []any
+	}{
+		{"DELETE FROM loads WHERE files = 'null' AND (unit IN " + listed + " OR loaded_at <= ?)", []any{names, sqlite.Stamp(now.Add(-keepGone))}},
+		{"UPDATE loads SET files = 'null', loaded_at = ? WHERE files <> 'null' AND unit NOT IN " + listed, []any{sqlite.Stamp(now), names}},
+	} {
+		if err := tx.Do(do.statement, do.args...); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func unitNames(doc *facts.Document) []string {
+	names := []string{}
+	for _, u := range doc.Units {
+		names = append(names, u.Name)
+	}
+	return names
+}
+
+// readGone returns when each unit was found gone that was managed before; nil without any.
+func readGone(tx sqlite.Tx) (map[string]time.Time, error) {
+	var gone map[string]time.Time
+	_, err := sqlite.List(tx, func(r sqlite.Row) (at int64, err error) {
+		var unit string
+		if err := r.Scan(&unit, &at); err != nil {
+			return 0, err
+		}
+		if gone == nil {
+			gone = map[string]time.Time{}
+		}
+		gone[unit] = sqlite.Moment(at)
+		return at, nil
+	}, "SELECT unit, loaded_at FROM loads WHERE files = 'null'")
+	return gone, err
 }
 
 func learnUnit(tx sqlite.Tx, u facts.Unit, loadedAt int64, known []facts.LoadedFile) error {
@@ -91,6 +140,6 @@ func readLoads(tx sqlite.Tx) (map[string]facts.Load, error) {
 		err = sqlite.Decode(files, &l.Files)
 		loads[unit] = l
 		return l, err
-	}, "SELECT unit, loaded_at, files FROM loads")
+	}, "SELECT unit, loaded_at, files FROM loads WHERE files <> 'null'")
 	return loads, err
 }

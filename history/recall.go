@@ -60,6 +60,9 @@ func recallSubjects(tx sqlite.Tx, m *facts.Memory, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	if m.Gone, err = readGone(tx); err != nil {
+		return err
+	}
 	r := remembered{m, now}
 	r.findings(open)
 	r.heals(actions, forgiven)

@@ -330,3 +330,42 @@ func TestLedger(t *testing.T) {
 		})
 	}
 }
+
+// TestGone: a unit that was managed and no longer exists is remembered for a week, also over
+// reloads of the manager, unless it comes back.
+func TestGone(t *testing.T) {
+	s, _ := opened(t)
+	at := func(hours int) time.Time { return noon.Add(time.Duration(hours) * time.Hour) }
+	gone := func(when time.Time) map[string]time.Time {
+		t.Helper()
+		return must(s.Recall(t.Context(), when))(t).Gone
+	}
+	both, one := document(t, 2), document(t, 1)
+	name := both.Units[1].Name
+	steps := []struct {
+		what   string
+		doc    *facts.Document
+		loaded int // hours: when the manager was reloaded
+		at     int
+		want   map[string]time.Time
+	}{
+		{"both", both, 0, 0, nil},
+		{"one is gone, and the manager reloaded", one, 1, 1, map[string]time.Time{name: at(1)}},
+		{"still gone, and reloaded again", one, 2, 2, map[string]time.Time{name: at(1)}},
+		{"a manager that does not answer", nil, 2, 3, map[string]time.Time{name: at(1)}},
+		{"back", both, 2, 4, nil},
+		{"gone again", one, 2, 5, map[string]time.Time{name: at(5)}},
+		{"gone for a week", one, 2, 5 + 7*24, nil},
+	}
+	for _, step := range steps {
+		doc := &facts.Document{Units: []facts.Unit{}}
+		if step.doc != nil {
+			doc = copied(t, step.doc)
+			doc.Manager.LoadedAt = at(step.loaded)
+		}
+		recorded(t, s, audited(doc, at(step.at)))
+		if d := cmp.Diff(step.want, gone(at(step.at))); d != "" {
+			t.Errorf("%s: -want +got\n%s", step.what, d)
+		}
+	}
+}

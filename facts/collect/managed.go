@@ -164,6 +164,21 @@ func byConfiguration(c config.Config, known []string, managed map[string]string)
 	return patterns
 }
 
+// goneUnits returns the units that a pattern matched before, and that no longer exist. A
+// pattern that matches nothing any more is reported as such.
+func goneUnits(memory remembered, managed map[string]string, patterns []facts.Pattern) (gone []facts.GoneUnit) {
+	if memory.memory == nil {
+		return nil
+	}
+	for _, unit := range slices.Sorted(maps.Keys(memory.memory.Gone)) {
+		i := slices.IndexFunc(patterns, func(p facts.Pattern) bool { return p.Matched > 0 && glob.Match(p.Pattern, unit) })
+		if i >= 0 && managed[unit] == "" {
+			gone = append(gone, facts.GoneUnit{Unit: unit, Pattern: patterns[i].Pattern, Since: memory.memory.Gone[unit]})
+		}
+	}
+	return gone
+}
+
 // stackOf returns the name of the configured stack of a unit; "" if it has none.
 func stackOf(stacks map[string]config.Stack, unit string) string {
 	for name, s := range stacks {

@@ -70,3 +70,16 @@ func TestOthers(t *testing.T) {
 		t.Errorf("without a memory: %v", got)
 	}
 }
+
+func TestGoneUnits(t *testing.T) {
+	m := remembered{memory: &facts.Memory{Gone: map[string]time.Time{"lab-b.service": noon, "lab-a.service": noon, "lab-c.service": noon, "old-x.service": noon, "other.service": noon}}}
+	patterns := []facts.Pattern{{Pattern: "lab-*.service", Matched: 2}, {Pattern: "old-*.service"}}
+	got := goneUnits(m, map[string]string{"lab-c.service": "config"}, patterns)
+	want := []facts.GoneUnit{{Unit: "lab-a.service", Pattern: "lab-*.service", Since: noon}, {Unit: "lab-b.service", Pattern: "lab-*.service", Since: noon}}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("-want +got\n%s", d)
+	}
+	if got := goneUnits(remembered{}, nil, patterns); got != nil {
+		t.Errorf("without a memory: %v", got)
+	}
+}

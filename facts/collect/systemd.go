@@ -80,6 +80,7 @@ type loadedUnits struct {
 	manager  *facts.Manager
 	units    []facts.Unit // those of the document
 	others   map[string]facts.History
+	gone     []facts.GoneUnit
 }
 
 // collectSystemd waits for the survey that was started before the other collectors, and
@@ -102,6 +103,9 @@ func collectSystemd(ctx context.Context, surveying <-chan answer[surveyed], soug
 	l.managed, l.patterns = managedUnits(sought.env, sought.declared, slices.Compact(known))
 	l.idle = idleHolds(sought.env.Config.Holds, l.managed)
 	l.others = sought.memory.others(l.managed)
+	if sought.declared.generation == nil {
+		l.gone = goneUnits(sought.memory, l.managed, l.patterns)
+	}
 	names := sought.names(s.index, l.managed)
 	looks.ahead(s.index, names)
 	if l.loaded, err = readUnits(ctx, s.conn, l.listed, append(loadable(names), auditTimer, autoUpdateTimer, autoUpdateService)); err != nil {
@@ -125,7 +129,7 @@ func (l loadedUnits) fill(doc *facts.Document) {
 		doc.History.Others = l.others
 	}
 	if doc.Declared != nil {
-		doc.Declared.Patterns, doc.Declared.IdleHolds = l.patterns, l.idle
+		doc.Declared.Patterns, doc.Declared.IdleHolds, doc.Declared.Gone = l.patterns, l.idle, l.gone
 	}
 }
 

@@ -2,6 +2,7 @@ package proof
 
 import (
 	"os"
+	"path/filepath"
 	"testing"
 
 	"stackpolicy/lab/scene"
@@ -45,5 +46,32 @@ func TestPlainFiles(t *testing.T) {
 		if r := s.Stackpolicy(t.Context(), "eval"); r.Code != 3 {
 			t.Errorf("a misspelt key: status %d: %s%s", r.Code, r.Out, r.Err)
 		}
+	})
+}
+
+// TestGone checks that a unit is missed that was removed altogether, while its pattern still
+// matches another one: only the memory knows of it.
+func TestGone(t *testing.T) {
+	const config = ".config/stackpolicy/config.yaml"
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, map[string]string{config: "units: [\"plain-*.service\"]\n"})
+		s.do(s.Podman())
+		s.do(os.RemoveAll(filepath.Join(s.Home, ".local/state/home-manager")))
+		for _, name := range []string{"plain-a.service", "plain-b.service"} {
+			s.do(s.Write(s.Unit(name), scene.StackUnit(name, "first")))
+		}
+		s.reload()
+		s.systemctl("start", "plain-a.service", "plain-b.service")
+		s.want("both", s.eval(), 0)
+
+		s.systemctl("stop", "plain-b.service")
+		s.do(os.Remove(s.Unit("plain-b.service")))
+		s.reload()
+		for range 2 {
+			s.want("one is gone", s.eval(), 1, "host file_declared gone block/ticket")
+		}
+		s.do(s.Write(s.Unit("plain-b.service"), scene.StackUnit("plain-b.service", "second")))
+		s.reload()
+		s.want("back", s.eval(), 0)
 	})
 }

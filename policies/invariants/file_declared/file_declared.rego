@@ -63,6 +63,24 @@ finding contains {
 	some folder in input.user.open_folders
 }
 
+# Without Home Manager only the memory knows that a pattern matched one more unit.
+finding contains {
+	"subject": "host",
+	"effect": "block",
+	"severity": "ticket",
+	"message": sprintf("%s, which the pattern %s matched, no longer exists since %s", [gone.unit, gone.pattern, gone.since]),
+	"evidence": {
+		"case": "gone",
+		"gone": gone.unit,
+		"pattern": gone.pattern,
+		"expected": "a unit file",
+		"found": "none",
+		"since": gone.since,
+	},
+} if {
+	some gone in input.declared.gone
+}
+
 # systemd takes such a file for no unit, without a word.
 finding contains {
 	"subject": "host",

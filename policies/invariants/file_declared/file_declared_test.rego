@@ -48,6 +48,15 @@ test_open_folder if {
 	}
 }
 
+test_gone if {
+	gone := {"unit": "lab-b.service", "pattern": "lab-*.service", "since": "2026-05-04T03:00:00Z"}
+	findings := rule.finding with input as object.union(given.document([]), {"declared": {"gone": [gone]}})
+	given.rows(findings) == {["host", "block", "ticket", "gone"]}
+	{finding.message | some finding in findings} == {
+		"lab-b.service, which the pattern lab-*.service matched, no longer exists since 2026-05-04T03:00:00Z",
+	}
+}
+
 test_nameless if {
 	doc := object.union(given.document([]), {"declared": {"nameless": [given.in_user_dir("my app.service")]}})
 	findings := rule.finding with input as doc
