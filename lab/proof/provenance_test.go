@@ -442,6 +442,24 @@ func TestADropInThatCannotBeNamed(t *testing.T) {
 	})
 }
 
+// TestDeclaredMask checks that a mask which Home Manager declares is as it should be, and
+// that another mask of the same unit is not.
+func TestDeclaredMask(t *testing.T) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, map[string]string{
+			unit("off.service"):                      "-> /dev/null",
+			unit("default.target.wants/off.service"): "-> ../off.service",
+		})
+		s.reload()
+		if got := s.property("off.service", "LoadState"); got != "masked" {
+			t.Errorf("off.service is %s", got)
+		}
+		s.want("declared", s.eval(), 0)
+		s.do(s.Link("/dev/null", s.Unit("off.service")))
+		s.want("by hand", s.eval(), 2, "off.service file_declared mask block/page", "off.service fragment_in_user_dir masked block/page")
+	})
+}
+
 // TestNameless checks that a declared file is reported which systemd takes for no unit.
 func TestNameless(t *testing.T) {
 	systems.One(t, func(t *testing.T, options usermanager.Options) {

@@ -6,7 +6,8 @@
 #   somebody else's definition runs. If the link in the user's folder is gone, the
 #   manager silently uses a folder with lower priority, and four folders have higher
 #   priority (systemd.unit(5), "UNIT FILE LOAD PATH"). Inactive units are checked
-#   too. A quadlet from which podman makes no unit is reported by quadlets_generate.
+#   too. A unit that its own declaration masks, and that does not run, is as it should
+#   be. A quadlet from which podman makes no unit is reported by quadlets_generate.
 # schemas:
 #   - input: schema.facts
 # custom:
@@ -54,6 +55,7 @@ problem contains {
 	unit.managed_by != ""
 	load_state := unit.loaded.load_state
 	not in_place(load_state, unit.loaded.fragment_origin)
+	not is_masked_as_declared(load_state, unit.loaded.active_state, unit.files)
 	not is_refused(load_state, object.get(unit, "quadlet_errors", []))
 
 	sources := {file.path: file.origin | some file in unit.files; file.role == "source"}
@@ -82,6 +84,16 @@ waiting contains unit.name if {
 }
 
 in_place(load_state, "user") if load_state in {"loaded", "merged"}
+
+# is_masked_as_declared is true for a mask that the generation declares: the unit is not to run.
+is_masked_as_declared("masked", active_state, files) if {
+	active_state in {"inactive", "failed"}
+	some file in files
+	file.role == "fragment"
+	file.effective
+	file.state == "declared"
+	file.target == "/dev/null"
+}
 
 # is_refused is true for a quadlet that became no unit. quadlets_generate reports why.
 is_refused("not-found", errors) if count(errors) > 0

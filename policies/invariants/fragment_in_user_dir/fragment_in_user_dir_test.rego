@@ -49,6 +49,24 @@ test_finding if {
 	}}
 }
 
+# A mask that the generation declares.
+test_declared_mask[name] if {
+	page := {["web.service", "block", "page", "masked"]}
+	some name, c in {
+		"declared": {"file": {}, "state": "inactive", "want": set()},
+		"declared, but it still runs": {"file": {}, "state": "active", "want": page},
+		"by hand": {"file": {"state": "mask"}, "state": "inactive", "want": page},
+		"declared, but another one is in force": {"file": {"effective": false}, "state": "inactive", "want": page},
+		"declared, but as a unit": {"file": {"target": "/nix/store/0c3d-unit/web.service"}, "state": "inactive", "want": page},
+	}
+	unit := given.unit("web.service", {
+		"loaded": {"load_state": "masked", "active_state": c.state},
+		"files": [given.fragment("web.service", object.union({"target": "/dev/null"}, c.file))],
+	})
+	findings := rule.finding with input as given.document([unit])
+	given.rows(findings) == c.want
+}
+
 test_heal if {
 	findings := rule.finding with input as given.document([unread("web.service", {})])
 	findings == {{
