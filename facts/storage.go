@@ -4,6 +4,7 @@ package facts
 // are absent.
 type Storage struct {
 	RunRoot   *FileSystem `json:"run_root,omitempty" jsonschema:"podman's runroot: which containers run, their sockets and locks; it must not survive a reboot"`
+	Version   string      `json:"podman_version,omitempty" jsonschema:"podman's version, such as 5.4.2; absent if it does not say it"`
 	GraphRoot *FileSystem `json:"graph_root,omitempty" jsonschema:"podman's graphroot: images, containers and volumes"`
 }
 

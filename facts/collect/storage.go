@@ -51,6 +51,7 @@ func beginStorage(ctx context.Context, source StorageSource, doc *facts.Document
 		if errors.Is(err, context.DeadlineExceeded) {
 			err = fmt.Errorf("podman did not say within %s where its storage is", storageLimit)
 		}
+		found.Version = at.Version
 		if err == nil {
 			found.RunRoot, err = fileSystem(at.RunRoot)
 		}

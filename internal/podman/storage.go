@@ -16,6 +16,7 @@ import (
 type Storage struct {
 	RunRoot   string // what must not survive a reboot: which containers run, their sockets and locks
 	GraphRoot string // images, containers and volumes
+	Version   string // podman's own, such as 5.4.2; empty if it does not say it
 }
 
 // askInfo asks for podman-info(1).
@@ -44,6 +45,7 @@ func (c Client) Storage(ctx context.Context) (Storage, error) {
 
 func storageOf(info gjson.Result) (Storage, error) {
 	s := Storage{RunRoot: answer.Text(info.Get("store.runRoot")), GraphRoot: answer.Text(info.Get("store.graphRoot"))}
+	s.Version = answer.Text(info.Get("version.Version"))
 	if !filepath.IsAbs(s.RunRoot) || !filepath.IsAbs(s.GraphRoot) {
 		return Storage{}, errors.New("podman info does not name its runRoot and its graphRoot")
 	}

@@ -15,6 +15,7 @@
 #   class: host
 #   severity: page
 #   needs: [podman, units.containers]
+#   optional: [storage]
 #   actions: []
 #   runbook: containers_labelled.md
 package stackpolicy.invariants.containers_labelled
@@ -73,7 +74,11 @@ finding contains {
 	some c in updated
 	c.pod != ""
 	not c.pod in with_infra
+	not looks_at_containers_alone
 }
+
+# Such a podman reads the label of the container itself (measured with 4.3).
+looks_at_containers_alone if regex.match(`^4\.[0-3]\.`, input.storage.podman_version)
 
 # podman refuses to update anything then.
 finding contains {

@@ -60,6 +60,15 @@ test_pod_without_infra if {
 	}}
 }
 
+test_pod_without_infra_by_version[version] if {
+	page := {["web.service", "block", "page", "pod-without-infra"]}
+	some version, want in {"4.3.1": set(), "4.0.0": set(), "4.4.0": page, "4.9.3": page, "5.4.2": page, "14.3.1": page, "": page}
+	in_pod := given.container("web_app", {"pod": "2ec4"})
+	doc := object.union(given.document([owned("web.service", [in_pod])]), {"storage": {"podman_version": version}})
+	findings := rule.finding with input as doc
+	given.rows(findings) == want
+}
+
 test_pod_with_infra[name] if {
 	in_pod := given.container("web_app", {"pod": "2ec4"})
 	infra := object.union(unlabelled, {"name": "2ec4-infra", "pod": "2ec4", "infra": true, "auto_update": ""})
