@@ -97,7 +97,7 @@ func (b *book) load(settings string) *decide.Policies {
 		b.t.Fatal(err)
 	}
 	all["settings.yaml"] = &fstest.MapFile{Data: []byte(settings)}
-	p, err := decide.Load(b.t.Context(), all, decide.Options{Trusted: true})
+	p, err := decide.Load(b.t.Context(), all, decide.Options{})
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -13,7 +13,8 @@
 #   result for longer than its own settings allow. A start or a stop that takes
 #   longer than 15 minutes and its own limit is judged like an active unit. A container that
 #   ended before a start began, as all do with the machine, is that start's to bring back.
-#   One that is stopping or being removed is a ticket, and a page after five minutes. While
+#   One that is stopping or being removed is a ticket, and a page after five minutes; one
+#   that is paused, as a backup does it, after fifteen, and its unit is not restarted. While
 #   stackctl verifies, containers that are not ready yet are reported too, in any
 #   state of the unit.
 #   Where stackctl recorded nothing, the services are those of the compose file that the
@@ -65,11 +66,15 @@ severity(p) := "ticket" if {
 	passes(p)
 } else := "page"
 
-# stuck are the units with a container that has been in transit for too long.
-stuck contains unit.name if {
+# may_last has the cases that are over after a while, unless something is wrong.
+may_last := {"in-transit": 5 * one_minute, "paused": quarter_of_an_hour}
+
+# stuck are the units, each with the case, in which such a case has lasted for too long.
+stuck contains [unit.name, case] if {
+	some case, limit in may_last
 	some unit in stacks
-	since := lib.standing(unit.history, "stack_running", {"in-transit"})
-	time.parse_rfc3339_ns(input.collected_at) - time.parse_rfc3339_ns(since) > 5 * one_minute
+	since := lib.standing(unit.history, "stack_running", {case})
+	time.parse_rfc3339_ns(input.collected_at) - time.parse_rfc3339_ns(since) > limit
 }
 
 # A service of compose files that changed since the unit started, and that stackctl
@@ -124,12 +129,20 @@ restart_wanted contains p.subject if {
 	p.active_state == "active"
 	lib.matches_any(p.subject, data.settings.restart)
 	not p.subject in refused
+	not p.subject in paused
 	not passes(p)
 }
 
 passes(p) if {
-	p.evidence.case == "in-transit"
-	not p.subject in stuck
+	p.evidence.case in object.keys(may_last)
+	not [p.subject, p.evidence.case] in stuck
+}
+
+# paused are the units with a container that somebody paused, as a backup does.
+paused contains unit.name if {
+	some unit in stacks
+	some container in unit.containers
+	container.state == "paused"
 }
 
 # refused are the units whose preflight would refuse a start. A restart would only stop them.
@@ -340,12 +353,13 @@ one_minute := time.parse_duration_ns("1m")
 
 # how names what is wrong with a container in an active stack. One that is about to leave
 # its state may only have been seen at the wrong moment: if it stays so, that is a page.
-how(container, services) := "in-transit" if {
-	container.state in (passing - {"created"})
+how(container, services) := momentary[container.state] if {
 	lib.container_problem(container, services)
 } else := case if {
 	case := lib.container_problem(container, services)
 }
+
+momentary := {"initialized": "in-transit", "stopping": "in-transit", "removing": "in-transit", "paused": "paused"}
 
 # takes_too_long is true for a start or a stop that should have ended. systemd itself
 # ends it at its time limit, unless the limit is infinite.
@@ -419,6 +433,8 @@ describe("unchecked", _, _) := "runs, but its health check gives no result any m
 describe("restarting", _, _) := "restarts again and again"
 
 describe("not-running", state, _) := sprintf("does not run: %s", [state])
+
+describe("paused", _, _) := "is paused"
 
 describe("in-transit", state, _) := sprintf("is %s", [state])
 

@@ -192,6 +192,26 @@ test_in_transit[name] if {
 	given.rows(findings) == c.want
 }
 
+# A paused container: right while a backup is made, wrong if it lasts; never restarted.
+test_paused[name] if {
+	some name, c in {
+		"just now": {"since": "2026-05-04T03:02:01Z", "beside": [ok], "want": {["ticket", "paused"]}},
+		"for a quarter of an hour": {"since": "2026-05-04T02:47:01Z", "beside": [ok], "want": {["ticket", "paused"]}},
+		"for longer": {"since": "2026-05-04T02:47:00Z", "beside": [ok], "want": {["page", "paused"]}},
+		"beside one that is down": {
+			"since": "2026-05-04T03:02:01Z", "beside": [down],
+			"want": {["ticket", "paused"], ["page", "exited"]},
+		},
+	}
+	unit := object.union(
+		stack("web.service", "active", array.concat(c.beside, [given.container("web_db", {"state": "paused"})])),
+		{"history": {"findings": [{"invariant": "stack_running", "case": "paused", "since": c.since}]}},
+	)
+	findings := rule.finding with input as given.document([unit])
+		with data.settings.restart as ["*"]
+	given.rows(findings) == {array.concat(["web.service", "block"], row) | some row in c.want}
+}
+
 test_in_transit_without_a_memory if {
 	unit := stack("web.service", "active", [ok, in_state("stopping")])
 	findings := rule.finding with input as given.document([object.remove(unit, ["history"])])
@@ -292,7 +312,7 @@ cases := {
 	},
 	"paused": {
 		"units": [stack("web.service", "reloading", [in_state("paused")])],
-		"want": {["web.service", "block", "page", "not-running"]},
+		"want": {["web.service", "block", "ticket", "paused"]},
 	},
 	"unhealthy": {
 		"units": [stack("web.service", "active", [given.container("web_app", {"health": "unhealthy"})])],
@@ -339,7 +359,7 @@ cases := {
 	},
 	"only a pod's own container, which is paused": {
 		"units": [stack("web-pod.service", "active", [infra("paused")])],
-		"want": {["web-pod.service", "block", "page", "not-running"]},
+		"want": {["web-pod.service", "block", "ticket", "paused"]},
 	},
 	"services missing": {
 		"units": [object.remove(stack("web.service", "active", [ok, down]), ["services"])],
