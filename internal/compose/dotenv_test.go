@@ -11,16 +11,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// variables are files of variables, right and wrong.
+var variables = []string{
+	"", "\n\n", "# nothing\n", "A=1\nB=2", "A=1\r\nB=2\r\n", "export A=1\nB: 2\n", "A=$HOME\nB=$A$A\nHOME=other\nC=$HOME\n",
+	"A=\"one\ntwo $HOME\n# no comment\n\"\nB='$HOME\nx'\nC=3\n", "A=\"it's\"\nB=2 # comment\nC='a#b'\n", "HOME\nA=1\nNONE\n",
+	"A=1\nA=2\nB=$A\n", "B=${A:-$HOME}\nA=1\nC=${A:-x}\n", "A=\"x\\\"\ny\"\nB=1", "A=`x`\n", "A= \nB=\n", "  A = 1\n\tB = 2\n", "A='x' y\nB=1\n",
+	"A B=1\n", "A=\"open\nB=1\n", "=1\n", "A=1\n-!\n", "A=${B:?missing}\n", "A='",
+}
+
 // Files of variables mean what they mean to compose, although they are read one statement
 // at a time.
 func TestVariablesAreReadAsComposeDoes(t *testing.T) {
 	known := func(name string) (string, bool) { return "home", name == "HOME" }
-	for _, text := range []string{
-		"", "\n\n", "# nothing\n", "A=1\nB=2", "A=1\r\nB=2\r\n", "export A=1\nB: 2\n", "A=$HOME\nB=$A$A\nHOME=other\nC=$HOME\n",
-		"A=\"one\ntwo $HOME\n# no comment\n\"\nB='$HOME\nx'\nC=3\n", "A=\"it's\"\nB=2 # comment\nC='a#b'\n", "HOME\nA=1\nNONE\n",
-		"A=1\nA=2\nB=$A\n", "B=${A:-$HOME}\nA=1\nC=${A:-x}\n", "A=\"x\\\"\ny\"\nB=1", "A=`x`\n", "A= \nB=\n", "  A = 1\n\tB = 2\n", "A='x' y\nB=1\n",
-		"A B=1\n", "A=\"open\nB=1\n", "=1\n", "A=1\n-!\n", "A=${B:?missing}\n", "A='",
-	} {
+	for _, text := range variables {
 		want, wantErr := dotenv.ParseWithLookup(strings.NewReader(text), known)
 		got, err := parseVariables([]byte(text), known)
 		if (err == nil) != (wantErr == nil) {

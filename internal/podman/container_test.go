@@ -243,7 +243,7 @@ func parseContainer(data []byte) (Container, error) {
 	return containerOf(gjson.ParseBytes(data))
 }
 
-func fixture(t *testing.T, name string) []byte {
+func fixture(t testing.TB, name string) []byte {
 	t.Helper()
 	data, err := os.ReadFile("testdata/" + name)
 	if err != nil {

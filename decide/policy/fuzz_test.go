@@ -1,0 +1,41 @@
+package policy
+
+import (
+	"bytes"
+	"testing"
+	"testing/fstest"
+)
+
+// FuzzFolder: a rule and settings are read, or refused with a file and a line that exist.
+func FuzzFolder(f *testing.F) {
+	const rule = `# METADATA
+# title: a
+# description: b
+# schemas:
+#   - input: schema.facts
+# custom: {class: host, severity: page, needs: [host], runbook: x.md}
+package stackpolicy.invariants.x
+
+finding contains {"subject": "host"} if input.host.linger == false
+`
+	f.Add([]byte(rule), []byte("restart: [\"lab-*\"]\nwaivers: [{invariant: x, units: [host], reason: x, owner: y, until: 2026-03-01T00:00:00Z}]\n"))
+	f.Add([]byte("package stackpolicy.invariants.x\n\nx := http.send({})\n"), []byte("grace: {default: 30m}\nbudget: {window: 1h, unit: 3, host: 6}\n"))
+	f.Fuzz(func(t *testing.T, rule, settings []byte) {
+		files := fstest.MapFS{
+			"main.rego":           {Data: []byte("package stackpolicy\n")},
+			"settings.yaml":       {Data: settings},
+			"invariants/x/x.rego": {Data: rule},
+			"invariants/x/x.md":   {Data: []byte("# x\n\n## What it means\nx\n")},
+		}
+		folder := Read(files, "rules")
+		for _, p := range folder.Refusal.Problems {
+			file, known := files[p.File]
+			if p.Text == "" || p.File != "" && !known || known && p.Line > bytes.Count(file.Data, []byte("\n"))+1 {
+				t.Errorf("%+v", p)
+			}
+		}
+		if folder.Refusal.Err() == nil && (len(folder.Invariants) != 1 || folder.Invariants[0].ID != "x") {
+			t.Errorf("no problem, and invariants %+v", folder.Invariants)
+		}
+	})
+}
