@@ -34,7 +34,7 @@ func TestObserving(t *testing.T) {
 	p := builtin(t)
 	activating := recorded(t, "stale")
 	activating.Declared.Activation.State = "half-finished"
-	noPodman := undecided(p, "", "podman", "units.containers")
+	noPodman := undecided(p, "", "podman", "storage", "units.containers")
 	cases := map[string]struct {
 		doc      *facts.Document
 		exit     int
@@ -119,8 +119,8 @@ func TestEnforcing(t *testing.T) {
 		},
 		"a gap appears": {
 			before: recorded(t, "stale"), after: recorded(t, "gap"), exit: 3,
-			findings: append([]string{stale + "healed"}, undecided(p, after, "podman", "units.containers")...),
-			status:   "done", calls: reload, gaps: []string{"images", "podman"},
+			findings: append([]string{stale + "healed"}, undecided(p, after, "podman", "storage", "units.containers")...),
+			status:   "done", calls: reload, gaps: []string{"images", "podman", "storage"},
 		},
 		"the manager errs": {
 			before: recorded(t, "stale"), after: recorded(t, "stale"), err: errors.New("no answer"), exit: 2,

@@ -47,7 +47,7 @@ func TestUnits(t *testing.T) {
 		want(t, observed(t, p, doc, "gone"), 1, []string{"gone.service no_ghost_failure heal ticket planned"}, []string{"reset-failed gone.service planned"})
 	})
 	t.Run("what could not be decided concerns every unit", func(t *testing.T) {
-		want(t, observed(t, p, recorded(t, "gap"), "web"), 3, undecided(p, "", "podman", "units.containers"), []string{})
+		want(t, observed(t, p, recorded(t, "gap"), "web"), 3, undecided(p, "", "podman", "storage", "units.containers"), []string{})
 	})
 }
 

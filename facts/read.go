@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 )
@@ -15,8 +17,9 @@ import (
 // maxDocument bounds a document read from a file; 10,000 units are some 40 MiB.
 const maxDocument = 128 << 20
 
-// Read reads a document strictly: another version, an unknown key, and an incomplete or
-// too long file are errors that name the file.
+// Read reads a document strictly, as the published schema has it: another version, an unknown
+// or a missing key, and an incomplete or too long file are errors that name the file. A rule
+// would take what is missing for empty, and pass it.
 func Read(name string, r io.Reader) (*Document, error) {
 	content, err := readAll(io.LimitReader(r, maxDocument+1), sizeOf(r))
 	if err != nil {
@@ -80,7 +83,74 @@ func decodeAny(content []byte) (*Document, error) {
 	if err := d.Decode(doc); err != nil {
 		return nil, located(err, content)
 	}
+	var all any
+	if err := json.Unmarshal(content, &all); err != nil {
+		return nil, located(err, content)
+	}
+	if path := missing(all, reflect.TypeFor[Document]()); path != "" {
+		return nil, fmt.Errorf("%s is missing (make a new document with: stackpolicy facts)", strings.TrimPrefix(path, "."))
+	}
 	return doc, nil
+}
+
+// missing returns the path of the first key that a value of type t must have and has not, such
+// as .units[0].files, or "".
+func missing(value any, t reflect.Type) string {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch value := value.(type) {
+	case []any:
+		for i, element := range value {
+			if path := missing(element, t.Elem()); path != "" {
+				return fmt.Sprintf("[%d]%s", i, path)
+			}
+		}
+	case map[string]any:
+		if t.Kind() == reflect.Map {
+			return missingInMap(value, t.Elem())
+		}
+		return missingInObject(value, t)
+	}
+	return ""
+}
+
+func missingInMap(value map[string]any, t reflect.Type) string {
+	for _, key := range slices.Sorted(maps.Keys(value)) {
+		if path := missing(value[key], t); path != "" {
+			return "." + key + path
+		}
+	}
+	return ""
+}
+
+func missingInObject(value map[string]any, t reflect.Type) string {
+	for _, f := range fieldsOf(t) {
+		member, has := value[f.key]
+		isList := f.of.Kind() == reflect.Slice || f.of.Kind() == reflect.Map
+		if f.must && (!has || isList && member == nil) {
+			return "." + f.key
+		}
+		if path := missing(member, f.of); path != "" {
+			return "." + f.key + path
+		}
+	}
+	return ""
+}
+
+// field is a field of a struct, as JSON has it.
+type field struct {
+	key  string
+	must bool // it is in every document
+	of   reflect.Type
+}
+
+func fieldsOf(t reflect.Type) (fields []field) {
+	for i := range t.NumField() {
+		name, options, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		fields = append(fields, field{name, !strings.Contains(options, "omitempty"), t.Field(i).Type})
+	}
+	return fields
 }
 
 // located adds the line to an error of the decoder, and explains the error of a text that
@@ -108,13 +178,13 @@ func lineOf(content []byte, offset int64) int {
 // less memory, because it keeps equal texts once. For any other text it only reports that
 // it cannot read it.
 type plainReader struct {
-	rest  []byte
-	texts map[string]string
-	keys  map[reflect.Type][]string // a struct's, by field
+	rest   []byte
+	texts  map[string]string
+	fields map[reflect.Type][]field
 }
 
 func newPlainReader(content []byte) *plainReader {
-	return &plainReader{rest: content, texts: map[string]string{}, keys: map[reflect.Type][]string{}}
+	return &plainReader{rest: content, texts: map[string]string{}, fields: map[reflect.Type][]field{}}
 }
 
 func (p *plainReader) read(doc *Document) bool {
@@ -137,9 +207,9 @@ func (p *plainReader) value(v reflect.Value) bool {
 		v.Set(reflect.New(v.Type().Elem()))
 		return p.value(v.Elem())
 	case reflect.Slice:
-		return p.word("null") || p.list(v)
+		return p.list(v)
 	case reflect.Map:
-		return p.word("null") || p.mapping(v)
+		return p.mapping(v)
 	case reflect.Struct:
 		if t, ok := v.Addr().Interface().(*time.Time); ok {
 			return t.UnmarshalJSON(p.scalar()) == nil
@@ -174,30 +244,28 @@ func (p *plainReader) mapping(v reflect.Value) bool {
 }
 
 func (p *plainReader) object(v reflect.Value) bool {
-	keys, next := p.keysOf(v.Type()), 0
-	return p.members('{', '}', func() bool {
+	fields, next := p.fieldsOf(v.Type()), 0
+	all := p.members('{', '}', func() bool {
 		key, ok := p.text()
-		for next < len(keys) && keys[next] != key {
+		for next < len(fields) && fields[next].key != key && !fields[next].must {
 			next++
 		}
-		if !ok || next == len(keys) || !p.sign(':') {
+		if !ok || next == len(fields) || fields[next].key != key || !p.sign(':') {
 			return false
 		}
 		next++
 		return p.value(v.Field(next - 1))
 	})
+	return all && !slices.ContainsFunc(fields[next:], func(f field) bool { return f.must })
 }
 
-func (p *plainReader) keysOf(t reflect.Type) []string {
-	keys, known := p.keys[t]
+func (p *plainReader) fieldsOf(t reflect.Type) []field {
+	fields, known := p.fields[t]
 	if !known {
-		for i := range t.NumField() {
-			name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-			keys = append(keys, name)
-		}
-		p.keys[t] = keys
+		fields = fieldsOf(t)
+		p.fields[t] = fields
 	}
-	return keys
+	return fields
 }
 
 // members reads a list in brackets, with commas between its members.

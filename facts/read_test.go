@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -15,6 +16,11 @@ const smallest = `{"schema": "stackpolicy.facts/v1", "collected_at": "2026-01-02
  "collectors": {}, "units": []}`
 
 func TestRead(t *testing.T) {
+	text, err := json.Marshal(Unit{Name: "a.service", Files: []File{}, Containers: []Container{}, Services: []Service{}, Probes: []Probe{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	unit := string(text)
 	put := func(old, new string) string { return strings.Replace(smallest, old, new, 1) }
 	for name, tc := range map[string]struct{ text, trouble string }{
 		"smallest":             {smallest, ""},
@@ -36,6 +42,10 @@ func TestRead(t *testing.T) {
 		"bad time":             {put("2026-01-02", "yesterday"), "parsing time"},
 		"no collectors":        {put(`"collectors": {},`, ""), "collectors"},
 		"no units":             {put(`[]`, `null`), "units"},
+		"a unit without files": {put(`[]`, `[`+strings.Replace(unit, `"files":[],`, "", 1)+`]`), "units[0].files is missing"},
+		"its files are null":   {put(`[]`, `[`+unit+","+strings.Replace(unit, `"files":[]`, `"files":null`, 1)+`]`), "units[1].files is missing"},
+		"a whole unit":         {put(`[]`, `[`+unit+`]`), ""},
+		"in another order":     {put(`[]`, `[`+strings.Replace(unit, `"files":[],`, "", 1)[:1]+`"files":[],`+strings.Replace(unit, `"files":[],`, "", 1)[1:]+`]`), ""},
 		"garbage after it":     {smallest + "x", "line 2"},
 		"two documents":        {smallest + "\n" + smallest, "line 3"},
 		"deep nesting":         {put(`[]`, strings.Repeat("[", 100_000)), "depth"},
