@@ -72,8 +72,9 @@ func (t target) run(ctx context.Context, each time.Duration) (inputs string, err
 	if err != nil {
 		err = fmt.Errorf("%s.%s: %w\n%s", t.folder, t.name, err, out)
 	}
-	if m := executed.FindAllSubmatch(out, -1); m != nil {
-		inputs = string(m[len(m)-1][1])
+	m := executed.FindAllSubmatch(out, -1)
+	if m == nil {
+		return "no", errors.Join(err, fmt.Errorf("%s.%s was given no input:\n%s", t.folder, t.name, out))
 	}
-	return inputs, err
+	return string(m[len(m)-1][1]), err
 }
