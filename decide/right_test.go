@@ -171,6 +171,9 @@ var ways = []way{
 	{"storage_survives_reboot", "a runroot with little space", func(s situation) { s.Storage.RunRoot.FreeMB = 9 }, func(s situation) { s.Storage.RunRoot.Type = "overlay" }},
 
 	{"activation_current", "no Home Manager", func(s situation) { s.Declared.Activation.State = "none" }, func(s situation) { s.Declared.Activation.State = "half-finished" }},
+	{"activation_current", "the system's generation, or a specialisation", func(s situation) {
+		s.Declared.Activation.Service = &facts.ActivationService{Name: "home-manager-alice.service", Generation: "/nix/store/b-home-manager-generation", IsCurrent: true}
+	}, func(s situation) { s.Declared.Activation.Service.IsCurrent = false }},
 	{"verify_gate_present", "a service that systemd itself watches", func(s situation) {
 		s.loaded().Type, s.loaded().SubState, s.loaded().StartPost = "notify", "running", []facts.Command{}
 	}, func(s situation) { s.loaded().Type = "oneshot" }},

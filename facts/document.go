@@ -132,6 +132,8 @@ type ActivationService struct {
 	ActiveState     string `json:"active_state"`
 	Result          string `json:"result"`
 	BackupExtension string `json:"backup_extension" jsonschema:"HOME_MANAGER_BACKUP_EXT of the service, without the dot; empty when unset"`
+	Generation      string `json:"generation,omitempty" jsonschema:"store path of the generation that it activates, the one of the running system; absent when that is not known"`
+	IsCurrent       bool   `json:"is_current,omitempty" jsonschema:"the current generation is that one, or one of its specialisations"`
 	BackupOverwrite bool   `json:"backup_overwrite" jsonschema:"HOME_MANAGER_BACKUP_OVERWRITE is set: an old backup is overwritten silently"`
 }
 

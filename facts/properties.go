@@ -10,7 +10,7 @@ type Properties struct {
 	TasksMax        *int64   `json:"tasks_max,omitempty" jsonschema:"as TasksMax= says; absent when infinite, and for other units than services"`
 	CPUQuotaPercent *float64 `json:"cpu_quota_percent,omitempty" jsonschema:"as CPUQuota= says: 100 is one whole CPU; absent without a quota"`
 	Restart         string   `json:"restart" jsonschema:"as Restart= says: no, always, on-failure, …; empty for other units than services"`
-	LastExit        *Exit    `json:"last_exit,omitempty" jsonschema:"how its main process last ended; absent when it never did since the manager started"`
+	LastExit        *Exit    `json:"last_exit,omitempty" jsonschema:"how its main process last ended; absent when it never did since the manager started, and when the manager has forgotten it, as it does with an inactive unit to which nothing refers"`
 	Timer           *Timer   `json:"timer,omitempty" jsonschema:"absent for other units than timers"`
 	Requires        []string `json:"requires" jsonschema:"these lists are as loaded, also what systemd adds itself"`
 	BindsTo         []string `json:"binds_to"`

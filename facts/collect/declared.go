@@ -141,6 +141,9 @@ func activation(ctx context.Context, e Environment, g *homemanager.Generation, r
 	if err != nil {
 		return a, err
 	}
+	if service != nil && service.Generation != "" {
+		service.IsCurrent = g.IsOf(service.Generation)
+	}
 	ahead, err := g.Ahead(ctx, e.UnitDir())
 	if err != nil {
 		return a, err
@@ -192,6 +195,11 @@ func activationService(ctx context.Context, user string) (*facts.ActivationServi
 		return nil, nil
 	}
 	s := &facts.ActivationService{Name: units[0].ID, ActiveState: units[0].ActiveState, Result: units[0].Service.Result}
+	for _, c := range units[0].Service.ExecStart { // the generation is the last argument of the NixOS module's command
+		if n := len(c.Argv); n > 0 && strings.HasSuffix(c.Argv[n-1], "-home-manager-generation") {
+			s.Generation = c.Argv[n-1]
+		}
+	}
 	for _, v := range units[0].Service.Environment {
 		key, value, _ := strings.Cut(v, "=")
 		switch key {

@@ -76,6 +76,18 @@ func (g *Generation) Owns(firstHop string) bool {
 	return ok && below != "" && strings.HasSuffix(name, "-home-manager-files")
 }
 
+// IsOf reports whether it is the generation at this path, or one of its specialisations,
+// which are links in it.
+func (g *Generation) IsOf(path string) bool {
+	others, _ := filepath.Glob(filepath.Join(path, "specialisation", "*")) // a path of the store has no pattern
+	for _, other := range append(others, path) {
+		if resolved, err := filepath.EvalSymlinks(other); err == nil && resolved == g.Path {
+			return true
+		}
+	}
+	return path == g.Path
+}
+
 // IsCurrent reports whether a link's first hop is a file of this generation.
 func (g *Generation) IsCurrent(firstHop string) bool {
 	return strings.HasPrefix(firstHop, g.Files+"/")

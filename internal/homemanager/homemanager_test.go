@@ -270,3 +270,22 @@ func TestBackups(t *testing.T) {
 		t.Errorf("got %q, %v\nwant %q", got, err, want)
 	}
 }
+
+// TestIsOf: a specialisation of a generation is activated like the generation itself.
+func TestIsOf(t *testing.T) {
+	dir := host(t, map[string]string{
+		"store/a-home-manager-generation/activate":             "x",
+		"store/b-home-manager-generation/activate":             "x",
+		"store/b-home-manager-generation/specialisation/quiet": "-> /store/a-home-manager-generation",
+	})
+	g := &Generation{Path: dir + "/store/a-home-manager-generation"}
+	for name, want := range map[string]bool{"a": true, "b": true, "c": false} {
+		if got := g.IsOf(dir + "/store/" + name + "-home-manager-generation"); got != want {
+			t.Errorf("of %s: %v, want %v", name, got, want)
+		}
+	}
+	g.Path = dir + "/store/b-home-manager-generation"
+	if g.IsOf(dir + "/store/a-home-manager-generation") {
+		t.Error("it is not a specialisation of its own specialisation")
+	}
+}

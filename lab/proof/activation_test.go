@@ -62,6 +62,23 @@ func TestActivationService(t *testing.T) {
 		system := []string{"env", "DBUS_SYSTEM_BUS_ADDRESS=" + s.BusAddress(), "stackpolicy", "eval", "-o", "json"}
 		s.want("activated", s.evalBy(system...), 0)
 
+		// The unit names the generation of the running system.
+		carries := func(generation string) {
+			s.etc("home-manager-alice.service.d/10-generation.conf", "[Service]\nExecStart=\nExecStart=/bin/true "+generation+"\n")
+			s.reload()
+		}
+		carries(s.Current.Path)
+		s.want("the system's", s.evalBy(system...), 0)
+		other, err := scene.Generation(map[string]string{unit("web.service"): scene.StackUnit("web.service", "second")}).Build(s.StoreDir)
+		s.do(err)
+		carries(other.Path)
+		s.want("another one than the system's", s.evalBy(system...), 1, "host activation_current not-activated block/ticket")
+		s.do(os.Mkdir(filepath.Join(other.Path, "specialisation"), 0o755))
+		s.do(os.Symlink(s.Current.Path, filepath.Join(other.Path, "specialisation", "quiet")))
+		s.want("a specialisation of the system's", s.evalBy(system...), 0)
+		s.etc("home-manager-alice.service.d/10-generation.conf", "[Service]\n")
+		s.reload()
+
 		s.do(s.Write(s.Unit("web.service.bak"), "old"))
 		s.want("its backup in the way", s.evalBy(system...), 1, "host no_blocking_backup certain block/ticket")
 

@@ -6,7 +6,10 @@
 #   (measured). Half a generation may not fit together. While one is running it is a
 #   ticket. One finding names the cause, and no unit has one only for belonging to the
 #   generation that was to come: what runs is as it was before. A unit that does not
-#   start is a frequent cause, so those that have failed are named.
+#   start is a frequent cause, so those that have failed are named. With the NixOS
+#   module, the running system has one generation for the account: another one that is
+#   current means that the system's was never activated, or that somebody activated an
+#   older one since.
 # schemas:
 #   - input: schema.facts
 # custom:
@@ -36,6 +39,24 @@ finding contains {
 	},
 } if {
 	case := kind(input.declared.activation.state, count(input.declared.activation.ahead))
+}
+
+# The system's own generation is not the current one.
+finding contains {
+	"subject": "host",
+	"effect": "block",
+	"severity": "ticket",
+	"message": "the running system has another Home Manager generation than the one that was activated",
+	"evidence": {
+		"case": "not-activated",
+		"expected": service.generation,
+		"found": input.declared.generation,
+		"service": service.name,
+	},
+} if {
+	input.declared.activation.state == "current"
+	service.generation
+	not object.get(service, "is_current", false)
 }
 
 default service := {"name": "", "result": ""}

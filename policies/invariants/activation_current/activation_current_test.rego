@@ -49,7 +49,39 @@ test_names_what_failed if {
 	f.evidence.pending == "/nix/store/b-home-manager-files"
 }
 
+# of_system is a document in which the NixOS module's unit has a generation.
+of_system(state, changes) := activation({"state": state, "service": object.union(
+	{"name": "home-manager-ada.service", "active_state": "inactive", "result": "success", "generation": newer},
+	changes,
+)})
+
+newer := "/nix/store/7k2m-home-manager-generation"
+
+test_not_activated if {
+	findings := rule.finding with input as of_system("current", {})
+	findings == {{
+		"subject": "host",
+		"effect": "block",
+		"severity": "ticket",
+		"message": "the running system has another Home Manager generation than the one that was activated",
+		"evidence": {
+			"case": "not-activated", "expected": newer, "found": "/nix/store/9x1j-home-manager-generation",
+			"service": "home-manager-ada.service",
+		},
+	}}
+}
+
 cases := {
+	"the system's generation": {"doc": of_system("current", {"is_current": true}), "want": set()},
+	"a unit without a generation": {"doc": json.remove(of_system("current", {}), ["declared/activation/service/generation"]), "want": set()},
+	"the system's generation, being activated": {
+		"doc": of_system("running", {"active_state": "activating"}),
+		"want": {["host", "block", "ticket", "running"]},
+	},
+	"the system's generation, which failed": {
+		"doc": of_system("failed", {"active_state": "failed"}),
+		"want": {["host", "block", "page", "failed"]},
+	},
 	"holds": {"doc": given.document([]), "want": set()},
 	"no source": {"doc": activation({"state": "none"}), "want": set()},
 	"running": {"doc": activation({"state": "running"}), "want": {["host", "block", "ticket", "running"]}},
