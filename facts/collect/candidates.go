@@ -21,6 +21,8 @@ type candidate struct {
 // places finds the paths that can define or alter units.
 type places struct {
 	unitDir   string
+	dataDir   string            // where units of packages are declared
+	declared  map[string]string // see declaration.files
 	index     *unitfile.Index
 	owners    *owners
 	quadlets  map[string]string          // see declaration
@@ -30,11 +32,11 @@ type places struct {
 	dropIns   quadletDropIns
 }
 
-func newPlaces(unitDir string, declared declaration, dropIns quadletDropIns, index *unitfile.Index, owners *owners) *places {
+func newPlaces(e Environment, declared declaration, dropIns quadletDropIns, index *unitfile.Index, owners *owners) *places {
 	folders := byFolder(declared.files)
 	return &places{
-		unitDir: unitDir, dropIns: dropIns, index: index, owners: owners, quadlets: declared.quadlets,
-		folders: folders, pulls: declaredLinks(unitDir, folders), ownLinked: index.HasOwnLinks(),
+		unitDir: e.UnitDir(), dataDir: e.DataUnitDir(), declared: declared.files, dropIns: dropIns, index: index, owners: owners, quadlets: declared.quadlets,
+		folders: folders, pulls: declaredLinks(e.UnitDir(), folders), ownLinked: index.HasOwnLinks(),
 	}
 }
 
@@ -44,7 +46,7 @@ func (p *places) of(u facts.Unit, loaded systemd.Unit) []candidate {
 	var all []candidate
 	expected := "" // an instance is defined by its template
 	if u.IsManaged() && !u.Quadlet && unitfile.Template(u.Name) == "" {
-		expected = filepath.Join(p.unitDir, u.Name)
+		expected = p.expected(u.Name)
 	}
 	for _, path := range drift.Fragments(p.index.Fragments(u.Name), expected, loaded.FragmentPath) {
 		all = append(all, candidate{path: path, role: facts.RoleFragment})
@@ -67,6 +69,15 @@ func (p *places) of(u facts.Unit, loaded systemd.Unit) []candidate {
 		all = append(all, candidate{path: l.Path, role: l.Kind, of: l.Of})
 	}
 	return append(all, p.ownLinks(u, known)...)
+}
+
+// expected is where the definition of a managed unit belongs.
+func (p *places) expected(unit string) string {
+	own, packaged := filepath.Join(p.unitDir, unit), filepath.Join(p.dataDir, unit)
+	if p.declared[own] == "" && p.declared[packaged] != "" {
+		return packaged
+	}
+	return own
 }
 
 // names are the unit's own name and those it is also known by: as loaded, and on

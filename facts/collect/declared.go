@@ -3,6 +3,7 @@ package collect
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -102,18 +103,24 @@ func pendingFiles(ctx context.Context, e Environment, g *homemanager.Generation,
 }
 
 func declaredFiles(ctx context.Context, e Environment, g *homemanager.Generation) (map[string]string, error) {
-	all, err := g.Declared(ctx, e.Home, e.UnitDir())
-	if err != nil {
-		return nil, err
-	}
-	quadlets, err := g.Declared(ctx, e.Home, e.QuadletDir())
-	if err != nil {
-		return nil, err
-	}
-	for path, target := range quadlets {
-		all[path] = target
+	all := map[string]string{}
+	for _, folder := range []string{e.UnitDir(), e.QuadletDir(), e.DataUnitDir()} {
+		some, err := g.Declared(ctx, e.Home, folder)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(all, some)
 	}
 	return all, nil
+}
+
+// origin is [Environment.origin]. A unit of a package that the generation declares is the
+// user's.
+func (d declaration) origin(e Environment, path string) string {
+	if within(path, e.DataUnitDir()) && d.files[path] != "" {
+		return facts.OriginUser
+	}
+	return e.origin(path)
 }
 
 func fillDeclared(ctx context.Context, d *facts.Declared, e Environment, g *homemanager.Generation, roots []string, paths map[string]string) error {
@@ -144,15 +151,14 @@ func activation(ctx context.Context, e Environment, g *homemanager.Generation, r
 	if service != nil && service.Generation != "" {
 		service.IsCurrent = g.IsOf(service.Generation)
 	}
-	ahead, err := g.Ahead(ctx, e.UnitDir())
-	if err != nil {
-		return a, err
+	ahead := []string{}
+	for _, folder := range []string{e.UnitDir(), e.QuadletDir(), e.DataUnitDir()} {
+		some, err := g.Ahead(ctx, folder)
+		if err != nil {
+			return a, err
+		}
+		ahead = append(ahead, some...)
 	}
-	quadlets, err := g.Ahead(ctx, e.QuadletDir())
-	if err != nil {
-		return a, err
-	}
-	ahead = append(ahead, quadlets...)
 	return facts.Activation{State: activationState(begun, len(ahead), e.Now(), service), Ahead: ahead, Service: service, Since: timeOrNil(begun)}, nil
 }
 

@@ -21,6 +21,7 @@ type Environment struct {
 	Home       string
 	ConfigHome string // $XDG_CONFIG_HOME
 	StateHome  string // $XDG_STATE_HOME
+	DataHome   string // $XDG_DATA_HOME
 	RuntimeDir string // $XDG_RUNTIME_DIR
 	BusAddress string // $DBUS_SESSION_BUS_ADDRESS; if "", the bus in the runtime folder
 	LingerDir  string // /var/lib/systemd/linger
@@ -57,6 +58,7 @@ func OfProcess(c config.Config) (Environment, error) {
 		UID: uid, Name: u.Username, Home: home,
 		ConfigHome: ConfigHome(),
 		StateHome:  or(os.Getenv("XDG_STATE_HOME"), filepath.Join(home, ".local", "state")),
+		DataHome:   or(os.Getenv("XDG_DATA_HOME"), filepath.Join(home, ".local", "share")),
 		RuntimeDir: runtimeDir,
 		BusAddress: os.Getenv("DBUS_SESSION_BUS_ADDRESS"),
 		LingerDir:  "/var/lib/systemd/linger",
@@ -81,6 +83,10 @@ func ConfigHome() string {
 
 // UnitDir returns the user's unit folder.
 func (e Environment) UnitDir() string { return filepath.Join(e.ConfigHome, "systemd", "user") }
+
+// DataUnitDir returns the folder into which Home Manager links the units of packages
+// (systemd.user.packages).
+func (e Environment) DataUnitDir() string { return filepath.Join(e.DataHome, "systemd", "user") }
 
 // QuadletDir returns the user's folder of quadlet sources (podman-systemd.unit(5)).
 func (e Environment) QuadletDir() string { return filepath.Join(e.ConfigHome, "containers", "systemd") }

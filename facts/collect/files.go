@@ -46,7 +46,7 @@ func collectFiles(ctx context.Context, env Environment, now time.Time, declared 
 	owners := newOwners(loaded.index, looks)
 	w := &walker{
 		env: env, loaded: loaded, looks: looks, judge: judge, owners: owners, manager: driftManager(loaded, now),
-		places: newPlaces(env.UnitDir(), declared, dropIns, loaded.index, owners),
+		places: newPlaces(env, declared, dropIns, loaded.index, owners),
 	}
 	units := slices.Clone(loaded.units)
 	if err := inParallel(ctx, len(units), func(i int) error {
@@ -181,7 +181,7 @@ func (w *walker) describe(u facts.Unit, c candidate) (facts.File, error) {
 		return facts.File{}, err
 	}
 	out := facts.File{
-		Path: c.path, Role: c.role, Of: c.of, Origin: w.env.origin(c.path), Kind: f.Kind, FirstHop: f.FirstHop, Target: f.Target,
+		Path: c.path, Role: c.role, Of: c.of, Origin: w.judge.declared.origin(w.env, c.path), Kind: f.Kind, FirstHop: f.FirstHop, Target: f.Target,
 		UID: f.UID, Digest: f.Digest, DeclaredTarget: w.judge.declared.files[c.path],
 		LinkMtime: timeOrNil(f.LinkMtime), Mtime: timeOrNil(f.Mtime), ChangedAt: timeOrNil(f.Changed),
 	}

@@ -124,7 +124,7 @@ func managedUnits(env Environment, declared declaration, known []string) (map[st
 	patterns := byConfiguration(env.Config, known, managed)
 	for path := range declared.files {
 		switch filepath.Dir(path) {
-		case env.UnitDir():
+		case env.UnitDir(), env.DataUnitDir():
 			if name := filepath.Base(path); unitfile.Valid(name) {
 				managed[name] = facts.ByHomeManager
 			}

@@ -50,7 +50,7 @@ func (s scope) unit(name string, l loadedUnits) facts.Unit {
 		u.Loaded = loadedFrom(loaded)
 		u.Loaded.Job = l.listed[name].Job
 		u.Loaded.WantedBy, u.Loaded.TriggeredBy, u.Loaded.RequirementsDown = pulls(loaded, l.listed)
-		u.Loaded.FragmentOrigin = s.env.origin(loaded.FragmentPath)
+		u.Loaded.FragmentOrigin = s.declared.origin(s.env, loaded.FragmentPath)
 	}
 	u.Quadlet = ok && u.Loaded.FragmentOrigin == facts.OriginGenerator && quadletUnit(loaded.SourcePath) != ""
 	for _, unit := range s.declared.quadlets {

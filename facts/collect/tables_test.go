@@ -19,7 +19,7 @@ import (
 )
 
 var alice = Environment{
-	UID: 1000, Name: "alice", Home: "/home/alice", ConfigHome: "/home/alice/.config", RuntimeDir: "/run/user/1000",
+	UID: 1000, Name: "alice", Home: "/home/alice", ConfigHome: "/home/alice/.config", DataHome: "/home/alice/.local/share", RuntimeDir: "/run/user/1000",
 }
 
 func TestActivationState(t *testing.T) {
@@ -103,6 +103,7 @@ func TestManagedUnits(t *testing.T) {
 	d := declaration{files: map[string]string{
 		"/home/alice/.config/systemd/user/web.service":                    "/s/web.service",
 		"/home/alice/.config/systemd/user/both.service":                   "/s/both.service",
+		"/home/alice/.local/share/systemd/user/pkg.service":               "/s/pkg.service",
 		"/home/alice/.config/systemd/user/work@.service":                  "/s/work@.service",
 		"/home/alice/.config/systemd/user/web.service.d/a.conf":           "/s/a.conf",
 		"/home/alice/.config/systemd/user/default.target.wants/x.service": "/s/x.service",
@@ -118,7 +119,7 @@ func TestManagedUnits(t *testing.T) {
 	}
 	managed, patterns := managedUnits(env, d, []string{"lab-a.service", "lab-b.service", "both.service", "work@one.service", "work@two.service", "other.service"})
 	want := map[string]string{
-		"web.service": facts.ByHomeManager, "both.service": facts.ByHomeManager, "work@.service": facts.ByHomeManager, "work@one.service": facts.ByHomeManager,
+		"web.service": facts.ByHomeManager, "pkg.service": facts.ByHomeManager, "both.service": facts.ByHomeManager, "work@.service": facts.ByHomeManager, "work@one.service": facts.ByHomeManager,
 		"quad.service": facts.ByHomeManager, "vol-volume.service": facts.ByHomeManager, "lab-a.service": facts.ByConfig, "lab-b.service": facts.ByConfig,
 		"absent.service": facts.ByConfig, "stack.service": facts.ByConfig, "work@two.service": facts.ByConfig,
 	}
@@ -163,6 +164,23 @@ func TestOrigin(t *testing.T) {
 	} {
 		if got := alice.origin(path); got != want {
 			t.Errorf("origin(%q) = %q, want %q", path, got, want)
+		}
+	}
+}
+
+// TestOriginOfPackages: the unit of a package is the user's where the generation declares it.
+func TestOriginOfPackages(t *testing.T) {
+	const folder = "/home/alice/.local/share/systemd/user/"
+	d := declaration{files: map[string]string{folder + "pkg.service": "/s/pkg.service"}}
+	for name, want := range map[string]string{"pkg.service": facts.OriginUser, "mine.service": facts.OriginOther} {
+		if got := d.origin(alice, folder+name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	p := places{unitDir: alice.UnitDir(), dataDir: alice.DataUnitDir(), declared: d.files}
+	for name, want := range map[string]string{"pkg.service": folder + "pkg.service", "web.service": alice.UnitDir() + "/web.service"} {
+		if got := p.expected(name); got != want {
+			t.Errorf("%s belongs at %q, want %q", name, got, want)
 		}
 	}
 }
