@@ -14,30 +14,33 @@ import (
 	"stackpolicy/internal/text"
 )
 
-// The shape that CI systems read: GitLab, Jenkins and the others know no
-// schema of JUnit's own, and these elements are what they have in common.
+// The shape that CI systems read. JUnit itself has no schema; this is what those of Jenkins
+// and of Ant's JUnit task both take. Times are zero: nobody measures one invariant.
 type (
 	testSuites struct {
-		XMLName  xml.Name    `xml:"testsuites"`
-		Name     string      `xml:"name,attr"`
-		Tests    int         `xml:"tests,attr"`
-		Failures int         `xml:"failures,attr"`
-		Errors   int         `xml:"errors,attr"`
-		Skipped  int         `xml:"skipped,attr"`
-		Suites   []testSuite `xml:"testsuite"`
+		XMLName xml.Name    `xml:"testsuites"` // without attributes: Ant knows none, Jenkins has no skipped
+		Suites  []testSuite `xml:"testsuite"`
 	}
 	testSuite struct {
-		Name      string     `xml:"name,attr"`
-		Tests     int        `xml:"tests,attr"`
-		Failures  int        `xml:"failures,attr"`
-		Errors    int        `xml:"errors,attr"`
-		Skipped   int        `xml:"skipped,attr"`
-		Timestamp string     `xml:"timestamp,attr"`
-		Cases     []testCase `xml:"testcase"`
+		Package    string     `xml:"package,attr"`
+		ID         int        `xml:"id,attr"` // from 0
+		Name       string     `xml:"name,attr"`
+		Timestamp  string     `xml:"timestamp,attr"` // UTC, without a time zone
+		Host       string     `xml:"hostname,attr"`  // localhost, as a report does not name its host
+		Tests      int        `xml:"tests,attr"`
+		Failures   int        `xml:"failures,attr"`
+		Errors     int        `xml:"errors,attr"`
+		Skipped    int        `xml:"skipped,attr"`
+		Time       int        `xml:"time,attr"`
+		Properties string     `xml:"properties"`
+		Cases      []testCase `xml:"testcase"`
+		Out        string     `xml:"system-out"`
+		Err        string     `xml:"system-err"`
 	}
 	testCase struct {
 		Name    string   `xml:"name,attr"`
 		Class   string   `xml:"classname,attr"`
+		Time    int      `xml:"time,attr"`
 		Failure *problem `xml:"failure"`
 		Error   *problem `xml:"error"`
 		Skipped *problem `xml:"skipped"`
@@ -55,7 +58,7 @@ const suiteOfGaps = "facts"
 // writeJUnit writes a suite for each subject. A finding is a failure. A failed
 // collector or an undecided invariant is an error. A waived finding is skipped.
 func writeJUnit(w io.Writer, r *audit.Report, o Options) error {
-	all := testSuites{Name: "stackpolicy"}
+	all := testSuites{}
 	all.add(r, suiteOfGaps, casesOfGaps(r.Gaps))
 	cases := map[string][]testCase{}
 	for _, d := range r.Decisions {
@@ -77,14 +80,15 @@ func (all *testSuites) add(r *audit.Report, name string, cases []testCase) {
 	if len(cases) == 0 {
 		return
 	}
-	s := testSuite{Name: text.Clean(name), Tests: len(cases), Timestamp: r.CollectedAt.UTC().Format(time.RFC3339), Cases: cases}
+	s := testSuite{
+		Package: "stackpolicy", ID: len(all.Suites), Name: text.Clean(name), Timestamp: r.CollectedAt.UTC().Format("2006-01-02T15:04:05"),
+		Host: "localhost", Tests: len(cases), Cases: cases,
+	}
 	for _, c := range cases {
 		s.Failures += oneOf(c.Failure)
 		s.Errors += oneOf(c.Error)
 		s.Skipped += oneOf(c.Skipped)
 	}
-	all.Tests, all.Failures = all.Tests+s.Tests, all.Failures+s.Failures
-	all.Errors, all.Skipped = all.Errors+s.Errors, all.Skipped+s.Skipped
 	all.Suites = append(all.Suites, s)
 }
 
