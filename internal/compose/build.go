@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -20,6 +21,7 @@ type Build struct {
 	Labels     []string // K=V, by name
 	Target     string
 	Network    string
+	SSH        []string // ID or ID=PATH, sorted
 	Unknown    []string // keys that `podman build` is not given
 }
 
@@ -46,8 +48,27 @@ func buildOf(b *types.BuildConfig) *Build {
 	for _, name := range slices.Sorted(maps.Keys(b.Labels)) {
 		built.Labels = append(built.Labels, name+"="+b.Labels[name])
 	}
+	for _, key := range b.SSH {
+		built.SSH = append(built.SSH, key.ID)
+	}
 	built.Unknown = unknown(b)
 	return built
+}
+
+// inOnePart writes keys for SSH as compose files do, ID=PATH: compose-go cannot encode those
+// that it has read in two parts, and returns them in any order.
+func inOnePart(p *types.Project) {
+	for _, s := range p.Services {
+		if s.Build == nil {
+			continue
+		}
+		for i, key := range s.Build.SSH {
+			if key.Path != "" {
+				s.Build.SSH[i] = types.SSHKey{ID: key.ID + "=" + key.Path}
+			}
+		}
+		slices.SortFunc(s.Build.SSH, func(a, b types.SSHKey) int { return cmp.Compare(a.ID, b.ID) })
+	}
 }
 
 // unknown names the keys that change what is built and that are not passed on.
@@ -55,7 +76,7 @@ func unknown(b *types.BuildConfig) (keys []string) {
 	for key, set := range map[string]bool{
 		"additional_contexts": len(b.AdditionalContexts) > 0, "entitlements": len(b.Entitlements) > 0,
 		"extra_hosts": len(b.ExtraHosts) > 0, "platforms": len(b.Platforms) > 0, "secrets": len(b.Secrets) > 0,
-		"ssh": len(b.SSH) > 0, "tags": len(b.Tags) > 0,
+		"tags": len(b.Tags) > 0,
 	} {
 		if set {
 			keys = append(keys, key)
@@ -97,6 +118,9 @@ func (p Podman) Build(ctx context.Context, name string, b Build, environ []strin
 	}
 	if b.Network != "" {
 		args = append(args, "--network", b.Network)
+	}
+	for _, key := range b.SSH {
+		args = append(args, "--ssh", key)
 	}
 	return p.do(ctx, environ, output, append(args, "--", b.Context)...)
 }

@@ -113,7 +113,7 @@ func (o Options) load(ctx context.Context) (*Project, error) {
 	variables := &putting{budget{maxPutIn}, map[string]bool{}}
 	read, err := o.parse(ctx, dir, sources, env, variables)
 	if err != nil {
-		return nil, err
+		return nil, sources.explain(err, variables.unset)
 	}
 	return o.project(read, sources, env, variables.unset)
 }

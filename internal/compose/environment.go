@@ -110,10 +110,18 @@ func (p *putting) substitute(text string, mapping template.Mapping) (string, err
 	if p.room < 0 {
 		return "", fmt.Errorf("variables put more than %d MiB into the files", maxPutIn>>20)
 	}
-	for _, match := range plain.Get().FindAllStringSubmatch(strings.ReplaceAll(text, "$$", ""), -1) {
-		if name := match[1] + match[2]; missing[name] {
+	for _, name := range plainIn(text) {
+		if missing[name] {
 			p.unset[name] = true
 		}
 	}
 	return result, err
+}
+
+// plainIn returns the variables that a text has without a default.
+func plainIn(text string) (names []string) {
+	for _, match := range plain.Get().FindAllStringSubmatch(strings.ReplaceAll(text, "$$", ""), -1) {
+		names = append(names, match[1]+match[2])
+	}
+	return names
 }

@@ -142,6 +142,7 @@ func TestLoadRefuses(t *testing.T) {
 		"too many files":       {many, []string{"more than 100 compose files"}},
 		"too large":            {map[string]string{"c.yaml": strings.Repeat("#", maxFile+1)}, []string{"c.yaml", "larger than 1 MiB"}},
 		"included, too large":  {map[string]string{"c.yaml": "include: [l.yaml]", "l.yaml": strings.Repeat("#", maxFile+1)}, []string{"l.yaml", "larger than 1 MiB"}},
+		"an unset variable":    {map[string]string{"c.yaml": "services:\n  a:\n    image: i\n    volumes: ['${WHERE}:/data']"}, []string{"c.yaml:4", "WHERE", "services.a.volumes[0]", "nobody sets"}},
 		"bad variables":        {map[string]string{"c.yaml": "services: {a: {image: i}}", ".env": "A-B=\"x"}, []string{".env"}},
 	}
 	for name, test := range tests {
@@ -254,4 +255,37 @@ func bomb() string {
 		text += "x-" + here + ": &a" + here + " [" + strings.Repeat(before+", ", 9) + before + "]\n"
 	}
 	return text
+}
+
+// TestSSHKeys: keys for a build have one form and order, and their paths count.
+func TestSSHKeys(t *testing.T) {
+	o := project(t, map[string]string{"c.yaml": ""})
+	load := func(ssh string) *Project {
+		t.Helper()
+		if err := os.WriteFile(o.Files[0], []byte("services: {a: {build: {context: ., ssh: "+ssh+"}}}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p, err := Load(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	p := load("[default, 'a=/run/a', 'b=/run/b']")
+	if got := p.Services[0].Build; !slices.Equal(got.SSH, []string{"a=/run/a", "b=/run/b", "default"}) || len(got.Unknown) > 0 {
+		t.Errorf("%+v", got)
+	}
+	model, err := p.Model()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := model.Text(); err != nil || !strings.Contains(string(text), "- a=/run/a") {
+		t.Errorf("%s, %v", text, err)
+	}
+	if d := load("['b=/run/b', 'a=/run/a', default]").Digest; d != p.Digest {
+		t.Error("the same in another order is another build")
+	}
+	if d := load("[default, 'a=/run/a', 'b=/run/c']").Digest; d == p.Digest {
+		t.Error("another path is the same build")
+	}
 }

@@ -79,6 +79,7 @@ type SecretFile struct {
 }
 
 func (o Options) project(read *types.Project, from sources, env map[string]string, unset map[string]bool) (*Project, error) {
+	inOnePart(read)
 	read, err := withLabels(read)
 	if err != nil {
 		return nil, err

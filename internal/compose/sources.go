@@ -180,3 +180,49 @@ func local(path, dir string, env map[string]string) (string, error) {
 
 // remotes are what else compose takes for remote: git by ssh, artifacts, GitHub.
 var remotes = [...]string{"git@", "oci:", "github.com/"}
+
+// explain adds to an error where variables are used that nobody sets: what is put in for them
+// is empty, and the error only says what is wrong then.
+func (s sources) explain(err error, unset map[string]bool) error {
+	var uses []string
+	for _, source := range s {
+		for decoder := yaml.NewDecoder(bytes.NewReader(source.content)); ; {
+			var document yaml.Node
+			if decoder.Decode(&document) != nil {
+				break
+			}
+			uses = append(uses, usesOf(&document, source.path, "", unset)...)
+		}
+	}
+	if len(uses) == 0 {
+		return err
+	}
+	const most = 5
+	if len(uses) > most {
+		uses = append(uses[:most], fmt.Sprintf("and %d more", len(uses)-most))
+	}
+	return fmt.Errorf("%w; nobody sets %s", err, strings.Join(uses, "; "))
+}
+
+// usesOf lists the uses of variables below a node, each with its file, line and key.
+func usesOf(node *yaml.Node, file, key string, unset map[string]bool) (uses []string) {
+	for i, child := range node.Content { // of an alias there is none
+		below := key
+		switch {
+		case node.Kind == yaml.MappingNode && i%2 == 1:
+			below = strings.TrimPrefix(key+"."+node.Content[i-1].Value, ".")
+		case node.Kind == yaml.SequenceNode:
+			below = fmt.Sprintf("%s[%d]", key, i)
+		}
+		uses = append(uses, usesOf(child, file, below, unset)...)
+	}
+	if node.Kind != yaml.ScalarNode {
+		return uses
+	}
+	for _, name := range plainIn(node.Value) {
+		if unset[name] {
+			uses = append(uses, fmt.Sprintf("%s at %s:%d (%s)", name, file, node.Line, key))
+		}
+	}
+	return uses
+}
