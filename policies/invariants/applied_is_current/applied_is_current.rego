@@ -68,8 +68,8 @@ refused contains unit.name if {
 
 in_doubt := [unit |
 	some unit in active
+	[unit.applied.state, unit.applied.stale, unit.applied.changed] != ["recorded", false, []] # few are
 	not unit.applied.rolled_back
-	[unit.applied.state, unit.applied.stale, unit.applied.changed] != ["recorded", false, []] # most are
 	not waits_for_activation(unit)
 ]
 
@@ -173,21 +173,21 @@ problem contains {
 		"applied_at": object.get(unit.applied, "at", "unknown"),
 	},
 } if {
-	some unit in input.units
-	unit.managed_by != ""
-	unit.loaded.active_state == "active"
+	some unit in active
 	unit.applied.state == "recorded"
-	not unit.applied.busy
 	some service in unit.services
-	containers := [container |
-		some container in lib.of_services(unit)
-		container.service == service.name
-		container.project == unit.applied.project
+	some container in unit.containers
+	container.service == service.name
+	other := difference(service, container) # few differ: saves the rest
+	not unit.applied.busy
+	containers := [c |
+		some c in lib.of_services(unit)
+		c.service == service.name
+		c.project == unit.applied.project
 	]
-	right := [container | some container in containers; not difference(service, container)]
+	container in containers
+	right := [c | some c in containers; not difference(service, c)]
 	count(right) < service.containers # one more may be of podman-compose run --name
-	some container in containers
-	other := difference(service, container)
 }
 
 # difference says in what a container differs from the one that was applied.

@@ -103,9 +103,8 @@ finding contains {
 	"message": sprintf("%s: cannot be verified whether a container is missing: %s", [unit.name, why.reason]),
 	"evidence": object.union({"case": why.case}, why.evidence),
 } if {
-	some unit in stacks
+	some unit in unlisted
 	in_effect(unit)
-	services(unit) == []
 	why := unknown_services(unit)
 }
 
@@ -155,6 +154,18 @@ stacks := [unit |
 	some unit in input.units
 	unit.managed_by != ""
 	unit.stack != ""
+]
+
+# unlisted are the stacks whose services are not known.
+unlisted := [unit |
+	some unit in stacks
+	services(unit) == []
+]
+
+# waiting are the stacks that wait for their next start.
+waiting := [unit |
+	some unit in stacks
+	startswith(unit.loaded.sub_state, "auto-restart")
 ]
 
 # A container that does not do its work.
@@ -211,11 +222,10 @@ problem contains {
 	"message": sprintf("%s is %s, but %s", [unit.name, unit.loaded.active_state, says]),
 	"evidence": {"case": case, "expected": "running containers", "found": "none", "stack": unit.stack},
 } if {
-	some unit in stacks
+	some unit in unlisted
 	states := [container.state | some container in counted(unit)]
 	not "running" in states
 	in_effect(unit)
-	services(unit) == []
 	case := absence(states)
 	says := {
 		"no-containers": "it has no container at all",
@@ -235,8 +245,7 @@ problem contains {
 		"restarts": unit.loaded.n_restarts,
 	},
 } if {
-	some unit in stacks
-	startswith(unit.loaded.sub_state, "auto-restart")
+	some unit in waiting
 	not works(unit)
 }
 
@@ -256,8 +265,7 @@ problem contains {
 		"restarts": unit.loaded.n_restarts,
 	},
 } if {
-	some unit in stacks
-	startswith(unit.loaded.sub_state, "auto-restart")
+	some unit in waiting
 	works(unit)
 	not unit.verify
 }
@@ -276,9 +284,10 @@ works(unit) if {
 
 fault contains {"unit": unit, "container": container, "case": case} if {
 	some unit in stacks
-	judged(unit.loaded)
-	some container in counted(unit)
+	some container in unit.containers
 	not [container.state, container.health] in in_order # most are: saves the rest
+	judged(unit.loaded)
+	container in counted(unit)
 	not unit.verify
 	not in_transit(unit, container)
 	case := how(container, services(unit))
@@ -288,9 +297,10 @@ fault contains {"unit": unit, "container": container, "case": case} if {
 # verifies, it waits for the check instead.
 fault contains {"unit": unit, "container": container, "case": "unchecked"} if {
 	some unit in stacks
+	some container in unit.containers
+	container.check.overdue # few are: saves the rest
 	unit.loaded.active_state in {"active", "activating", "reloading", "refreshing"}
-	some container in lib.of_services(unit)
-	container.check.overdue
+	not container.one_off
 	container.health != "unhealthy" # which is a problem already
 	not container.infra
 	not unit.verify

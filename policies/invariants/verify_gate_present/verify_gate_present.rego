@@ -71,13 +71,13 @@ finding contains {
 	},
 } if {
 	some unit in input.units
+	some command in unit.loaded.exec_stop
+	command.stops_containers != "" # few do: saves the rest
 	unit.managed_by != ""
 	unit.stack != ""
 	unit.loaded.type == "oneshot"
 	not unit.quadlet
 	unit.name in can_refuse
-	some command in unit.loaded.exec_stop
-	command.stops_containers != ""
 }
 
 # can_refuse are the units with a step that can end a start before the containers change.

@@ -57,12 +57,12 @@ finding contains {
 	},
 } if {
 	some unit in input.units
+	some hold in unit.history.exemptions # few have one: saves the rest
 	unit.managed_by != ""
 	unit.stack != ""
 	stays_active(unit.loaded)
 	state := unit.loaded.active_state
 	state in {"inactive", "failed"}
-	some hold in unit.history.exemptions
 	hold.invariant == ""
 	expired(hold)
 }
