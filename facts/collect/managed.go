@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"stackpolicy/config"
 	"stackpolicy/facts"
@@ -166,14 +167,21 @@ func byConfiguration(c config.Config, known []string, managed map[string]string)
 
 // goneUnits returns the units that a pattern matched before, and that no longer exist. A
 // pattern that matches nothing any more is reported as such.
-func goneUnits(memory remembered, managed map[string]string, patterns []facts.Pattern) (gone []facts.GoneUnit) {
+func goneUnits(memory remembered, managed map[string]string, patterns []facts.Pattern, now time.Time) (gone []facts.GoneUnit) {
 	if memory.memory == nil {
 		return nil
 	}
-	for _, unit := range slices.Sorted(maps.Keys(memory.memory.Gone)) {
+	since := map[string]time.Time{}
+	for unit, h := range memory.memory.Subjects {
+		if h.Load != nil { // the last audit saw its files
+			since[unit] = now
+		}
+	}
+	maps.Copy(since, memory.memory.Gone)
+	for _, unit := range slices.Sorted(maps.Keys(since)) {
 		i := slices.IndexFunc(patterns, func(p facts.Pattern) bool { return p.Matched > 0 && glob.Match(p.Pattern, unit) })
 		if i >= 0 && managed[unit] == "" {
-			gone = append(gone, facts.GoneUnit{Unit: unit, Pattern: patterns[i].Pattern, Since: memory.memory.Gone[unit]})
+			gone = append(gone, facts.GoneUnit{Unit: unit, Pattern: patterns[i].Pattern, Since: since[unit]})
 		}
 	}
 	return gone

@@ -104,7 +104,7 @@ func collectSystemd(ctx context.Context, surveying <-chan answer[surveyed], soug
 	l.idle = idleHolds(sought.env.Config.Holds, l.managed)
 	l.others = sought.memory.others(l.managed)
 	if sought.declared.generation == nil {
-		l.gone = goneUnits(sought.memory, l.managed, l.patterns)
+		l.gone = goneUnits(sought.memory, l.managed, l.patterns, sought.env.Now().UTC())
 	}
 	names := sought.names(s.index, l.managed)
 	looks.ahead(s.index, names)

@@ -111,7 +111,8 @@ func TestUnreadableFolder(t *testing.T) {
 			s.do(os.Chmod(folder, 0o700))
 			var unknown []string
 			if exit == 3 {
-				unknown = undecided(t, "units.files", "units.reload", "manager_files", "units.applied", "units.services")
+				unknown = append(undecided(t, "units.files", "units.reload", "manager_files", "units.applied"),
+					forEach("stack_running gap block/unknown", scene.Stacks()...)...)
 			}
 			s.want(name, s.eval(), exit, unknown...)
 			s.do(os.Remove(folder))
