@@ -34,7 +34,7 @@ a table is not in it. States with equal verdicts share a line.
 // a rule that judges a state otherwise changes the table.
 func TestStates(t *testing.T) {
 	b := newBook(t)
-	for _, write := range []func(){b.activities, b.timers, b.loadStates, b.containers, b.collectors} {
+	for _, write := range []func(){b.activities, b.timers, b.loadStates, b.containers, b.host, b.collectors} {
 		write()
 	}
 	const path = "testdata/states.txt"
@@ -415,6 +415,66 @@ func (b *book) containers() {
 		}
 		b.table("State of a container, "+record.title, rows, recorded)
 	}
+}
+
+// host: states of the host as a whole, each beside a document in which all is well.
+func (b *book) host() {
+	type state struct {
+		name string
+		do   func(*facts.Document)
+	}
+	var states []state
+	add := func(name string, do func(*facts.Document)) { states = append(states, state{name, do}) }
+	for _, s := range []string{"initializing", "starting", "running", "degraded", "maintenance", "stopping", "offline"} {
+		add("manager "+s, func(d *facts.Document) { d.Manager.State = s })
+	}
+	for _, s := range []string{"none", "current", "running", "half-finished", "failed"} {
+		add("activation "+s, func(d *facts.Document) { d.Declared.Activation.State = s })
+	}
+	activities := [][2]string{{"active", "waiting"}, {"active", "running"}, {"active", "elapsed"}, {"inactive", "dead"}, {"failed", "failed"}}
+	for _, load := range []string{"loaded", "not-found", "masked", "bad-setting"} {
+		for _, a := range activities {
+			timer := facts.Activity{LoadState: load, ActiveState: a[0], SubState: a[1]}
+			name := " timer " + load + " " + a[0] + "/" + a[1]
+			add("audit"+name, func(d *facts.Document) { d.Manager.AuditTimer = timer })
+			add("auto-update"+name, func(d *facts.Document) { d.Podman.AutoUpdateTimer = &timer })
+		}
+	}
+	for _, s := range []string{"inactive", "activating", "active", "failed"} {
+		add("auto-update "+s, func(d *facts.Document) { d.AutoUpdate = &facts.AutoUpdate{LoadState: "loaded", ActiveState: s} })
+	}
+	add("no podman", func(d *facts.Document) { d.Podman.Present = false })
+	add("linger off", func(d *facts.Document) { d.User.Linger = false })
+	slices.SortStableFunc(states, func(a, b state) int { return strings.Compare(a.name, b.name) })
+	fmt.Fprint(b.out, "\n# States of the host, where a container is auto-updated\n\n")
+	w := tabwriter.NewWriter(b.out, 0, 0, 2, ' ', 0)
+	by, order := map[string][]string{}, []string{}
+	for _, s := range states {
+		doc := b.copied()
+		doc.Podman.AutoUpdateTimer = &facts.Activity{LoadState: "loaded", ActiveState: "active", SubState: "waiting"}
+		doc.Units[0].Containers[0].AutoUpdate = "local"
+		doc.Units[0].Containers[0].UnitLabel = &facts.UnitLabel{Name: doc.Units[0].Name, Valid: true, LoadState: "loaded"}
+		s.do(doc)
+		var texts []string
+		found := b.decide(doc)
+		for _, id := range b.invariant {
+			for _, text := range found[id] {
+				texts = append(texts, id+" "+text)
+			}
+		}
+		text := strings.Join(texts, ", ")
+		if text == "" {
+			text = "."
+		}
+		if by[text] == nil {
+			order = append(order, text)
+		}
+		by[text] = append(by[text], s.name)
+	}
+	for _, text := range order {
+		fmt.Fprintf(w, "%s\t%s\n", text, strings.Join(by[text], "; "))
+	}
+	_ = w.Flush()
 }
 
 // lost are the collectors, each with those that fail with it.

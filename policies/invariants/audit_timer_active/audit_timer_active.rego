@@ -42,6 +42,19 @@ finding contains {
 	input.manager.audit_timer.sub_state == "elapsed"
 }
 
+# It was masked or removed while it ran.
+finding contains {
+	"subject": "host",
+	"effect": "block",
+	"severity": "ticket",
+	"message": sprintf("stackpolicy-audit.timer runs, but is %s: it will not start again, as at the next boot", [found]),
+	"evidence": {"case": "last-run", "expected": "loaded", "found": found},
+} if {
+	input.manager.audit_timer.active_state == "active"
+	found := input.manager.audit_timer.load_state
+	found != "loaded"
+}
+
 kind(load_state) := "not-installed" if load_state in {"", "not-found"}
 
 kind("masked") := "masked"

@@ -26,6 +26,14 @@ cases := {
 		"doc": timed({"sub_state": "elapsed"}),
 		"want": {["host", "block", "ticket", "elapsed"]},
 	},
+	"masked while it runs": {
+		"doc": timed({"load_state": "masked"}),
+		"want": {["host", "block", "ticket", "last-run"]},
+	},
+	"removed while it runs": {
+		"doc": timed({"load_state": "not-found"}),
+		"want": {["host", "block", "ticket", "last-run"]},
+	},
 	"waiting": {"doc": timed({"sub_state": "waiting"}), "want": set()},
 	"masked": {
 		"doc": timed({"load_state": "masked", "active_state": "inactive"}),

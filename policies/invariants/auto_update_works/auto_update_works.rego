@@ -49,6 +49,20 @@ finding contains {
 	count(waiting) > 0
 }
 
+# It was masked or removed while it ran.
+finding contains {
+	"subject": "host",
+	"effect": "block",
+	"severity": "ticket",
+	"message": sprintf("podman-auto-update.timer runs, but is %s: it will not start again, as at the next boot", [timer.load_state]),
+	"evidence": {"case": "last-run", "expected": "loaded", "found": timer.load_state, "containers": sort(waiting)},
+} if {
+	input.podman.present
+	timer.active_state == "active"
+	not timer.load_state in {"loaded", ""}
+	count(waiting) > 0
+}
+
 finding contains {
 	"subject": "host",
 	"effect": "block",

@@ -48,6 +48,14 @@ cases := {
 		"doc": timed({"load_state": "loaded", "active_state": "active", "sub_state": "elapsed"}, [web]),
 		"want": {["host", "block", "ticket", "elapsed"]},
 	},
+	"masked while it runs": {
+		"doc": timed({"load_state": "masked", "active_state": "active", "sub_state": "waiting"}, [web]),
+		"want": {["host", "block", "ticket", "last-run"]},
+	},
+	"masked while it runs, and nobody asks": {
+		"doc": timed({"load_state": "masked", "active_state": "active", "sub_state": "waiting"}, [plain]),
+		"want": set(),
+	},
 	"never elapses again, and nobody asks": {
 		"doc": timed({"load_state": "loaded", "active_state": "active", "sub_state": "elapsed"}, [plain]),
 		"want": set(),
