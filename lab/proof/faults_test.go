@@ -276,7 +276,7 @@ func (s *stage) hang() {
 	if d := time.Since(start); d > 10*time.Second {
 		s.t.Errorf("an audit with a hanging podman took %s", d)
 	}
-	s.want("podman hangs", r, 3, undecided(s.t, "podman", "units.containers")...)
+	s.want("podman hangs", r, 3, undecided(s.t, "podman", "units.containers", "storage")...)
 	s.do(os.Remove(filepath.Join(s.Home, ".podman-hangs")))
 	s.do(os.Remove(filepath.Join(s.BinDir, "podman")))
 }
