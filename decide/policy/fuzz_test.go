@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"testing"
 	"testing/fstest"
+	"time"
 )
 
 // FuzzFolder: a rule and settings are read, or refused with a file and a line that exist.
@@ -27,7 +28,11 @@ finding contains {"subject": "host"} if input.host.linger == false
 			"invariants/x/x.rego": {Data: rule},
 			"invariants/x/x.md":   {Data: []byte("# x\n\n## What it means\nx\n")},
 		}
+		began := time.Now()
 		folder := Read(files, "rules")
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("it took %s", took)
+		}
 		for _, p := range folder.Refusal.Problems {
 			file, known := files[p.File]
 			if p.Text == "" || p.File != "" && !known || known && p.Line > bytes.Count(file.Data, []byte("\n"))+1 {
