@@ -35,6 +35,7 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"write":    write,
 	"reboot":   reboot,
 	"database": database,
+	"follow":   follow,
 }
 
 // isSuite makes the conditions [trixie] and [bookworm].
@@ -142,6 +143,7 @@ func declare(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) == 2 {
 		of(ts).declared[args[0]] = ts.ReadFile(args[1])
 	}
+	ts.Check(of(ts).writeDeclared())
 }
 
 // activate [FORCED…] does what home-manager switch does: it links what is

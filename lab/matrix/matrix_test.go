@@ -17,6 +17,9 @@
 //	write PATH FILE             write a file of the transcript into the machine
 //	image NAME VERSION [CMD…]   make an image that serves its version
 //	registry, reboot            start the registry; cut the power and boot
+//	follow INVARIANT SUBJECT CASE [N COMMAND…]
+//	                            do what the steps of a finding say, as they are
+//	                            printed; COMMAND is what step N leaves to a person
 //	database                    make web a stack whose database notices what happens
 //	                            to its data, which kept then reports
 //
@@ -70,7 +73,7 @@ func TestMatrix(t *testing.T) {
 // run on trixie only, and with STACKPOLICY_LAB_EACH=1 on both: lab/proof tests what depends
 // on systemd's version.
 var bothReleases = []string{
-	"apply_and_verify", "auto_update", "auto_update_labels", "one_shots", "operators_facts", "storage",
+	"apply_and_verify", "auto_update", "auto_update_labels", "follow_stacks", "one_shots", "operators_facts", "storage",
 }
 
 // onlyEach are the beginnings of the names of scenarios that take minutes, or of which
@@ -97,7 +100,7 @@ func scenarios(t *testing.T, suite string) []string {
 func build(t *testing.T) (programs []string) {
 	t.Helper()
 	dir := t.TempDir()
-	for _, source := range []string{"cmd/stackpolicy", "cmd/stackctl", "lab/matrix/verifycost"} {
+	for _, source := range []string{"cmd/stackpolicy", "cmd/stackctl", "lab/matrix/verifycost", "lab/matrix/home-manager"} {
 		program := filepath.Join(dir, path.Base(source))
 		cmd := exec.CommandContext(t.Context(), "go", "build", "-o", program, "stackpolicy/"+source)
 		cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")

@@ -2,6 +2,8 @@ package matrix
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -72,7 +74,7 @@ func (s *stage) setUp(ctx context.Context, programs []string) error {
 	if err := s.declareAll(); err != nil {
 		return err
 	}
-	if err := s.relink(); err != nil {
+	if err := errors.Join(s.writeDeclared(), s.relink(), s.allowSudo(ctx)); err != nil {
 		return err
 	}
 	return s.run(ctx, "sh", "-c", `set -e
@@ -81,6 +83,22 @@ mkdir -p .local/bin
 ln -s `+machine.BinDir+`/stackpolicy .local/bin/
 systemctl --user daemon-reload
 systemctl --user start podman.socket stackpolicy-audit.timer stackpolicy-audit.path stackpolicy-audit-subfolders.path stackpolicy-report.timer`)
+}
+
+// allowSudo makes a sudo that asks for no password. Its commands run in a unit: logind does
+// not answer programs outside the machine's cgroups.
+func (s *stage) allowSudo(ctx context.Context) error {
+	const script = `set -e
+install -m 4755 /usr/bin/setpriv /usr/local/sbin/as-root
+cat >/usr/local/bin/sudo <<'END'
+#!/bin/sh
+exec /usr/local/sbin/as-root --reuid=0 --regid=0 --clear-groups systemd-run --quiet --pipe --wait --collect --same-dir -- "$@"
+END
+chmod 0755 /usr/local/bin/sudo`
+	if out, err := s.RootCommand(ctx, "sh", "-c", script).CombinedOutput(); err != nil {
+		return fmt.Errorf("make sudo: %w: %s", err, out)
+	}
+	return nil
 }
 
 func (s *stage) run(ctx context.Context, argv ...string) error {
@@ -119,9 +137,19 @@ func (s *stage) declareAll() error {
 	return nil
 }
 
-// relink does what home-manager switch does to the home: it builds the declared files and
-// links them. The manager is not reloaded.
-func (s *stage) relink(force ...string) error {
+// declaredFile is what home-manager links in the machine.
+const declaredFile = "/etc/declared.json"
+
+func (s *stage) writeDeclared() error {
+	text, err := json.Marshal(s.generation())
+	if err != nil {
+		return fmt.Errorf("write what is declared: %w", err)
+	}
+	return s.Write(declaredFile, string(text))
+}
+
+// generation returns what the user declares, and the wants links of its units.
+func (s *stage) generation() generation.Generation {
 	g := generation.Generation{Files: map[string]string{}, Links: map[string]string{}}
 	for name, text := range s.declared {
 		name = path.Join(".config", name)
@@ -130,8 +158,14 @@ func (s *stage) relink(force ...string) error {
 			g.Links[path.Join(path.Dir(name), target+".wants", path.Base(name))] = "../" + path.Base(name)
 		}
 	}
+	return g
+}
+
+// relink does what home-manager switch does to the home: it builds the declared files and
+// links them. The manager is not reloaded.
+func (s *stage) relink(force ...string) error {
 	return s.Inside(func() error {
-		built, err := g.Build(machine.StoreDir)
+		built, err := s.generation().Build(machine.StoreDir)
 		if err != nil {
 			return err
 		}
