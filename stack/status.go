@@ -124,7 +124,7 @@ func (st *Status) set(o Outcome, problems ...string) {
 
 func countRunning(containers []facts.Container) (n int) {
 	for _, c := range containers {
-		if c.State == "running" && !c.Infra {
+		if c.State == "running" && !c.Infra && !c.OneOff {
 			n++
 		}
 	}
@@ -156,7 +156,7 @@ func (st *Status) describe(u facts.Unit) {
 		}
 	}
 	for _, s := range u.Services {
-		if !slices.ContainsFunc(u.Containers, func(c facts.Container) bool { return c.Service == s.Name }) {
+		if !slices.ContainsFunc(u.Containers, func(c facts.Container) bool { return c.Service == s.Name && !c.OneOff }) {
 			st.Services = append(st.Services, ServiceStatus{Service: s.Name, State: "missing"})
 		}
 	}

@@ -44,6 +44,12 @@ func TestStatus(t *testing.T) {
 		{"no container is left but the pod's own", "active", func(_ *facts.Document, u *facts.Unit) {
 			u.Containers = []facts.Container{{Name: "infra", Infra: true, State: "running"}}
 		}, Down, ""},
+		{"no container is left but one of compose run", "active", func(_ *facts.Document, u *facts.Unit) {
+			u.Containers = []facts.Container{{Name: "web_app_tmp4711", Service: "app", OneOff: true, State: "running"}}
+		}, Down, ""},
+		{"one of compose run, which has ended", "active", func(_ *facts.Document, u *facts.Unit) {
+			u.Containers = append(u.Containers, facts.Container{Name: "web_app_tmp4711", Service: "app", OneOff: true, State: "exited", ExitCode: 1})
+		}, IsUp, ""},
 		{"one-shots alone, and all done", "active", func(_ *facts.Document, u *facts.Unit) {
 			u.Containers = []facts.Container{runs("job", "exited")}
 			u.Services = []facts.Service{{Name: "job", Containers: 1, OneShot: true}}
