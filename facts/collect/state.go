@@ -171,6 +171,7 @@ func openFolders(e Environment) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
+		add(folder) // XDG_CONFIG_HOME may be outside the home
 		for up := folder; within(up, e.Home) || up == e.Home; up = filepath.Dir(up) {
 			add(up)
 		}

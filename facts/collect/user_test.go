@@ -72,6 +72,19 @@ func TestOpenFolders(t *testing.T) {
 	}
 }
 
+// TestOpenFoldersElsewhere: the unit folder is looked at wherever it is.
+func TestOpenFoldersElsewhere(t *testing.T) {
+	e := alice
+	e.UID, e.Home, e.ConfigHome, e.EtcDir = os.Getuid(), t.TempDir(), t.TempDir(), t.TempDir()
+	if err := os.MkdirAll(e.UnitDir(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	_ = os.Chmod(e.UnitDir(), 0o777)
+	if got, err := openFolders(e); err != nil || !slices.Equal(got, []string{e.UnitDir()}) {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
 func TestUser(t *testing.T) {
 	flags := t.TempDir()
 	e := alice
