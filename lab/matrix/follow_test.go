@@ -209,7 +209,6 @@ var unfollowed = map[string]string{
 	"stack_running restarted":             "only stackctl verify reports it",
 	"stack_running restarting":            "podman shows it for milliseconds",
 	"stack_running starting":              "only stackctl verify reports it",
-	"stack_running unchecked":             "it is shown after more than a minute",
 	"storage_survives_reboot inodes":      "podman asks before it removes images",
 	"storage_survives_reboot read-only":   "the disk would have to break",
 	"storage_survives_reboot runroot":     "only a person can say which line to remove",
