@@ -99,6 +99,9 @@ func missing(value any, t reflect.Type) string {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
+	if t.Kind() == reflect.Interface { // the operator's own facts
+		return ""
+	}
 	switch value := value.(type) {
 	case []any:
 		for i, element := range value {

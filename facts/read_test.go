@@ -44,6 +44,7 @@ func TestRead(t *testing.T) {
 		"no units":             {put(`[]`, `null`), "units"},
 		"a unit without files": {put(`[]`, `[`+strings.Replace(unit, `"files":[],`, "", 1)+`]`), "units[0].files is missing"},
 		"its files are null":   {put(`[]`, `[`+unit+","+strings.Replace(unit, `"files":[]`, `"files":null`, 1)+`]`), "units[1].files is missing"},
+		"the operator's facts": {put(`"units"`, `"local": {"b": {"data": [{"x": [null]}], "changed_at": "2026-01-02T03:04:05Z"}}, "units"`), ""},
 		"a whole unit":         {put(`[]`, `[`+unit+`]`), ""},
 		"in another order":     {put(`[]`, `[`+strings.Replace(unit, `"files":[],`, "", 1)[:1]+`"files":[],`+strings.Replace(unit, `"files":[],`, "", 1)[1:]+`]`), ""},
 		"garbage after it":     {smallest + "x", "line 2"},
