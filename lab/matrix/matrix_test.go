@@ -73,7 +73,7 @@ func TestMatrix(t *testing.T) {
 // run on trixie only, and with STACKPOLICY_LAB_EACH=1 on both: lab/proof tests what depends
 // on systemd's version.
 var bothReleases = []string{
-	"apply_and_verify", "auto_update", "auto_update_labels", "compose_run", "follow_stacks", "one_shots", "operators_facts", "storage",
+	"apply_and_verify", "auto_update", "auto_update_labels", "compose_run", "flapping_container", "follow_stacks", "one_shots", "operators_facts", "storage",
 }
 
 // onlyEach are the beginnings of the names of scenarios that take minutes, or of which
