@@ -53,6 +53,7 @@ finding contains {
 } if {
 	some c in updated
 	some label in c.labels
+	[label.valid, label.load_state] != [true, "loaded"] # few are: saves the rest
 	case := fault(label.valid, label.load_state)
 }
 
