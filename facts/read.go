@@ -28,12 +28,15 @@ func Read(name string, r io.Reader) (*Document, error) {
 	if len(content) > maxDocument {
 		return nil, fmt.Errorf("read the facts %s: larger than %d MiB, the limit for a facts document", name, maxDocument>>20)
 	}
-	doc, err := decode(content)
+	doc, err := decode(content, true)
 	if err != nil {
 		return nil, fmt.Errorf("read the facts %s: %w", name, err)
 	}
 	return doc, nil
 }
+
+// Decode reads a document that this program has encoded. It is [Read], but keys may be missing.
+func Decode(content []byte) (*Document, error) { return decode(content, false) }
 
 // readAll is io.ReadAll into a buffer that already has the right size.
 func readAll(r io.Reader, size int) ([]byte, error) {
@@ -53,11 +56,14 @@ func sizeOf(r io.Reader) int {
 	return 0
 }
 
-func decode(content []byte) (*Document, error) {
+func decode(content []byte, whole bool) (*Document, error) {
 	doc := &Document{}
 	if p := newPlainReader(content); !p.read(doc) || doc.Schema != Schema {
 		var err error
-		if doc, err = decodeAny(content); err != nil {
+		if doc, err = decodeAny(content); err == nil && whole {
+			err = checkWhole(content)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -83,14 +89,19 @@ func decodeAny(content []byte) (*Document, error) {
 	if err := d.Decode(doc); err != nil {
 		return nil, located(err, content)
 	}
+	return doc, nil
+}
+
+// checkWhole returns an error that names the first key that is missing.
+func checkWhole(content []byte) error {
 	var all any
 	if err := json.Unmarshal(content, &all); err != nil {
-		return nil, located(err, content)
+		return located(err, content)
 	}
 	if path := missing(all, reflect.TypeFor[Document]()); path != "" {
-		return nil, fmt.Errorf("%s is missing (make a new document with: stackpolicy facts)", strings.TrimPrefix(path, "."))
+		return fmt.Errorf("%s is missing (make a new document with: stackpolicy facts)", strings.TrimPrefix(path, "."))
 	}
-	return doc, nil
+	return nil
 }
 
 // missing returns the path of the first key that a value of type t must have and has not, such

@@ -1,7 +1,6 @@
 package confined
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -86,7 +85,7 @@ func (s *server) read(size int) (err error) {
 	if err := s.conn.Allow(perByte * uint64(size)); err != nil {
 		return err
 	}
-	s.doc, err = facts.Read("the document", bytes.NewReader(s.conn.Receive()))
+	s.doc, err = facts.Decode(s.conn.Receive())
 	return err
 }
 
