@@ -2,6 +2,7 @@ package collect
 
 import (
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,10 +18,11 @@ type owners struct {
 
 	lock     sync.Mutex
 	settings map[string][]unitfile.Settings
+	linked   map[[2]string][]string // by owner and kind
 }
 
 func newOwners(index *unitfile.Index, looks *looks) *owners {
-	return &owners{index: index, looks: looks, aliases: sync.OnceValue(index.Aliases), settings: map[string][]unitfile.Settings{}}
+	return &owners{index: index, looks: looks, aliases: sync.OnceValue(index.Aliases), settings: map[string][]unitfile.Settings{}, linked: map[[2]string][]string{}}
 }
 
 func (o *owners) names(owner string) []string { return append([]string{owner}, o.aliases()[owner]...) }
@@ -57,9 +59,22 @@ func (o *owners) read(owner string) []unitfile.Settings {
 	return all
 }
 
-// Linked is the method of [drift.Owners]. systemd uses the first of several links with the
-// same name. It ignores links to /dev/null and files that are not links.
+// Linked is the method of [drift.Owners].
 func (o *owners) Linked(owner, kind string) []string {
+	o.lock.Lock()
+	defer o.lock.Unlock()
+	key := [2]string{owner, kind}
+	known, ok := o.linked[key]
+	if !ok {
+		known = o.links(owner, kind)
+		o.linked[key] = known
+	}
+	return known
+}
+
+// links returns the names of links, sorted. systemd uses the first of several links with the
+// same name. It ignores links to /dev/null and files that are not links.
+func (o *owners) links(owner, kind string) []string {
 	var linked []string
 	seen := map[string]bool{}
 	for _, l := range o.index.LinkedBy(o.names(owner), kind) {
@@ -73,6 +88,7 @@ func (o *owners) Linked(owner, kind string) []string {
 			linked = append(linked, name)
 		}
 	}
+	slices.Sort(linked)
 	return linked
 }
 

@@ -16,7 +16,7 @@ type Owners interface {
 	// first; nil when it has no fragment on disk.
 	Settings(owner string) []unitfile.Settings
 	// Linked returns the names of the links in the owner's folders of one kind,
-	// as they are written there.
+	// as they are written there, sorted. Callers do not change it.
 	Linked(owner, kind string) []string
 	// LinksChanged returns when any of these folders last changed.
 	LinksChanged(owner string) time.Time
@@ -64,6 +64,10 @@ func (u *Unit) goneLinks(owners Owners) []string {
 				continue // not defined in the unit path, for example a scope
 			}
 			named := owners.Linked(owner, kind.name)
+			if hasAny(named, u.names()) {
+				continue // saves the rest: a target may have thousands of links
+			}
+			named = slices.Clone(named)
 			for _, file := range settings {
 				named = append(named, mentioned(file, kind.settings)...)
 			}
@@ -79,6 +83,14 @@ func (u *Unit) goneLinks(owners Owners) []string {
 // names returns the name of the unit and its aliases.
 func (u *Unit) names() []string {
 	return append([]string{u.Loaded.ID}, u.Loaded.Names...)
+}
+
+// hasAny reports whether a sorted list has one of the names.
+func hasAny(sorted, names []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		_, found := slices.BinarySearch(sorted, name)
+		return found
+	})
 }
 
 // mentioned lists the unit names in a file's settings. An empty assignment does
