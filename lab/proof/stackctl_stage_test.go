@@ -34,6 +34,7 @@ inspect\ *"--type image"*) echo '[{"Id":"` + scene.ImageID + `"}]' ;;
 inspect\ *) exec cat "$HOME/.podman-inspect.json" ;;
 images\ *) echo '[{"Id":"` + scene.ImageID + `","Names":["localhost/sample:1"]}]' ;;
 events\ * | stop\ *) ;;
+info\ *) echo '` + scene.Info + `' ;;
 logs\ *) printf 'ready\033[2J\n' ;;
 *) echo "simulated podman: unknown verb $1" >&2; exit 125 ;;
 esac

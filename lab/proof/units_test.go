@@ -195,7 +195,11 @@ func (s *stage) servePodman() {
 	listener, err := new(net.ListenConfig).Listen(s.t.Context(), "unix", s.runtime("podman/podman.sock"))
 	s.do(err)
 	s.do(os.Chmod(s.runtime("podman/podman.sock"), 0o666))
-	server := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	server := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/info") {
+			fmt.Fprint(w, scene.Info)
+			return
+		}
 		fmt.Fprint(w, "[]")
 	})}
 	go func() { _ = server.Serve(listener) }()
@@ -262,7 +266,7 @@ func (s *stage) checkHardened(transport string, byHand map[string]any) {
 			s.t.Errorf("collector %s: %s", name, c.Error)
 		}
 	}
-	if len(doc.Collectors) != 12 || doc.Podman.Transport != "socket" || doc.Manager.Transport != transport {
+	if len(doc.Collectors) != 13 || doc.Podman.Transport != "socket" || doc.Manager.Transport != transport {
 		s.t.Errorf("%d collectors, podman by %q, systemd by %q", len(doc.Collectors), doc.Podman.Transport, doc.Manager.Transport)
 	}
 	if d := cmp.Diff(byHand, web); d != "" {

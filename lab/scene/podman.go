@@ -20,8 +20,11 @@ type Container struct {
 // ImageID is the image id of every simulated container.
 const ImageID = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
+// Info is what the simulated podman says of its storage: its runroot is on a tmpfs.
+const Info = `{"store":{"runRoot":"/dev/shm","graphRoot":"/"}}`
+
 // simulated is a podman that answers `ps` and `inspect` from files and reports that all
-// images are current, and that its runroot is on a tmpfs. It is for states that are hard to cause with a real podman.
+// images are current. It is for states that are hard to cause with a real podman.
 const simulated = `#!/bin/sh
 [ -e "$HOME/.podman-hangs" ] && exec sleep 600
 case $1 in
@@ -29,7 +32,7 @@ ps) exec cat "$HOME/.podman-ps.json" ;;
 inspect) exec cat "$HOME/.podman-inspect.json" ;;
 images) echo '[{"Id":"` + ImageID + `","Names":["localhost/sample:1"]}]'; exit ;;
 events) exit ;;
-info) echo '{"store":{"runRoot":"/dev/shm","graphRoot":"/"}}'; exit ;;
+info) echo '` + Info + `'; exit ;;
 esac
 echo "simulated podman: unknown verb $1" >&2
 exit 125
