@@ -8,6 +8,7 @@ func manual() cli.Manual {
 		Environment: []cli.Entry{
 			{Name: "XDG_CONFIG_HOME", Text: "Folder of the configuration and of the user's units, instead of ~/.config."},
 			{Name: "XDG_STATE_HOME", Text: "Folder of the history of audits and of Home Manager's generations, instead of ~/.local/state."},
+			{Name: "XDG_DATA_HOME", Text: "Folder in which Home Manager puts the units of packages, instead of ~/.local/share."},
 			{Name: "XDG_RUNTIME_DIR", Text: "Folder of the sockets of the user manager and of podman, instead of /run/user/UID."},
 			{Name: "DBUS_SESSION_BUS_ADDRESS", Text: "The user's bus, instead of the one in the runtime folder."},
 			{Name: "DBUS_SYSTEM_BUS_ADDRESS", Text: "The system's bus, which shows whether a Home Manager activation is running."},
