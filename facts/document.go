@@ -112,7 +112,7 @@ type Declared struct {
 	Activation Activation `json:"activation"`
 	Patterns   []Pattern  `json:"patterns" jsonschema:"the configuration's unit patterns"`
 	Gone       []GoneUnit `json:"gone,omitempty" jsonschema:"units that a pattern matched at an earlier audit and that no longer exist, for a week; absent without any, and with Home Manager, whose generation says what there should be"`
-	Nameless   []string   `json:"nameless,omitempty" jsonschema:"declared files in the user's unit folder whose names systemd does not take for units, such as my app.service; absent without any"`
+	Nameless   []string   `json:"nameless,omitempty" jsonschema:"declared files in the user's unit folder whose names systemd does not take for units, such as my app.service, and quadlets that become such units; absent without any"`
 	IdleHolds  []string   `json:"idle_holds,omitempty" jsonschema:"units that the configuration holds and that are not managed"`
 	Backups    []Backup   `json:"backups" jsonschema:"files beside declared files that look like backups of an activation"`
 }

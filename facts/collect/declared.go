@@ -59,6 +59,13 @@ func collectHomeManager(ctx context.Context, e Environment) (declaration, error)
 	if err == nil {
 		d.quadlets, err = quadletUnits(e.QuadletDir(), d.files, e.Config)
 	}
+	for path, unit := range d.quadlets {
+		if !unitfile.Valid(unit) {
+			d.section.Nameless = append(d.section.Nameless, path)
+			delete(d.quadlets, path)
+		}
+	}
+	slices.Sort(d.section.Nameless)
 	return d, err
 }
 

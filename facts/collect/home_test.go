@@ -178,3 +178,27 @@ func TestNameless(t *testing.T) {
 		t.Errorf("%v, -want +got\n%s", err, d)
 	}
 }
+
+// TestNamelessQuadlet: podman makes a unit with a blank in its name, which systemd ignores. The
+// manager is not asked for it: it refuses the question, and then would seem not to answer.
+func TestNamelessQuadlet(t *testing.T) {
+	h := newHome(t)
+	env := Environment{
+		Name: "no-such-account", Home: h.path, ConfigHome: filepath.Join(h.path, ".config"), StateHome: filepath.Join(h.path, ".local/state"),
+		Config: config.Config{Units: []string{"*"}}, Now: time.Now,
+	}
+	for _, name := range []string{"my cache.container", "cache.container", "named.container"} {
+		rewrite(t, filepath.Join(env.QuadletDir(), name))
+	}
+	if err := os.WriteFile(filepath.Join(env.QuadletDir(), "named.container"), []byte("[Container]\nServiceName=a b\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d, err := collectHomeManager(t.Context(), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{filepath.Join(env.QuadletDir(), "my cache.container"), filepath.Join(env.QuadletDir(), "named.container")}
+	if diff := cmp.Diff(want, d.section.Nameless); diff != "" || len(d.quadlets) != 1 {
+		t.Errorf("quadlets %v; nameless -want +got\n%s", d.quadlets, diff)
+	}
+}
