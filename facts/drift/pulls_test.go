@@ -1,0 +1,68 @@
+package drift
+
+import (
+	"slices"
+	"testing"
+
+	"stackpolicy/facts"
+	"stackpolicy/internal/systemd"
+	"stackpolicy/internal/unitfile"
+)
+
+// A unit pulls in others by what is loaded. A restart may start them only if a declared file
+// or link says so.
+func TestPulls(t *testing.T) {
+	file := func(change func(*facts.File)) File {
+		f := facts.File{Path: "/u/web.service", Role: facts.RoleFragment, State: facts.StateDeclared, Digest: "sha256:0", Effective: true}
+		change(&f)
+		return File{File: f}
+	}
+	link := func(of, state string) File {
+		return file(func(f *facts.File) {
+			f.Path, f.Role, f.Of, f.State = "/u/web.service.wants/"+of, facts.RoleOwnWants, of, state
+		})
+	}
+	fragment := file(func(*facts.File) {})
+	wants := func(units ...string) systemd.Unit { return systemd.Unit{ID: "web.service", Wants: units} }
+	for name, c := range map[string]struct {
+		loaded  systemd.Unit
+		text    string // of the declared fragment
+		files   []File
+		aliases map[string]string
+		want    []facts.Pull
+	}{
+		"nothing":                 {loaded: wants(), want: []facts.Pull{}},
+		"declared by a setting":   {wants("db.service"), "[Unit]\nWants=db.service\n", []File{fragment}, nil, []facts.Pull{{Unit: "db.service", Kind: "wants", Declared: true}}},
+		"by nobody":               {wants("evil.service"), "[Unit]\nWants=db.service\n", []File{fragment}, nil, []facts.Pull{{Unit: "evil.service", Kind: "wants"}}},
+		"declared by a link":      {wants("db.service"), "", []File{fragment, link("db.service", facts.StateDeclared)}, nil, []facts.Pull{{Unit: "db.service", Kind: "wants", Declared: true}}},
+		"by an undeclared link":   {wants("evil.service"), "", []File{fragment, link("evil.service", facts.StateUndeclared)}, nil, []facts.Pull{{Unit: "evil.service", Kind: "wants"}}},
+		"by its alias":            {wants("db.service"), "[Unit]\nWants=data.service\n", []File{fragment}, map[string]string{"data.service": "db.service"}, []facts.Pull{{Unit: "db.service", Kind: "wants", Declared: true}}},
+		"by a specifier":          {wants("web-db.service"), "[Unit]\nWants=%N-db.service\n", []File{fragment}, nil, []facts.Pull{{Unit: "web-db.service", Kind: "wants", Declared: true}}},
+		"what systemd adds":       {wants("network-online.target", "systemd-oomd.service"), "", []File{fragment}, nil, []facts.Pull{}},
+		"to be pulled at":         {systemd.Unit{ID: "x.target", Wants: []string{"evil.service"}}, "", nil, nil, []facts.Pull{}},
+		"a file without effect":   {wants("db.service"), "[Unit]\nWants=db.service\n", []File{file(func(f *facts.File) { f.Effective = false })}, nil, []facts.Pull{{Unit: "db.service", Kind: "wants"}}},
+		"the distribution's file": {wants("db.service"), "[Unit]\nWants=db.service\n", []File{file(func(f *facts.File) { f.State, f.Origin = facts.StateUndeclared, facts.OriginDistribution })}, nil, []facts.Pull{{Unit: "db.service", Kind: "wants", Declared: true}}},
+		"in every way": {
+			systemd.Unit{ID: "web.service", Wants: []string{"a.service"}, Requires: []string{"b.service", "basic.target"}, BindsTo: []string{"c.service"}, Upholds: []string{"d.service"}},
+			"[Unit]\nRequires=b.service\nBindsTo=c.service\n", []File{fragment}, nil,
+			[]facts.Pull{
+				{Unit: "a.service", Kind: "wants"}, {Unit: "b.service", Kind: "requires", Declared: true},
+				{Unit: "c.service", Kind: "binds-to", Declared: true}, {Unit: "d.service", Kind: "upholds"},
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			u := &Unit{Loaded: c.loaded, Files: c.files}
+			read := func(paths []string) (unitfile.Settings, error) {
+				if len(paths) == 0 {
+					return settings(t, ""), nil
+				}
+				return settings(t, c.text), nil
+			}
+			got, err := u.listPulls(read, disk{aliases: c.aliases})
+			if err != nil || !slices.Equal(got, c.want) {
+				t.Errorf("got %+v, %v; want %+v", got, err, c.want)
+			}
+		})
+	}
+}
