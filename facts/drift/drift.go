@@ -31,6 +31,12 @@ type Unit struct {
 	Manager  *Manager
 }
 
+// wasJustRead reports whether the manager read the file for this audit. A generator does not
+// run for that: what it reads was last read at the manager's last reload.
+func (u *Unit) wasJustRead(f File) bool {
+	return u.JustRead && f.Role != facts.RoleSource && f.Role != facts.RoleSourceDropIn
+}
+
 // pulledInBy lists the units that pull this one in, as loaded: kind is wants,
 // requires or upholds.
 func (u *Unit) pulledInBy(kind string) []string {

@@ -78,7 +78,7 @@ func (u *Unit) isLoaded(f File) bool {
 // isChangedAfterLoad reports whether the file may have changed since the load. The record
 // of an earlier audit decides or, without one, the time of the change.
 func (u *Unit) isChangedAfterLoad(f File, known *facts.Load) bool {
-	if u.JustRead {
+	if u.wasJustRead(f) {
 		return false
 	}
 	if known != nil && known.LoadedAt.Equal(u.Manager.LoadedAt) && f.Defines() && f.Loaded {

@@ -161,10 +161,13 @@ func TestChangedAfterLoad(t *testing.T) {
 		justRead bool
 		want     bool
 	}{
-		"not changed":                                  {changed: &earlier},
-		"changed":                                      {changed: &later, want: true},
-		"no time is known":                             {},
-		"changed, and read for this audit":             {changed: &later, justRead: true},
+		"not changed":                      {changed: &earlier},
+		"changed":                          {changed: &later, want: true},
+		"no time is known":                 {},
+		"changed, and read for this audit": {changed: &later, justRead: true},
+		"a quadlet that changed, its unit read now":    {changed: &later, role: facts.RoleSource, justRead: true, want: true},
+		"a quadlet that did not, its unit read now":    {changed: &earlier, role: facts.RoleSource, justRead: true},
+		"a quadlet's drop-in, its unit read now":       {changed: &later, role: facts.RoleSourceDropIn, justRead: true, want: true},
 		"newer, with the content that is loaded":       {changed: &later, known: load(1000, "/f", "digest")},
 		"older, with other content than is loaded":     {changed: &earlier, known: load(1000, "/f", "loaded"), want: true},
 		"known of an earlier load":                     {changed: &earlier, known: load(999, "/f", "loaded")},

@@ -10,10 +10,13 @@ import (
 // files. A file that is loaded and unchanged has no effect, declared or not.
 func (u *Unit) Reload() facts.Reload {
 	r := facts.Reload{LoadsUndeclared: []string{}, DropsDeclared: []string{}}
-	if u.JustRead || u.hasNoDefinition() {
+	if u.hasNoDefinition() {
 		return r
 	}
 	for _, f := range u.Files {
+		if u.wasJustRead(f) {
+			continue
+		}
 		if u.wouldLoadUndeclared(f) {
 			r.LoadsUndeclared = append(r.LoadsUndeclared, f.Path)
 		}

@@ -71,6 +71,12 @@ func TestReload(t *testing.T) {
 		if got := u.Reload(); len(got.LoadsUndeclared)+len(got.DropsDeclared) != 0 {
 			t.Errorf("%s, read just now: %+v", name, got)
 		}
+		if tc.file.Role == facts.RoleFragment { // of a quadlet's source, which a reload reads
+			u.Files[0].Role = facts.RoleSource
+			if got := u.Reload(); (len(got.LoadsUndeclared) > 0) != tc.loads || (len(got.DropsDeclared) > 0) != tc.drops {
+				t.Errorf("%s, a quadlet: %+v, want loads %t, drops %t", name, got, tc.loads, tc.drops)
+			}
+		}
 	}
 }
 

@@ -351,6 +351,29 @@ func TestQuadlet(t *testing.T) {
 	})
 }
 
+// TestQuadletThatIsIdle checks that a quadlet is judged by its source also if its unit is not
+// in the manager's memory: the generator ran at the last reload, and not when the unit is read.
+func TestQuadletThatIsIdle(t *testing.T) {
+	const source, text = ".config/containers/systemd/cache.container", "[Container]\nImage=localhost/none:1\n[Service]\nNice=3\n"
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, map[string]string{source: text})
+		s.quadletGenerator()
+		s.reload()
+		settle()
+		s.want("before", s.eval(), 0)
+		s.do(s.Activate(map[string]string{source: text + "Nice=1\n"}))
+		s.want("edited", s.eval(), 1, "cache.service loaded_is_current changed heal/planned")
+		s.want("enforcing", s.eval("--enforce"), 0, "cache.service loaded_is_current changed heal/healed")
+		if got := s.property("cache.service", "Nice"); got != "1" {
+			t.Errorf("Nice=%s after the reload", got)
+		}
+		s.want("afterwards", s.eval(), 0)
+		settle()
+		s.do(s.Write(filepath.Join(s.Home, source), text+"Nice=2\n"))
+		s.want("replaced", s.eval("--enforce"), 1, "cache.service file_declared different block/ticket", "cache.service loaded_is_current withheld block/ticket")
+	})
+}
+
 // TestQuadletDropIns checks that drop-ins for all quadlets of a type, or with the same prefix,
 // are found wherever podman's generator reads them, and that none is loaded that is not declared.
 func TestQuadletDropIns(t *testing.T) {
