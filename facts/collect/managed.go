@@ -116,13 +116,13 @@ func isConfigured(c config.Config, unit string) bool {
 // managedUnits returns who manages each managed unit. Home Manager goes before the
 // configuration. known has the names on disk and in the manager's memory; it is empty if
 // they could not be collected. Those of quadlets are added: one that was not read, or was
-// refused, has no unit yet.
-func managedUnits(env Environment, declared declaration, known []string) (map[string]string, []facts.Pattern) {
+// refused, has no unit yet. A pattern does not mean those that are foreign.
+func managedUnits(env Environment, declared declaration, known []string, foreign func(string) bool) (map[string]string, []facts.Pattern) {
 	managed := map[string]string{}
 	known = append(slices.Clone(known), slices.Collect(maps.Values(declared.quadlets))...)
 	slices.Sort(known)
 	known = slices.Compact(known)
-	patterns := byConfiguration(env.Config, known, managed)
+	patterns := byConfiguration(env.Config, known, foreign, managed)
 	for path := range declared.files {
 		switch filepath.Dir(path) {
 		case env.UnitDir(), env.DataUnitDir():
@@ -143,12 +143,12 @@ func managedUnits(env Environment, declared declaration, known []string) (map[st
 	return managed, patterns
 }
 
-func byConfiguration(c config.Config, known []string, managed map[string]string) []facts.Pattern {
+func byConfiguration(c config.Config, known []string, foreign func(string) bool, managed map[string]string) []facts.Pattern {
 	patterns := []facts.Pattern{}
 	for _, p := range c.Units {
 		matched := 0
 		for _, name := range known {
-			if glob.Match(p, name) {
+			if glob.Match(p, name) && (p == name || !foreign(name)) {
 				managed[name] = facts.ByConfig
 				matched++
 			}

@@ -73,6 +73,11 @@ func (m remembered) others(managed map[string]string) map[string]facts.History {
 	return others
 }
 
+// hasSeen reports whether an audit has seen the files of a managed unit.
+func (m remembered) hasSeen(unit string) bool {
+	return m.memory != nil && m.memory.Subjects[unit].Load != nil
+}
+
 // of returns the history of a unit; nil if it is not known.
 func (m remembered) of(unit string) *facts.History {
 	if m.memory == nil {

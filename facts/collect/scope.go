@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"stackpolicy/facts"
+	"stackpolicy/internal/systemd"
 	"stackpolicy/internal/unitfile"
 )
 
@@ -28,10 +29,29 @@ func (s scope) names(index *unitfile.Index, managed map[string]string) []string 
 	return s.only.of(slices.Compact(names))
 }
 
+// foreign returns a function that reports whether a unit is not the user's: its files are the
+// distribution's, or systemd has made it without a file, or only knows its name. One that an
+// audit has seen managed is the user's: its file may be gone.
+func (s scope) foreign(index *unitfile.Index, listed map[string]systemd.Listed) func(string) bool {
+	return func(name string) bool {
+		if index == nil || s.memory.hasSeen(name) {
+			return false
+		}
+		paths := index.Fragments(name)
+		if len(paths) == 0 {
+			_, kind := unitfile.Split(name)
+			l, isListed := listed[name]
+			return slices.Contains([]string{"device", "mount", "scope", "slice", "swap"}, kind) ||
+				isListed && l.LoadState == "not-found" && l.ActiveState == "inactive"
+		}
+		return !slices.ContainsFunc(paths, func(path string) bool { return s.env.origin(path) != facts.OriginDistribution })
+	}
+}
+
 // namesAlone returns the names of the units, for a manager that could not be asked.
 func (s scope) namesAlone() loadedUnits {
 	var l loadedUnits
-	l.managed, _ = managedUnits(s.env, s.declared, nil)
+	l.managed, _ = managedUnits(s.env, s.declared, nil, s.foreign(nil, nil))
 	for _, name := range s.names(nil, l.managed) {
 		l.units = append(l.units, s.unit(name, l))
 	}

@@ -100,7 +100,7 @@ func collectSystemd(ctx context.Context, surveying <-chan answer[surveyed], soug
 		known = append(known, s.index.Names()...)
 	}
 	slices.Sort(known)
-	l.managed, l.patterns = managedUnits(sought.env, sought.declared, slices.Compact(known))
+	l.managed, l.patterns = managedUnits(sought.env, sought.declared, slices.Compact(known), sought.foreign(s.index, l.listed))
 	l.idle = idleHolds(sought.env.Config.Holds, l.managed)
 	l.others = sought.memory.others(l.managed)
 	if sought.declared.generation == nil {

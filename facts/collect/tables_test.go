@@ -117,7 +117,7 @@ func TestManagedUnits(t *testing.T) {
 		Units:  []string{"lab-*.service", "both.service", "none-*.service", "absent.service", "work@two.service"},
 		Stacks: map[string]config.Stack{"stack": {Unit: "stack.service"}},
 	}
-	managed, patterns := managedUnits(env, d, []string{"lab-a.service", "lab-b.service", "both.service", "work@one.service", "work@two.service", "other.service"})
+	managed, patterns := managedUnits(env, d, []string{"lab-a.service", "lab-b.service", "both.service", "work@one.service", "work@two.service", "other.service", "lab-z.service"}, func(name string) bool { return name == "lab-z.service" || name == "both.service" })
 	want := map[string]string{
 		"web.service": facts.ByHomeManager, "pkg.service": facts.ByHomeManager, "both.service": facts.ByHomeManager, "work@.service": facts.ByHomeManager, "work@one.service": facts.ByHomeManager,
 		"quad.service": facts.ByHomeManager, "vol-volume.service": facts.ByHomeManager, "lab-a.service": facts.ByConfig, "lab-b.service": facts.ByConfig,

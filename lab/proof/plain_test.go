@@ -3,6 +3,7 @@ package proof
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"stackpolicy/lab/scene"
@@ -46,6 +47,34 @@ func TestPlainFiles(t *testing.T) {
 		if r := s.Stackpolicy(t.Context(), "eval"); r.Code != 3 {
 			t.Errorf("a misspelt key: status %d: %s%s", r.Code, r.Out, r.Err)
 		}
+	})
+}
+
+// TestAPatternForAll checks that a pattern means the units of the user's own, and neither the
+// distribution's nor those that systemd makes. One of the user's own that the distribution's
+// replaces stays managed.
+func TestAPatternForAll(t *testing.T) {
+	const config = ".config/stackpolicy/config.yaml"
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, map[string]string{config: "units: [\"*\"]\n"})
+		s.do(s.Podman())
+		s.do(os.RemoveAll(filepath.Join(s.Home, ".local/state/home-manager")))
+		for _, name := range []string{"one.service", "t@.service", "stopped.service"} {
+			s.do(s.Write(s.Unit(name), "[Unit]\nAfter=nowhere.service\n"+scene.StackUnit(name, "first")))
+		}
+		s.do(s.Write(s.Path("/usr/lib/systemd/user/one.service"), scene.StackUnit("one.service", "other")))
+		s.reload()
+		s.systemctl("start", "one.service", "t@a.service")
+		s.want("in order", s.eval("one", "t@", "t@a", "stopped"), 0)
+		for _, f := range s.eval().findings() {
+			if strings.Contains(f, "missing") || strings.Contains(f, "fragment_in_user_dir") {
+				t.Error("accused: ", f)
+			}
+		}
+		s.do(os.Remove(s.Unit("one.service")))
+		s.reload()
+		s.want("replaced by the distribution's", s.eval("one"), 2,
+			"one.service file_declared missing block/page", "one.service fragment_in_user_dir distribution block/page")
 	})
 }
 
