@@ -95,7 +95,30 @@ func collectQuadlets(ctx context.Context, asking <-chan answer[refusals], quadle
 		}
 		found[unit] = append(found[unit], facts.QuadletError{Path: path, Cause: r.Cause, Message: r.Reason})
 	}
+	found.addReplaced(quadlets, refused.of, loaded)
 	return found, nil
+}
+
+// addReplaced adds the quadlets that become the same unit as another one, such as
+// web.container and web.kube: the generator writes one file over the other.
+func (f quadletsFound) addReplaced(quadlets map[string]string, refused map[string]quadlet.Refusal, loaded loadedUnits) {
+	sources := map[string][]string{}
+	for _, path := range slices.Sorted(maps.Keys(quadlets)) {
+		if _, isRefused := refused[path]; !isRefused && isFile(path) {
+			sources[quadlets[path]] = append(sources[quadlets[path]], path)
+		}
+	}
+	for unit, paths := range sources {
+		last := paths[len(paths)-1]
+		if runs := loaded.loaded[unit].SourcePath; slices.Contains(paths, runs) {
+			last = runs
+		}
+		for _, path := range paths {
+			if path != last {
+				f[unit] = append(f[unit], facts.QuadletError{Path: path, Cause: last, Message: "both become " + unit})
+			}
+		}
+	}
 }
 
 // isFile reports whether there is a regular file after all links: what is not there, or a

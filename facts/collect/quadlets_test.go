@@ -152,3 +152,31 @@ func TestQuadletsThatCannotBeChecked(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Two quadlets of one unit: the one that is loaded replaces the other; without any, the last.
+func TestReplacedQuadlets(t *testing.T) {
+	h := newHome(t)
+	a, b := filepath.Join(h.path, "web.container"), filepath.Join(h.path, "web.kube")
+	gone, alone := filepath.Join(h.path, "web.pod"), filepath.Join(h.path, "db.container")
+	for _, path := range []string{a, b, alone} {
+		rewrite(t, path)
+	}
+	quadlets := map[string]string{a: "web.service", b: "web.service", gone: "web.service", alone: "db.service"}
+	for name, c := range map[string]struct {
+		loaded  string
+		refused string
+		want    quadletsFound
+	}{
+		"not loaded":            {"", "", quadletsFound{"web.service": {{Path: a, Cause: b, Message: "both become web.service"}}}},
+		"the first is loaded":   {a, "", quadletsFound{"web.service": {{Path: b, Cause: a, Message: "both become web.service"}}}},
+		"from elsewhere":        {"/elsewhere", "", quadletsFound{"web.service": {{Path: a, Cause: b, Message: "both become web.service"}}}},
+		"the other is refused":  {"", b, quadletsFound{}},
+		"the loaded is refused": {a, a, quadletsFound{}},
+	} {
+		f := quadletsFound{}
+		f.addReplaced(quadlets, map[string]quadlet.Refusal{c.refused: {}}, loadedUnits{loaded: map[string]systemd.Unit{"web.service": {SourcePath: c.loaded}}})
+		if d := cmp.Diff(c.want, f); d != "" {
+			t.Errorf("%s: -want +got\n%s", name, d)
+		}
+	}
+}

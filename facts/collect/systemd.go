@@ -116,10 +116,27 @@ func collectSystemd(ctx context.Context, surveying <-chan answer[surveyed], soug
 		l.loaded[name] = u
 	}
 	l.manager = s.document(l.loaded)
-	for _, name := range names {
+	for _, name := range l.withoutAliases(names, sought.env.Config.Stacks) {
 		l.units = append(l.units, sought.unit(name, l))
 	}
 	return l, nil
+}
+
+// withoutAliases removes the names of units that are also there by their own name: what is said
+// of an alias, such as one that systemctl enable made a link for, is said of its unit. If only
+// the alias is managed, so is its unit. The name by which the configuration has a stack stays.
+func (l loadedUnits) withoutAliases(names []string, stacks map[string]config.Stack) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		own := l.loaded[name].ID
+		if own == "" || own == name || !slices.Contains(names, own) || stackOf(stacks, name) != "" {
+			return false
+		}
+		if l.managed[own] == "" {
+			l.managed[own] = l.managed[name]
+		}
+		delete(l.managed, name)
+		return true
+	})
 }
 
 func (l loadedUnits) fill(doc *facts.Document) {

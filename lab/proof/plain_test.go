@@ -78,6 +78,28 @@ func TestAPatternForAll(t *testing.T) {
 	})
 }
 
+// TestAnAlias checks that an alias that systemctl enable made is no unit of its own, whether the
+// pattern means the unit, the alias, or both.
+func TestAnAlias(t *testing.T) {
+	const config = ".config/stackpolicy/config.yaml"
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, nil)
+		s.do(s.Podman())
+		s.do(os.RemoveAll(filepath.Join(s.Home, ".local/state/home-manager")))
+		s.do(s.Write(s.Unit("www.service"), scene.StackUnit("www.service", "first")+"[Install]\nAlias=w3.service\n"))
+		s.reload()
+		s.systemctl("enable", "www.service")
+		s.systemctl("start", "w3.service")
+		for _, pattern := range []string{"w*.service", "www.service", "w3.service"} {
+			s.do(s.Write(filepath.Join(s.Home, config), "units: [\""+pattern+"\"]\n"))
+			s.want(pattern, s.eval(), 0)
+		}
+		settle()
+		s.do(s.Write(s.Unit("www.service"), scene.StackUnit("www.service", "second")))
+		s.want("edited", s.eval(), 1, "www.service loaded_is_current stale heal/planned")
+	})
+}
+
 // TestGone checks that a unit is missed that was removed altogether, while its pattern still
 // matches another one: only the memory knows of it.
 func TestGone(t *testing.T) {

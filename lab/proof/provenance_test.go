@@ -351,6 +351,23 @@ func TestQuadlet(t *testing.T) {
 	})
 }
 
+// TestQuadletsOfOneUnit checks that it is told if two quadlets become the same unit, and that no
+// reload is asked for, which would not help.
+func TestQuadletsOfOneUnit(t *testing.T) {
+	const folder = ".config/containers/systemd/"
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, map[string]string{
+			folder + "cache.container": "[Container]\nImage=localhost/none:1\n", folder + "cache.kube": "[Kube]\nYaml=a.yml\n",
+		})
+		if !s.hasPodmanGenerator() {
+			t.Skip("podman's generator is not installed here")
+		}
+		s.reload()
+		settle()
+		s.want("enforcing", s.eval("--enforce"), 2, "host quadlets_generate other-file block/page")
+	})
+}
+
 // TestQuadletThatIsIdle checks that a quadlet is judged by its source also if its unit is not
 // in the manager's memory: the generator ran at the last reload, and not when the unit is read.
 func TestQuadletThatIsIdle(t *testing.T) {
