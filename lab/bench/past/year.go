@@ -94,9 +94,12 @@ func heal(ctx context.Context, s *history.Store, doc *facts.Document, unit strin
 func recordSent(ctx context.Context, s *history.Store, changes history.Changes, at time.Time) error {
 	var messages []history.Message
 	for _, x := range append(changes.Appeared, changes.Resolved...) {
-		key := strconv.FormatInt(x.ID, 10) + at.String()
+		key, kind := strconv.FormatInt(x.ID, 10)+at.String(), "firing"
+		if x.ResolvedAt != nil {
+			kind = "resolved"
+		}
 		messages = append(messages, history.Message{
-			Sink: "journal", Key: key, Kind: "firing", Occurrence: x.ID, Body: []byte("{}"), CreatedAt: at, NextTry: at,
+			Sink: "journal", Key: key, Kind: kind, Occurrence: x.ID, Body: []byte("{}"), CreatedAt: at, NextTry: at,
 		})
 	}
 	if len(messages) == 0 {
