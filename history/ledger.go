@@ -41,11 +41,11 @@ func learnLoads(tx sqlite.Tx, doc *facts.Document, at time.Time) error {
 // keepGone is how long a unit that no longer exists is remembered.
 const keepGone = 7 * day
 
-// learnGone remembers when units were first found gone that were managed before: neither on
-// disk nor in the manager's memory. Their files are null, and the time is in place of the
+// learnGone remembers when units were first found gone that were managed before: not on disk,
+// and in the manager's memory at most by name, as others name it. Their files are null, and the time is in place of the
 // load's.
 func learnGone(tx sqlite.Tx, doc *facts.Document, now time.Time) error {
-	names, err := sqlite.Encode(unitNames(doc))
+	names, err := sqlite.Encode(existing(doc))
 	if err != nil {
 		return err
 	}
@@ -64,10 +64,13 @@ func learnGone(tx sqlite.Tx, doc *facts.Document, now time.Time) error {
 	return nil
 }
 
-func unitNames(doc *facts.Document) []string {
+// existing returns the names of the units that have a definition.
+func existing(doc *facts.Document) []string {
 	names := []string{}
 	for _, u := range doc.Units {
-		names = append(names, u.Name)
+		if u.Loaded == nil || u.Loaded.LoadState != "not-found" {
+			names = append(names, u.Name)
+		}
 	}
 	return names
 }

@@ -166,8 +166,9 @@ func byConfiguration(c config.Config, known []string, foreign func(string) bool,
 }
 
 // goneUnits returns the units that a pattern matched before, and that no longer exist. A
-// pattern that matches nothing any more is reported as such.
-func goneUnits(memory remembered, managed map[string]string, patterns []facts.Pattern, now time.Time) (gone []facts.GoneUnit) {
+// pattern that matches nothing any more is reported as such. onDisk reports whether a unit has
+// a definition on disk, also as an alias.
+func goneUnits(memory remembered, managed map[string]string, patterns []facts.Pattern, onDisk func(string) bool, now time.Time) (gone []facts.GoneUnit) {
 	if memory.memory == nil {
 		return nil
 	}
@@ -180,7 +181,7 @@ func goneUnits(memory remembered, managed map[string]string, patterns []facts.Pa
 	maps.Copy(since, memory.memory.Gone)
 	for _, unit := range slices.Sorted(maps.Keys(since)) {
 		i := slices.IndexFunc(patterns, func(p facts.Pattern) bool { return p.Matched > 0 && glob.Match(p.Pattern, unit) })
-		if i >= 0 && managed[unit] == "" {
+		if i >= 0 && managed[unit] == "" && !onDisk(unit) {
 			gone = append(gone, facts.GoneUnit{Unit: unit, Pattern: patterns[i].Pattern, Since: since[unit]})
 		}
 	}

@@ -72,16 +72,16 @@ func TestOthers(t *testing.T) {
 }
 
 func TestGoneUnits(t *testing.T) {
-	m := remembered{memory: &facts.Memory{Gone: map[string]time.Time{"lab-b.service": noon, "lab-a.service": noon, "lab-c.service": noon, "old-x.service": noon, "other.service": noon},
+	m := remembered{memory: &facts.Memory{Gone: map[string]time.Time{"lab-b.service": noon, "lab-a.service": noon, "lab-c.service": noon, "old-x.service": noon, "other.service": noon, "lab-alias.service": noon},
 		Subjects: map[string]facts.History{"lab-d.service": {Load: &facts.Load{}}, "lab-e.service": {}}}}
 	patterns := []facts.Pattern{{Pattern: "lab-*.service", Matched: 2}, {Pattern: "old-*.service"}}
-	got := goneUnits(m, map[string]string{"lab-c.service": "config"}, patterns, noon.Add(time.Hour))
+	got := goneUnits(m, map[string]string{"lab-c.service": "config"}, patterns, func(name string) bool { return name == "lab-alias.service" }, noon.Add(time.Hour))
 	want := []facts.GoneUnit{{Unit: "lab-a.service", Pattern: "lab-*.service", Since: noon}, {Unit: "lab-b.service", Pattern: "lab-*.service", Since: noon},
 		{Unit: "lab-d.service", Pattern: "lab-*.service", Since: noon.Add(time.Hour)}}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("-want +got\n%s", d)
 	}
-	if got := goneUnits(remembered{}, nil, patterns, noon); got != nil {
+	if got := goneUnits(remembered{}, nil, patterns, nil, noon); got != nil {
 		t.Errorf("without a memory: %v", got)
 	}
 }

@@ -103,8 +103,9 @@ func collectSystemd(ctx context.Context, surveying <-chan answer[surveyed], soug
 	l.managed, l.patterns = managedUnits(sought.env, sought.declared, slices.Compact(known), sought.foreign(s.index, l.listed))
 	l.idle = idleHolds(sought.env.Config.Holds, l.managed)
 	l.others = sought.memory.others(l.managed)
-	if sought.declared.generation == nil {
-		l.gone = goneUnits(sought.memory, l.managed, l.patterns, sought.env.Now().UTC())
+	if sought.declared.generation == nil && s.index != nil {
+		onDisk := func(name string) bool { return len(s.index.Fragments(name)) > 0 }
+		l.gone = goneUnits(sought.memory, l.managed, l.patterns, onDisk, sought.env.Now().UTC())
 	}
 	names := sought.names(s.index, l.managed)
 	looks.ahead(s.index, names)

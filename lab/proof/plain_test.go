@@ -71,10 +71,46 @@ func TestAPatternForAll(t *testing.T) {
 				t.Error("accused: ", f)
 			}
 		}
+		// What was the user's is missed, whatever is read since.
 		s.do(os.Remove(s.Unit("one.service")))
+		s.do(os.Remove(s.Unit("stopped.service")))
+		s.do(s.Write(s.Unit("needs.service"), "[Unit]\nAfter=stopped.service\n"+scene.StackUnit("needs.service", "first")))
+		s.systemctl("start", "needs.service")
+		for i := range 3 {
+			s.reload()
+			got := strings.Join(s.eval().findings(), "\n")
+			stopped := "host file_declared gone block/ticket"
+			if i == 0 {
+				stopped = "stopped.service fragment_in_user_dir not-found block/page"
+			}
+			for _, want := range []string{"one.service file_declared missing block/page", "one.service fragment_in_user_dir distribution block/page", stopped} {
+				if !strings.Contains(got, want) {
+					t.Errorf("audit %d has not found: %s", i+1, want)
+				}
+			}
+		}
+	})
+}
+
+// TestAUnitOfTheDistributionIsNotMissed checks that a unit that is not the user's is not missed as one
+// that was, if an earlier audit judged it.
+func TestAUnitOfTheDistributionIsNotMissed(t *testing.T) {
+	const config = ".config/stackpolicy/config.yaml"
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, map[string]string{config: "units: [plain.service, dist.service]\n"})
+		s.do(s.Podman())
+		s.do(os.RemoveAll(filepath.Join(s.Home, ".local/state/home-manager")))
+		s.do(s.Write(s.Unit("plain.service"), scene.StackUnit("plain.service", "first")))
+		s.do(s.Write(s.Path("/usr/lib/systemd/user/dist.service"), scene.StackUnit("dist.service", "first")))
 		s.reload()
-		s.want("replaced by the distribution's", s.eval("one"), 2,
-			"one.service file_declared missing block/page", "one.service fragment_in_user_dir distribution block/page")
+		s.want("by its name", s.eval("dist"), 2,
+			"dist.service file_declared missing block/page", "dist.service fragment_in_user_dir distribution block/page")
+		s.do(s.Write(filepath.Join(s.Home, config), "units: [\"*.service\"]\n"))
+		for _, f := range s.eval().findings() {
+			if strings.Contains(f, " gone ") {
+				t.Error(f)
+			}
+		}
 	})
 }
 
@@ -93,6 +129,10 @@ func TestAnAlias(t *testing.T) {
 		for _, pattern := range []string{"w*.service", "www.service", "w3.service"} {
 			s.do(s.Write(filepath.Join(s.Home, config), "units: [\""+pattern+"\"]\n"))
 			s.want(pattern, s.eval(), 0)
+		}
+		s.do(s.Write(filepath.Join(s.Home, config), "units: [\"w*.service\"]\n"))
+		if r := s.Stackpolicy(t.Context(), "eval", "w3"); r.Code != 3 || !strings.Contains(r.Err, "www.service") {
+			t.Errorf("by the alias: status %d, want 3 and the unit's own name: %s", r.Code, r.Err)
 		}
 		settle()
 		s.do(s.Write(s.Unit("www.service"), scene.StackUnit("www.service", "second")))
