@@ -3,7 +3,11 @@ package podman
 import (
 	"encoding/json"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -197,6 +201,30 @@ func TestLabelsAreBounded(t *testing.T) {
 	}
 	if c.LabelsLeft+len(c.Labels) != len(many) || c.LabelsLeft == 0 {
 		t.Errorf("%d left out, %d of %d kept", c.LabelsLeft, len(c.Labels), len(many))
+	}
+}
+
+// Each label that this package names is one that something reads, so none is left out.
+func TestEveryNamedLabelIsRead(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "labels.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := 0
+	ast.Inspect(file, func(n ast.Node) bool {
+		constant, ok := n.(*ast.ValueSpec)
+		if !ok || !strings.HasPrefix(constant.Names[0].Name, "Label") {
+			return true
+		}
+		literal, _ := constant.Values[0].(*ast.BasicLit)
+		key, err := strconv.Unquote(literal.Value)
+		if named++; err != nil || !IsRead(key) {
+			t.Errorf("%s may be left out", constant.Names[0].Name)
+		}
+		return true
+	})
+	if named < 8 {
+		t.Errorf("%d labels, want those of labels.go", named)
 	}
 }
 

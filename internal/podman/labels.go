@@ -18,7 +18,7 @@ const (
 )
 
 // read are the labels that something reads, besides those of this program.
-var read = []string{LabelUnit, LabelAutoUpdate, LabelProject, LabelService, LabelProjectOwn, LabelFolder, LabelFiles}
+var read = []string{LabelUnit, LabelAutoUpdate, LabelProject, LabelService, LabelOneOff, LabelProjectOwn, LabelFolder, LabelFiles}
 
 // IsRead reports whether something reads the label with this key.
 func IsRead(key string) bool {
