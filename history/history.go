@@ -136,6 +136,14 @@ func begin(ctx context.Context, path string, now time.Time) (*Store, error) {
 	defer release()
 	had := strings.Contains(string(said), begun)
 	s, err := connect(ctx, path, false)
+	if had || err == nil { // Take has replaced what the file said
+		if bad := sayBegun(lockPath); bad != nil {
+			if s != nil {
+				bad = errors.Join(bad, s.Close())
+			}
+			return nil, bad
+		}
+	}
 	if !needsNew(err) {
 		return s, err
 	}
@@ -150,9 +158,8 @@ func begin(ctx context.Context, path string, now time.Time) (*Store, error) {
 	if had && errors.Is(err, fs.ErrNotExist) {
 		notice = fmt.Sprintf("the history is gone (%s says that there was one), so a new one was created", lockPath)
 	}
-	err = create(ctx, path, now)
-	if err == nil || had {
-		err = errors.Join(err, sayBegun(lockPath))
+	if err = create(ctx, path, now); err == nil {
+		err = sayBegun(lockPath)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("begin it: %w", err)
@@ -170,7 +177,7 @@ const begun = "There is a history beside this file.\n"
 func sayBegun(path string) error {
 	f, err := regularfile.OpenFile(path, os.O_WRONLY|os.O_TRUNC|syscall.O_NOFOLLOW, 0)
 	if err != nil {
-		return err
+		return fmt.Errorf("write down that there is a history: %w", err)
 	}
 	_, err = f.WriteString(begun)
 	return errors.Join(err, f.Close())

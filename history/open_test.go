@@ -63,6 +63,25 @@ func TestAHistoryThatIsGone(t *testing.T) {
 	}
 }
 
+// A process that waited while another one created the history leaves the mark.
+func TestTheSecondToBeginLeavesTheMark(t *testing.T) {
+	home := t.TempDir()
+	reopened(t, home).Close()
+	second, err := begin(t.Context(), Path(home), noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second.Close()
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.RemoveAll(Path(home) + suffix); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := reopened(t, home); !strings.Contains(s.Notice(), "the history is gone") {
+		t.Errorf("notice %q", s.Notice())
+	}
+}
+
 func TestOpenReadOnly(t *testing.T) {
 	home := t.TempDir()
 	if _, err := OpenReadOnly(t.Context(), home); !errors.Is(err, fs.ErrNotExist) {
