@@ -44,7 +44,8 @@ func quadletUnits(dir string, declared map[string]string, c config.Config) (map[
 		}
 	}
 	if len(c.Units) > 0 || len(c.Stacks) > 0 {
-		onDisk, err := sourcesIn(dir, 0)
+		left := maxSources
+		onDisk, err := sourcesIn(dir, 0, &left)
 		if err != nil {
 			return nil, fmt.Errorf("list the quadlets: %w", err)
 		}
@@ -59,12 +60,16 @@ func quadletUnits(dir string, declared map[string]string, c config.Config) (map[
 }
 
 const (
-	maxSources = 2000 // files in one folder of quadlets
+	maxSources = 2000 // files in one folder of quadlets, and such folders
 	maxDepth   = 4    // of folders in it
 )
 
-// sourcesIn lists the quadlet sources in a folder and the folders in it.
-func sourcesIn(dir string, depth int) ([]string, error) {
+// sourcesIn lists the quadlet sources in a folder and the folders in it. left is how many
+// folders more may be read.
+func sourcesIn(dir string, depth int, left *int) ([]string, error) {
+	if *left--; *left < 0 {
+		return nil, tooManyFolders(dir)
+	}
 	names, err := unitfile.Entries(dir, maxSources)
 	if err != nil || depth == maxDepth {
 		return nil, err
@@ -79,13 +84,17 @@ func sourcesIn(dir string, depth int) ([]string, error) {
 		if info, err := os.Lstat(path); err != nil || !info.IsDir() {
 			continue
 		}
-		more, err := sourcesIn(path, depth+1)
+		more, err := sourcesIn(path, depth+1, left)
 		if err != nil {
 			return nil, err
 		}
 		sources = append(sources, more...)
 	}
 	return sources, nil
+}
+
+func tooManyFolders(dir string) error {
+	return fmt.Errorf("%s: more than %d folders of quadlets; move what are no quadlets elsewhere", dir, maxSources)
 }
 
 // unitOfSource returns the name of the unit that a source becomes; "" if it is not a quadlet

@@ -39,8 +39,13 @@ func readQuadletDropIns(folders []string) (quadletDropIns, error) {
 
 func (d *quadletDropIns) read(folder string, depth int) error {
 	real, err := filepath.EvalSymlinks(folder)
-	if err != nil || d.seen[real] {
-		return nil //nolint:nilerr // it is not there, or may not be read
+	switch {
+	case err != nil:
+		return nil // it is not there, or not readable by this account, which runs podman's generator too
+	case d.seen[real]:
+		return nil
+	case len(d.seen) == maxSources:
+		return tooManyFolders(folder)
 	}
 	d.seen[real] = true
 	names, err := unitfile.Entries(folder, maxSources)

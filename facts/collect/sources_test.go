@@ -3,6 +3,8 @@ package collect
 import (
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -89,6 +91,26 @@ func TestQuadletDropIns(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s -want +got\n%s", source, diff)
+		}
+	}
+}
+
+// Folders in folders are bounded as a whole, not only in each folder.
+func TestTooManyFoldersOfQuadlets(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 50 {
+		for j := range 50 {
+			if err := os.MkdirAll(filepath.Join(dir, strconv.Itoa(i), strconv.Itoa(j)), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	left := maxSources
+	_, err1 := sourcesIn(dir, 0, &left)
+	_, err2 := readQuadletDropIns([]string{dir})
+	for _, err := range []error{err1, err2} {
+		if err == nil || !strings.Contains(err.Error(), "more than 2000 folders") {
+			t.Errorf("got %v", err)
 		}
 	}
 }

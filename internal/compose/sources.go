@@ -206,7 +206,7 @@ func (s sources) explain(err error, unset map[string]bool) error {
 
 // usesOf lists the uses of variables below a node, each with its file, line and key.
 func usesOf(node *yaml.Node, file, key string, unset map[string]bool) (uses []string) {
-	for i, child := range node.Content { // of an alias there is none
+	for i, child := range node.Content { // an alias has no content
 		below := key
 		switch {
 		case node.Kind == yaml.MappingNode && i%2 == 1:

@@ -351,7 +351,7 @@ func TestQuadlet(t *testing.T) {
 	})
 }
 
-// TestQuadletsOfOneUnit checks that it is told if two quadlets become the same unit, and that no
+// TestQuadletsOfOneUnit checks that two quadlets that become the same unit are a finding, and that no
 // reload is asked for, which would not help.
 func TestQuadletsOfOneUnit(t *testing.T) {
 	const folder = ".config/containers/systemd/"
