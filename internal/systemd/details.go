@@ -49,7 +49,7 @@ func (c *Conn) Details(ctx context.Context, names []string) ([]Details, error) {
 			calls[i] = c.askDetails(ctx, name)
 		}
 		for i, name := range some {
-			d, err := detailsOf(ctx, name, calls[i])
+			d, err := c.detailsOf(ctx, name, calls[i])
 			if err != nil {
 				return nil, err
 			}
@@ -77,11 +77,18 @@ func detailInterfaces(name string) []string {
 	return []string{unitIface}
 }
 
-func detailsOf(ctx context.Context, name string, calls []*dbus.Call) (d Details, err error) {
+// dependencies are the properties of the Unit interface that [Details] has.
+var dependencies = []string{"After", "Before", "PartOf", "Requires", "BindsTo", "Wants"}
+
+func (c *Conn) detailsOf(ctx context.Context, name string, calls []*dbus.Call) (d Details, err error) {
 	r := &reader{props: map[string]any{}}
 	for _, call := range calls {
 		var props map[string]dbus.Variant
-		if err := await(ctx, call, &props); err != nil {
+		err := await(ctx, call, &props)
+		if isMute(err) { // which only the Unit interface can be
+			props, err = c.each(ctx, name, dependencies)
+		}
+		if err != nil {
 			return d, unread(name, "", err)
 		}
 		for key, v := range props {
@@ -110,6 +117,19 @@ func detailsOf(ctx context.Context, name string, calls []*dbus.Call) (d Details,
 		}
 	}
 	return d, r.err(fmt.Sprintf("unit %q", name))
+}
+
+// each reads properties of the Unit interface, each by a question of its own.
+func (c *Conn) each(ctx context.Context, name string, properties []string) (map[string]dbus.Variant, error) {
+	o, props := c.bus.Object(destination, unitPath(name)), map[string]dbus.Variant{}
+	for _, property := range properties {
+		var v dbus.Variant
+		if err := await(ctx, one(ctx, o, unitIface, property), &v); err != nil {
+			return nil, err
+		}
+		props[property] = v
+	}
+	return props, nil
 }
 
 // amount reads a number; systemd's infinity, and what is not set, is -1.

@@ -42,6 +42,18 @@ func readBothWays(ctx context.Context, c *systemd.Conn) error {
 	if !slices.ContainsFunc(direct, mute) || slices.ContainsFunc(direct, func(u systemd.Unit) bool { return u.IsMute && !mute(u) }) {
 		return errors.New("mute.service, and no other unit, is to be mute")
 	}
+	details, err := c.Details(ctx, []string{"mute.service", "up.service", "absent.timer"})
+	if err != nil {
+		return err
+	}
+	for _, d := range details[:2] {
+		if !slices.Contains(d.Requires, "basic.target") || len(d.After) == 0 || d.Service == nil || d.Service.Restart != "no" || d.Timer != nil {
+			return fmt.Errorf("details %+v", d)
+		}
+	}
+	if details[2].Timer == nil {
+		return fmt.Errorf("details of a timer: %+v", details[2])
+	}
 	return refusedBothWays(ctx, c)
 }
 
