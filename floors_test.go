@@ -18,11 +18,11 @@ import (
 var floors = [][]string{
 	{"facts", "finding", "internal/probe", "internal/systemd/wire", "internal/lazyregexp", "internal/glob", "internal/regularfile",
 		"internal/text", "internal/times", "internal/bounded", "internal/podman/answer"},
-	{"internal/output", "internal/podman/transport", "internal/podman/quadlet"},
+	{"internal/output", "internal/podman/transport"},
 	{"internal/accounts", "internal/unitfile", "internal/systemd", "internal/podman", "internal/homemanager", "internal/compose",
 		"internal/strictyaml", "internal/sqlite",
 		"internal/confine", "internal/journal", "internal/lock", "internal/atomicfile", "policies", "schemas", "units"},
-	{"notify", "applied"},
+	{"notify", "applied", "internal/podman/quadlet"},
 	{"config", "internal/engine"},
 	{"facts/drift"},
 	{"facts/collect"},

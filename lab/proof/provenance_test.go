@@ -368,6 +368,37 @@ func TestQuadletsOfOneUnit(t *testing.T) {
 	})
 }
 
+// TestQuadletsThatAreRefused checks that a refusal is the only finding for a template too, that
+// a quadlet on which podman's generator crashes is named, and that no reload is asked for.
+func TestQuadletsThatAreRefused(t *testing.T) {
+	const folder, fine = ".config/containers/systemd/", "[Container]\nImage=localhost/none:1\n"
+	for name, c := range map[string]struct {
+		declared map[string]string
+		want     []string
+	}{
+		"a template": {
+			map[string]string{folder + "t@.container": fine + "NoSuchKey=1\n", folder + "a.container": fine},
+			[]string{"t@.service quadlets_generate refused block/page"},
+		},
+		"a crash": {
+			map[string]string{folder + "a.container": fine, folder + "b.container": fine + "Mount=type=volume\n", folder + "c.container": fine, folder + "t@.container": fine},
+			[]string{"b.service quadlets_generate refused block/page", "host quadlets_generate other-file block/page"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			systems.One(t, func(t *testing.T, options usermanager.Options) {
+				s := open(t, options, c.declared)
+				if !s.hasPodmanGenerator() {
+					t.Skip("podman's generator is not installed here")
+				}
+				s.reload()
+				settle()
+				s.want("linked by Home Manager", s.eval("--enforce"), 2, c.want...)
+			})
+		})
+	}
+}
+
 // TestQuadletThatIsIdle checks that a quadlet is judged by its source also if its unit is not
 // in the manager's memory: the generator ran at the last reload, and not when the unit is read.
 func TestQuadletThatIsIdle(t *testing.T) {

@@ -17,12 +17,14 @@ import (
 	"time"
 
 	"stackpolicy/internal/bounded"
+	"stackpolicy/internal/unitfile"
 )
 
 const (
 	maxUnits     = 8 << 20   // bytes of generated units; 1,000 quadlets are some 600 kB
 	maxComplaint = 256 << 10 // bytes of the generator's messages
-	maxAlone     = 200       // files that are tried one at a time after a crash
+	maxRuns      = 100       // of the generator, to find what crashes it; one takes 10 to 30 ms
+	maxFolder    = 2000      // entries of a folder
 	waitDelay    = 500 * time.Millisecond
 )
 
@@ -47,9 +49,9 @@ func (g Generator) Refusals(ctx context.Context, sources []string) (map[string]R
 	if err != nil {
 		return nil, err
 	}
-	reason := shorten(fmt.Sprintf("podman's generator crashes (%s), so that no quadlet becomes a unit", a.crash))
-	refused := map[string]Refusal{}
-	for _, source := range sources {
+	reason := shorten(fmt.Sprintf("podman's generator crashes (%s), so that no unit is made from this quadlet", a.crash))
+	refused := a.refusals(sources) // what it came to before the crash, becomes units
+	for source := range refused {
 		refused[source] = Refusal{cause(source, culprits), reason}
 	}
 	return refused, nil
@@ -94,42 +96,84 @@ func (g Generator) ask(ctx context.Context, dirs []string) (reply, error) {
 	return a, nil
 }
 
-// culprits returns the files on which the generator crashes. It reads each file alone, so a
-// crash that takes two files is not found.
+// culprits returns the files on which the generator crashes. If it crashes on two only
+// together, it returns one of them. It returns those that it finds within maxRuns.
 func (g Generator) culprits(ctx context.Context, files []string) ([]string, error) {
-	if len(files) > maxAlone {
-		return nil, nil
-	}
 	dir, err := os.MkdirTemp("", "stackpolicy-quadlet-")
 	if err != nil {
-		return nil, fmt.Errorf("try quadlets one at a time: %w", err)
+		return nil, fmt.Errorf("find the quadlet that crashes the generator: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	var culprits []string
-	for i, file := range files {
-		alone := filepath.Join(dir, fmt.Sprint(i))
-		a, err := g.askAlone(ctx, alone, file)
-		if err != nil {
-			return nil, fmt.Errorf("try quadlets one at a time: %w", err)
-		}
-		if a.crash != "" {
-			culprits = append(culprits, file)
-		}
+	s := &search{g: g, dir: dir}
+	culprits, err := s.among(ctx, slices.Compact(slices.Sorted(slices.Values(files))), nil)
+	if err != nil {
+		return nil, fmt.Errorf("find the quadlet that crashes the generator: %w", err)
 	}
 	return culprits, nil
 }
 
-// askAlone has the generator read one file, with its drop-ins, in a folder made for it.
-func (g Generator) askAlone(ctx context.Context, folder, file string) (reply, error) {
-	err := os.Mkdir(folder, 0o700)
-	if err == nil {
-		err = os.Symlink(file, filepath.Join(folder, filepath.Base(file)))
+// search finds the files on which the generator crashes.
+type search struct {
+	g    Generator
+	dir  string // scratch
+	runs int
+}
+
+// among returns the culprits among the files. beside are read too; they do not crash it.
+func (s *search) among(ctx context.Context, files, beside []string) ([]string, error) {
+	crashes, err := s.crashes(ctx, slices.Concat(files, beside))
+	if err != nil || !crashes {
+		return nil, err
 	}
-	if _, missing := os.Stat(file + ".d"); missing == nil && err == nil {
-		err = os.Symlink(file+".d", filepath.Join(folder, filepath.Base(file)+".d"))
+	if len(files) == 1 {
+		return files, nil
 	}
+	half := len(files) / 2
+	culprits, err := s.among(ctx, files[:half], beside)
 	if err != nil {
-		return reply{}, err
+		return nil, err
 	}
-	return g.ask(ctx, []string{folder})
+	more, err := s.among(ctx, files[half:], beside)
+	if culprits = append(culprits, more...); err != nil || len(culprits) > 0 {
+		return culprits, err
+	}
+	return s.among(ctx, files[:half], slices.Concat(files[half:], beside)) // it takes both halves
+}
+
+// crashes reports whether the generator crashes on these files, with the drop-ins of their
+// folders.
+func (s *search) crashes(ctx context.Context, files []string) (bool, error) {
+	if s.runs++; s.runs > maxRuns {
+		return false, nil
+	}
+	scratch := filepath.Join(s.dir, fmt.Sprint(s.runs))
+	var dirs []string
+	of := map[string]string{}
+	for _, file := range files {
+		source := filepath.Dir(file)
+		if of[source] == "" {
+			of[source] = filepath.Join(scratch, fmt.Sprint(len(dirs)))
+			dirs = append(dirs, of[source])
+			if err := linkDropIns(source, of[source]); err != nil {
+				return false, err
+			}
+		}
+		if err := os.Symlink(file, filepath.Join(of[source], filepath.Base(file))); err != nil {
+			return false, err
+		}
+	}
+	a, err := s.g.ask(ctx, dirs)
+	return a.crash != "", errors.Join(err, os.RemoveAll(scratch))
+}
+
+// linkDropIns makes a folder with links to the folders of drop-ins in another one.
+func linkDropIns(source, folder string) error {
+	names, err := unitfile.Entries(source, maxFolder)
+	err = errors.Join(err, os.MkdirAll(folder, 0o700))
+	for _, name := range names {
+		if filepath.Ext(name) == ".d" && err == nil {
+			err = os.Symlink(filepath.Join(source, name), filepath.Join(folder, name))
+		}
+	}
+	return err
 }

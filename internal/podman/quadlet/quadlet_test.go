@@ -2,8 +2,12 @@ package quadlet
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -76,39 +80,98 @@ func simulated(t *testing.T, script string) Generator {
 	return Generator{Path: path, Env: []string{"PATH=/usr/bin:/bin"}}
 }
 
-// crashing ends as the generator of podman 5.4 does on Mount=type=volume: before it came to
-// the other files.
+// crashing ends as the generator of podman 5.4 does on Mount=type=volume: in the order of
+// their names, files before become units. It also crashes on left and right together.
 const crashing = `
-for f in "${QUADLET_UNIT_DIRS:-FOLDER}"/*.container; do
-  echo "quadlet-generator[1]: Loading source unit file $f" >&2
+text=
+for dir in $(echo "${QUADLET_UNIT_DIRS:-FOLDER}" | tr : ' '); do
+  for f in "$dir"/*.container; do echo "quadlet-generator[1]: Loading source unit file $f" >&2; done
 done
-if grep -q type=volume "${QUADLET_UNIT_DIRS:-FOLDER}"/*.container; then
-  printf 'panic: runtime error: index out of range [0] with length 0\n\ngoroutine 1 [running]:\n' >&2
-  exit 2
-fi
+for dir in $(echo "${QUADLET_UNIT_DIRS:-FOLDER}" | tr : ' '); do
+  for f in "$dir"/*.container; do
+    text="$text $(cat "$f" "$dir"/container.d/*.conf 2>/dev/null)"
+    case $text in
+    *type=volume*|*left*right*)
+      printf 'panic: runtime error: index out of range [0] with length 0\n\ngoroutine 1 [running]:\n' >&2
+      exit 2 ;;
+    esac
+    printf -- '---x.service---\nSourcePath=%s\n' "$f"
+  done
+done
 `
 
-// A file on which the generator crashes is named. The others become no units either.
+const crashed = "podman's generator crashes (panic: runtime error: index out of range [0] with length 0), so that no unit is made from this quadlet"
+
+// A file on which the generator crashes is named. Those that it did not come to become no
+// units either.
 func TestACrash(t *testing.T) {
+	const crash, left, right = "Mount=type=volume", "left", "right"
+	for name, tc := range map[string]struct {
+		texts map[string]string // by file name; others, so that there are 60, crash nothing
+		want  map[string]string // file -> cause, of some
+	}{
+		"one":            {map[string]string{"30.container": crash}, map[string]string{"29.container": "-", "30.container": "30.container", "31.container": "30.container"}},
+		"two":            {map[string]string{"30.container": crash, "50.container": crash}, map[string]string{"29.container": "-", "50.container": "50.container", "59.container": "30.container"}},
+		"two together":   {map[string]string{"30.container": left, "50.container": right}, map[string]string{"49.container": "-", "50.container": "30.container"}},
+		"a drop-in":      {map[string]string{"container.d/1.conf": crash}, map[string]string{"59.container": "00.container"}},
+		"in two folders": {map[string]string{"sub/30.container": crash}, map[string]string{"30.container": "-", "sub/30.container": "sub/30.container"}},
+	} {
+		dir := t.TempDir()
+		sources := []string{}
+		for i := range 60 {
+			sources = append(sources, fmt.Sprintf("%02d.container", i))
+		}
+		for _, file := range append(slices.Clone(sources), slices.Collect(maps.Keys(tc.texts))...) {
+			err := os.MkdirAll(filepath.Dir(filepath.Join(dir, file)), 0o700)
+			if err := errors.Join(err, os.WriteFile(filepath.Join(dir, file), []byte(tc.texts[file]), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for file := range tc.want {
+			sources = append(sources, file)
+		}
+		for i, file := range sources {
+			sources[i] = filepath.Join(dir, file)
+		}
+		g := simulated(t, strings.ReplaceAll(crashing, "FOLDER", dir+":"+dir+"/sub"))
+		got, err := g.Refusals(t.Context(), sources)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for file, cause := range tc.want {
+			want := Refusal{filepath.Join(dir, cause), crashed}
+			if cause == "-" {
+				want = Refusal{}
+			}
+			if got[filepath.Join(dir, file)] != want {
+				t.Errorf("%s: %s: got %+v, want %+v", name, file, got[filepath.Join(dir, file)], want)
+			}
+		}
+	}
+}
+
+// The search ends where the generator crashes on more files than can be found in time, and
+// where it crashes on none of them.
+func TestACrashThatIsNotFound(t *testing.T) {
 	dir := t.TempDir()
-	fine, crash := filepath.Join(dir, "a.container"), filepath.Join(dir, "b.container")
-	for path, text := range map[string]string{fine: "Image=x", crash: "Mount=type=volume"} {
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+	var files []string
+	for i := range 120 {
+		files = append(files, filepath.Join(dir, fmt.Sprintf("%d.container", i)))
+		if err := os.WriteFile(files[i], []byte("Mount=type=volume"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	g := simulated(t, strings.ReplaceAll(crashing, "FOLDER", dir))
-	got, err := g.Refusals(t.Context(), []string{fine, crash})
-	if err != nil {
-		t.Fatal(err)
+	count := filepath.Join(t.TempDir(), "count")
+	g := simulated(t, "echo >>"+count+"\n"+strings.ReplaceAll(crashing, "FOLDER", dir))
+	if got, err := g.Refusals(t.Context(), files); err != nil || got[files[0]].Cause != files[0] || len(got) != len(files) {
+		t.Errorf("got %d, %v, %v", len(got), got[files[0]], err)
 	}
-	why := "podman's generator crashes (panic: runtime error: index out of range [0] with length 0), so that no quadlet becomes a unit"
-	if d := cmp.Diff(map[string]Refusal{crash: {crash, why}, fine: {crash, why}}, got); d != "" {
-		t.Errorf("-want +got\n%s", d)
+	if runs, err := os.ReadFile(count); err != nil || len(runs) > maxRuns+1 {
+		t.Errorf("%d runs, %v", len(runs), err)
 	}
-	got, err = simulated(t, "kill -SEGV $$").Refusals(t.Context(), []string{fine})
-	if err != nil || got[fine].Cause != "" || !strings.HasPrefix(got[fine].Reason, "podman's generator crashes (signal: segmentation fault") {
-		t.Errorf("killed by a signal: %v, %v", got, err)
+	got, err := simulated(t, "kill -SEGV $$").Refusals(t.Context(), files)
+	if err != nil || got[files[0]].Cause != "" || !strings.HasPrefix(got[files[0]].Reason, "podman's generator crashes (signal: segmentation fault") {
+		t.Errorf("killed by a signal: %v, %v", got[files[0]], err)
 	}
 }
 

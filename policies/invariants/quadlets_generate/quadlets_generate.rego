@@ -5,8 +5,8 @@
 #   generator accepts it (podman-systemd.unit(5)). One that is refused has no unit, or
 #   loses it at the next reload, and only a line in the journal says so. One file that
 #   cannot be read leaves its whole folder without units, and one on which the
-#   generator crashes all quadlets (seen with podman 5.4). The audit asks the same
-#   generator in a dry run. A reload cannot help, so no rule asks for one.
+#   generator crashes all quadlets after it (seen with podman 5.4). The audit asks the
+#   same generator in a dry run. A reload cannot help, so no rule asks for one.
 # schemas:
 #   - input: schema.facts
 # custom:
