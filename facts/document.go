@@ -89,7 +89,7 @@ type ManagerFile struct {
 	Target           string     `json:"target" jsonschema:"the path after all links; empty when it does not resolve"`
 	Mode             string     `json:"mode" jsonschema:"permission bits of the final file, octal, e.g. 0644"`
 	UID              int        `json:"uid" jsonschema:"owner of the final file; -1 when it does not resolve"`
-	Digest           string     `json:"digest" jsonschema:"sha256:… of the final file's content; empty when it cannot be read, is no regular file or is larger than 1 MiB"`
+	Digest           string     `json:"digest" jsonschema:"sha256:… of the final file's content (of environment.d hmac-sha256:…, keyed by machine and account); empty when it cannot be read, is no regular file or is larger than 1 MiB"`
 	Mtime            *time.Time `json:"mtime,omitempty" jsonschema:"mtime of the final file"`
 	ChangedAt        *time.Time `json:"changed_at,omitempty" jsonschema:"newest ctime of the path and its links outside the store; of an undeclared file also its folder's"`
 	Effective        bool       `json:"effective" jsonschema:"the manager would use it at a reload: no file of its name comes first, and a generator can be run"`
@@ -243,7 +243,7 @@ type StopCommand struct {
 }
 
 // Difference is one setting that is loaded with another value than on disk.
-// Values that may hold secrets are digests.
+// Values that may hold secrets are digests with a key of this machine and account.
 type Difference struct {
 	Key    string `json:"key"`
 	Loaded string `json:"loaded"`
@@ -285,7 +285,7 @@ type Service struct {
 	Containers  int    `json:"containers" jsonschema:"how many containers it has"`
 	OneShot     bool   `json:"one_shot" jsonschema:"runs to its end and exits 0, as a migration does: restart is no, or others wait for it to complete"`
 	HealthCheck bool   `json:"health_check" jsonschema:"the compose files declare a health check; an image may have one as well"`
-	Definition  string `json:"definition" jsonschema:"what the label io.stackpolicy.definition of its containers was when stackctl applied it; empty when that is not known"`
+	Definition  string `json:"definition" jsonschema:"what the label io.stackpolicy.definition of its containers was when stackctl applied it, keyed by machine and account as the label in the document is; empty when that is not known"`
 	ImageID     string `json:"image_id" jsonschema:"id of the image that its containers were made from then; empty when that is not known"`
 }
 
@@ -329,8 +329,8 @@ type Undone struct {
 type AppliedFile struct {
 	Path    string `json:"path"`
 	Role    string `json:"role" jsonschema:"unit, compose, env, or named: a file that the compose files name, as include, extends or env_file"`
-	Applied string `json:"applied" jsonschema:"sha256:… when it was applied; empty when it did not exist"`
-	Found   string `json:"found" jsonschema:"sha256:… now; empty when it does not exist or cannot be read"`
+	Applied string `json:"applied" jsonschema:"hmac-sha256:… when it was applied, keyed by machine and account; empty when it did not exist"`
+	Found   string `json:"found" jsonschema:"hmac-sha256:… now, keyed likewise; empty when it does not exist or cannot be read"`
 }
 
 // BadFile is a file that an apply needs and cannot use.

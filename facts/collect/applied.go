@@ -33,6 +33,7 @@ func (f appliedFound) fill(doc *facts.Document) { doc.Units = f }
 // be judged without it.
 func collectApplied(ctx context.Context, env Environment, store string, units []facts.Unit) (appliedFound, error) {
 	units = slices.Clone(units)
+	key := env.digestKey()
 	for name, stack := range env.Config.Stacks {
 		i := slices.IndexFunc(units, func(u facts.Unit) bool { return u.Name == stack.Unit })
 		if i < 0 || len(stack.Compose) == 0 {
@@ -41,6 +42,7 @@ func collectApplied(ctx context.Context, env Environment, store string, units []
 		if err := compareApplied(ctx, env, store, name, &units[i]); err != nil {
 			return nil, err
 		}
+		key.hideApplied(&units[i])
 	}
 	return units, nil
 }

@@ -45,7 +45,7 @@ func collectFiles(ctx context.Context, env Environment, now time.Time, declared 
 	}
 	owners := newOwners(loaded.index, looks)
 	w := &walker{
-		env: env, loaded: loaded, looks: looks, judge: judge, owners: owners, manager: driftManager(loaded, now),
+		env: env, loaded: loaded, looks: looks, judge: judge, owners: owners, manager: driftManager(loaded, now), key: env.digestKey(),
 		places: newPlaces(env, declared, dropIns, loaded.index, owners),
 	}
 	units := slices.Clone(loaded.units)
@@ -90,6 +90,7 @@ type walker struct {
 	places  *places
 	owners  *owners
 	manager *drift.Manager
+	key     digestKey
 	reloads sync.Map // the names of the units that have an ExecReload=
 }
 
@@ -130,6 +131,7 @@ func (w *walker) compare(u *facts.Unit, d *drift.Unit) error {
 	}
 	loaded := *u.Loaded // a copy: this one belongs to the systemd collector
 	loaded.Differs, loaded.LinksUnread, loaded.LinksGone = difference.Settings, difference.LinksUnread, difference.LinksGone
+	w.key.hideDifferences(loaded.Differs)
 	loaded.Repeats = difference.Repeats
 	loaded.Pulls, loaded.Stop = difference.Pulls, stopCommands(difference.Stop, spec)
 	for i, pull := range loaded.Pulls {

@@ -60,7 +60,7 @@ func (e Environment) managerPlaces() []place {
 func managerFiles(ctx context.Context, env Environment, judge *judge, manager *drift.Manager) (*facts.ManagerFiles, error) {
 	r := managerReader{
 		ctx: ctx, root: env.Root, judge: judge, manager: manager,
-		looker: unitfile.NewLooker(judge.declared.store()), system: newSystemOwner(env.Root),
+		looker: unitfile.NewLooker(judge.declared.store()), system: newSystemOwner(env.Root), key: env.digestKey(),
 	}
 	r.looker.MaxDigest = maxManagerFile
 	found := &facts.ManagerFiles{Files: []facts.ManagerFile{}}
@@ -92,6 +92,7 @@ type managerReader struct {
 	manager *drift.Manager
 	looker  *unitfile.Looker
 	system  *systemOwner
+	key     digestKey
 }
 
 // names lists the files of the place that are there, in order. Where this account
@@ -119,6 +120,9 @@ func (r managerReader) read(p place, name string) (facts.ManagerFile, error) {
 		return facts.ManagerFile{}, fmt.Errorf("read what the manager reads: %w", err)
 	}
 	out := facts.ManagerFile{Path: path, Role: p.role, FirstHop: f.FirstHop, Target: f.Target, UID: f.UID, Digest: f.Digest, Mtime: timeOrNil(f.Mtime)}
+	if p.role == facts.RoleEnvironment {
+		out.Digest = r.key.of(f.Digest)
+	}
 	if f.Target != "" {
 		out.Mode = fmt.Sprintf("%04o", f.Mode&fs.ModePerm)
 	}

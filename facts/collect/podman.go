@@ -48,10 +48,11 @@ func collectPodman(ctx context.Context, env Environment, listing <-chan answer[p
 		act := activity(timer)
 		found.podman.AutoUpdateTimer = &act
 	}
-	room := maxLabels
+	room, key := maxLabels, env.digestKey()
 	for _, c := range listed.Containers {
 		container := containerFrom(c, states, env.Now())
 		container.Labels, container.LabelsLeft = labels(c, &room)
+		key.hideLabels(container.Labels)
 		if owner := ownerOfContainer(container, loaded.managed, env.Config.Stacks); owner != "" {
 			found.owned[owner] = append(found.owned[owner], container)
 		} else {
