@@ -9,7 +9,8 @@
 # go run ./lab/root SUITE DIR
 # Proofs that hardly depend on the version of systemd run on one, and scenarios that
 # hardly depend on that of podman on one Debian; with STACKPOLICY_LAB_EACH=1 all run on
-# each, which takes twice as long.
+# each, which takes twice as long. With STACKPOLICY_FUZZ=10s each fuzz target runs for ten
+# seconds afterwards, if the tests took less than 16 minutes.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -55,5 +56,15 @@ if [ "$status" -ne 0 ]; then
 		$1 == "===" { now = $3 }
 		now in failed || /^(panic|#|FAIL)/' "$work/log" "$work/log" | tail -500 >&2
 fi
-printf '%d passed, %d failed, %d skipped\n' "$(tally PASS)" "$(tally FAIL)" "$(tally SKIP)"
+left_out=0
+if [ -n "${STACKPOLICY_FUZZ:-}" ]; then
+	step "fuzz: every target for $STACKPOLICY_FUZZ"
+	if [ "$SECONDS" -lt 960 ]; then
+		go run ./lab/fuzz -time "$STACKPOLICY_FUZZ" || status=1
+	else
+		left_out=1
+		echo "SKIPPED: the tests took ${SECONDS} s, and there is no time left for it; run go run ./lab/fuzz"
+	fi
+fi
+printf '%d passed, %d failed, %d skipped\n' "$(tally PASS)" "$(tally FAIL)" "$(($(tally SKIP) + left_out))"
 exit "$status"
