@@ -114,6 +114,7 @@ func collectSystemd(ctx context.Context, surveying <-chan answer[surveyed], soug
 	}
 	for name, u := range l.loaded {
 		u.DropInPaths = named(s.index, append([]string{u.ID}, u.Names...), u)
+		u.SourcePath = sourcePath(sought.env, u)
 		l.loaded[name] = u
 	}
 	l.manager = s.document(l.loaded)
@@ -121,6 +122,20 @@ func collectSystemd(ctx context.Context, surveying <-chan answer[surveyed], soug
 		l.units = append(l.units, sought.unit(name, l))
 	}
 	return l, nil
+}
+
+// sourcePath returns the quadlet that a unit was generated from. Of a unit that the manager
+// refuses, it does not say that (measured with 257), but the generated file does.
+func sourcePath(e Environment, u systemd.Unit) string {
+	if u.SourcePath != "" || u.LoadState == "loaded" || e.origin(u.FragmentPath) != facts.OriginGenerator {
+		return u.SourcePath
+	}
+	settings, err := unitfile.Read([]string{u.FragmentPath})
+	source, _ := settings.Last("Unit.SourcePath")
+	if err != nil || quadletUnit(source) == "" {
+		return ""
+	}
+	return source
 }
 
 // withoutAliases removes the names of units that are also there by their own name: what is said

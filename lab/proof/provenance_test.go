@@ -384,6 +384,13 @@ func TestQuadletsThatAreRefused(t *testing.T) {
 			map[string]string{folder + "a.container": fine, folder + "b.container": fine + "Mount=type=volume\n", folder + "c.container": fine, folder + "t@.container": fine},
 			[]string{"b.service quadlets_generate refused block/page", "host quadlets_generate other-file block/page"},
 		},
+		"systemd refuses the units": {
+			map[string]string{
+				folder + "i.image":     "[Image]\nImage=localhost/none:1\n[Service]\nDynamicUser=foobar\n",
+				folder + "c.container": fine + "[Service]\nExecStartPre=relative/\n[Install]\nWantedBy=default.target\n",
+			},
+			[]string{"c.service fragment_in_user_dir load-error block/page", "i-image.service fragment_in_user_dir load-error block/page"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			systems.One(t, func(t *testing.T, options usermanager.Options) {
