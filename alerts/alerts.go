@@ -63,6 +63,9 @@ type Options struct {
 	Host        string
 	User        string
 	Now         time.Time
+	// Spool is a file, or "". With it, audits send nothing over the network. What these sinks
+	// are to be sent waits in the outbox or, without a memory, in this file. [Send] sends it.
+	Spool string
 }
 
 // Notice says why alerts were not sent.
@@ -96,6 +99,10 @@ func Run(ctx context.Context, o Options) []Notice {
 	if err != nil {
 		notices = append(notices, Notice{Text: err.Error()})
 	}
+	if o.Spool != "" {
+		notices = append(notices, o.stuck(waiting)...)
+		notices = append(notices, noticeIf(writeSpool(o.Spool, nil))...) // what is open waits in the outbox
+	}
 	return append(notices, o.deliver(ctx, waiting)...)
 }
 
@@ -106,32 +113,61 @@ func Run(ctx context.Context, o Options) []Notice {
 func RunWithoutMemory(ctx context.Context, o Options, found []finding.Finding) []Notice {
 	ctx, cancel := context.WithTimeout(ctx, total)
 	defer cancel()
-	return o.toAll(func(r notify.Route) []Notice {
-		gaps := map[string]bool{}
-		open := slices.DeleteFunc(slices.Clone(found), func(f finding.Finding) bool {
-			return !f.Counts() || !wants(r, f, o.Now) || isOneGap(history.Occurrence{Finding: f}, history.SinkState{}, gaps)
-		})
-		for i, f := range open {
-			if err := o.sendNow(ctx, r, f); err != nil {
-				return []Notice{{r.Name(), fmt.Sprintf("%s; %d not sent", err, len(open)-i)}}
-			}
-		}
-		return nil
-	})
+	var notices []Notice
+	if o.Spool != "" {
+		notices = noticeIf(o.leave(found))
+	}
+	return append(notices, toAll(o.own(), func(r notify.Route) []Notice { return sendNow(ctx, r, o.firing(r, found)) })...)
 }
 
-func (o Options) sendNow(ctx context.Context, r notify.Route, f finding.Finding) error {
+// firing returns the alerts of an audit without a memory for a sink.
+func (o Options) firing(r notify.Route, found []finding.Finding) (alerts []notify.Alert) {
+	gaps := map[string]bool{}
+	for _, f := range found {
+		if f.Counts() && wants(r, f, o.Now) && !isOneGap(history.Occurrence{Finding: f}, history.SinkState{}, gaps) {
+			alerts = append(alerts, cut(o.alert(notify.KindFiring, history.Occurrence{Finding: f, Since: o.Now, LastSeen: o.Now})))
+		}
+	}
+	return alerts
+}
+
+// sendNow sends alerts until one fails.
+func sendNow(ctx context.Context, r notify.Route, alerts []notify.Alert) []Notice {
+	for i, a := range alerts {
+		if err := sendOne(ctx, r, a); err != nil {
+			return []Notice{{r.Name(), fmt.Sprintf("%s; %d not sent", err, len(alerts)-i)}}
+		}
+	}
+	return nil
+}
+
+func sendOne(ctx context.Context, r notify.Route, a notify.Alert) error {
 	ctx, cancel := context.WithTimeout(ctx, notify.Timeout)
 	defer cancel()
-	return r.Send(ctx, cut(o.alert(notify.KindFiring, history.Occurrence{Finding: f, Since: o.Now, LastSeen: o.Now})))
+	return r.Send(ctx, a)
 }
 
-// Waiting counts the messages that wait to be sent, by sink.
-func Waiting(ctx context.Context, outbox Outbox, now time.Time) (map[string]int, error) {
+// own returns the routes that the audit itself sends to.
+func (o Options) own() []notify.Route {
+	return slices.DeleteFunc(slices.Clone(o.Routes), func(r notify.Route) bool { return r.Network && o.Spool != "" })
+}
+
+func noticeIf(err error) []Notice {
+	if err == nil {
+		return nil
+	}
+	return []Notice{{Text: err.Error()}}
+}
+
+// Waiting counts the messages that wait to be sent, by sink, but for those that an audit at
+// the time left has just left to [Send].
+func Waiting(ctx context.Context, outbox Outbox, now, left time.Time) (map[string]int, error) {
 	messages, err := all(ctx, outbox, now)
 	count := map[string]int{}
 	for _, m := range messages {
-		count[m.Sink]++
+		if m.Tries > 0 || !m.CreatedAt.Equal(left) {
+			count[m.Sink]++
+		}
 	}
 	return count, err
 }

@@ -22,16 +22,16 @@ const (
 
 // deliver sends what waits.
 func (o Options) deliver(ctx context.Context, waiting []history.Message) []Notice {
-	notices := o.toAll(func(r notify.Route) []Notice { return o.drain(ctx, r, of(r.Name(), waiting)) })
+	notices := toAll(o.own(), func(r notify.Route) []Notice { return o.drain(ctx, r, of(r.Name(), waiting)) })
 	return append(notices, o.dropForeign(ctx, waiting)...)
 }
 
 // toAll calls send for all sinks at the same time, so that a sink that does not answer
 // does not delay the others.
-func (o Options) toAll(send func(notify.Route) []Notice) []Notice {
-	notices := make([][]Notice, len(o.Routes))
+func toAll(routes []notify.Route, send func(notify.Route) []Notice) []Notice {
+	notices := make([][]Notice, len(routes))
 	var sinks sync.WaitGroup
-	for i, r := range o.Routes {
+	for i, r := range routes {
 		sinks.Go(func() { notices[i] = send(r) })
 	}
 	sinks.Wait()
@@ -48,9 +48,7 @@ func (o Options) drain(ctx context.Context, r notify.Route, messages []history.M
 	held := map[int64]bool{}
 	sent := 0
 	for _, m := range messages {
-		wait := m.NextTry.Sub(o.Now)
-		later := wait > 0 && wait <= lastRetry // a longer wait means that the clock was set back
-		if held[m.Occurrence] || later {
+		if held[m.Occurrence] || o.isLater(m) {
 			held[m.Occurrence] = m.Occurrence != 0
 			continue
 		}
@@ -64,6 +62,12 @@ func (o Options) drain(ctx context.Context, r notify.Route, messages []history.M
 		sent++
 	}
 	return nil
+}
+
+// isLater reports whether it is too early to try a message.
+func (o Options) isLater(m history.Message) bool {
+	wait := m.NextTry.Sub(o.Now)
+	return wait > 0 && wait <= lastRetry // a longer wait means that the clock was set back
 }
 
 // claim reports whether this process may send the message, and not another process that
@@ -93,13 +97,11 @@ func (o Options) try(ctx context.Context, r notify.Route, m history.Message) err
 }
 
 func send(ctx context.Context, r notify.Route, m history.Message) error {
-	ctx, cancel := context.WithTimeout(ctx, notify.Timeout)
-	defer cancel()
 	var a notify.Alert
 	if err := json.Unmarshal(m.Body, &a); err != nil {
 		return fmt.Errorf("decode the alert: %w", err)
 	}
-	return r.Send(ctx, a)
+	return sendOne(ctx, r, a)
 }
 
 // retry returns how long to wait after a try that failed; tries counts the tries

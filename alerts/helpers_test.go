@@ -26,6 +26,7 @@ type house struct {
 	routes []notify.Route
 	exit   int // of the audits
 	host   string
+	spool  string // "": audits send everything themselves
 }
 
 func newHouse(t *testing.T, routes ...notify.Route) *house {
@@ -65,10 +66,16 @@ func (h *house) run() []Notice {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	return Run(h.t.Context(), Options{
-		Outbox: h.store, Routes: h.routes, Occurrences: occurrences, Now: h.now,
+	o := h.options()
+	o.Occurrences = occurrences
+	return Run(h.t.Context(), o)
+}
+
+func (h *house) options() Options {
+	return Options{
+		Outbox: h.store, Routes: h.routes, Now: h.now, Spool: h.spool,
 		Host: h.host, User: "ada", Steps: func(d finding.Finding) []string { return []string{"Look at " + d.Subject} },
-	})
+	}
 }
 
 // fake is a sink that keeps the alerts it is sent, as KIND INVARIANT SUBJECT

@@ -244,7 +244,7 @@ func TestASinkThatIsDown(t *testing.T) {
 	h.audit()
 	h.audit()
 	broken.wasSent(t, "down")
-	if n, err := Waiting(t.Context(), h.store, h.now); err != nil || n["broken"] != 3 || n["fine"] != 0 {
+	if n, err := Waiting(t.Context(), h.store, h.now, time.Time{}); err != nil || n["broken"] != 3 || n["fine"] != 0 {
 		t.Errorf("waiting: got %v, %v", n, err)
 	}
 	broken.err = nil

@@ -83,8 +83,18 @@ func Open(ctx context.Context, stateHome string, now time.Time) (*Store, error) 
 // there is no history the error is [fs.ErrNotExist]. A damaged history, or one of an unknown
 // version, is an error too.
 func OpenReadOnly(ctx context.Context, stateHome string) (*Store, error) {
+	return openExisting(ctx, stateHome, true)
+}
+
+// OpenExisting opens the history like [OpenReadOnly], but for writing too. So the next audit
+// is still the one that finds a history damaged or gone.
+func OpenExisting(ctx context.Context, stateHome string) (*Store, error) {
+	return openExisting(ctx, stateHome, false)
+}
+
+func openExisting(ctx context.Context, stateHome string, readOnly bool) (*Store, error) {
 	path := Path(stateHome)
-	s, err := connect(ctx, path, true)
+	s, err := connect(ctx, path, readOnly)
 	if errors.Is(err, errBlank) || sqlite.IsUnfinished(err) {
 		err = fs.ErrNotExist // a process was killed before it had created the history
 	}

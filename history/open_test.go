@@ -103,6 +103,30 @@ func TestOpenReadOnly(t *testing.T) {
 	}
 }
 
+// Without a history OpenExisting makes none, so that the next audit says that it is gone.
+func TestOpenExisting(t *testing.T) {
+	home := t.TempDir()
+	if _, err := OpenExisting(t.Context(), home); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("without a history: %v", err)
+	}
+	if entries := must(os.ReadDir(home))(t); len(entries) != 0 {
+		t.Errorf("it made %v", entries)
+	}
+	reopened(t, home).Close()
+	s := must(OpenExisting(t.Context(), home))(t)
+	recorded(t, s, audited(document(t, 1), noon))
+	s.Close()
+	if err := os.WriteFile(Path(home), []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenExisting(t.Context(), home); err == nil {
+		t.Error("it opened a damaged history")
+	}
+	if s := reopened(t, home); s.Notice() == "" {
+		t.Error("the next audit does not see that it was damaged")
+	}
+}
+
 // A path that is not a regular file of the user is refused and not changed.
 func TestOpenRefuses(t *testing.T) {
 	for name, plant := range map[string]func(path string) error{

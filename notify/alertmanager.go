@@ -56,7 +56,7 @@ func (m *Alertmanager) routes(env Environment) ([]Route, error) {
 	if m == nil {
 		return nil, nil
 	}
-	return []Route{{Sink: toAlertmanager{*m, secrets{env.Credentials}, env.Client, env.Clock}, Selection: m.selection()}}, nil
+	return []Route{{Sink: toAlertmanager{*m, secrets{env.Credentials}, env.Client, env.Clock}, Selection: m.selection(), Network: true}}, nil
 }
 
 // toAlertmanager posts alerts to an Alertmanager.

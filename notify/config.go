@@ -65,7 +65,8 @@ type Environment struct {
 type Route struct {
 	Sink
 	Selection
-	Heals bool // it is also sent heals of findings that it was not sent before
+	Heals   bool // it is also sent heals of findings that it was not sent before
+	Network bool // it is sent over the network, which the audit's unit may not use
 }
 
 // Routes returns the configured sinks. An error names the keys that are wrong.

@@ -36,7 +36,7 @@ func (j Journal) routes(Environment) ([]Route, error) {
 	if j.Severity == SeverityNone {
 		return nil, nil
 	}
-	return []Route{{toJournal{journal.Send}, j.selection(), true}}, nil
+	return []Route{{Sink: toJournal{journal.Send}, Selection: j.selection(), Heals: true}}, nil
 }
 
 // toJournal writes alerts to the journal. The log of the unit that an alert is

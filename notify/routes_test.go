@@ -16,16 +16,16 @@ func TestRoutes(t *testing.T) {
 	type summary struct {
 		name, severity string
 		repeat         time.Duration
-		heals          bool
+		heals, network bool
 	}
 	cases := map[string]struct {
 		config Config
 		want   []summary
 	}{
-		"nothing configured": {Config{}, []summary{{"journal", "ticket", 24 * time.Hour, true}}},
+		"nothing configured": {Config{}, []summary{{"journal", "ticket", 24 * time.Hour, true, false}}},
 		"not even it":        {none, nil},
 		"all": {all, []summary{
-			{"journal", "page", time.Hour, true}, {"alertmanager", "page", time.Hour, false}, {"webhook:chat", "page", time.Hour, false},
+			{"journal", "page", time.Hour, true, false}, {"alertmanager", "page", time.Hour, false, true}, {"webhook:chat", "page", time.Hour, false, true},
 		}},
 	}
 	for name, c := range cases {
@@ -36,7 +36,7 @@ func TestRoutes(t *testing.T) {
 			}
 			var got []summary
 			for _, r := range routes {
-				got = append(got, summary{r.Name(), r.Severity, r.Repeat, r.Heals})
+				got = append(got, summary{r.Name(), r.Severity, r.Repeat, r.Heals, r.Network})
 			}
 			if d := cmp.Diff(c.want, got, cmp.AllowUnexported(summary{})); d != "" {
 				t.Errorf("-want +got\n%s", d)

@@ -3,6 +3,7 @@ package notify
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"net/url"
 	"os"
@@ -120,13 +121,16 @@ func (s secrets) read(from Secret) (string, error) {
 	path, private := from.File, true
 	if from.Credential != "" {
 		if s.folder == "" {
-			return "", fmt.Errorf("the credential %s: the unit has none; it wants LoadCredential=%s:PATH", from.Credential, from.Credential)
+			return "", notLoaded(from.Credential)
 		}
 		// systemd protects credentials by their folder. In a system service the
 		// file's group bits are the mask of an access list.
 		path, private = filepath.Join(s.folder, from.Credential), false
 	}
 	content, err := readSecret(path, private)
+	if !private && errors.Is(err, fs.ErrNotExist) {
+		return "", notLoaded(from.Credential)
+	}
 	if err != nil {
 		return "", fmt.Errorf("read the secret %s: %w", path, withoutPath(err))
 	}
@@ -135,6 +139,12 @@ func (s secrets) read(from Secret) (string, error) {
 		return "", fmt.Errorf("read the secret %s: it is empty or more than one line", path)
 	}
 	return secret, nil
+}
+
+// notLoaded returns the error for a credential that systemd has not loaded, with the unit
+// that has to load it.
+func notLoaded(name string) error {
+	return fmt.Errorf("the credential %s is not loaded: write LoadCredential=%s:PATH below [Service] of stackpolicy-alerts.service", name, name)
 }
 
 // readSecret reads a file. If it is private, nobody but its owner may read it.

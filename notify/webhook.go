@@ -51,7 +51,7 @@ func (list Webhooks) routes(env Environment) (routes []Route, err error) {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("[%d].body: %w", i, err))
 		}
-		routes = append(routes, Route{Sink: sink, Selection: w.selection()})
+		routes = append(routes, Route{Sink: sink, Selection: w.selection(), Network: true})
 	}
 	return routes, errors.Join(errs...)
 }

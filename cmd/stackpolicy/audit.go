@@ -28,7 +28,11 @@ func (a *app) audit(cmd *cobra.Command, units []string, asked *bool) (audit.Resu
 	if err != nil {
 		return audit.Result{}, err
 	}
-	routes, err := routes(c)
+	secrets := credentials()
+	if a.queueAlerts {
+		secrets = "" // this audit sends nothing that needs one
+	}
+	routes, err := routes(c, secrets)
 	if err != nil {
 		return audit.Result{}, err
 	}
@@ -41,7 +45,11 @@ func (a *app) audit(cmd *cobra.Command, units []string, asked *bool) (audit.Resu
 		recorded := audit.Recorded(func() (*facts.Document, error) { return a.recorded(cmd) })
 		return audit.Audit{Source: recorded, Load: load, Units: units, MaxAge: time.Duration(a.maxAge)}.Run(cmd.Context())
 	}
-	live, err := openLive(cmd, c, enforces)
+	env, err := collect.OfProcess(c)
+	if err != nil {
+		return audit.Result{}, err
+	}
+	live, err := openLive(cmd, env, enforces)
 	if err != nil {
 		return audit.Result{}, err
 	}
@@ -49,7 +57,11 @@ func (a *app) audit(cmd *cobra.Command, units []string, asked *bool) (audit.Resu
 	run := live.Audit()
 	run.Load, run.Units = load, units
 	run.Announce = func(ctx context.Context, result audit.Result) {
-		announcement{store: live.History, routes: routes, user: userName(), result: result}.send(ctx, string(c.Alerts.Textfile), cmd.ErrOrStderr())
+		errs := cmd.ErrOrStderr()
+		n := announcement{
+			store: live.History, routes: routes, user: userName(), spool: a.spoolFor(env.RuntimeDir, errs), now: time.Now(), result: result,
+		}
+		n.send(ctx, string(c.Alerts.Textfile), errs)
 	}
 	return run.Run(cmd.Context())
 }
@@ -75,11 +87,7 @@ func (a *app) recorded(cmd *cobra.Command) (*facts.Document, error) {
 	return doc, err
 }
 
-func openLive(cmd *cobra.Command, c config.Config, enforces bool) (*audit.Live, error) {
-	env, err := collect.OfProcess(c)
-	if err != nil {
-		return nil, err
-	}
+func openLive(cmd *cobra.Command, env collect.Environment, enforces bool) (*audit.Live, error) {
 	warnOfSudo(cmd.ErrOrStderr(), env.UID)
 	live, err := audit.OpenLive(cmd.Context(), env, enforces)
 	if err != nil {

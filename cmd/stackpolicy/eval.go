@@ -29,6 +29,9 @@ concerns every unit. Without --enforce nothing is changed, and the plan is shown
 
 --facts judges recorded facts, as of the time they were collected: the exit
 status says nothing about now. With --max-age, older facts are unknown (3).
+
+An audit of all units sends alerts. With --queue-alerts it leaves those over the
+network to stackpolicy send-alerts, which its unit starts afterwards.
 ` + exitStatus,
 		Example: `  stackpolicy eval
   stackpolicy eval web.service --enforce
@@ -40,10 +43,14 @@ status says nothing about now. With --max-age, older facts are unknown (3).
 	a.factsFlag(cmd)
 	enforcing := cmd.Flags().Bool("enforce", false, "run the safe heals (default: mode in config.yaml)")
 	a.maxAgeFlag(cmd)
+	cmd.Flags().BoolVar(&a.queueAlerts, "queue-alerts", false, "leave alerts over the network to stackpolicy send-alerts")
 	format := cli.OutputFlag(cmd, report.Formats())
 	cmd.RunE = func(cmd *cobra.Command, units []string) error {
 		if a.maxAge != 0 && a.factsFile == "" {
 			return errors.New("--max-age is about the facts of --facts, and there are none; leave it out")
+		}
+		if a.queueAlerts && a.factsFile != "" {
+			return errors.New("--queue-alerts is about alerts, and with --facts none are sent; leave one of them out")
 		}
 		var asked *bool
 		if cmd.Flags().Changed("enforce") {

@@ -62,7 +62,8 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 type app struct {
 	policySource
 	factSource
-	status int
+	status      int
+	queueAlerts bool
 }
 
 const about = `Audits the systemd user units that run container stacks.
@@ -89,7 +90,7 @@ func (a *app) root() *cobra.Command {
 	})
 	root.AddCommand(
 		a.eval(), a.explain(), statusCommand(&a.status), historyCommand(), reportCommand(), factsCommand(&a.status),
-		policyCommand(&a.status), initCommand(), resetBreakerCommand(),
+		policyCommand(&a.status), initCommand(), resetBreakerCommand(), sendAlertsCommand(&a.status),
 		holdCommand(), releaseCommand(), waiveCommand(&policySource{}), unwaiveCommand(), versionCommand(),
 		cli.Man(manual()), unitsCommand(),
 	)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 	"time"
 
 	"stackpolicy/alerts"
@@ -13,6 +14,7 @@ import (
 	"stackpolicy/config"
 	"stackpolicy/facts/collect"
 	"stackpolicy/history"
+	"stackpolicy/internal/probe"
 	"stackpolicy/internal/text"
 	"stackpolicy/notify"
 	"stackpolicy/report"
@@ -22,15 +24,32 @@ import (
 const maxOccurrences = 10_000
 
 // routes returns the alert sinks. It is called before an audit, so that a mistake in
-// their configuration is reported at once.
-func routes(c config.Config) ([]notify.Route, error) {
-	list, err := c.Alerts.Routes(notify.Environment{
-		Credentials: os.Getenv("CREDENTIALS_DIRECTORY"), Client: notify.Client(), Clock: time.Now,
-	})
+// their configuration is reported at once. credentials is the folder of secrets.
+func routes(c config.Config, credentials string) ([]notify.Route, error) {
+	list, err := c.Alerts.Routes(notify.Environment{Credentials: credentials, Client: notify.Client(), Clock: time.Now})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", config.Path(collect.ConfigHome()), err)
 	}
 	return list, nil
+}
+
+// credentials returns the folder in which systemd has put the secrets of the alert sinks.
+func credentials() string { return os.Getenv("CREDENTIALS_DIRECTORY") }
+
+// spoolFor returns the spool of an audit that leaves alerts over the network to
+// stackpolicy-alerts.service, and "" for one that sends them itself. An audit that may not
+// open network sockets leaves them too: its unit may have a command of its own.
+func (a *app) spoolFor(runtimeDir string, errs io.Writer) string {
+	switch {
+	case a.queueAlerts && credentials() != "":
+		fmt.Fprintln(errs, "stackpolicy: credentials are loaded for this audit, but stackpolicy-alerts.service sends the alerts: move LoadCredential= to that unit")
+	case a.queueAlerts:
+	case probe.Allowed(syscall.AF_INET) != nil:
+		fmt.Fprintln(errs, "stackpolicy: this audit may not open network sockets, so it leaves alerts to stackpolicy-alerts.service; say so with --queue-alerts")
+	default:
+		return ""
+	}
+	return alerts.SpoolPath(runtimeDir)
 }
 
 // announcement is an audit whose findings are sent to the alert sinks.
@@ -38,6 +57,8 @@ type announcement struct {
 	store  *history.Store // nil if it could not be opened
 	routes []notify.Route
 	user   string
+	spool  string    // see [alerts.Options]
+	now    time.Time // when it is sent
 	result audit.Result
 }
 
@@ -56,7 +77,7 @@ func (a announcement) send(ctx context.Context, textfile string, errs io.Writer)
 }
 
 func (a announcement) alert(ctx context.Context) []alerts.Notice {
-	o := alerts.Options{Routes: a.routes, Steps: steps(a.result.Policies.Invariants(), accountOf(a.result.Document)), Host: "unknown", User: a.user, Now: time.Now()}
+	o := alerts.Options{Routes: a.routes, Steps: steps(a.result.Policies.Invariants(), accountOf(a.result.Document)), Host: "unknown", User: a.user, Now: a.now, Spool: a.spool}
 	if host, err := os.Hostname(); err == nil {
 		o.Host = host
 	}
@@ -80,15 +101,18 @@ func (a announcement) writeTextfile(ctx context.Context, path string) error {
 }
 
 func (a announcement) around(ctx context.Context) (m report.Around, err error) {
-	now := time.Now()
 	m = report.Around{User: a.user, Duration: a.result.Duration}
 	if a.store == nil {
 		return m, nil
 	}
-	if m.LastSuccess, err = alerts.LastSuccess(ctx, a.store, now); err != nil {
+	if m.LastSuccess, err = alerts.LastSuccess(ctx, a.store, a.now); err != nil {
 		return m, err
 	}
-	if m.Waiting, err = alerts.Waiting(ctx, a.store, now); err != nil {
+	left := time.Time{}
+	if a.spool != "" {
+		left = a.now
+	}
+	if m.Waiting, err = alerts.Waiting(ctx, a.store, a.now, left); err != nil {
 		return m, err
 	}
 	m.Dropped, err = a.store.Dropped(ctx)

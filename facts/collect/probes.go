@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"stackpolicy/config"
@@ -25,6 +26,9 @@ type question struct {
 
 var probesRow = collector{name: "probes", limit: probesLimit + time.Second, fills: []string{"units.probes"}}
 
+// errNoSockets is a gap, and no answer of a service: nothing was asked.
+var errNoSockets = fmt.Errorf("%w, so nothing was probed: write RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 below [Service] of stackpolicy-audit.service", probe.ErrNotAllowed)
+
 // probesFound are all probes that were run, with their answers.
 type probesFound []question
 
@@ -33,6 +37,9 @@ type probesFound []question
 func beginProbes(ctx context.Context, stacks map[string]config.Stack, units []facts.Unit) <-chan answer[probesFound] {
 	questions := questionsOf(stacks, units)
 	return begin(ctx, probesLimit, func(ctx context.Context) (probesFound, error) {
+		if len(questions) > 0 && probe.Allowed(syscall.AF_INET, syscall.AF_INET6) != nil {
+			return nil, errNoSockets
+		}
 		var asked sync.WaitGroup
 		for i := range questions {
 			asked.Go(func() { questions[i].answer = questions[i].probe.Ask(ctx) })

@@ -63,11 +63,7 @@ func Free(path string) error {
 }
 
 func open(path string) (*os.File, error) {
-	err := os.Mkdir(filepath.Dir(path), 0o700)
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("make the lock's folder: %w", err)
-	}
-	if err := checkFolder(filepath.Dir(path)); err != nil {
+	if err := OwnFolder(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
 	f, err := regularfile.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
@@ -77,16 +73,21 @@ func open(path string) (*os.File, error) {
 	return f, nil
 }
 
-// checkFolder refuses a folder that somebody else has put in its place: in a shared folder
-// above it, others may make a link or a folder of that name.
-func checkFolder(dir string) error {
+// OwnFolder makes a folder for what processes of one user share. It refuses a folder that
+// somebody else has put in its place: in a shared folder above it, others may make a link or
+// a folder of that name.
+func OwnFolder(dir string) error {
+	err := os.Mkdir(dir, 0o700)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("make a folder: %w", err)
+	}
 	info, err := os.Lstat(dir)
 	if err != nil {
-		return fmt.Errorf("look at the lock's folder: %w", err)
+		return fmt.Errorf("look at a folder: %w", err)
 	}
 	owner, known := info.Sys().(*syscall.Stat_t)
 	if !info.IsDir() || !known || int(owner.Uid) != os.Geteuid() {
-		return fmt.Errorf("the lock's folder %s is no folder of this account", dir)
+		return fmt.Errorf("%s is no folder of this account", dir)
 	}
 	return nil
 }
