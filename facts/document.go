@@ -83,7 +83,7 @@ type ManagerFiles struct {
 // ManagerFile is one file that the manager reads or runs.
 type ManagerFile struct {
 	Path             string     `json:"path"`
-	Role             string     `json:"role" jsonschema:"environment (environment.d), environment-generator, generator or configuration (user.conf)"`
+	Role             string     `json:"role" jsonschema:"environment (environment.d), environment-generator, generator, configuration (user.conf), or acting: a file or link of a unit that is not managed, changed since the last load, by which the reload itself starts or stops units (Upholds=, BindsTo=, StopWhenUnneeded=)"`
 	Origin           string     `json:"origin" jsonschema:"distribution or administrator (only root can change it), declared (by the current Home Manager generation), own (in the user's folder, where no generation declares anything), unsafe (others than root and, in the user's folder, the user can change it) or undeclared"`
 	FirstHop         string     `json:"first_hop" jsonschema:"what readlink says; empty when no link"`
 	Target           string     `json:"target" jsonschema:"the path after all links; empty when it does not resolve"`

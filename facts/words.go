@@ -27,6 +27,7 @@ const (
 	RoleEnvironmentGenerator = "environment-generator"
 	RoleGenerator            = "generator"
 	RoleConfiguration        = "configuration"
+	RoleActing               = "acting" // of a unit file: a reload starts or stops units by it
 )
 
 // Where a file comes from that the manager reads besides unit files. The

@@ -61,7 +61,7 @@ func collectFiles(ctx context.Context, env Environment, now time.Time, declared 
 	if err := w.addReloadResults(ctx, units); err != nil {
 		return filesFound{}, err
 	}
-	files, err := managerFiles(ctx, env, judge, w.manager)
+	files, err := managerFiles(ctx, env, judge, w.manager, loaded)
 	return filesFound{units, files}, err
 }
 

@@ -29,6 +29,7 @@ type place struct {
 	file   string // the only file in it that counts; "" is all of its suffix
 	suffix string
 	isUser bool // a folder of the user's
+	isBusy bool // it changes all the time, and nobody moves it as a whole
 }
 
 // managerPlaces lists where the manager looks, in its order: environment.d(5),
@@ -56,8 +57,9 @@ func (e Environment) managerPlaces() []place {
 	return places
 }
 
-// managerFiles lists what a reload reads besides unit files.
-func managerFiles(ctx context.Context, env Environment, judge *judge, manager *drift.Manager) (*facts.ManagerFiles, error) {
+// managerFiles lists what a reload reads besides unit files, and the unit files by which it
+// acts.
+func managerFiles(ctx context.Context, env Environment, judge *judge, manager *drift.Manager, loaded loadedUnits) (*facts.ManagerFiles, error) {
 	r := managerReader{
 		ctx: ctx, root: env.Root, judge: judge, manager: manager,
 		looker: unitfile.NewLooker(judge.declared.store()), system: newSystemOwner(env.Root), key: env.digestKey(),
@@ -81,7 +83,9 @@ func managerFiles(ctx context.Context, env Environment, judge *judge, manager *d
 			found.Files = append(found.Files, f)
 		}
 	}
-	return found, nil
+	acting, err := r.acting(env, loaded)
+	found.Files = append(found.Files, acting...)
+	return found, err
 }
 
 // managerReader reads one file after the other.
@@ -128,7 +132,7 @@ func (r managerReader) read(p place, name string) (facts.ManagerFile, error) {
 	}
 	out.Origin = r.origin(p, f)
 	changed := f.Changed
-	if info, err := os.Stat(p.folder); err == nil && out.Origin == facts.OriginUndeclared { // a folder may be moved here with all that is in it
+	if info, err := os.Stat(p.folder); err == nil && out.Origin == facts.OriginUndeclared && !p.isBusy { // a folder may be moved here with all that is in it
 		changed = times.Later(changed, changeTime(info))
 	}
 	out.ChangedAt = timeOrNil(changed)

@@ -50,7 +50,7 @@ func newManagerScene(t *testing.T, files map[string]string) *managerScene {
 // found are the files as "path origin", with what is special about them.
 func (s *managerScene) found(t *testing.T) []string {
 	t.Helper()
-	all, err := managerFiles(t.Context(), s.env, s.judge, s.manager)
+	all, err := managerFiles(t.Context(), s.env, s.judge, s.manager, loadedUnits{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +181,7 @@ func TestManagerFilesAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := managerFiles(t.Context(), s.env, s.judge, s.manager); err == nil || !strings.Contains(err.Error(), "more than 1000 entries") {
+	if _, err := managerFiles(t.Context(), s.env, s.judge, s.manager, loadedUnits{}); err == nil || !strings.Contains(err.Error(), "more than 1000 entries") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -145,6 +145,38 @@ func (x *Index) LinkedBy(names []string, kind string) []Link {
 	return links
 }
 
+// Others lists the fragments and drop-ins of all units for which skip is false, and the links
+// in their .upholds folders; sorted. A folder for a type or a prefix (service.d, web-.service.d)
+// counts as that of a unit of this name.
+func (x *Index) Others(skip func(unit string) bool) (files, upholds []string) {
+	for name, folders := range x.names {
+		if !skip(name) {
+			for _, folder := range folders {
+				files = append(files, filepath.Join(folder, name))
+			}
+		}
+	}
+	for folder, in := range x.dropIns {
+		if !skip(strings.TrimSuffix(folder, ".d")) {
+			for parent, found := range in {
+				for _, name := range found.files {
+					files = append(files, filepath.Join(parent, folder, name))
+				}
+			}
+		}
+	}
+	for folder, links := range x.linked {
+		if owner, ok := strings.CutSuffix(folder, ".upholds"); ok && !skip(owner) {
+			for _, l := range links {
+				upholds = append(upholds, l.Path)
+			}
+		}
+	}
+	slices.Sort(files)
+	slices.Sort(upholds)
+	return files, upholds
+}
+
 // LinksChanged returns when the folders that can hold a link of a unit known by
 // names last changed, and the search folders that they are in. Folders of
 // generators are left out: they are written during the load.

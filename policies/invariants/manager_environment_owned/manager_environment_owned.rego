@@ -8,7 +8,9 @@
 #   them. Files that only root can change belong to the distribution or the
 #   administrator. In the user's folders, the Home Manager generation declares
 #   files; without Home Manager, the user's folder is the declaration. If a reload
-#   would read a new file that is not declared, the reload is withheld.
+#   would read a new file that is not declared, the reload is withheld. So it is if
+#   a new file of a unit that is not managed would make the reload start or stop
+#   units (Upholds=, BindsTo=, StopWhenUnneeded=).
 # schemas:
 #   - input: schema.facts
 # custom:
