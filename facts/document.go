@@ -62,13 +62,15 @@ type User struct {
 
 // Manager is the user manager as a whole.
 type Manager struct {
-	Version       string    `json:"version" jsonschema:"free text, e.g. 252.39-1~deb12u1"`
-	State         string    `json:"state" jsonschema:"SystemState: initializing, starting, running, degraded, maintenance or stopping"`
-	Transport     string    `json:"transport" jsonschema:"how it was asked: bus, or private (the manager's own socket)"`
-	UnitPath      []string  `json:"unit_path" jsonschema:"folders searched for unit files, highest priority first"`
-	StartedAt     time.Time `json:"started_at" jsonschema:"when it started"`
-	LoadedAt      time.Time `json:"loaded_at" jsonschema:"start of the last reload; before the first one, when the manager finished loading units"`
-	AuditTimer    Activity  `json:"audit_timer" jsonschema:"stackpolicy-audit.timer"`
+	Version    string    `json:"version" jsonschema:"free text, e.g. 252.39-1~deb12u1"`
+	State      string    `json:"state" jsonschema:"SystemState: initializing, starting, running, degraded, maintenance or stopping"`
+	Transport  string    `json:"transport" jsonschema:"how it was asked: bus, or private (the manager's own socket)"`
+	UnitPath   []string  `json:"unit_path" jsonschema:"folders searched for unit files, highest priority first"`
+	StartedAt  time.Time `json:"started_at" jsonschema:"when it started"`
+	LoadedAt   time.Time `json:"loaded_at" jsonschema:"start of the last reload; before the first one, when the manager finished loading units"`
+	AuditTimer Activity  `json:"audit_timer" jsonschema:"stackpolicy-audit.timer"`
+	// DefaultTarget is nil in documents of earlier versions.
+	DefaultTarget *Activity `json:"default_target,omitempty" jsonschema:"default.target, which the manager starts, and with it what should always run; absent in documents of earlier versions"`
 	FailedNoFile  []string  `json:"failed_without_file" jsonschema:"units in failed state that no longer have a unit file"`
 	RunningNoFile []string  `json:"running_without_file" jsonschema:"services, timers, sockets and paths that run and no longer have a unit file"`
 }

@@ -16,6 +16,7 @@ import (
 // The timers that an audit always records.
 const (
 	auditTimer      = "stackpolicy-audit.timer"
+	defaultTarget   = "default.target"
 	autoUpdateTimer = "podman-auto-update.timer"
 )
 
@@ -109,7 +110,7 @@ func collectSystemd(ctx context.Context, surveying <-chan answer[surveyed], soug
 	}
 	names := sought.names(s.index, l.managed)
 	looks.ahead(s.index, names)
-	if l.loaded, err = readUnits(ctx, s.conn, l.listed, append(loadable(names), auditTimer, autoUpdateTimer, autoUpdateService)); err != nil {
+	if l.loaded, err = readUnits(ctx, s.conn, l.listed, append(loadable(names), auditTimer, autoUpdateTimer, autoUpdateService, defaultTarget)); err != nil {
 		return loadedUnits{}, err
 	}
 	for name, u := range l.loaded {
@@ -167,10 +168,10 @@ func (l loadedUnits) fill(doc *facts.Document) {
 }
 
 func (s *surveyed) document(loaded map[string]systemd.Unit) *facts.Manager {
-	m := s.manager
+	m, target := s.manager, activity(loaded[defaultTarget])
 	return &facts.Manager{
 		Version: m.Version, State: m.State, Transport: s.conn.Transport(), UnitPath: m.UnitPath, StartedAt: m.Started, LoadedAt: m.LoadedAt,
-		AuditTimer: activity(loaded[auditTimer]), FailedNoFile: ghosts(s.listed), RunningNoFile: leftRunning(s.listed),
+		AuditTimer: activity(loaded[auditTimer]), DefaultTarget: &target, FailedNoFile: ghosts(s.listed), RunningNoFile: leftRunning(s.listed),
 	}
 }
 

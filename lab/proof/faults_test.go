@@ -88,6 +88,22 @@ func TestManagerGone(t *testing.T) {
 	})
 }
 
+// TestTargetStopped checks that a stopped default.target is a page. It wants the units that
+// should run: while it is stopped none of them would be missed.
+func TestTargetStopped(t *testing.T) {
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, nil)
+		s.systemctl("stop", "basic.target") // and all that needs it
+		s.until("the stacks are stopped", func() bool { return s.property("web.service", "ActiveState") == "inactive" })
+		stopped := "host user_manager_running no-target block/page"
+		if r := s.eval(); r.ExitCode != 2 || !slices.Contains(r.findings(), stopped) {
+			s.want("all is stopped", r, 2, stopped)
+		}
+		s.systemctl("start", "default.target", "stackpolicy-audit.timer")
+		s.want("started again", s.eval(), 0)
+	})
+}
+
 // TestOtherFolder checks that an audit with another XDG_CONFIG_HOME than the manager's is
 // refused. It would judge units by a folder that the manager does not read.
 func TestOtherFolder(t *testing.T) {

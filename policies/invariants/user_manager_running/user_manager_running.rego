@@ -3,8 +3,10 @@
 # description: |
 #   Without the user manager no timer fires, auto-update restarts nothing, and Home
 #   Manager silently skips its reload. "degraded" only means that a unit failed,
-#   which other rules report for each unit (systemctl(1), is-system-running). This
-#   rule needs no section, because it reports that the manager does not answer.
+#   which other rules report for each unit (systemctl(1), is-system-running). If
+#   default.target was stopped, nothing wants the units that should always run, so
+#   none of them would be missed (systemd.special(7)). This rule needs no section,
+#   because it reports that the manager does not answer.
 # schemas:
 #   - input: schema.facts
 # custom:
@@ -58,6 +60,18 @@ finding contains {
 } if {
 	answered
 	case := kind(input.manager.state)
+}
+
+finding contains {
+	"subject": "host",
+	"effect": "block",
+	"severity": "page",
+	"message": "default.target is not active, so nothing keeps what it wants running",
+	"evidence": {"case": "no-target", "expected": "active", "found": input.manager.default_target.active_state},
+} if {
+	answered
+	input.manager.state in {"running", "degraded"}
+	input.manager.default_target.active_state in {"inactive", "failed"}
 }
 
 default error := "not asked"

@@ -5,6 +5,8 @@ import data.stackpolicy.lib_test as given
 
 in_state(state) := object.union(given.document([]), {"manager": {"state": state}})
 
+with_target(state, active) := object.union(in_state(state), {"manager": {"default_target": {"load_state": "loaded", "active_state": active}}})
+
 silent := given.without(
 	object.union(given.document([]), {"collectors": {"systemd": {"ok": false, "error": "no bus"}}}),
 	["manager"],
@@ -39,6 +41,10 @@ cases := {
 	},
 	"running": {"doc": in_state("running"), "want": set()},
 	"degraded": {"doc": in_state("degraded"), "want": set()},
+	"the default target runs": {"doc": with_target("running", "active"), "want": set()},
+	"the default target was stopped": {"doc": with_target("running", "inactive"), "want": {["host", "block", "page", "no-target"]}},
+	"so it was, and a unit failed": {"doc": with_target("degraded", "failed"), "want": {["host", "block", "page", "no-target"]}},
+	"it is not started yet": {"doc": with_target("starting", "inactive"), "want": {["host", "block", "ticket", "starting"]}},
 	"initializing": {"doc": in_state("initializing"), "want": {["host", "block", "ticket", "starting"]}},
 	"maintenance": {"doc": in_state("maintenance"), "want": {["host", "block", "page", "maintenance"]}},
 	"stopping": {"doc": in_state("stopping"), "want": {["host", "block", "page", "stopping"]}},
