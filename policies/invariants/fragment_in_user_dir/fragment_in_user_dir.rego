@@ -13,8 +13,8 @@
 # custom:
 #   class: provenance
 #   severity: page
-#   needs: [user, units.loaded, units.files, units.reload]
-#   optional: [units.quadlet_errors]
+#   needs: [user, manager, units.loaded, units.files, units.reload]
+#   optional: [units.history, units.quadlet_errors]
 #   actions: [daemon-reload]
 #   runbook: fragment_in_user_dir.md
 package stackpolicy.invariants.fragment_in_user_dir
@@ -75,6 +75,7 @@ waiting contains unit.name if {
 	unit.managed_by != ""
 	lib.reload_safe(unit.reload.loads_undeclared, unit.reload.drops_declared)
 	not unit.quadlet_errors
+	not lib.reload_did_not_help(unit.history, unit.files, input.manager.loaded_at, "fragment_in_user_dir")
 	some file in unit.files
 	[file.loaded, file.changed_after_load] != [true, false] # not read as it is now
 	file.effective

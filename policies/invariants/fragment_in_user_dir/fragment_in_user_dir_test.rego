@@ -195,6 +195,13 @@ cases := {
 		"units": [unread("web.service", {"files": [given.fragment("web.service", {"loaded": false, "effective": false})]})],
 		"want": {["web.service", "block", "page", "etc"]},
 	},
+	"unread, and a reload did not help": {
+		"units": [unread("web.service", {"history": {
+			"findings": [{"invariant": "fragment_in_user_dir", "case": "unread", "since": "2026-05-04T00:59:00Z"}],
+			"heals": [{"action": "daemon-reload", "invariant": "fragment_in_user_dir", "failed_24h": 1, "last": "2026-05-04T00:59:59Z"}],
+		}})],
+		"want": {["web.service", "block", "page", "etc"]},
+	},
 	"a quadlet that is refused": {"units": [refused("not-found")], "want": set()},
 	"a quadlet that is refused, and a file in its place": {
 		"units": [object.union(refused("loaded"), {"loaded": {"fragment_path": etc, "fragment_origin": "etc"}})],

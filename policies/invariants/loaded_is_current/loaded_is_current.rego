@@ -6,15 +6,15 @@
 #   only one sign of several: settings that differ; drop-ins, links and fragments
 #   that were not read or are gone; files that changed after the load. Units that
 #   are loaded from no file are reported by fragment_in_user_dir. A reload reads
-#   all files on disk, so it is withheld if one of them is not as declared. If the
-#   finding is still open after the grace period of settings.yaml, the heal did not
-#   help, and a person must act.
+#   all files on disk, so it is withheld if one of them is not as declared. If a reload
+#   did not help and no file changed since, or the finding is still open after the
+#   grace period of settings.yaml, a person must act.
 # schemas:
 #   - input: schema.facts
 # custom:
 #   class: provenance
 #   severity: ticket
-#   needs: [units.loaded, units.files, units.reload]
+#   needs: [manager, units.loaded, units.files, units.reload]
 #   optional: [units.history, units.quadlet_errors]
 #   actions: [daemon-reload]
 #   runbook: loaded_is_current.md
@@ -32,6 +32,25 @@ finding contains {
 } if {
 	some r in to_reload
 	r.overdue_since == ""
+	not r.subject in helpless
+}
+
+# The last reload has read all that is there now.
+finding contains {
+	"subject": r.subject,
+	"effect": "block",
+	"severity": "ticket",
+	"message": sprintf("%s; the last reload did not help, and nothing changed since", [r.message]),
+	"evidence": object.union(r.evidence, {"reloaded": input.manager.loaded_at}),
+} if {
+	some r in to_reload
+	r.overdue_since == ""
+	r.subject in helpless
+}
+
+helpless contains unit.name if {
+	some unit in input.units
+	lib.reload_did_not_help(unit.history, unit.files, input.manager.loaded_at, "loaded_is_current")
 }
 
 # Heals did not help.
@@ -124,6 +143,31 @@ problem contains {
 		unit.loaded.need_daemon_reload, unit.loaded.differs,
 		unit.loaded.links_unread, unit.loaded.links_gone, gone, unread,
 	)
+}
+
+# A template is not loaded, but the generator made it from a quadlet at the last reload.
+problem contains {
+	"subject": unit.name,
+	"overdue_since": overdue_since(unit),
+	"path": unread[0][1],
+	"reasons": sort({reason | some [reason, _] in unread}),
+	"changed": [path | some ["file-changed", path] in unread],
+	"settings": [],
+	"pending": [file.path | some file in unit.files; file.state == "pending"],
+	"would_load": unit.reload.loads_undeclared,
+	"would_drop": unit.reload.drops_declared,
+} if {
+	some unit in input.units
+	unit.managed_by != ""
+	unit.template
+	not unit.quadlet_errors
+	unread := [[of_file(file.role, file.origin, file.loaded), file.path] |
+		some file in unit.files
+		file.effective
+		file.role in {"source", "source-dropin"}
+		[file.loaded, file.changed_after_load] != [true, false]
+	]
+	unread != []
 }
 
 # overdue_since is the time since when a unit has needed a reload, if that is

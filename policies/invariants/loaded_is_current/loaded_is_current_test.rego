@@ -289,3 +289,79 @@ test_cases[name] if {
 	findings := rule.finding with input as given.document(c.units)
 	given.rows(findings) == c.want
 }
+
+# reloaded is a unit for which a heal failed; the document's last reload was at 01:00:00.
+reloaded(at, changes) := object.union(
+	open_before_and(
+		"web.service", [seen("stale", "2026-05-04T02:59:00Z")],
+		[object.union(failed(1), {"last": at})],
+	),
+	changes,
+)
+
+test_a_reload_that_did_not_help[name] if {
+	changed := {"files": [given.fragment("web.service", {"changed_after_load": true})]}
+
+	some name, c in {
+		"nothing changed since": {"unit": reloaded("2026-05-04T00:59:59Z", {}), "want": "block"},
+		"not reloaded since the heal": {"unit": reloaded("2026-05-04T01:00:01Z", {}), "want": "heal"},
+		"a file changed since": {"unit": reloaded("2026-05-04T00:59:59Z", changed), "want": "heal"},
+		"a new finding": {"unit": reloaded("2026-05-04T00:59:59Z", {"history": {"findings": []}}), "want": "heal"},
+		"a heal that helped": {
+			"unit": reloaded("", {"history": {"heals": [object.union(failed(0), {"last": "2026-05-04T00:59:59Z"})]}}),
+			"want": "heal",
+		},
+	}
+	findings := rule.finding with input as given.document([c.unit]) with data.settings as {}
+	{finding.effect | some finding in findings} == {c.want}
+}
+
+test_a_reload_that_did_not_help_says_so if {
+	findings := rule.finding with input as given.document([reloaded("2026-05-04T00:59:59Z", {})]) with data.settings as {}
+	{[finding.message, finding.severity, finding.evidence.reloaded] | some finding in findings} == {[
+		concat("", [
+			"web.service runs an older definition than the one on disk: need-daemon-reload",
+			"; the last reload did not help, and nothing changed since",
+		]),
+		"ticket", "2026-05-04T01:00:00Z",
+	]}
+}
+
+source(changes) := object.union(
+	given.fragment("web@.service", changes),
+	{"role": "source", "path": "/home/ada/.config/containers/systemd/web@.container"},
+)
+
+generated(changes) := given.template("web@.service", object.union(
+	{"quadlet": true, "reload": {"loads_undeclared": [], "drops_declared": []}, "files": [source({})]},
+	changes,
+))
+
+test_a_template_of_a_quadlet[name] if {
+	some name, c in {
+		"read": {"unit": generated({}), "want": set()},
+		"edited": {
+			"unit": generated({"files": [source({"changed_after_load": true})]}),
+			"want": {["web@.service", "heal", "ticket", "changed", "daemon-reload"]},
+		},
+		"new": {
+			"unit": generated({"files": [source({"loaded": false})]}),
+			"want": {["web@.service", "heal", "ticket", "stale", "daemon-reload"]},
+		},
+		"a reload would load what is not declared": {
+			"unit": generated({"files": [source({"loaded": false})], "reload": {"loads_undeclared": ["/x"]}}),
+			"want": {["web@.service", "block", "ticket", "withheld"]},
+		},
+		"refused": {
+			"unit": generated({"files": [source({"loaded": false})], "quadlet_errors": [{}]}),
+			"want": set(),
+		},
+		"hidden": {"unit": generated({"files": [source({"loaded": false, "effective": false})]}), "want": set()},
+		"a unit's": {
+			"unit": given.template("web@.service", {"files": [given.fragment("web@.service", {"changed_after_load": true})]}),
+			"want": set(),
+		},
+	}
+	findings := rule.finding with input as given.document([c.unit])
+	given.rows(findings) == c.want
+}

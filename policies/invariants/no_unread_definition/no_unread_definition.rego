@@ -12,7 +12,7 @@
 #   class: provenance
 #   severity: page
 #   needs: [manager, units.loaded, units.files, units.reload]
-#   optional: [units.quadlet_errors]
+#   optional: [units.history, units.quadlet_errors]
 #   actions: [daemon-reload]
 #   runbook: no_unread_definition.md
 package stackpolicy.invariants.no_unread_definition
@@ -29,6 +29,24 @@ finding contains {
 } if {
 	some p in problem
 	lib.reload_safe(p.would_load, p.would_drop)
+	not p.subject in helpless
+}
+
+finding contains {
+	"subject": p.subject,
+	"effect": "block",
+	"severity": "page",
+	"message": sprintf("%s has not been read, also not by the last reload; the manager still has %s", [p.path, p.found]),
+	"evidence": {"case": "unread", "path": p.path, "expected": p.path, "found": p.found},
+} if {
+	some p in problem
+	lib.reload_safe(p.would_load, p.would_drop)
+	p.subject in helpless
+}
+
+helpless contains unit.name if {
+	some unit in input.units
+	lib.reload_did_not_help(unit.history, unit.files, input.manager.loaded_at, "no_unread_definition")
 }
 
 finding contains {

@@ -64,6 +64,13 @@ cases := {
 			["c.service", "heal", "ticket", "unread", "daemon-reload"],
 		},
 	},
+	"a reload did not help": {
+		"units": [moved("web.service", {"history": {
+			"findings": [{"invariant": "no_unread_definition", "case": "unread", "since": "2026-05-04T00:59:00Z"}],
+			"heals": [{"action": "daemon-reload", "invariant": "no_unread_definition", "failed_24h": 1, "last": "2026-05-04T00:59:59Z"}],
+		}})],
+		"want": {["web.service", "block", "page", "unread"]},
+	},
 	"loaded from nowhere": {
 		"units": [moved("web.service", {"loaded": {"load_state": "not-found", "fragment_path": ""}})],
 		"want": {["web.service", "heal", "ticket", "unread", "daemon-reload"]},
