@@ -40,7 +40,7 @@ func guardReload(_ policy.Settings, _ Action, now Observation) error {
 		}
 	}
 	for _, u := range now.Document.Units {
-		if !u.IsManaged() || u.Template {
+		if !u.IsManaged() || u.Template && u.Reload == nil {
 			continue
 		}
 		switch {

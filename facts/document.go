@@ -169,7 +169,7 @@ type Unit struct {
 	QuadletErrors []QuadletError `json:"quadlet_errors,omitempty" jsonschema:"why podman's generator makes no unit from its sources; absent when it does, and for units that are no quadlets"`
 	Loaded        *Loaded        `json:"loaded,omitempty" jsonschema:"what the manager runs; absent for templates and gaps"`
 	Files         []File         `json:"files" jsonschema:"every file that defines or alters it, in the order systemd reads them"`
-	Reload        *Reload        `json:"reload,omitempty" jsonschema:"what a daemon-reload would do to it; absent when loaded is absent"`
+	Reload        *Reload        `json:"reload,omitempty" jsonschema:"what a daemon-reload would do to it; absent when loaded is absent, except for a template that is generated from a quadlet"`
 	Containers    []Container    `json:"containers" jsonschema:"its containers; empty when podman is a gap"`
 	Services      []Service      `json:"services" jsonschema:"services of its compose files as they were last applied; empty when nothing is recorded"`
 	ServicesFrom  string         `json:"services_from" jsonschema:"where services come from: record (as stackctl last applied them), files (the compose files as they are now), changed-files (the same, and they may have changed after the unit started, so that they may not be applied), or empty"`
@@ -191,7 +191,7 @@ type Loaded struct {
 	SourcePath       string        `json:"source_path" jsonschema:"the file a generator made it from, or empty"`
 	DropInPaths      []string      `json:"dropin_paths"`
 	DropInsUnsaid    bool          `json:"dropins_unsaid,omitempty" jsonschema:"the manager cannot say its drop-ins, because the name of one is not UTF-8; dropin_paths are those on disk"`
-	NeedDaemonReload bool          `json:"need_daemon_reload" jsonschema:"systemd's own opinion, which does not notice changes of files with mtime 1"`
+	NeedDaemonReload bool          `json:"need_daemon_reload" jsonschema:"systemd's own opinion, which does not notice changes of files with mtime 1; false if the audit had the unit read"`
 	Type             string        `json:"type" jsonschema:"service type; empty for other units"`
 	RemainAfterExit  bool          `json:"remain_after_exit"`
 	TimeoutStartSec  float64       `json:"timeout_start_sec" jsonschema:"seconds; -1 when infinite or not a service"`

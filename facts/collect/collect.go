@@ -88,7 +88,7 @@ func collect(ctx context.Context, env Environment, survey surveyor, options ...O
 	}
 	probing := beginProbes(ctx, env.Config.Stacks, doc.Units)
 	step(ctx, r, quadletsRow, func(ctx context.Context) (quadletsFound, error) {
-		return collectQuadlets(ctx, asking, declared.quadlets, loaded)
+		return collectQuadlets(ctx, env, asking, declared.quadlets, loaded)
 	})
 	loaded.units = doc.Units
 	step(ctx, r, filesRow, func(ctx context.Context) (filesFound, error) {

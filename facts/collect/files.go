@@ -12,6 +12,7 @@ import (
 
 	"stackpolicy/facts"
 	"stackpolicy/facts/drift"
+	"stackpolicy/internal/systemd"
 	"stackpolicy/internal/unitfile"
 )
 
@@ -98,6 +99,10 @@ type walker struct {
 func (w *walker) unit(u *facts.Unit) error {
 	_, inMemory := w.loaded.listed[u.Name]
 	d := drift.Unit{Loaded: w.loaded.loaded[u.Name], JustRead: !inMemory, Manager: w.manager}
+	isGenerated := u.Template && u.Quadlet
+	if isGenerated {
+		d.Loaded.SourcePath = w.generatedFrom(u.Name)
+	}
 	if path := w.loaded.index.Denied(w.places.names(u.Name, d.Loaded)); path != "" && u.IsManaged() {
 		return fmt.Errorf("files of %q: this account may not read %s", u.Name, path)
 	}
@@ -110,6 +115,10 @@ func (w *walker) unit(u *facts.Unit) error {
 		d.Files = append(d.Files, drift.File{File: f, Hidden: c.hidden, Refused: refused})
 	}
 	d.Mark(knownLoad(*u))
+	if isGenerated { // the generator runs at a reload, though no template is loaded
+		reload := d.Reload()
+		u.Reload = &reload
+	}
 	if err := w.compare(u, &d); err != nil {
 		return fmt.Errorf("compare %q with its files: %w", u.Name, err)
 	}
@@ -117,6 +126,16 @@ func (w *walker) unit(u *facts.Unit) error {
 		u.Files = append(u.Files, f.File)
 	}
 	return nil
+}
+
+// generatedFrom returns the quadlet that a template was generated from; "" if it was not.
+func (w *walker) generatedFrom(template string) string {
+	for _, path := range w.loaded.index.Fragments(template) {
+		if source := sourcePath(w.env, systemd.Unit{FragmentPath: path}); source != "" {
+			return source
+		}
+	}
+	return ""
 }
 
 // compare fills the differences to the loaded unit, and what a reload would do.
@@ -133,6 +152,7 @@ func (w *walker) compare(u *facts.Unit, d *drift.Unit) error {
 	loaded.Differs, loaded.LinksUnread, loaded.LinksGone = difference.Settings, difference.LinksUnread, difference.LinksGone
 	w.key.hideDifferences(loaded.Differs)
 	loaded.Repeats = difference.Repeats
+	loaded.NeedDaemonReload = loaded.NeedDaemonReload && (!d.JustRead || u.Quadlet) // else it was read a moment ago
 	loaded.Pulls, loaded.Stop = difference.Pulls, stopCommands(difference.Stop, spec)
 	for i, pull := range loaded.Pulls {
 		listed := w.loaded.listed[pull.Unit]

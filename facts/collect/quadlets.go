@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"stackpolicy/facts"
+	"stackpolicy/facts/drift"
 	"stackpolicy/internal/podman/quadlet"
 )
 
@@ -79,7 +80,7 @@ func beginQuadlets(ctx context.Context, e Environment, quadlets map[string]strin
 
 // collectQuadlets waits for the generator. Where none was found, a unit that is loaded proves
 // that there is one elsewhere.
-func collectQuadlets(ctx context.Context, asking <-chan answer[refusals], quadlets map[string]string, loaded loadedUnits) (quadletsFound, error) {
+func collectQuadlets(ctx context.Context, e Environment, asking <-chan answer[refusals], quadlets map[string]string, loaded loadedUnits) (quadletsFound, error) {
 	refused, err := await(ctx, asking)
 	if errors.Is(err, context.DeadlineExceeded) {
 		return nil, fmt.Errorf("podman's generator did not answer within %s", quadletsLimit)
@@ -96,7 +97,27 @@ func collectQuadlets(ctx context.Context, asking <-chan answer[refusals], quadle
 		found[unit] = append(found[unit], facts.QuadletError{Path: path, Cause: r.Cause, Message: r.Reason})
 	}
 	found.addReplaced(quadlets, refused.of, loaded)
+	found.addHidden(e, quadlets, loaded)
 	return found, nil
+}
+
+// addHidden adds the quadlets whose unit is hidden by a unit file of the same name. A mask is
+// reported as such.
+func (f quadletsFound) addHidden(e Environment, quadlets map[string]string, loaded loadedUnits) {
+	if loaded.index == nil {
+		return
+	}
+	for _, path := range slices.Sorted(maps.Keys(quadlets)) {
+		unit := quadlets[path]
+		fragments := loaded.index.Fragments(unit)
+		if f[unit] != nil || len(fragments) == 0 || !isFile(path) || !isFile(fragments[0]) {
+			continue
+		}
+		first := drift.File{File: facts.File{Role: facts.RoleFragment, Origin: e.origin(fragments[0]), Effective: true}}
+		if first.OutranksGenerators() {
+			f[unit] = append(f[unit], facts.QuadletError{Path: path, Cause: fragments[0], Message: "it hides the unit that podman makes"})
+		}
+	}
 }
 
 // addReplaced adds the quadlets that become the same unit as another one, such as

@@ -60,6 +60,9 @@ func (j *judge) state(u facts.Unit, f unitfile.File, out facts.File) (string, er
 	case j.declared.generation != nil && j.declared.generation.Owns(f.FirstHop) && !j.declared.generation.IsCurrent(f.FirstHop):
 		return facts.StateOther, nil
 	case u.ManagedBy == facts.ByConfig && out.Origin == facts.OriginUser:
+		if isDropIn := out.Role == facts.RoleDropIn || out.Role == facts.RoleSourceDropIn; isDropIn && f.Target == "/dev/null" {
+			return facts.StateDeclared, nil // it replaces another one of its name with nothing
+		}
 		return j.asDeclaration(f), nil
 	case j.declared.generation != nil && j.declared.generation.Owns(f.FirstHop):
 		return facts.StateOther, nil

@@ -145,7 +145,8 @@ func sourcePath(e Environment, u systemd.Unit) string {
 func (l loadedUnits) withoutAliases(names []string, stacks map[string]config.Stack) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
 		own := l.loaded[name].ID
-		if own == "" || own == name || !slices.Contains(names, own) || stackOf(stacks, name) != "" {
+		isThere := slices.Contains(names, own) || slices.Contains(names, unitfile.Template(own))
+		if own == "" || own == name || !isThere || stackOf(stacks, name) != "" {
 			return false
 		}
 		if l.managed[own] == "" {

@@ -285,6 +285,13 @@ func TestStateAsDeclaration(t *testing.T) {
 			t.Errorf("%s: %s, %v; want %s", name, got, err, tc.want)
 		}
 	}
+	mask := unitfile.File{Kind: unitfile.Symlink, Target: "/dev/null"}
+	for _, role := range []string{facts.RoleDropIn, facts.RoleSourceDropIn} {
+		got, err := judgeOf(declaration{}).state(facts.Unit{ManagedBy: facts.ByConfig}, mask, facts.File{Role: role, Origin: facts.OriginUser})
+		if err != nil || got != facts.StateDeclared {
+			t.Errorf("a mask of a %s: %s, %v", role, got, err)
+		}
+	}
 }
 
 func TestStateOfALinkThatTheGenerationDoesNotDeclare(t *testing.T) {

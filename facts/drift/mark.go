@@ -22,6 +22,19 @@ func (u *Unit) Mark(known *facts.Load) {
 		f.Loaded = u.isLoaded(*f)
 		f.ChangedAfterLoad = u.isChangedAfterLoad(*f, known)
 	}
+	if slices.ContainsFunc(u.Files, File.OutranksGenerators) {
+		for i, f := range u.Files {
+			isSource := f.Role == facts.RoleSource || f.Role == facts.RoleSourceDropIn
+			u.Files[i].Effective = f.Effective && !isSource
+		}
+	}
+}
+
+// OutranksGenerators reports whether the file, also a mask, hides the unit that is generated
+// from a quadlet (systemd.unit(5), "UNIT FILE LOAD PATH").
+func (f File) OutranksGenerators() bool {
+	above := []string{facts.OriginUser, facts.OriginControl, facts.OriginEtc, facts.OriginRuntime}
+	return f.Role == facts.RoleFragment && f.Effective && slices.Contains(above, f.Origin)
 }
 
 // takesPlace reports whether no later file of the role, or in the owner's link

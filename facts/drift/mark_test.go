@@ -198,3 +198,21 @@ func TestKnownFileIsNoLongerLoaded(t *testing.T) {
 		t.Errorf("%+v: the time of the change has to decide", got)
 	}
 }
+
+// A file that has a higher priority than the folder of generators, also a mask, takes the
+// place of a quadlet's unit: a reload would not read the quadlet into it.
+func TestMarkAHiddenQuadlet(t *testing.T) {
+	for origin, hides := range map[string]bool{
+		facts.OriginUser: true, facts.OriginControl: true, facts.OriginEtc: true, facts.OriginRuntime: true,
+		facts.OriginGenerator: false, facts.OriginDistribution: false, facts.OriginOther: false,
+	} {
+		for _, target := range []string{"/x/web.service", "/dev/null"} {
+			fragment := File{File: facts.File{Role: facts.RoleFragment, Origin: origin, Path: "/x/web.service", Kind: unitfile.Symlink, Target: target}}
+			source := File{File: facts.File{Role: facts.RoleSource, Path: "/q/web.container", Kind: unitfile.Regular, Target: "/q/web.container"}}
+			got := mark(Unit{Files: []File{fragment, source}}, nil)
+			if !got[0].effective || got[1].effective == hides {
+				t.Errorf("%s -> %s: %+v", origin, target, got)
+			}
+		}
+	}
+}
