@@ -17,6 +17,7 @@ import (
 
 	"stackpolicy/decide/lint"
 	"stackpolicy/decide/policy"
+	"stackpolicy/decide/scope"
 	"stackpolicy/facts"
 	"stackpolicy/schemas"
 )
@@ -116,6 +117,7 @@ func LoadSource(ctx context.Context, source policy.Source, opts Options) (*Polic
 	if err != nil {
 		return nil, err
 	}
+	setScopes(compiler, folder.Invariants)
 	asked := &rules{compiler: compiler, store: folder.Settings.Store(), limit: opts.Limit}
 	return New(folder.Invariants, folder.Settings, folder.Digest, asked, opts), nil
 }
@@ -130,6 +132,17 @@ func New(invariants []*policy.Invariant, settings policy.Settings, digest string
 func (p *Policies) Evaluate(ctx context.Context, doc *facts.Document, ids []string, answer func(id string, a Answer)) {
 	asked := p.Only(ids...).invariants
 	p.evaluator.Evaluate(ctx, doc, asked, func(i int, a Answer) { answer(asked[i].ID, a) })
+}
+
+// setScopes finds out what each invariant depends on.
+func setScopes(compiler *ast.Compiler, invariants []*policy.Invariant) {
+	refs := make([]ast.Ref, len(invariants))
+	for i, inv := range invariants {
+		refs[i] = inv.Ref()
+	}
+	for i, s := range scope.Of(compiler, refs...) {
+		invariants[i].Scope = s
+	}
 }
 
 func compile(ctx context.Context, folder *policy.Folder, opts Options) (*ast.Compiler, error) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"stackpolicy/decide/scope"
 	"stackpolicy/facts"
 	"stackpolicy/finding"
 	"stackpolicy/internal/lazyregexp"
@@ -29,6 +30,7 @@ type Invariant struct {
 	Line        int              // of the first finding rule
 	Text        string           // source of the finding rules, without METADATA
 	Runbook     Runbook
+	Scope       scope.Scope // what its findings depend on; set when the rules are compiled
 
 	metadata *ast.Annotations
 }

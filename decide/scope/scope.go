@@ -1,0 +1,150 @@
+// Package scope finds out of which parts of a document the findings of a rule are made:
+// whether they can be decided one unit at a time, and which other keys they read. A part that
+// did not change gives the same findings again.
+//
+// Start at [Of]. It follows the compiled rules and counts, in each body, of how many units
+// the values are. What it does not know for certain it takes for the whole document.
+package scope
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// Scope is what the findings of one invariant depend on.
+type Scope struct {
+	// Unit says that the findings about a unit depend only on that unit's facts and on
+	// Keys, and those about the host only on Keys. Otherwise they depend on all units.
+	Unit bool
+	// Units says that the rules read the units at all.
+	Units bool
+	// Keys are what the rules read besides the units, sorted: a key of the document, such
+	// as collected_at, or one with a key below it, such as manager.version.
+	Keys []string
+	// Whole says that they read the document as a whole, so that Keys may lack some.
+	Whole bool
+}
+
+// maxSteps bounds the work for one invariant, as functions are followed at each call.
+const maxSteps = 200_000
+
+// Of returns the scope of the rules at each reference, such as an invariant's findings.
+func Of(compiler *ast.Compiler, findings ...ast.Ref) []Scope {
+	rules := rulesByPath(compiler)
+	scopes := make([]Scope, len(findings))
+	for i, ref := range findings {
+		scopes[i] = of(rules, ref)
+	}
+	return scopes
+}
+
+func of(rules map[string][]*ast.Rule, finding ast.Ref) Scope {
+	a := &analysis{rules: rules, known: map[string]*value{}, keys: map[string]bool{}, parent: map[token]token{}}
+	found := a.path(finding.String())
+	if a.steps >= maxSteps {
+		return Scope{Units: true, Whole: true}
+	}
+	return Scope{Unit: isOfUnits(found), Units: a.units || a.whole, Whole: a.whole, Keys: slices.Sorted(maps.Keys(a.keys))}
+}
+
+// isOfUnits reports whether each finding is of at most one unit, and then about it.
+func isOfUnits(findings *value) bool {
+	if findings.wide || !findings.isSet || findings.elem.isOfMany() {
+		return false
+	}
+	subject := findings.elem.fields["subject"]
+	return subject != nil && (subject.host || subject.isName && subject.of == findings.self)
+}
+
+// rulesByPath returns the rules by their constant path below data.
+func rulesByPath(compiler *ast.Compiler) map[string][]*ast.Rule {
+	paths := map[string][]*ast.Rule{}
+	for _, module := range compiler.Modules {
+		for _, rule := range module.Rules {
+			name := rule.Ref().GroundPrefix().String()
+			paths[name] = append(paths[name], rule)
+		}
+	}
+	return paths
+}
+
+// analysis follows the rules of one invariant.
+type analysis struct {
+	rules  map[string][]*ast.Rule
+	known  map[string]*value // of paths that are no functions
+	keys   map[string]bool
+	units  bool
+	whole  bool
+	parent map[token]token // a token, and the older one that is the same unit
+	last   token
+	steps  int
+}
+
+func (a *analysis) fresh() token {
+	a.last++
+	return a.last
+}
+
+// root returns the oldest token that is the same unit.
+func (a *analysis) root(t token) token {
+	for {
+		older, has := a.parent[t]
+		if !has {
+			return t
+		}
+		t = older
+	}
+}
+
+// path returns the value of the rules at a path that are no functions. It is wide if it
+// depends on units in another way than by being a collection of what each gives.
+func (a *analysis) path(name string) *value {
+	if v, ok := a.known[name]; ok {
+		return v
+	}
+	a.known[name] = wide // of a recursion, which the compiler refuses
+	var all *value
+	for _, rule := range a.rules[name] {
+		for branch := rule; branch != nil; branch = branch.Else {
+			all = join(all, a.branch(branch))
+		}
+	}
+	for below := range a.rules { // only such as by["host"] beside by[name], or those of a package
+		if strings.HasPrefix(below, name+".") || strings.HasPrefix(below, name+"[") {
+			a.path(below)
+			all = wide
+		}
+	}
+	if all == nil || len(all.tokens) > 0 {
+		all = wide
+	}
+	a.known[name] = all
+	return all
+}
+
+// branch returns what a rule, or one of its else branches, gives to its path.
+func (a *analysis) branch(rule *ast.Rule) *value {
+	b := a.newBody()
+	b.run(rule.Body)
+	ref := rule.Head.Ref()
+	keys := ref[len(ref.GroundPrefix()):]
+	switch {
+	case len(rule.Head.Args) > 0 || len(keys) > 1:
+		b.term(rule.Head.Value)
+		return wide
+	case rule.Head.Key != nil && rule.Head.Value == nil:
+		set := b.collected(nil, b.term(rule.Head.Key))
+		set.isSet = true
+		return set
+	case len(keys) == 1:
+		return b.collected(b.term(keys[0]), b.term(rule.Head.Value))
+	}
+	v := b.term(rule.Head.Value)
+	if b.isWide() {
+		return wide
+	}
+	return v.with(b.tokens())
+}
