@@ -75,3 +75,22 @@ func BenchmarkDecide(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkRemembered decides an unchanged document again, an hour later.
+func BenchmarkRemembered(b *testing.B) {
+	for _, n := range []int{50, 1000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			p, err := Load(context.Background(), policies.FS, Options{Trusted: true})
+			if err != nil {
+				b.Fatal(err)
+			}
+			doc, remembering := sound(n), p.Remembering(notes{}, "")
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := remembering.Decide(context.Background(), doc); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -118,7 +118,7 @@ func LoadSource(ctx context.Context, source policy.Source, opts Options) (*Polic
 		return nil, err
 	}
 	setScopes(compiler, folder.Invariants)
-	asked := &rules{compiler: compiler, store: folder.Settings.Store(), limit: opts.Limit}
+	asked := &rules{compiler: compiler, store: folder.Settings.Store(), limit: opts.Limit, timed: readTimeFromStore(compiler)}
 	return New(folder.Invariants, folder.Settings, folder.Digest, asked, opts), nil
 }
 

@@ -27,8 +27,10 @@ func findingQuery(inv *policy.Invariant) ast.Body {
 // rules are evaluated in this process.
 type rules struct {
 	compiler *ast.Compiler
-	store    storage.Store
+	store    storage.Store // of the settings
 	limit    time.Duration
+	// timed says that it cannot be told whether a rule read the time.
+	timed bool
 }
 
 // Evaluate evaluates the invariants' rules, several at the same time.
@@ -38,7 +40,7 @@ func (r *rules) Evaluate(ctx context.Context, doc *facts.Document, invariants []
 		return
 	}
 	defer r.store.Abort(context.WithoutCancel(ctx), txn)
-	e := &evaluation{rules: r, txn: txn, input: ast.NewTerm(toValue(doc)), subjects: subjectsOf(doc).known}
+	e := &evaluation{rules: r, txn: txn, time: doc.CollectedAt.Format(time.RFC3339Nano), input: ast.NewTerm(toValue(doc)), subjects: subjectsOf(doc).known}
 	inParallel(len(invariants), func(i int) { answer(i, e.answer(ctx, invariants[i])) })
 }
 
@@ -46,24 +48,26 @@ func (r *rules) Evaluate(ctx context.Context, doc *facts.Document, invariants []
 type evaluation struct {
 	*rules
 	txn      storage.Transaction
+	time     string
 	input    *ast.Term
 	subjects map[string]bool // that findings may be about
 }
 
 func (e *evaluation) answer(ctx context.Context, inv *policy.Invariant) Answer {
-	set, err := e.ask(ctx, inv)
+	read := &reading{Transaction: e.txn, time: e.time, readTime: e.timed || inv.Scope.Whole}
+	set, err := e.ask(ctx, inv, read)
 	if err != nil {
 		return Answer{Err: err}
 	}
 	found, err := findings(inv, set, e.subjects)
 	if err != nil {
-		return Answer{found, fmt.Errorf("%s: %w", inv.File, err)}
+		err = fmt.Errorf("%s: %w", inv.File, err)
 	}
-	return Answer{Findings: found}
+	return Answer{Findings: found, Err: err, ReadTime: read.readTime}
 }
 
 // ask evaluates an invariant's rule within its time limit.
-func (e *evaluation) ask(ctx context.Context, inv *policy.Invariant) (ast.Set, error) {
+func (e *evaluation) ask(ctx context.Context, inv *policy.Invariant, read *reading) (ast.Set, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.limit)
 	defer cancel()
 	stop := topdown.NewCancel()
@@ -71,8 +75,8 @@ func (e *evaluation) ask(ctx context.Context, inv *policy.Invariant) (ast.Set, e
 
 	results, err := topdown.NewQuery(findingQuery(inv)).
 		WithCompiler(e.compiler).
-		WithStore(e.store).
-		WithTransaction(e.txn).
+		WithStore(timeStore{e.store}).
+		WithTransaction(read).
 		WithInput(e.input).
 		WithCancel(stop).
 		WithStrictBuiltinErrors(true).

@@ -12,9 +12,9 @@ import (
 // look whether it is meant.
 func TestScopesOfTheBuiltIns(t *testing.T) {
 	const want = `
-activation_current: units, declared.activation declared.generation
+activation_current: units, declared.activation declared.activation.ahead declared.activation.service declared.activation.state declared.generation
 applied_is_current: unit,
-audit_timer_active: document, manager.audit_timer
+audit_timer_active: document, manager.audit_timer.active_state manager.audit_timer.load_state manager.audit_timer.sub_state
 auto_update_works: units, auto_update auto_update.active_state auto_update.result podman.auto_update_timer podman.present podman.unowned
 containers_labelled: units, podman.unowned storage.podman_version
 drift_not_repeating: units, collected_at history.breaker history.heals history.others
@@ -26,21 +26,21 @@ linger_enabled: document, user.linger user.name
 links_resolve: unit,
 loaded_is_current: unit, collected_at
 manager_environment_owned: document, manager_files.files
-no_blocking_backup: document, declared.activation declared.backups
+no_blocking_backup: document, declared.activation.service declared.backups
 no_ghost_failure: units, manager.failed_without_file
-no_orphans: units, declared.activation manager.running_without_file
+no_orphans: units, declared.activation.ahead manager.running_without_file
 no_unread_definition: unit, manager.unit_path
 probes_answer: unit, collected_at
 quadlets_generate: units,
 stack_owned: document, podman.unowned
-stack_running: unit, collected_at collectors.applied
+stack_running: unit, collected_at collectors.applied.error collectors.applied.ok
 storage_survives_reboot: document, storage.graph_root storage.run_root
-unit_not_failed: unit, collected_at collectors.podman
+unit_not_failed: unit, collected_at collectors.podman.ok
 unit_not_flapping: unit, collected_at manager.started_at
-user_manager_running: document, collectors.systemd manager.state
+user_manager_running: document, collectors.systemd.error collectors.systemd.ok manager.state
 verify_gate_present: unit,
 waivers_current: units, collected_at declared manager manager.failed_without_file
-wanted_is_running: unit, declared.activation manager.state
+wanted_is_running: unit, declared.activation.state manager.state
 `
 	var got strings.Builder
 	p, err := Load(t.Context(), policies.FS, Options{Trusted: true})

@@ -31,8 +31,7 @@ func (p *Policies) Decide(ctx context.Context, doc *facts.Document) (Result, err
 	}
 	waive(p.settings, decisions, doc.CollectedAt)
 	exempt(p.invariants, decisions, doc)
-	sortDecisions(decisions)
-	return Result{Decisions: decisions, Managed: len(s.managed)}, nil
+	return Result{Decisions: sorted(decisions), Managed: len(s.managed)}, nil
 }
 
 // gaps returns a decision for each invariant whose facts were not collected, and the
@@ -54,6 +53,7 @@ func (p *Policies) gaps(doc *facts.Document) (decisions []finding.Finding, asked
 type Answer struct {
 	Findings []finding.Finding // those that are well-formed
 	Err      error             // why the rule failed, or a finding was malformed
+	ReadTime bool              // it can be another one at another time
 }
 
 // Evaluator evaluates rules. [Load] returns policies that are evaluated in this process.

@@ -147,26 +147,22 @@ func (b *body) every(every *ast.Every) {
 	b.wide = b.wide || domain.isOfMany()
 }
 
-// term returns the value of a term, and counts its units as used.
-func (b *body) term(t *ast.Term) *value {
+// term returns the value of a term that is used as a whole, and counts its units as used.
+func (b *body) term(t *ast.Term) *value { return b.read(b.named(t)) }
+
+// named is term for a part of the document that may only get a name here.
+func (b *body) named(t *ast.Term) *value {
 	v := b.eval(t)
-	if v.wide {
-		b.wide = true
-	}
-	if v.document {
-		b.whole = true
-	}
-	v = b.read(v)
+	b.wide, b.whole = b.wide || v.wide, b.whole || v.document
 	b.used = union(b.used, v.tokens)
 	return v
 }
 
-// read returns a value that is used as a whole.
 func (b *body) read(v *value) *value {
-	if v.section == "" {
+	if v.place == "" {
 		return v
 	}
-	b.keys[v.section] = true
+	b.keys[v.place] = true
 	return plain
 }
 

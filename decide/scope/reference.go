@@ -22,7 +22,7 @@ func (b *body) start(ref ast.Ref) (*value, ast.Ref) {
 	case ref[0].Equal(ast.InputRootDocument):
 		return &value{document: true}, ref[1:]
 	case !ref[0].Equal(ast.DefaultRootDocument):
-		return b.term(ref[0]), ref[1:]
+		return b.named(ref[0]), ref[1:]
 	}
 	ground := ref.GroundPrefix()
 	if len(ground) > 1 && ground[1].Equal(ast.StringTerm("settings")) {
@@ -41,7 +41,7 @@ func (b *body) step(v *value, key *ast.Term) *value {
 	if name, ok := constant(key); ok && !v.isSet {
 		return b.field(v, name)
 	}
-	v = b.read(v)
+	v = b.read(v) // at this place, any key may be followed
 	if v.isSet && b.hasFree(key) {
 		_, elem := b.any(v)
 		b.used = union(b.used, elem.tokens)
@@ -88,10 +88,11 @@ func (b *body) field(v *value, name string) *value {
 		b.units = true
 		return &value{units: true}
 	case v.document:
-		return &value{section: name}
-	case v.section != "":
-		b.keys[v.section+"."+name] = true
-		return plain
+		return &value{place: name}
+	case v.place != "" && !strings.Contains(name, "."):
+		return &value{place: v.place + "." + name}
+	case v.place != "":
+		return b.read(v)
 	case v.isUnit && name == "name":
 		return &value{isName: true, of: v.of, tokens: v.tokens}
 	case f != nil:
@@ -259,10 +260,13 @@ func (b *body) apply(rule *ast.Rule, values []*value) *value {
 // equal makes two terms equal.
 func (b *body) equal(s, t *ast.Term) {
 	if b.hasFree(s) {
-		b.unify(s, b.term(t))
-		return
+		s, t = t, s
 	}
-	b.unify(t, b.term(s))
+	v := b.named(s)
+	if _, isFree := b.isFree(t); !isFree {
+		v = b.read(v)
+	}
+	b.unify(t, v)
 }
 
 func (b *body) hasFree(t *ast.Term) bool {

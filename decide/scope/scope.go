@@ -21,8 +21,8 @@ type Scope struct {
 	Unit bool
 	// Units says that the rules read the units at all.
 	Units bool
-	// Keys are what the rules read besides the units, sorted: a key of the document, such
-	// as collected_at, or one with a key below it, such as manager.version.
+	// Keys are the places of the document that the rules read besides the units, sorted,
+	// such as collected_at or manager.version.
 	Keys []string
 	// Whole says that they read the document as a whole, so that Keys may lack some.
 	Whole bool

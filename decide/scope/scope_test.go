@@ -106,10 +106,14 @@ func TestKeys(t *testing.T) {
 		about + `input.user.linger; f(unit) }` + "\nf(u) if input.manager.version > u.v": "manager.version user.linger",
 		about + `input.collected_at > unit.since }`:                                      "collected_at",
 		about + `x := input; x.user }`:                                                   "*",
+		about + `x := input.manager; x.version; x.state }`:                               "manager.state manager.version",
+		about + `x := input.manager; x == unit.y }`:                                      "manager",
+		about + `x := input.manager; some k; x[k] == unit.y }`:                           "manager",
+		about + `x := input; f(x) }` + "\nf(d) if d == 3":                                "*",
 		about + `some k; input[k] }`:                                                     "*",
 		about + `count(input.units) > 1; object.get(input.podman, "present", false) }`:   "podman",
 		about + `not y }` + "\ny if input.storage.x":                                     "storage.x",
-		about + `count([1 | input.local.a.data]) > 0 }`:                                  "local.a",
+		about + `count([1 | input.local.a.data]) > 0 }`:                                  "local.a.data",
 		about + `data.b[unit.name] }`:                                                    "",
 	} {
 		s := of(t, rules)

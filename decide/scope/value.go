@@ -15,7 +15,7 @@ type value struct {
 	tokens []token // the units on which it, or anything in it, depends; sorted
 
 	document bool   // it is the document
-	section  string // it is what the document has under this key
+	place    string // it is what the document has there, such as manager.version
 	units    bool   // it is the list of all units
 	isUnit   bool   // it is the unit of the token of
 	isName   bool   // it is the name of that unit, or host where it is of no unit

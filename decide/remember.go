@@ -1,0 +1,530 @@
+package decide
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+
+	"stackpolicy/decide/policy"
+	"stackpolicy/facts"
+	"stackpolicy/finding"
+)
+
+// Memory keeps answers. What it loses is decided again.
+type Memory interface {
+	// Recall returns the answers that it has, by key.
+	Recall(ctx context.Context, keys []string) (map[string][]byte, error)
+	// Keep keeps answers. It must not change them.
+	Keep(ctx context.Context, answers map[string][]byte) error
+}
+
+// Remembering returns the policies with a memory: what was decided for the same rules,
+// settings and facts is not decided again. Rules that read the time are decided again where
+// they did. The program's name must be another one for each program that can decide
+// otherwise; such programs may share a memory. A memory that fails is as one that has
+// nothing.
+func (p *Policies) Remembering(m Memory, program string) *Policies {
+	r := *p
+	r.evaluator = &remembering{rules: p.evaluator, memory: m, base: program + "\x00" + p.digest + "\x00" + facts.Schema}
+	return &r
+}
+
+// remembering evaluates only what it does not remember.
+type remembering struct {
+	rules  Evaluator
+	memory Memory
+	base   string // of each key
+}
+
+// Evaluate answers for an invariant of which units can be decided one by one from what is
+// remembered of each unit and of the host, and from one evaluation of a document that has
+// only the other units. It answers for the others if nothing that they read has changed.
+func (r *remembering) Evaluate(ctx context.Context, doc *facts.Document, invariants []*policy.Invariant, answer func(int, Answer)) {
+	digests, err := newDigests(doc)
+	if err != nil { // it has something that cannot be told apart
+		r.rules.Evaluate(ctx, doc, invariants, answer)
+		return
+	}
+	c := &recollection{
+		remembering: r, ctx: ctx, doc: doc, digests: digests, invariants: invariants, answer: answer,
+		hosts: make([]string, len(invariants)), tags: make([]string, len(invariants)), kept: map[string][]byte{},
+	}
+	c.recall()
+	c.evaluate(c.jobs())
+	c.keep()
+}
+
+// recollection is one document that is being decided with a memory.
+type recollection struct {
+	*remembering
+	ctx        context.Context
+	doc        *facts.Document
+	digests    *digests
+	invariants []*policy.Invariant
+	answer     func(int, Answer)
+
+	hosts []string // the key of each invariant's findings about the host, or of all; "" has none
+	tags  []string // of each invariant: itself and what it reads besides a unit
+	rows  []row    // of each unit
+	known map[string][]byte
+	kept  map[string][]byte // to be kept, about the host
+}
+
+// row is what is remembered of a unit.
+type row struct {
+	key     string
+	tags    []byte                  // of the invariants that were decided, one after the other
+	found   map[string][]remembered // what they found, by the tag in hex
+	changed bool
+}
+
+const tagSize = 16
+
+func (r *row) has(tag string) bool {
+	for tags := r.tags; len(tags) >= tagSize; tags = tags[tagSize:] {
+		if string(tags[:tagSize]) == tag {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *row) add(tag string, found []remembered) {
+	r.tags, r.changed = append(r.tags, tag...), true
+	if len(found) > 0 {
+		if r.found == nil {
+			r.found = map[string][]remembered{}
+		}
+		r.found[hex.EncodeToString([]byte(tag))] = found
+	}
+}
+
+// only leaves out what the present invariants and head do not ask for.
+func (r *row) only(tags []string) {
+	old := *r
+	r.tags, r.found = nil, nil
+	for _, tag := range tags {
+		if old.has(tag) {
+			r.add(tag, old.found[hex.EncodeToString([]byte(tag))])
+		}
+	}
+}
+
+// remembered is a finding with what its JSON leaves out.
+type remembered struct {
+	finding.Finding
+	Action finding.Action
+}
+
+// isPerUnit reports whether an invariant is decided one unit at a time.
+func isPerUnit(inv *policy.Invariant) bool {
+	return inv.Scope.Unit && inv.Scope.Units && !inv.Scope.Whole
+}
+
+// recall reads everything that is remembered of the document.
+func (c *recollection) recall() {
+	keys := []string{}
+	for i, inv := range c.invariants {
+		head := c.digests.of(inv.Scope.Keys)
+		c.tags[i] = keyOf(inv.ID, head)[:tagSize]
+		parts := []string{c.base, "host", inv.ID, head}
+		if !isPerUnit(inv) && inv.Scope.Units {
+			parts = append(parts, c.digests.all)
+		}
+		if !inv.Scope.Whole {
+			c.hosts[i] = keyOf(parts...)
+			keys = append(keys, c.hosts[i])
+		}
+	}
+	c.rows = make([]row, len(c.doc.Units))
+	for u := range c.rows {
+		c.rows[u].key = keyOf(c.base, "unit", c.digests.units[u])
+		keys = append(keys, c.rows[u].key)
+	}
+	c.known, _ = c.memory.Recall(c.ctx, keys)
+	for u := range c.rows {
+		c.rows[u].read(c.known[c.rows[u].key])
+	}
+}
+
+// read reads a row that was written: the length of its tags, the tags, and what was found.
+func (r *row) read(sealed []byte) {
+	data, ok := unseal(r.key, sealed)
+	if !ok || len(data) < 2 {
+		return
+	}
+	end := 2 + int(binary.BigEndian.Uint16(data))
+	if end > len(data) {
+		return
+	}
+	found := map[string][]remembered{}
+	if end == len(data) || decode(data[end:], &found) {
+		r.tags, r.found = data[2:end:end], found
+	}
+}
+
+func (r *row) write() []byte {
+	data := binary.BigEndian.AppendUint16(nil, uint16(len(r.tags)))
+	data = append(data, r.tags...)
+	if len(r.found) > 0 {
+		data = append(data, asText(r.found)...)
+	}
+	return seal(r.key, data)
+}
+
+// seal puts a checksum before what is kept: damage must not look like no findings.
+func seal(key string, data []byte) []byte {
+	return append([]byte(keyOf(key, string(data)))[:8], data...)
+}
+
+func unseal(key string, sealed []byte) ([]byte, bool) {
+	if len(sealed) < 8 {
+		return nil, false
+	}
+	data := sealed[8:]
+	return data, keyOf(key, string(data))[:8] == string(sealed[:8])
+}
+
+// keyOf is a digest of texts.
+func keyOf(parts ...string) string {
+	sum := sha256.New()
+	for _, p := range parts {
+		_ = binary.Write(sum, binary.BigEndian, uint64(len(p))) // to a hash
+		_, _ = io.WriteString(sum, p)
+	}
+	return string(sum.Sum(nil))
+}
+
+// decode reads JSON, and leaves numbers as they were written.
+func decode(data []byte, into any) bool {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	return decoder.Decode(into) == nil
+}
+
+// job is an invariant that must be evaluated for some units; nil is the whole document.
+type job struct {
+	invariant int
+	units     []int
+}
+
+// jobs answers for what is remembered as a whole, and returns what is left.
+func (c *recollection) jobs() []job {
+	var jobs []job
+	for i, inv := range c.invariants {
+		host, hasHost := c.host(i)
+		switch {
+		case !isPerUnit(inv) && hasHost:
+			c.answer(i, Answer{Findings: host})
+		case !isPerUnit(inv):
+			jobs = append(jobs, job{invariant: i})
+		default:
+			missing := c.missing(i)
+			if len(missing) == 0 && hasHost {
+				c.answer(i, Answer{Findings: c.together(i, host)})
+				continue
+			}
+			if len(missing) == len(c.rows) {
+				missing = nil
+			}
+			jobs = append(jobs, job{i, missing})
+		}
+	}
+	return jobs
+}
+
+// host returns what is remembered of the host.
+func (c *recollection) host(i int) ([]finding.Finding, bool) {
+	var found []remembered
+	data, ok := unseal(c.hosts[i], c.known[c.hosts[i]])
+	ok = ok && decode(data, &found)
+	return plain(found), ok
+}
+
+func plain(found []remembered) []finding.Finding {
+	var list []finding.Finding
+	for _, f := range found {
+		f.Finding.Action = f.Action
+		list = append(list, f.Finding)
+	}
+	return list
+}
+
+// missing returns the units of which nothing is remembered.
+func (c *recollection) missing(i int) []int {
+	missing := []int{}
+	for u := range c.rows {
+		if !c.rows[u].has(c.tags[i]) {
+			missing = append(missing, u)
+		}
+	}
+	return missing
+}
+
+// together returns the findings about the host with what is remembered of units.
+func (c *recollection) together(i int, host []finding.Finding) []finding.Finding {
+	all, tag := slices.Clone(host), hex.EncodeToString([]byte(c.tags[i]))
+	for u := range c.rows {
+		all = append(all, plain(c.rows[u].found[tag])...)
+	}
+	return all
+}
+
+// evaluate evaluates the jobs, those for the same units together.
+func (c *recollection) evaluate(jobs []job) {
+	var whole, timed []job
+	for _, group := range byUnits(jobs) {
+		for k, a := range c.ask(group) {
+			j := group[k]
+			switch {
+			case a.Err != nil && j.units != nil: // what the error is, the whole document says
+				whole = append(whole, job{invariant: j.invariant})
+			case a.Err != nil || !isPerUnit(c.invariants[j.invariant]):
+				c.answer(j.invariant, a)
+				c.keepAnswer(j, a)
+			default:
+				c.answer(j.invariant, c.complete(j, a))
+				if a.ReadTime {
+					timed = append(timed, j)
+				}
+			}
+		}
+	}
+	for _, group := range byUnits(whole) {
+		for k, a := range c.ask(group) {
+			c.answer(group[k].invariant, a)
+		}
+	}
+	c.narrow(timed)
+}
+
+// complete puts the answer for some units together with what is remembered of the others,
+// and keeps it, unless it is only true at this time.
+func (c *recollection) complete(j job, a Answer) Answer {
+	about, host := c.sort(a.Findings)
+	if known, has := c.host(j.invariant); has {
+		host = known
+	}
+	all := c.together(j.invariant, host)
+	for _, found := range about {
+		all = append(all, found...)
+	}
+	c.keepAnswer(j, a)
+	return Answer{Findings: all, ReadTime: a.ReadTime}
+}
+
+// sort parts the findings about units, by their index, from those about the host.
+func (c *recollection) sort(findings []finding.Finding) (about map[int][]finding.Finding, host []finding.Finding) {
+	about = map[int][]finding.Finding{}
+	for _, f := range findings {
+		if u, is := c.digests.index[f.Subject]; is {
+			about[u] = append(about[u], f)
+		} else {
+			host = append(host, f)
+		}
+	}
+	return about, host
+}
+
+// keepAnswer notes an answer that is not only true at this time.
+func (c *recollection) keepAnswer(j job, a Answer) {
+	inv := c.invariants[j.invariant]
+	if a.Err != nil || a.ReadTime || inv.Scope.Whole {
+		return
+	}
+	if !isPerUnit(inv) {
+		c.keepHost(j.invariant, a.Findings)
+		return
+	}
+	about, host := c.sort(a.Findings)
+	c.keepHost(j.invariant, host)
+	for _, u := range c.unitsOf(j) {
+		c.rows[u].add(c.tags[j.invariant], kept(about[u]))
+	}
+}
+
+// asText cannot fail, because evidence has only JSON values.
+func asText(v any) []byte {
+	data, _ := json.Marshal(v)
+	return data
+}
+
+func (c *recollection) keepHost(i int, found []finding.Finding) {
+	c.kept[c.hosts[i]] = seal(c.hosts[i], asText(kept(found)))
+}
+
+func kept(findings []finding.Finding) []remembered {
+	list := []remembered{}
+	for _, f := range findings {
+		list = append(list, remembered{f, f.Action})
+	}
+	return list
+}
+
+// parts is in how many documents the units are parted of which an answer is only true at this
+// time, to find those for which it is always true.
+const parts = 8
+
+// narrow evaluates again in smaller documents what was only true at this time, and keeps
+// what is always true: most rules read the time only of a unit that is in trouble. What is
+// left is narrowed down further by the next audit.
+func (c *recollection) narrow(timed []job) {
+	var smaller []job
+	for _, j := range timed {
+		units := c.unitsOf(j)
+		if _, has := c.host(j.invariant); !has {
+			smaller = append(smaller, job{j.invariant, []int{}})
+		}
+		if len(units) < 2 {
+			continue
+		}
+		for part := range slices.Chunk(units, (len(units)+parts-1)/parts) {
+			smaller = append(smaller, job{j.invariant, part})
+		}
+	}
+	for _, group := range byUnits(smaller) {
+		if c.ctx.Err() != nil {
+			return
+		}
+		for k, a := range c.ask(group) {
+			c.keepAnswer(group[k], a)
+		}
+	}
+}
+
+// byUnits puts jobs together that are about the same units.
+func byUnits(jobs []job) (groups [][]job) {
+	at := map[string]int{}
+	for _, j := range jobs {
+		key := fmt.Sprint(j.units == nil, j.units)
+		if _, has := at[key]; !has {
+			at[key] = len(groups)
+			groups = append(groups, nil)
+		}
+		groups[at[key]] = append(groups[at[key]], j)
+	}
+	return groups
+}
+
+func (c *recollection) unitsOf(j job) []int {
+	if j.units != nil {
+		return j.units
+	}
+	all := make([]int, len(c.rows))
+	for u := range all {
+		all[u] = u
+	}
+	return all
+}
+
+// ask evaluates jobs for the same units, and returns the answers that there are by the index
+// of their job.
+func (c *recollection) ask(group []job) map[int]Answer {
+	doc := *c.doc
+	if units := group[0].units; units != nil {
+		doc.Units = make([]facts.Unit, len(units))
+		for k, u := range units {
+			doc.Units[k] = c.doc.Units[u]
+		}
+	}
+	invariants := make([]*policy.Invariant, len(group))
+	for k, j := range group {
+		invariants[k] = c.invariants[j.invariant]
+	}
+	answers, mu := map[int]Answer{}, sync.Mutex{}
+	c.rules.Evaluate(c.ctx, &doc, invariants, func(k int, a Answer) {
+		mu.Lock()
+		defer mu.Unlock()
+		answers[k] = a
+	})
+	return answers
+}
+
+// keep keeps what is new.
+func (c *recollection) keep() {
+	for u := range c.rows {
+		if c.rows[u].changed {
+			c.rows[u].only(c.tags)
+			c.kept[c.rows[u].key] = c.rows[u].write()
+		}
+	}
+	if len(c.kept) > 0 {
+		_ = c.memory.Keep(c.ctx, c.kept) // then it is decided again
+	}
+}
+
+// digests are of the parts of a document that rules can read apart.
+type digests struct {
+	units []string
+	index map[string]int // of the units, by name
+	all   string         // of all units
+	head  map[string]json.RawMessage
+	known map[string]string // by places
+}
+
+// newDigests returns an error if the units have no names of their own.
+func newDigests(doc *facts.Document) (*digests, error) {
+	d := &digests{units: make([]string, len(doc.Units)), index: map[string]int{finding.Host: -1}, known: map[string]string{}}
+	for i := range doc.Units {
+		if _, taken := d.index[doc.Units[i].Name]; taken {
+			return nil, fmt.Errorf("there are two units named %q", doc.Units[i].Name)
+		}
+		d.index[doc.Units[i].Name] = i
+	}
+	delete(d.index, finding.Host)
+	head := *doc
+	head.Units = nil
+	text, err := json.Marshal(head)
+	if err == nil {
+		err = json.Unmarshal(text, &d.head)
+	}
+	failed := make([]error, len(doc.Units))
+	inParallel(len(doc.Units), func(i int) {
+		text, err := json.Marshal(&doc.Units[i])
+		d.units[i], failed[i] = keyOf(string(text)), err
+	})
+	d.all = keyOf(d.units...)
+	return d, errors.Join(append(failed, err)...)
+}
+
+// of returns a digest of what is at places of the document. The time is not part of it.
+func (d *digests) of(places []string) string {
+	name := strings.Join(places, "\x00")
+	if known, has := d.known[name]; has {
+		return known
+	}
+	var found []string
+	for _, place := range places {
+		if place != timeKey {
+			found = append(found, place, string(d.at(strings.Split(place, "."))))
+		}
+	}
+	d.known[name] = fmt.Sprintf("%x", keyOf(found...))[:32]
+	return d.known[name]
+}
+
+// at returns what is at a place, or at the last part of the way to it that is an object.
+func (d *digests) at(keys []string) json.RawMessage {
+	var here json.RawMessage
+	object := d.head
+	for _, key := range keys {
+		value, has := object[key]
+		if !has {
+			return here
+		}
+		here, object = value, nil
+		if json.Unmarshal(value, &object) != nil {
+			return here
+		}
+	}
+	return here
+}

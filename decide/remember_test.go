@@ -1,0 +1,428 @@
+package decide
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stackpolicy/decide/internal/fixture"
+	"stackpolicy/decide/policy"
+	"stackpolicy/facts"
+	"stackpolicy/policies"
+)
+
+// notes is a memory in this process.
+type notes map[string][]byte
+
+func (n notes) Recall(_ context.Context, keys []string) (map[string][]byte, error) {
+	found := map[string][]byte{}
+	for _, k := range keys {
+		if v, has := n[k]; has {
+			found[k] = v
+		}
+	}
+	return found, nil
+}
+
+func (n notes) Keep(_ context.Context, answers map[string][]byte) error {
+	maps.Copy(n, answers)
+	return nil
+}
+
+// asked counts for how many units each invariant is evaluated.
+type asked struct {
+	Evaluator
+	units map[string]int // of invariants that were evaluated at all
+}
+
+func (a *asked) Evaluate(ctx context.Context, doc *facts.Document, invariants []*policy.Invariant, answer func(int, Answer)) {
+	for _, inv := range invariants {
+		a.units[inv.ID] += len(doc.Units)
+	}
+	a.Evaluator.Evaluate(ctx, doc, invariants, answer)
+}
+
+// counted returns policies that count, with a memory.
+func counted(p *Policies, m Memory) (*Policies, *asked) {
+	a := &asked{p.evaluator, map[string]int{}}
+	c := *p
+	c.evaluator = a
+	return c.Remembering(m, "test"), a
+}
+
+func builtIn(t testing.TB) *Policies {
+	t.Helper()
+	p, err := Load(context.Background(), policies.FS, Options{Trusted: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// verdicts are the bytes of all decisions.
+func verdicts(t *testing.T, p *Policies, doc *facts.Document) string {
+	t.Helper()
+	result, err := p.Decide(t.Context(), doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines strings.Builder
+	for _, f := range result.Decisions {
+		text, err := json.Marshal(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&lines, "%s %s\n", text, f.Action)
+	}
+	return lines.String()
+}
+
+// world makes documents out of parts of all documents that other tests know.
+type world struct {
+	*rand.Rand
+	heads  []map[string]any
+	units  []map[string]any
+	values map[string][]any // of each key, wherever it is, each once
+	seen   map[string]bool
+}
+
+func newWorld(t *testing.T, seed uint64) *world {
+	t.Helper()
+	w := &world{Rand: rand.New(rand.NewPCG(seed, 1)), values: map[string][]any{}, seen: map[string]bool{}}
+	files, err := filepath.Glob("../testdata/facts/*.json")
+	if err != nil || len(files) < 4 {
+		t.Fatal(err, files)
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.learn(t, text)
+	}
+	for _, way := range ways {
+		s := situation{good(t)}
+		for _, change := range []func(situation){way.right, way.wrong} {
+			change(s)
+			text, err := json.Marshal(s.Document)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.learn(t, text)
+		}
+	}
+	return w
+}
+
+func (w *world) learn(t *testing.T, text []byte) {
+	t.Helper()
+	var doc map[string]any
+	if err := json.Unmarshal(text, &doc); err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range doc["units"].([]any) {
+		w.units = append(w.units, u.(map[string]any))
+		w.collect("", u)
+	}
+	delete(doc, "units")
+	w.heads = append(w.heads, doc)
+	w.collect("", doc)
+}
+
+func (w *world) collect(key string, v any) {
+	switch x := v.(type) {
+	case map[string]any:
+		for _, k := range slices.Sorted(maps.Keys(x)) {
+			w.collect(k, x[k])
+		}
+	case []any:
+		for _, of := range x {
+			w.collect(key, of)
+		}
+	}
+	if text := key + fmt.Sprint(v); !w.seen[text] {
+		w.seen[text] = true
+		w.values[key] = append(w.values[key], v)
+	}
+}
+
+func pick[T any](w *world, list []T) T { return list[w.IntN(len(list))] }
+
+// document makes a document: each section from any head, up to six of all units, and some
+// values replaced by others that the same key has elsewhere. Names are few, so that a unit
+// comes again with other facts. It is nil if the result is no document.
+func (w *world) document() *facts.Document {
+	made := map[string]any{}
+	for k, v := range pick(w, w.heads) {
+		made[k] = v
+	}
+	for range w.IntN(4) {
+		from := pick(w, w.heads)
+		k := pick(w, slices.Sorted(maps.Keys(from)))
+		made[k] = from[k]
+	}
+	units := []any{}
+	for _, n := range w.Perm(8)[:w.IntN(8)] {
+		u := maps.Clone(pick(w, w.units))
+		u["name"] = fmt.Sprintf("u%d.service", n)
+		units = append(units, u)
+	}
+	made["units"] = units
+	text, err := json.Marshal(made)
+	if err != nil {
+		panic(err)
+	}
+	var own any // nothing of it is shared
+	if err := json.Unmarshal(text, &own); err != nil {
+		panic(err)
+	}
+	for _, u := range own.(map[string]any)["units"].([]any) {
+		for range w.IntN(30) {
+			w.mutate(u)
+		}
+	}
+	for range w.IntN(4) {
+		w.mutate(own)
+	}
+	if text, err = json.Marshal(own); err != nil {
+		panic(err)
+	}
+	doc := &facts.Document{}
+	if json.Unmarshal(text, doc) != nil || doc.Schema != facts.Schema {
+		return nil
+	}
+	doc.CollectedAt = doc.CollectedAt.Add(time.Duration(w.IntN(5000)-100) * time.Minute)
+	return doc
+}
+
+// mutate replaces one value below v by one that its key has elsewhere, of the same kind.
+func (w *world) mutate(v any) {
+	var slots []func()
+	var visit func(any)
+	visit = func(v any) {
+		switch x := v.(type) {
+		case map[string]any:
+			for _, k := range slices.Sorted(maps.Keys(x)) {
+				if k == "name" || k == "schema" || k == "collected_at" || k == "units" {
+					continue
+				}
+				visit(x[k])
+				slots = append(slots, func() {
+					if other := pick(w, w.values[k]); reflect.TypeOf(other) == reflect.TypeOf(x[k]) {
+						x[k] = other
+					}
+				})
+			}
+		case []any:
+			for _, of := range x {
+				visit(of)
+			}
+		}
+	}
+	visit(v)
+	pick(w, slots)()
+}
+
+// The whole document, each unit alone, and what is remembered give the same bytes, whatever
+// was decided before with the same memory.
+func TestRememberedIsTheSame(t *testing.T) {
+	p, seed := builtIn(t), rand.Uint64()
+	for _, seed := range []uint64{1, seed} {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			w := newWorld(t, seed)
+			memory := notes{}
+			remembering, _ := counted(p, memory)
+			made, open := 0, map[string]int{}
+			for range 60 {
+				doc := w.document()
+				if doc == nil {
+					continue
+				}
+				made++
+				want := verdicts(t, p, doc)
+				for line := range strings.Lines(want) {
+					if !strings.Contains(line, `"effect":"allow"`) {
+						open[strings.Split(line, `"`)[3]]++
+					}
+				}
+				alone, apart := notes{}, *doc
+				byUnit, count := counted(p, alone)
+				for i := range doc.Units {
+					apart.Units = doc.Units[i : i+1]
+					verdicts(t, byUnit, &apart)
+				}
+				clear(count.units)
+				for name, got := range map[string]string{
+					"with all that is remembered": verdicts(t, remembering, doc),
+					"again":                       verdicts(t, remembering, doc),
+					"unit by unit":                verdicts(t, byUnit, doc),
+				} {
+					if got != want {
+						text, _ := json.Marshal(doc)
+						t.Fatalf("%s: -want +got\n%s\nof %s", name, cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")), text)
+					}
+				}
+				if n := count.units["links_resolve"]; n > 0 && len(doc.Units) > 0 {
+					t.Errorf("links_resolve was evaluated for %d units that were decided one by one", n)
+				}
+			}
+			if made < 40 || len(open) < 12 {
+				t.Errorf("%d documents with findings of %v: too few to show anything", made, open)
+			}
+		})
+	}
+}
+
+// late has a rule about one unit that reads the time only of a failed one, and a rule about
+// all units.
+func late() fstest.MapFS {
+	of := func(id string) string { return strings.ReplaceAll(fixture.Metadata, "loaded", id) }
+	needs := func(text string) string { return strings.ReplaceAll(text, "units.late", "units.loaded") }
+	return fixture.Folder(map[string]string{
+		fixture.RuleFile: "", fixture.RunbookFile: "",
+		"invariants/late/late.md": fixture.Runbook,
+		"invariants/late/late.rego": needs(of("late")) + `
+finding contains {
+	"subject": unit.name,
+	"effect": "block",
+	"message": "late",
+	"evidence": {"case": "any", "n": 12345678901234567890.5},
+} if {
+	some unit in input.units
+	unit.loaded.active_state == "failed"
+	time.parse_rfc3339_ns(input.collected_at) - time.parse_rfc3339_ns(unit.loaded.state_change) > time.parse_duration_ns("1h")
+}
+`,
+		"invariants/many/many.md": fixture.Runbook,
+		"invariants/many/many.rego": strings.ReplaceAll(of("many"), "[units.many]", "[units.loaded, manager]") + `
+finding contains {
+	"subject": "host",
+	"effect": "block",
+	"message": sprintf("%d failed, %s", [count(failed), input.manager.state]),
+	"evidence": {"case": "any"},
+} if {
+	count(failed) > 1
+}
+
+failed contains unit.name if {
+	some unit in input.units
+	unit.loaded.active_state == "failed"
+}
+`,
+	})
+}
+
+// What is in trouble is decided again each time, and in the end nothing else.
+func TestRememberedTime(t *testing.T) {
+	p := load(t, late(), Options{})
+	remembering, count := counted(p, notes{})
+	doc := document()
+	for i := range 100 {
+		doc.Units = append(doc.Units, soundUnit(fmt.Sprintf("u%d", i)))
+	}
+	failed := doc.CollectedAt
+	for _, i := range []int{7, 70} {
+		doc.Units[i].Loaded.ActiveState, doc.Units[i].Loaded.StateChange = "failed", &failed
+	}
+	for range 12 {
+		clear(count.units)
+		doc.CollectedAt = doc.CollectedAt.Add(10 * time.Minute)
+		want := verdicts(t, p, doc)
+		if got := verdicts(t, remembering, doc); got != want {
+			t.Fatalf("at %s it is\n%s\nwant\n%s", doc.CollectedAt, got, want)
+		}
+		if isLate := strings.Contains(want, `"message":"late"`); isLate != (doc.CollectedAt.Sub(failed) > time.Hour) {
+			t.Errorf("at %s: late is %t", doc.CollectedAt, isLate)
+		}
+	}
+	if count.units["late"] > 4 || count.units["many"] != 0 {
+		t.Errorf("at last, %v units were decided again; want the two failed ones, together and apart", count.units)
+	}
+	clear(count.units)
+	doc.Units[7].Loaded.ActiveState = "active"
+	if got, want := verdicts(t, remembering, doc), verdicts(t, p, doc); got != want || count.units["late"] > 4 || count.units["many"] != 100 {
+		t.Errorf("after a change, of %v units, it is\n%s\nwant\n%s", count.units, got, want)
+	}
+}
+
+// failing is a memory that cannot do anything, and rubbish one that has only that.
+type failing struct{}
+
+func (failing) Recall(context.Context, []string) (map[string][]byte, error) {
+	return nil, os.ErrInvalid
+}
+func (failing) Keep(context.Context, map[string][]byte) error { return os.ErrInvalid }
+
+type rubbish struct{ notes }
+
+func (rubbish) Recall(_ context.Context, keys []string) (map[string][]byte, error) {
+	found := map[string][]byte{}
+	for i, k := range keys {
+		found[k] = []byte([]string{"", "null", "{", "[1]", `{"late":3}`, "\x00"}[i%6])
+	}
+	return found, nil
+}
+
+func TestMemoryThatIsNotToBeTrusted(t *testing.T) {
+	p, doc := load(t, late(), Options{}), document("a.service", "b.service")
+	at := doc.CollectedAt.Add(-2 * time.Hour)
+	for i := range doc.Units {
+		doc.Units[i].Loaded.ActiveState, doc.Units[i].Loaded.StateChange = "failed", &at
+	}
+	want := verdicts(t, p, doc)
+	for name, m := range map[string]Memory{"failing": failing{}, "rubbish": rubbish{notes{}}} {
+		r, _ := counted(p, m)
+		for range 2 {
+			if got := verdicts(t, r, doc); got != want {
+				t.Errorf("%s: it is\n%s\nwant\n%s", name, got, want)
+			}
+		}
+	}
+	same := notes{}
+	verdicts(t, p.Remembering(same, "one program"), doc)
+	a := &asked{p.evaluator, map[string]int{}}
+	other := *p
+	other.evaluator = a
+	verdicts(t, other.Remembering(same, "another program"), doc)
+	if a.units["many"] != 2 {
+		t.Errorf("another program took what was not its own: %v", a.units)
+	}
+	twice := document("a.service", "a.service")
+	r, _ := counted(p, same)
+	if got, want := verdicts(t, r, twice), verdicts(t, p, twice); got != want {
+		t.Errorf("two units of one name: it is\n%s\nwant\n%s", got, want)
+	}
+}
+
+// A rule that is wrongly taken for one about a unit is seen by the comparison above.
+func TestTheComparisonSeesAWrongScope(t *testing.T) {
+	p := load(t, late(), Options{})
+	for _, inv := range p.invariants {
+		inv.Scope.Unit = true
+	}
+	doc, memory := document("a.service", "b.service"), notes{}
+	for i := range doc.Units {
+		doc.Units[i].Loaded.ActiveState = "failed"
+	}
+	r, _ := counted(p, memory)
+	for i := range doc.Units {
+		apart := *doc
+		apart.Units = doc.Units[i : i+1]
+		verdicts(t, r, &apart)
+	}
+	if verdicts(t, r, doc) == verdicts(t, p, doc) {
+		t.Error("it is not seen")
+	}
+}
