@@ -27,6 +27,7 @@ var floors = [][]string{
 	{"facts/drift"},
 	{"facts/collect"},
 	{"history"},
+	{"decide/scope"},
 	{"decide/policy", "decide/internal/fixture"},
 	{"decide/lint"},
 	{"decide", "decide/regotest"},
@@ -42,7 +43,7 @@ var floors = [][]string{
 
 // wards list, by import path, the only packages that may import it.
 var wards = map[string][]string{
-	"github.com/open-policy-agent/": {"decide", "decide/policy", "decide/lint", "decide/regotest"},
+	"github.com/open-policy-agent/": {"decide", "decide/policy", "decide/lint", "decide/regotest", "decide/scope"},
 	"github.com/godbus/":            {"internal/systemd"},
 	"os/exec":                       {"internal/podman/transport", "internal/podman/quadlet", "internal/compose", "internal/confine"},
 	"github.com/compose-spec/":      {"internal/compose", "internal/engine"},

@@ -20,16 +20,16 @@ containers_labelled: units, podman.unowned storage.podman_version
 drift_not_repeating: units, collected_at history.breaker history.heals history.others
 dropins_owned: unit,
 file_declared: unit, declared.gone declared.nameless user.name user.open_folders
-fragment_in_user_dir: unit, user.unit_dir
+fragment_in_user_dir: unit, manager.loaded_at user.unit_dir
 images_current: unit, auto_update.ended_at auto_update.started_at
 linger_enabled: document, user.linger user.name
 links_resolve: unit,
-loaded_is_current: unit, collected_at
+loaded_is_current: unit, collected_at manager.loaded_at
 manager_environment_owned: document, manager_files.files
 no_blocking_backup: document, declared.activation.service declared.backups
 no_ghost_failure: units, manager.failed_without_file
 no_orphans: units, declared.activation.ahead manager.running_without_file
-no_unread_definition: unit, manager.unit_path
+no_unread_definition: unit, manager.loaded_at manager.unit_path
 probes_answer: unit, collected_at
 quadlets_generate: units,
 stack_owned: document, podman.unowned
@@ -37,7 +37,7 @@ stack_running: unit, collected_at collectors.applied.error collectors.applied.ok
 storage_survives_reboot: document, storage.graph_root storage.run_root
 unit_not_failed: unit, collected_at collectors.podman.ok
 unit_not_flapping: unit, collected_at manager.started_at
-user_manager_running: document, collectors.systemd.error collectors.systemd.ok manager.state
+user_manager_running: document, collectors.systemd.error collectors.systemd.ok manager.default_target.active_state manager.state
 verify_gate_present: unit,
 waivers_current: units, collected_at declared manager manager.failed_without_file
 wanted_is_running: unit, declared.activation.state manager.state
