@@ -111,6 +111,10 @@ func (t *transaction) run(ctx context.Context) *Problem {
 	if bad := t.compare(ctx); bad != nil {
 		return bad
 	}
+	if problems, _ := rehearse(ctx, provider, t.plan.model, t.project.Environ, t.folder); len(problems) > 0 {
+		problems[0].Message += "; the containers were left alone"
+		return &problems[0]
+	}
 	if bad := t.otherVariables(ctx); bad != nil {
 		bad.Message += "; the containers were left alone"
 		return bad
@@ -135,7 +139,7 @@ func (t *transaction) read(ctx context.Context) (provider compose.Provider, bad 
 	if t.stack, bad = t.stack.withProvider(ctx, t.project); bad != nil {
 		return provider, bad
 	}
-	return t.stack.findProvider(ctx, t.project)
+	return t.stack.findProvider(ctx)
 }
 
 func (t *transaction) problem(message string, err error) *Problem {

@@ -169,12 +169,17 @@ func TestApplyThatHangs(t *testing.T) {
 	want(t, w.Preflight(t.Context(), s), Ready)
 }
 
+// Whatever the provider cannot do is found out before a container is stopped.
 func TestApplyKnowsWhatTheProviderDoesNot(t *testing.T) {
 	w := newWorld(t)
-	w.write("compose.yaml", "services: {app: {image: localhost/app:1}, debug: {image: x, profiles: [debug]}}\n", 0o644)
-	for version, outcome := range map[string]Outcome{"1.0.3": NoProvider, "1.3.0": Applied} {
-		w.write("up", "#!/bin/sh\necho podman-compose version "+version+"\n"+success, 0o755)
-		want(t, w.apply(w.web(nil)), outcome)
+	w.write("up", provider, 0o755)
+	w.write("rehearsal", "#!/bin/sh\necho no\nexit 1\n", 0o755)
+	want(t, w.apply(w.web(nil)), NoProvider, "cannot run the compose files", "the containers were left alone")
+	if _, err := os.Stat(w.path("calls")); err == nil {
+		t.Error("the provider was run")
+	}
+	if len(w.said) > 0 {
+		t.Errorf("it did something: %q", w.said)
 	}
 }
 
@@ -233,7 +238,8 @@ func TestApplyKeepsAutoUpdatedContainersOutOfPods(t *testing.T) {
 		for policy, updated := range map[string]bool{"registry": true, "disabled": false} {
 			w := newWorld(t)
 			w.write("compose.yaml", "services: {app: {image: localhost/app:1, labels: {io.containers.autoupdate: "+policy+"}}}\n", 0o644)
-			w.write("up", "#!/bin/sh\n[ $1 = version ] && exec echo podman-compose version "+version+"\n"+calls+success, 0o755)
+			w.write("version", "podman-compose version "+version+"\n", 0o644)
+			w.write("up", "#!/bin/sh\n"+calls+success, 0o755)
 			want := want && updated
 			if r := w.apply(w.web(nil)); r.Outcome != Applied || strings.Contains(w.calls()[0], "--in-pod=false") != want {
 				t.Errorf("%s, %s: %s, called with %s", version, policy, r.Outcome.Name, w.calls()[0])

@@ -42,7 +42,7 @@ var (
 	WouldLose   = Outcome{"data-loss", 17, "7f0f0a3b9b2a4d0c8d1a5c1f0e6b7a91", priorityError, "preflight, apply: data in an anonymous volume would be left behind"}
 	Blocked     = Outcome{"blocked", 18, "c2b7f3d5a1e94c0f9a6d2b8e4f7c1035", priorityError, "preflight, apply: something on this machine would make the apply fail"}
 	HeldBack    = Outcome{"rolled-back-before", 19, "223242a74def418fa84206067ec611a8", priorityError, "preflight: an automatic restart would apply again what was rolled back"}
-	NoProvider  = Outcome{"provider-missing", 20, "fea7f5291c024f6b952504b07a2e6e0d", priorityError, "preflight, apply: no compose provider is installed"}
+	NoProvider  = Outcome{"provider-missing", 20, "fea7f5291c024f6b952504b07a2e6e0d", priorityError, "preflight, apply: no compose provider that can run the compose files"}
 	ApplyFailed = Outcome{"apply-failed", 21, "52362dcae65c4ec0b4bf4c3424071261", priorityError, "apply: the compose provider failed"}
 	ApplyCut    = Outcome{"apply-interrupted", 22, "3d000135a7c54d3ca695a1813b344dec", priorityError, "preflight, apply: it was asked to stop in the middle"}
 	DownFailed  = Outcome{"down-failed", 23, "e5a9c07b31d84f6d97c2b4e6f8a0d113", priorityError, "down: not all containers were stopped"}

@@ -3,6 +3,7 @@ package stack
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -81,12 +82,15 @@ func (x *preflight) add(problems ...*Problem) {
 func (x *preflight) examine(ctx context.Context) {
 	project := x.read(ctx)
 	s, missing := x.stack.withProvider(ctx, project)
-	_, provides := s.findProvider(ctx, project)
+	provider, provides := s.findProvider(ctx)
 	silent := x.podman.answers(ctx)
 	x.add(missing, silent, provides, x.lock.free())
 	if project != nil {
 		x.add(x.heldBack(ctx, project))
 		x.notes = slices.Concat(x.notes, x.shortStop(ctx, project), x.shortStart(ctx))
+	}
+	if project != nil && provides == nil {
+		x.rehearse(ctx, provider, project)
 	}
 	if project != nil && silent == nil && missing == nil {
 		x.foresee(ctx, s, project)
@@ -106,11 +110,22 @@ func (x *preflight) read(ctx context.Context) *compose.Project {
 		return nil
 	}
 	x.problems = slices.Concat(x.problems, x.account.composed(project, x.stack), wrongLabels(project, x.stack))
-	x.notes = append(unset(project), project.Warnings...)
+	x.notes = unset(project)
 	if x.stack.Registries {
 		x.problems = append(x.problems, x.registries.silent(ctx, project)...)
 	}
 	return project
+}
+
+// rehearse adds what the provider cannot do. A model that cannot be made is a problem
+// already: an env file is missing.
+func (x *preflight) rehearse(ctx context.Context, provider compose.Provider, project *compose.Project) {
+	model, err := project.Model()
+	if err != nil {
+		return
+	}
+	problems, notes := rehearse(ctx, provider, model, project.Environ, filepath.Dir(x.lock.path))
+	x.problems, x.notes = append(x.problems, problems...), append(x.notes, notes...)
 }
 
 // foresee makes the plan of an apply, and adds what would go wrong with it.

@@ -1,9 +1,12 @@
 package stack
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -162,5 +165,70 @@ func TestAutoUpdatedStacksAreAppliedByAProgram(t *testing.T) {
 		if bad != nil || (len(chosen.Provider) > 0) != program {
 			t.Errorf("%s: provider %q, %v", policy, chosen.Provider, bad)
 		}
+	}
+}
+
+// refusing refuses every service with secrets, as podman-compose does.
+const refusing = `#!/bin/sh
+while [ "$1" != -f ]; do shift; done
+grep -q secrets: "$2" || exit 0
+echo 'Traceback (most recent call last):
+  File "podman_compose.py", line 655, in get_secret_args
+ValueError: ERROR: undeclared secret: "token", service: app'
+exit 1
+`
+
+// What the provider refuses is reported without its program's traceback, with service and
+// key, and leaves nothing behind.
+func TestPreflightRehearses(t *testing.T) {
+	w := newWorld(t)
+	w.write("token", "s3cret", 0o600)
+	w.write("compose.yaml", `services:
+  app: {image: localhost/app:1}
+  db: {image: localhost/app:1, user: "5", secrets: [token]}
+secrets: {token: {file: `+w.path("token")+`}}
+`, 0o644)
+	w.write("rehearsal", strings.Replace(refusing, "secrets:", "source: token", 1), 0o755)
+	r := w.Preflight(t.Context(), w.web(nil))
+	want(t, r, NoProvider, `podman-compose 1.3.0 cannot run the compose files: services.db.secrets: undeclared secret: "token", service: app`, "stackctl's own engine")
+	if text := fmt.Sprint(r); strings.Contains(text, "Traceback") || strings.Contains(text, "get_secret_args") {
+		t.Errorf("the report has the program's own text: %s", text)
+	}
+	left, err := filepath.Glob(w.path("run/stackpolicy/*"))
+	if err != nil || len(left) > 1 { // the lock's file stays
+		t.Errorf("left behind: %q, %v", left, err)
+	}
+	w.write("rehearsal", "#!/bin/sh\nexit 0\n", 0o755)
+	want(t, w.Preflight(t.Context(), w.web(nil)), Ready)
+}
+
+// What the provider ignores is refused where a container needs it, and noted elsewhere.
+func TestPreflightKnowsWhatTheProviderIgnores(t *testing.T) {
+	for version, outcome := range map[string]Outcome{"podman-compose version 1.0.3": NoProvider, "podman-compose version 1.3.0": Ready, "Docker Compose version v2.29.1": Ready} {
+		w := newWorld(t)
+		w.write("version", version+"\n", 0o644)
+		w.write("up", "#!/bin/sh\nexit 0\n", 0o755)
+		w.write("compose.yaml", "services: {app: {image: localhost/app:1, network_mode: none, pids_limit: 9}}\n", 0o644)
+		r := w.Preflight(t.Context(), w.web(nil))
+		want(t, r, outcome)
+		text := fmt.Sprint(r)
+		if got := strings.Contains(text, "does not support services.app.network_mode"); got != (outcome == NoProvider) {
+			t.Errorf("%s: %s", version, text)
+		}
+		if outcome == Ready && strings.Contains(version, "podman") != strings.Contains(text, "podman-compose 1.3.0 ignores services.app.pids_limit") {
+			t.Errorf("%s: %s", version, text)
+		}
+	}
+}
+
+// A provider that does not answer is no provider that can run the files.
+func TestPreflightOfAProviderThatHangs(t *testing.T) {
+	w := newWorld(t)
+	w.write("rehearsal", "#!/bin/sh\nsleep 60\n", 0o755)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	r := w.Preflight(ctx, w.web(nil))
+	if r.Outcome == Ready {
+		t.Errorf("%+v", r)
 	}
 }

@@ -13,9 +13,10 @@ import (
 )
 
 // provide has the configured provider bring the project up, from one file with
-// everything put in.
+// everything put in. It works in that file's folder: podman-compose 1.3 takes variables
+// of podman from an .env where it works.
 func (t *transaction) provide(ctx context.Context, provider compose.Provider) error {
-	text, err := t.plan.model.Text()
+	text, err := t.plan.model.ProviderText()
 	if err != nil {
 		return err
 	}
@@ -29,7 +30,7 @@ func (t *transaction) provide(ctx context.Context, provider compose.Provider) er
 		return err
 	}
 	up := compose.Up{
-		Project: t.project.Name, Files: []string{file}, Dir: filepath.Dir(t.stack.Compose[0]), Environ: t.project.Environ,
+		Project: t.project.Name, Files: []string{file}, Dir: t.folder, Environ: t.project.Environ,
 		Unit: t.stack.Unit, Scope: t.scope(), NoPod: needsNoPod(ctx, provider, t.project),
 		Recreate: len(t.plan.names(planned.isReplaced)) > 0, Output: t.said.line,
 	}

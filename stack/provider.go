@@ -10,7 +10,7 @@ import (
 	"stackpolicy/internal/podman"
 )
 
-// oldest is the podman-compose that has neither pods nor profiles.
+// oldest is the podman-compose that has no pods.
 const oldest = "podman-compose 1.0."
 
 // withProvider returns the stack with the provider that applies it. The engine's
@@ -33,9 +33,8 @@ func (s Stack) withProvider(ctx context.Context, project *compose.Project) (Stac
 	return s, nil
 }
 
-// findProvider finds the stack's provider, which must be able to run the
-// project's files. The zero Provider is the engine.
-func (s Stack) findProvider(ctx context.Context, project *compose.Project) (compose.Provider, *Problem) {
+// findProvider finds the stack's provider. The zero Provider is the engine.
+func (s Stack) findProvider(ctx context.Context) (compose.Provider, *Problem) {
 	if len(s.Provider) == 0 {
 		return compose.Provider{}, nil
 	}
@@ -45,15 +44,6 @@ func (s Stack) findProvider(ctx context.Context, project *compose.Project) (comp
 	if err != nil {
 		hint := fmt.Sprintf("see stacks.%s.provider in config.yaml, or leave it out", s.Name)
 		return p, &Problem{Outcome: NoProvider, Message: "no compose provider", Details: lines(err), Hint: hint}
-	}
-	if project == nil || len(project.Inactive)+len(project.Profiles) == 0 {
-		return p, nil
-	}
-	if version, err := p.Version(limited); err == nil && strings.HasPrefix(version, oldest) {
-		return p, &Problem{
-			Outcome: NoProvider, Message: version + " knows no profiles, and would start every service",
-			Hint: "install a newer one, or take the profiles out of the compose files",
-		}
 	}
 	return p, nil
 }

@@ -54,7 +54,7 @@ func (m *manager) StartTimeout(context.Context, string) (time.Duration, error) {
 
 // success is what a provider does that works: the containers are those of the
 // compose files now.
-const success = `[ "$1" = version ] || cp "$(dirname "$0")/after.json" "$(dirname "$0")/inspect.json"
+const success = `cp "$(dirname "$0")/after.json" "$(dirname "$0")/inspect.json"
 `
 
 // standIn answers as podman does, from files beside it; a folder in the place
@@ -72,11 +72,22 @@ tag\ *) echo "$*" >>"$here/tagged"; cp "$here/images.before" "$here/images.json"
 stop\ *) echo "$*" >>"$here/stopped"; exit 0 ;;
 rm\ *) echo "$*" >>"$here/removed"; exit 0 ;;
 inspect\ *) answer inspect.json ;;
-compose\ *) [ "$2" = version ] && exec echo podman-compose version 1.3.0; exec "$here/up" "$@" ;;
+compose\ *) shift; exec "$here/provider" "$@" ;;
 logs\ *) answer log ;;
 esac
 echo "podman (stand-in): unknown verb $1" >&2
 exit 125
+`
+
+// standInProvider says its version, passes every rehearsal unless there is a file of that
+// name to run, and else does what the file up does.
+const standInProvider = `#!/bin/sh
+here=$(dirname "$0")
+case $1 in
+version) exec cat "$here/version" ;;
+--dry-run) [ -e "$here/rehearsal" ] || exit 0; exec "$here/rehearsal" "$@" ;;
+esac
+exec "$here/up" "$@"
 `
 
 // builtin are the built-in policies, which nothing changes.
@@ -114,6 +125,8 @@ func worldIn(t *testing.T, dir string) *world {
 		Progress: func(line string) { w.waited = append(w.waited, line) },
 	}
 	w.write("podman", standIn, 0o755)
+	w.write("provider", standInProvider, 0o755)
+	w.write("version", "podman-compose version 1.3.0\n", 0o644)
 	w.write("up", "#!/bin/sh\n"+success, 0o755)
 	w.write("compose.yaml", "services: {app: {image: localhost/app:1}}\n", 0o644)
 	w.images(image)
@@ -227,7 +240,7 @@ func (w *world) hangs(name string) {
 // web is the stack that tests work on, with changes.
 func (w *world) web(change func(*config.Stack)) Stack {
 	s := Stack{"web", config.Stack{
-		Unit: "web.service", Project: "web", Compose: []string{w.path("compose.yaml")}, Provider: []string{w.path("up")},
+		Unit: "web.service", Project: "web", Compose: []string{w.path("compose.yaml")}, Provider: []string{w.path("provider")},
 		Apply:  config.Apply{Timeout: 20 * time.Second},
 		Verify: config.Verify{Timeout: 2 * time.Second, Settle: 500 * time.Millisecond},
 	}}

@@ -26,7 +26,6 @@ type Project struct {
 	EnvFiles []EnvFile    // by service, then in order; they need not exist
 	Secrets  []SecretFile // by name; they need not exist
 	Unset    []string     // variables that nobody sets and that have no default, by name
-	Warnings []string     // what podman-compose would do otherwise than compose; each names its file
 
 	// Environ is the environment that the provider needs to read the files the
 	// same way, by name. It holds secrets: never show it.
@@ -84,16 +83,11 @@ func (o Options) project(read *types.Project, from sources, env map[string]strin
 	if err != nil {
 		return nil, err
 	}
-	warnings, err := o.warnings(from, env)
-	if err != nil {
-		return nil, err
-	}
 	p := &Project{
 		Name:     read.Name,
 		Profiles: read.Profiles,
 		Inactive: read.DisabledServiceNames(),
 		Secrets:  secrets(read),
-		Warnings: warnings,
 		Unset:    slices.Sorted(maps.Keys(unset)),
 		Environ:  environ(env),
 		read:     read,

@@ -69,24 +69,35 @@ var said = lazyregexp.New(`(?i)(podman-compose|docker compose)r? version:? +v?([
 func (p Provider) Version(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, p.Argv[0], append(p.Argv[1:len(p.Argv):len(p.Argv)], "version")...)
+	answer, err := p.ask(ctx, "", os.Environ(), "version")
+	if err != nil {
+		return "", fmt.Errorf("%s version: %w: %q", p, err, bytes.TrimSpace(answer))
+	}
+	match := said.Get().FindSubmatch(answer)
+	if match == nil {
+		return "", fmt.Errorf("%s version: no version in %q", p, bytes.TrimSpace(answer))
+	}
+	return strings.ToLower(string(match[1])) + " " + string(match[2]), nil
+}
+
+// ask runs the provider in a folder and returns the end of what it prints, also with an
+// error. When ctx ends it is killed, and the error is the context's cause.
+func (p Provider) ask(ctx context.Context, dir string, environ []string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, p.Argv[0], append(p.Argv[1:len(p.Argv):len(p.Argv)], args...)...)
 	answer := &bounded.Tail{Limit: maxAnswer}
-	cmd.Env = environment(os.Environ(), "")
+	cmd.Dir, cmd.Env = dir, environment(environ, "")
 	cmd.Stdout, cmd.Stderr = answer, answer
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return signalGroup(cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = waitDelay
-	if err := cmd.Run(); err != nil && !errors.Is(err, exec.ErrWaitDelay) {
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
-		}
-		return "", fmt.Errorf("%s version: %w: %q", p, err, bytes.TrimSpace(answer.Kept))
+	err := cmd.Run()
+	switch {
+	case errors.Is(err, exec.ErrWaitDelay):
+		err = nil
+	case err != nil && ctx.Err() != nil:
+		err = context.Cause(ctx)
 	}
-	match := said.Get().FindSubmatch(answer.Kept)
-	if match == nil {
-		return "", fmt.Errorf("%s version: no version in %q", p, bytes.TrimSpace(answer.Kept))
-	}
-	return strings.ToLower(string(match[1])) + " " + string(match[2]), nil
+	return answer.Kept, err
 }
 
 func (p Provider) String() string { return strings.Join(p.Argv, " ") }

@@ -20,7 +20,6 @@ const defaultGrace = 10 * time.Second
 type Up struct {
 	Project  string
 	Files    []string          // as asked of [Load]: without included and extended ones
-	Profiles []string          // [Project].Profiles: podman-compose does not read COMPOSE_PROFILES
 	Dir      string            // working directory; default: the first file's folder
 	Environ  []string          // the whole environment, K=V: [Project].Environ
 	Unit     string            // for the label PODMAN_SYSTEMD_UNIT of every container; "" leaves it to the provider
@@ -108,9 +107,6 @@ func (p Provider) command(u Up) *exec.Cmd {
 	}
 	for _, file := range u.Files {
 		args = append(args, "-f", file)
-	}
-	for _, profile := range u.Profiles {
-		args = append(args, "--profile", profile)
 	}
 	args = append(args, "up", "-d", "--remove-orphans")
 	if u.Recreate {

@@ -32,7 +32,6 @@ func TestUpCalls(t *testing.T) {
 	}{
 		"plain":    {Up{Project: "web", Files: []string{"/a.yaml"}}, "-p web -f /a.yaml up -d --remove-orphans"},
 		"files":    {Up{Project: "web", Files: []string{"/a.yaml", "/b.yaml"}}, "-p web -f /a.yaml -f /b.yaml up -d --remove-orphans"},
-		"profiles": {Up{Project: "web", Files: []string{"/a.yaml"}, Profiles: []string{"x", "y"}}, "-p web -f /a.yaml --profile x --profile y up -d --remove-orphans"},
 		"no pod":   {Up{Project: "web", Files: []string{"/a.yaml"}, NoPod: true}, "-p web --in-pod=false -f /a.yaml up -d --remove-orphans"},
 		"recreate": {Up{Project: "web", Files: []string{"/a.yaml"}, Recreate: true}, "-p web -f /a.yaml up -d --remove-orphans --force-recreate"},
 	}
