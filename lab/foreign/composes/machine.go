@@ -62,10 +62,11 @@ func in(ctx context.Context, suite, dir string, asItIs bool) (verdicts []Verdict
 	if verdicts, err = check(m.Command(ctx, command...)); err != nil {
 		return nil, err
 	}
-	if after, err := made(ctx, m); err != nil || after != before {
-		return nil, fmt.Errorf("a rehearsal made something: before %q, after %q, %w", before, after, err)
+	after, err := made(ctx, m)
+	if err == nil && after != before {
+		err = fmt.Errorf("a rehearsal made something: there was %q, there is %q", before, after)
 	}
-	return verdicts, nil
+	return verdicts, err
 }
 
 // made lists what podman has in a machine.
