@@ -111,7 +111,7 @@ func TestHomeManagerTakesModule(t *testing.T) {
 			}
 		}
 		own := []string{
-			"stackpolicy-audit-change.service", "stackpolicy-audit-subfolders.path", "stackpolicy-audit.path",
+			"stackpolicy-alerts.service", "stackpolicy-audit-change.service", "stackpolicy-audit-subfolders.path", "stackpolicy-audit.path",
 			"stackpolicy-audit.service", "stackpolicy-audit.timer", "stackpolicy-report.service", "stackpolicy-report.timer", "web.service",
 		}
 		want := slices.Concat(own, []string{

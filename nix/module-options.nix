@@ -164,7 +164,7 @@ in
     });
   };
   report = option types.bool true "Whether a report is written each day.";
-  credentials = option (types.attrsOf place) { } "Files that systemd loads for the audit, by name: secrets of alerts.";
+  credentials = option (types.attrsOf place) { } "Files that systemd loads for the unit that sends alerts, by name: their secrets.";
   stacks = mkOption {
     default = { };
     description = "The stacks, by the name that stackctl uses.";

@@ -84,6 +84,7 @@ rec {
     );
 
   shipped = [
+    "stackpolicy-alerts.service"
     "stackpolicy-audit-change.service"
     "stackpolicy-audit-subfolders.path"
     "stackpolicy-audit.path"
@@ -115,7 +116,8 @@ rec {
           Environment = text.toList (unit.Service.Environment or [ ]) ++ [ (pathLine o.path) ];
           ExecStart = map (installed o) (text.toList unit.Service.ExecStart);
         }
-        // (if name == "stackpolicy-audit.service" then credentials o else { });
+        // (if name == "stackpolicy-alerts.service" then credentials o else { })
+        // (if name == "stackpolicy-audit.service" then probing o else { });
     };
 
   installed =
@@ -130,6 +132,14 @@ rec {
       {
         LoadCredential = map (name: "${name}:${o.credentials.${name}}") (builtins.attrNames o.credentials);
       };
+
+  # probing: the audit opens network sockets only if there is something to probe.
+  probing =
+    o:
+    if builtins.any (s: s.probes != [ ]) (builtins.attrValues o.stacks) then
+      { RestrictAddressFamilies = "AF_UNIX AF_INET AF_INET6"; }
+    else
+      { };
 
   # watched: each stack's folder of drop-ins needs a line of its own, and the state
   # folder may be elsewhere.

@@ -1,5 +1,5 @@
 // Package units holds the shipped user units: the audit by timer and by
-// change, and the daily report. See README.md for how to install them.
+// change, the sender of alerts, and the daily report. See README.md for how to install them.
 package units
 
 import "embed"

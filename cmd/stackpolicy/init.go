@@ -33,8 +33,9 @@ func initCommand() *cobra.Command {
 		Long: `Shows the configuration and the units that it would write. They are made from
 what it finds: the units in the user's unit folder, podman, and the compose
 projects of its containers. A project that one of your units runs becomes a
-stack; if that unit is a oneshot without a verify step, a drop-in adds one. With
---write it writes them. Then it lists the commands to run next. It never replaces
+stack; if that unit is a oneshot without a verify step, a drop-in adds one. If the
+configuration has probes, a drop-in lets the audit use the network. With --write it
+writes them. Then it lists the commands to run next. It never replaces
 a file: an existing configuration or drop-in is kept, and a unit that differs is
 an error that names it.
 
@@ -127,6 +128,7 @@ func (s *setup) planUnits(program string) error {
 		stackctl = ""
 	}
 	s.planVerify(s.inUnits(stackctl))
+	s.planProbes()
 	if s.found.packagedIn != "" {
 		return nil
 	}
@@ -138,6 +140,26 @@ func (s *setup) planUnits(program string) error {
 		s.files = append(s.files, file{path: filepath.Join(s.unitDir, name), text: texts[name]})
 	}
 	return err
+}
+
+// probesDropIn lets the audit open the sockets of probes.
+const probesDropIn = `# "stackpolicy init" wrote this file, because the configuration has probes.
+[Service]
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+`
+
+// planProbes plans a drop-in for the audit if the configuration has probes.
+func (s *setup) planProbes() {
+	c, err := config.Read(s.files[0].path)
+	if err != nil { // the next audit says what is wrong
+		return
+	}
+	for _, stack := range c.Stacks {
+		if len(stack.Probes) > 0 {
+			s.files = append(s.files, file{path: filepath.Join(s.unitDir, "stackpolicy-audit.service.d", "probes.conf"), text: probesDropIn, own: true})
+			return
+		}
+	}
 }
 
 // inUnits returns a path as units write it: below %h where it is in the home, because

@@ -118,7 +118,7 @@ func TestPathsOfPrograms(t *testing.T) {
 		if err != nil && !strings.Contains(err.Error(), "--program") {
 			t.Errorf("%q: it does not say what to do: %v", path, err)
 		}
-		if plain && !strings.Contains(texts["stackpolicy-audit.service"], "\nExecStart="+path+" eval\n") {
+		if plain && !strings.Contains(texts["stackpolicy-audit.service"], "\nExecStart="+path+" eval --queue-alerts\n") {
 			t.Errorf("%q is not in the unit", path)
 		}
 	}

@@ -51,11 +51,20 @@ func TestWaiver(t *testing.T) {
 type receiver struct {
 	*http.Server
 	address string
+	token   string        // that requests must bring; "" for none
+	held    chan struct{} // requests wait until it is closed; nil for no wait
 	mutex   sync.Mutex
 	alerts  []string // kind and finding of each
 }
 
-func (w *receiver) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
+func (w *receiver) ServeHTTP(answer http.ResponseWriter, r *http.Request) {
+	if w.token != "" && r.Header.Get("Authorization") != "Bearer "+w.token {
+		answer.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	if w.held != nil {
+		<-w.held
+	}
 	var a struct{ Kind, Invariant, Subject string }
 	if err := json.NewDecoder(r.Body).Decode(&a); err != nil {
 		a.Kind = err.Error()

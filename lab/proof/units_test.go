@@ -26,6 +26,7 @@ import (
 const (
 	auditService  = "stackpolicy-audit.service"
 	auditTimer    = "stackpolicy-audit.timer"
+	alertsService = "stackpolicy-alerts.service"
 	changeService = "stackpolicy-audit-change.service"
 )
 
@@ -49,7 +50,7 @@ func instead(line string) string {
 func declaring(t *testing.T, over map[string]string) map[string]string {
 	t.Helper()
 	declared := map[string]string{}
-	for _, name := range append(pathUnits, changeService) {
+	for _, name := range append(pathUnits, changeService, alertsService) {
 		declared[unit(name)] = shippedText(t, name)
 	}
 	for name, text := range over {
@@ -109,7 +110,7 @@ func (s *stage) runs() []string {
 	return strings.Fields(string(text))
 }
 
-// idle reports whether no audit runs and none is queued.
+// idle reports whether no audit and no sending of alerts runs, and none is queued.
 func (s *stage) idle() bool {
 	return s.systemctl("list-jobs", "--no-legend") == "" &&
 		!strings.Contains(s.property(auditService, "ActiveState"), "activating")

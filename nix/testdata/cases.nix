@@ -191,6 +191,7 @@ in
     configuration = plain.yaml (plain.configuration full "/nix/store/0-policies");
     settings = plain.yaml { settings = plain.settings full; };
     stack = (plain.ownUnits full)."web.service";
+    sockets = (plain.ownUnits full)."stackpolicy-audit.service".Service.RestrictAddressFamilies;
     refused = plain.refusals full host;
   };
 

@@ -140,6 +140,9 @@ parts_of(containers, services) := {
 
 verdict_of_audit("stackpolicy-audit.service", "exit-code", status) if status in {2, 3}
 
+# A sink that is down changes no verdict.
+verdict_of_audit("stackpolicy-alerts.service", "exit-code", status) if status in {1, 3}
+
 # stack is empty for a unit without one. If the containers are not known, the unit is judged
 # alone: it has failed, whatever runs.
 stack(unit) := unit.stack if input.collectors.podman.ok

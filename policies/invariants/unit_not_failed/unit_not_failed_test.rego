@@ -134,6 +134,14 @@ test_audit_that_broke_is_a_failure if {
 	{finding.subject | some finding in findings} == {"stackpolicy-audit.service"}
 }
 
+# As long as alerts cannot be sent, the unit that sends them is failed.
+test_unsent_alerts_are_no_failure[status] if {
+	some status, want in {1: set(), 3: set(), 127: {"stackpolicy-alerts.service"}}
+	sender := object.union(audited(status), {"name": "stackpolicy-alerts.service"})
+	findings := rule.finding with input as given.document([sender])
+	{finding.subject | some finding in findings} == want
+}
+
 infra := given.container("web_infra", {"infra": true})
 
 cases := {
