@@ -31,7 +31,7 @@ var floors = [][]string{
 	{"decide/policy", "decide/internal/fixture"},
 	{"decide/lint"},
 	{"decide", "decide/regotest"},
-	{"decide/confined"},
+	{"decide/confined", "decide/remembered"},
 	{"enforce", "stack"},
 	{"audit"},
 	{"report", "alerts"},

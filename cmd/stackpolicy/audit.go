@@ -15,6 +15,7 @@ import (
 	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/config"
 	"stackpolicy/decide"
+	"stackpolicy/decide/remembered"
 	"stackpolicy/facts"
 	"stackpolicy/facts/collect"
 	"stackpolicy/internal/text"
@@ -55,7 +56,14 @@ func (a *app) audit(cmd *cobra.Command, units []string, asked *bool) (audit.Resu
 	}
 	defer closeLive(cmd, live)
 	run := live.Audit()
-	run.Load, run.Units = load, units
+	run.Units = units
+	run.Load = func(ctx context.Context) (*decide.Policies, error) {
+		p, err := load(ctx)
+		if err != nil || live.History == nil || cli.Program() == "" {
+			return p, err
+		}
+		return p.Remembering(remembered.Open(env.StateHome, time.Now()), cli.Program()), nil
+	}
 	run.Announce = func(ctx context.Context, result audit.Result) {
 		errs := cmd.ErrOrStderr()
 		n := announcement{

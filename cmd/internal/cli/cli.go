@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"debug/elf"
 	"errors"
 	"fmt"
 	"io"
@@ -127,4 +128,33 @@ func Version() string {
 		}
 	}
 	return v
+}
+
+// Program returns a text that is another one for each build of the program: the id that Go
+// gives it, and where the file is, its size and its time. Some builds leave out the id.
+func Program() string {
+	path, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%s %d %d %s", path, info.Size(), info.ModTime().UnixNano(), buildID(path))
+}
+
+// buildID reads the note that the linker writes (go tool buildid shows it).
+func buildID(path string) string {
+	f, err := elf.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	note := f.Section(".note.go.buildid")
+	if note == nil || note.Size > 1<<10 {
+		return ""
+	}
+	id, _ := note.Data()
+	return string(id)
 }
