@@ -31,8 +31,8 @@ func (generator) Refusals(ctx context.Context, e Environment, program string, so
 }
 
 // quadletsLimit bounds the generator. It reads only the quadlets; after a crash it is run
-// once more for each of them.
-const quadletsLimit = 5 * time.Second
+// some twenty times more, on fewer and fewer of them.
+const quadletsLimit = 10 * time.Second
 
 var quadletsRow = collector{
 	name: "quadlets", limit: quadletsLimit + time.Second, fills: []string{"units.quadlet_errors"}, needs: []string{"home-manager"},

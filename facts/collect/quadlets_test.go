@@ -148,7 +148,7 @@ func TestQuadletsThatCannotBeChecked(t *testing.T) {
 	silent := make(chan answer[refusals])
 	ctx, cancel := context.WithDeadline(t.Context(), time.Now())
 	defer cancel()
-	if _, err := collectQuadlets(ctx, Environment{}, silent, nil, loadedUnits{}); err == nil || !strings.Contains(err.Error(), "did not answer within 5s") {
+	if _, err := collectQuadlets(ctx, Environment{}, silent, nil, loadedUnits{}); err == nil || !strings.Contains(err.Error(), "did not answer within 10s") {
 		t.Errorf("got %v", err)
 	}
 }

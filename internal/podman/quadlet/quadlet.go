@@ -23,7 +23,6 @@ import (
 const (
 	maxUnits     = 8 << 20   // bytes of generated units; 1,000 quadlets are some 600 kB
 	maxComplaint = 256 << 10 // bytes of the generator's messages
-	maxRuns      = 100       // of the generator, to find what crashes it; one takes 10 to 30 ms
 	maxFolder    = 2000      // entries of a folder
 	waitDelay    = 500 * time.Millisecond
 )
@@ -45,27 +44,19 @@ func (g Generator) Refusals(ctx context.Context, sources []string) (map[string]R
 	if a.crash == "" {
 		return a.refusals(sources), nil
 	}
-	culprits, err := g.culprits(ctx, a.read)
+	culprit, err := g.culprit(ctx, a)
 	if err != nil {
 		return nil, err
 	}
 	reason := shorten(fmt.Sprintf("podman's generator crashes (%s), so that no unit is made from this quadlet", a.crash))
 	refused := a.refusals(sources) // what it came to before the crash, becomes units
 	for source := range refused {
-		refused[source] = Refusal{cause(source, culprits), reason}
+		refused[source] = Refusal{culprit, reason}
+		if sameFile(culprit, source) {
+			refused[source] = Refusal{source, reason}
+		}
 	}
 	return refused, nil
-}
-
-// cause returns the culprit that is the source, or else the first; "" without any.
-func cause(source string, culprits []string) string {
-	switch {
-	case slices.ContainsFunc(culprits, func(c string) bool { return sameFile(c, source) }):
-		return source
-	case len(culprits) > 0:
-		return culprits[0]
-	}
-	return ""
 }
 
 // ask runs the generator once. dirs replaces the folders that it reads; nil means its own.
@@ -96,58 +87,80 @@ func (g Generator) ask(ctx context.Context, dirs []string) (reply, error) {
 	return a, nil
 }
 
-// culprits returns the files on which the generator crashes. If it crashes on two only
-// together, it returns one of them. It returns those that it finds within maxRuns.
-func (g Generator) culprits(ctx context.Context, files []string) ([]string, error) {
+// culprit returns a file on which the generator crashes; of those that it crashes on only
+// together, one from which it has made no unit. It returns "" if it finds none within most of the time that is left.
+func (g Generator) culprit(ctx context.Context, a reply) (string, error) {
 	dir, err := os.MkdirTemp("", "stackpolicy-quadlet-")
 	if err != nil {
-		return nil, fmt.Errorf("find the quadlet that crashes the generator: %w", err)
+		return "", fmt.Errorf("find the quadlet that crashes the generator: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	s := &search{g: g, dir: dir}
-	culprits, err := s.among(ctx, slices.Compact(slices.Sorted(slices.Values(files))), nil)
-	if err != nil {
-		return nil, fmt.Errorf("find the quadlet that crashes the generator: %w", err)
+	within, cancel := ctx, context.CancelFunc(func() {})
+	if end, ok := ctx.Deadline(); ok {
+		within, cancel = context.WithTimeout(ctx, time.Until(end)*3/4)
 	}
-	return culprits, nil
+	defer cancel()
+	s := &search{g: g, dir: dir}
+	culprit, err := s.find(within, a)
+	if within.Err() != nil && ctx.Err() == nil {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("find the quadlet that crashes the generator: %w", err)
+	}
+	return culprit, nil
 }
 
-// search finds the files on which the generator crashes.
+// search finds a file on which the generator crashes, in at most two runs for each halving.
 type search struct {
 	g    Generator
 	dir  string // scratch
 	runs int
 }
 
-// among returns the culprits among the files. beside are read too; they do not crash it.
-func (s *search) among(ctx context.Context, files, beside []string) ([]string, error) {
-	crashes, err := s.crashes(ctx, slices.Concat(files, beside))
-	if err != nil || !crashes {
-		return nil, err
+// find returns a culprit among the files from which no unit was made; "" if the generator
+// crashes without all of them, or no more.
+func (s *search) find(ctx context.Context, a reply) (string, error) {
+	read := slices.Compact(slices.Sorted(slices.Values(a.read)))
+	made := slices.DeleteFunc(slices.Clone(read), func(f string) bool { return !a.isAccepted(f) })
+	files := slices.DeleteFunc(read, a.isAccepted)
+	if crashes, err := s.crashes(ctx, made); crashes || err != nil {
+		return "", err
 	}
+	if crashes, err := s.crashes(ctx, slices.Concat(files, made)); !crashes || err != nil {
+		return "", err
+	}
+	return s.among(ctx, files, made)
+}
+
+// among returns a culprit among the files. The generator crashes on them and those beside
+// them, and not on those beside them alone.
+func (s *search) among(ctx context.Context, files, beside []string) (string, error) {
 	if len(files) == 1 {
-		return files, nil
+		return files[0], nil
 	}
-	half := len(files) / 2
-	culprits, err := s.among(ctx, files[:half], beside)
-	if err != nil {
-		return nil, err
+	first, second := files[:len(files)/2], files[len(files)/2:]
+	for _, half := range [][]string{first, second} {
+		crashes, err := s.crashes(ctx, slices.Concat(half, beside))
+		if err != nil {
+			return "", err
+		}
+		if crashes {
+			return s.among(ctx, half, beside)
+		}
 	}
-	more, err := s.among(ctx, files[half:], beside)
-	if culprits = append(culprits, more...); err != nil || len(culprits) > 0 {
-		return culprits, err
-	}
-	return s.among(ctx, files[:half], slices.Concat(files[half:], beside)) // it takes both halves
+	return s.among(ctx, first, slices.Concat(second, beside)) // it takes both
 }
 
 // crashes reports whether the generator crashes on these files, with the drop-ins of their
 // folders.
 func (s *search) crashes(ctx context.Context, files []string) (bool, error) {
-	if s.runs++; s.runs > maxRuns {
-		return false, nil
-	}
+	s.runs++
 	scratch := filepath.Join(s.dir, fmt.Sprint(s.runs))
-	var dirs []string
+	dirs := []string{filepath.Join(scratch, "none")} // without any, it would read its own
+	if err := os.MkdirAll(dirs[0], 0o700); err != nil {
+		return false, err
+	}
 	of := map[string]string{}
 	for _, file := range files {
 		source := filepath.Dir(file)

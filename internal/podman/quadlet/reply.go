@@ -68,11 +68,15 @@ type Refusal struct {
 func (a reply) refusals(sources []string) map[string]Refusal {
 	refused := map[string]Refusal{}
 	for _, source := range sources {
-		if !slices.ContainsFunc(a.accepted, func(p string) bool { return sameFile(p, source) }) {
+		if !a.isAccepted(source) {
 			refused[source] = a.refusal(source)
 		}
 	}
 	return refused
+}
+
+func (a reply) isAccepted(source string) bool {
+	return slices.ContainsFunc(a.accepted, func(p string) bool { return sameFile(p, source) })
 }
 
 func (a reply) refusal(source string) Refusal {

@@ -33,6 +33,7 @@ type Verdict struct {
 	isOwn bool   // it is the cause why others are refused
 
 	dangles bool // it is a link that leads nowhere
+	byOther bool // another file is at fault
 }
 
 // Finding is a decision of stackpolicy that is not allow.
@@ -125,7 +126,7 @@ func (v *Verdict) quadlet(s seen) {
 	if !isMade {
 		v.Unit, v.RefusedBy, v.Why = s.units[v.at], Generator, s.refused[v.at].Message
 		if cause := s.refused[v.at].Cause; cause != "" && cause != v.at {
-			v.Why = path.Base(cause) + ": " + v.Why
+			v.Why, v.byOther = path.Base(cause)+": "+v.Why, true
 		}
 	}
 	error, isRefused := s.refused[v.at]
@@ -173,7 +174,7 @@ func (v *Verdict) compare(s state, seen seen) {
 			v.suspect("right after a reload: %s", f)
 		case v.RefusedBy == Nobody && slices.Contains(aboutLoading, f.Invariant):
 			v.suspect("it is loaded, and yet: %s", f)
-		case v.RefusedBy == Generator && f.Invariant != "quadlets_generate" && !v.dangles && f.Case != "nameless":
+		case v.RefusedBy == Generator && !v.byOther && f.Invariant != "quadlets_generate" && !v.dangles && f.Case != "nameless":
 			v.suspect("besides the generator's refusal: %s", f)
 		}
 	}
