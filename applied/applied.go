@@ -26,6 +26,11 @@ const Schema = "stackpolicy.applied/v1"
 // digest over all that decides what the container is, but for its image.
 const LabelDefinition = "io.stackpolicy.definition"
 
+// LabelGiven is the label that stackctl gives the containers that podman-compose makes: a
+// digest over the whole file that it was given. podman-compose 1.3 replaces every container
+// when another one is.
+const LabelGiven = "io.stackpolicy.given"
+
 // maxRecord bounds a record: a hundred services are some 30 KiB.
 const maxRecord = 4 << 20
 

@@ -10,6 +10,7 @@ import (
 	"stackpolicy/applied"
 	"stackpolicy/config"
 	"stackpolicy/internal/lock"
+	"stackpolicy/internal/podman"
 )
 
 // provider is a stand-in that writes down how it was called.
@@ -79,6 +80,10 @@ func TestApplyRecreates(t *testing.T) {
 		}, "another definition"},
 		{"another secret", func(w *world) { w.write("token", "other", 0o600) }, "another definition"},
 		{"a container of another make", func(w *world) { w.unlabelled() }, "not made by stackctl"},
+		{"made by podman-compose 1.3 of this file", func(w *world) { w.made(podman13, w.given()) }, ""},
+		{"made by podman-compose 1.3 of another file", func(w *world) { w.made(podman13, "other") }, "another file than before"},
+		{"made by podman-compose 1.3 of a file unknown", func(w *world) { w.made(podman13, "") }, "another file than before"},
+		{"made by podman-compose 1.0", func(w *world) { w.made("123", "") }, ""},
 		{"an ended container", func(w *world) { w.contains(container{"app", "exited"}) }, ""},
 		{"a half-made container", func(w *world) { w.contains(container{"app", "created"}) }, "left created"},
 		{"the record is gone", func(w *world) { _ = os.Remove(applied.Path(w.Env.StateHome, "web")) }, ""},
@@ -103,6 +108,43 @@ func TestApplyRecreates(t *testing.T) {
 			}
 		})
 	}
+}
+
+// podman13 is what podman-compose 1.3 writes as its hash.
+var podman13 = strings.Repeat("5", 64)
+
+// made gives the containers podman-compose's label and that of the file it was given.
+func (w *world) made(hash, given string) {
+	for _, name := range []string{"inspect.json", "after.json"} {
+		details := w.details()
+		for _, d := range details {
+			labels := d.(map[string]any)["Config"].(map[string]any)["Labels"].(map[string]string)
+			labels[podman.LabelHashOwn] = hash
+			labels[applied.LabelGiven] = given
+			if name == "after.json" {
+				labels[applied.LabelGiven] = w.given()
+			}
+		}
+		w.writeJSON(name, details)
+	}
+}
+
+// given is the digest of what a provider is given now.
+func (w *world) given() string {
+	w.t.Helper()
+	project, bad := w.stack.load(w.t.Context(), w.Environ)
+	if bad != nil {
+		w.t.Fatal(bad)
+	}
+	model, _, err := resolve(w.t.Context(), w.stack, project)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	given, err := model.Given()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return given
 }
 
 func TestApplyFails(t *testing.T) {

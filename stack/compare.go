@@ -1,7 +1,9 @@
 package stack
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -31,11 +33,18 @@ func compare(ctx context.Context, pods projectPodman, s Stack, project *compose.
 		return nil, err
 	}
 	containers, p.leftovers = apart(containers)
+	given := ""
+	if len(s.Provider) > 0 {
+		if given, err = model.Given(); err != nil {
+			return nil, err
+		}
+	}
 	for _, service := range project.Services {
 		one := planned{Service: service, definition: definitions[service.Name], image: images[service.Image]}
 		one.containers = slices.Clone(containers)
 		one.containers = slices.DeleteFunc(one.containers, func(c podman.Details) bool { return c.Labels[podman.LabelService] != service.Name })
 		one.replace = one.difference(one.image, len(s.Provider) == 0)
+		one.replace = cmp.Or(one.replace, one.otherwiseGiven(given))
 		p.services = append(p.services, one)
 	}
 	for _, c := range containers {
@@ -101,6 +110,19 @@ func (p planned) difference(image string, own bool) string {
 			return fmt.Sprintf("%s runs an older image than %s", c.Name, p.Image)
 		case !own && !isStartable(c.State):
 			return fmt.Sprintf("%s was left %s", c.Name, c.State)
+		}
+	}
+	return ""
+}
+
+// otherwiseGiven says why podman-compose replaces the containers of a service that are right:
+// since 1.1 it replaces all when anything in its file has changed, such as a network's label.
+// given is the digest of the file that it gets now; "" when it does not apply the stack.
+func (p planned) otherwiseGiven(given string) string {
+	for _, c := range p.containers {
+		// 1.0 writes a constant
+		if hash := c.Labels[podman.LabelHashOwn]; given != "" && len(hash) == sha256.Size*2 && c.Labels[applied.LabelGiven] != given {
+			return "podman-compose replaces " + c.Name + ", as it gets another file than before"
 		}
 	}
 	return ""

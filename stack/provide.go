@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"stackpolicy/applied"
 	"stackpolicy/internal/compose"
 	"stackpolicy/internal/engine"
 	"stackpolicy/internal/podman"
@@ -16,6 +17,13 @@ import (
 // everything put in. It works in that file's folder: podman-compose 1.3 takes variables
 // of podman from an .env where it works.
 func (t *transaction) provide(ctx context.Context, provider compose.Provider) error {
+	given, err := t.plan.model.Given()
+	if err != nil {
+		return err
+	}
+	for name := range t.plan.model.Services {
+		t.plan.model.Label(name, applied.LabelGiven, given)
+	}
 	text, err := t.plan.model.ProviderText()
 	if err != nil {
 		return err

@@ -77,9 +77,11 @@ func (k digestKey) hideApplied(u *facts.Unit) {
 	}
 }
 
-// hideLabels keys the label that has a service's definition, as hideApplied does.
+// hideLabels keys the labels that are digests over what can be a secret, as hideApplied does.
 func (k digestKey) hideLabels(labels map[string]string) {
-	if definition, has := labels[applied.LabelDefinition]; has {
-		labels[applied.LabelDefinition] = k.of(definition)
+	for _, label := range []string{applied.LabelDefinition, applied.LabelGiven} {
+		if digest, has := labels[label]; has {
+			labels[label] = k.of(digest)
+		}
 	}
 }

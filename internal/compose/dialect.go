@@ -2,6 +2,7 @@ package compose
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,6 +23,16 @@ func (m Model) ProviderText() ([]byte, error) {
 		return nil, fmt.Errorf("compose project %s: %w", m.Name, err)
 	}
 	return yaml.Marshal(document)
+}
+
+// Given is a hexadecimal SHA-256 of [Model.ProviderText]. podman-compose since 1.1 replaces
+// all containers when that is another one.
+func (m Model) Given() (string, error) {
+	text, err := m.ProviderText()
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(text)), nil
 }
 
 func (m Model) document() (map[string]any, error) {

@@ -15,12 +15,13 @@ const (
 	LabelConfigHash = "com.docker.compose.config-hash"          // set by docker-compose and its library
 	LabelVersion    = "com.docker.compose.version"              // set by docker-compose, not by its library
 	LabelProjectOwn = "io.podman.compose.project"               // set by podman-compose
+	LabelHashOwn    = "io.podman.compose.config-hash"           // set by podman-compose; 1.0 writes 123
 	LabelFolder     = "com.docker.compose.project.working_dir"  // the project's folder
 	LabelFiles      = "com.docker.compose.project.config_files" // compose files, separated by commas
 )
 
 // read are the labels that something reads, besides those of this program.
-var read = []string{LabelUnit, LabelAutoUpdate, LabelProject, LabelService, LabelOneOff, LabelConfigHash, LabelVersion, LabelProjectOwn, LabelFolder, LabelFiles}
+var read = []string{LabelUnit, LabelAutoUpdate, LabelProject, LabelService, LabelOneOff, LabelConfigHash, LabelVersion, LabelProjectOwn, LabelHashOwn, LabelFolder, LabelFiles}
 
 // IsRead reports whether something reads the label with this key.
 func IsRead(key string) bool {
