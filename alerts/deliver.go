@@ -43,8 +43,14 @@ func of(sink string, waiting []history.Message) []history.Message {
 }
 
 // drain sends a sink its messages, oldest first, until one fails. Messages about
-// one finding keep their order: if one waits for a later try, so do those after it.
+// one finding keep their order: if one waits for a later try, so do those after it. If the
+// sink's secrets cannot be read, nothing is tried, so that all is sent as soon as they can be.
 func (o Options) drain(ctx context.Context, r notify.Route, messages []history.Message) []Notice {
+	if s, ok := r.Sink.(notify.Checker); ok && len(messages) > 0 {
+		if err := s.Check(); err != nil {
+			return []Notice{{r.Name(), fmt.Sprintf("%s; %d wait", err, len(messages))}}
+		}
+	}
 	held := map[int64]bool{}
 	sent := 0
 	for _, m := range messages {

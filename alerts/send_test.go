@@ -184,3 +184,25 @@ func TestSpoolIsBounded(t *testing.T) {
 		t.Errorf("%d were sent", n)
 	}
 }
+
+// unready is a sink whose secret is missing.
+type unready struct {
+	*fake
+	missing error
+}
+
+func (u *unready) Check() error { return u.missing }
+
+// While a secret is missing nothing is tried, so that there is no wait when it is there.
+func TestSecretIsMissing(t *testing.T) {
+	h, _, remote := newPair(t)
+	u := &unready{remote, errors.New("the credential is not loaded")}
+	h.routes[1].Sink = u
+	h.send("nothing waits")
+	h.audit(down("page"))
+	h.send("missing", "alerts to remote: the credential is not loaded; 1 wait")
+	h.send("still missing", "alerts to remote: the credential is not loaded; 1 wait")
+	u.missing = nil
+	h.send("there")
+	remote.wasSent(t, "there", paged)
+}

@@ -52,6 +52,9 @@ func (a Alert) Unit() string {
 	return a.Subject
 }
 
+// Checker is a sink that can know without sending that it cannot send: a secret is missing.
+type Checker interface{ Check() error }
+
 // Sink sends alerts. Its name is kept in the history and must not change. An
 // error of Send contains no secret.
 type Sink interface {

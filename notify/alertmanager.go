@@ -77,6 +77,9 @@ type posted struct {
 
 func (toAlertmanager) Name() string { return "alertmanager" }
 
+// Check reads the secrets.
+func (m toAlertmanager) Check() error { return m.authorize(&request{header: http.Header{}}) }
+
 // Send posts an alert, and ends those that it replaces.
 func (m toAlertmanager) Send(ctx context.Context, a Alert) error {
 	list, err := m.ends(ctx, a)

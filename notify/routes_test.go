@@ -1,6 +1,8 @@
 package notify
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -42,5 +44,30 @@ func TestRoutes(t *testing.T) {
 				t.Errorf("-want +got\n%s", d)
 			}
 		})
+	}
+}
+
+// TestCheck: sinks say that a secret is missing, and nothing if it is there.
+func TestCheck(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "there"), []byte("https://[::1]/sesame\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, missing := range map[string]bool{"there": false, "absent": true} {
+		secret := &Secret{Credential: name}
+		c := Config{
+			Journal:      Journal{Selection{Severity: SeverityNone}},
+			Alertmanager: &Alertmanager{URL: "https://[::1]", Token: secret},
+			Webhooks:     Webhooks{{Name: "token", URL: URL{Text: "https://[::1]"}, Token: secret}, {Name: "url", URL: URL{Secret: secret}}},
+		}
+		routes, err := c.Routes(Environment{Credentials: folder})
+		if err != nil || len(routes) != 3 {
+			t.Fatal(len(routes), err)
+		}
+		for _, r := range routes {
+			if err := r.Sink.(Checker).Check(); (err != nil) != missing {
+				t.Errorf("%s, secret %s: %v", r.Name(), name, err)
+			}
+		}
 	}
 }

@@ -140,6 +140,15 @@ func newWebhook(c Webhook, s secrets, client *http.Client) (toWebhook, error) {
 
 func (w toWebhook) Name() string { return "webhook:" + w.config.Name }
 
+// Check reads the secrets.
+func (w toWebhook) Check() error {
+	if err := w.address(&request{}); err != nil {
+		return err
+	}
+	_, err := w.secrets.readIf(w.config.Token)
+	return err
+}
+
 func (w toWebhook) Send(ctx context.Context, a Alert) error {
 	body, err := w.render(a)
 	if err != nil {

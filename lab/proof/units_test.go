@@ -332,6 +332,7 @@ func TestUnitsObserve(t *testing.T) {
 }
 
 // TestUnitsExitStatus checks that the service fails only if there is a page or no verdict.
+// However it ends, alerts are sent afterwards.
 func TestUnitsExitStatus(t *testing.T) {
 	cases := []struct{ line, state, result string }{
 		{"exit 0", "inactive", "success"},
@@ -343,13 +344,17 @@ func TestUnitsExitStatus(t *testing.T) {
 		{"kill -TERM $$$$", "failed", "signal"},
 	}
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
-		s := shipped(t, options, map[string]string{auditService: noWait})
-		for _, c := range cases {
+		s := shipped(t, options, map[string]string{auditService: noWait, alertsService: instead("echo >>%t/sendings")})
+		for i, c := range cases {
 			s.do(s.Write(s.runtime("systemd/user/"+auditService+".d/case.conf"), instead(c.line)))
 			s.reload()
 			_, _ = s.Systemctl(t.Context(), "start", auditService) // it fails where the service does
 			if state, result := s.property(auditService, "ActiveState"), s.property(auditService, "Result"); state != c.state || result != c.result {
 				t.Errorf("%s: %s with result %s, want %s with %s", c.line, state, result, c.state, c.result)
+			}
+			s.until("idle after "+c.line, s.idle)
+			if n := len(s.written("sendings")); n != i+1 {
+				t.Errorf("%s: alerts were sent %d times, want %d", c.line, n, i+1)
 			}
 			if next := s.nextAudit(); next == 0 {
 				t.Errorf("%s: the timer will not elapse again", c.line)
