@@ -110,7 +110,7 @@ func (x *preflight) read(ctx context.Context) *compose.Project {
 		return nil
 	}
 	x.problems = slices.Concat(x.problems, x.account.composed(project, x.stack), wrongLabels(project, x.stack))
-	x.notes = unset(project)
+	x.notes = append(unset(project), project.LeftOut...)
 	if x.stack.Registries {
 		x.problems = append(x.problems, x.registries.silent(ctx, project)...)
 	}

@@ -25,6 +25,7 @@ type Project struct {
 	Inactive []string     // services that no active profile asks for, by name
 	EnvFiles []EnvFile    // by service, then in order; they need not exist
 	Secrets  []SecretFile // by name; they need not exist
+	LeftOut  []string     // what compose drops of the files without a word; each names file, line and key
 	Unset    []string     // variables that nobody sets and that have no default, by name
 
 	// Environ is the environment that the provider needs to read the files the
@@ -88,6 +89,7 @@ func (o Options) project(read *types.Project, from sources, env map[string]strin
 		Profiles: read.Profiles,
 		Inactive: read.DisabledServiceNames(),
 		Secrets:  secrets(read),
+		LeftOut:  from.leftOut(),
 		Unset:    slices.Sorted(maps.Keys(unset)),
 		Environ:  environ(env),
 		read:     read,

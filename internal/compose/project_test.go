@@ -5,6 +5,19 @@ import (
 	"testing"
 )
 
+// What compose drops without a word is named.
+func TestLeftOut(t *testing.T) {
+	o := project(t, map[string]string{"c.yaml": "services:\n  a:\n    image: i\n    volumes:\n      - vol:/a\n      - vol:/b:U,z\n      - ./f:/f:ro,rslave\n      - ${NO:-vol}:/c:${RW:-rw}\n      - {type: volume, source: vol, target: /d}\n      - /e\nvolumes: {vol: {}}\n"})
+	got, err := Load(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := o.Files[0] + `:6: services.a.volumes: compose does not know the option "U" of "vol:/b:U,z", and it is left out`
+	if len(got.LeftOut) != 1 || got.LeftOut[0] != want {
+		t.Errorf("got %q, want %q", got.LeftOut, want)
+	}
+}
+
 func TestDigest(t *testing.T) {
 	base := map[string]string{"c.yaml": "services: {a: {image: \"i:$TAG\", env_file: [e, {path: o, required: false}]}}", "e": "A=1", ".env": "TAG=1"}
 	tests := map[string]struct {
