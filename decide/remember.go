@@ -125,11 +125,6 @@ type remembered struct {
 	Action finding.Action
 }
 
-// isPerUnit reports whether an invariant is decided one unit at a time.
-func isPerUnit(inv *policy.Invariant) bool {
-	return inv.Scope.Unit && inv.Scope.Units && !inv.Scope.Whole
-}
-
 // recall reads everything that is remembered of the document.
 func (c *recollection) recall() {
 	keys := []string{}
@@ -137,7 +132,7 @@ func (c *recollection) recall() {
 		head := c.digests.of(inv.Scope.Keys)
 		c.tags[i] = keyOf(inv.ID, head)[:tagSize]
 		parts := []string{c.base, "host", inv.ID, head}
-		if !isPerUnit(inv) && inv.Scope.Units {
+		if !inv.Scope.PerUnit() && inv.Scope.Units {
 			parts = append(parts, c.digests.all)
 		}
 		if !inv.Scope.Whole {
@@ -223,9 +218,9 @@ func (c *recollection) jobs() []job {
 	for i, inv := range c.invariants {
 		host, hasHost := c.host(i)
 		switch {
-		case !isPerUnit(inv) && hasHost:
+		case !inv.Scope.PerUnit() && hasHost:
 			c.answer(i, Answer{Findings: host})
-		case !isPerUnit(inv):
+		case !inv.Scope.PerUnit():
 			jobs = append(jobs, job{invariant: i})
 		default:
 			missing := c.missing(i)
@@ -288,7 +283,7 @@ func (c *recollection) evaluate(jobs []job) {
 			switch {
 			case a.Err != nil && j.units != nil: // what the error is, the whole document says
 				whole = append(whole, job{invariant: j.invariant})
-			case a.Err != nil || !isPerUnit(c.invariants[j.invariant]):
+			case a.Err != nil || !c.invariants[j.invariant].Scope.PerUnit():
 				c.answer(j.invariant, a)
 				c.keepAnswer(j, a)
 			default:
@@ -341,7 +336,7 @@ func (c *recollection) keepAnswer(j job, a Answer) {
 	if a.Err != nil || a.ReadTime || inv.Scope.Whole {
 		return
 	}
-	if !isPerUnit(inv) {
+	if !inv.Scope.PerUnit() {
 		c.keepHost(j.invariant, a.Findings)
 		return
 	}

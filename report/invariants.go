@@ -25,12 +25,16 @@ func InvariantFormats() []output.Format[Invariants] {
 	}
 }
 
-// writeInvariants writes a paragraph for each invariant: its id, class, severity
-// and actions, and the good state.
+// writeInvariants writes a paragraph for each invariant: its id, class, severity, scope and
+// actions, and the good state.
 func writeInvariants(w io.Writer, in Invariants) error {
 	p := newPrinter(w, in.Options)
 	for _, i := range in.List {
-		about := []string{string(i.Class), string(i.Severity)}
+		decided := "decided as a whole"
+		if i.Scope.PerUnit() {
+			decided = "decided per unit"
+		}
+		about := []string{string(i.Class), string(i.Severity), decided}
 		for n, action := range i.Actions {
 			if n == 0 {
 				action = "may " + action

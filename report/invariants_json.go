@@ -18,7 +18,8 @@ type invariantJSON struct {
 	Severity    finding.Severity `json:"severity"` // unless a finding says otherwise
 	Needs       []string         `json:"needs"`
 	Actions     []finding.Action `json:"actions"`
-	File        string           `json:"file"` // relative to the policy folder
+	Scope       string           `json:"scope"` // unit: decided for each unit alone; host: for all together
+	File        string           `json:"file"`  // relative to the policy folder
 	Line        int              `json:"line"`
 }
 
@@ -36,6 +37,6 @@ func writeInvariantsJSON(w io.Writer, in Invariants) error {
 func invariantOf(x policy.Invariant) invariantJSON {
 	return invariantJSON{
 		ID: x.ID, Title: x.Title, Description: x.Description, Class: x.Class, Severity: x.Severity,
-		Needs: append([]string{}, x.Needs...), Actions: append([]finding.Action{}, x.Actions...), File: x.File, Line: x.Line,
+		Needs: append([]string{}, x.Needs...), Actions: append([]finding.Action{}, x.Actions...), Scope: x.Scope.String(), File: x.File, Line: x.Line,
 	}
 }

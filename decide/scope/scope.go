@@ -28,6 +28,17 @@ type Scope struct {
 	Whole bool
 }
 
+// PerUnit reports whether the findings can be decided one unit at a time.
+func (s Scope) PerUnit() bool { return s.Unit && s.Units && !s.Whole }
+
+// String is unit or host.
+func (s Scope) String() string {
+	if s.PerUnit() {
+		return "unit"
+	}
+	return "host"
+}
+
 // maxSteps bounds the work for one invariant, as functions are followed at each call.
 const maxSteps = 200_000
 
