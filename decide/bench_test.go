@@ -80,11 +80,11 @@ func BenchmarkDecide(b *testing.B) {
 func BenchmarkRemembered(b *testing.B) {
 	for _, n := range []int{50, 1000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			p, err := Load(context.Background(), policies.FS, Options{Trusted: true})
+			remembering, err := Load(context.Background(), policies.FS, Options{Trusted: true, Memory: notes{}})
 			if err != nil {
 				b.Fatal(err)
 			}
-			doc, remembering := sound(n), p.Remembering(notes{}, "")
+			doc := sound(n)
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := remembering.Decide(context.Background(), doc); err != nil {

@@ -40,6 +40,13 @@ type Options struct {
 	// undeclared reads, builtins, findings and runbooks. It is only for the built-in
 	// policies, whose tests load them without it.
 	Trusted bool
+	// Memory keeps what was loaded and decided, and nil keeps nothing. What it has is not
+	// loaded and decided again, for the same files, settings and facts; a rule that reads
+	// the time is decided again where it did. A memory that fails is as an empty one.
+	Memory Memory
+	// Program names the program, with a Memory: another text for each build that could
+	// decide otherwise.
+	Program string
 }
 
 // DefaultLimit bounds one invariant's evaluation.
@@ -111,7 +118,13 @@ func Load(ctx context.Context, fsys fs.FS, opts Options) (*Policies, error) {
 
 // LoadSource is Load for a folder that was already opened.
 func LoadSource(ctx context.Context, source policy.Source, opts Options) (*Policies, error) {
-	opts = opts.withDefaults()
+	if opts = opts.withDefaults(); opts.Memory != nil {
+		return Remembered(ctx, source, opts, loadSource)
+	}
+	return loadSource(ctx, source, opts)
+}
+
+func loadSource(ctx context.Context, source policy.Source, opts Options) (*Policies, error) {
 	folder := policy.Parse(source)
 	compiler, err := compile(ctx, folder, opts)
 	if err != nil {

@@ -27,14 +27,10 @@ type Memory interface {
 	Keep(ctx context.Context, answers map[string][]byte) error
 }
 
-// Remembering returns the policies with a memory: what was decided for the same rules,
-// settings and facts is not decided again. Rules that read the time are decided again where
-// they did. The program's name must be another one for each program that can decide
-// otherwise; such programs may share a memory. A memory that fails is as one that has
-// nothing.
-func (p *Policies) Remembering(m Memory, program string) *Policies {
+// remembering returns the policies with the memory of their options.
+func (p *Policies) remembering() *Policies {
 	r := *p
-	r.evaluator = &remembering{rules: p.evaluator, memory: m, base: program + "\x00" + p.digest + "\x00" + facts.Schema}
+	r.evaluator = &remembering{rules: p.evaluator, memory: p.opts.Memory, base: p.opts.Program + "\x00" + p.digest + "\x00" + facts.Schema}
 	return &r
 }
 

@@ -57,9 +57,14 @@ func (a *asked) Evaluate(ctx context.Context, doc *facts.Document, invariants []
 // counted returns policies that count, with a memory.
 func counted(p *Policies, m Memory) (*Policies, *asked) {
 	a := &asked{p.evaluator, map[string]int{}}
+	return with(p, a, m, "test"), a
+}
+
+// with returns policies with another evaluator, and a memory.
+func with(p *Policies, e Evaluator, m Memory, program string) *Policies {
 	c := *p
-	c.evaluator = a
-	return c.Remembering(m, "test"), a
+	c.evaluator, c.opts.Memory, c.opts.Program = e, m, program
+	return c.remembering()
 }
 
 func builtIn(t testing.TB) *Policies {
@@ -391,11 +396,9 @@ func TestMemoryThatIsNotToBeTrusted(t *testing.T) {
 		}
 	}
 	same := notes{}
-	verdicts(t, p.Remembering(same, "one program"), doc)
+	verdicts(t, with(p, p.evaluator, same, "one program"), doc)
 	a := &asked{p.evaluator, map[string]int{}}
-	other := *p
-	other.evaluator = a
-	verdicts(t, other.Remembering(same, "another program"), doc)
+	verdicts(t, with(p, a, same, "another program"), doc)
 	if a.units["many"] != 2 {
 		t.Errorf("another program took what was not its own: %v", a.units)
 	}

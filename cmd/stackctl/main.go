@@ -146,7 +146,7 @@ func operator(ctx context.Context, c config.Config, asksRules bool) (o *stack.Op
 		o.Manager = byHand{manager}
 	}
 	if asksRules {
-		o.Policies, err = cli.LoadPolicies(ctx, c.Policies)
+		o.Policies, err = cli.LoadPolicies(ctx, c.Policies, nil)
 	}
 	if err != nil {
 		done()

@@ -58,11 +58,10 @@ func (a *app) audit(cmd *cobra.Command, units []string, asked *bool) (audit.Resu
 	run := live.Audit()
 	run.Units = units
 	run.Load = func(ctx context.Context) (*decide.Policies, error) {
-		p, err := load(ctx)
-		if err != nil || live.History == nil || cli.Program() == "" {
-			return p, err
+		if live.History == nil { // there is no state folder
+			return load(ctx)
 		}
-		return p.Remembering(remembered.Open(env.StateHome, time.Now()), cli.Program()), nil
+		return cli.LoadPolicies(ctx, a.dir(c), remembered.Open(env.StateHome, time.Now()))
 	}
 	run.Announce = func(ctx context.Context, result audit.Result) {
 		errs := cmd.ErrOrStderr()

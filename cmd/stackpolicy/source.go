@@ -35,7 +35,7 @@ func (s *policySource) policyFlag(cmd *cobra.Command) {
 func (s *policySource) dir(c config.Config) string { return cmp.Or(s.policyDir, c.Policies) }
 
 func (s *policySource) loadPolicies(ctx context.Context, c config.Config) (*decide.Policies, error) {
-	return cli.LoadPolicies(ctx, s.dir(c))
+	return cli.LoadPolicies(ctx, s.dir(c), nil)
 }
 
 // factSource says where a command's facts come from.

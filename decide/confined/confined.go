@@ -35,9 +35,17 @@ func Load(ctx context.Context, fsys fs.FS, opts decide.Options) (*decide.Policie
 	if opts.Limit == 0 {
 		opts.Limit = decide.DefaultLimit
 	}
+	source := policy.Open(fsys, opts.Name)
+	if opts.Memory != nil {
+		return decide.Remembered(ctx, source, opts, load)
+	}
+	return load(ctx, source, opts)
+}
+
+func load(ctx context.Context, source policy.Source, opts decide.Options) (*decide.Policies, error) {
 	c := &client{
 		life: ctx, limit: opts.Limit,
-		load: request{Do: doLoad, Source: policy.Open(fsys, opts.Name), Limit: opts.Limit, Local: opts.LocalSchemas},
+		load: request{Do: doLoad, Source: source, Limit: opts.Limit, Local: opts.LocalSchemas},
 	}
 	loaded, err := c.start(ctx)
 	if err != nil {

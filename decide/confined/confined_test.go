@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -101,6 +103,86 @@ func decided(t *testing.T, p *decide.Policies, doc *facts.Document) []finding.Fi
 		t.Fatal(err)
 	}
 	return result.Decisions
+}
+
+// notes is a memory in this process.
+type notes map[string][]byte
+
+func (n notes) Recall(_ context.Context, keys []string) (map[string][]byte, error) {
+	found := map[string][]byte{}
+	for _, k := range keys {
+		if v, has := n[k]; has {
+			found[k] = v
+		}
+	}
+	return found, nil
+}
+
+func (n notes) Keep(_ context.Context, answers map[string][]byte) error {
+	maps.Copy(n, answers)
+	return nil
+}
+
+// TestRemembered: what a child decided is remembered, and then none is started. Where a rule
+// read the time it is decided again.
+func TestRemembered(t *testing.T) {
+	folder := with(condition(`unit.loaded.active_state == "failed"; input.collected_at > "2026-01-02T04"`))
+	doc, memory := document("a.service", "b.service"), notes{}
+	children := func() int {
+		lists, err := filepath.Glob("/proc/self/task/*/children")
+		if err != nil || len(lists) == 0 {
+			t.Skip("this kernel does not list the children of a thread")
+		}
+		n := 0
+		for _, name := range lists {
+			list, _ := os.ReadFile(name) // a thread may have ended
+			n += len(strings.Fields(string(list)))
+		}
+		return n
+	}
+	audit := func(what string, wantFound, wantChildren int) {
+		t.Helper()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		p, err := Load(ctx, folder, decide.Options{Memory: memory})
+		if err != nil {
+			t.Fatal(err)
+		}
+		result, err := p.Decide(ctx, doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := 0
+		for _, f := range result.Decisions {
+			if f.Effect == finding.Heal {
+				found++
+			}
+		}
+		if n := children(); found != wantFound || n != wantChildren {
+			t.Errorf("%s: %d findings and %d processes, want %d and %d", what, found, n, wantFound, wantChildren)
+		}
+		cancel()
+		for range 100 {
+			if children() == 0 {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		t.Errorf("%s: the process does not end", what)
+	}
+	before := children()
+	if before != 0 {
+		t.Skipf("%d processes of other tests run", before)
+	}
+	audit("the first time", 0, 1)
+	audit("unchanged", 0, 0)
+	doc.Units[0].Loaded.ActiveState = "failed"
+	audit("failed", 0, 1)
+	audit("still failed", 0, 1)
+	doc.CollectedAt = doc.CollectedAt.Add(time.Hour)
+	audit("an hour later", 1, 1)
+	doc.Units[0].Loaded.ActiveState = ""
+	audit("mended", 0, 0)
 }
 
 // TestBombs: without a child, each of these rules would break the whole audit: it would never

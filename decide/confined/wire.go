@@ -43,6 +43,7 @@ type reply struct {
 	Unformatted []string
 	ID          string // of the invariant that Findings and Error answer
 	Findings    []wireFinding
+	ReadTime    bool // they can be others at another time
 }
 
 // loaded has what the parent needs to know about the policies.
@@ -86,7 +87,7 @@ func failed(err error) reply {
 }
 
 func answered(id string, a decide.Answer) reply {
-	r := reply{ID: id}
+	r := reply{ID: id, ReadTime: a.ReadTime}
 	for _, f := range a.Findings {
 		r.Findings = append(r.Findings, wireFinding{f, f.Action})
 	}
@@ -97,7 +98,7 @@ func answered(id string, a decide.Answer) reply {
 }
 
 func (r reply) answer() decide.Answer {
-	var a decide.Answer
+	a := decide.Answer{ReadTime: r.ReadTime}
 	for _, w := range r.Findings {
 		w.Finding.Action = w.Action
 		a.Findings = append(a.Findings, w.Finding)

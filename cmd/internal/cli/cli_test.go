@@ -114,11 +114,11 @@ func TestPolicies(t *testing.T) {
 // TestLoadPolicies: the built-in policies load, and a folder that does not exist is never
 // replaced by them.
 func TestLoadPolicies(t *testing.T) {
-	p, err := LoadPolicies(t.Context(), "")
+	p, err := LoadPolicies(t.Context(), "", nil)
 	if err != nil || len(p.Invariants()) == 0 {
 		t.Errorf("built-in: %v", err)
 	}
-	if p, err := LoadPolicies(t.Context(), filepath.Join(t.TempDir(), "none")); err == nil || p != nil {
+	if p, err := LoadPolicies(t.Context(), filepath.Join(t.TempDir(), "none"), nil); err == nil || p != nil {
 		t.Errorf("a folder that does not exist: %v, %v", p, err)
 	}
 }

@@ -16,26 +16,36 @@ import (
 )
 
 // LoadPolicies loads the policies of a folder, or the built-in ones for "". The rules of
-// a folder run in a separate process, which ends with ctx.
-func LoadPolicies(ctx context.Context, dir string) (*decide.Policies, error) {
+// a folder run in a separate process, which ends with ctx. With a memory, what it has is not
+// loaded and decided again; nil is none.
+func LoadPolicies(ctx context.Context, dir string, memory decide.Memory) (*decide.Policies, error) {
 	fsys, name, err := Policies(dir)
 	if err != nil {
 		return nil, err
 	}
-	if name == "" {
-		return decide.Load(ctx, fsys, decide.Options{Trusted: true})
+	o := decide.Options{Memory: memory, Program: Program()}
+	if o.Program == "" {
+		o.Memory = nil
 	}
-	return LoadFolder(ctx, fsys, name)
+	if name == "" {
+		o.Trusted = true
+		return decide.Load(ctx, fsys, o)
+	}
+	o.Name = name
+	return loadFolder(ctx, fsys, o)
 }
 
-// LoadFolder loads a folder of policies, in a separate process. The schemas of the account's
-// own facts are schemas of what its rules read.
+// LoadFolder loads a folder of policies, in a separate process.
 func LoadFolder(ctx context.Context, fsys fs.FS, name string) (*decide.Policies, error) {
-	local, err := localSchemas()
-	if err != nil {
+	return loadFolder(ctx, fsys, decide.Options{Name: name})
+}
+
+// loadFolder takes the schemas of the account's own facts for what rules read of them.
+func loadFolder(ctx context.Context, fsys fs.FS, o decide.Options) (_ *decide.Policies, err error) {
+	if o.LocalSchemas, err = localSchemas(); err != nil {
 		return nil, err
 	}
-	return confined.Load(ctx, fsys, decide.Options{Name: name, LocalSchemas: local})
+	return confined.Load(ctx, fsys, o)
 }
 
 // localSchemas needs no account where there is no folder for them, as in a build.
