@@ -107,7 +107,7 @@ func learnUnit(tx sqlite.Tx, u facts.Unit, loadedAt int64, known []facts.LoadedF
 // certain returns the unit's files whose content on disk is certainly loaded.
 func certain(u facts.Unit) []facts.LoadedFile {
 	files := []facts.LoadedFile{}
-	if !u.IsManaged() || u.Loaded == nil {
+	if !u.IsManaged() {
 		return files
 	}
 	for _, f := range u.Files {

@@ -128,10 +128,14 @@ func isConfigured(c config.Config, unit string) bool {
 // refused, has no unit yet. A pattern does not mean those that are foreign.
 func managedUnits(env Environment, declared declaration, known []string, foreign func(string) bool) (map[string]string, []facts.Pattern) {
 	managed := map[string]string{}
-	known = append(slices.Clone(known), slices.Collect(maps.Values(declared.quadlets))...)
+	ofQuadlets := slices.Sorted(maps.Values(declared.quadlets))
+	known = slices.Concat(known, ofQuadlets)
 	slices.Sort(known)
 	known = slices.Compact(known)
-	patterns := byConfiguration(env.Config, known, foreign, managed)
+	patterns := byConfiguration(env.Config, known, func(name string) bool {
+		_, isQuadlet := slices.BinarySearch(ofQuadlets, name) // it may be refused, and only named by others
+		return !isQuadlet && foreign(name)
+	}, managed)
 	for path := range declared.files {
 		switch filepath.Dir(path) {
 		case env.UnitDir(), env.DataUnitDir():

@@ -2,6 +2,7 @@ package collect
 
 import (
 	"maps"
+	"os"
 	"slices"
 
 	"stackpolicy/facts"
@@ -30,7 +31,7 @@ func (s scope) names(index *unitfile.Index, managed map[string]string) []string 
 }
 
 // foreign returns a function that reports whether a unit is not the user's: its files are the
-// distribution's, or systemd has made it without a file, or only knows its name. One that an
+// distribution's, also where the user masks it, or systemd has made it without a file, or only knows its name. One that an
 // audit has seen managed is the user's: its file may be gone.
 func (s scope) foreign(index *unitfile.Index, listed map[string]systemd.Listed) func(string) bool {
 	return func(name string) bool {
@@ -44,8 +45,14 @@ func (s scope) foreign(index *unitfile.Index, listed map[string]systemd.Listed) 
 			return slices.Contains([]string{"device", "mount", "scope", "slice", "swap"}, kind) ||
 				isListed && l.LoadState == "not-found" && l.ActiveState == "inactive"
 		}
-		return !slices.ContainsFunc(paths, func(path string) bool { return s.env.origin(path) != facts.OriginDistribution })
+		isDistribution := func(path string) bool { return s.env.origin(path) == facts.OriginDistribution }
+		return slices.ContainsFunc(paths, isDistribution) && !slices.ContainsFunc(paths, func(path string) bool { return !isDistribution(path) && !isMask(path) })
 	}
+}
+
+func isMask(path string) bool {
+	to, err := os.Readlink(path)
+	return err == nil && to == os.DevNull
 }
 
 // namesAlone returns the names of the units, for a manager that could not be asked.
