@@ -10,6 +10,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -19,6 +20,7 @@ import (
 	"syscall"
 
 	"stackpolicy/lab/debian"
+	"stackpolicy/lab/foreign/composes"
 	"stackpolicy/lab/foreign/definitions"
 	"stackpolicy/lab/usermanager"
 )
@@ -37,7 +39,7 @@ func main() {
 
 func run(ctx context.Context, suite string, dirs []string) error {
 	if len(dirs) == 0 {
-		return fmt.Errorf("usage: foreign [-suite SUITE] DIR…")
+		return errors.New("usage: foreign [-suite SUITE] DIR…")
 	}
 	root, err := debian.Cached(ctx, suite)
 	if err != nil {
@@ -53,9 +55,20 @@ func run(ctx context.Context, suite string, dirs []string) error {
 		return fmt.Errorf("build stackpolicy: %w\n%s", err, out)
 	}
 	for _, dir := range dirs {
-		if err := definitions.Run(ctx, program, usermanager.Options{Root: root}, dir, os.Stdout); err != nil {
+		if err := judge(ctx, program, usermanager.Options{Root: root}, dir); err != nil {
 			return fmt.Errorf("%s: %w", dir, err)
 		}
 	}
 	return nil
+}
+
+func judge(ctx context.Context, program string, options usermanager.Options, dir string) error {
+	if err := definitions.Run(ctx, program, options, dir, os.Stdout); err != nil {
+		return err
+	}
+	files, err := composes.Find(dir)
+	if err != nil || len(files) == 0 {
+		return err
+	}
+	return composes.Run(ctx, dir, os.Stdout)
 }
