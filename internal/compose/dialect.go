@@ -130,8 +130,12 @@ func rewrite(written map[string]any, s types.ServiceConfig) {
 	}
 	volumes, _ := written["volumes"].([]any)
 	for i := range volumes {
-		if v, ok := volumes[i].(map[string]any); ok && v["type"] == types.VolumeTypeVolume && v["source"] == nil {
+		v, _ := volumes[i].(map[string]any)
+		if v["type"] == types.VolumeTypeVolume && v["source"] == nil {
 			volumes[i] = v["target"]
+		}
+		if options, ok := v["tmpfs"].(map[string]any); ok && options["mode"] != nil { // mount(8) reads it as octal
+			options["mode"] = fmt.Sprintf("%o", options["mode"])
 		}
 	}
 	secrets, _ := written["secrets"].([]any)

@@ -26,6 +26,7 @@ func TestProviderText(t *testing.T) {
 	tests := map[string]struct{ service, want string }{
 		"a volume without a name":      {"volumes: [/data]", `volumes: ["/data"]`},
 		"a named volume stays":         {"volumes: [vol:/data]", `volumes: [{source: vol, target: /data, type: volume, volume: {}}]`},
+		"a mode":                       {"volumes: [{type: tmpfs, target: /t, tmpfs: {mode: 0700}}]", `volumes: [{target: /t, type: tmpfs, tmpfs: {mode: "700"}}]`},
 		"hosts":                        {`extra_hosts: ["a=10.0.0.1", "b:10.0.0.2"]`, `extra_hosts: ["a:10.0.0.1", "b:10.0.0.2"]`},
 		"devices":                      {`devices: ["/dev/a:/dev/b:r", /dev/c]`, `devices: ["/dev/a:/dev/b:r", "/dev/c:/dev/c:rwm"]`},
 		"sysctls":                      {"sysctls: {b: 2, a: 1}", `sysctls: ["a=1", "b=2"]`},
