@@ -290,6 +290,18 @@ func TestApplyKeepsAutoUpdatedContainersOutOfPods(t *testing.T) {
 	}
 }
 
+// A container of a pod cannot have users of its own.
+func TestApplyKeepsOtherUsersOutOfPods(t *testing.T) {
+	for key, want := range map[string]bool{"userns_mode: keep-id": true, `x-podman.uidmaps: ["0:0:1"]`: true, `user: "5"`: false} {
+		w := newWorld(t)
+		w.write("compose.yaml", "services: {app: {image: localhost/app:1, "+key+"}}\n", 0o644)
+		w.write("up", provider, 0o755)
+		if r := w.apply(w.web(nil)); r.Outcome != Applied || strings.Contains(w.calls()[0], "--in-pod=false") != want {
+			t.Errorf("%s: %s, called with %s", key, r.Outcome.Name, w.calls()[0])
+		}
+	}
+}
+
 // Containers that cannot be started again are replaced, once, where none of them
 // runs: what runs is not stopped for one that does not start.
 func TestApplyReplacesWhatDoesNotStart(t *testing.T) {

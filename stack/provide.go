@@ -39,7 +39,7 @@ func (t *transaction) provide(ctx context.Context, provider compose.Provider) er
 	}
 	up := compose.Up{
 		Project: t.project.Name, Files: []string{file}, Dir: t.folder, Environ: t.project.Environ,
-		Unit: t.stack.Unit, Scope: t.scope(), NoPod: needsNoPod(ctx, provider, t.project),
+		Unit: t.stack.Unit, Scope: t.scope(), NoPod: needsNoPod(ctx, provider, t.project, t.plan.model),
 		Recreate: len(t.plan.names(planned.isReplaced)) > 0, Output: t.said.line,
 	}
 	if up.Recreate {

@@ -52,9 +52,10 @@ func (s Stack) findProvider(ctx context.Context) (compose.Provider, *Problem) {
 // podman-compose puts containers into a pod without an infra container, and one
 // auto-updated container in such a pod makes podman auto-update fail for every
 // container of the user (measured with podman 5.4: "pod has no infra
-// container").
-func needsNoPod(ctx context.Context, provider compose.Provider, project *compose.Project) bool {
-	if !slices.ContainsFunc(project.Services, isAutoUpdated) {
+// container"). Nor can a container of a pod have users of its own ("--userns and --pod
+// cannot be set together").
+func needsNoPod(ctx context.Context, provider compose.Provider, project *compose.Project, model compose.Model) bool {
+	if !slices.ContainsFunc(project.Services, isAutoUpdated) && !model.HasOwnUsers() {
 		return false
 	}
 	version, err := provider.Version(ctx)

@@ -47,6 +47,17 @@ func (m Model) Label(service, key, value string) {
 	m.Services[service] = s
 }
 
+// HasOwnUsers reports whether a container has other users than podman gives it: by
+// userns_mode, or by podman-compose's own x-podman.uidmaps and x-podman.gidmaps.
+func (m Model) HasOwnUsers() bool {
+	for _, s := range m.Services {
+		if s.UserNSMode != "" || s.Extensions["x-podman.uidmaps"] != nil || s.Extensions["x-podman.gidmaps"] != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // Fixed is the model without the services that are left out. Nothing in it is
 // built, and no newer image is asked for.
 func (m Model) Fixed(leave []string) Model {
