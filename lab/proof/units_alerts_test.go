@@ -112,12 +112,16 @@ func TestUnitsAlerts(t *testing.T) {
 
 // TestUnitsAlertsOverlap checks that an audit that starts while alerts are sent waits for the
 // end of that. systemd would not start the sender again while it runs, and the audit's alerts
-// would wait for another audit.
+// would wait for another audit. The audit has a command of its own, as an operator may have
+// declared it, and the sender tries to call the manager.
 func TestUnitsAlertsOverlap(t *testing.T) {
 	systems.Each(t, func(t *testing.T, options usermanager.Options) {
 		hook := (&stage{t: t}).serve("127.0.0.1:0")
 		hook.held = make(chan struct{})
-		s := shipped(t, options, map[string]string{auditService: noWait})
+		s := shipped(t, options, map[string]string{
+			auditService:  noWait + saying + instead("exec %h/.local/bin/stackpolicy eval"),
+			alertsService: "[Service]\nExecStartPost=/bin/sh -c 'systemctl --user show-environment >%t/call 2>&1; true'\n",
+		})
 		s.servePodman()
 		s.do(s.Write(filepath.Join(s.Home, ".config/stackpolicy/config.yaml"), "stacks: {web: {}, files: {}, feeds: {}}\n"+
 			"alerts: {webhooks: [{name: phone, url: 'http://"+hook.address+"'}]}\n"))
@@ -133,6 +137,12 @@ func TestUnitsAlertsOverlap(t *testing.T) {
 		s.until("idle", s.idle)
 		if got := hook.newAlerts(); !slices.Contains(got, "firing file_declared files.service") {
 			t.Errorf("alerts %q", got)
+		}
+		if said := s.saidSince(); !strings.Contains(said, "this audit may not open network sockets, so it leaves alerts to stackpolicy-alerts.service") {
+			t.Errorf("the audit says %q", said)
+		}
+		if got := s.written("call"); !strings.Contains(got, "Address family not supported") {
+			t.Errorf("the sender called the manager, which said %q", got)
 		}
 	})
 }
