@@ -20,6 +20,10 @@ const (
 	autoUpdateTimer = "podman-auto-update.timer"
 )
 
+// wouldWait begins the error of an audit that does not ask the manager, because of a pipe,
+// a device or a large file. user_manager_running knows it.
+const wouldWait = "the manager would wait for ever: "
+
 // manager is a connection to the user's manager ([systemd.Conn]).
 type manager interface {
 	Units(ctx context.Context, names []string, idle func(string) bool) ([]systemd.Unit, error)
@@ -59,7 +63,11 @@ func surveyManager(ctx, limited context.Context, e Environment) (s surveyed, err
 	if s.listed, err = conn.ListUnits(limited); err != nil {
 		return s, err
 	}
-	s.index, s.indexErr = await(limited, indexed)
+	if s.index, s.indexErr = await(limited, indexed); s.index != nil {
+		if path := s.index.Waiting(); path != "" { // asked for the unit, or reloaded, the manager would answer nobody any more
+			return s, fmt.Errorf("%s%s", wouldWait, path)
+		}
+	}
 	return s, nil
 }
 

@@ -1,6 +1,7 @@
 package unitfile
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -175,6 +176,30 @@ func (x *Index) Others(skip func(unit string) bool) (files, upholds []string) {
 	slices.Sort(files)
 	slices.Sort(upholds)
 	return files, upholds
+}
+
+// Waiting returns a fragment or drop-in that is, or leads to, a named pipe, a device, or a file
+// that is larger than any unit file; "" if there is none. The manager reads it when it loads the
+// unit, however long that takes, and answers nobody meanwhile (seen on 252 and 257). What the
+// distribution ships is not looked at.
+func (x *Index) Waiting() string {
+	files, _ := x.Others(func(string) bool { return false })
+	for _, path := range files {
+		if strings.HasPrefix(path, "/usr/") || strings.HasPrefix(path, "/lib/") {
+			continue
+		}
+		info, err := os.Stat(path)
+		if err == nil && (info.Size() > maxSize || isEndless(info)) {
+			return path
+		}
+	}
+	return ""
+}
+
+// isEndless reports whether the manager would read a pipe or a device. /dev/null masks.
+func isEndless(info fs.FileInfo) bool {
+	null, err := os.Stat(os.DevNull)
+	return info.Mode()&(fs.ModeNamedPipe|fs.ModeDevice) != 0 && !(err == nil && os.SameFile(info, null))
 }
 
 // LinksChanged returns when the folders that can hold a link of a unit known by

@@ -1,13 +1,16 @@
 package unitfile
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
 
 func TestIndexBounds(t *testing.T) {
@@ -207,5 +210,49 @@ func TestDenied(t *testing.T) {
 	x, err := ReadIndex(t.Context(), []string{dir})
 	if err != nil || x.Denied([]string{"web.service"}) != "" || x.Denied([]string{"db.service"}) == "" {
 		t.Errorf("%v, denied %v", err, x.denied)
+	}
+}
+
+// TestWaiting finds what a manager would wait for: pipes, devices and large files, but not /dev/null.
+func TestWaiting(t *testing.T) {
+	for name, c := range map[string]struct {
+		path, link string
+		want       bool
+	}{
+		"a pipe":                           {path: "a.service", want: true},
+		"a pipe as a drop-in":              {path: "a.service.d/x.conf", want: true},
+		"a pipe in a type's folder":        {path: "target.d/x.conf", want: true},
+		"a link to a device":               {path: "a.service", link: "/dev/zero", want: true},
+		"a file that is too large":         {path: "large.service", want: true},
+		"a drop-in that is too large":      {path: "a.service.d/large.conf", want: true},
+		"a mask":                           {path: "a.service", link: "/dev/null"},
+		"a link to nowhere":                {path: "a.service.d/x.conf", link: "gone"},
+		"a pipe that is no unit file":      {path: "a.service.d/x.txt"},
+		"a pipe in a folder of links":      {path: "a.service.wants/b.service"},
+		"a pipe of a name that is no unit": {path: "notes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, c.path)
+			err := os.MkdirAll(filepath.Dir(path), 0o755)
+			if err == nil && c.link != "" {
+				err = os.Symlink(c.link, path)
+			} else if strings.Contains(path, "large") && err == nil {
+				err = os.WriteFile(path, nil, 0o600)
+				err = errors.Join(err, os.Truncate(path, 5<<30))
+			} else if err == nil {
+				err = unix.Mkfifo(path, 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			index, err := ReadIndex(t.Context(), []string{dir})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := index.Waiting(); (got == path) != c.want {
+				t.Errorf("Waiting() = %q", got)
+			}
+		})
 	}
 }

@@ -31,6 +31,20 @@ finding contains {
 } if {
 	not answered
 	not has_other_folder
+	not has_pipe
+}
+
+# Whoever asks for that unit, or reloads, makes the manager wait.
+finding contains {
+	"subject": "host",
+	"effect": "block",
+	"severity": "page",
+	"message": sprintf("%s is a pipe, a device or very large: when it loads that, the user manager answers nobody, so it was not asked", [path]),
+	"evidence": {"case": "pipe", "path": path, "expected": "a small regular file", "found": error},
+} if {
+	not answered
+	has_pipe
+	path := trim_prefix(error, would_wait)
 }
 
 # It runs, but all else would be judged by a folder that it does not read.
@@ -48,6 +62,10 @@ finding contains {
 	not answered
 	has_other_folder
 }
+
+would_wait := "the manager would wait for ever: "
+
+has_pipe if startswith(error, would_wait)
 
 has_other_folder if startswith(error, "the manager does not search ")
 

@@ -57,6 +57,10 @@ cases := {
 		"doc": object.union(silent, {"collectors": {"systemd": {"error": "the manager does not search /x/systemd/user; run"}}}),
 		"want": {["host", "block", "unknown", "other-folder"]},
 	},
+	"a pipe": {
+		"doc": object.union(silent, {"collectors": {"systemd": {"error": "the manager would wait for ever: /x/web.service"}}}),
+		"want": {["host", "block", "page", "pipe"]},
+	},
 	"never asked": {
 		"doc": given.without(given.document([]), ["manager", "collectors"]),
 		"want": {["host", "block", "page", "no-answer"]},
