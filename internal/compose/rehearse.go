@@ -159,10 +159,14 @@ func (r rehearsal) key(ctx context.Context, document map[string]any, name string
 
 var exception = lazyregexp.New(`^[A-Za-z_.]*(?:Error|Exception): *(?:ERROR: *)?`)
 
+// wrapped is what podman adds below the words of the program behind `podman compose`.
+var wrapped = lazyregexp.New(`\n?Error: executing [^\n]*: exit status \d+$`)
+
 // plainly is the last line of what a program said, without the name of a Python
 // exception: what is above it is where in the program it happened.
 func plainly(said []byte) string {
 	text := strings.TrimSpace(strings.ToValidUTF8(string(said), "\uFFFD"))
+	text = strings.TrimSpace(wrapped.Get().ReplaceAllString(text, ""))
 	last := text[strings.LastIndexByte(text, '\n')+1:]
 	if words := exception.Get().ReplaceAllString(last, ""); words != "" {
 		return words

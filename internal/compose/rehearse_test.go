@@ -44,6 +44,7 @@ func TestRehearseRefusals(t *testing.T) {
 		"of a service by a key": {`while [ "$1" != -f ]; do shift; done; grep -q user: "$2" || exit 0; echo Traceback; echo 'ValueError: ERROR: bad user'; exit 1`, "services.b.user: bad user"},
 		"of a service":          {`while [ "$1" != -f ]; do shift; done; grep -q '  b:' "$2" || exit 0; echo no; exit 1`, "services.b: no"},
 		"of two together":       {`while [ "$1" != -f ]; do shift; done; grep -q '  b:' "$2" && grep -q '  a:' "$2" || exit 0; echo no; exit 1`, "no"},
+		"by podman compose":     {`echo 'ValueError: no such'; echo 'Error: executing /usr/bin/podman-compose -f /x up: exit status 1'; exit 1`, "services.a: no such"},
 		"without a word":        {`exit 3`, "services.a: it ended without a word"},
 		"of much":               {`head -c 1000000 /dev/zero | tr '\0' x; echo; echo "RuntimeError: the end"; exit 1`, "services.a: the end"},
 	}
