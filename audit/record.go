@@ -2,9 +2,9 @@ package audit
 
 import (
 	"context"
+	"encoding/json"
 
 	"stackpolicy/enforce"
-	"stackpolicy/facts"
 	"stackpolicy/finding"
 	"stackpolicy/history"
 )
@@ -19,14 +19,15 @@ type Store interface {
 // record records the audit, with the document that was collected last, and reports
 // whether that succeeded. If it fails, the report gets a gap: the next audit will not know
 // of this one. Without a store the facts already have that gap.
-func (r *run) record(ctx context.Context, result Result, last *facts.Document) bool {
+func (r *run) record(ctx context.Context, result Result, last enforce.Observation) bool {
 	if r.Store == nil {
 		return false
 	}
 	report := result.Report
 	audit := history.Audit{
 		At: report.CollectedAt, Mode: report.Mode, ExitCode: report.ExitCode, PolicyDigest: report.Policy.Digest,
-		DurationMS: result.Duration.Milliseconds(), Document: last,
+		DurationMS: result.Duration.Milliseconds(), Document: last.Document, Verdict: last.Result.Digest(),
+		Rules: func() ([]byte, error) { return json.Marshal(result.Policies.Source().Files) },
 	}
 	for _, g := range report.Gaps {
 		audit.Gaps = append(audit.Gaps, g.Collector+": "+g.Error)

@@ -76,7 +76,7 @@ func (r *run) report(first enforce.Observation, d actResult) *Report {
 	}
 	decisions = append(decisions, broughtFindings(d.brought, d.actions, r.policies.Invariants())...)
 	setOutcomes(decisions, d.actions, after)
-	doubtReloads(decisions, d.brought, d.last)
+	doubtReloads(decisions, d.brought, d.last.Document)
 	report := &Report{
 		Schema: ReportSchema, CollectedAt: first.Document.CollectedAt, Recorded: r.given, Mode: r.mode(), Policy: r.policy(),
 		Gaps: missing, Decisions: decisions, Actions: d.actions, Holds: r.holds(first.Document),

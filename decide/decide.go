@@ -69,6 +69,7 @@ func (o Options) withDefaults() Options {
 // may be used by several goroutines at once.
 type Policies struct {
 	opts       Options
+	source     policy.Source
 	digest     string
 	settings   policy.Settings
 	invariants []*policy.Invariant
@@ -94,6 +95,9 @@ func (p *Policies) Reads(section string) bool {
 // Digest returns sha256:… over the names and contents of the files that
 // decisions depend on: rules, settings and runbooks, but no tests.
 func (p *Policies) Digest() string { return p.digest }
+
+// Source returns the files that the policies were loaded from.
+func (p *Policies) Source() policy.Source { return p.source }
 
 // Settings returns the settings of settings.yaml, with defaults.
 func (p *Policies) Settings() policy.Settings { return p.settings }
@@ -132,12 +136,12 @@ func loadSource(ctx context.Context, source policy.Source, opts Options) (*Polic
 	}
 	setScopes(compiler, folder.Invariants)
 	asked := &rules{compiler: compiler, store: folder.Settings.Store(), limit: opts.Limit, timed: readTimeFromStore(compiler)}
-	return New(folder.Invariants, folder.Settings, folder.Digest, asked, opts), nil
+	return New(source, folder.Invariants, folder.Settings, folder.Digest, asked, opts), nil
 }
 
 // New returns policies whose rules are evaluated by e. Of the options it only uses Total.
-func New(invariants []*policy.Invariant, settings policy.Settings, digest string, e Evaluator, opts Options) *Policies {
-	return &Policies{opts: opts.withDefaults(), digest: digest, settings: settings, invariants: invariants, evaluator: e}
+func New(source policy.Source, invariants []*policy.Invariant, settings policy.Settings, digest string, e Evaluator, opts Options) *Policies {
+	return &Policies{opts: opts.withDefaults(), source: source, digest: digest, settings: settings, invariants: invariants, evaluator: e}
 }
 
 // Evaluate evaluates the rules of the named invariants, without deciding. Unknown names are

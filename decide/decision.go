@@ -3,7 +3,9 @@ package decide
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -17,6 +19,20 @@ type Result struct {
 	Decisions []finding.Finding
 	// Managed is how many units were judged. If it is zero, that is not a pass.
 	Managed int
+}
+
+// Digest returns sha256:… over what was found. What is allowed is not in it: that follows
+// from the policies, the document and what was found.
+func (r Result) Digest() string {
+	sum := sha256.New()
+	fmt.Fprintln(sum, r.Managed)
+	for _, d := range r.Decisions {
+		if !d.IsAllowed() {
+			text, _ := json.Marshal(d) // evidence has only JSON values
+			fmt.Fprintf(sum, "%s %s\n", text, d.Action)
+		}
+	}
+	return fmt.Sprintf("sha256:%x", sum.Sum(nil))
 }
 
 // sorted returns the decisions in their order. They are parted by subject first: a thousand

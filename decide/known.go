@@ -37,7 +37,7 @@ func Remembered(ctx context.Context, source policy.Source, o Options, load Loade
 	var k known
 	found, _ := o.Memory.Recall(ctx, []string{key})
 	if data, ok := unseal(key, found[key]); ok && decode(data, &k) {
-		return New(k.Invariants, k.Settings, k.Digest, &later{ctx: ctx, load: load, source: source, opts: o}, o).remembering(), nil
+		return New(source, k.Invariants, k.Settings, k.Digest, &later{ctx: ctx, load: load, source: source, opts: o}, o).remembering(), nil
 	}
 	p, err := load(ctx, source, o)
 	if err != nil {

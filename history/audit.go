@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"stackpolicy/facts"
@@ -23,6 +24,10 @@ type Audit struct {
 	Gaps         []string
 	Findings     []finding.Finding // open at its end, waived ones included; no allows
 	Healed       []finding.Finding // found and healed by this audit
+	Verdict      string            // digest of what was decided of the document; "" is not known
+	// Rules returns the files of the policies, and nil keeps none. It is only called where
+	// those of this digest are not kept.
+	Rules func() ([]byte, error)
 }
 
 // maxPause is the longest pause between two audits of one span: a machine that was
@@ -67,6 +72,12 @@ func (l AuditLog) record(ctx context.Context, a Audit) (changes Changes, err err
 		if now.document, err = keepDocument(tx, &doc); err != nil {
 			return err
 		}
+		if err := keepRules(tx, a); err != nil {
+			return err
+		}
+		if last.verdict, err = verdictOf(tx, last); err != nil {
+			return err
+		}
 		return extendSpans(tx, last, now, changes.none())
 	})
 	return changes, err
@@ -81,6 +92,7 @@ type span struct {
 	document                      sql.NullInt64
 	gaps                          string
 	durationMS                    int64
+	verdict                       string
 }
 
 // span returns a span of this audit alone.
@@ -89,7 +101,7 @@ func (a Audit) span() (span, error) {
 	gaps, err := sqlite.Encode(append([]string{}, a.Gaps...))
 	return span{
 		first: at, last: at, count: 1, mode: a.Mode, exitCode: a.ExitCode,
-		policy: a.PolicyDigest, gaps: gaps, durationMS: a.DurationMS,
+		policy: a.PolicyDigest, gaps: gaps, durationMS: a.DurationMS, verdict: a.Verdict,
 	}, err
 }
 
@@ -111,9 +123,9 @@ func extendSpans(tx sqlite.Tx, last, now span, nothingChanged bool) error {
 		return tx.Do("UPDATE spans SET last = ?, count = count + 1, total = ?, duration_ms = ? WHERE id = ?",
 			now.last, now.total, now.durationMS, last.id)
 	}
-	return tx.Do(`INSERT INTO spans (first, last, count, total, mode, exit_code, policy, document, gaps, duration_ms)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		now.first, now.last, now.count, now.total, now.mode, now.exitCode, now.policy, now.document, now.gaps, now.durationMS)
+	return tx.Do(`INSERT INTO spans (first, last, count, total, mode, exit_code, policy, document, gaps, duration_ms, verdict)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, now.first, now.last, now.count, now.total,
+		now.mode, now.exitCode, now.policy, now.document, now.gaps, now.durationMS, now.verdict)
 }
 
 // sameAs reports whether now continues the span. If the clock was set back it does
@@ -122,5 +134,48 @@ func (x span) sameAs(now span) bool {
 	pause := now.first - x.last
 	return x.id != 0 && pause >= 0 && pause <= int64(maxPause) &&
 		x.mode == now.mode && x.exitCode == now.exitCode && x.policy == now.policy &&
-		x.document == now.document && x.gaps == now.gaps
+		x.document == now.document && x.gaps == now.gaps && x.verdict == now.verdict
+}
+
+// verdictOf returns the digest of what the audits of a span decided; older versions have none.
+func verdictOf(tx sqlite.Tx, x span) (verdict string, err error) {
+	err = tx.One("SELECT verdict FROM spans WHERE id = ?", x.id).Scan(&verdict)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return verdict, err
+}
+
+// keepRules stores the files of the policies, once.
+func keepRules(tx sqlite.Tx, a Audit) error {
+	var known int
+	err := tx.One("SELECT count(*) FROM rules WHERE digest = ?", a.PolicyDigest).Scan(&known)
+	if err != nil || known > 0 || a.Rules == nil {
+		return err
+	}
+	files, err := a.Rules()
+	if err != nil {
+		return err
+	}
+	return tx.Do("INSERT INTO rules (digest, files) VALUES (?, ?)", a.PolicyDigest, new(press).press(files))
+}
+
+// Rules returns the files of the policies with which an audit decided, as they were given to
+// Record. If they are not kept, the error is [fs.ErrNotExist].
+func (l AuditLog) Rules(ctx context.Context, digest string) ([]byte, error) {
+	var kept part
+	err := l.db.View(ctx, func(tx sqlite.Tx) (err error) {
+		if l.version < version {
+			return fs.ErrNotExist
+		}
+		kept, err = unpack(tx.One("SELECT files FROM rules WHERE digest = ?", digest))
+		if errors.Is(err, sql.ErrNoRows) {
+			return fs.ErrNotExist
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the policies %q of the history: %w", digest, err)
+	}
+	return kept.text, nil
 }

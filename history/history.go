@@ -34,13 +34,15 @@ type Store struct {
 	Outbox
 
 	db     *sqlite.DB
-	isOld  bool // of version 1, opened read-only
 	isNew  bool
 	notice string
 }
 
 // AuditLog remembers audits: what each found, and with which facts.
-type AuditLog struct{ db *sqlite.DB }
+type AuditLog struct {
+	db      *sqlite.DB
+	version int // older than the present one only if it was opened read-only
+}
 
 // ActionLog remembers actions, and breakers.
 type ActionLog struct{ db *sqlite.DB }
@@ -51,8 +53,8 @@ type Exemptions struct{ db *sqlite.DB }
 // Outbox keeps alerts until they are delivered.
 type Outbox struct{ db *sqlite.DB }
 
-func newStore(d *sqlite.DB) *Store {
-	return &Store{AuditLog: AuditLog{d}, ActionLog: ActionLog{d}, Exemptions: Exemptions{d}, Outbox: Outbox{d}, db: d}
+func newStore(d *sqlite.DB, version int) *Store {
+	return &Store{AuditLog: AuditLog{d, version}, ActionLog: ActionLog{d}, Exemptions: Exemptions{d}, Outbox: Outbox{d}, db: d}
 }
 
 // Path returns the path of the history below stateHome ($XDG_STATE_HOME).
@@ -120,17 +122,15 @@ func (s *Store) Close() error {
 }
 
 func connect(ctx context.Context, path string, readOnly bool) (*Store, error) {
-	isOld := false
+	version := 0
 	d, err := sqlite.Open(ctx, path, readOnly, func(ctx context.Context, d *sqlite.DB) (err error) {
-		isOld, err = check(ctx, d)
+		version, err = check(ctx, d)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	s := newStore(d)
-	s.isOld = isOld
-	return s, nil
+	return newStore(d, version), nil
 }
 
 // begin creates a history, and renames a file that cannot be used. It takes a lock, so that

@@ -205,7 +205,7 @@ func TestOpenSetsAside(t *testing.T) {
 	}{
 		"a text":             {overwrite(strings.Repeat("not a database\n", 500)), "not a database"},
 		"zeros":              {overwrite(strings.Repeat("\x00", 8192)), "not a database"},
-		"a future version":   {query("PRAGMA user_version = 3"), "its version is 3"},
+		"a future version":   {query("PRAGMA user_version = 4"), "its version is 4"},
 		"another program's":  {query("PRAGMA application_id = 5"), "another program's"},
 		"a table is missing": {query("DROP TABLE parts"), "tables are missing"},
 		"found damaged while used": {func(t *testing.T, home string) {

@@ -82,6 +82,7 @@ func (p pruning) dropOld(tx sqlite.Tx) (int64, error) {
 		sqlite.Statement{Query: "DELETE FROM standings WHERE resolved < ?", Args: []any{p.before}},
 		sqlite.Statement{Query: "DELETE FROM actions WHERE at < ?", Args: []any{min(p.before, p.recent())}},
 		sqlite.Statement{Query: "DELETE FROM breakers WHERE until < ?", Args: []any{p.before}},
+		sqlite.Statement{Query: "DELETE FROM rules WHERE digest NOT IN (SELECT policy FROM spans)"},
 		sqlite.Statement{Query: "DELETE FROM messages WHERE delivered IS NOT NULL AND created < ?", Args: []any{p.before}},
 	)
 }

@@ -18,6 +18,7 @@ type AuditSpan struct {
 	ExitCode       int       `json:"exit_code"`
 	PolicyDigest   string    `json:"policy_digest"`
 	DocumentDigest string    `json:"document_digest"` // "" when the document is no longer kept
+	VerdictDigest  string    `json:"verdict_digest"`  // of what was decided; "" when that was not kept
 	DurationMS     int64     `json:"duration_ms"`     // of the last audit
 	Gaps           []string  `json:"gaps"`
 }
@@ -33,8 +34,12 @@ func (l AuditLog) LastAudit(ctx context.Context) (*AuditSpan, error) {
 
 // Audits returns at most limit spans that end at or after since, newest first.
 func (l AuditLog) Audits(ctx context.Context, since time.Time, limit int) (spans []AuditSpan, err error) {
+	verdict := "verdict"
+	if l.version < version {
+		verdict = "''"
+	}
 	err = l.db.View(ctx, func(tx sqlite.Tx) (err error) {
-		spans, err = sqlite.List(tx, scanSpan, `SELECT first, last, count, mode, exit_code, policy, digest, duration_ms, gaps
+		spans, err = sqlite.List(tx, scanSpan, `SELECT first, last, count, mode, exit_code, policy, digest, duration_ms, gaps, `+verdict+`
 			FROM spans LEFT JOIN documents ON documents.id = document
 			WHERE last >= ? ORDER BY spans.id DESC LIMIT ?`, sqlite.Stamp(since), max(limit, 0))
 		return err
@@ -50,7 +55,7 @@ func scanSpan(r sqlite.Row) (AuditSpan, error) {
 	var first, last int64
 	var digest sql.NullString
 	var gaps string
-	err := r.Scan(&first, &last, &a.Count, &a.Mode, &a.ExitCode, &a.PolicyDigest, &digest, &a.DurationMS, &gaps)
+	err := r.Scan(&first, &last, &a.Count, &a.Mode, &a.ExitCode, &a.PolicyDigest, &digest, &a.DurationMS, &gaps, &a.VerdictDigest)
 	if err != nil {
 		return a, err
 	}

@@ -27,7 +27,7 @@ func (s *Store) Recall(ctx context.Context, now time.Time) (facts.Memory, error)
 			return err
 		}
 		m.Since = times.Earlier(sqlite.Moment(began), now)
-		if err := recallSubjects(tx, &m, now); err != nil || s.isOld {
+		if err := recallSubjects(tx, &m, now); err != nil || s.version < 2 {
 			return err
 		}
 		return recallExemptions(tx, &m, now)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"stackpolicy/internal/sqlite"
@@ -13,7 +14,7 @@ const (
 	// applicationID marks the file as ours (PRAGMA application_id): "spol".
 	applicationID = 0x73706f6c
 	// version of the tables below (PRAGMA user_version).
-	version = 2
+	version = 3
 )
 
 // Times are nanoseconds since 1970. Ids that are referenced from outside (findings,
@@ -56,7 +57,7 @@ CREATE TABLE messages (
 CREATE INDEX messages_due ON messages (sink, id) WHERE delivered IS NULL;
 CREATE INDEX messages_standing ON messages (standing, sink);
 CREATE TABLE drops (sink TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT;
-` + exemptions
+` + exemptions + rules
 
 // exemptions came with version 2, as did what a message says. The invariant of a
 // hold is empty.
@@ -68,8 +69,19 @@ CREATE TABLE exemptions (
 ) STRICT;
 `
 
-// tableCount is the number of tables, including SQLite's own for AUTOINCREMENT.
-const tableCount = 13
+// rules came with version 3: the files of policies by their digest, and of each audit a
+// digest of what they decided.
+const rules = `
+ALTER TABLE spans ADD COLUMN verdict TEXT NOT NULL DEFAULT '';
+CREATE TABLE rules (digest TEXT PRIMARY KEY, files BLOB NOT NULL) STRICT;
+`
+
+// upgrades has what each version adds to the one before, from version 2 on.
+var upgrades = []string{exemptions, rules}
+
+// tableCount is the number of tables, including SQLite's own for AUTOINCREMENT. Each version
+// has added one.
+const tableCount = 14
 
 // create creates the tables. If the process is killed, all of them exist or none.
 func create(ctx context.Context, path string, now time.Time) error {
@@ -87,10 +99,10 @@ func create(ctx context.Context, path string, now time.Time) error {
 var errBlank = errors.New("nothing is in it yet")
 
 // check returns an error for a database that is empty, damaged, of another program, or of
-// another version. It reports whether the database is of version 1, which has no exemptions:
-// one that is opened read-only is left as it is.
-func check(ctx context.Context, d *sqlite.DB) (isOld bool, err error) {
-	var id, found, count int
+// another version. It returns the database's version. One of an older version is upgraded,
+// unless it is opened read-only.
+func check(ctx context.Context, d *sqlite.DB) (found int, err error) {
+	var id, count int
 	err = d.View(ctx, func(tx sqlite.Tx) error {
 		return tx.One(`SELECT application_id, user_version,
 			(SELECT count(*) FROM sqlite_schema WHERE type = 'table')
@@ -98,32 +110,30 @@ func check(ctx context.Context, d *sqlite.DB) (isOld bool, err error) {
 	})
 	switch {
 	case sqlite.IsDamage(err):
-		return false, &sqlite.UnusableError{Why: err.Error()}
+		return 0, &sqlite.UnusableError{Why: err.Error()}
 	case err != nil:
-		return false, err
+		return 0, err
 	case id == 0 && found == 0 && count == 0:
-		return false, errBlank
+		return 0, errBlank
 	case id != applicationID:
-		return false, &sqlite.UnusableError{Why: "it is another program's database"}
-	case found == 1 && count == tableCount-1 && d.ReadOnly:
-		return true, nil
-	case found == 1 && count == tableCount-1:
-		return false, toVersion2(ctx, d)
-	case found != version:
-		return false, &sqlite.UnusableError{Why: fmt.Sprintf("its version is %d, and this program knows %d", found, version)}
-	case count != tableCount:
-		return false, &sqlite.UnusableError{Why: "tables are missing in it"}
+		return 0, &sqlite.UnusableError{Why: "it is another program's database"}
+	case found < 1 || found > version:
+		return 0, &sqlite.UnusableError{Why: fmt.Sprintf("its version is %d, and this program knows %d", found, version)}
+	case count != tableCount-(version-found):
+		return 0, &sqlite.UnusableError{Why: "tables are missing in it"}
+	case found == version || d.ReadOnly:
+		return found, nil
 	}
-	return false, nil
+	return version, upgrade(ctx, d)
 }
 
-// toVersion2 adds what version 1 lacks.
-func toVersion2(ctx context.Context, d *sqlite.DB) error {
+// upgrade adds what an older version lacks.
+func upgrade(ctx context.Context, d *sqlite.DB) error {
 	return d.Update(ctx, func(tx sqlite.Tx) error {
 		var found int // another process may have been first
-		if err := tx.One("PRAGMA user_version").Scan(&found); err != nil || found == version {
+		if err := tx.One("PRAGMA user_version").Scan(&found); err != nil || found < 1 || found >= version {
 			return err
 		}
-		return tx.Do(exemptions + "PRAGMA user_version = 2;")
+		return tx.Do(strings.Join(upgrades[found-1:], "") + fmt.Sprintf("PRAGMA user_version = %d;", version))
 	})
 }

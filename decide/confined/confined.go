@@ -51,7 +51,7 @@ func load(ctx context.Context, source policy.Source, opts decide.Options) (*deci
 	if err != nil {
 		return nil, err
 	}
-	return decide.New(loaded.Invariants, loaded.Settings, loaded.Digest, c, opts), nil
+	return decide.New(source, loaded.Invariants, loaded.Settings, loaded.Digest, c, opts), nil
 }
 
 // Test runs the folder's tests as [regotest.Run] does.
