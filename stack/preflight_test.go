@@ -221,6 +221,16 @@ func TestPreflightKnowsWhatTheProviderIgnores(t *testing.T) {
 	}
 }
 
+// What podman's API refuses is refused before a container is stopped.
+func TestPreflightKnowsWhatTheEngineCannotDo(t *testing.T) {
+	w := newWorld(t)
+	w.write("compose.yaml", "services: {app: {image: localhost/app:1, links: [\"db:other\"]}, db: {image: localhost/app:1}}\n", 0o644)
+	s := w.web(func(s *config.Stack) { s.Provider = nil })
+	want(t, w.Preflight(t.Context(), s), NoProvider, "stackctl's engine does not support services.app.links (aliases)", "use the service's name")
+	w.write("compose.yaml", "services: {app: {image: localhost/app:1, links: [db]}, db: {image: localhost/app:1}}\n", 0o644)
+	want(t, w.Preflight(t.Context(), s), Ready)
+}
+
 // A provider that does not answer is no provider that can run the files.
 func TestPreflightOfAProviderThatHangs(t *testing.T) {
 	w := newWorld(t)

@@ -10,10 +10,13 @@ import (
 )
 
 // rehearse finds out whether a provider can run the model, and changes nothing. notes are
-// what it leaves out that a container can do without. The engine can run all that loads.
+// what it leaves out that a container can do without. The zero provider is the engine.
 func rehearse(ctx context.Context, provider compose.Provider, model compose.Model, environ []string, folder string) (problems []Problem, notes []string) {
 	if len(provider.Argv) == 0 {
-		return nil, nil
+		for _, l := range model.EngineLimits() {
+			problems = append(problems, Problem{Outcome: NoProvider, Message: "stackctl's engine does not support " + l.Place, Hint: l.Hint})
+		}
+		return problems, nil
 	}
 	version, err := provider.Version(ctx)
 	if err != nil {

@@ -158,3 +158,24 @@ func TestLimits(t *testing.T) {
 		})
 	}
 }
+
+func TestEngineLimits(t *testing.T) {
+	tests := map[string]struct{ service, want string }{
+		"nothing":              {`{image: i, links: [b, "b:b"], secrets: [f], volumes: [vol:/v], network_mode: none, dns: [10.1.1.1]}`, ""},
+		"a link with a name":   {`{image: i, links: ["b:other"]}`, "services.a.links (aliases)"},
+		"an image":             {`{image: i, volumes: [{type: image, source: i, target: /i}]}`, "services.a.volumes (type: image)"},
+		"a secret of podman's": {`{image: i, secrets: [e]}`, "services.a.secrets (e)"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			m := modelOf(t, "services: {a: "+test.service+", b: {image: i}}\nvolumes: {vol: {}}\nsecrets: {e: {external: true}, f: {file: file}}\n")
+			got := []string{}
+			for _, l := range m.EngineLimits() {
+				got = append(got, l.Place)
+			}
+			if strings.Join(got, ", ") != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}

@@ -49,6 +49,32 @@ func (m Model) Limits(version string) (found []Limit, err error) {
 	return found, nil
 }
 
+// EngineLimits returns what the engine cannot do with the model, by place: podman's API (of
+// 4.3 and 5.4) refuses it.
+func (m Model) EngineLimits() (found []Limit) {
+	for _, name := range slices.Sorted(maps.Keys(m.Services)) {
+		s, at := m.Services[name], "services."+name+"."
+		if slices.ContainsFunc(s.Links, hasAlias) {
+			found = append(found, Limit{at + "links (aliases)", true, "use the service's name, or networks: {NETWORK: {aliases: [NAME]}}"})
+		}
+		if hasVolume(func(v types.ServiceVolumeConfig) bool { return v.Type == types.VolumeTypeImage })(s) {
+			found = append(found, Limit{at + "volumes (type: image)", true, "copy the files into a volume or a folder"})
+		}
+		for _, used := range s.Secrets {
+			if bool(m.Secrets[used.Source].External) {
+				found = append(found, Limit{at + "secrets (" + used.Source + ")", true, "write it into a file, and name that: secrets: {" + used.Source + ": {file: PATH}}; or set provider: [podman-compose]"})
+			}
+		}
+	}
+	return found
+}
+
+// hasAlias reports whether a link gives a service another name.
+func hasAlias(link string) bool {
+	name, alias, found := strings.Cut(link, ":")
+	return found && name != alias
+}
+
 // readBy10 are the keys of a service that podman-compose 1.0.3 reads, or that stackctl
 // sees to. readBy13 are those that 1.3.0 reads besides.
 var (
@@ -100,7 +126,7 @@ var specials = []struct {
 	{Limit{"network_mode", true, ""}, false, func(s types.ServiceConfig) bool { return s.NetworkMode != "" }},
 	{Limit{"networks (aliases, addresses)", true, "use the services' names"}, false, hasConfiguredNetwork},
 	{Limit{"links (aliases)", true, "use the service's name"}, false, func(s types.ServiceConfig) bool {
-		return slices.ContainsFunc(s.Links, func(link string) bool { return strings.Contains(link, ":") })
+		return slices.ContainsFunc(s.Links, hasAlias)
 	}},
 }
 

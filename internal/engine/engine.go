@@ -14,6 +14,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -121,11 +122,22 @@ func prepared(project *types.Project, leave []string) (*types.Project, error) {
 			api.WorkingDirLabel: model.WorkingDir, api.ConfigFilesLabel: strings.Join(model.ComposeFiles, ","),
 			api.OneoffLabel: "False",
 		}
+		service.Links = withAlias(service.Links)
 		service.PullPolicy = types.PullPolicyNever
 		service.Build = nil
 		model.Services[name] = service
 	}
 	return model.WithServicesDisabled(leave...), nil
+}
+
+// withAlias leaves out the links that say no more than the service's name, which its network
+// knows anyway: podman's API refuses every link. The order of dependencies is that of
+// depends_on, which compose-go makes of links too.
+func withAlias(links []string) []string {
+	return slices.DeleteFunc(slices.Clone(links), func(link string) bool {
+		name, alias, found := strings.Cut(link, ":")
+		return !found || name == alias
+	})
 }
 
 // Hash is a digest over the configuration of a service. It does not depend on

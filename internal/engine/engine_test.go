@@ -1,6 +1,9 @@
 package engine
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 func TestWhoseLabels(t *testing.T) {
 	made := OwnLabels("web", "db", 1)
@@ -15,5 +18,11 @@ func TestWhoseLabels(t *testing.T) {
 	}
 	if IsOwn(foreign) || IsMade(foreign) {
 		t.Error("a container of podman-compose is taken for the engine's")
+	}
+}
+
+func TestLinksWithoutAlias(t *testing.T) {
+	if got := withAlias([]string{"db", "db:db", "db:other"}); !slices.Equal(got, []string{"db:other"}) {
+		t.Errorf("got %q", got)
 	}
 }

