@@ -33,7 +33,7 @@ var floors = [][]string{
 	{"decide", "decide/regotest"},
 	{"decide/confined", "decide/remembered"},
 	{"enforce", "stack"},
-	{"audit"},
+	{"audit", "replay"},
 	{"report", "alerts"},
 	{"report/timeline"},
 	{"report/daily"},

@@ -80,7 +80,7 @@ func BenchmarkDecide(b *testing.B) {
 func BenchmarkRemembered(b *testing.B) {
 	for _, n := range []int{50, 1000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			remembering, err := Load(context.Background(), policies.FS, Options{Trusted: true, Memory: notes{}})
+			remembering, err := Load(context.Background(), policies.FS, Options{Trusted: true, Memory: NewMemory()})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -22,7 +22,7 @@ func (l *loader) load(ctx context.Context, source policy.Source, opts Options) (
 // before.
 func TestKnownPolicies(t *testing.T) {
 	var l loader
-	memory := notes{}
+	memory := NewMemory()
 	known := func(over map[string]string, program string) *Policies {
 		t.Helper()
 		opts := Options{Memory: memory, Program: program}.withDefaults()
@@ -63,8 +63,8 @@ func TestKnownPolicies(t *testing.T) {
 	loads("another program", 1)
 	known(map[string]string{"settings.yaml": "settings:\n  restart: [web.service]\n"}, "p")
 	loads("other settings", 1)
-	for k, v := range maps.Clone(memory) {
-		memory[k] = v[:len(v)-1]
+	for k, v := range maps.Clone(memory.(*notes).answers) {
+		memory.(*notes).answers[k] = v[:len(v)-1]
 	}
 	if got := verdicts(t, known(nil, "p"), doc); got != want {
 		t.Errorf("with a damaged memory it is\n%s\nwant\n%s", got, want)
@@ -75,7 +75,7 @@ func TestKnownPolicies(t *testing.T) {
 // A folder that is refused is refused each time, and one that cannot be loaded any more
 // passes nothing.
 func TestKnownPoliciesThatFail(t *testing.T) {
-	memory := notes{}
+	memory := NewMemory()
 	for range 2 {
 		_, err := Load(t.Context(), fixture.WithRule("finding contains 1 if input.nothing"), Options{Memory: memory})
 		if refusal := (*policy.Refusal)(nil); !errors.As(err, &refusal) {

@@ -23,24 +23,6 @@ import (
 	"stackpolicy/policies"
 )
 
-// notes is a memory in this process.
-type notes map[string][]byte
-
-func (n notes) Recall(_ context.Context, keys []string) (map[string][]byte, error) {
-	found := map[string][]byte{}
-	for _, k := range keys {
-		if v, has := n[k]; has {
-			found[k] = v
-		}
-	}
-	return found, nil
-}
-
-func (n notes) Keep(_ context.Context, answers map[string][]byte) error {
-	maps.Copy(n, answers)
-	return nil
-}
-
 // asked counts for how many units each invariant is evaluated.
 type asked struct {
 	Evaluator
@@ -247,7 +229,7 @@ func TestRememberedIsTheSame(t *testing.T) {
 	for _, seed := range []uint64{1, seed} {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			w := newWorld(t, seed)
-			memory := notes{}
+			memory := NewMemory()
 			remembering, _ := counted(p, memory)
 			made, open := 0, map[string]int{}
 			for range 60 {
@@ -262,7 +244,7 @@ func TestRememberedIsTheSame(t *testing.T) {
 						open[strings.Split(line, `"`)[3]]++
 					}
 				}
-				alone, apart := notes{}, *doc
+				alone, apart := NewMemory(), *doc
 				byUnit, count := counted(p, alone)
 				for i := range doc.Units {
 					apart.Units = doc.Units[i : i+1]
@@ -332,7 +314,7 @@ failed contains unit.name if {
 // What is in trouble is decided again each time, and in the end nothing else.
 func TestRememberedTime(t *testing.T) {
 	p := load(t, late(), Options{})
-	remembering, count := counted(p, notes{})
+	remembering, count := counted(p, NewMemory())
 	doc := document()
 	for i := range 100 {
 		doc.Units = append(doc.Units, soundUnit(fmt.Sprintf("u%d", i)))
@@ -370,7 +352,7 @@ func (failing) Recall(context.Context, []string) (map[string][]byte, error) {
 }
 func (failing) Keep(context.Context, map[string][]byte) error { return os.ErrInvalid }
 
-type rubbish struct{ notes }
+type rubbish struct{ Memory }
 
 func (rubbish) Recall(_ context.Context, keys []string) (map[string][]byte, error) {
 	found := map[string][]byte{}
@@ -387,7 +369,7 @@ func TestMemoryThatIsNotToBeTrusted(t *testing.T) {
 		doc.Units[i].Loaded.ActiveState, doc.Units[i].Loaded.StateChange = "failed", &at
 	}
 	want := verdicts(t, p, doc)
-	for name, m := range map[string]Memory{"failing": failing{}, "rubbish": rubbish{notes{}}} {
+	for name, m := range map[string]Memory{"failing": failing{}, "rubbish": rubbish{NewMemory()}} {
 		r, _ := counted(p, m)
 		for range 2 {
 			if got := verdicts(t, r, doc); got != want {
@@ -395,7 +377,7 @@ func TestMemoryThatIsNotToBeTrusted(t *testing.T) {
 			}
 		}
 	}
-	same := notes{}
+	same := NewMemory()
 	verdicts(t, with(p, p.evaluator, same, "one program"), doc)
 	a := &asked{p.evaluator, map[string]int{}}
 	verdicts(t, with(p, a, same, "another program"), doc)
@@ -415,7 +397,7 @@ func TestTheComparisonSeesAWrongScope(t *testing.T) {
 	for _, inv := range p.invariants {
 		inv.Scope.Unit = true
 	}
-	doc, memory := document("a.service", "b.service"), notes{}
+	doc, memory := document("a.service", "b.service"), NewMemory()
 	for i := range doc.Units {
 		doc.Units[i].Loaded.ActiveState = "failed"
 	}

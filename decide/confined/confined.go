@@ -32,10 +32,14 @@ const (
 // Load loads the policies in fsys as [decide.Load] does. The child that evaluates their rules
 // is killed when ctx ends.
 func Load(ctx context.Context, fsys fs.FS, opts decide.Options) (*decide.Policies, error) {
+	return LoadSource(ctx, policy.Open(fsys, opts.Name), opts)
+}
+
+// LoadSource is Load for a folder that was already opened.
+func LoadSource(ctx context.Context, source policy.Source, opts decide.Options) (*decide.Policies, error) {
 	if opts.Limit == 0 {
 		opts.Limit = decide.DefaultLimit
 	}
-	source := policy.Open(fsys, opts.Name)
 	if opts.Memory != nil {
 		return decide.Remembered(ctx, source, opts, load)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -105,29 +104,11 @@ func decided(t *testing.T, p *decide.Policies, doc *facts.Document) []finding.Fi
 	return result.Decisions
 }
 
-// notes is a memory in this process.
-type notes map[string][]byte
-
-func (n notes) Recall(_ context.Context, keys []string) (map[string][]byte, error) {
-	found := map[string][]byte{}
-	for _, k := range keys {
-		if v, has := n[k]; has {
-			found[k] = v
-		}
-	}
-	return found, nil
-}
-
-func (n notes) Keep(_ context.Context, answers map[string][]byte) error {
-	maps.Copy(n, answers)
-	return nil
-}
-
 // TestRemembered: what a child decided is remembered, and then none is started. Where a rule
 // read the time it is decided again.
 func TestRemembered(t *testing.T) {
 	folder := with(condition(`unit.loaded.active_state == "failed"; input.collected_at > "2026-01-02T04"`))
-	doc, memory := document("a.service", "b.service"), notes{}
+	doc, memory := document("a.service", "b.service"), decide.NewMemory()
 	children := func() int {
 		lists, err := filepath.Glob("/proc/self/task/*/children")
 		if err != nil || len(lists) == 0 {

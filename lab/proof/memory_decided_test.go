@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"stackpolicy/decide/remembered"
@@ -13,6 +14,7 @@ import (
 
 // TestRememberedVerdicts checks that what earlier audits decided is kept, is used, and never
 // hides a change: not of a unit, not of the host, and not when the file of it is damaged.
+// Decided again from the memory alone, all audits give the same.
 func TestRememberedVerdicts(t *testing.T) {
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, map[string]string{
@@ -48,5 +50,10 @@ func TestRememberedVerdicts(t *testing.T) {
 		}
 		s.systemctl("start", "db.service")
 		s.want("started again", s.eval(), 0)
+
+		r := s.Stackpolicy(t.Context(), "replay", "-o", "json")
+		if r.Code != 0 || !strings.Contains(r.Out, `"audits": 10,`) || !strings.Contains(r.Out, `"same": 10,`) {
+			t.Errorf("decided again, the audits end with %d: %s%s", r.Code, r.Out, r.Err)
+		}
 	})
 }

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"stackpolicy/cmd/internal/cli"
+	"stackpolicy/decide"
+	"stackpolicy/decide/confined"
+	"stackpolicy/decide/policy"
+	"stackpolicy/finding"
+	"stackpolicy/policies"
+	"stackpolicy/replay"
+	"stackpolicy/report"
+)
+
+func replayCommand(status *int) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "replay",
+		Short: "Decide recorded audits again, and say where the result is another one",
+		Long: `Decides the audits that were recorded again, from the facts that were recorded,
+with the rules and settings that decided then, or the present ones with --present.
+Nothing is collected and nothing is changed.
+
+Exit status:
+  0  all give the same, to the byte
+  1  some give something else
+  3  none does, but some could not be decided again`,
+		Args: cobra.NoArgs,
+	}
+	since := sinceFlag(cmd, "30d")
+	present := cmd.Flags().Bool("present", false, "decide with the present rules and settings instead of those of then")
+	format := cli.OutputFlag(cmd, report.ReplayFormats())
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		ctx := cmd.Context()
+		store, err := openHistory(ctx)
+		if errors.Is(err, fs.ErrNotExist) {
+			return errors.New("there was no audit yet: run stackpolicy eval, or enable stackpolicy-audit.timer")
+		}
+		if err != nil {
+			return err
+		}
+		defer store.Close()
+		o := replay.Options{Since: time.Now().Add(-time.Duration(*since)), Load: loadKept, Progress: progress(cmd.ErrOrStderr(), "audits")}
+		if *present {
+			c, err := cli.ReadConfig()
+			if err != nil {
+				return err
+			}
+			if o.Present, err = cli.LoadPolicies(ctx, c.Policies, decide.NewMemory()); err != nil {
+				return err
+			}
+		}
+		r, err := replay.Run(ctx, store, o)
+		if err != nil {
+			return err
+		}
+		switch {
+		case len(r.Differences) > 0:
+			*status = finding.LevelWarning.ExitCode()
+		case len(r.Unknown) > 0 || r.Audits == 0:
+			*status = finding.LevelUnknown.ExitCode()
+		}
+		w := cmd.OutOrStdout()
+		return format.Write(w, report.Replayed{Result: r, Options: options(w)})
+	}
+	return cmd
+}
+
+// loadKept loads policies of files that were kept. Files are not trusted because they were
+// kept: only the present built-in policies are evaluated in this process.
+func loadKept(ctx context.Context, digest string, files []policy.File) (*decide.Policies, error) {
+	o := decide.Options{Trusted: true, Memory: decide.NewMemory()}
+	if p, err := decide.Load(ctx, policies.FS, o); err == nil && p.Digest() == digest {
+		return p, nil
+	}
+	o.Trusted = false
+	return confined.LoadSource(ctx, policy.Source{Files: files}, o)
+}
+
+// progress returns a function that says on a terminal how much is done.
+func progress(w io.Writer, what string) func(done, of int) {
+	if !cli.Terminal(w) {
+		return nil
+	}
+	last := time.Time{}
+	return func(done, of int) {
+		if now := time.Now(); now.Sub(last) > 200*time.Millisecond || done+1 == of {
+			last = now
+			fmt.Fprintf(w, "\r%d of %d %s", done+1, of, what)
+			if done+1 == of {
+				fmt.Fprint(w, "\r\x1b[K")
+			}
+		}
+	}
+}
