@@ -18,7 +18,7 @@ audit_timer_active: document, manager.audit_timer.active_state manager.audit_tim
 auto_update_works: units, auto_update auto_update.active_state auto_update.result podman.auto_update_timer podman.present podman.unowned
 containers_labelled: units, podman.unowned storage.podman_version
 drift_not_repeating: units, collected_at history.breaker history.heals history.others
-dropins_owned: unit,
+dropins_owned: unit, manager.loaded_at
 file_declared: unit, declared.gone declared.nameless user.name user.open_folders
 fragment_in_user_dir: unit, manager.loaded_at user.unit_dir
 images_current: unit, auto_update.ended_at auto_update.started_at

@@ -37,7 +37,7 @@ func rules(t *testing.T) *decide.Policies {
 
 func document(t *testing.T, name string, at time.Time) *facts.Document {
 	t.Helper()
-	doc := must(facts.Decode(must(os.ReadFile("../testdata/facts/"+name+".json"))(t)))(t)
+	doc := must(facts.Decode(must(os.ReadFile("../testdata/facts/" + name + ".json"))(t)))(t)
 	doc.CollectedAt = at
 	return doc
 }

@@ -14,7 +14,8 @@
 # custom:
 #   class: provenance
 #   severity: page
-#   needs: [units.loaded, units.files, units.reload]
+#   needs: [manager, units.loaded, units.files, units.reload]
+#   optional: [units.history]
 #   actions: [daemon-reload]
 #   runbook: dropins_owned.md
 package stackpolicy.invariants.dropins_owned
@@ -54,6 +55,28 @@ finding contains {
 } if {
 	some g in gone
 	lib.reload_safe(g.would_load, g.would_drop)
+	not g.subject in helpless
+}
+
+# The last reload has read all that is there now.
+finding contains {
+	"subject": g.subject,
+	"effect": "block",
+	"severity": "ticket",
+	"message": sprintf("%s is gone from disk, but still changes %s after a reload", [g.path, g.subject]),
+	"evidence": {
+		"case": "gone", "path": g.path, "expected": expected,
+		"found": "loaded, not on disk", "reloaded": input.manager.loaded_at,
+	},
+} if {
+	some g in gone
+	lib.reload_safe(g.would_load, g.would_drop)
+	g.subject in helpless
+}
+
+helpless contains unit.name if {
+	some unit in input.units
+	lib.reload_did_not_help(unit.history, unit.files, input.manager.loaded_at, "dropins_owned")
 }
 
 finding contains {

@@ -42,6 +42,28 @@ test_gone if {
 	}}
 }
 
+# reloaded is a unit for which a heal failed; the document's last reload was at 01:00:00.
+reloaded(last, failed) := with_gone("web.service", {"history": {
+	"findings": [{"invariant": "dropins_owned", "case": "gone", "since": "2026-05-04T00:00:00Z"}],
+	"heals": [{"invariant": "dropins_owned", "case": "gone", "action": "daemon-reload", "last": last, "failed_24h": failed}],
+}})
+
+test_gone_after_a_reload[name] if {
+	some name, c in {
+		"it did not help": {"unit": reloaded("2026-05-04T00:59:59Z", 1), "want": {["web.service", "block", "ticket", "gone"]}},
+		"it helped": {
+			"unit": reloaded("2026-05-04T00:59:59Z", 0),
+			"want": {["web.service", "heal", "ticket", "gone", "daemon-reload"]},
+		},
+		"it was not done yet": {
+			"unit": reloaded("2026-05-04T01:00:01Z", 1),
+			"want": {["web.service", "heal", "ticket", "gone", "daemon-reload"]},
+		},
+	}
+	findings := rule.finding with input as given.document([c.unit])
+	given.rows(findings) == c.want
+}
+
 test_distribution_can_be_trusted if {
 	doc := given.document([with_dropin("web.service", stray("distribution"))])
 	trusting := rule.finding with input as doc with data.settings.trust_distribution_dropins as true
