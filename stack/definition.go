@@ -29,7 +29,7 @@ func resolve(ctx context.Context, s Stack, project *compose.Project) (model comp
 		if err != nil {
 			return model, nil, err
 		}
-		if definitions[name], err = digestWith(ctx, hash, paths); err != nil {
+		if definitions[name], err = digestWith(ctx, hash+model.Inline(name), paths); err != nil {
 			return model, nil, err
 		}
 		model.Label(name, applied.LabelDefinition, definitions[name])

@@ -3,6 +3,9 @@ package compose
 import (
 	"bytes"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
@@ -32,6 +35,26 @@ func (p *Project) Model() (Model, error) {
 		resolved.Services[s.Name] = service
 	}
 	return Model{resolved}, nil
+}
+
+// Inline returns what the configs and secrets of a service are that no file has: they are
+// written in the compose file, or in a variable. It is "" if there are none.
+func (m Model) Inline(service string) string {
+	s := m.Services[service]
+	used := map[string]types.FileObjectConfig{}
+	for _, c := range s.Configs {
+		used["config "+c.Source] = types.FileObjectConfig(m.Configs[c.Source])
+	}
+	for _, c := range s.Secrets {
+		used["secret "+c.Source] = types.FileObjectConfig(m.Secrets[c.Source])
+	}
+	var text strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(used)) {
+		if of := used[name]; of.Content != "" || of.Environment != "" {
+			fmt.Fprintf(&text, "\n%s %q %q", name, of.Content, m.Environment[of.Environment])
+		}
+	}
+	return text.String()
 }
 
 // Label gives the containers of a service a label.

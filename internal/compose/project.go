@@ -191,6 +191,11 @@ func digest(p *types.Project, files []EnvFile) (string, error) {
 	}
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%d\n%s", len(text), text)
+	for _, name := range slices.Sorted(maps.Keys(p.Secrets)) {
+		if variable := p.Secrets[name].Environment; variable != "" {
+			fmt.Fprintf(sum, "\n%s %q", name, p.Environment[variable])
+		}
+	}
 	for _, file := range files {
 		content, err := regularfile.Read(file.Path, maxFile)
 		switch {
