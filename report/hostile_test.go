@@ -101,7 +101,7 @@ func TestOtherWritersAreHarmless(t *testing.T) {
 		if err := Explain(&out, list, o); err != nil {
 			t.Fatal(err)
 		}
-		if err := writeInvariants(&out, Invariants{invariants, o}); err != nil {
+		if err := writeInvariants(&out, Invariants{List: invariants, Options: o}); err != nil {
 			t.Fatal(err)
 		}
 		harmless(t, out.Bytes(), width)

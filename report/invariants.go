@@ -13,7 +13,8 @@ import (
 
 // Invariants is a list of invariants, and how it is to be written.
 type Invariants struct {
-	List []policy.Invariant
+	List    []policy.Invariant
+	Origins policy.Origins
 	Options
 }
 
@@ -41,8 +42,30 @@ func writeInvariants(w io.Writer, in Invariants) error {
 			}
 			about = append(about, string(action))
 		}
+		about = append(about, originWords(in.Origins.ByID[i.ID])...)
 		p.paragraph(0, p.paint(text.Clean(i.ID), pretty.Bold)+"  ", "("+strings.Join(about, ", ")+")")
 		p.paragraph(2, "", i.Title)
 	}
+	if note := in.Origins.MissingNote(); note != "" {
+		p.paragraph(0, "", note)
+	}
 	return p.err
+}
+
+// originWords says where an invariant comes from, and what became of the built-in rule that
+// it replaces.
+func originWords(o policy.Origin) []string {
+	words := map[policy.Since]string{
+		policy.SinceUnchanged: "the built-in rule is unchanged since",
+		policy.SinceChanged:   "the built-in rule has changed since",
+		policy.SinceUnknown:   "unknown whether the built-in rule has changed since",
+		policy.SinceRemoved:   "the built-in rule that it replaces does not exist any more",
+	}
+	switch {
+	case o.From == "":
+		return nil
+	case o.Since == "":
+		return []string{string(o.From)}
+	}
+	return []string{string(o.From), words[o.Since]}
 }

@@ -18,7 +18,10 @@ func TestInvariantsAsJSON(t *testing.T) {
 		{ID: "bare", Title: "a\x1b[2Jb"},
 	}
 	var out bytes.Buffer
-	if err := writeInvariantsJSON(&out, Invariants{List: list}); err != nil {
+	origins := policy.Origins{Missing: []string{"no_orphans"}, ByID: map[string]policy.Origin{
+		"loaded_is_current": {From: policy.FromReplaced, Since: policy.SinceUnknown},
+	}}
+	if err := writeInvariantsJSON(&out, Invariants{List: list, Origins: origins}); err != nil {
 		t.Fatal(err)
 	}
 	var got map[string]any
@@ -27,10 +30,11 @@ func TestInvariantsAsJSON(t *testing.T) {
 	}
 	want := map[string]any{"schema": "stackpolicy.invariants/v1", "invariants": []any{
 		map[string]any{"id": "loaded_is_current", "title": "what is loaded is what is on disk", "description": "", "class": "provenance",
+			"origin": "replaced", "builtin": "unknown", "scope": "host",
 			"severity": "ticket", "needs": []any{"units.files"}, "actions": []any{"daemon-reload"}, "file": "invariants/a.rego", "line": 12.0},
-		map[string]any{"id": "bare", "title": "a\x1b[2Jb", "description": "", "class": "", "severity": "",
+		map[string]any{"id": "bare", "title": "a\x1b[2Jb", "description": "", "class": "", "severity": "", "scope": "host",
 			"needs": []any{}, "actions": []any{}, "file": "", "line": 0.0},
-	}}
+	}, "missing": []any{"no_orphans"}}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("-want +got\n%s", d)
 	}

@@ -179,9 +179,15 @@ func TestInvariants(t *testing.T) {
 	list := []policy.Invariant{
 		{ID: "linger_enabled", Title: "linger is on", Class: "host", Severity: "page"},
 		{ID: "loaded_is_current", Title: "what is loaded is what is on disk", Class: "provenance", Severity: "ticket", Actions: []finding.Action{finding.DaemonReload}},
+		{ID: "mine", Title: "mine is mine", Class: "unit", Severity: "page"},
 	}
 	var out bytes.Buffer
-	if err := writeInvariants(&out, Invariants{list, Options{Width: 80}}); err != nil {
+	origins := policy.Origins{Missing: []string{"no_orphans", "stack_owned"}, ByID: map[string]policy.Origin{
+		"linger_enabled":    {From: policy.FromBuiltin},
+		"loaded_is_current": {From: policy.FromReplaced, Since: policy.SinceChanged},
+		"mine":              {From: policy.FromOwn},
+	}}
+	if err := writeInvariants(&out, Invariants{list, origins, Options{Width: 80}}); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "invariants.txt", out.Bytes())

@@ -151,9 +151,11 @@ func (full) Write([]byte) (int, error) { return 0, errFull }
 func TestEveryWriterReturnsTheErrorOfItsOutput(t *testing.T) {
 	var o Options
 	writers := map[string]func() error{
-		"explain":    func() error { return Explain(full{}, nil, o) },
-		"invariants": func() error { return writeInvariants(full{}, Invariants{[]policy.Invariant{{ID: "a"}}, o}) },
-		"tests":      func() error { return PolicyTests(full{}, regotest.Report{}, 0, false, o) },
+		"explain": func() error { return Explain(full{}, nil, o) },
+		"invariants": func() error {
+			return writeInvariants(full{}, Invariants{List: []policy.Invariant{{ID: "a"}}, Options: o})
+		},
+		"tests": func() error { return PolicyTests(full{}, regotest.Report{}, 0, false, o) },
 	}
 	for _, f := range Formats() {
 		writers[f.Name] = func() error { return f.Write(full{}, Audited{fine(), o}) }

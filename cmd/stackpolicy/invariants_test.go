@@ -35,11 +35,7 @@ func audited(t *testing.T) {
 func counted(loads *int) invariants {
 	return loadOnce(func() (*decide.Policies, error) {
 		*loads++
-		fsys, name, err := cli.Policies("")
-		if err != nil {
-			return nil, err
-		}
-		return decide.Load(context.Background(), fsys, decide.Options{Name: name, Trusted: true})
+		return cli.LoadPolicies(context.Background(), "", nil)
 	})
 }
 

@@ -1,11 +1,12 @@
 package main
 
 import (
-	"io/fs"
-
 	"github.com/spf13/cobra"
 
 	"stackpolicy/cmd/internal/cli"
+	"stackpolicy/decide"
+	"stackpolicy/decide/policy"
+	"stackpolicy/policies"
 )
 
 func policyCommand(exit *int) *cobra.Command {
@@ -14,11 +15,16 @@ func policyCommand(exit *int) *cobra.Command {
 	return cmd
 }
 
-// folder returns the policy folder in use, and its name for messages.
-func (s *policySource) folder() (fs.FS, string, error) {
+// open opens the policies in use, with their tests.
+func (s *policySource) open() (policy.Source, error) {
 	c, err := cli.ReadConfig()
 	if err != nil {
-		return nil, "", err
+		return policy.Source{}, err
 	}
-	return cli.Policies(s.dir(c))
+	return cli.Policies(s.dir(c), policy.OpenWithTests)
+}
+
+// origins compares the policies in use with the built-in ones.
+func origins(p *decide.Policies) policy.Origins {
+	return policy.OriginsOf(p.Source(), p.Invariants(), policy.Open(policies.FS, ""))
 }

@@ -16,29 +16,30 @@ func policyCheckCommand() *cobra.Command {
 		Short: "Check that the policies load, and are formatted as opa fmt does",
 		Long: `Checks what every audit checks before it uses a policy folder (complete METADATA,
 known facts, effects and actions, no undeclared section, no forbidden builtin), and
-the format. The exit status is 0, or 3 with every mistake, its file and its line on
+the format. It says which built-in invariants the folder lacks, and of which rules in
+place of a built-in one that has changed since, or may have. The exit status is 0, or 3 with every mistake, its file and its line on
 standard error.`,
 		Args: cobra.NoArgs,
 	}
 	var source policySource
 	source.policyFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		fsys, name, err := source.folder()
+		opened, err := source.open()
 		if err != nil {
 			return err
 		}
-		p, err := cli.LoadFolder(cmd.Context(), fsys, name)
+		p, err := cli.CheckPolicies(cmd.Context(), opened)
 		if err != nil {
 			return err
 		}
-		unformatted, err := confined.Unformatted(cmd.Context(), fsys, name)
+		unformatted, err := confined.Unformatted(cmd.Context(), opened)
 		if err != nil {
 			return err
 		}
 		if len(unformatted) > 0 {
 			return fmt.Errorf("not formatted; run opa fmt -w on: %s", strings.Join(unformatted, ", "))
 		}
-		for _, note := range p.Settings().Renamed() {
+		for _, note := range append(p.Settings().Renamed(), origins(p).Notes()...) {
 			fmt.Fprintf(cmd.ErrOrStderr(), "stackpolicy: %s\n", note)
 		}
 		fmt.Fprintf(cmd.OutOrStdout(), "%d invariants are in order\n", len(p.Invariants()))

@@ -10,7 +10,7 @@ import (
 func policyListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List the invariants: class, severity, actions, and the good state",
+		Short: "List the invariants: class, severity, actions, origin, and the good state",
 		Args:  cobra.NoArgs,
 	}
 	var source policySource
@@ -26,7 +26,7 @@ func policyListCommand() *cobra.Command {
 			return err
 		}
 		w := cmd.OutOrStdout()
-		return format.Write(w, report.Invariants{List: p.Invariants(), Options: options(w)})
+		return format.Write(w, report.Invariants{List: p.Invariants(), Origins: origins(p), Options: options(w)})
 	}
 	return cmd
 }

@@ -23,14 +23,14 @@ fails or the coverage is too low, and 3 if they could not be run.`,
 	verbose := cmd.Flags().BoolP("verbose", "v", false, "list every test, and the lines that no test covers")
 	floor := cmd.Flags().Float64("coverage", 0, "least coverage of the rules, in percent")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		fsys, name, err := source.folder()
+		opened, err := source.open()
 		if err != nil {
 			return err
 		}
-		if _, err := cli.LoadFolder(cmd.Context(), fsys, name); err != nil {
+		if _, err := cli.CheckPolicies(cmd.Context(), opened); err != nil {
 			return err
 		}
-		tests, err := confined.Test(cmd.Context(), fsys, name)
+		tests, err := confined.Test(cmd.Context(), opened)
 		if err != nil {
 			return err
 		}

@@ -26,7 +26,7 @@ type policySource struct {
 }
 
 func (s *policySource) policyFlag(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&s.policyDir, "policy", "", "folder of policies to use instead of the built-in ones")
+	cmd.Flags().StringVar(&s.policyDir, "policy", "", "folder of policies: with main.rego instead of the built-in ones, otherwise over them")
 	_ = cmd.MarkFlagDirname("policy")
 }
 

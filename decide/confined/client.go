@@ -110,7 +110,7 @@ func (q *question) ready(ctx context.Context) error {
 		r, err = receive(ctx, q.child, factsLimit)
 	}
 	if err == nil {
-		err = r.failure("")
+		err = r.failure(policy.Source{})
 	}
 	if err != nil {
 		q.stop()
@@ -130,7 +130,7 @@ func (q *question) ask(ctx context.Context, ids []string, limit time.Duration) e
 			break
 		}
 		if r.Done {
-			return r.failure("")
+			return r.failure(policy.Source{})
 		}
 		if i, waits := q.waiting[r.ID]; waits {
 			delete(q.waiting, r.ID)

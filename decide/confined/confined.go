@@ -35,7 +35,7 @@ func Load(ctx context.Context, fsys fs.FS, opts decide.Options) (*decide.Policie
 	return LoadSource(ctx, policy.Open(fsys, opts.Name), opts)
 }
 
-// LoadSource is Load for a folder that was already opened.
+// LoadSource is Load for policies that were already opened.
 func LoadSource(ctx context.Context, source policy.Source, opts decide.Options) (*decide.Policies, error) {
 	if opts.Limit == 0 {
 		opts.Limit = decide.DefaultLimit
@@ -58,15 +58,15 @@ func load(ctx context.Context, source policy.Source, opts decide.Options) (*deci
 	return decide.New(source, loaded.Invariants, loaded.Settings, loaded.Digest, c, opts), nil
 }
 
-// Test runs the folder's tests as [regotest.Run] does.
-func Test(ctx context.Context, fsys fs.FS, name string) (regotest.Report, error) {
-	r, err := once(ctx, request{Do: doTest, Source: policy.OpenWithTests(fsys, name)}, testLimit)
+// Test runs the tests of a source as [regotest.Run] does.
+func Test(ctx context.Context, source policy.Source) (regotest.Report, error) {
+	r, err := once(ctx, request{Do: doTest, Source: source}, testLimit)
 	return r.Report, err
 }
 
-// Unformatted names the folder's files that opa fmt would change.
-func Unformatted(ctx context.Context, fsys fs.FS, name string) ([]string, error) {
-	r, err := once(ctx, request{Do: doFormat, Source: policy.OpenWithTests(fsys, name)}, loadLimit)
+// Unformatted names the files of a source that opa fmt would change, without built-in ones.
+func Unformatted(ctx context.Context, source policy.Source) ([]string, error) {
+	r, err := once(ctx, request{Do: doFormat, Source: source}, loadLimit)
 	return r.Unformatted, err
 }
 
@@ -89,7 +89,7 @@ func call(ctx context.Context, child *confine.Process, r request, limit time.Dur
 	if err != nil {
 		return reply{}, explain(r, limit, err)
 	}
-	return answer, answer.failure(r.Source.Name)
+	return answer, answer.failure(r.Source)
 }
 
 func send(ctx context.Context, child *confine.Process, r request) error {

@@ -234,14 +234,14 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestTestAndFormat(t *testing.T) {
-	report, err := Test(t.Context(), policies.FS, "")
+	report, err := Test(t.Context(), policy.OpenWithTests(policies.FS, ""))
 	if err != nil || !report.Passed() || report.Percent < 98 {
 		t.Errorf("got %v, passed %v, %v%%", err, report.Passed(), report.Percent)
 	}
-	if _, err := Test(t.Context(), fixture.Folder(nil), ""); !errors.Is(err, regotest.ErrNoTests) {
+	if _, err := Test(t.Context(), policy.OpenWithTests(fixture.Folder(nil), "")); !errors.Is(err, regotest.ErrNoTests) {
 		t.Errorf("got %v", err)
 	}
-	changed, err := Unformatted(t.Context(), fixture.Folder(map[string]string{"lib/a_test.rego": "package a_test\n\n\n\ntest_a  if true\n"}), "p")
+	changed, err := Unformatted(t.Context(), policy.OpenWithTests(fixture.Folder(map[string]string{"lib/a_test.rego": "package a_test\n\n\n\ntest_a  if true\n"}), "p"))
 	if err != nil || !reflect.DeepEqual(changed, []string{"lib/a_test.rego"}) {
 		t.Errorf("got %v, %v", changed, err)
 	}
@@ -250,7 +250,7 @@ func TestTestAndFormat(t *testing.T) {
 // TestATestThatIsABomb ends only the test run.
 func TestATestThatIsABomb(t *testing.T) {
 	fsys := fixture.Folder(map[string]string{"lib/a_test.rego": "package a_test\n\ntest_a if bits.lsh(1, 60000000000) == 1\n"})
-	if _, err := Test(t.Context(), fsys, "p"); err == nil || err.Error() != "test the rules of p: stopped at the memory limit" {
+	if _, err := Test(t.Context(), policy.OpenWithTests(fsys, "p")); err == nil || err.Error() != "test the rules of p: stopped at the memory limit" {
 		t.Errorf("got %v", err)
 	}
 }

@@ -60,10 +60,10 @@ type wireFinding struct {
 }
 
 // failure returns the error in a reply, with the type that it had in the child.
-func (r reply) failure(name string) error {
+func (r reply) failure(s policy.Source) error {
 	switch {
 	case len(r.Problems) > 0:
-		refusal := policy.NewRefusal(name)
+		refusal := s.NewRefusal()
 		refusal.Problems = r.Problems
 		return refusal
 	case r.NoTests:

@@ -8,11 +8,14 @@ import (
 )
 
 // Unformatted returns the Rego files, tests included, that opa fmt would
-// change, sorted. A file that does not parse is an error.
+// change, sorted, without built-in ones. A file that does not parse is an error.
 func Unformatted(source policy.Source) ([]string, error) {
-	refusal := policy.NewRefusal(source.Name)
+	refusal := source.NewRefusal()
 	var changed []string
 	for _, file := range source.Rego() {
+		if file.Builtin {
+			continue
+		}
 		formatted, err := format.SourceWithOpts(file.Name, file.Text, format.Opts{RegoVersion: ast.RegoV1})
 		if err != nil {
 			refusal.AddRego(err, file.Name)

@@ -72,7 +72,7 @@ func TestRefused(t *testing.T) {
 		"unknown schema": {fixture.WithMetadata("input: schema.facts", "input: schema.fact"),
 			`p/invariants/loaded/loaded.rego:4: unknown METADATA schema input: schema.fact; want input: schema.facts or data.settings: schema.settings`},
 		"unknown custom key": {fixture.WithMetadata("class: unit", "class: unit\n#   sevrity: page"),
-			`p/invariants/loaded/loaded.rego:8: unknown METADATA key custom.sevrity; known: actions, class, needs, optional, runbook, running, severity`},
+			`p/invariants/loaded/loaded.rego:8: unknown METADATA key custom.sevrity; known: actions, class, needs, optional, replaces, runbook, running, severity`},
 		"unknown class": {fixture.WithMetadata("class: unit", "class: units"),
 			`p/invariants/loaded/loaded.rego:7: unknown class units; known: provenance, stack, unit, host`},
 		"no severity": {fixture.WithMetadata("#   severity: page\n", ""),

@@ -28,8 +28,9 @@ type Source struct {
 
 // File is a file of a policy folder.
 type File struct {
-	Name string // relative to the folder
-	Text []byte
+	Name    string // relative to the folder
+	Text    []byte
+	Builtin bool `json:",omitzero"` // it is not in the folder, which is a layer
 }
 
 // Open reads the files that decisions depend on: rules, settings and runbooks. A link is an
@@ -57,14 +58,18 @@ func open(fsys fs.FS, name string, wanted func(file string) bool) Source {
 				refusal.Add("", 0, "holds more than %d bytes of policies", maxTotal)
 				return Source{Name: name, Problems: refusal.Problems}
 			}
-			s.Files = append(s.Files, File{file, text})
+			s.Files = append(s.Files, File{Name: file, Text: text})
 		case slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(file)):
 			refusal.Add(file, 0, "unknown data file; the only data is %s in the folder's root", settingsFile)
 		}
 	}
 	s.Problems = refusal.Problems
-	slices.SortFunc(s.Files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
+	s.sort()
 	return s
+}
+
+func (s Source) sort() {
+	slices.SortFunc(s.Files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
 }
 
 func isTest(name string) bool     { return strings.HasSuffix(name, "_test.rego") }

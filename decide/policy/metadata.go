@@ -25,6 +25,7 @@ type Invariant struct {
 	Needs       []string         // sections without which it cannot be decided
 	Optional    []string         // sections that the rule reads if they exist
 	Actions     []finding.Action // that its findings may ask for
+	Replaces    string           // digest of the built-in rule that it was made from; empty: METADATA does not say
 	Running     bool             // it is about whether a unit runs: a hold covers its findings
 	File        string           // relative to the policy folder
 	Line        int              // of the first finding rule
@@ -48,11 +49,13 @@ func (inv *Invariant) Ref() ast.Ref {
 }
 
 func customKeys() []string {
-	return []string{"actions", "class", "needs", "optional", "runbook", "running", "severity"}
+	return []string{"actions", "class", "needs", "optional", "replaces", "runbook", "running", "severity"}
 }
 
 // place describes where rules must be in a folder.
 const place = "rules belong in main.rego, lib/ or invariants/ID/ID.rego"
+
+var ruleDigest = lazyregexp.New(`^sha256:[0-9a-f]{64}$`)
 
 var invariantFile = lazyregexp.New(`^invariants/([a-z][a-z0-9_]*)/([a-z][a-z0-9_]*)\.rego$`)
 
@@ -181,6 +184,7 @@ func (r *metadataReader) read(prose map[string][]byte) {
 	inv.Needs = readNames(r, "needs", facts.SectionNames(), true)
 	inv.Optional = readNames(r, "optional", facts.SectionNames(), false)
 	inv.Actions = readNames(r, "actions", finding.Actions(), true)
+	r.readReplaces()
 	r.readRunning()
 	r.readRunbook(prose)
 }
@@ -232,6 +236,16 @@ func readNames[T ~string](r *metadataReader, key string, known []T, must bool) [
 		names = append(names, T(name))
 	}
 	return names
+}
+
+// readReplaces reads the digest of the built-in rule that this one was made from. The key is
+// optional.
+func (r *metadataReader) readReplaces() {
+	raw, given := r.inv.metadata.Custom["replaces"]
+	r.inv.Replaces, _ = raw.(string)
+	if given && !ruleDigest.Get().MatchString(r.inv.Replaces) {
+		r.problem("replaces", "custom.replaces is %v; want sha256: and 64 hexadecimal digits", raw)
+	}
 }
 
 // readRunning reads whether a hold covers the findings. The key is optional.

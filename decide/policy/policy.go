@@ -26,11 +26,12 @@ func Read(fsys fs.FS, name string) *Folder { return Parse(Open(fsys, name)) }
 
 // Parse parses a folder. Before you use the folder, check the error of its Refusal.
 func Parse(s Source) *Folder {
-	refusal := NewRefusal(s.Name)
+	refusal := s.NewRefusal()
 	refusal.Problems = s.Problems
 	rules, prose := s.texts(isRule), s.texts(isProse)
 	settings := parseSettings(s.texts(isSettings)[settingsFile], refusal)
 	modules := parseModules(rules, refusal)
+	s.checkAdditions(modules, refusal)
 	invariants := readInvariants(rules, prose, modules, refusal)
 	settings.checkInvariants(invariants, refusal)
 	return &Folder{

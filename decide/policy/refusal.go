@@ -23,10 +23,20 @@ type Problem struct {
 type Refusal struct {
 	Problems []Problem
 	name     string
+	builtin  map[string]bool // files that are not in the folder
 }
 
 // NewRefusal returns a refusal without problems. name is written before file names.
 func NewRefusal(name string) *Refusal { return &Refusal{name: name} }
+
+// NewRefusal returns a refusal without problems, for a source.
+func (s Source) NewRefusal() *Refusal {
+	r := &Refusal{name: s.Name, builtin: map[string]bool{}}
+	for _, f := range s.Files {
+		r.builtin[f.Name] = f.Builtin
+	}
+	return r
+}
 
 // Error lists the problems, at most 20, one a line, as file:line: text.
 func (r *Refusal) Error() string {
@@ -43,6 +53,9 @@ func (r *Refusal) Error() string {
 
 func (r *Refusal) line(p Problem) string {
 	where := path.Join(r.name, p.File)
+	if r.builtin[p.File] {
+		where = "built-in " + p.File
+	}
 	if p.Line > 0 {
 		where = fmt.Sprintf("%s:%d", where, p.Line)
 	}

@@ -19,7 +19,6 @@ import (
 
 	"stackpolicy/config"
 	"stackpolicy/facts/collect"
-	"stackpolicy/policies"
 )
 
 // Root makes cmd the root of a command line. Unknown commands and flags are errors that
@@ -77,22 +76,6 @@ func SeenEnough(err error) bool {
 // ReadConfig reads the configuration of the account that runs the program.
 func ReadConfig() (config.Config, error) {
 	return config.Read(config.Path(collect.ConfigHome()))
-}
-
-// Policies returns the policy folder dir and its name for messages. If dir is empty, it
-// returns the built-in policies, whose name is empty.
-func Policies(dir string) (fs.FS, string, error) {
-	if dir == "" {
-		return policies.FS, "", nil
-	}
-	info, err := os.Stat(dir)
-	if err == nil && !info.IsDir() {
-		err = fmt.Errorf("%s is not a folder", dir)
-	}
-	if err != nil {
-		return nil, "", fmt.Errorf("open the policies: %w", err)
-	}
-	return os.DirFS(dir), dir, nil
 }
 
 // Width returns the width of the terminal, within bounds; 80 if there is no terminal.

@@ -8,11 +8,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"stackpolicy/decide/policy"
 )
 
 // toy is a program with a command, a hidden command, and a group of commands.
@@ -97,15 +100,15 @@ func TestPolicies(t *testing.T) {
 		"missing":  {filepath.Join(dir, "none"), "", "no such file"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			fsys, got, err := Policies(c.dir)
-			if got != c.name || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
-				t.Fatalf("got %q, %v; want %q, %q", got, err, c.name, c.err)
+			got, err := Policies(c.dir, policy.Open)
+			if got.Name != c.name || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+				t.Fatalf("got %q, %v; want %q, %q", got.Name, err, c.name, c.err)
 			}
 			if err != nil {
 				return
 			}
-			if _, err := fs.Stat(fsys, "main.rego"); err != nil {
-				t.Errorf("it has no main.rego: %v", err)
+			if !slices.ContainsFunc(got.Files, func(f policy.File) bool { return f.Name == "main.rego" }) {
+				t.Errorf("it has no main.rego")
 			}
 		})
 	}

@@ -11,15 +11,17 @@ import (
 	"stackpolicy/config"
 	"stackpolicy/decide"
 	"stackpolicy/decide/confined"
+	"stackpolicy/decide/policy"
 	"stackpolicy/facts/collect"
 	"stackpolicy/internal/confine"
+	"stackpolicy/policies"
 )
 
 // LoadPolicies loads the policies of a folder, or the built-in ones for "". The rules of
 // a folder run in a separate process, which ends with ctx. With a memory, what it has is not
 // loaded and decided again; nil is none.
 func LoadPolicies(ctx context.Context, dir string, memory decide.Memory) (*decide.Policies, error) {
-	fsys, name, err := Policies(dir)
+	source, err := Policies(dir, policy.Open)
 	if err != nil {
 		return nil, err
 	}
@@ -27,25 +29,43 @@ func LoadPolicies(ctx context.Context, dir string, memory decide.Memory) (*decid
 	if o.Program == "" {
 		o.Memory = nil
 	}
-	if name == "" {
+	if dir == "" {
 		o.Trusted = true
-		return decide.Load(ctx, fsys, o)
+		return decide.LoadSource(ctx, source, o)
 	}
-	o.Name = name
-	return loadFolder(ctx, fsys, o)
+	return loadConfined(ctx, source, o)
 }
 
-// LoadFolder loads a folder of policies, in a separate process.
-func LoadFolder(ctx context.Context, fsys fs.FS, name string) (*decide.Policies, error) {
-	return loadFolder(ctx, fsys, decide.Options{Name: name})
+// Policies opens the policies of a folder, or the built-in ones for "". A folder without
+// main.rego is laid over the built-in policies. open is [policy.Open], or
+// [policy.OpenWithTests].
+func Policies(dir string, open func(fs.FS, string) policy.Source) (policy.Source, error) {
+	builtin := open(policies.FS, "")
+	if dir == "" {
+		return builtin, nil
+	}
+	info, err := os.Stat(dir)
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("%s is not a folder", dir)
+	}
+	if err != nil {
+		return policy.Source{}, fmt.Errorf("open the policies: %w", err)
+	}
+	return open(os.DirFS(dir), dir).Over(builtin), nil
 }
 
-// loadFolder takes the schemas of the account's own facts for what rules read of them.
-func loadFolder(ctx context.Context, fsys fs.FS, o decide.Options) (_ *decide.Policies, err error) {
+// CheckPolicies loads policies with every check, also the built-in ones, in a separate
+// process.
+func CheckPolicies(ctx context.Context, source policy.Source) (*decide.Policies, error) {
+	return loadConfined(ctx, source, decide.Options{})
+}
+
+// loadConfined takes the schemas of the account's own facts for what rules read of them.
+func loadConfined(ctx context.Context, source policy.Source, o decide.Options) (_ *decide.Policies, err error) {
 	if o.LocalSchemas, err = localSchemas(); err != nil {
 		return nil, err
 	}
-	return confined.Load(ctx, fsys, o)
+	return confined.LoadSource(ctx, source, o)
 }
 
 // localSchemas needs no account where there is no folder for them, as in a build.
