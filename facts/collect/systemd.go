@@ -100,13 +100,13 @@ func collectSystemd(ctx context.Context, surveying <-chan answer[surveyed], soug
 		return loadedUnits{}, err
 	}
 	l := loadedUnits{conn: s.conn, index: s.index, indexErr: s.indexErr, listed: map[string]systemd.Listed{}}
-	var known []string // in memory or on disk
+	var known []string // in memory, on disk, or an instance that is pulled in
 	for _, unit := range s.listed {
 		known = append(known, unit.Name)
 		l.listed[unit.Name] = unit
 	}
 	if s.index != nil {
-		known = append(known, s.index.Names()...)
+		known = append(append(known, s.index.Names()...), s.index.Instances()...)
 	}
 	slices.Sort(known)
 	l.managed, l.patterns = managedUnits(sought.env, sought.declared, slices.Compact(known), sought.foreign(s.index, l.listed))

@@ -136,6 +136,19 @@ func (x *Index) dropInDirs(names []string) []string {
 // Links lists the wants, requires and upholds links to a unit, by path order.
 func (x *Index) Links(name string) []Link { return x.links[name] }
 
+// Instances lists the instances of templates that a link pulls in, sorted. They have no file of
+// their own.
+func (x *Index) Instances() []string {
+	var names []string
+	for name := range x.links {
+		if Template(name) != "" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // LinkedBy lists the links in the folders of one kind that are read for a unit
 // known by names, those of the highest priority first.
 func (x *Index) LinkedBy(names []string, kind string) []Link {

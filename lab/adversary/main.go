@@ -79,7 +79,7 @@ func run(ctx context.Context, steps int, seed uint64, rights, suite string, verb
 	start, failures := time.Now(), 0
 	for i := uint64(0); c.counts["steps"] < steps && ctx.Err() == nil; i++ {
 		f, err := c.episode(ctx, chosen[i%uint64(len(chosen))], seed+i/uint64(len(chosen)))
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			return err
 		}
 		if f != nil {

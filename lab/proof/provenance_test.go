@@ -3,6 +3,7 @@ package proof
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -544,5 +545,24 @@ func TestNameless(t *testing.T) {
 			t.Errorf("systemd knows the unit:\n%s", files)
 		}
 		s.want("declared", s.eval(), 2, "host file_declared nameless block/page")
+	})
+}
+
+// TestInstanceOutOfMemory checks that an instance that a link pulls in is judged, although the
+// manager does not have it in memory.
+func TestInstanceOutOfMemory(t *testing.T) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, map[string]string{unit("inst@.service"): daemon, unit("other.target.wants/inst@a.service"): "-> ../inst@.service"})
+		s.reload()
+		if r := s.eval(); r.ExitCode != 0 {
+			s.want("in order", r, 0)
+		}
+		s.do(s.Write(s.runtime("systemd/user/inst@.service"), evilUnit))
+		s.do(s.Write(s.runtime("systemd/transient/inst@.service"), evilUnit))
+		r := s.eval()
+		found := slices.ContainsFunc(r.findings(), func(f string) bool { return strings.HasPrefix(f, "inst@a.service fragment_in_user_dir") })
+		if !found || r.ExitCode != 2 {
+			t.Errorf("status %d, %v", r.ExitCode, r.findings())
+		}
 	})
 }
