@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 
 	"stackpolicy/decide/policy"
@@ -23,9 +24,9 @@ type Loader func(ctx context.Context, source policy.Source, opts Options) (*Poli
 // Remembered returns the policies of a source, with the memory of the options. If the same
 // program has loaded the same files before, it only loads them when a rule must be evaluated.
 func Remembered(ctx context.Context, source policy.Source, o Options, load Loader) (*Policies, error) {
-	parts := []string{o.Program, "policies"}
+	parts := []string{o.Program, "policies", source.Name}
 	for _, f := range source.Files {
-		parts = append(parts, f.Name, string(f.Text))
+		parts = append(parts, f.Name, string(f.Text), strconv.FormatBool(f.Builtin))
 	}
 	for _, name := range slices.Sorted(maps.Keys(o.LocalSchemas)) {
 		parts = append(parts, name, string(o.LocalSchemas[name]))

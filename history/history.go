@@ -88,6 +88,10 @@ func OpenReadOnly(ctx context.Context, stateHome string) (*Store, error) {
 	return openExisting(ctx, stateHome, true)
 }
 
+// OpenFile opens a history read-only by its path, such as one that was copied from another
+// host.
+func OpenFile(ctx context.Context, path string) (*Store, error) { return openPath(ctx, path, true) }
+
 // OpenExisting opens the history like [OpenReadOnly], but for writing too. So the next audit
 // is still the one that finds a history damaged or gone.
 func OpenExisting(ctx context.Context, stateHome string) (*Store, error) {
@@ -95,7 +99,10 @@ func OpenExisting(ctx context.Context, stateHome string) (*Store, error) {
 }
 
 func openExisting(ctx context.Context, stateHome string, readOnly bool) (*Store, error) {
-	path := Path(stateHome)
+	return openPath(ctx, Path(stateHome), readOnly)
+}
+
+func openPath(ctx context.Context, path string, readOnly bool) (*Store, error) {
 	s, err := connect(ctx, path, readOnly)
 	if errors.Is(err, errBlank) || sqlite.IsUnfinished(err) {
 		err = fs.ErrNotExist // a process was killed before it had created the history

@@ -32,6 +32,7 @@ type Recording interface {
 	Occurrences(ctx context.Context, since time.Time, limit int) ([]history.Occurrence, error)
 	Document(ctx context.Context, digest string, at time.Time) (*facts.Document, error)
 	Rules(ctx context.Context, digest string) ([]byte, error)
+	Actions(ctx context.Context, since time.Time, limit int) ([]history.Action, error)
 }
 
 // Options say what to replay, and with which rules.
@@ -128,17 +129,20 @@ type outcome struct {
 func (r *Result) add(span history.AuditSpan, o outcome) {
 	switch {
 	case o.unknown != "":
-		last := len(r.Unknown) - 1
-		if last >= 0 && r.Unknown[last].Reason == o.unknown {
-			r.Unknown[last].To, r.Unknown[last].Audits = span.To, r.Unknown[last].Audits+span.Count
-			return
-		}
-		r.Unknown = append(r.Unknown, Unknown{span.From, span.To, span.Count, o.unknown})
+		r.Unknown = addUnknown(r.Unknown, span, o.unknown)
 	case o.differs:
 		r.Differences = append(r.Differences, Difference{span.From, span.To, span.Count, o.changes})
 	default:
 		r.Same += span.Count
 	}
+}
+
+func addUnknown(all []Unknown, span history.AuditSpan, reason string) []Unknown {
+	if last := len(all) - 1; last >= 0 && all[last].Reason == reason {
+		all[last].To, all[last].Audits = span.To, all[last].Audits+span.Count
+		return all
+	}
+	return append(all, Unknown{span.From, span.To, span.Count, reason})
 }
 
 // player decides spans.

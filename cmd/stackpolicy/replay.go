@@ -23,7 +23,7 @@ import (
 func replayCommand(status *int) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "replay",
-		Short: "Decide recorded audits again, and say where the result is another one",
+		Short: "Decide recorded audits again, and say where the result differs",
 		Long: `Decides the audits that were recorded again, from the facts that were recorded,
 with the rules and settings that decided then, or the present ones with --present.
 Nothing is collected and nothing is changed.

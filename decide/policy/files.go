@@ -60,7 +60,7 @@ func open(fsys fs.FS, name string, wanted func(file string) bool) Source {
 			}
 			s.Files = append(s.Files, File{Name: file, Text: text})
 		case slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(file)):
-			refusal.Add(file, 0, "unknown data file; the only data is %s in the folder's root", settingsFile)
+			refusal.Add(file, 0, "unknown data file; the only data is %s in the folder's root", SettingsFile)
 		}
 	}
 	s.Problems = refusal.Problems
@@ -73,7 +73,7 @@ func (s Source) sort() {
 }
 
 func isTest(name string) bool     { return strings.HasSuffix(name, "_test.rego") }
-func isSettings(name string) bool { return name == settingsFile }
+func isSettings(name string) bool { return name == SettingsFile }
 func isRule(name string) bool     { return path.Ext(name) == ".rego" && !isTest(name) }
 func isProse(name string) bool {
 	return strings.HasPrefix(name, "invariants/") && path.Ext(name) == ".md"

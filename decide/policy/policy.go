@@ -29,7 +29,7 @@ func Parse(s Source) *Folder {
 	refusal := s.NewRefusal()
 	refusal.Problems = s.Problems
 	rules, prose := s.texts(isRule), s.texts(isProse)
-	settings := parseSettings(s.texts(isSettings)[settingsFile], refusal)
+	settings := parseSettings(s.texts(isSettings)[SettingsFile], refusal)
 	modules := parseModules(rules, refusal)
 	s.checkAdditions(modules, refusal)
 	invariants := readInvariants(rules, prose, modules, refusal)

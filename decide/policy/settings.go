@@ -16,8 +16,8 @@ import (
 	"stackpolicy/internal/text"
 )
 
-// settingsFile is the policy folder's only data file; opa test reads it as data too.
-const settingsFile = "settings.yaml"
+// SettingsFile is the policy folder's only data file; opa test reads it as data too.
+const SettingsFile = "settings.yaml"
 
 // Settings are what operators change without editing a rule: settings in settings.yaml,
 // data.settings in Rego. Keys that the file leaves out have the values of
@@ -98,7 +98,7 @@ func parseSettings(text []byte, refusal *Refusal) *settingsDoc {
 	lines, err := strictyaml.Decode(text, doc)
 	if problems := (strictyaml.Problems)(nil); errors.As(err, &problems) {
 		for _, p := range problems {
-			refusal.Add(settingsFile, p.Line, "%s", p.Text)
+			refusal.Add(SettingsFile, p.Line, "%s", p.Text)
 		}
 		return doc
 	}
@@ -113,7 +113,7 @@ func parseSettings(text []byte, refusal *Refusal) *settingsDoc {
 // closest parent.
 func (doc *settingsDoc) problem(refusal *Refusal, path, format string, args ...any) {
 	line := doc.lines.Line(strings.Split("settings."+path, ".")...)
-	refusal.Add(settingsFile, line, "%s: %s", path, fmt.Sprintf(format, args...))
+	refusal.Add(SettingsFile, line, "%s: %s", path, fmt.Sprintf(format, args...))
 }
 
 // Renamed lists the ids of invariants that the settings name by former ones, each
@@ -126,7 +126,7 @@ func (s Settings) Renamed() []string {
 	var notes []string
 	for _, id := range ids {
 		if now := finding.CurrentID(id); now != id {
-			notes = append(notes, fmt.Sprintf("%s: %s is called %s now", settingsFile, id, now))
+			notes = append(notes, fmt.Sprintf("%s: %s is called %s now", SettingsFile, id, now))
 		}
 	}
 	slices.Sort(notes)

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"stackpolicy/cmd/internal/cli"
+	"stackpolicy/config"
+	"stackpolicy/decide"
+	"stackpolicy/decide/confined"
+	"stackpolicy/decide/policy"
+	"stackpolicy/facts/collect"
+	"stackpolicy/finding"
+	"stackpolicy/history"
+	"stackpolicy/internal/regularfile"
+	"stackpolicy/replay"
+	"stackpolicy/report"
+)
+
+// maxSettings is the size of a settings file.
+const maxSettings = 1 << 20
+
+func impactCommand(status *int) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "impact",
+		Short: "Say what other rules or settings would have changed in recorded audits",
+		Long: `Decides the recorded audits with the rules of --policy or the settings of
+--settings, and says what would have been different: findings that come, go, or
+change in effect or severity; alerts about new findings; and actions, by the real
+guards, budgets and breakers. It is exact up to the first action that differs; from there on
+it is a guess. Nothing is collected and nothing is changed.
+
+Exit status:
+  0  nothing would have been different
+  1  something would have been
+  3  it could not be told`,
+		Example: `  stackpolicy impact --policy ./rules
+  stackpolicy impact --settings ./settings.yaml --since 7d`,
+		Args: cobra.NoArgs,
+	}
+	var source policySource
+	source.policyFlag(cmd)
+	settings := cmd.Flags().String("settings", "", "settings.yaml to use instead of that of the rules")
+	memory := cmd.Flags().String("memory", "", "history.db to read instead of this account's, such as another host's")
+	since := sinceFlag(cmd, "30d")
+	_ = cmd.MarkFlagFilename("settings", "yaml")
+	format := cli.OutputFlag(cmd, report.ImpactFormats())
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		ctx := cmd.Context()
+		c, err := cli.ReadConfig()
+		if err != nil {
+			return err
+		}
+		store, err := openRecording(ctx, *memory)
+		if err != nil {
+			return err
+		}
+		defer store.Close()
+		before, err := cli.LoadPolicies(ctx, c.Policies, decide.NewMemory())
+		if err != nil {
+			return err
+		}
+		after, err := otherPolicies(ctx, source.dir(c), *settings)
+		if err != nil {
+			return err
+		}
+		o := replay.Options{Since: time.Now().Add(-time.Duration(*since)), Load: loadKept, Progress: progress(cmd.ErrOrStderr(), "audits")}
+		i, err := replay.Compare(ctx, store, before, after, o)
+		if err != nil {
+			return err
+		}
+		switch {
+		case !i.IsNone():
+			*status = finding.LevelWarning.ExitCode()
+		case len(i.Unknown) > 0 || i.Audits == 0:
+			*status = finding.LevelUnknown.ExitCode()
+		}
+		w := cmd.OutOrStdout()
+		return format.Write(w, report.Impact{Impact: i, Options: options(w)})
+	}
+	return cmd
+}
+
+// openRecording opens a history read-only: that of a file, or this account's for "".
+func openRecording(ctx context.Context, path string) (*history.Store, error) {
+	if path != "" {
+		return history.OpenFile(ctx, path)
+	}
+	env, err := collect.OfProcess(config.Config{})
+	if err != nil {
+		return nil, err
+	}
+	store, err := history.OpenReadOnly(ctx, env.StateHome)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errors.New("there was no audit yet: run stackpolicy eval, or enable stackpolicy-audit.timer")
+	}
+	return store, err
+}
+
+// otherPolicies loads the policies of a folder, or the built-in ones for "", with the
+// settings of a file unless that is "".
+func otherPolicies(ctx context.Context, dir, settings string) (*decide.Policies, error) {
+	if settings == "" {
+		return cli.LoadPolicies(ctx, dir, decide.NewMemory())
+	}
+	text, err := regularfile.Read(settings, maxSettings)
+	if err != nil {
+		return nil, fmt.Errorf("read the settings: %w", err)
+	}
+	source, err := cli.Policies(dir, policy.Open)
+	if err != nil {
+		return nil, err
+	}
+	source.Files = slices.DeleteFunc(source.Files, func(f policy.File) bool { return f.Name == policy.SettingsFile })
+	source.Files = append(source.Files, policy.File{Name: policy.SettingsFile, Text: text})
+	slices.SortFunc(source.Files, func(a, b policy.File) int { return strings.Compare(a.Name, b.Name) })
+	return confined.LoadSource(ctx, source, decide.Options{Name: dir, Memory: decide.NewMemory()})
+}
