@@ -34,7 +34,7 @@ var floors = [][]string{
 	{"decide/confined", "decide/remembered"},
 	{"enforce", "stack"},
 	{"audit", "alerts"},
-	{"replay"},
+	{"replay", "explain"},
 	{"report"},
 	{"report/timeline"},
 	{"report/daily"},

@@ -108,6 +108,29 @@ func pair(was []*entry, found []noted) []*entry {
 	return pairs
 }
 
+// StillOpen returns for each finding the open occurrence that it continues, nil for a new one.
+func StillOpen(open []Occurrence, findings []finding.Finding) ([]*Occurrence, error) {
+	was := make([]*entry, len(open))
+	for i, o := range open {
+		text, err := sqlite.Encode(Stored(o.Finding))
+		if err != nil {
+			return nil, fmt.Errorf("encode the finding of %s on %s: %w", o.Invariant, o.Subject, err)
+		}
+		was[i] = &entry{Occurrence: o, text: text}
+	}
+	found, err := note(findings)
+	if err != nil {
+		return nil, err
+	}
+	continued := make([]*Occurrence, len(findings))
+	for i, e := range pair(was, found) {
+		if e != nil {
+			continued[i] = &e.Occurrence
+		}
+	}
+	return continued, nil
+}
+
 // isUndecided reports whether it could not be decided if the finding is still open.
 func isUndecided(f finding.Finding, found []finding.Finding) bool {
 	return slices.ContainsFunc(found, func(x finding.Finding) bool {

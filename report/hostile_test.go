@@ -10,6 +10,7 @@ import (
 	"stackpolicy/audit"
 	"stackpolicy/decide/policy"
 	"stackpolicy/enforce"
+	"stackpolicy/explain"
 	"stackpolicy/finding"
 	"stackpolicy/internal/text"
 )
@@ -72,7 +73,7 @@ func harmless(t *testing.T, out []byte, width int) {
 	}
 }
 
-var label = regexp.MustCompile(`^ *(?:next: |for |waived |not decided: |\d+\. |[a-z_]+: |(?:PAGE|UNKNOWN|TICKET|HEAL|HEALED|WAIVED|CRITICAL) +)?`)
+var label = regexp.MustCompile(`^ *(?:next: |for |waived |not decided: |\d+\. |- |[a-z_]+: |(?:PAGE|UNKNOWN|TICKET|HEAL|HEALED|WAIVED|CRITICAL) +)?`)
 
 // breakable: a line that is too wide holds more than one word after its
 // label, or a word that has no business on one line. A command stays on one line.
@@ -90,15 +91,18 @@ func TestOtherWritersAreHarmless(t *testing.T) {
 	for _, width := range []int{40, 80, 120} {
 		var out bytes.Buffer
 		o := Options{Width: width, Steps: func(d finding.Finding) []string { return []string{d.Message, d.Subject} }}
-		var list []Explanation
+		var list []explain.Explanation
 		var invariants []policy.Invariant
 		for _, s := range nasty {
 			d := blocked("file_declared", "web.service", "page", s)
 			d.Evidence = map[string]any{"expected": s, "found": []any{s}, "a_key_that_is_really_quite_long_for_a_key": s}
 			inv := policy.Invariant{ID: "file_declared", Title: s, Description: s, Class: "stack", Severity: "page"}
-			list, invariants = append(list, Explanation{d, inv}), append(invariants, inv)
+			list, invariants = append(list, explain.Explanation{
+				Decision: d, Invariant: inv, Rules: []policy.Rule{{Line: 1, Text: "finding"}},
+				Before: &explain.Before{Changes: []explain.Change{{Text: s}}, Unknown: s}, Logs: []explain.Log{{Of: s, Lines: []string{s}, Error: s}},
+			}), append(invariants, inv)
 		}
-		if err := Explain(&out, list, o); err != nil {
+		if err := writeExplained(&out, Explained{List: list, Options: o}); err != nil {
 			t.Fatal(err)
 		}
 		if err := writeInvariants(&out, Invariants{List: invariants, Options: o}); err != nil {

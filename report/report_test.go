@@ -16,6 +16,7 @@ import (
 	"stackpolicy/decide/policy"
 	"stackpolicy/decide/regotest"
 	"stackpolicy/enforce"
+	"stackpolicy/explain"
 	"stackpolicy/finding"
 	"stackpolicy/internal/output"
 	"stackpolicy/internal/text"
@@ -146,7 +147,7 @@ func TestExplain(t *testing.T) {
 	inv := policy.Invariant{
 		ID: "file_declared", Title: "the file on disk is the declared link", Class: "provenance", Severity: "page",
 		Description: "Every unit file that is declared\nis there, as the link that Home Manager made.\n",
-		File:        "invariants/file_declared/file_declared.rego", Line: 21, Text: string(rule),
+		File:        "invariants/file_declared/file_declared.rego", Line: 21,
 	}
 	d := blocked("file_declared", "web.service", "page", "web.service is declared, but gone from disk")
 	d.Evidence = map[string]any{
@@ -155,22 +156,54 @@ func TestExplain(t *testing.T) {
 	}
 	waived := blocked("file_declared", "db.service", "page", "db.service is declared, but gone from disk")
 	waived.Waiver = &finding.Waiver{Reason: "moves away", Owner: "ada", Until: time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC)}
-	list := []Explanation{{d, inv}, {waived, inv}, {allowed("file_declared", "files.service"), inv}}
-	var out bytes.Buffer
-	if err := Explain(&out, list, Options{Width: 80, Steps: func(d finding.Finding) []string {
+	part := policy.Rule{Line: 21, Text: string(rule)}
+	at := time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
+	changed := at.Add(-time.Minute)
+	list := []explain.Explanation{
+		{
+			Decision: d, Invariant: inv, Rules: []policy.Rule{part}, Since: at,
+			Before: &explain.Before{
+				From: at.Add(-15 * time.Minute), To: at, Left: 2,
+				Changes: []explain.Change{
+					{What: "file", Text: "/home/ada/.config/systemd/user/web.service: missing, before declared", At: &changed},
+					{What: "rules", Text: "the rules, the settings or the runbooks changed"},
+				},
+			},
+			Logs: []explain.Log{
+				{Of: "web.service", Lines: []string{"2026-03-01 01:59:00 Stopped web\x1b[2J and what it said was long enough to need another line"}},
+				{Of: "web_db_1", Error: "no podman command is installed"}, {Of: "web_app_1"},
+			},
+		},
+		{
+			Decision: waived, Invariant: inv, Rules: []policy.Rule{part, {Line: 40, Text: "finding contains f if {\n\tf := other\n}"}}, AllRules: true,
+			Since: at, Before: &explain.Before{From: at.Add(-15 * time.Minute), To: at},
+		},
+		{
+			Decision: allowed("file_declared", "files.service"), Invariant: inv, Rules: []policy.Rule{part},
+			Before: &explain.Before{To: at, Unknown: "it was there when the first audit was recorded"},
+		},
+	}
+	explained := Explained{List: list, Report: &audit.Report{CollectedAt: at.Add(time.Hour)}, ExitCode: 2, Options: Options{Width: 80, Now: at.Add(2 * time.Hour), Steps: func(d finding.Finding) []string {
 		if d.Effect == "allow" {
 			return nil
 		}
 		return steps(d)
-	}}); err != nil {
+	}}}
+	var out bytes.Buffer
+	if err := writeExplained(&out, explained); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "explain.txt", out.Bytes())
+	out.Reset()
+	if err := writeExplainedJSON(&out, explained); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "explain.json", out.Bytes())
 }
 
 func TestExplainOfNothing(t *testing.T) {
 	var out bytes.Buffer
-	if err := Explain(&out, nil, Options{}); err != nil || out.String() != "Every invariant holds; there is nothing to explain.\n" {
+	if err := writeExplained(&out, Explained{}); err != nil || out.String() != "Every invariant holds; there is nothing to explain.\n" {
 		t.Errorf("got %q, %v", out.String(), err)
 	}
 }

@@ -151,7 +151,7 @@ func (full) Write([]byte) (int, error) { return 0, errFull }
 func TestEveryWriterReturnsTheErrorOfItsOutput(t *testing.T) {
 	var o Options
 	writers := map[string]func() error{
-		"explain": func() error { return Explain(full{}, nil, o) },
+		"explain": func() error { return writeExplained(full{}, Explained{Options: o}) },
 		"invariants": func() error {
 			return writeInvariants(full{}, Invariants{List: []policy.Invariant{{ID: "a"}}, Options: o})
 		},

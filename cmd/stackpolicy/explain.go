@@ -1,16 +1,24 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"stackpolicy/audit"
+	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/decide"
+	"stackpolicy/decide/confined"
+	"stackpolicy/decide/policy"
+	"stackpolicy/explain"
 	"stackpolicy/finding"
+	"stackpolicy/internal/text"
 	"stackpolicy/report"
 )
 
@@ -19,8 +27,9 @@ func (a *app) explain() *cobra.Command {
 		Use:   "explain UNIT [INVARIANT]",
 		Short: "Explain a finding: evidence, the rule, what would make it allow, what to do",
 		Long: `Explains the findings of a unit ("host" means findings that are about no single
-unit): the evidence, the text of the rule and its place, what would make the rule
-allow, and every step of the runbook. With INVARIANT, explains only that one.
+unit): since when it is open, what changed before it, the evidence, the rule that gave
+it and its place, what would make the rule allow, and every step of the runbook. With
+INVARIANT, explains only that one. What changed before it is not known with --facts.
 
 Exit status: as of eval, for what is explained.`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -33,8 +42,13 @@ Exit status: as of eval, for what is explained.`,
 	}
 	a.policyFlag(cmd)
 	a.factsFlag(cmd)
+	format := cli.OutputFlag(cmd, report.ExplainFormats())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return a.explainSubject(cmd, args[0], strings.Join(args[1:], ""))
+		e, err := a.explainSubject(cmd, args[0], strings.Join(args[1:], ""))
+		if err != nil {
+			return err
+		}
+		return format.Write(cmd.OutOrStdout(), e)
 	}
 	return cmd
 }
@@ -52,27 +66,56 @@ func (a *app) completeExplain(cmd *cobra.Command, given []string, begun string) 
 
 // explainSubject audits one subject in observe mode, and explains its findings or, if
 // invariant is not empty, only that invariant.
-func (a *app) explainSubject(cmd *cobra.Command, subject, invariant string) error {
+func (a *app) explainSubject(cmd *cobra.Command, subject, invariant string) (report.Explained, error) {
 	observe := false
 	result, err := a.audit(cmd, []string{subject}, &observe)
 	if err != nil {
-		return err
+		return report.Explained{}, err
 	}
 	a.status = result.Report.ExitCode
-	explanations, err := explanations(result.Report, result.Policies, invariant)
+	decisions, err := toExplain(result.Report, result.Policies, invariant)
+	if err != nil {
+		return report.Explained{}, err
+	}
+	if invariant != "" {
+		a.status = finding.WorstOf(decisions).ExitCode()
+	}
+	warnOfAge(cmd.ErrOrStderr(), result.Report.CollectedAt)
+	list := explain.Of(cmd.Context(), decisions, result.Policies, result.Document, loadChanged(result.Policies))
+	if a.factsFile == "" {
+		if err := remember(cmd.Context(), list); err != nil {
+			fmt.Fprintf(cmd.ErrOrStderr(), "stackpolicy: what changed before a finding is not known: %s\n", text.CleanBlock(err.Error()))
+		}
+	}
+	return report.Explained{List: list, Report: result.Report, ExitCode: a.status, Options: optionsOf(cmd.OutOrStdout(), result)}, nil
+}
+
+// loadChanged loads changed policies with the limits of the given ones: those of a folder are
+// confined.
+func loadChanged(p *decide.Policies) explain.Load {
+	return func(ctx context.Context, source policy.Source) (*decide.Policies, error) {
+		if p.Source().Name == "" {
+			return decide.LoadSource(ctx, source, decide.Options{Trusted: true})
+		}
+		return confined.LoadSource(ctx, source, decide.Options{Name: source.Name})
+	}
+}
+
+// remember adds what the history knows; without a history there is nothing.
+func remember(ctx context.Context, list []explain.Explanation) error {
+	store, err := openHistory(ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	if invariant != "" {
-		a.status = finding.WorstOf(decisionsOf(explanations)).ExitCode()
-	}
-	warnOfAge(cmd.ErrOrStderr(), result.Report.CollectedAt)
-	w := cmd.OutOrStdout()
-	return report.Explain(w, explanations, optionsOf(w, result))
+	defer store.Close()
+	return explain.Remember(ctx, list, store, time.Now())
 }
 
-// explanations returns what to explain: the decisions of one invariant, or every finding.
-func explanations(r *audit.Report, p *decide.Policies, invariant string) ([]report.Explanation, error) {
+// toExplain returns what to explain: the decisions of one invariant, or every finding.
+func toExplain(r *audit.Report, p *decide.Policies, invariant string) ([]finding.Finding, error) {
 	invariants := p.Invariants()
 	var known []string
 	for _, i := range invariants {
@@ -84,10 +127,10 @@ func explanations(r *audit.Report, p *decide.Policies, invariant string) ([]repo
 	if invariant != "" && !slices.Contains(known, invariant) {
 		return nil, fmt.Errorf("unknown invariant %q; known: %s", invariant, strings.Join(known, ", "))
 	}
-	var list []report.Explanation
+	var list []finding.Finding
 	for _, d := range r.Decisions {
 		if d.Invariant == invariant || invariant == "" && !d.IsAllowed() {
-			list = append(list, report.Explanation{Decision: d, Invariant: invariants[slices.Index(known, d.Invariant)]})
+			list = append(list, d)
 		}
 	}
 	if invariant != "" && len(list) == 0 {
@@ -95,12 +138,4 @@ func explanations(r *audit.Report, p *decide.Policies, invariant string) ([]repo
 		return nil, fmt.Errorf("%s does not apply to this subject; it applies to: %s", invariant, report.Class(i.Class))
 	}
 	return list, nil
-}
-
-func decisionsOf(list []report.Explanation) []finding.Finding {
-	var decisions []finding.Finding
-	for _, e := range list {
-		decisions = append(decisions, e.Decision)
-	}
-	return decisions
 }

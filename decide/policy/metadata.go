@@ -29,11 +29,17 @@ type Invariant struct {
 	Running     bool             // it is about whether a unit runs: a hold covers its findings
 	File        string           // relative to the policy folder
 	Line        int              // of the first finding rule
-	Text        string           // source of the finding rules, without METADATA
+	Rules       []Rule           // the finding rules, in the order of the file
 	Runbook     Runbook
 	Scope       scope.Scope // what its findings depend on; set when the rules are compiled
 
 	metadata *ast.Annotations
+}
+
+// Rule is one of the rules that give an invariant's findings.
+type Rule struct {
+	Line int    `json:"line"` // in the invariant's file
+	Text string `json:"text"` // its source, without METADATA
 }
 
 // HasMetadata reports whether the rule's file has a METADATA block.
@@ -136,9 +142,8 @@ func readInvariant(id, name string, source []byte, prose map[string][]byte, modu
 	return inv
 }
 
-// readRules reads the line and the text of the finding rules.
+// readRules reads the finding rules.
 func (inv *Invariant) readRules(module *ast.Module, refusal *Refusal) {
-	var texts []string
 	for _, rule := range module.Rules {
 		if rule.Head.Name != "finding" {
 			continue
@@ -146,15 +151,14 @@ func (inv *Invariant) readRules(module *ast.Module, refusal *Refusal) {
 		if rule.Head.RuleKind() != ast.MultiValue || len(rule.Head.Ref()) != 1 {
 			refusal.Add(inv.File, rule.Location.Row, "finding must be a set; want finding contains {…} if …")
 		}
-		if len(texts) == 0 {
+		if len(inv.Rules) == 0 {
 			inv.Line = rule.Location.Row
 		}
-		texts = append(texts, string(rule.Location.Text))
+		inv.Rules = append(inv.Rules, Rule{rule.Location.Row, string(rule.Location.Text)})
 	}
-	if len(texts) == 0 {
+	if len(inv.Rules) == 0 {
 		refusal.Add(inv.File, module.Package.Location.Row, "has no rule finding; want finding contains {…} if …")
 	}
-	inv.Text = strings.Join(texts, "\n\n")
 }
 
 // metadataReader checks one METADATA block field by field.

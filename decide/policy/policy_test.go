@@ -79,8 +79,8 @@ func TestInvariant(t *testing.T) {
 		got.File != fixture.RuleFile || got.Line != 14 || got.Runbook.File != fixture.RunbookFile {
 		t.Errorf("got %+v", got)
 	}
-	if want := strings.TrimSpace(fixture.Rule); got.Text != want {
-		t.Errorf("text: got\n%s\nwant\n%s", got.Text, want)
+	if want := strings.TrimSpace(fixture.Rule); got.Rules[0].Text != want {
+		t.Errorf("text: got\n%s\nwant\n%s", got.Rules[0].Text, want)
 	}
 }
 

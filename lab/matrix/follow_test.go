@@ -94,7 +94,8 @@ func stepsOf(explanation, name string) (found [][]string) {
 		switch {
 		case line != "" && line[0] != ' ':
 			steps, section = nil, ""
-		case line == "  what to do" || line == "  evidence" || line == "  what it checks":
+		case line == "  what to do" || line == "  what changed before it" || line == "  evidence" || line == "  what it checks",
+			strings.HasPrefix(line, "  last log lines of "):
 			section = strings.TrimSpace(line)
 		case section == "what to do" && step != nil:
 			steps = append(steps, step[1])
