@@ -9,6 +9,7 @@ package decide
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"slices"
 	"time"
@@ -134,7 +135,7 @@ func loadSource(ctx context.Context, source policy.Source, opts Options) (*Polic
 	if err != nil {
 		return nil, err
 	}
-	setScopes(compiler, folder.Invariants)
+	setScopes(compiler, source, folder.Invariants)
 	asked := &rules{compiler: compiler, store: folder.Settings.Store(), limit: opts.Limit, timed: readTimeFromStore(compiler)}
 	return New(source, folder.Invariants, folder.Settings, folder.Digest, asked, opts), nil
 }
@@ -152,14 +153,27 @@ func (p *Policies) Evaluate(ctx context.Context, doc *facts.Document, ids []stri
 }
 
 // setScopes finds out what each invariant depends on.
-func setScopes(compiler *ast.Compiler, invariants []*policy.Invariant) {
+func setScopes(compiler *ast.Compiler, source policy.Source, invariants []*policy.Invariant) {
 	refs := make([]ast.Ref, len(invariants))
 	for i, inv := range invariants {
 		refs[i] = inv.Ref()
 	}
 	for i, s := range scope.Of(compiler, refs...) {
 		invariants[i].Scope = s
+		invariants[i].Digest = digestOf(source, invariants[i])
 	}
+}
+
+// digestOf is a digest of the files that an invariant's findings depend on.
+func digestOf(source policy.Source, inv *policy.Invariant) string {
+	parts := []string{inv.Runbook.File}
+	for _, f := range source.Files {
+		isUsed := inv.Scope.Whole || slices.Contains(inv.Scope.Files, f.Name)
+		if isUsed || f.Name == inv.File || f.Name == policy.SettingsFile {
+			parts = append(parts, f.Name, string(f.Text))
+		}
+	}
+	return fmt.Sprintf("sha256:%x", keyOf(parts...))
 }
 
 func compile(ctx context.Context, folder *policy.Folder, opts Options) (*ast.Compiler, error) {

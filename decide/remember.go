@@ -59,7 +59,7 @@ func (n *notes) Keep(_ context.Context, answers map[string][]byte) error {
 // remembering returns the policies with the memory of their options.
 func (p *Policies) remembering() *Policies {
 	r := *p
-	r.evaluator = &remembering{rules: p.evaluator, memory: p.opts.Memory, base: p.opts.Program + "\x00" + p.digest + "\x00" + facts.Schema}
+	r.evaluator = &remembering{rules: p.evaluator, memory: p.opts.Memory, base: p.opts.Program + "\x00" + facts.Schema}
 	return &r
 }
 
@@ -81,7 +81,7 @@ func (r *remembering) Evaluate(ctx context.Context, doc *facts.Document, invaria
 	}
 	c := &recollection{
 		remembering: r, ctx: ctx, doc: doc, digests: digests, invariants: invariants, answer: answer,
-		hosts: make([]string, len(invariants)), tags: make([]string, len(invariants)), kept: map[string][]byte{},
+		hosts: make([]string, len(invariants)), tags: make([]string, len(invariants)), timed: make([]string, len(invariants)), kept: map[string][]byte{},
 	}
 	c.recall()
 	c.evaluate(c.jobs())
@@ -99,6 +99,7 @@ type recollection struct {
 
 	hosts []string // the key of each invariant's findings about the host, or of all; "" has none
 	tags  []string // of each invariant: itself and what it reads besides a unit
+	timed []string // likewise, for a unit of which its answer is only true at one time
 	rows  []row    // of each unit
 	known map[string][]byte
 	kept  map[string][]byte // to be kept, about the host
@@ -133,8 +134,12 @@ func (r *row) add(tag string, found []remembered) {
 	}
 }
 
-// only leaves out what the present invariants and head do not ask for.
+// only leaves out what the present invariants and head do not ask for, once there is more of
+// that than they need.
 func (r *row) only(tags []string) {
+	if len(r.tags) <= 4*tagSize*len(tags) {
+		return
+	}
 	old := *r
 	r.tags, r.found = nil, nil
 	for _, tag := range tags {
@@ -155,8 +160,9 @@ func (c *recollection) recall() {
 	keys := []string{}
 	for i, inv := range c.invariants {
 		head := c.digests.of(inv.Scope.Keys)
-		c.tags[i] = keyOf(inv.ID, head)[:tagSize]
-		parts := []string{c.base, "host", inv.ID, head}
+		c.tags[i] = keyOf(inv.ID, inv.Digest, head)[:tagSize]
+		c.timed[i] = keyOf(inv.ID, inv.Digest, head, "timed")[:tagSize]
+		parts := []string{c.base, "host", inv.ID, inv.Digest, head}
 		if !inv.Scope.PerUnit() && inv.Scope.Units {
 			parts = append(parts, c.digests.all)
 		}
@@ -358,6 +364,9 @@ func (c *recollection) sort(findings []finding.Finding) (about map[int][]finding
 // keepAnswer notes an answer that is not only true at this time.
 func (c *recollection) keepAnswer(j job, a Answer) {
 	inv := c.invariants[j.invariant]
+	if units := c.unitsOf(j); a.Err == nil && a.ReadTime && inv.Scope.PerUnit() && len(units) == 1 && !c.rows[units[0]].has(c.timed[j.invariant]) {
+		c.rows[units[0]].add(c.timed[j.invariant], nil)
+	}
 	if a.Err != nil || a.ReadTime || inv.Scope.Whole {
 		return
 	}
@@ -400,11 +409,11 @@ const parts = 8
 func (c *recollection) narrow(timed []job) {
 	var smaller []job
 	for _, j := range timed {
-		units := c.unitsOf(j)
+		units := slices.DeleteFunc(slices.Clone(c.unitsOf(j)), func(u int) bool { return c.rows[u].has(c.timed[j.invariant]) })
 		if _, has := c.host(j.invariant); !has {
 			smaller = append(smaller, job{j.invariant, []int{}})
 		}
-		if len(units) < 2 {
+		if len(units) == 0 {
 			continue
 		}
 		for part := range slices.Chunk(units, (len(units)+parts-1)/parts) {
@@ -473,7 +482,7 @@ func (c *recollection) ask(group []job) map[int]Answer {
 func (c *recollection) keep() {
 	for u := range c.rows {
 		if c.rows[u].changed {
-			c.rows[u].only(c.tags)
+			c.rows[u].only(slices.Concat(c.tags, c.timed))
 			c.kept[c.rows[u].key] = c.rows[u].write()
 		}
 	}

@@ -63,15 +63,16 @@ Exit status:
 			return err
 		}
 		defer store.Close()
-		before, err := cli.LoadPolicies(ctx, c.Policies, decide.NewMemory())
+		shared := decide.NewMemory()
+		before, err := cli.LoadPolicies(ctx, c.Policies, shared)
 		if err != nil {
 			return err
 		}
-		after, err := otherPolicies(ctx, source.dir(c), *settings)
+		after, err := otherPolicies(ctx, source.dir(c), *settings, shared)
 		if err != nil {
 			return err
 		}
-		o := replay.Options{Since: time.Now().Add(-time.Duration(*since)), Load: loadKept, Progress: progress(cmd.ErrOrStderr(), "audits")}
+		o := replay.Options{Since: time.Now().Add(-time.Duration(*since)), Load: loadKept(shared), Progress: progress(cmd.ErrOrStderr(), "audits")}
 		i, err := replay.Compare(ctx, store, before, after, o)
 		if err != nil {
 			return err
@@ -106,9 +107,9 @@ func openRecording(ctx context.Context, path string) (*history.Store, error) {
 
 // otherPolicies loads the policies of a folder, or the built-in ones for "", with the
 // settings of a file unless that is "".
-func otherPolicies(ctx context.Context, dir, settings string) (*decide.Policies, error) {
+func otherPolicies(ctx context.Context, dir, settings string, m decide.Memory) (*decide.Policies, error) {
 	if settings == "" {
-		return cli.LoadPolicies(ctx, dir, decide.NewMemory())
+		return cli.LoadPolicies(ctx, dir, m)
 	}
 	text, err := regularfile.Read(settings, maxSettings)
 	if err != nil {
@@ -121,5 +122,5 @@ func otherPolicies(ctx context.Context, dir, settings string) (*decide.Policies,
 	source.Files = slices.DeleteFunc(source.Files, func(f policy.File) bool { return f.Name == policy.SettingsFile })
 	source.Files = append(source.Files, policy.File{Name: policy.SettingsFile, Text: text})
 	slices.SortFunc(source.Files, func(a, b policy.File) int { return strings.Compare(a.Name, b.Name) })
-	return confined.LoadSource(ctx, source, decide.Options{Name: dir, Memory: decide.NewMemory()})
+	return confined.LoadSource(ctx, source, decide.Options{Name: dir, Memory: m, Program: cli.Program()})
 }

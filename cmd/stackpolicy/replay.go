@@ -15,7 +15,6 @@ import (
 	"stackpolicy/decide/confined"
 	"stackpolicy/decide/policy"
 	"stackpolicy/finding"
-	"stackpolicy/policies"
 	"stackpolicy/replay"
 	"stackpolicy/report"
 )
@@ -47,7 +46,7 @@ Exit status:
 			return err
 		}
 		defer store.Close()
-		o := replay.Options{Since: time.Now().Add(-time.Duration(*since)), Load: loadKept, Progress: progress(cmd.ErrOrStderr(), "audits")}
+		o := replay.Options{Since: time.Now().Add(-time.Duration(*since)), Load: loadKept(decide.NewMemory()), Progress: progress(cmd.ErrOrStderr(), "audits")}
 		if *present {
 			c, err := cli.ReadConfig()
 			if err != nil {
@@ -75,13 +74,13 @@ Exit status:
 
 // loadKept loads policies of files that were kept. Files are not trusted because they were
 // kept: only the present built-in policies are evaluated in this process.
-func loadKept(ctx context.Context, digest string, files []policy.File) (*decide.Policies, error) {
-	o := decide.Options{Trusted: true, Memory: decide.NewMemory()}
-	if p, err := decide.Load(ctx, policies.FS, o); err == nil && p.Digest() == digest {
-		return p, nil
+func loadKept(m decide.Memory) func(ctx context.Context, digest string, files []policy.File) (*decide.Policies, error) {
+	return func(ctx context.Context, digest string, files []policy.File) (*decide.Policies, error) {
+		if p, err := cli.LoadPolicies(ctx, "", m); err == nil && p.Digest() == digest {
+			return p, nil
+		}
+		return confined.LoadSource(ctx, policy.Source{Files: files}, decide.Options{Memory: m, Program: cli.Program()})
 	}
-	o.Trusted = false
-	return confined.LoadSource(ctx, policy.Source{Files: files}, o)
 }
 
 // progress returns a function that says on a terminal how much is done.

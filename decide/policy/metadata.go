@@ -32,6 +32,7 @@ type Invariant struct {
 	Rules       []Rule           // the finding rules, in the order of the file
 	Runbook     Runbook
 	Scope       scope.Scope // what its findings depend on; set when the rules are compiled
+	Digest      string      // over its rules, those that they use, and the settings; set likewise
 
 	metadata *ast.Annotations
 }

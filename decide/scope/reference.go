@@ -232,6 +232,7 @@ func (b *body) function(name string, args []*ast.Term) {
 	}
 	var result *value
 	for _, rule := range rules {
+		b.files[rule.Location.File] = true
 		for branch := rule; branch != nil; branch = branch.Else {
 			result = join(result, b.apply(branch, values))
 		}

@@ -26,6 +26,8 @@ type Scope struct {
 	Keys []string
 	// Whole says that they read the document as a whole, so that Keys may lack some.
 	Whole bool
+	// Files are those with the rules that they use, sorted.
+	Files []string
 }
 
 // PerUnit reports whether the findings can be decided one unit at a time.
@@ -53,12 +55,15 @@ func Of(compiler *ast.Compiler, findings ...ast.Ref) []Scope {
 }
 
 func of(rules map[string][]*ast.Rule, finding ast.Ref) Scope {
-	a := &analysis{rules: rules, known: map[string]*value{}, keys: map[string]bool{}, parent: map[token]token{}}
+	a := &analysis{
+		rules: rules, known: map[string]*value{}, keys: map[string]bool{}, files: map[string]bool{}, parent: map[token]token{},
+	}
 	found := a.path(finding.String())
 	if a.steps >= maxSteps {
 		return Scope{Units: true, Whole: true}
 	}
-	return Scope{Unit: isOfUnits(found), Units: a.units || a.whole, Whole: a.whole, Keys: slices.Sorted(maps.Keys(a.keys))}
+	files := slices.Sorted(maps.Keys(a.files))
+	return Scope{Unit: isOfUnits(found), Units: a.units || a.whole, Whole: a.whole, Keys: slices.Sorted(maps.Keys(a.keys)), Files: files}
 }
 
 // isOfUnits reports whether each finding is of at most one unit, and then about it.
@@ -87,6 +92,7 @@ type analysis struct {
 	rules  map[string][]*ast.Rule
 	known  map[string]*value // of paths that are no functions
 	keys   map[string]bool
+	files  map[string]bool
 	units  bool
 	whole  bool
 	parent map[token]token // a token, and the older one that is the same unit
@@ -119,6 +125,7 @@ func (a *analysis) path(name string) *value {
 	a.known[name] = wide // of a recursion, which the compiler refuses
 	var all *value
 	for _, rule := range a.rules[name] {
+		a.files[rule.Location.File] = true
 		for branch := rule; branch != nil; branch = branch.Else {
 			all = join(all, a.branch(branch))
 		}
