@@ -46,7 +46,7 @@ var floors = [][]string{
 var wards = map[string][]string{
 	"github.com/open-policy-agent/": {"decide", "decide/policy", "decide/lint", "decide/regotest", "decide/scope"},
 	"github.com/godbus/":            {"internal/systemd"},
-	"os/exec":                       {"internal/podman/transport", "internal/podman/quadlet", "internal/compose", "internal/confine"},
+	"os/exec":                       {"internal/podman/transport", "internal/podman/quadlet", "internal/compose", "internal/confine", "internal/journal"},
 	"github.com/compose-spec/":      {"internal/compose", "internal/engine"},
 	"github.com/docker/":            {"internal/engine"},
 	"github.com/coreos/go-systemd/": {"internal/journal"},

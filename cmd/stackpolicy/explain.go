@@ -13,11 +13,16 @@ import (
 
 	"stackpolicy/audit"
 	"stackpolicy/cmd/internal/cli"
+	"stackpolicy/config"
 	"stackpolicy/decide"
 	"stackpolicy/decide/confined"
 	"stackpolicy/decide/policy"
 	"stackpolicy/explain"
+	"stackpolicy/facts"
+	"stackpolicy/facts/collect"
 	"stackpolicy/finding"
+	"stackpolicy/internal/journal"
+	"stackpolicy/internal/podman"
 	"stackpolicy/internal/text"
 	"stackpolicy/report"
 )
@@ -27,9 +32,10 @@ func (a *app) explain() *cobra.Command {
 		Use:   "explain UNIT [INVARIANT]",
 		Short: "Explain a finding: evidence, the rule, what would make it allow, what to do",
 		Long: `Explains the findings of a unit ("host" means findings that are about no single
-unit): since when it is open, what changed before it, the evidence, the rule that gave
-it and its place, what would make the rule allow, and every step of the runbook. With
-INVARIANT, explains only that one. What changed before it is not known with --facts.
+unit): since when it is open, what changed before it, the evidence, the last log lines
+of the unit and of the container at fault, the rule that gave it and its place, what
+would make the rule allow, and every step of the runbook. With INVARIANT, explains only
+that one. With --facts neither logs nor what changed before are read.
 
 Exit status: as of eval, for what is explained.`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -83,6 +89,9 @@ func (a *app) explainSubject(cmd *cobra.Command, subject, invariant string) (rep
 	warnOfAge(cmd.ErrOrStderr(), result.Report.CollectedAt)
 	list := explain.Of(cmd.Context(), decisions, result.Policies, result.Document, loadChanged(result.Policies))
 	if a.factsFile == "" {
+		if err := readLogs(cmd.Context(), list, result.Document); err != nil {
+			return report.Explained{}, err
+		}
 		if err := remember(cmd.Context(), list); err != nil {
 			fmt.Fprintf(cmd.ErrOrStderr(), "stackpolicy: what changed before a finding is not known: %s\n", text.CleanBlock(err.Error()))
 		}
@@ -112,6 +121,16 @@ func remember(ctx context.Context, list []explain.Explanation) error {
 	}
 	defer store.Close()
 	return explain.Remember(ctx, list, store, time.Now())
+}
+
+// readLogs adds the last log lines of the running system.
+func readLogs(ctx context.Context, list []explain.Explanation, doc *facts.Document) error {
+	env, err := collect.OfProcess(config.Config{})
+	if err != nil {
+		return err
+	}
+	explain.ReadLogs(ctx, list, doc, journal.Installed().Last, podman.Of(env.RuntimeDir).Logs)
+	return nil
 }
 
 // toExplain returns what to explain: the decisions of one invariant, or every finding.

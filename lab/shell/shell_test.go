@@ -33,6 +33,12 @@ func TestSample(t *testing.T) {
 	}
 }
 
+// explained checks that explain says what changed before the container was killed, and shows
+// the logs of the unit and of the container.
+const explained = `stackpolicy explain web.service stack_running > explained.txt; cat explained.txt
+grep 'container web_app_1: exited' explained.txt && grep -A 1 'last log lines of web.service' explained.txt | grep ' 20..-..-.. ' &&
+grep 'last log lines of container web_app_1' explained.txt && ! grep 'cannot be read' explained.txt`
+
 func check(t *testing.T, m *machine.Machine) {
 	t.Helper()
 	steps := []struct {
@@ -44,6 +50,7 @@ func check(t *testing.T, m *machine.Machine) {
 		{"curl --silent --fail --max-time 5 http://127.0.0.1:8080/", 0},
 		{"podman kill web_app_1 && podman wait web_app_1", 0},
 		{"stackpolicy eval", 2},
+		{explained, 0},
 		{"systemctl --user restart web.service", 0},
 		{"stackpolicy eval", 0},
 		{spoil, 0},
