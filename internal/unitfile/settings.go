@@ -22,6 +22,12 @@ type Settings struct {
 	reset  map[string]int      // "Section.Key" -> how many of them came before the last empty one
 }
 
+// Assignment is one "Key=Value" of a unit file.
+type Assignment struct {
+	Section, Key, Value string // Value is "" for an empty assignment; specifiers are not expanded
+	Line                int    // where it begins; the first line is 1
+}
+
 // Read takes the settings of the given files together: the fragment first,
 // then the drop-ins in their order.
 func Read(paths []string) (Settings, error) {
@@ -31,38 +37,55 @@ func Read(paths []string) (Settings, error) {
 		if err != nil {
 			return s, fmt.Errorf("read unit file %q: %w", p, err)
 		}
-		s.parse(content)
+		scan(content, s.add)
 	}
 	return s, nil
 }
 
-// parse follows systemd.syntax(7): a line ending in a backslash goes on in the
-// next, comment lines in between are dropped, an empty assignment resets. What
-// systemd takes for an error in a file (a section without its bracket, text
-// that is not UTF-8, a line too long) ends its reading of that file, and ours.
-func (s *Settings) parse(content []byte) {
+// Assignments returns the assignments of one file, in their order. stopped is the line at
+// which systemd stops reading the file because of an error in it; 0 if it reads all of it.
+func Assignments(path string) (list []Assignment, stopped int, err error) {
+	content, err := regularfile.Read(path, maxSize)
+	if err != nil {
+		return nil, 0, fmt.Errorf("read unit file %q: %w", path, err)
+	}
+	stopped = scan(content, func(a Assignment) { list = append(list, a) })
+	return list, stopped, nil
+}
+
+// scan follows systemd.syntax(7): a line ending in a backslash goes on in the
+// next, comment lines in between are dropped. What systemd takes for an error in a
+// file (a section without its bracket, text that is not UTF-8, a line too long) ends
+// its reading of that file, and ours: then scan returns the line of the error.
+func scan(content []byte, add func(Assignment)) (stopped int) {
 	content = bytes.TrimPrefix(content, []byte("\ufeff"))
-	section, pending := "", strings.Builder{}
-	for len(content) > 0 {
+	section, pending, begun := "", strings.Builder{}, 0
+	for at := 1; len(content) > 0; at++ {
 		var line string
 		line, content = cutLine(content)
 		if first := strings.TrimLeft(line, whitespace); first != "" && strings.IndexByte("#;", first[0]) >= 0 {
 			continue
 		}
 		if len(line) >= maxLine || pending.Len()+len(line) > maxLine {
-			return
+			return at
+		}
+		if pending.Len() == 0 {
+			begun = at
 		}
 		if goesOn(line) {
 			pending.WriteString(line[:len(line)-1] + " ")
 			continue
 		}
 		var ok bool
-		if section, ok = s.line(section, pending.String()+line); !ok {
-			return
+		if section, ok = scanLine(section, pending.String()+line, begun, add); !ok {
+			return begun
 		}
 		pending.Reset()
 	}
-	s.line(section, pending.String())
+	if _, ok := scanLine(section, pending.String(), begun, add); !ok {
+		return begun
+	}
+	return 0
 }
 
 // cutLine parts the first line off. A line ends with NUL, or with LF and CR,
@@ -87,9 +110,9 @@ func goesOn(line string) bool {
 	return backslashes%2 == 1
 }
 
-// line takes one assignment or section header; false when systemd would stop
+// scanLine takes one assignment or section header; false when systemd would stop
 // reading at it.
-func (s *Settings) line(section, line string) (string, bool) {
+func scanLine(section, line string, at int, add func(Assignment)) (string, bool) {
 	line = strings.Trim(line, whitespace)
 	if !utf8.ValidString(line) {
 		return section, false
@@ -98,18 +121,19 @@ func (s *Settings) line(section, line string) (string, bool) {
 		name, ok := strings.CutSuffix(line[1:], "]")
 		return name, ok
 	}
-	key, value, ok := strings.Cut(line, "=")
-	if !ok {
-		return section, true // systemd warns and goes on
+	if key, value, ok := strings.Cut(line, "="); ok { // else systemd warns and goes on
+		add(Assignment{section, strings.Trim(key, whitespace), strings.Trim(value, whitespace), at})
 	}
-	id := section + "." + strings.Trim(key, whitespace)
-	value = strings.Trim(value, whitespace)
-	if value == "" {
-		s.reset[id] = len(s.values[id])
-		return section, true
-	}
-	s.values[id] = append(s.values[id], value)
 	return section, true
+}
+
+func (s *Settings) add(a Assignment) {
+	id := a.Section + "." + a.Key
+	if a.Value == "" {
+		s.reset[id] = len(s.values[id])
+		return
+	}
+	s.values[id] = append(s.values[id], a.Value)
 }
 
 // List returns the values of a list setting since its last reset; nil when there

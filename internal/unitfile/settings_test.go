@@ -1,6 +1,8 @@
 package unitfile
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -10,7 +12,7 @@ import (
 func parsed(texts ...string) Settings {
 	s := Settings{values: map[string][]string{}, reset: map[string]int{}}
 	for _, text := range texts {
-		s.parse([]byte(text))
+		scan([]byte(text), s.add)
 	}
 	return s
 }
@@ -114,5 +116,38 @@ func TestAll(t *testing.T) {
 	}
 	if got := s.All("Unit.Requires"); len(got) != 0 {
 		t.Errorf("not assigned: %v", got)
+	}
+}
+
+func TestAssignments(t *testing.T) {
+	for name, tc := range map[string]struct {
+		text    string
+		want    []Assignment
+		stopped int
+	}{
+		"nothing":               {"", nil, 0},
+		"first line":            {"A=1", []Assignment{{"", "A", "1", 1}}, 0},
+		"empty and twice":       {"[U]\n\nA=1\nA=\nA=%n\n", []Assignment{{"U", "A", "1", 3}, {"U", "A", "", 4}, {"U", "A", "%n", 5}}, 0},
+		"after a continuation":  {"[U]\nA=1 \\\n# no\n  2\nB=3\n", []Assignment{{"U", "A", "1    2", 2}, {"U", "B", "3", 5}}, 0},
+		"continued at the end":  {"[U]\n#\nA=1\\", []Assignment{{"U", "A", "1", 3}}, 0},
+		"CRLF":                  {"[U]\r\nA=1\r\n\r\nB=2\r\n", []Assignment{{"U", "A", "1", 2}, {"U", "B", "2", 4}}, 0},
+		"open section":          {"[U]\nA=1\n[U\nA=2\n", []Assignment{{"U", "A", "1", 2}}, 3},
+		"bad UTF-8, continued":  {"[U]\nA=\\\n\xff\nB=2\n", nil, 2},
+		"bad UTF-8 at the end":  {"[U]\nA=\xff\\", nil, 2},
+		"text that is no value": {"[U]\nA\nB=2\n", []Assignment{{"U", "B", "2", 3}}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "web.service")
+			if err := os.WriteFile(path, []byte(tc.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			got, stopped, err := Assignments(path)
+			if err != nil || stopped != tc.stopped || !slices.Equal(got, tc.want) {
+				t.Errorf("got %v, stopped at %d, %v; want %v, %d", got, stopped, err, tc.want, tc.stopped)
+			}
+		})
+	}
+	if _, _, err := Assignments(filepath.Join(t.TempDir(), "none")); err == nil {
+		t.Error("a file that does not exist: no error")
 	}
 }
