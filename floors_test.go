@@ -24,7 +24,7 @@ var floors = [][]string{
 		"internal/confine", "internal/journal", "internal/lock", "internal/atomicfile", "policies", "schemas", "units"},
 	{"notify", "applied", "internal/podman/quadlet"},
 	{"config", "internal/engine"},
-	{"facts/drift"},
+	{"facts/drift", "facts/blame"},
 	{"facts/collect"},
 	{"history"},
 	{"decide/scope"},
