@@ -39,7 +39,7 @@ func collectFiles(ctx context.Context, env Environment, now time.Time, declared 
 		return filesFound{}, err
 	}
 	var dropIns quadletDropIns
-	if len(declared.quadlets) > 0 {
+	if len(declared.quadlets) > 0 || slices.ContainsFunc(loaded.units, func(u facts.Unit) bool { return u.Quadlet }) {
 		if dropIns, err = readQuadletDropIns(env.quadletFolders()); err != nil {
 			return filesFound{}, err
 		}
@@ -52,7 +52,7 @@ func collectFiles(ctx context.Context, env Environment, now time.Time, declared 
 	units := slices.Clone(loaded.units)
 	if err := inParallel(ctx, len(units), func(i int) error {
 		err := w.unit(&units[i])
-		if !units[i].IsManaged() { // what is odd about it must not hide the units that are judged
+		if !w.mustRead(units[i]) { // what is odd about it must not hide the units that are judged
 			return ctx.Err()
 		}
 		return err
@@ -95,6 +95,9 @@ type walker struct {
 	reloads sync.Map // the names of the units that have an ExecReload=
 }
 
+// mustRead reports whether a fault of the unit's files is an error.
+func (w *walker) mustRead(u facts.Unit) bool { return u.IsManaged() || u.Name == w.loaded.named }
+
 // unit fills the files of one unit.
 func (w *walker) unit(u *facts.Unit) error {
 	_, inMemory := w.loaded.listed[u.Name]
@@ -103,7 +106,7 @@ func (w *walker) unit(u *facts.Unit) error {
 	if isGenerated {
 		d.Loaded.SourcePath = w.generatedFrom(u.Name)
 	}
-	if path := w.loaded.index.Denied(w.places.names(u.Name, d.Loaded)); path != "" && u.IsManaged() {
+	if path := w.loaded.index.Denied(w.places.names(u.Name, d.Loaded)); path != "" && w.mustRead(*u) {
 		return fmt.Errorf("files of %q: this account may not read %s", u.Name, path)
 	}
 	for _, c := range w.places.of(*u, d.Loaded) {

@@ -15,6 +15,7 @@ import (
 type scope struct {
 	env      Environment
 	only     selection
+	named    string // the one unit of the document, whether it is managed or not; "" if there is no such unit
 	memory   remembered
 	declared declaration
 }
@@ -22,6 +23,9 @@ type scope struct {
 // names returns the units of the document: the managed units, and the other units in the
 // user's own unit folder.
 func (s scope) names(index *unitfile.Index, managed map[string]string) []string {
+	if s.named != "" {
+		return []string{s.named}
+	}
 	names := slices.Collect(maps.Keys(managed))
 	if index != nil {
 		names = append(names, index.In(s.env.UnitDir())...)

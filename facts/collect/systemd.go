@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -88,6 +89,7 @@ type loadedUnits struct {
 	idle     []string // held units of the configuration that are not managed
 	manager  *facts.Manager
 	units    []facts.Unit // those of the document
+	named    string       // see scope.named; not an alias
 	others   map[string]facts.History
 	gone     []facts.GoneUnit
 }
@@ -109,6 +111,10 @@ func collectSystemd(ctx context.Context, surveying <-chan answer[surveyed], soug
 		known = append(append(known, s.index.Names()...), s.index.Instances()...)
 	}
 	slices.Sort(known)
+	if sought.named != "" && s.index != nil {
+		sought.named = cmp.Or(s.index.AliasOf(sought.named), sought.named)
+		l.named = sought.named
+	}
 	l.managed, l.patterns = managedUnits(sought.env, sought.declared, slices.Compact(known), sought.foreign(s.index, l.listed))
 	l.idle = idleHolds(sought.env.Config.Holds, l.managed)
 	l.others = sought.memory.others(l.managed)
