@@ -38,7 +38,6 @@ let
         freeMb = null;
         freeInodes = null;
       };
-      decide = [ ];
     };
   };
 
@@ -98,14 +97,6 @@ let
     ];
     settings = options.settings // {
       grace.loaded_is_current = "30m";
-      decide = [
-        {
-          invariant = "loaded_is_current";
-          units = [ "db.service" ];
-          effect = "block";
-          severity = null;
-        }
-      ];
       budget = {
         unit = 5;
         host = null;
