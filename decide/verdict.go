@@ -29,6 +29,7 @@ func (p *Policies) Decide(ctx context.Context, doc *facts.Document) (Result, err
 	if err := ctx.Err(); err != nil {
 		return Result{}, fmt.Errorf("decide: %w", err)
 	}
+	override(p.settings, decisions)
 	waive(p.settings, decisions, doc.CollectedAt)
 	exempt(p.invariants, decisions, doc)
 	return Result{Decisions: sorted(decisions), Managed: len(s.managed)}, nil

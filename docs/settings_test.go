@@ -2,6 +2,7 @@ package docs
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,8 +15,8 @@ import (
 // of config.yaml. Large parts of config.yaml have their own pages.
 func TestSettingsAreDocumented(t *testing.T) {
 	page := pages(t)["settings.md"]
-	keys := keysOf(reflect.TypeFor[policy.Settings](), "", "Waivers")
-	keys = append(keys, keysOf(reflect.TypeFor[config.Config](), "", "")...)
+	keys := keysOf(reflect.TypeFor[policy.Settings](), "", "Waivers", "Decide")
+	keys = append(keys, keysOf(reflect.TypeFor[config.Config](), "")...)
 	if len(keys) < 20 {
 		t.Fatalf("only %d keys were seen: %v", len(keys), keys)
 	}
@@ -30,17 +31,17 @@ func TestSettingsAreDocumented(t *testing.T) {
 }
 
 // keysOf returns the YAML keys of a struct. A key that is a struct is replaced by its
-// own keys, except alerts; so is the list of the given name.
-func keysOf(of reflect.Type, prefix, list string) (keys []string) {
+// own keys, except alerts; so are the lists of the given names.
+func keysOf(of reflect.Type, prefix string, lists ...string) (keys []string) {
 	for i := range of.NumField() {
 		f := of.Field(i)
 		key := prefix + f.Tag.Get("yaml")
 		switch {
 		case !f.IsExported():
-		case f.Name == list:
-			keys = append(append(keys, key), keysOf(f.Type.Elem(), key+".", "")...)
+		case slices.Contains(lists, f.Name):
+			keys = append(append(keys, key), keysOf(f.Type.Elem(), key+".")...)
 		case f.Type.Kind() == reflect.Struct && f.Type != reflect.TypeFor[notify.Config]():
-			keys = append(keys, keysOf(f.Type, key+".", "")...)
+			keys = append(keys, keysOf(f.Type, key+".")...)
 		default:
 			keys = append(keys, key)
 		}

@@ -67,6 +67,13 @@ type HealCount struct {
 	Healed24h int       `json:"healed_24h" jsonschema:"after which the findings were gone, in the last 24 hours"`
 	Failed24h int       `json:"failed_24h" jsonschema:"that failed, were interrupted or healed nothing, in the last 24 hours"`
 	Last      time.Time `json:"last" jsonschema:"when the last one was started"`
+	Drifts    []Drift   `json:"drifts,omitempty" jsonschema:"the drifts that the last runs healed, newest first, five at most; absent without an invariant, and while fewer than three were healed in the last 24 hours"`
+}
+
+// Drift is one time at which what was healed had become wrong.
+type Drift struct {
+	At    *time.Time `json:"at,omitempty" jsonschema:"newest change of a file of the unit before a daemon-reload; when it or its container last ended before a restart; absent when that is not known"`
+	After []string   `json:"after" jsonschema:"what began within the minute before it, and not within the minute before most other audits: timers that started a service, services, or home-manager for an activation"`
 }
 
 // Exemption is a waiver or a hold. Commands make both, and the configuration can declare

@@ -26,6 +26,10 @@ type Finding struct {
 	Class     Class          `json:"-"`        // the invariant's
 	Action    Action         `json:"-"`        // of a heal; empty otherwise
 
+	// Settings is what the settings changed of what the rule said, such as "block instead of
+	// heal (restart)"; empty for nothing.
+	Settings string `json:"-"`
+
 	// AppearedAfter are the actions of the audit after which the finding appeared,
 	// or became worse; nil if it was there before them.
 	AppearedAfter []Action `json:"-"`
@@ -69,13 +73,19 @@ func (f Finding) Object() string {
 }
 
 // PublicEvidence returns the evidence for reports and the history: it also names the
-// actions after which the finding appeared.
+// actions after which the finding appeared, and what the settings changed.
 func (f Finding) PublicEvidence() map[string]any {
-	if len(f.AppearedAfter) == 0 {
+	if len(f.AppearedAfter) == 0 && f.Settings == "" {
 		return f.Evidence
 	}
-	evidence := map[string]any{"appeared_after": f.AfterWhat()}
+	evidence := map[string]any{}
+	if len(f.AppearedAfter) > 0 {
+		evidence["appeared_after"] = f.AfterWhat()
+	}
 	maps.Copy(evidence, f.Evidence)
+	if f.Settings != "" {
+		evidence["settings"] = f.Settings
+	}
 	return evidence
 }
 

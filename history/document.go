@@ -139,9 +139,32 @@ func (p *press) press(text []byte) []byte {
 // must be within the span that names the document. The durations of its collectors are zero.
 // If it is not kept, the error is [fs.ErrNotExist].
 func (l AuditLog) Document(ctx context.Context, digest string, at time.Time) (*facts.Document, error) {
-	doc := &facts.Document{}
-	err := l.db.View(ctx, func(tx sqlite.Tx) (err error) {
-		doc, err = readDocument(tx, digest)
+	return l.Snapshots().Document(ctx, digest, at)
+}
+
+// Snapshots reads one document after the other. Most parts of one are those of the last, and
+// are not read again.
+type Snapshots struct {
+	log  AuditLog
+	last map[int64]decoded // the parts of the last document
+}
+
+// decoded is a part: a unit, or everything else of a document.
+type decoded struct {
+	digest [sha256.Size]byte
+	head   facts.Document
+	unit   facts.Unit
+}
+
+// Snapshots returns a reader of documents. Use it from one goroutine.
+func (l AuditLog) Snapshots() *Snapshots { return &Snapshots{log: l} }
+
+// Document is [AuditLog.Document]. Do not change the document: it shares what it has with
+// the next one.
+func (s *Snapshots) Document(ctx context.Context, digest string, at time.Time) (*facts.Document, error) {
+	var doc *facts.Document
+	err := s.log.db.View(ctx, func(tx sqlite.Tx) (err error) {
+		doc, err = s.read(tx, digest)
 		return err
 	})
 	if err != nil {
@@ -151,38 +174,80 @@ func (l AuditLog) Document(ctx context.Context, digest string, at time.Time) (*f
 	return doc, nil
 }
 
-func readDocument(tx sqlite.Tx, digest string) (*facts.Document, error) {
-	var ids string
-	err := tx.One("SELECT parts FROM documents WHERE digest = ?", digest).Scan(&ids)
+func (s *Snapshots) read(tx sqlite.Tx, digest string) (*facts.Document, error) {
+	var text string
+	err := tx.One("SELECT parts FROM documents WHERE digest = ?", digest).Scan(&text)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, fs.ErrNotExist
+	}
+	var ids []int64
+	if err == nil {
+		err = sqlite.Decode(text, &ids)
 	}
 	if err != nil {
 		return nil, err
 	}
-	parts, err := sqlite.List(tx, unpack, "SELECT content FROM json_each(?) AS part JOIN parts ON parts.id = part.value ORDER BY part.key", ids)
+	parts, err := s.parts(tx, ids)
 	if err != nil {
 		return nil, err
 	}
 	return assemble(digest, parts)
 }
 
-// assemble puts a document together, and checks its digest.
-func assemble(digest string, parts []part) (*facts.Document, error) {
-	if digestOf(parts) != digest || len(parts) == 0 {
-		return nil, errors.New("parts of it are missing or not what was stored")
-	}
-	doc := &facts.Document{}
-	if err := json.Unmarshal(parts[0].text, doc); err != nil {
+// parts returns the parts with the given ids, in their order: those of the last document,
+// and what must be read.
+func (s *Snapshots) parts(tx sqlite.Tx, ids []int64) ([]decoded, error) {
+	find, err := tx.Prepare("SELECT content FROM parts WHERE id = ?")
+	if err != nil {
 		return nil, err
 	}
+	defer find.Close()
+	parts, next := make([]decoded, len(ids)), map[int64]decoded{}
+	for i, id := range ids {
+		known, has := s.last[id]
+		if !has {
+			if known, err = decodePart(find.One(id), i == 0); err != nil {
+				return nil, err
+			}
+		}
+		parts[i], next[id] = known, known
+	}
+	s.last = next
+	return parts, nil
+}
+
+func decodePart(r sqlite.Row, isHead bool) (d decoded, err error) {
+	p, err := unpack(r)
+	if errors.Is(err, sql.ErrNoRows) {
+		return d, errParts
+	}
+	if err != nil {
+		return d, err
+	}
+	d.digest = p.digest
+	if isHead {
+		return d, json.Unmarshal(p.text, &d.head)
+	}
+	return d, json.Unmarshal(p.text, &d.unit)
+}
+
+var errParts = errors.New("parts of it are missing or not what was stored")
+
+// assemble puts a document together, and checks its digest.
+func assemble(digest string, parts []decoded) (*facts.Document, error) {
+	whole := sha256.New()
+	for _, p := range parts {
+		whole.Write(p.digest[:])
+	}
+	if len(parts) == 0 || fmt.Sprintf("sha256:%x", whole.Sum(nil)) != digest {
+		return nil, errParts
+	}
+	doc := parts[0].head
 	doc.Units = make([]facts.Unit, len(parts)-1)
 	for i := range doc.Units {
-		if err := json.Unmarshal(parts[i+1].text, &doc.Units[i]); err != nil {
-			return nil, err
-		}
+		doc.Units[i] = parts[i+1].unit
 	}
-	return doc, nil
+	return &doc, nil
 }
 
 func digestOf(parts []part) string {

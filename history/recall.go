@@ -66,6 +66,9 @@ func recallSubjects(tx sqlite.Tx, m *facts.Memory, now time.Time) error {
 	r := remembered{m, now}
 	r.findings(open)
 	r.heals(actions, forgiven)
+	if err := r.drifts(tx, actions); err != nil {
+		return err
+	}
 	for subject, b := range breakers {
 		r.about(subject, func(h *facts.History) { h.Breaker = &b })
 	}

@@ -48,6 +48,7 @@ rec {
       trust_distribution_dropins = o.settings.trustDistributionDropins;
       inherit (o.settings) grace settle;
       inherit (o) waivers;
+      inherit (o.settings) decide;
       budget = o.settings.budget;
       breaker = o.settings.breaker;
       repeat = o.settings.repeat;

@@ -59,6 +59,21 @@ in
       freeMb = unset types.ints.unsigned "How much must be free where podman keeps containers and images, in 10^6 bytes.";
       freeInodes = unset types.ints.unsigned "How many files must be left there to be created.";
     };
+    decide = mkOption {
+      default = [ ];
+      description = "Which heals are alerts instead, and which findings have another severity.";
+      type = types.listOf (types.submodule {
+        options = {
+          invariant = required types.str "loaded_is_current" "An invariant, or a pattern of several.";
+          units = required (types.nonEmptyListOf types.str) [ "db.service" ] "Patterns of units; host means findings that are about no unit.";
+          effect = unset (types.enum [ "block" ]) "block: a heal becomes an alert.";
+          severity = unset (types.enum [
+            "page"
+            "ticket"
+          ]) "The severity of the findings.";
+        };
+      });
+    };
   };
 
   holds = mkOption {

@@ -97,7 +97,7 @@ func Compare(ctx context.Context, from Recording, before, after *decide.Policies
 	}
 	slices.Reverse(ran)
 	c := &comparison{
-		Impact: &i, p: &player{Options: o, from: from, loaded: map[string]*loaded{}}, before: before, after: after,
+		Impact: &i, p: &player{Options: o, from: from, documents: from.Snapshots(), loaded: map[string]*loaded{}}, before: before, after: after,
 		alerts: [2]incidents{{}, {}}, open: map[string]int{},
 	}
 	documents := map[string]bool{}
@@ -153,7 +153,7 @@ func (c *comparison) span(ctx context.Context, span history.AuditSpan) (unknown 
 		times = append(times, span.To)
 	}
 	for n, at := range times {
-		doc, err := c.p.from.Document(ctx, span.DocumentDigest, at)
+		doc, err := c.p.documents.Document(ctx, span.DocumentDigest, at)
 		if err != nil {
 			return err.Error()
 		}
@@ -329,7 +329,7 @@ func (c *comparison) recorded(ctx context.Context, a history.Action) (unknown st
 	if a.Before == "" {
 		return "the facts before " + string(a.Action) + " of " + a.Subject + " are not kept any more"
 	}
-	doc, err := c.p.from.Document(ctx, a.Before, a.At)
+	doc, err := c.p.documents.Document(ctx, a.Before, a.At)
 	if err != nil {
 		return err.Error()
 	}

@@ -15,7 +15,6 @@ import (
 
 	"stackpolicy/decide"
 	"stackpolicy/decide/policy"
-	"stackpolicy/facts"
 	"stackpolicy/finding"
 	"stackpolicy/history"
 )
@@ -30,7 +29,7 @@ const (
 type Recording interface {
 	Audits(ctx context.Context, since time.Time, limit int) ([]history.AuditSpan, error)
 	Occurrences(ctx context.Context, since time.Time, limit int) ([]history.Occurrence, error)
-	Document(ctx context.Context, digest string, at time.Time) (*facts.Document, error)
+	Snapshots() *history.Snapshots
 	Rules(ctx context.Context, digest string) ([]byte, error)
 	Actions(ctx context.Context, since time.Time, limit int) ([]history.Action, error)
 }
@@ -99,7 +98,7 @@ func Run(ctx context.Context, from Recording, o Options) (Result, error) {
 		return r, err
 	}
 	slices.Reverse(spans)
-	p := &player{Options: o, from: from, recorded: recorded, loaded: map[string]*loaded{}}
+	p := &player{Options: o, from: from, documents: from.Snapshots(), recorded: recorded, loaded: map[string]*loaded{}}
 	documents := map[string]bool{}
 	for i, span := range spans {
 		if err := ctx.Err(); err != nil {
@@ -148,9 +147,10 @@ func addUnknown(all []Unknown, span history.AuditSpan, reason string) []Unknown 
 // player decides spans.
 type player struct {
 	Options
-	from     Recording
-	recorded []history.Occurrence
-	loaded   map[string]*loaded
+	from      Recording
+	documents *history.Snapshots
+	recorded  []history.Occurrence
+	loaded    map[string]*loaded
 }
 
 type loaded struct {
@@ -174,7 +174,7 @@ func (p *player) play(ctx context.Context, span history.AuditSpan) outcome {
 		times = append(times, span.To)
 	}
 	for _, at := range times {
-		doc, err := p.from.Document(ctx, span.DocumentDigest, at)
+		doc, err := p.documents.Document(ctx, span.DocumentDigest, at)
 		if err != nil {
 			return outcome{unknown: err.Error()}
 		}

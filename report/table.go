@@ -114,8 +114,12 @@ func (p *printer) finding(d finding.Finding) {
 	}
 }
 
-// waiver writes who waives a finding, why, and until when.
+// waiver writes what the settings changed of a finding, and who waives it, why, and until
+// when.
 func (p *printer) waiver(indent int, d finding.Finding) {
+	if d.Settings != "" {
+		p.paragraph(indent, "by the settings ", d.Settings)
+	}
 	if w := d.Waiver; w != nil {
 		p.paragraph(indent, "waived ", fmt.Sprintf("until %s by %s: %s", w.Until.UTC().Format(time.RFC3339), w.Owner, w.Reason))
 	}

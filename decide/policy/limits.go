@@ -38,12 +38,16 @@ func (s Settings) limits() []limit {
 		count("storage.free_mb", s.Storage.FreeMB, 0, 1_000_000_000),
 		count("storage.free_inodes", s.Storage.FreeInodes, 0, 1_000_000_000),
 		count("waivers", len(s.Waivers), 0, 200),
+		count("decide", len(s.Decide), 0, 200),
 	}
 	for id, period := range s.Grace {
 		limits = append(limits, span("grace."+id, period, 0, 30*24*time.Hour))
 	}
 	for i, w := range s.Waivers {
 		limits = append(limits, count(fmt.Sprintf("waivers.%d.units", i), len(w.Units), 1, 100))
+	}
+	for i, d := range s.Decide {
+		limits = append(limits, count(fmt.Sprintf("decide.%d.units", i), len(d.Units), 1, 100))
 	}
 	return limits
 }

@@ -43,6 +43,8 @@ type Settings struct {
 	Storage Storage `yaml:"storage"`
 	// Waivers say which findings do not count, and until when.
 	Waivers []WaiverSetting `yaml:"waivers"`
+	// Decide makes alerts of heals, and gives findings another severity.
+	Decide []DecideSetting `yaml:"decide"`
 }
 
 // Budget is how many actions may be started within a window of 1 or 24 hours. The history
@@ -106,6 +108,7 @@ func parseSettings(text []byte, refusal *Refusal) *settingsDoc {
 	doc.checkLimits(refusal)
 	doc.checkPatterns("restart", doc.Settings.Restart, refusal)
 	doc.checkWaivers(refusal)
+	doc.checkDecide(refusal)
 	return doc
 }
 
@@ -122,6 +125,9 @@ func (s Settings) Renamed() []string {
 	ids := slices.Collect(maps.Keys(s.Grace))
 	for _, w := range s.Waivers {
 		ids = append(ids, w.Invariant)
+	}
+	for _, d := range s.Decide {
+		ids = append(ids, d.Invariant)
 	}
 	var notes []string
 	for _, id := range ids {
@@ -143,6 +149,10 @@ func (s Settings) Store() storage.Store {
 	for i, w := range s.Waivers {
 		waivers[i] = w.data()
 	}
+	decided := make([]any, len(s.Decide))
+	for i, d := range s.Decide {
+		decided[i] = d.data()
+	}
 	return inmem.NewFromObjectWithOpts(map[string]any{"settings": map[string]any{
 		"restart":                    texts(s.Restart),
 		"trust_distribution_dropins": s.TrustDistributionDropins,
@@ -153,6 +163,7 @@ func (s Settings) Store() storage.Store {
 		"settle":                     text.Brief(s.Settle),
 		"storage":                    map[string]any{"free_mb": s.Storage.FreeMB, "free_inodes": s.Storage.FreeInodes},
 		"waivers":                    waivers,
+		"decide":                     decided,
 	}}, inmem.OptRoundTripOnWrite(false))
 }
 

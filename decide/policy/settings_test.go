@@ -81,6 +81,16 @@ func TestSettingsHaveDefaults(t *testing.T) {
 	}
 }
 
+// TestDecideOfNoHeal: an alert cannot become one.
+func TestDecideOfNoHeal(t *testing.T) {
+	fsys := fixture.WithMetadata("actions: [daemon-reload, restart]", "actions: []")
+	fsys["settings.yaml"] = &fstest.MapFile{Data: []byte("settings:\n  decide:\n    - {invariant: \"l*\", units: [a], effect: block}\n")}
+	err := Read(fsys, "p").Refusal.Err()
+	if want := "p/settings.yaml:3: decide.0.effect: no rule of l* asks for a heal, so it is an alert already; remove the entry"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 // TestBuiltinSettingsAreTheDefaults: the built-in file, which has the comments, has the same
 // values as the defaults.
 func TestBuiltinSettingsAreTheDefaults(t *testing.T) {
@@ -111,6 +121,15 @@ func TestSettingsRefused(t *testing.T) {
 		"grace of nobody":      {patient("  grace:\n    loaded: 5m\n    laoded: 5m\n"), "4: grace.laoded: unknown invariant; known: loaded"},
 		"a restart pattern":    {withSettings("  restart: [\"web[\", \"[!a]*\", db.service]\n"), "2: restart.0: \"web[\" is not a pattern; want a unit's name, with *, ? or [abc] in it\np/settings.yaml:2: restart.1: \"[!a]*\" is not a pattern; want a unit's name, with *, ? or [abc] in it"},
 		"units as a text":      {entry(`["web*", host]`, "host"), "4: `host` is not a list"},
+		"decide acts":          {withSettings("  decide:\n    - {invariant: loaded, units: [a], effect: heal}\n"), "3: decide.0.effect: settings cannot ask for a heal; write effect: block here, or let the rule ask for it: stackpolicy policy new ID"},
+		"decide allows":        {withSettings("  decide: [{invariant: loaded, units: [a], effect: allow}]\n"), "2: decide.0.effect: settings cannot allow what a rule found; write a waiver, which ends, or change the rule: stackpolicy policy new ID"},
+		"decide, no effect":    {withSettings("  decide: [{invariant: loaded, units: [a], effect: alert}]\n"), `2: decide.0.effect: unknown effect "alert"; want block`},
+		"decide, no severity":  {withSettings("  decide: [{invariant: loaded, units: [a], severity: unknown}]\n"), `2: decide.0.severity: unknown severity "unknown"; known: page, ticket`},
+		"decide says nothing":  {withSettings("  decide: [{invariant: loaded, units: [a]}]\n"), "2: decide.0: changes nothing; want effect: block, or severity: page or ticket"},
+		"decide, no units":     {withSettings("  decide: [{invariant: loaded, severity: page}]\n"), "2: decide.0.units: 0 is out of bounds; want 1 to 100"},
+		"decide, no pattern":   {withSettings("  decide: [{invariant: loaded, units: [\"{a}\"], severity: page}]\n"), `2: decide.0.units.0: "{a}" is not a pattern; want a unit's name, with *, ? or [abc] in it`},
+		"decide, no id":        {withSettings("  decide: [{invariant: laoded, units: [a], effect: block}]\n"), `2: decide.0.invariant: unknown invariant "laoded"; known: loaded`},
+		"decide, other keys":   {withSettings("  decide: [{invariant: loaded, units: [a], action: restart}]\n"), `2: unknown key "action"; known: invariant, units, effect, severity`},
 		"no units":             {entry(`["web*", host]`, "[]"), "4: waivers.0.units: 0 is out of bounds; want 1 to 100"},
 		"no unit's pattern":    {entry(`["web*", host]`, `["{a,b}"]`), "4: waivers.0.units.0: \"{a,b}\" is not a pattern; want a unit's name, with *, ? or [abc] in it"},
 		"no invariant":         {entry("invariant: loaded", "invariant: \"\""), `3: waivers.0.invariant: "" is neither an invariant nor a pattern`},
@@ -145,7 +164,7 @@ func TestSettingsRefused(t *testing.T) {
 func TestSettingsInRego(t *testing.T) {
 	text := "settings:\n  restart: [\"web*\"]\n  trust_distribution_dropins: true\n  grace: {loaded: 15m}\n" +
 		"  budget: {unit: 3, host: 6, window: 1h}\n  breaker: {failures: 2, cooldown: 6h}\n  repeat: {drift: 3, window: 24h}\n  settle: 1.5s\n" +
-		"  storage: {free_mb: 1000, free_inodes: 7}\n" +
+		"  storage: {free_mb: 1000, free_inodes: 7}\n  decide:\n    - {invariant: loaded, units: [web], effect: block}\n    - {invariant: loaded, units: [web], severity: ticket}\n" +
 		strings.Replace(waived, "2026-06-01T00:00:00+02:00", `"2026-06-01T00:00:00+02:00"`, 1)
 	doc := &settingsDoc{}
 	var stock any

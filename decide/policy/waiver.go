@@ -39,13 +39,7 @@ func (w WaiverSetting) End() time.Time {
 
 // Covers reports whether the waiver applies to a finding of the invariant on the subject.
 func (w WaiverSetting) Covers(invariant, subject string) bool {
-	if !glob.Match(w.Invariant, invariant) && finding.CurrentID(w.Invariant) != invariant {
-		return false
-	}
-	if subject == finding.Host {
-		return slices.Contains(w.Units, finding.Host)
-	}
-	return glob.MatchAny(w.Units, subject)
+	return covers(w.Invariant, w.Units, invariant, subject)
 }
 
 // data returns the waiver as Rego sees it.
@@ -80,10 +74,8 @@ func (doc *settingsDoc) checkWords(refusal *Refusal, path, words string) {
 // checkInvariants refuses settings for invariants that do not exist: with a misspelt name
 // they would have no effect.
 func (doc *settingsDoc) checkInvariants(invariants []*Invariant, refusal *Refusal) {
-	var ids []string
-	for _, inv := range invariants {
-		ids = append(ids, inv.ID)
-	}
+	ids := idsOf(invariants)
+	doc.checkDecided(invariants, refusal)
 	for id := range doc.Settings.Grace {
 		if !slices.Contains(ids, id) && !slices.Contains(ids, finding.CurrentID(id)) {
 			doc.problem(refusal, "grace."+id, "unknown invariant; %s", OneOf(ids))

@@ -165,7 +165,13 @@ func firstBelow(folder, name string) string {
 	return filepath.Join(folder, first)
 }
 
+// sameContent reports whether a file already has the declared content. What is no regular file
+// or very large has not: it may have no end.
 func (a *activation) sameContent(rel string) bool {
+	info, err := os.Stat(filepath.Join(a.home, rel))
+	if err != nil || !info.Mode().IsRegular() || info.Size() > 16<<20 {
+		return false
+	}
 	have, err := os.ReadFile(filepath.Join(a.home, rel))
 	if err != nil {
 		return false

@@ -195,3 +195,20 @@ func TestOwner(t *testing.T) {
 		}
 	}
 }
+
+// TestActivateReadsNoDevice checks that what is in the way is a collision, and is not read
+// to an end that it does not have.
+func TestActivateReadsNoDevice(t *testing.T) {
+	home, store := t.TempDir(), t.TempDir()
+	built, err := Generation{Files: map[string]string{"a": "text"}}.Build(store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/dev/zero", filepath.Join(home, "a")); err != nil {
+		t.Fatal(err)
+	}
+	var collision *CollisionError
+	if err := built.Activate(home, Activation{UID: os.Getuid(), GID: os.Getgid()}); !errors.As(err, &collision) {
+		t.Errorf("activate over a link to /dev/zero: %v", err)
+	}
+}

@@ -38,6 +38,7 @@ let
         freeMb = null;
         freeInodes = null;
       };
+      decide = [ ];
     };
   };
 
@@ -97,6 +98,14 @@ let
     ];
     settings = options.settings // {
       grace.loaded_is_current = "30m";
+      decide = [
+        {
+          invariant = "loaded_is_current";
+          units = [ "db.service" ];
+          effect = "block";
+          severity = null;
+        }
+      ];
       budget = {
         unit = 5;
         host = null;

@@ -4,8 +4,10 @@
 #   A heal that works and is undone each time hides a fault: something keeps
 #   writing the file, or the stack keeps failing. The history counts the heals of
 #   every finding; settings.yaml says how many within which window are too many.
-#   The cause is only suspected: the file of the unit that changed last within the
-#   window. An open breaker means that heals did not help, or were too many, and
+#   Something is named as suspect only if it began within the minute before each of
+#   the last drifts, of which there are at least three, and does not run all the
+#   time: a timer, a service, or Home Manager's activation. Otherwise the cause is
+#   unknown. An open breaker means that heals did not help, or were too many, and
 #   that nothing is healed until it closes.
 # schemas:
 #   - input: schema.facts
@@ -24,8 +26,8 @@ finding contains {
 	"effect": "block",
 	"severity": "ticket",
 	"message": sprintf(
-		"%s of %s was healed %d times within %s; suspected: %s",
-		[r.heal.invariant, r.subject, r.times, window, r.suspect.who],
+		"%s of %s was healed %d times within %s; %s",
+		[r.heal.invariant, r.subject, r.times, window, cause(suspect(r.heal))],
 	),
 	"evidence": {
 		"case": "repeating",
@@ -35,9 +37,9 @@ finding contains {
 		"times": r.times,
 		"window": window,
 		"last": r.heal.last,
-		"suspect": r.suspect.who,
-		"path": r.suspect.path,
-		"changed_at": r.suspect.changed_at,
+		"suspect": suspect(r.heal),
+		"path": r.changed.path,
+		"changed_at": r.changed.changed_at,
 	},
 } if {
 	some r in repeated
@@ -70,18 +72,18 @@ breakers[unit.name] := unit.history.breaker if {
 # A unit that is not managed, such as a failed one without a file.
 breakers[name] := other.breaker if some name, other in input.history.others
 
-repeated contains {"subject": name, "heal": heal, "times": times(heal), "suspect": suspect(heal, {})} if {
+repeated contains {"subject": name, "heal": heal, "times": times(heal), "changed": last_changed(heal, {})} if {
 	some name, other in input.history.others
 	some heal in other.heals
 	too_many(heal)
 }
 
-repeated contains {"subject": "host", "heal": heal, "times": times(heal), "suspect": suspect(heal, {})} if {
+repeated contains {"subject": "host", "heal": heal, "times": times(heal), "changed": last_changed(heal, {})} if {
 	some heal in input.history.heals
 	too_many(heal)
 }
 
-repeated contains {"subject": unit.name, "heal": heal, "times": times(heal), "suspect": suspect(heal, unit)} if {
+repeated contains {"subject": unit.name, "heal": heal, "times": times(heal), "changed": last_changed(heal, unit)} if {
 	some unit in input.units
 	unit.managed_by != ""
 	some heal in unit.history.heals
@@ -108,31 +110,30 @@ times(heal) := heal.healed_1h if window_ns <= time.parse_duration_ns("1h")
 
 times(heal) := heal.healed_24h if window_ns > time.parse_duration_ns("1h")
 
-default suspect(_, _) := {"who": "unknown", "path": "", "changed_at": ""}
+# suspect is what began within the minute before each of the last drifts.
+default suspect(_) := "unknown"
 
-suspect(heal, _) := {"who": "its containers, or what they are made of", "path": "", "changed_at": ""} if {
-	heal.action == "restart"
+suspect(heal) := concat(" or ", names) if {
+	times := {drift.at | some drift in heal.drifts}
+	count(times) == count(heal.drifts) # each is known, and none is there twice
+	count(times) >= 3
+	names := intersection({{name(began) | some began in drift.after} | some drift in heal.drifts})
+	count(names) in {1, 2}
 }
 
-suspect(heal, unit) := {"who": who(file), "path": file.path, "changed_at": file.changed_at} if {
+name(began) := "Home Manager's activation" if began == "home-manager"
+
+name(began) := began if began != "home-manager"
+
+cause(who) := "the cause is unknown" if who == "unknown"
+
+cause(who) := sprintf("each time within a minute after %s", [who]) if who != "unknown"
+
+# last_changed is the file of the unit that changed last within the window.
+default last_changed(_, _) := {"path": "", "changed_at": ""}
+
+last_changed(heal, unit) := {"path": file.path, "changed_at": file.changed_at} if {
 	heal.action == "daemon-reload"
 	[changed, file] := max([[time.parse_rfc3339_ns(file.changed_at), file] | some file in unit.files])
 	changed > time.parse_rfc3339_ns(input.collected_at) - window_ns
 }
-
-# who guesses from the file's place who may have changed it.
-who(file) := sprintf("Home Manager's activation, at %s", [file.path]) if declared(file.state)
-
-who(file) := sprintf("%s, at %s", [by_origin(file.origin), file.path]) if not declared(file.state)
-
-declared(state) if state in {"declared", "identical", "other-generation", "pending"}
-
-by_origin(origin) := object.get(
-	{
-		"control": "systemctl set-property",
-		"generator": "a generator",
-		"etc": "the system's configuration",
-		"distribution": "a package",
-	},
-	origin, "a program or person that writes to that folder",
-)

@@ -59,6 +59,7 @@ finding contains {
 asked contains {"unit": unit, "probe": probe} if {
 	some unit in input.units
 	unit.managed_by != ""
+	unit.probes != [] # most have none: saves the rest
 	is_up(unit)
 	some probe in unit.probes
 }

@@ -5,7 +5,7 @@
 #   findings count again, and it should be renewed or removed. Instead of a waiver
 #   for longer than a year, change the rule. A waiver for a unit that does not exist
 #   waives nothing: the name may be misspelt, or it will waive the next unit of that
-#   name. A hold that has ended while the stack's unit is still down may have been
+#   name. So is an entry of settings.decide that names no unit. A hold that has ended while the stack's unit is still down may have been
 #   forgotten. This invariant cannot be waived.
 # schemas:
 #   - input: schema.facts
@@ -39,6 +39,19 @@ finding contains {
 	some i, waiver in data.settings.waivers
 	patterns := idle[i]
 	some case, message in problems(waiver, patterns)
+}
+
+# An entry of settings.decide is for units that do not exist.
+finding contains {
+	"subject": "host",
+	"effect": "block",
+	"severity": "ticket",
+	"message": sprintf("settings.decide has an entry of %s for no unit that exists: %s", [entry.invariant, patterns[0]]),
+	"evidence": {"case": "decide-idle", "invariant": entry.invariant, "units": entry.units, "idle": patterns},
+} if {
+	some entry in data.settings.decide
+	patterns := without_unit(entry.units)
+	count(patterns) > 0
 }
 
 # Planned maintenance is over, and the unit of a stack did not come back.
@@ -100,16 +113,16 @@ left(waiver) := time.parse_rfc3339_ns(waiver.until) - time.parse_rfc3339_ns(inpu
 
 year := ((366 * 24) * 3600) * 1000000000
 
-# idle has the patterns of each waiver that match no unit, if the units are known.
-idle[i] := [pattern |
+idle[i] := without_unit(waiver.units) if some i, waiver in data.settings.waivers
+
+# without_unit has the patterns that match no unit, if the units are known.
+without_unit(patterns) := [pattern |
 	input.declared
 	input.manager
-	some pattern in waiver.units
+	some pattern in patterns
 	not pattern in subjects
 	not lib.matches_some(pattern, subjects)
-] if {
-	some i, waiver in data.settings.waivers
-}
+]
 
 subjects contains "host"
 

@@ -16,7 +16,7 @@ doc := given.document([given.unit("web.service", {}), given.unit("db.service", {
 
 test_expired if {
 	waivers := [waiver({"until": "2026-05-04T05:02:01+02:00"})]
-	findings := rule.finding with input as doc with data.settings.waivers as waivers
+	findings := rule.finding with input as doc with data.settings as {"waivers": waivers}
 	findings == {{
 		"subject": "host",
 		"effect": "block",
@@ -31,7 +31,7 @@ test_expired if {
 
 test_idle if {
 	waivers := [waiver({"units": ["web.service", "wbe.*"]})]
-	findings := rule.finding with input as doc with data.settings.waivers as waivers
+	findings := rule.finding with input as doc with data.settings as {"waivers": waivers}
 	{finding.message: finding.evidence.idle | some finding in findings} == {
 		"the waiver of verify_gate_present names no unit that exists: wbe.*": ["wbe.*"],
 	}
@@ -72,8 +72,40 @@ test_cases[name] if {
 	with_ghost := object.union(doc, {"manager": {"failed_without_file": ["ghost.service"]}})
 
 	some name, c in cases
-	findings := rule.finding with input as with_ghost with data.settings.waivers as c.waivers
+	findings := rule.finding with input as with_ghost with data.settings as {"waivers": c.waivers}
 	given.rows(findings) == c.want
+}
+
+entry(units) := {"invariant": "loaded_is_current", "units": units, "effect": "block"}
+
+test_decide_idle if {
+	entries := [entry(["web.service"]), entry(["w*", "wbe.*"])]
+	findings := rule.finding with input as doc with data.settings as {"decide": entries}
+	findings == {{
+		"subject": "host",
+		"effect": "block",
+		"severity": "ticket",
+		"message": "settings.decide has an entry of loaded_is_current for no unit that exists: wbe.*",
+		"evidence": {
+			"case": "decide-idle", "invariant": "loaded_is_current",
+			"units": ["w*", "wbe.*"], "idle": ["wbe.*"],
+		},
+	}}
+}
+
+test_decide_of_units_that_exist[units] if {
+	with_ghost := object.union(doc, {"manager": {"failed_without_file": ["ghost.service"]}})
+
+	some units in [["web.service"], ["host"], ["ghost.*"], ["*"]]
+	findings := rule.finding with input as with_ghost with data.settings as {"decide": [entry(units)]}
+	findings == set()
+}
+
+test_decide_idle_needs_every_unit[section] if {
+	some section in ["manager", "declared"]
+	findings := rule.finding with input as given.without(doc, [section])
+		with data.settings as {"decide": [entry(["x.service"])]}
+	findings == set()
 }
 
 # If it is not known which units exist, no pattern is idle.
@@ -81,7 +113,7 @@ test_idle_needs_every_unit[section] if {
 	waivers := [waiver({"units": ["x.service"]})]
 
 	some section in ["manager", "declared"]
-	findings := rule.finding with input as given.without(doc, [section]) with data.settings.waivers as waivers
+	findings := rule.finding with input as given.without(doc, [section]) with data.settings as {"waivers": waivers}
 	findings == set()
 }
 
@@ -104,7 +136,7 @@ ended := hold("2026-05-04T03:02:01Z")
 
 test_hold_ended if {
 	findings := rule.finding with input as given.document([held("inactive", [ended], {})])
-		with data.settings.waivers as []
+		with data.settings as {"waivers": []}
 	findings == {{
 		"subject": "web.service",
 		"effect": "block",
@@ -141,6 +173,6 @@ test_hold[name] if {
 		"history missing": {"unit": object.remove(held("inactive", [ended], {}), ["history"]), "want": set()},
 		"not loaded": {"unit": object.remove(held("inactive", [ended], {}), ["loaded"]), "want": set()},
 	}
-	findings := rule.finding with input as given.document([c.unit]) with data.settings.waivers as []
+	findings := rule.finding with input as given.document([c.unit]) with data.settings as {"waivers": []}
 	given.rows(findings) == c.want
 }
