@@ -7,12 +7,10 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"stackpolicy/decide/policy"
@@ -67,7 +65,8 @@ func (p *Policies) remembering() *Policies {
 type remembering struct {
 	rules  Evaluator
 	memory Memory
-	base   string // of each key
+	base   string   // of each key
+	seen   sync.Map // see digests.ofUnits
 }
 
 // Evaluate answers for an invariant of which units can be decided one by one from what is
@@ -81,7 +80,7 @@ func (r *remembering) Evaluate(ctx context.Context, doc *facts.Document, invaria
 	}
 	c := &recollection{
 		remembering: r, ctx: ctx, doc: doc, digests: digests, invariants: invariants, answer: answer,
-		hosts: make([]string, len(invariants)), tags: make([]string, len(invariants)), timed: make([]string, len(invariants)), kept: map[string][]byte{},
+		hosts: make([]string, len(invariants)), places: make([]string, len(invariants)), tags: make([]string, len(invariants)), timed: make([]string, len(invariants)), kept: map[string][]byte{},
 	}
 	c.recall()
 	c.evaluate(c.jobs())
@@ -98,11 +97,14 @@ type recollection struct {
 	answer     func(int, Answer)
 
 	hosts []string // the key of each invariant's findings about the host, or of all; "" has none
-	tags  []string // of each invariant: itself and what it reads besides a unit
-	timed []string // likewise, for a unit of which its answer is only true at one time
-	rows  []row    // of each unit
-	known map[string][]byte
-	kept  map[string][]byte // to be kept, about the host
+	// places has, for an invariant about all units, a key of what it reads of them; "" if
+	// nothing has changed, or it reads all.
+	places []string
+	tags   []string // of each invariant: itself and what it reads besides a unit
+	timed  []string // likewise, for a unit of which its answer is only true at one time
+	rows   []row    // of each unit
+	known  map[string][]byte
+	kept   map[string][]byte // to be kept, about the host
 }
 
 // row is what is remembered of a unit.
@@ -159,26 +161,63 @@ type remembered struct {
 func (c *recollection) recall() {
 	keys := []string{}
 	for i, inv := range c.invariants {
-		head := c.digests.of(inv.Scope.Keys)
+		head := c.digests.of(inv.Scope.Head())
 		c.tags[i] = keyOf(inv.ID, inv.Digest, head)[:tagSize]
 		c.timed[i] = keyOf(inv.ID, inv.Digest, head, "timed")[:tagSize]
-		parts := []string{c.base, "host", inv.ID, inv.Digest, head}
-		if !inv.Scope.PerUnit() && inv.Scope.Units {
-			parts = append(parts, c.digests.all)
+		if inv.Scope.Whole {
+			continue
 		}
-		if !inv.Scope.Whole {
-			c.hosts[i] = keyOf(parts...)
-			keys = append(keys, c.hosts[i])
+		c.hosts[i] = c.hostKey(inv, "")
+		if c.readsAll(inv) {
+			c.hosts[i] = c.hostKey(inv, c.digests.all)
 		}
+		keys = append(keys, c.hosts[i])
 	}
 	c.rows = make([]row, len(c.doc.Units))
 	for u := range c.rows {
 		c.rows[u].key = keyOf(c.base, "unit", c.digests.units[u])
 		keys = append(keys, c.rows[u].key)
 	}
-	c.known, _ = c.memory.Recall(c.ctx, keys)
+	if c.known, _ = c.memory.Recall(c.ctx, keys); c.known == nil {
+		c.known = map[string][]byte{}
+	}
+	c.recallPlaces()
 	for u := range c.rows {
 		c.rows[u].read(c.known[c.rows[u].key])
+	}
+}
+
+// readsAll reports whether the findings depend on several units.
+func (c *recollection) readsAll(inv *policy.Invariant) bool {
+	return inv.Scope.Units && !inv.Scope.PerUnit()
+}
+
+func (c *recollection) hostKey(inv *policy.Invariant, units string) string {
+	return keyOf(c.base, "host", inv.ID, inv.Digest, c.digests.of(inv.Scope.Head()), units)
+}
+
+// recallPlaces looks for invariants about all units, if a unit has changed, whether what they
+// read of each has.
+func (c *recollection) recallPlaces() {
+	keys := []string{}
+	for i, inv := range c.invariants {
+		_, isKnown := c.known[c.hosts[i]]
+		places, all := inv.Scope.OfUnits()
+		if c.hosts[i] == "" || isKnown || !c.readsAll(inv) || all {
+			continue
+		}
+		c.places[i] = c.hostKey(inv, c.digests.ofUnits(places, &c.seen))
+		keys = append(keys, c.places[i])
+	}
+	if len(keys) == 0 {
+		return
+	}
+	known, _ := c.memory.Recall(c.ctx, keys)
+	for i, key := range c.places {
+		if data, ok := unseal(key, known[key]); key != "" && ok {
+			c.known[c.hosts[i]] = seal(c.hosts[i], data)
+			c.kept[c.hosts[i]] = c.known[c.hosts[i]]
+		}
 	}
 }
 
@@ -388,7 +427,11 @@ func asText(v any) []byte {
 }
 
 func (c *recollection) keepHost(i int, found []finding.Finding) {
-	c.kept[c.hosts[i]] = seal(c.hosts[i], asText(kept(found)))
+	for _, key := range []string{c.hosts[i], c.places[i]} {
+		if key != "" {
+			c.kept[key] = seal(key, asText(kept(found)))
+		}
+	}
 }
 
 func kept(findings []finding.Finding) []remembered {
@@ -502,71 +545,4 @@ func (c *recollection) keep() {
 	if len(c.kept) > 0 {
 		_ = c.memory.Keep(c.ctx, c.kept) // then it is decided again
 	}
-}
-
-// digests are of the parts of a document that rules can read apart.
-type digests struct {
-	units []string
-	index map[string]int // of the units, by name
-	all   string         // of all units
-	head  map[string]json.RawMessage
-	known map[string]string // by places
-}
-
-// newDigests returns an error if the units have no names of their own.
-func newDigests(doc *facts.Document) (*digests, error) {
-	d := &digests{units: make([]string, len(doc.Units)), index: map[string]int{finding.Host: -1}, known: map[string]string{}}
-	for i := range doc.Units {
-		if _, taken := d.index[doc.Units[i].Name]; taken {
-			return nil, fmt.Errorf("there are two units named %q", doc.Units[i].Name)
-		}
-		d.index[doc.Units[i].Name] = i
-	}
-	delete(d.index, finding.Host)
-	head := *doc
-	head.Units = nil
-	text, err := json.Marshal(head)
-	if err == nil {
-		err = json.Unmarshal(text, &d.head)
-	}
-	failed := make([]error, len(doc.Units))
-	inParallel(len(doc.Units), func(i int) {
-		text, err := json.Marshal(&doc.Units[i])
-		d.units[i], failed[i] = keyOf(string(text)), err
-	})
-	d.all = keyOf(d.units...)
-	return d, errors.Join(append(failed, err)...)
-}
-
-// of returns a digest of what is at places of the document. The time is not part of it.
-func (d *digests) of(places []string) string {
-	name := strings.Join(places, "\x00")
-	if known, has := d.known[name]; has {
-		return known
-	}
-	var found []string
-	for _, place := range places {
-		if place != timeKey {
-			found = append(found, place, string(d.at(strings.Split(place, "."))))
-		}
-	}
-	d.known[name] = fmt.Sprintf("%x", keyOf(found...))[:32]
-	return d.known[name]
-}
-
-// at returns what is at a place, or at the last part of the way to it that is an object.
-func (d *digests) at(keys []string) json.RawMessage {
-	var here json.RawMessage
-	object := d.head
-	for _, key := range keys {
-		value, has := object[key]
-		if !has {
-			return here
-		}
-		here, object = value, nil
-		if json.Unmarshal(value, &object) != nil {
-			return here
-		}
-	}
-	return here
 }

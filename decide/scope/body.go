@@ -3,6 +3,7 @@ package scope
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 )
@@ -64,6 +65,7 @@ func (b *body) same(s, t token) {
 func (b *body) collected(key, elem *value) *value {
 	news, olds := b.news(), b.olds()
 	if b.wide || len(news) > 1 || len(news) == 1 && len(olds) > 0 || elem.wide || key != nil && key.wide {
+		b.read(elem, key)
 		return wide
 	}
 	of := &value{tokens: olds}
@@ -135,11 +137,11 @@ func (b *body) take(in *body) {
 }
 
 func (b *body) every(every *ast.Every) {
-	domain := b.term(every.Domain)
+	domain := b.named(every.Domain)
 	in := b.inner()
 	for _, t := range []*ast.Term{every.Key, every.Value} {
 		if t != nil {
-			in.unify(t, domain.flat())
+			in.unify(t, b.flat(domain))
 		}
 	}
 	in.run(every.Body)
@@ -148,22 +150,32 @@ func (b *body) every(every *ast.Every) {
 }
 
 // term returns the value of a term that is used as a whole, and counts its units as used.
-func (b *body) term(t *ast.Term) *value { return b.read(b.named(t)) }
+func (b *body) term(t *ast.Term) *value {
+	v := b.named(t)
+	b.read(v)
+	return v
+}
 
-// named is term for a part of the document that may only get a name here.
+// named is term for a value that is only given a name here, or put into another one.
 func (b *body) named(t *ast.Term) *value {
 	v := b.eval(t)
 	b.wide, b.whole = b.wide || v.wide, b.whole || v.document
 	b.used = union(b.used, v.tokens)
+	if _, isRef := t.Value.(ast.Ref); isRef {
+		b.exists(v)
+	}
 	return v
 }
 
-func (b *body) read(v *value) *value {
-	if v.place == "" {
-		return v
+// exists notes that it matters whether a value is there: without it, what follows is not
+// true. Of a list it matters how long it is.
+func (b *body) exists(v *value) {
+	for _, p := range v.places {
+		if !strings.HasSuffix(p, each) {
+			p += Exists
+		}
+		b.keys[p] = true
 	}
-	b.keys[v.place] = true
-	return plain
 }
 
 func (b *body) eval(t *ast.Term) *value {
@@ -204,11 +216,12 @@ func (b *body) list(foreach func(func(*ast.Term))) *value {
 	all := &value{}
 	isWide := false
 	foreach(func(t *ast.Term) {
-		v := b.term(t)
+		v := b.named(t)
 		isWide = isWide || v.isOfMany()
-		all.tokens, all.elem = union(all.tokens, v.tokens), join(all.elem, v)
+		all.tokens, all.elem = union(all.tokens, v.tokens), b.join(all.elem, v)
 	})
 	if isWide {
+		b.read(all)
 		return wide
 	}
 	return all
@@ -222,7 +235,7 @@ func (b *body) array(x *ast.Array) *value {
 	}
 	all.fields = map[string]*value{}
 	for i := range x.Len() {
-		all.fields[strconv.Itoa(i)] = b.eval(x.Elem(i))
+		all.fields[strconv.Itoa(i)] = b.named(x.Elem(i))
 	}
 	return all
 }
@@ -231,15 +244,18 @@ func (b *body) object(x ast.Object) *value {
 	all := &value{fields: map[string]*value{}}
 	isWide := false
 	x.Foreach(func(k, t *ast.Term) {
-		key, v := b.term(k), b.term(t)
+		key, v := b.term(k), b.named(t)
 		all.tokens = union(all.tokens, union(key.tokens, v.tokens))
 		name, constant := k.Value.(ast.String)
 		if constant {
 			all.fields[string(name)] = v
+		} else {
+			b.read(v)
 		}
 		isWide = isWide || v.wide || !constant && v.isOfMany()
 	})
 	if isWide {
+		b.read(all)
 		return wide
 	}
 	return all
@@ -250,9 +266,9 @@ func (b *body) comprehension(of ast.Body, key, elem *ast.Term, isSet bool) *valu
 	in.run(of)
 	var k *value
 	if key != nil {
-		k = in.term(key)
+		k = in.named(key)
 	}
-	v := in.collected(k, in.term(elem))
+	v := in.collected(k, in.named(elem))
 	if v.wide {
 		return wide
 	}

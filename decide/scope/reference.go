@@ -41,7 +41,6 @@ func (b *body) step(v *value, key *ast.Term) *value {
 	if name, ok := constant(key); ok && !v.isSet {
 		return b.field(v, name)
 	}
-	v = b.read(v) // at this place, any key may be followed
 	if v.isSet && b.hasFree(key) {
 		_, elem := b.any(v)
 		b.used = union(b.used, elem.tokens)
@@ -88,17 +87,39 @@ func (b *body) field(v *value, name string) *value {
 		b.units = true
 		return &value{units: true}
 	case v.document:
-		return &value{place: name}
-	case v.place != "" && !strings.Contains(name, "."):
-		return &value{place: v.place + "." + name}
-	case v.place != "":
-		return b.read(v)
+		return &value{places: []string{name}}
 	case v.isUnit && name == "name":
 		return &value{isName: true, of: v.of, tokens: v.tokens}
+	case v.isUnit:
+		return &value{tokens: v.tokens, places: []string{"units." + name}}
 	case f != nil:
 		return f
+	case v.elem == nil && v.fields == nil && !strings.ContainsAny(name, ".*?"): // which have a meaning in places
+		return &value{tokens: v.tokens, places: below(v.places, name)}
 	}
-	return v.flat()
+	return b.flat(v)
+}
+
+func below(places []string, name string) []string {
+	var list []string
+	for _, p := range places {
+		if !strings.HasSuffix(p, each) {
+			p += "." + name
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
+// each ends a place of which any part is read: a list, or a map whose keys are not known.
+const each = ".*"
+
+func (b *body) anyOf(v *value) *value {
+	v = b.flat(v)
+	if v.wide {
+		return wide
+	}
+	return &value{tokens: v.tokens, places: below(v.places, each[1:])}
 }
 
 // any returns a key of a value, and what is there. What depends on the order or number of
@@ -109,7 +130,7 @@ func (b *body) any(v *value) (key, elem *value) {
 		t := b.fresh()
 		return wide, &value{isUnit: true, of: t, tokens: []token{t}}
 	case v.elem == nil:
-		return v.flat(), v.flat()
+		return b.anyOf(v), b.anyOf(v)
 	}
 	var t token
 	if v.self != 0 {
@@ -138,7 +159,7 @@ func (b *body) at(v, key *value) *value {
 	case v.elem != nil && !v.isOfMany():
 		return v.elem.with(key.tokens)
 	}
-	return v.flat().with(key.tokens)
+	return b.anyOf(v).with(key.tokens)
 }
 
 // member tests whether a value is in a collection. In one of names, the name of a unit can
@@ -209,7 +230,7 @@ func (b *body) builtin(name string, args []*ast.Term) {
 	if ofMany {
 		result = wide
 		if distributive[name] && len(values) == 2 {
-			result = join(values[0], values[1])
+			result = b.join(values[0], values[1])
 		}
 	}
 	b.wide = b.wide || result.wide
@@ -228,13 +249,13 @@ func (b *body) function(name string, args []*ast.Term) {
 	arity := min(len(rules[0].Head.Args), len(args))
 	values := []*value{}
 	for _, arg := range args[:arity] {
-		values = append(values, b.term(arg))
+		values = append(values, b.named(arg))
 	}
 	var result *value
 	for _, rule := range rules {
 		b.files[rule.Location.File] = true
 		for branch := rule; branch != nil; branch = branch.Else {
-			result = join(result, b.apply(branch, values))
+			result = b.join(result, b.apply(branch, values))
 		}
 	}
 	b.wide = b.wide || result.wide
@@ -251,8 +272,9 @@ func (b *body) apply(rule *ast.Rule, values []*value) *value {
 		}
 	}
 	in.run(rule.Body)
-	v := in.term(rule.Head.Value)
+	v := in.named(rule.Head.Value)
 	if in.wide || len(in.news()) > 0 {
+		b.read(v)
 		return wide
 	}
 	return v.with(in.olds())
@@ -263,11 +285,7 @@ func (b *body) equal(s, t *ast.Term) {
 	if b.hasFree(s) {
 		s, t = t, s
 	}
-	v := b.named(s)
-	if _, isFree := b.isFree(t); !isFree {
-		v = b.read(v)
-	}
-	b.unify(t, v)
+	b.unify(t, b.named(s))
 }
 
 func (b *body) hasFree(t *ast.Term) bool {
@@ -305,11 +323,12 @@ func (b *body) unify(t *ast.Term, v *value) {
 				return
 			}
 			b.term(k)
-			b.unify(of, v.flat())
+			b.unify(of, b.flat(v))
 		})
 		return
 	}
 	have := b.term(t)
+	b.read(v)
 	if have.isName && v.isName {
 		b.same(have.of, v.of)
 	}

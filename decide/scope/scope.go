@@ -21,8 +21,11 @@ type Scope struct {
 	Unit bool
 	// Units says that the rules read the units at all.
 	Units bool
-	// Keys are the places of the document that the rules read besides the units, sorted,
-	// such as collected_at or manager.version.
+	// Keys are the places of the document that the rules read, sorted, such as collected_at
+	// or manager.version. units.loaded is that of every unit, and units is all of them. A
+	// place that ends with .* is a list, or a map of which the keys are not known; of one
+	// that ends with ? it only matters whether there is anything. The name of a unit is
+	// always read.
 	Keys []string
 	// Whole says that they read the document as a whole, so that Keys may lack some.
 	Whole bool
@@ -33,6 +36,23 @@ type Scope struct {
 // PerUnit reports whether the findings can be decided one unit at a time.
 func (s Scope) PerUnit() bool { return s.Unit && s.Units && !s.Whole }
 
+// Head returns the keys besides those of units.
+func (s Scope) Head() []string { return slices.DeleteFunc(slices.Clone(s.Keys), isOfUnit) }
+
+// OfUnits returns the keys below units, which are read of each; all is true if that may be
+// everything.
+func (s Scope) OfUnits() (keys []string, all bool) {
+	for _, k := range s.Keys {
+		if below, is := strings.CutPrefix(k, "units."); is {
+			keys = append(keys, below)
+		}
+		all = all || k == "units" || k == "units.*"
+	}
+	return keys, all || s.Whole
+}
+
+func isOfUnit(key string) bool { return key == "units" || strings.HasPrefix(key, "units.") }
+
 // String is unit or host.
 func (s Scope) String() string {
 	if s.PerUnit() {
@@ -40,6 +60,9 @@ func (s Scope) String() string {
 	}
 	return "host"
 }
+
+// Exists ends a place of which it only matters whether there is anything.
+const Exists = "?"
 
 // maxSteps bounds the work for one invariant, as functions are followed at each call.
 const maxSteps = 200_000
@@ -59,9 +82,14 @@ func of(rules map[string][]*ast.Rule, finding ast.Ref) Scope {
 		rules: rules, known: map[string]*value{}, keys: map[string]bool{}, files: map[string]bool{}, parent: map[token]token{},
 	}
 	found := a.path(finding.String())
+	a.read(found)
 	if a.steps >= maxSteps {
 		return Scope{Units: true, Whole: true}
 	}
+	maps.DeleteFunc(a.keys, func(k string, _ bool) bool {
+		read, isExists := strings.CutSuffix(k, Exists)
+		return isExists && a.keys[read]
+	})
 	files := slices.Sorted(maps.Keys(a.files))
 	return Scope{Unit: isOfUnits(found), Units: a.units || a.whole, Whole: a.whole, Keys: slices.Sorted(maps.Keys(a.keys)), Files: files}
 }
@@ -127,16 +155,17 @@ func (a *analysis) path(name string) *value {
 	for _, rule := range a.rules[name] {
 		a.files[rule.Location.File] = true
 		for branch := rule; branch != nil; branch = branch.Else {
-			all = join(all, a.branch(branch))
+			all = a.join(all, a.branch(branch))
 		}
 	}
 	for below := range a.rules { // only such as by["host"] beside by[name], or those of a package
 		if strings.HasPrefix(below, name+".") || strings.HasPrefix(below, name+"[") {
-			a.path(below)
+			a.read(all, a.path(below))
 			all = wide
 		}
 	}
 	if all == nil || len(all.tokens) > 0 {
+		a.read(all)
 		all = wide
 	}
 	a.known[name] = all
@@ -154,14 +183,17 @@ func (a *analysis) branch(rule *ast.Rule) *value {
 		b.term(rule.Head.Value)
 		return wide
 	case rule.Head.Key != nil && rule.Head.Value == nil:
-		set := b.collected(nil, b.term(rule.Head.Key))
-		set.isSet = true
+		set := b.collected(nil, b.named(rule.Head.Key))
+		if !set.wide {
+			set.isSet = true
+		}
 		return set
 	case len(keys) == 1:
-		return b.collected(b.term(keys[0]), b.term(rule.Head.Value))
+		return b.collected(b.named(keys[0]), b.named(rule.Head.Value))
 	}
-	v := b.term(rule.Head.Value)
+	v := b.named(rule.Head.Value)
 	if b.isWide() {
+		a.read(v)
 		return wide
 	}
 	return v.with(b.tokens())

@@ -14,13 +14,15 @@ type value struct {
 	wide   bool    // it can depend on any number of units
 	tokens []token // the units on which it, or anything in it, depends; sorted
 
-	document bool   // it is the document
-	place    string // it is what the document has there, such as manager.version
-	units    bool   // it is the list of all units
-	isUnit   bool   // it is the unit of the token of
-	isName   bool   // it is the name of that unit, or host where it is of no unit
-	host     bool   // it is the text host, and depends on no unit
-	of       token
+	document bool // it is the document
+	units    bool // it is the list of all units
+	// places are where the document has what it is made of, such as manager.version or
+	// units.loaded. They are not read yet: it may only have got a name.
+	places []string
+	isUnit bool // it is the unit of the token of
+	isName bool // it is the name of that unit, or host where it is of no unit
+	host   bool // it is the text host, and depends on no unit
+	of     token
 
 	fields map[string]*value // of an object that a rule builds
 	elem   *value            // an element of a collection
@@ -41,7 +43,7 @@ func (v *value) with(tokens []token) *value {
 	}
 	more := *v
 	more.tokens, more.host = union(v.tokens, tokens), false
-	more.fields = each(v.fields, func(f *value) *value { return f.with(tokens) })
+	more.fields = mapped(v.fields, func(f *value) *value { return f.with(tokens) })
 	return &more
 }
 
@@ -51,7 +53,7 @@ func union(a, b []token) []token {
 	return slices.Compact(all)
 }
 
-func each(fields map[string]*value, to func(*value) *value) map[string]*value {
+func mapped(fields map[string]*value, to func(*value) *value) map[string]*value {
 	if fields == nil {
 		return nil
 	}
@@ -79,12 +81,20 @@ func (v *value) isOfMany() bool {
 	return false
 }
 
-// flat returns the value when nothing is known of what is in it.
-func (v *value) flat() *value {
-	if v.isOfMany() {
-		return wide
+// unread returns the places of the value and of what is in it.
+func (v *value) unread() []string {
+	if v == nil {
+		return nil
 	}
-	return &value{tokens: v.tokens}
+	places := slices.Concat(v.places, v.elem.unread(), v.key.unread())
+	if v.isUnit || v.units {
+		places = append(places, "units")
+	}
+	for _, f := range v.fields {
+		places = append(places, f.unread()...)
+	}
+	slices.Sort(places)
+	return slices.Compact(places)
 }
 
 // replace returns the value with other tokens, but for those of elements.
@@ -101,7 +111,7 @@ func (v *value) replace(to func(token) token) *value {
 	if v.isUnit || v.isName {
 		r.of = to(v.of)
 	}
-	r.fields = each(v.fields, func(f *value) *value { return f.replace(to) })
+	r.fields = mapped(v.fields, func(f *value) *value { return f.replace(to) })
 	inner := func(t token) token {
 		if t == v.self {
 			return t
@@ -120,67 +130,4 @@ func (v *value) as(elem *value, t token) *value {
 		}
 		return old
 	})
-}
-
-// join returns what is known of a value that is one or the other; nil is none.
-func join(a, b *value) *value {
-	switch {
-	case a == nil:
-		return b
-	case b == nil:
-		return a
-	case a.wide || b.wide || a.document || b.document || a.units || b.units:
-		return wide
-	}
-	j := &value{tokens: union(a.tokens, b.tokens)} // a section was read as a whole before
-	switch {
-	case a.isUnit && b.isUnit && a.of == b.of:
-		j.isUnit, j.of = true, a.of
-	case a.isName && (b.isName && a.of == b.of || b.host):
-		j.isName, j.of = true, a.of
-	case b.isName && a.host:
-		j.isName, j.of = true, b.of
-	case a.host && b.host:
-		j.host = true
-	}
-	for k, f := range a.fields {
-		if g := b.fields[k]; g != nil {
-			if j.fields == nil {
-				j.fields = map[string]*value{}
-			}
-			j.fields[k] = join(f, g)
-		} else if f.isOfMany() {
-			return wide
-		}
-	}
-	for k, g := range b.fields {
-		if a.fields[k] == nil && g.isOfMany() {
-			return wide
-		}
-	}
-	return j.joinElements(a, b)
-}
-
-func (v *value) joinElements(a, b *value) *value {
-	if a.elem == nil && b.elem == nil {
-		return v
-	}
-	if (a.key == nil) != (b.key == nil) || a.isSet != b.isSet {
-		if a.isOfMany() || b.isOfMany() {
-			return wide
-		}
-		return v
-	}
-	element := func(of *value) *value { // of a list in the facts
-		if of.elem == nil {
-			return &value{tokens: of.tokens}
-		}
-		return of.elem
-	}
-	v.self, v.isSet = max(a.self, b.self), a.isSet
-	v.elem = join(a.as(element(a), v.self), b.as(element(b), v.self))
-	if a.key != nil {
-		v.key = join(a.as(a.key, v.self), b.as(b.key, v.self))
-	}
-	return v
 }
