@@ -241,7 +241,7 @@ func (w *world) judgeReport(a *audited) (bad []string) {
 		if d.Outcome != "healed" {
 			continue
 		}
-		if d.Invariant == "loaded_is_current" && a.after.revision[d.Subject] != w.want(d.Subject) {
+		if d.Invariant == "loaded_is_current" && a.after.revision[d.Subject] != w.want(d.Subject) && !a.before.isStrange(d.Subject) {
 			bad = append(bad, fmt.Sprintf("%s is said to be healed, but runs %q", d.Subject, a.after.revision[d.Subject]))
 		}
 		for what, subject := range a.after.undeclared {
@@ -254,6 +254,17 @@ func (w *world) judgeReport(a *audited) (bad []string) {
 		bad = append(bad, w.judgeGreen(a.after)...)
 	}
 	return bad
+}
+
+// isStrange reports whether something undeclared is in force for a unit. It may override what
+// is declared, and is a finding of its own.
+func (s *snapshot) isStrange(unit string) bool {
+	for _, subject := range s.undeclared {
+		if subject == unit {
+			return true
+		}
+	}
+	return false
 }
 
 // isAbout reports whether there is a finding about a subject, or something could not be
