@@ -34,7 +34,7 @@ var floors = [][]string{
 	{"decide/confined", "decide/remembered"},
 	{"enforce", "stack"},
 	{"audit", "alerts"},
-	{"replay", "explain"},
+	{"replay", "explain", "learn"},
 	{"report"},
 	{"report/timeline"},
 	{"report/daily"},

@@ -11,7 +11,7 @@ import (
 
 func policyCommand(exit *int) *cobra.Command {
 	cmd := cli.Group(&cobra.Command{Use: "policy", Short: "List, check, test and copy the policies"})
-	cmd.AddCommand(policyListCommand(), policyCheckCommand(), policyTestCommand(exit), policyCopyCommand())
+	cmd.AddCommand(policyListCommand(), policyCheckCommand(), policyTestCommand(exit), policyCopyCommand(), policyLearnCommand())
 	return cmd
 }
 

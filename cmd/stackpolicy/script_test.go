@@ -11,10 +11,12 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/finding"
 )
 
 func TestMain(m *testing.M) {
+	cli.ServeRules() // a test of a command without the program has rules evaluated by this binary
 	testscript.Main(m, map[string]func(){"stackpolicy": main})
 }
 

@@ -27,3 +27,8 @@ func Unformatted(source policy.Source) ([]string, error) {
 	}
 	return changed, refusal.Err()
 }
+
+// Format returns a Rego source as opa fmt writes it.
+func Format(name string, source []byte) ([]byte, error) {
+	return format.SourceWithOpts(name, source, format.Opts{RegoVersion: ast.RegoV1})
+}
