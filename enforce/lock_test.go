@@ -91,7 +91,7 @@ func TestLockNeedsItsFolder(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Lock(file, now); err == nil || !strings.Contains(err.Error(), "make the lock's folder") {
+	if _, err := Lock(file, now); err == nil || !strings.Contains(err.Error(), "make a folder") {
 		t.Errorf("got %v", err)
 	}
 }
