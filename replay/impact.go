@@ -32,6 +32,7 @@ type Impact struct {
 	Alerts     []AlertChange  `json:"alerts"`
 	Actions    []ActionChange `json:"actions"`
 	Unknown    []Unknown      `json:"unknown"` // audits that cannot be decided again
+	Strips     []Strip        `json:"-"`       // how each subject was, the host first
 }
 
 // IsNone reports whether nothing would have been another thing.
@@ -98,7 +99,7 @@ func Compare(ctx context.Context, from Recording, before, after *decide.Policies
 	slices.Reverse(ran)
 	c := &comparison{
 		Impact: &i, p: &player{Options: o, from: from, documents: from.Snapshots(), loaded: map[string]*loaded{}}, before: before, after: after,
-		alerts: [2]incidents{{}, {}}, open: map[string]int{},
+		alerts: [2]incidents{{}, {}}, open: map[string]int{}, strips: strips{of: map[string]*Strip{}},
 	}
 	documents := map[string]bool{}
 	for n, span := range spans {
@@ -123,7 +124,7 @@ func Compare(ctx context.Context, from Recording, before, after *decide.Policies
 			i.Unknown = addUnknown(i.Unknown, span, reason)
 		}
 	}
-	i.Documents = len(documents)
+	i.Documents, i.Strips = len(documents), c.strips.all()
 	if i.ExactUntil.IsZero() {
 		i.ExactUntil = i.Until
 	}
@@ -137,6 +138,7 @@ type comparison struct {
 	before, after *decide.Policies
 	alerts        [2]incidents
 	open          map[string]int // the index in Findings of what changed in the last span
+	strips        strips
 }
 
 // span compares the audits of a span. It returns why it cannot.
@@ -169,6 +171,7 @@ func (c *comparison) span(ctx context.Context, span history.AuditSpan) (unknown 
 		}
 		c.findings(at, audits, results[0], results[1])
 		c.alert(at, results)
+		c.strips.look(at, n > 0, results)
 		if span.Mode == "enforce" {
 			c.act(at, doc, [2]*decide.Policies{then, c.after}, results)
 		}

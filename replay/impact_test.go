@@ -179,3 +179,35 @@ func TestImpactComparesWithTheRulesOfThen(t *testing.T) {
 		t.Errorf("%s, %v", text, err)
 	}
 }
+
+// TestStrips: the verdict of an audit lasts until the next one, and not long without one.
+func TestStrips(t *testing.T) {
+	r := newRecorder(t)
+	for _, doc := range []string{"good", "stale", "stale", "stale", "good"} {
+		r.audit(doc, nil)
+	}
+	r.at = r.at.Add(5 * time.Hour)
+	r.audit("good", nil)
+	i := r.impact(edited(t, staleRule, `unit.managed_by != ""`, `unit.managed_by == "nobody"`))
+	shown := map[string]string{}
+	for _, s := range i.Strips {
+		for k, list := range [][]Spell{s.Before, s.After} {
+			text := []string{}
+			for _, spell := range list {
+				text = append(text, fmt.Sprintf("%d %s-%s", spell.Level, spell.From.Sub(noon), spell.To.Sub(noon)))
+			}
+			shown[fmt.Sprint(s.Subject, k)] = strings.Join(text, ", ")
+		}
+	}
+	for subject, want := range map[string]string{
+		"web.service0": "0 10m0s-20m0s, 1 20m0s-50m0s, 0 50m0s-1h14m0s, 0 6h0m0s-6h24m0s",
+		"web.service1": "0 10m0s-1h14m0s, 0 6h0m0s-6h24m0s",
+	} {
+		if shown[subject] != want {
+			t.Errorf("%s: %s, want %s", subject, shown[subject], want)
+		}
+	}
+	if i.Strips[0].Subject != finding.Host {
+		t.Errorf("the first one is of %s", i.Strips[0].Subject)
+	}
+}

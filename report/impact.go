@@ -35,7 +35,7 @@ func writeImpact(w io.Writer, i Impact) error {
 	if i.IsNone() {
 		p.paragraph(0, "", summary+"nothing would have been different.")
 	} else {
-		p.paragraph(0, "", summary+fmt.Sprintf("%d findings, %d alerts and %d actions would have been different.", len(i.Findings), len(i.Alerts), len(i.Actions)))
+		p.paragraph(0, "", summary+i.Sentence()+".")
 	}
 	for _, f := range i.Findings {
 		p.line("")
@@ -64,6 +64,17 @@ func writeImpact(w io.Writer, i Impact) error {
 		p.paragraph(2, "", text.Clean(u.Reason))
 	}
 	return p.err
+}
+
+// Sentence says how much would have been different.
+func (i Impact) Sentence() string {
+	some := func(n int, what string) string {
+		if n == 1 {
+			return "1 " + what
+		}
+		return fmt.Sprintf("%d %ss", n, what)
+	}
+	return fmt.Sprintf("%s, %s and %s would have been different", some(len(i.Findings), "finding"), some(len(i.Alerts), "alert"), some(len(i.Actions), "action"))
 }
 
 func (p *printer) changes(what string, n int) {

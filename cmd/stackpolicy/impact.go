@@ -22,6 +22,7 @@ import (
 	"stackpolicy/internal/regularfile"
 	"stackpolicy/replay"
 	"stackpolicy/report"
+	"stackpolicy/report/daily"
 )
 
 // maxSettings is the size of a settings file.
@@ -51,7 +52,7 @@ Exit status:
 	memory := cmd.Flags().String("memory", "", "history.db to read instead of this account's, such as another host's")
 	since := sinceFlag(cmd, "30d")
 	_ = cmd.MarkFlagFilename("settings", "yaml")
-	format := cli.OutputFlag(cmd, report.ImpactFormats())
+	format := cli.OutputFlag(cmd, daily.ImpactFormats())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx := cmd.Context()
 		c, err := cli.ReadConfig()

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-//go:embed page.html page.css
+//go:embed page.html impact.html page.css
 var pages embed.FS
 
 // WriteHTML writes the report as one page that needs nothing else: no script, no
