@@ -115,6 +115,10 @@ finding contains {"subject": "host", "effect": "block", "message": "both", "evid
 	input.user.home == "/home/ada"
 }
 
+finding contains {"subject": "host", "effect": "block", "message": "other", "evidence": {"case": "both"}} if {
+	input.user.home == "/home/ada"
+}
+
 reason := "it is ada's"
 `
 
@@ -140,20 +144,24 @@ func TestRuleOfAnOperator(t *testing.T) {
 		got := map[string][]int{}
 		for _, e := range Of(t.Context(), findings(t, p, doc), p, doc, load) {
 			for _, rule := range e.Rules {
-				got[e.Decision.Case()] = append(got[e.Decision.Case()], rule.Line)
+				name := e.Decision.Case()
+				if e.Decision.Message == "other" {
+					name = "other"
+				}
+				got[name] = append(got[name], rule.Line)
 			}
-			if e.AllRules != (len(e.Rules) == 4) {
+			if e.AllRules != (len(e.Rules) == 5) {
 				t.Errorf("%s: all %t of %d", e.Decision.Case(), e.AllRules, len(e.Rules))
 			}
 		}
 		return got
 	}
-	if got, want := lines(checked), map[string][]int{"name": {14}, "home": {19}, "both": {24, 28}}; !reflect.DeepEqual(got, want) {
+	if got, want := lines(checked), map[string][]int{"name": {14}, "home": {19}, "both": {24, 28}, "other": {32}}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	all := []int{14, 19, 24, 28}
+	all := []int{14, 19, 24, 28, 32}
 	broken := func(context.Context, policy.Source) (*decide.Policies, error) { return nil, errors.New("broken") }
-	if got, want := lines(broken), map[string][]int{"name": all, "home": all, "both": all}; !reflect.DeepEqual(got, want) {
+	if got, want := lines(broken), map[string][]int{"name": all, "home": all, "both": all, "other": all}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
@@ -269,6 +277,9 @@ func TestWhatChangedBefore(t *testing.T) {
 	}
 	m.audit("good", "2", change)
 	first := m.at
+	if _, err := m.store.Intend(t.Context(), history.Action{At: first.Add(time.Minute), Action: finding.DaemonReload, Subject: finding.Host}, nil); err != nil {
+		t.Fatal(err) // after it
+	}
 	found := m.audit("good", "2", func(doc *facts.Document) {
 		change(doc)
 		doc.Manager.LoadedAt = boot.Add(time.Hour) // later: not before it

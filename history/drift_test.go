@@ -18,7 +18,8 @@ type world struct {
 	others  map[string]time.Time // changed files of other units
 	started map[string]time.Time // services
 	timers  map[string]string    // of services
-	down    time.Time            // when the container of web.service ended; zero: it runs
+	down    time.Time            // when the container of web.service ended; zero: never
+	running bool                 // it runs again
 }
 
 func (w world) document(at time.Time) *facts.Document {
@@ -28,7 +29,10 @@ func (w world) document(at time.Time) *facts.Document {
 	}
 	c := facts.Container{Name: "app", State: "running"}
 	if !w.down.IsZero() {
-		c.State, c.FinishedAt = "exited", &w.down
+		c.FinishedAt = &w.down
+		if !w.running {
+			c.State = "exited"
+		}
 	}
 	doc.Units = append(doc.Units, facts.Unit{
 		Name: "web.service", ManagedBy: facts.ByHomeManager, Files: file(w.changed), Containers: []facts.Container{c},
@@ -94,7 +98,11 @@ func TestDrifts(t *testing.T) {
 			w.changed, w.down = noon.Add(-day), drift
 			return w
 		}, quiet, "[sync.timer]", true},
-		"a container that runs": {finding.Restart, func(drift time.Time) world { return world{changed: drift} }, quiet, "[]", false},
+		"a container that runs again": {finding.Restart, func(drift time.Time) world {
+			return world{changed: noon.Add(-day), down: drift, running: true}
+		}, quiet, "[]", false},
+		"a change after the heal": {finding.DaemonReload, func(drift time.Time) world { return world{changed: drift.Add(15 * time.Minute)} }, quiet, "[]", false},
+		"a container that runs":   {finding.Restart, func(drift time.Time) world { return world{changed: drift} }, quiet, "[]", false},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
