@@ -43,7 +43,7 @@ type Before struct {
 
 // Change is one thing that changed.
 type Change struct {
-	What string     `json:"what"` // generation, rules, file, action, manager, unit or container
+	What string     `json:"what"` // generation, rules, file, action, packages, manager, unit or container
 	Text string     `json:"text"`
 	At   *time.Time `json:"at,omitempty"` // when, where that is known
 }
@@ -211,6 +211,9 @@ func (d *difference) declared() {
 func (d *difference) manager() {
 	if was, is := d.was.Host, d.is.Host; was != nil && is != nil && differ(was.BootedAt, is.BootedAt) {
 		d.add(1, "manager", is.BootedAt, "the machine was booted")
+	}
+	if was, is := d.was.Host, d.is.Host; was != nil && is != nil && is.PackagesAt != nil && (was.PackagesAt == nil || is.PackagesAt.After(*was.PackagesAt)) {
+		d.add(1, "packages", is.PackagesAt, "packages were changed")
 	}
 	was, is := d.was.Manager, d.is.Manager
 	if was == nil || is == nil {

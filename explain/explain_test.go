@@ -272,6 +272,7 @@ func TestWhatChangedBefore(t *testing.T) {
 		failed(doc)
 		doc.Declared.Generation = "/nix/store/new"
 		doc.Manager.LoadedAt = boot
+		doc.Host.PackagesAt = &boot
 		u := web(doc)
 		u.Files[0].Digest, u.Files[0].ChangedAt = "sha256:new", &boot
 	}
@@ -292,7 +293,7 @@ func TestWhatChangedBefore(t *testing.T) {
 	for _, c := range e.Before.Changes {
 		got = append(got, c.What)
 	}
-	if want := "generation file rules action manager unit"; strings.Join(got, " ") != want || e.Before.Left < 1 {
+	if want := "generation file rules action packages manager"; strings.Join(got, " ") != want || e.Before.Left < 1 {
 		t.Errorf("got %q and %d more, want %q: %+v", got, e.Before.Left, want, e.Before.Changes)
 	}
 	if c := e.Before.Changes[1]; c.At == nil || !c.At.Equal(boot) || !strings.HasSuffix(c.Text, "web.service changed") {

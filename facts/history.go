@@ -73,7 +73,7 @@ type HealCount struct {
 // Drift is one time at which what was healed had become wrong.
 type Drift struct {
 	At    *time.Time `json:"at,omitempty" jsonschema:"newest change of a file of the unit before a daemon-reload; when it or its container last ended before a restart; absent when that is not known"`
-	After []string   `json:"after" jsonschema:"what began within the minute before it, and not within the minute before most other audits: timers that started a service, services, or home-manager for an activation"`
+	After []string   `json:"after" jsonschema:"what began within the minute before it, and not within the minute before most other audits: timers that started a service, services, home-manager for an activation, or packages for a change of packages"`
 }
 
 // Exemption is a waiver or a hold. Commands make both, and the configuration can declare

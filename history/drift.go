@@ -61,6 +61,9 @@ func (r remembered) drifts(tx sqlite.Tx, actions []Action) error {
 	return nil
 }
 
+// packages is the name of a change of packages among what began.
+const packages = "packages"
+
 // witness reads what documents say about units, each part once.
 type witness struct {
 	tx    sqlite.Tx
@@ -75,6 +78,7 @@ type sight struct {
 	Files      []facts.File
 	Containers []facts.Container
 	Declared   *struct{ Source string }
+	Host       *facts.Host
 }
 
 // drifts returns the drifts that the actions on the subject healed. What also began right
@@ -219,7 +223,7 @@ func driftOf(doc []sight, subject string, a Action) *time.Time {
 }
 
 // beganBefore returns what began within the minute before the time, sorted: the timers that start a
-// service, or else the service, and an activation.
+// service, or else the service, an activation, and a change of packages.
 func beganBefore(doc []sight, subject string, at time.Time) []string {
 	names := map[string]bool{}
 	isRecent := func(t *time.Time) bool {
@@ -228,6 +232,9 @@ func beganBefore(doc []sight, subject string, at time.Time) []string {
 	ofHomeManager := slices.ContainsFunc(doc, func(s sight) bool { return s.Declared != nil && s.Declared.Source == facts.ByHomeManager })
 	for i := range doc {
 		u := &doc[i]
+		if h := u.Host; h != nil && h.PackagesAt != nil && h.PackagesAt.Sub(at).Abs() < within {
+			names[packages] = true
+		}
 		if u.Name == subject || u.Name == "" {
 			continue
 		}

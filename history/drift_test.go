@@ -13,17 +13,21 @@ import (
 
 // world is what documents say: the units, and when each began to start last.
 type world struct {
-	source  string
-	changed time.Time            // the file of web.service
-	others  map[string]time.Time // changed files of other units
-	started map[string]time.Time // services
-	timers  map[string]string    // of services
-	down    time.Time            // when the container of web.service ended; zero: never
-	running bool                 // it runs again
+	source   string
+	packaged time.Time
+	changed  time.Time            // the file of web.service
+	others   map[string]time.Time // changed files of other units
+	started  map[string]time.Time // services
+	timers   map[string]string    // of services
+	down     time.Time            // when the container of web.service ended; zero: never
+	running  bool                 // it runs again
 }
 
 func (w world) document(at time.Time) *facts.Document {
 	doc := &facts.Document{Schema: facts.Schema, CollectedAt: at, Declared: &facts.Declared{Source: w.source}}
+	if !w.packaged.IsZero() {
+		doc.Host = &facts.Host{PackagesAt: &w.packaged}
+	}
 	file := func(t time.Time) []facts.File {
 		return []facts.File{{Path: "/a", Role: facts.RoleFragment, State: facts.StateDeclared, ChangedAt: &t}}
 	}
@@ -84,6 +88,8 @@ func TestDrifts(t *testing.T) {
 		"an activation": {finding.DaemonReload, func(drift time.Time) world {
 			return world{source: "home-manager", changed: drift, others: map[string]time.Time{"db.service": drift.Add(time.Second)}}
 		}, quiet, "[home-manager]", true},
+		"packages":        {finding.DaemonReload, func(drift time.Time) world { return world{changed: drift, packaged: drift.Add(30 * time.Second)} }, quiet, "[packages]", true},
+		"packages before": {finding.DaemonReload, func(drift time.Time) world { return world{changed: drift, packaged: drift.Add(-time.Hour)} }, quiet, "[]", true},
 		"one file of a generation": {finding.DaemonReload, func(drift time.Time) world {
 			return world{source: "home-manager", changed: drift, others: map[string]time.Time{"db.service": noon.Add(-day)}}
 		}, quiet, "[]", true},

@@ -51,7 +51,7 @@ func collectUser(e Environment) (account, error) {
 	}
 	state, err := fileSystem(filepath.Join(e.StateHome, "stackpolicy"))
 	return account{
-		host: facts.Host{Name: host, OS: system, BootedAt: booted, HomeFS: home, StateFS: state},
+		host: facts.Host{Name: host, OS: system, BootedAt: booted, PackagesAt: packagesAt(e.Root), HomeFS: home, StateFS: state},
 		user: facts.User{
 			UID: e.UID, Name: e.Name, Home: e.Home,
 			UnitDir: e.UnitDir(), RuntimeDir: e.RuntimeDir, Linger: linger, OpenFolders: open,
@@ -67,6 +67,24 @@ func exists(path string) (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// packageLogs are written by each run of a package manager, or are its link to the system.
+var packageLogs = []string{"/var/log/dpkg.log", "/var/log/pacman.log", "/var/log/dnf.rpm.log", "/var/log/dnf5.log", "/run/current-system"}
+
+// packagesAt returns when packages were last changed, in whole seconds; nil if nothing says
+// it. It is not important enough to be an error.
+func packagesAt(root string) (newest *time.Time) {
+	for _, path := range packageLogs {
+		info, err := os.Lstat(filepath.Join("/", root, path))
+		if err != nil {
+			continue
+		}
+		if t := info.ModTime().UTC().Truncate(time.Second); newest == nil || t.After(*newest) {
+			newest = &t
+		}
+	}
+	return newest
 }
 
 // maxStat bounds what is read of /proc/stat, which has a line for each CPU and a long one of

@@ -147,3 +147,37 @@ func TestLoadedFrom(t *testing.T) {
 		t.Errorf("without a limit: %v seconds", l.TimeoutStartSec)
 	}
 }
+
+// TestPackagesAt: the newest log says it, a link counts by itself, and without any nothing is
+// known.
+func TestPackagesAt(t *testing.T) {
+	root := t.TempDir()
+	if got := packagesAt(root); got != nil {
+		t.Errorf("without a log: %s", got)
+	}
+	at := time.Date(2026, 5, 4, 3, 0, 0, 5, time.UTC)
+	for i, name := range []string{"/var/log/dpkg.log", "/var/log/pacman.log"} {
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, at, at.Add(-time.Duration(i)*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := packagesAt(root); got == nil || !got.Equal(at.Truncate(time.Second)) {
+		t.Errorf("got %v, want %s", got, at)
+	}
+	if err := os.Mkdir(filepath.Join(root, "run"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/nonexistent", filepath.Join(root, "run/current-system")); err != nil {
+		t.Fatal(err)
+	}
+	if got := packagesAt(root); got == nil || time.Since(*got) > time.Minute {
+		t.Errorf("a link that was just made: %v", got)
+	}
+}

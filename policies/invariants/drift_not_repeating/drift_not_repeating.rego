@@ -6,8 +6,8 @@
 #   every finding; settings.yaml says how many within which window are too many.
 #   Something is named as suspect only if it began within the minute before each of
 #   the last drifts, of which there are at least three, and does not run all the
-#   time: a timer, a service, or Home Manager's activation. Otherwise the cause is
-#   unknown. An open breaker means that heals did not help, or were too many, and
+#   time: a timer, a service, a change of packages, or Home Manager's activation.
+#   Otherwise the cause is unknown. An open breaker means that heals did not help, or were too many, and
 #   that nothing is healed until it closes.
 # schemas:
 #   - input: schema.facts
@@ -123,7 +123,9 @@ suspect(heal) := concat(" or ", names) if {
 
 name(began) := "Home Manager's activation" if began == "home-manager"
 
-name(began) := began if began != "home-manager"
+name(began) := "a change of packages" if began == "packages"
+
+name(began) := began if not began in {"home-manager", "packages"}
 
 cause(who) := "the cause is unknown" if who == "unknown"
 

@@ -103,6 +103,10 @@ test_suspects[name] if {
 			"drifts": [drift(1, ["home-manager"]), drift(2, ["home-manager"]), drift(3, ["home-manager"])],
 			"want": "Home Manager's activation",
 		},
+		"packages": {
+			"drifts": [drift(hour, ["packages"]) | some hour in [1, 2, 3]],
+			"want": "a change of packages",
+		},
 		"either": {
 			"drifts": [drift(1, ["a.timer", "b.timer"]), drift(2, ["a.timer", "b.timer"]), drift(3, ["b.timer", "a.timer"])],
 			"want": "a.timer or b.timer",
