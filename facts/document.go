@@ -43,12 +43,12 @@ type Host struct {
 	Name string `json:"name" jsonschema:"kernel host name"`
 	OS   string `json:"os" jsonschema:"PRETTY_NAME of os-release; empty when it does not exist"`
 
-	BootedAt *time.Time  `json:"booted_at,omitempty" jsonschema:"when the kernel started"`
+	BootedAt *time.Time `json:"booted_at,omitempty" jsonschema:"when the kernel started"`
 	// A package manager writes its log until it ends, so this is about the end of its run.
 	PackagesAt *time.Time `json:"packages_at,omitempty" jsonschema:"when packages were last changed: the end of the log of dpkg, pacman or dnf, or the last switch of a NixOS system; absent when none is known"`
 
-	HomeFS   *FileSystem `json:"home_fs,omitempty" jsonschema:"file system of the account's home"`
-	StateFS  *FileSystem `json:"state_fs,omitempty" jsonschema:"file system of stackpolicy's state folder"`
+	HomeFS  *FileSystem `json:"home_fs,omitempty" jsonschema:"file system of the account's home"`
+	StateFS *FileSystem `json:"state_fs,omitempty" jsonschema:"file system of stackpolicy's state folder"`
 }
 
 // User is the account whose manager is audited.
