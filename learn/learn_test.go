@@ -53,8 +53,8 @@ func learned(t *testing.T, doc *facts.Document, o Options) Lesson {
 		t.Fatal(err)
 	}
 	own := policy.Source{Name: "mine", Files: l.Files}
-	if unformatted, err := lint.Unformatted(own); err != nil || len(unformatted) > 0 {
-		t.Errorf("not formatted: %q, %v", unformatted, err)
+	if unformatted, err := lint.Formatted(own); err != nil || len(unformatted) > 0 {
+		t.Errorf("not formatted: %v, %v", unformatted, err)
 	}
 	modules := map[string]*ast.Module{}
 	for _, f := range own.Rego() {

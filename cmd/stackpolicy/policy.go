@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"stackpolicy/cmd/internal/cli"
@@ -10,8 +12,9 @@ import (
 )
 
 func policyCommand(exit *int) *cobra.Command {
-	cmd := cli.Group(&cobra.Command{Use: "policy", Short: "List, check, test and copy the policies"})
-	cmd.AddCommand(policyListCommand(), policyCheckCommand(), policyTestCommand(exit), policyCopyCommand(), policyLearnCommand())
+	cmd := cli.Group(&cobra.Command{Use: "policy", Short: "List, check, test, copy, compare and begin policies"})
+	cmd.AddCommand(policyListCommand(), policyCheckCommand(), policyTestCommand(exit), policyCopyCommand(),
+		policyNewCommand(), policyFmtCommand(exit), policyDiffCommand(exit), policyLearnCommand())
 	return cmd
 }
 
@@ -22,6 +25,26 @@ func (s *policySource) open() (policy.Source, error) {
 		return policy.Source{}, err
 	}
 	return cli.Policies(s.dir(c), policy.OpenWithTests)
+}
+
+// folder returns the folder of the policies in use, which is to be written to.
+func (s *policySource) folder() (string, error) {
+	c, err := cli.ReadConfig()
+	if err != nil {
+		return "", err
+	}
+	if dir := s.dir(c); dir != "" {
+		return dir, nil
+	}
+	return "", errors.New("the built-in policies cannot be changed; name a folder: --policy DIR, or policies: in config.yaml. A folder without main.rego is laid over them")
+}
+
+func fileNames(files []policy.File) []string {
+	names := make([]string, len(files))
+	for i, f := range files {
+		names[i] = f.Name
+	}
+	return names
 }
 
 // origins compares the policies in use with the built-in ones.

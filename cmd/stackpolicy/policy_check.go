@@ -32,12 +32,12 @@ standard error.`,
 		if err != nil {
 			return err
 		}
-		unformatted, err := confined.Unformatted(cmd.Context(), opened)
+		unformatted, err := confined.Formatted(cmd.Context(), opened)
 		if err != nil {
 			return err
 		}
 		if len(unformatted) > 0 {
-			return fmt.Errorf("not formatted; run opa fmt -w on: %s", strings.Join(unformatted, ", "))
+			return fmt.Errorf("not formatted; run stackpolicy policy fmt, or opa fmt -w on: %s", strings.Join(fileNames(unformatted), ", "))
 		}
 		for _, note := range append(p.Settings().Renamed(), origins(p).Notes()...) {
 			fmt.Fprintf(cmd.ErrOrStderr(), "stackpolicy: %s\n", note)

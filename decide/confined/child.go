@@ -61,7 +61,7 @@ func (s *server) do(ctx context.Context, r request) (answer reply, err error) {
 		answer.Report, err = regotest.Run(ctx, r.Source)
 		return answer, err
 	case doFormat:
-		answer.Unformatted, err = lint.Unformatted(r.Source)
+		answer.Formatted, err = lint.Formatted(r.Source)
 		return answer, err
 	}
 	return answer, fmt.Errorf("unknown request %q", r.Do)

@@ -64,10 +64,11 @@ func Test(ctx context.Context, source policy.Source) (regotest.Report, error) {
 	return r.Report, err
 }
 
-// Unformatted names the files of a source that opa fmt would change, without built-in ones.
-func Unformatted(ctx context.Context, source policy.Source) ([]string, error) {
+// Formatted returns the files of a source that opa fmt would change, as it would write them,
+// without built-in ones.
+func Formatted(ctx context.Context, source policy.Source) ([]policy.File, error) {
 	r, err := once(ctx, request{Do: doFormat, Source: source}, loadLimit)
-	return r.Unformatted, err
+	return r.Formatted, err
 }
 
 // once starts a child for one request.

@@ -241,8 +241,8 @@ func TestTestAndFormat(t *testing.T) {
 	if _, err := Test(t.Context(), policy.OpenWithTests(fixture.Folder(nil), "")); !errors.Is(err, regotest.ErrNoTests) {
 		t.Errorf("got %v", err)
 	}
-	changed, err := Unformatted(t.Context(), policy.OpenWithTests(fixture.Folder(map[string]string{"lib/a_test.rego": "package a_test\n\n\n\ntest_a  if true\n"}), "p"))
-	if err != nil || !reflect.DeepEqual(changed, []string{"lib/a_test.rego"}) {
+	changed, err := Formatted(t.Context(), policy.OpenWithTests(fixture.Folder(map[string]string{"lib/a_test.rego": "package a_test\n\n\n\ntest_a  if true\n"}), "p"))
+	if err != nil || len(changed) != 1 || changed[0].Name != "lib/a_test.rego" || string(changed[0].Text) != "package a_test\n\ntest_a := true\n" {
 		t.Errorf("got %v, %v", changed, err)
 	}
 }

@@ -34,16 +34,16 @@ type request struct {
 
 // reply is a frame from the child.
 type reply struct {
-	Done        bool
-	Error       string           // why the request failed
-	Problems    []policy.Problem // why the folder is refused
-	NoTests     bool
-	Loaded      loaded
-	Report      regotest.Report
-	Unformatted []string
-	ID          string // of the invariant that Findings and Error answer
-	Findings    []wireFinding
-	ReadTime    bool // they can be others at another time
+	Done      bool
+	Error     string           // why the request failed
+	Problems  []policy.Problem // why the folder is refused
+	NoTests   bool
+	Loaded    loaded
+	Report    regotest.Report
+	Formatted []policy.File
+	ID        string // of the invariant that Findings and Error answer
+	Findings  []wireFinding
+	ReadTime  bool // they can be others at another time
 }
 
 // loaded has what the parent needs to know about the policies.

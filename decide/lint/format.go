@@ -7,11 +7,11 @@ import (
 	"stackpolicy/decide/policy"
 )
 
-// Unformatted returns the Rego files, tests included, that opa fmt would
-// change, sorted, without built-in ones. A file that does not parse is an error.
-func Unformatted(source policy.Source) ([]string, error) {
+// Formatted returns the Rego files, tests included, that opa fmt would change, as it would
+// write them: sorted, and without built-in ones. A file that does not parse is an error.
+func Formatted(source policy.Source) ([]policy.File, error) {
 	refusal := source.NewRefusal()
-	var changed []string
+	var changed []policy.File
 	for _, file := range source.Rego() {
 		if file.Builtin {
 			continue
@@ -22,7 +22,7 @@ func Unformatted(source policy.Source) ([]string, error) {
 			continue
 		}
 		if string(formatted) != string(file.Text) {
-			changed = append(changed, file.Name)
+			changed = append(changed, policy.File{Name: file.Name, Text: formatted})
 		}
 	}
 	return changed, refusal.Err()

@@ -141,6 +141,11 @@ func (s Settings) Renamed() []string {
 
 // Store returns the settings as Rego reads them: data.settings.
 func (s Settings) Store() storage.Store {
+	return inmem.NewFromObjectWithOpts(map[string]any{"settings": s.data()}, inmem.OptRoundTripOnWrite(false))
+}
+
+// data returns every setting, with texts, numbers, lists and maps.
+func (s Settings) data() map[string]any {
 	grace := map[string]any{}
 	for id, period := range s.Grace {
 		grace[id], grace[finding.CurrentID(id)] = text.Brief(period), text.Brief(period)
@@ -153,7 +158,7 @@ func (s Settings) Store() storage.Store {
 	for i, d := range s.Decide {
 		decided[i] = d.data()
 	}
-	return inmem.NewFromObjectWithOpts(map[string]any{"settings": map[string]any{
+	return map[string]any{
 		"restart":                    texts(s.Restart),
 		"trust_distribution_dropins": s.TrustDistributionDropins,
 		"grace":                      grace,
@@ -164,7 +169,7 @@ func (s Settings) Store() storage.Store {
 		"storage":                    map[string]any{"free_mb": s.Storage.FreeMB, "free_inodes": s.Storage.FreeInodes},
 		"waivers":                    waivers,
 		"decide":                     decided,
-	}}, inmem.OptRoundTripOnWrite(false))
+	}
 }
 
 func texts(list []string) []any {
