@@ -46,15 +46,18 @@ func (l *Lesson) make(doc *facts.Document, invariants []policy.Invariant, o Opti
 		dir := "invariants/" + o.Rule + "/" + o.Rule
 		sources[dir+".rego"], sources[dir+"_test.rego"], sources[dir+".md"] = rule, o.stubTest(name, names), o.runbook()
 	}
+	source := policy.Source{}
 	for _, file := range slices.Sorted(maps.Keys(sources)) {
-		source := []byte(sources[file])
-		if strings.HasSuffix(file, ".rego") {
-			if source, err = lint.Format(file, source); err != nil {
-				return fmt.Errorf("format %s: %w", file, err)
-			}
-		}
-		l.Files = append(l.Files, policy.File{Name: file, Text: source})
+		source.Files = append(source.Files, policy.File{Name: file, Text: []byte(sources[file])})
 	}
+	formatted, err := lint.Formatted(source)
+	if err != nil {
+		return fmt.Errorf("format the lesson: %w", err)
+	}
+	l.Files = slices.DeleteFunc(source.Files, func(f policy.File) bool {
+		return slices.ContainsFunc(formatted, func(g policy.File) bool { return f.Name == g.Name })
+	})
+	l.Files = append(l.Files, formatted...)
 	return nil
 }
 

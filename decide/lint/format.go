@@ -27,8 +27,3 @@ func Formatted(source policy.Source) ([]policy.File, error) {
 	}
 	return changed, refusal.Err()
 }
-
-// Format returns a Rego source as opa fmt writes it.
-func Format(name string, source []byte) ([]byte, error) {
-	return format.SourceWithOpts(name, source, format.Opts{RegoVersion: ast.RegoV1})
-}
