@@ -18,6 +18,7 @@ import (
 // blamed has the fields of stackpolicy blame -o json.
 type blamed struct {
 	Unit     string
+	Source   string
 	Settings []struct {
 		Section, Key, Value, File string
 		Line                      int
@@ -405,4 +406,24 @@ func TestBlameStates(t *testing.T) {
 			}
 		}
 	})
+}
+
+// blameQuadlet checks that the settings of cache.service are those of the generated file, and
+// that the source is named and decides whether they are declared.
+func (s *stage) blameQuadlet(source string, isDeclared bool) {
+	s.t.Helper()
+	b := s.blame("cache.service")
+	if b.Source != filepath.Join(s.Home, source) {
+		s.t.Errorf("source %q", b.Source)
+	}
+	found := false
+	for _, v := range b.Settings {
+		found = found || v.Key == "Nice"
+		if v.File != s.property("cache.service", "FragmentPath") || v.Declared != isDeclared {
+			s.t.Errorf("want declared %t: %+v", isDeclared, v)
+		}
+	}
+	if !found {
+		s.t.Errorf("no Nice=: %+v", b.Settings)
+	}
 }

@@ -326,6 +326,7 @@ func TestQuadlet(t *testing.T) {
 		settle()
 		const stopped = "cache.service wanted_is_running never-started block/page"
 		s.want("before", s.eval(), 2, stopped)
+		s.blameQuadlet(source, true)
 		s.do(s.Activate(map[string]string{source: text + "Nice=1\n"}))
 		if got := s.property("cache.service", "NeedDaemonReload"); got != "no" {
 			t.Errorf("NeedDaemonReload=%s; the store's mtime should blind it", got)
@@ -336,6 +337,7 @@ func TestQuadlet(t *testing.T) {
 			t.Errorf("Nice=%s after the reload", got)
 		}
 		s.do(s.Write(filepath.Join(s.Home, source), text+"Nice=2\n"))
+		s.blameQuadlet(source, false)
 		s.want("source replaced", s.eval(), 2,
 			"cache.service file_declared different block/ticket", "cache.service loaded_is_current withheld block/ticket", stopped)
 		if !s.hasPodmanGenerator() {
@@ -426,6 +428,7 @@ func TestQuadletThatIsIdle(t *testing.T) {
 		s.want("afterwards", s.eval(), 0)
 		settle()
 		s.do(s.Write(filepath.Join(s.Home, source), text+"Nice=2\n"))
+		s.blameQuadlet(source, false)
 		s.want("replaced", s.eval("--enforce"), 1, "cache.service file_declared different block/ticket", "cache.service loaded_is_current withheld block/ticket")
 	})
 }
