@@ -10,11 +10,16 @@ import (
 	"io/fs"
 )
 
-//go:embed v1/*.json
+//go:embed v1/*.json editor/*.json
 var all embed.FS
 
 // FS holds facts.json, report.json and settings.json.
 var FS = must(fs.Sub(all, "v1"))
+
+// Editor holds the schemas of what people write in YAML: config.json, settings.json and
+// metadata.json, which is that of a rule's METADATA. They are not in v1/, because OPA would
+// read them there.
+var Editor = must(fs.Sub(all, "editor"))
 
 func must(f fs.FS, err error) fs.FS {
 	if err != nil {

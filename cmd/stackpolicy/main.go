@@ -92,7 +92,7 @@ func (a *app) root() *cobra.Command {
 		a.eval(), a.explain(), blameCommand(), statusCommand(&a.status), historyCommand(), replayCommand(&a.status), impactCommand(&a.status), reportCommand(), factsCommand(&a.status),
 		policyCommand(&a.status), initCommand(), resetBreakerCommand(), sendAlertsCommand(&a.status),
 		holdCommand(), releaseCommand(), waiveCommand(&policySource{}), unwaiveCommand(), versionCommand(),
-		cli.Man(manual()), unitsCommand(),
+		cli.Man(manual()), schemaCommand(), unitsCommand(),
 	)
 	return root
 }

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"stackpolicy/schemas"
+)
+
+// schemaFile is a published schema.
+type schemaFile struct {
+	folder fs.FS
+	file   string
+}
+
+func schemaFiles() (names []string, files map[string]schemaFile) {
+	return []string{"config", "settings", "metadata", "facts", "data-settings", "report"}, map[string]schemaFile{
+		"config": {schemas.Editor, "config.json"}, "settings": {schemas.Editor, "settings.json"}, "metadata": {schemas.Editor, "metadata.json"},
+		"facts": {schemas.FS, "facts.json"}, "data-settings": {schemas.FS, "settings.json"}, "report": {schemas.FS, "report.json"},
+	}
+}
+
+func schemaCommand() *cobra.Command {
+	names, files := schemaFiles()
+	return &cobra.Command{
+		Use:   "schema NAME",
+		Short: "Print a JSON Schema, for editors and validators",
+		Long: `Prints the JSON Schema of config.yaml (config), settings.yaml (settings), the
+METADATA of a rule (metadata), the facts document (facts), the settings as rules read
+them (data-settings) or the report of an audit (report).`,
+		Example:   "  stackpolicy schema config > ~/.config/stackpolicy/config.schema.json",
+		ValidArgs: names,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return fmt.Errorf("schema takes one name: %s", strings.Join(names, ", "))
+			}
+			if files[args[0]].file == "" {
+				return fmt.Errorf("unknown schema %q; known: %s", args[0], strings.Join(names, ", "))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f := files[args[0]]
+			content, err := fs.ReadFile(f.folder, f.file)
+			if err != nil {
+				return err
+			}
+			_, err = cmd.OutOrStdout().Write(content)
+			return err
+		},
+	}
+}
