@@ -146,8 +146,9 @@ in
     unit that gets its first stamp counts as changed once, so the next activation restarts it.
   '';
   policies = option (types.nullOr types.path) null ''
-    A policy folder of your own, for example one made by `stackpolicy policy copy`. The build of the generation checks
-    it and runs its tests. null: the built-in policies.
+    A policy folder of your own: one that stands alone, made by `stackpolicy policy copy`, or one without main.rego,
+    which is laid over the built-in policies. The build of the generation checks the rules that result, and runs their
+    tests. null: the built-in policies.
   '';
   localFacts = mkOption {
     default = { };

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	pretty "github.com/jedib0t/go-pretty/v6/text"
@@ -17,7 +18,7 @@ import (
 func PolicyTests(w io.Writer, t regotest.Report, floor float64, verbose bool, o Options) error {
 	p := newPrinter(w, o)
 	counts := map[regotest.Status]int{}
-	for _, r := range t.Results {
+	for _, r := range slices.Concat(t.Untested, t.Results) {
 		counts[r.Status]++
 		if r.Status != regotest.StatusPass || verbose {
 			p.test(r)

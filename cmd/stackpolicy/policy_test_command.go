@@ -17,8 +17,9 @@ func policyTestCommand(exit *int) *cobra.Command {
 		Use:   "test",
 		Short: "Run the policies' Rego tests with coverage; does not need opa",
 		Long: `Runs every *_test.rego of the policies and shows how much of the rules they
-cover. The exit status is 0 if all pass and the coverage suffices, 2 if a test
-fails or the coverage is too low, and 3 if they could not be run.`,
+cover. An invariant that no test reads fails. The exit status is 0 if all pass and the
+coverage suffices, 2 if a test fails or the coverage is too low, and 3 if they could
+not be run.`,
 		Args: cobra.NoArgs,
 	}
 	var source policySource
@@ -35,7 +36,7 @@ fails or the coverage is too low, and 3 if they could not be run.`,
 			return err
 		}
 		*exit = finding.LevelOK.ExitCode()
-		if !tests.Passed() || tests.Percent < *floor {
+		if !tests.Passed() || len(tests.Untested) > 0 || tests.Percent < *floor {
 			*exit = finding.LevelCritical.ExitCode()
 		}
 		return report.PolicyTests(cmd.OutOrStdout(), tests, *floor, *verbose, options(cmd.OutOrStdout()))

@@ -58,6 +58,7 @@ type Report struct {
 	Results  []Result
 	Coverage []Coverage // of rule files, tests excluded, by file
 	Percent  float64    // of all lines
+	Untested []Result   // a failure for each invariant that no test reads; not in Results
 }
 
 // Passed reports whether every test passed.
@@ -69,10 +70,12 @@ func (r Report) Passed() bool {
 // builtin fails the test. Without any test it returns [ErrNoTests].
 func Run(ctx context.Context, source policy.Source) (Report, error) {
 	folder := policy.Parse(source)
-	all, err := withTests(folder, source)
+	tests, err := testsOf(folder, source)
 	if err != nil {
 		return Report{}, err
 	}
+	all := maps.Clone(tests)
+	maps.Copy(all, folder.Rules)
 	store := folder.Settings.Store()
 	txn, err := store.NewTransaction(ctx)
 	if err != nil {
@@ -92,7 +95,7 @@ func Run(ctx context.Context, source policy.Source) (Report, error) {
 		folder.Refusal.AddRego(err, "")
 		return Report{}, folder.Refusal.Err()
 	}
-	report := Report{}
+	report := Report{Untested: untested(folder.Invariants, tests)}
 	for result := range results {
 		report.Results = append(report.Results, testResults(result, tracer)...)
 	}
@@ -109,17 +112,16 @@ func Run(ctx context.Context, source policy.Source) (Report, error) {
 	return report, nil
 }
 
-// withTests returns the folder's rules and tests.
-func withTests(folder *policy.Folder, source policy.Source) (map[string]*ast.Module, error) {
-	all := source.ParseTests(folder.Refusal)
+// testsOf returns the folder's tests.
+func testsOf(folder *policy.Folder, source policy.Source) (map[string]*ast.Module, error) {
+	tests := source.ParseTests(folder.Refusal)
 	if err := folder.Refusal.Err(); err != nil {
 		return nil, err
 	}
-	if len(all) == 0 {
+	if len(tests) == 0 {
 		return nil, ErrNoTests
 	}
-	maps.Copy(all, folder.Rules)
-	return all, nil
+	return tests, nil
 }
 
 // testResults returns a test's result, or one result for each of its cases.
