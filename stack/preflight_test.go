@@ -231,6 +231,18 @@ func TestPreflightKnowsWhatTheEngineCannotDo(t *testing.T) {
 	want(t, w.Preflight(t.Context(), s), Ready)
 }
 
+// A program of the operator's own is never asked for up, or anything else, to find out
+// whether it can run the files: it may do anything then.
+func TestPreflightDoesNotRehearseOwnPrograms(t *testing.T) {
+	w := newWorld(t)
+	w.write("own", "#!/bin/sh\ncase $1 in version | --version) exec "+w.path("podman-compose")+" \"$@\" ;; esac\n: >"+w.path("asked")+"\nexit 1\n", 0o755)
+	s := w.web(func(s *config.Stack) { s.Provider = []string{w.path("own")} })
+	want(t, w.Preflight(t.Context(), s), Ready, "own can run the compose files is not known before it does")
+	if _, err := os.Stat(w.path("asked")); err == nil {
+		t.Error("it was run")
+	}
+}
+
 // A provider that does not answer is no provider that can run the files.
 func TestPreflightOfAProviderThatHangs(t *testing.T) {
 	w := newWorld(t)

@@ -36,6 +36,9 @@ func rehearse(ctx context.Context, provider compose.Provider, model compose.Mode
 	if len(problems) > 0 {
 		return problems, notes
 	}
+	if !provider.CanRehearse() {
+		return nil, append(notes, "whether "+provider.String()+" can run the compose files is not known before it does")
+	}
 	err = provider.Rehearse(ctx, version, model, environ, folder)
 	switch {
 	case errors.As(err, new(compose.Refusal)):

@@ -72,7 +72,7 @@ tag\ *) echo "$*" >>"$here/tagged"; cp "$here/images.before" "$here/images.json"
 stop\ *) echo "$*" >>"$here/stopped"; exit 0 ;;
 rm\ *) echo "$*" >>"$here/removed"; exit 0 ;;
 inspect\ *) answer inspect.json ;;
-compose\ *) shift; exec "$here/provider" "$@" ;;
+compose\ *) shift; exec "$here/podman-compose" "$@" ;;
 logs\ *) answer log ;;
 esac
 echo "podman (stand-in): unknown verb $1" >&2
@@ -125,7 +125,7 @@ func worldIn(t *testing.T, dir string) *world {
 		Progress: func(line string) { w.waited = append(w.waited, line) },
 	}
 	w.write("podman", standIn, 0o755)
-	w.write("provider", standInProvider, 0o755)
+	w.write("podman-compose", standInProvider, 0o755)
 	w.write("version", "podman-compose version 1.3.0\n", 0o644)
 	w.write("up", "#!/bin/sh\n"+success, 0o755)
 	w.write("compose.yaml", "services: {app: {image: localhost/app:1}}\n", 0o644)
@@ -240,7 +240,7 @@ func (w *world) hangs(name string) {
 // web is the stack that tests work on, with changes.
 func (w *world) web(change func(*config.Stack)) Stack {
 	s := Stack{"web", config.Stack{
-		Unit: "web.service", Project: "web", Compose: []string{w.path("compose.yaml")}, Provider: []string{w.path("provider")},
+		Unit: "web.service", Project: "web", Compose: []string{w.path("compose.yaml")}, Provider: []string{w.path("podman-compose")},
 		Apply:  config.Apply{Timeout: 20 * time.Second},
 		Verify: config.Verify{Timeout: 2 * time.Second, Settle: 500 * time.Millisecond},
 	}}

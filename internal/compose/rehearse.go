@@ -66,6 +66,19 @@ func (p Provider) RehearseFiles(ctx context.Context, version, project string, fi
 	return rehearsal{p, version, filepath.Dir(files[0]), environ, project}.run(limited, files...)
 }
 
+// CanRehearse reports whether the provider is a program that is known to change nothing when
+// it rehearses. A program of the operator's own may do anything when it is asked for up,
+// also where it ends by running podman-compose.
+func (p Provider) CanRehearse() bool {
+	switch name := filepath.Base(p.Argv[0]); len(p.Argv) {
+	case 1:
+		return name == "podman-compose" || name == "docker-compose"
+	case 2:
+		return (name == "podman" || name == "docker") && p.Argv[1] == "compose"
+	}
+	return false
+}
+
 type rehearsal struct {
 	provider Provider
 	version  string
