@@ -155,6 +155,10 @@ func (k *killing) ended(memory, before int) {
 		k.t.Errorf("memory %d: gap %s: %s", memory, g.Collector, g.Error)
 	}
 	k.sound()
+	if k.open { // it may have opened only now
+		k.once()
+		k.once()
+	}
 	actions, reloads := k.log().Actions, k.reloads()-before
 	for _, a := range actions {
 		if a.Status == "begun" {
