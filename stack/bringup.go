@@ -97,7 +97,8 @@ func (t *transaction) socket() string {
 
 // engage has the engine bring the project up. When nothing runs afterwards
 // because a container cannot be started as it is, as after a manager was killed,
-// all are replaced.
+// all are replaced. podman 5.4 can fail to remove one whose network is gone, and has then
+// removed it all the same: so that is tried twice.
 func (t *transaction) engage(ctx context.Context) error {
 	e := engine.Engine{Socket: t.socket(), Output: t.said.line}
 	options := engine.Options{
@@ -114,7 +115,15 @@ func (t *transaction) engage(ctx context.Context) error {
 	}
 	t.output("stackctl: nothing could be started, so all is replaced: " + firstLine(err))
 	options.Replace = t.plan.names(func(s planned) bool { return !s.done })
-	return t.podman.withNames(ctx, e.Up(ctx, t.plan.model.Project, options))
+	for range 2 {
+		if err = e.Up(ctx, t.plan.model.Project, options); err == nil {
+			return t.rename(ctx)
+		}
+		if ctx.Err() != nil || t.podman.anyRuns(ctx) {
+			break
+		}
+	}
+	return t.podman.withNames(ctx, err)
 }
 
 // rename gives a container its name when a killed apply left it with a
