@@ -137,11 +137,11 @@ func (b *body) take(in *body) {
 }
 
 func (b *body) every(every *ast.Every) {
-	domain := b.named(every.Domain)
+	domain := b.term(every.Domain) // how many there are matters too
 	in := b.inner()
 	for _, t := range []*ast.Term{every.Key, every.Value} {
 		if t != nil {
-			in.unify(t, b.flat(domain))
+			in.unify(t, &value{wide: domain.isOfMany(), tokens: domain.tokens})
 		}
 	}
 	in.run(every.Body)

@@ -148,10 +148,12 @@ func (b *body) any(v *value) (key, elem *value) {
 	return &value{tokens: v.tokens}, elem
 }
 
-// at returns what is at a key that has a value.
+// at returns what is at a key that has a value. Which keys there are is read.
 func (b *body) at(v, key *value) *value {
+	b.read(v.key)
 	switch {
 	case v.isSet:
+		b.read(v)
 		b.member(key, v)
 		return key
 	case v.elem != nil && v.key != nil && v.key.isName && v.key.of == v.self && key.isName:
@@ -309,6 +311,9 @@ func (b *body) unify(t *ast.Term, v *value) {
 	}
 	if v.wide || v.document || v.units || v.self != 0 {
 		b.wide = true // whether it fits depends on all
+	}
+	if v.fields == nil { // which other keys a fact has decides whether it fits
+		b.read(v)
 	}
 	switch x := t.Value.(type) {
 	case *ast.Array:

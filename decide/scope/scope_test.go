@@ -130,6 +130,12 @@ func TestKeys(t *testing.T) {
 		about + `x := {"a": input.user.linger, "b": input.user.name}; x.a }`:                  "user.linger user.name?",
 		about + `x := [input.user.linger, unit.stack]; x[1] }`:                                "units.stack user.linger?",
 		about + `y == 1 }` + "\ny := input.storage.x if input.user.a else := input.storage.z": "storage.x storage.z user.a",
+		about + `pods[unit.x] }` + "\npods contains unit.pod if some unit in input.units":     "units.pod units.x",
+		about + `by[unit.name] }` + "\nby[unit.name] := unit.pod if some unit in input.units": "units.pod",
+		about + `every c in unit.labels { c.state == "x" } }`:                                 "units.labels",
+		about + `every c in input.podman.unowned { c.state == "running" } }`:                  "podman.unowned",
+		about + `{"a": x} = unit.obj; x == 1 }`:                                               "units.obj units.obj.a",
+		about + `[x, 2] = unit.list; x == 1 }`:                                                "units.list units.list.0 units.list.1",
 		about + `walk(unit.files, [_, x]); x == 1 }`:                                          "units.files",
 		about + `data.b[unit.name] }`:                                                         "units.loaded.active_state",
 	} {
