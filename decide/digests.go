@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,6 +20,7 @@ type digests struct {
 	texts []json.RawMessage // of the units
 	index map[string]int    // of the units, by name
 	all   string            // of all units
+	named string            // of the names that findings may be about
 	head  *tree
 	known map[string]string // by places
 }
@@ -46,6 +48,7 @@ func newDigests(doc *facts.Document) (*digests, error) {
 		d.units[i] = keyOf(string(d.texts[i]))
 	})
 	d.all = keyOf(d.units...)
+	d.named = keyOf(slices.Sorted(slices.Values(doc.Subjects()))...)
 	return d, errors.Join(append(failed, err)...)
 }
 

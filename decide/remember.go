@@ -1,15 +1,10 @@
 package decide
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
-	"maps"
 	"slices"
 	"sync"
 
@@ -24,34 +19,6 @@ type Memory interface {
 	Recall(ctx context.Context, keys []string) (map[string][]byte, error)
 	// Keep keeps answers. It must not change them.
 	Keep(ctx context.Context, answers map[string][]byte) error
-}
-
-// notes is a memory in this process.
-type notes struct {
-	mu      sync.Mutex
-	answers map[string][]byte
-}
-
-// NewMemory returns a memory that lasts as long as the process.
-func NewMemory() Memory { return &notes{answers: map[string][]byte{}} }
-
-func (n *notes) Recall(_ context.Context, keys []string) (map[string][]byte, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	found := map[string][]byte{}
-	for _, k := range keys {
-		if text, has := n.answers[k]; has {
-			found[k] = text
-		}
-	}
-	return found, nil
-}
-
-func (n *notes) Keep(_ context.Context, answers map[string][]byte) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	maps.Copy(n.answers, answers)
-	return nil
 }
 
 // remembering returns the policies with the memory of their options.
@@ -107,56 +74,6 @@ type recollection struct {
 	kept   map[string][]byte // to be kept, about the host
 }
 
-// row is what is remembered of a unit.
-type row struct {
-	key     string
-	tags    []byte                  // of the invariants that were decided, one after the other
-	found   map[string][]remembered // what they found, by the tag in hex
-	changed bool
-}
-
-const tagSize = 16
-
-func (r *row) has(tag string) bool {
-	for tags := r.tags; len(tags) >= tagSize; tags = tags[tagSize:] {
-		if string(tags[:tagSize]) == tag {
-			return true
-		}
-	}
-	return false
-}
-
-func (r *row) add(tag string, found []remembered) {
-	r.tags, r.changed = append(r.tags, tag...), true
-	if len(found) > 0 {
-		if r.found == nil {
-			r.found = map[string][]remembered{}
-		}
-		r.found[hex.EncodeToString([]byte(tag))] = found
-	}
-}
-
-// only leaves out what the present invariants and head do not ask for, once there is more of
-// that than they need.
-func (r *row) only(tags []string) {
-	if len(r.tags) <= 4*tagSize*len(tags) {
-		return
-	}
-	old := *r
-	r.tags, r.found = nil, nil
-	for _, tag := range tags {
-		if old.has(tag) {
-			r.add(tag, old.found[hex.EncodeToString([]byte(tag))])
-		}
-	}
-}
-
-// remembered is a finding with what its JSON leaves out.
-type remembered struct {
-	finding.Finding
-	Action finding.Action
-}
-
 // recall reads everything that is remembered of the document.
 func (c *recollection) recall() {
 	keys := []string{}
@@ -192,8 +109,14 @@ func (c *recollection) readsAll(inv *policy.Invariant) bool {
 	return inv.Scope.Units && !inv.Scope.PerUnit()
 }
 
+// hostKey is the key of what was decided for the document as it is. A finding about what is
+// no subject any more is an error.
 func (c *recollection) hostKey(inv *policy.Invariant, units string) string {
-	return keyOf(c.base, "host", inv.ID, inv.Digest, c.digests.of(inv.Scope.Head()), units)
+	named := c.digests.named
+	if inv.Scope.PerUnit() { // then it is about the host
+		named = ""
+	}
+	return keyOf(c.base, "host", inv.ID, inv.Digest, c.digests.of(inv.Scope.Head()), named, units)
 }
 
 // recallPlaces looks for invariants about all units, if a unit has changed, whether what they
@@ -219,61 +142,6 @@ func (c *recollection) recallPlaces() {
 			c.kept[c.hosts[i]] = c.known[c.hosts[i]]
 		}
 	}
-}
-
-// read reads a row that was written: the length of its tags, the tags, and what was found.
-func (r *row) read(sealed []byte) {
-	data, ok := unseal(r.key, sealed)
-	if !ok || len(data) < 2 {
-		return
-	}
-	end := 2 + int(binary.BigEndian.Uint16(data))
-	if end > len(data) {
-		return
-	}
-	found := map[string][]remembered{}
-	if end == len(data) || decode(data[end:], &found) {
-		r.tags, r.found = data[2:end:end], found
-	}
-}
-
-func (r *row) write() []byte {
-	data := binary.BigEndian.AppendUint16(nil, uint16(len(r.tags)))
-	data = append(data, r.tags...)
-	if len(r.found) > 0 {
-		data = append(data, asText(r.found)...)
-	}
-	return seal(r.key, data)
-}
-
-// seal puts a checksum before what is kept: damage must not look like no findings.
-func seal(key string, data []byte) []byte {
-	return append([]byte(keyOf(key, string(data)))[:8], data...)
-}
-
-func unseal(key string, sealed []byte) ([]byte, bool) {
-	if len(sealed) < 8 {
-		return nil, false
-	}
-	data := sealed[8:]
-	return data, keyOf(key, string(data))[:8] == string(sealed[:8])
-}
-
-// keyOf is a digest of texts.
-func keyOf(parts ...string) string {
-	sum := sha256.New()
-	for _, p := range parts {
-		_ = binary.Write(sum, binary.BigEndian, uint64(len(p))) // to a hash
-		_, _ = io.WriteString(sum, p)
-	}
-	return string(sum.Sum(nil))
-}
-
-// decode reads JSON, and leaves numbers as they were written.
-func decode(data []byte, into any) bool {
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.UseNumber()
-	return decoder.Decode(into) == nil
 }
 
 // job is an invariant that must be evaluated for some units; nil is the whole document.
@@ -440,50 +308,6 @@ func kept(findings []finding.Finding) []remembered {
 		list = append(list, remembered{f, f.Action})
 	}
 	return list
-}
-
-const (
-	// parts is in how many documents the units are parted of which an answer is only true at
-	// this time, to find those for which it is always true.
-	parts = 8
-	// maxNarrow bounds how many such documents an audit decides for one set of units.
-	maxNarrow = 100
-)
-
-// narrow evaluates again in smaller documents what was only true at this time, and keeps
-// what is always true: most rules read the time only of a unit that is in trouble. It notes
-// for which units they do. What is left is for the next audit.
-func (c *recollection) narrow(timed []job) {
-	var left []job
-	for _, j := range timed {
-		if _, has := c.host(j.invariant); !has {
-			left = append(left, job{j.invariant, []int{}})
-		}
-		left = append(left, c.parted(j)...)
-	}
-	for range maxNarrow {
-		if len(left) == 0 || c.ctx.Err() != nil {
-			return
-		}
-		group := byUnits(left)[0]
-		left = slices.DeleteFunc(left, func(j job) bool { return slices.Equal(j.units, group[0].units) })
-		for k, a := range c.ask(group) {
-			c.keepAnswer(group[k], a)
-			if a.ReadTime && len(group[k].units) > 1 {
-				left = append(left, c.parted(group[k])...)
-			}
-		}
-	}
-}
-
-// parted returns jobs for parts of the units, without those of which it is known that the
-// answer is only true at one time.
-func (c *recollection) parted(j job) (smaller []job) {
-	units := slices.DeleteFunc(slices.Clone(c.unitsOf(j)), func(u int) bool { return c.rows[u].has(c.timed[j.invariant]) })
-	for part := range slices.Chunk(units, max(1, (len(units)+parts-1)/parts)) {
-		smaller = append(smaller, job{j.invariant, part})
-	}
-	return smaller
 }
 
 // byUnits puts jobs together that are about the same units.
