@@ -24,6 +24,7 @@ type Impact struct {
 	Until     time.Time `json:"until"` // the end of the last audit; zero without any
 	Audits    int       `json:"audits"`
 	Documents int       `json:"documents"`
+	Assumed   int       `json:"assumed"` // audits that are compared with the present rules, as those of then are not kept
 	// ExactUntil is when the first action would have been another one: from there on the
 	// facts would have been others too, and all that is said is a guess. It is Until if
 	// there is no such action.
@@ -147,8 +148,13 @@ func (c *comparison) span(ctx context.Context, span history.AuditSpan) (unknown 
 		return "their facts are not kept any more"
 	}
 	then := c.before
-	if rules := c.p.rules(ctx, span.PolicyDigest); rules.policies != nil {
+	switch rules := c.p.rules(ctx, span.PolicyDigest); {
+	case rules.policies != nil:
 		then = rules.policies
+	case !rules.notKept:
+		return rules.unknown
+	default:
+		c.Assumed += span.Count
 	}
 	times := []time.Time{span.From}
 	if !span.To.Equal(span.From) {

@@ -35,8 +35,7 @@ func edited(t *testing.T, file, old, other string) *decide.Policies {
 
 func (r *recorder) impact(after *decide.Policies) Impact {
 	r.t.Helper()
-	none := func(context.Context, string, []policy.File) (*decide.Policies, error) { return nil, errors.New("none") }
-	return must(Compare(r.t.Context(), r.store, r.rules, after, Options{Load: none}))(r.t)
+	return must(Compare(r.t.Context(), r.store, r.rules, after, Options{Load: loadTrusted}))(r.t)
 }
 
 // lines are the changes of an impact, a line each.
@@ -168,15 +167,41 @@ func TestImpactComparesWithTheRulesOfThen(t *testing.T) {
 	r := newRecorder(t)
 	r.rules = edited(t, staleRule, `"effect": "heal"`, `"effect": "block"`)
 	r.audit("stale", nil)
-	load := func(ctx context.Context, _ string, files []policy.File) (*decide.Policies, error) {
-		return decide.LoadSource(ctx, policy.Source{Files: files}, decide.Options{Trusted: true})
-	}
-	i := must(Compare(t.Context(), r.store, rules(t), rules(t), Options{Load: load}))(t)
+	i := must(Compare(t.Context(), r.store, rules(t), rules(t), Options{Load: loadTrusted}))(t)
 	if got := i.lines(); got != `effect loaded_is_current of web.service: "block/ticket" "heal/ticket" in 1` {
 		t.Errorf("got %s", got)
 	}
 	if text, err := json.Marshal(i); err != nil || !strings.Contains(string(text), `"schema":"stackpolicy.impact/v1"`) || strings.Contains(string(text), "null") {
 		t.Errorf("%s, %v", text, err)
+	}
+}
+
+func loadTrusted(ctx context.Context, _ string, files []policy.File) (*decide.Policies, error) {
+	return decide.LoadSource(ctx, policy.Source{Files: files}, decide.Options{Trusted: true})
+}
+
+// Where the rules of then are not kept, the present ones count as theirs, and that is said.
+// Where they are kept and cannot be used, nothing is said about the audit.
+func TestImpactWithoutTheRulesOfThen(t *testing.T) {
+	other := edited(t, staleRule, `"effect": "heal"`, `"effect": "block"`)
+	r := newRecorder(t)
+	r.audit("stale", func(a *history.Audit) { a.Rules = nil })
+	if i := r.impact(other); i.Assumed != 1 || len(i.Findings) != 1 || len(i.Unknown) != 0 {
+		t.Errorf("not kept: %+v", i)
+	}
+	r = newRecorder(t)
+	r.audit("stale", func(a *history.Audit) { a.Rules = func() ([]byte, error) { return []byte("{"), nil } })
+	if i := r.impact(other); i.Assumed != 0 || len(i.Findings) != 0 || len(i.Unknown) != 1 {
+		t.Errorf("damaged: %+v", i)
+	}
+	r = newRecorder(t)
+	r.audit("stale", nil)
+	refuse := func(context.Context, string, []policy.File) (*decide.Policies, error) {
+		return nil, errors.New("refused")
+	}
+	i := must(Compare(t.Context(), r.store, r.rules, other, Options{Load: refuse}))(t)
+	if i.Assumed != 0 || len(i.Findings) != 0 || len(i.Unknown) != 1 || !strings.Contains(i.Unknown[0].Reason, "refused") {
+		t.Errorf("refused: %+v", i)
 	}
 }
 

@@ -155,7 +155,8 @@ type player struct {
 
 type loaded struct {
 	policies *decide.Policies
-	unknown  string
+	unknown  string // why there are none
+	notKept  bool
 }
 
 func (p *player) play(ctx context.Context, span history.AuditSpan) outcome {
@@ -198,17 +199,19 @@ func (p *player) rules(ctx context.Context, digest string) *loaded {
 		l := &loaded{}
 		var err error
 		if l.policies, err = p.load(ctx, digest); err != nil {
-			l.unknown = err.Error()
+			l.unknown, l.notKept = err.Error(), errors.Is(err, errNotKept)
 		}
 		p.loaded[digest] = l
 	}
 	return p.loaded[digest]
 }
 
+var errNotKept = errors.New("are not kept")
+
 func (p *player) load(ctx context.Context, digest string) (*decide.Policies, error) {
 	text, err := p.from.Rules(ctx, digest)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("the rules %.19s are not kept", digest)
+		return nil, fmt.Errorf("the rules %.19s %w", digest, errNotKept)
 	}
 	var files []policy.File
 	if err == nil {

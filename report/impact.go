@@ -37,6 +37,9 @@ func writeImpact(w io.Writer, i Impact) error {
 	} else {
 		p.paragraph(0, "", summary+i.Sentence()+".")
 	}
+	if words := i.Assumes(); words != "" {
+		p.paragraph(0, "", words)
+	}
 	for _, f := range i.Findings {
 		p.line("")
 		p.paragraph(0, p.paint(changeWord(f.Change), colorOf(f.Change), pretty.Bold)+"  ", text.Clean(f.Invariant)+"  "+text.Clean(f.Subject))
@@ -75,6 +78,14 @@ func (i Impact) Sentence() string {
 		return fmt.Sprintf("%d %ss", n, what)
 	}
 	return fmt.Sprintf("%s, %s and %s would have been different", some(len(i.Findings), "finding"), some(len(i.Alerts), "alert"), some(len(i.Actions), "action"))
+}
+
+// Assumes says for how many audits the present rules count as those of then; "" for none.
+func (i Impact) Assumes() string {
+	if i.Assumed == 0 {
+		return ""
+	}
+	return fmt.Sprintf("The rules of %d audits are not kept: these are compared with the present ones.", i.Assumed)
 }
 
 func (p *printer) changes(what string, n int) {
