@@ -314,4 +314,3 @@ func (c *recollection) ask(group []job) map[int]Answer {
 	})
 	return answers
 }
-

@@ -15,7 +15,7 @@ import (
 	"stackpolicy/history"
 )
 
-// Bounds of what is read from the history, and of what is told.
+// Bounds of what is read from the history, and of what is reported.
 const (
 	maxOpen    = 10_000
 	maxSpans   = 10_000

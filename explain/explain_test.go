@@ -123,7 +123,7 @@ reason := "it is ada's"
 `
 
 // TestRuleOfAnOperator: the copies are as the folder is, and where two rules give the same
-// finding both are told. If the copies cannot be loaded, all are, and it says so.
+// finding both are reported. If the copies cannot be loaded, all are, and it says so.
 func TestRuleOfAnOperator(t *testing.T) {
 	main, err := policies.FS.ReadFile("main.rego")
 	if err != nil {
@@ -333,7 +333,7 @@ func TestNothingChangedBefore(t *testing.T) {
 	})
 }
 
-// TestFilesOfADocument: which changes of a unit's files are told.
+// TestFilesOfADocument: which changes of a unit's files are reported.
 func TestFilesOfADocument(t *testing.T) {
 	f := func(change string) facts.File {
 		out := facts.File{Path: "/a", Role: "fragment", State: "declared", Digest: "1", Target: "/nix/a"}

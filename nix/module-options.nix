@@ -146,7 +146,7 @@ in
     unit that gets its first stamp counts as changed once, so the next activation restarts it.
   '';
   policies = option (types.nullOr types.path) null ''
-    A policy folder of your own: one that stands alone, made by `stackpolicy policy copy`, or one without main.rego,
+    A policy folder of your own: a complete one, made by `stackpolicy policy copy`, or one without main.rego,
     which is laid over the built-in policies. The build of the generation checks the rules that result, and runs their
     tests. null: the built-in policies.
   '';

@@ -107,7 +107,7 @@ func TestTheSame(t *testing.T) {
 	}
 }
 
-// Rules that find more or less than those of then are told, with the findings.
+// Rules that find more or less than those of then are reported, with the findings.
 func TestOtherRules(t *testing.T) {
 	r := newRecorder(t)
 	r.audit("good", nil)

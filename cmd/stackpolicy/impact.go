@@ -54,27 +54,7 @@ Exit status:
 	_ = cmd.MarkFlagFilename("settings", "yaml")
 	format := cli.OutputFlag(cmd, daily.ImpactFormats())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		ctx := cmd.Context()
-		c, err := cli.ReadConfig()
-		if err != nil {
-			return err
-		}
-		store, err := openRecording(ctx, *memory)
-		if err != nil {
-			return err
-		}
-		defer store.Close()
-		shared := decide.NewMemory()
-		before, err := cli.LoadPolicies(ctx, c.Policies, shared)
-		if err != nil {
-			return err
-		}
-		after, err := otherPolicies(ctx, source.dir(c), *settings, shared)
-		if err != nil {
-			return err
-		}
-		o := replay.Options{Since: time.Now().Add(-time.Duration(*since)), Load: loadKept(shared), Progress: progress(cmd.ErrOrStderr(), "audits")}
-		i, err := replay.Compare(ctx, store, before, after, o)
+		i, err := impactOf(cmd, source, *settings, *memory, time.Now().Add(-time.Duration(*since)))
 		if err != nil {
 			return err
 		}
@@ -88,6 +68,32 @@ Exit status:
 		return format.Write(w, report.Impact{Impact: i, Options: options(w)})
 	}
 	return cmd
+}
+
+// impactOf compares the policies in use with those of the flags, on a history.
+func impactOf(cmd *cobra.Command, source policySource, settings, memory string, since time.Time) (i replay.Impact, err error) {
+	ctx := cmd.Context()
+	c, err := cli.ReadConfig()
+	if err != nil {
+		return i, err
+	}
+	store, err := openRecording(ctx, memory)
+	if err != nil {
+		return i, err
+	}
+	defer store.Close()
+	shared := decide.NewMemory()
+	before, err := cli.LoadPolicies(ctx, c.Policies, shared)
+	if err != nil {
+		return i, err
+	}
+	after, err := otherPolicies(ctx, source.dir(c), settings, shared)
+	if err != nil {
+		return i, err
+	}
+	return replay.Compare(ctx, store, before, after, replay.Options{
+		Since: since, Load: loadKept(shared), Progress: progress(cmd.ErrOrStderr(), "audits"),
+	})
 }
 
 // openRecording opens a history read-only: that of a file, or this account's for "".

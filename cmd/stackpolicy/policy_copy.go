@@ -57,7 +57,7 @@ below it, and every setting. A stock opa can check and test that folder.`,
 	return cmd
 }
 
-// merged returns the files of the policies in use, for a folder that stands alone.
+// merged returns the files of the policies in use, for a complete folder.
 func (s *policySource) merged(ctx context.Context) ([]policy.File, error) {
 	opened, err := s.open()
 	if err != nil {

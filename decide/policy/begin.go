@@ -51,7 +51,7 @@ func (s Source) replacing(id string) (files []File) {
 	return files
 }
 
-// Merged returns the files of a folder that stands alone and decides as the source does:
+// Merged returns the files of a complete folder and decides as the source does:
 // every setting is written out, as the rules need with a stock OPA.
 func Merged(s Source, settings Settings) ([]File, error) {
 	text, err := settings.YAML()

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	rootFile     = "main.rego"      // makes a folder one that stands alone
+	rootFile     = "main.rego"      // makes a folder a complete one
 	mainTestFile = "main_test.rego" // tests all invariants together
 )
 
@@ -59,7 +59,7 @@ func (s Source) checkPlace(name string, ruled map[string]bool, builtin Source, r
 		id := path.Base(path.Dir(name))
 		refusal.Add(name, 0, "there is no rule %s/%s.rego beside it; a layer replaces rule, test and runbook of an invariant together: stackpolicy policy new %s", path.Dir(name), id, id)
 	case builtin.has(name):
-		refusal.Add(name, 0, "the built-in policies have a file of this name; give it another name, or make a folder that stands alone: stackpolicy policy copy DIR")
+		refusal.Add(name, 0, "the built-in policies have a file of this name; give it another name, or make a complete folder: stackpolicy policy copy DIR")
 	default:
 		return true
 	}

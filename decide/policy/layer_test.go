@@ -70,7 +70,7 @@ func TestOver(t *testing.T) {
 		"a replaced invariant, without its test": {own("loaded"), join([]string{"invariants/loaded/loaded.md", "invariants/loaded/loaded.rego"}, lib, root, []string{"+settings.yaml"})},
 		"more library":                           {map[string]string{"lib/more.rego": "package stackpolicy.lib\n\nmore := 1\n"}, join(loaded, lib, []string{"lib/more.rego"}, root, []string{"+settings.yaml"})},
 		"tests of all together":                  {map[string]string{"main_test.rego": "package stackpolicy_test\n"}, join(loaded, lib, []string{"+main.rego", "main_test.rego", "+settings.yaml"})},
-		"one that stands alone":                  {map[string]string{"main.rego": "package stackpolicy\n"}, []string{"main.rego"}},
+		"a complete one":                         {map[string]string{"main.rego": "package stackpolicy\n"}, []string{"main.rego"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			whole := layer(c.layer).Over(builtin())

@@ -13,7 +13,7 @@ import (
 // Provenance says where an invariant comes from.
 type Provenance string
 
-// A built-in invariant of a folder that stands alone is one whose rule is the built-in one.
+// A built-in invariant of a complete folder is one whose rule is the built-in one.
 const (
 	FromBuiltin  Provenance = "built-in"
 	FromOwn      Provenance = "own"

@@ -19,7 +19,7 @@ func (a *analysis) read(values ...*value) {
 	}
 }
 
-// join returns what is known of a value that is one or the other; nil is none. What is not
+// join returns what is known of a value that is one or the other; nil means none. What is not
 // known of the result any more counts as read.
 func (a *analysis) join(v, w *value) *value {
 	switch {

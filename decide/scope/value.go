@@ -6,7 +6,7 @@ import (
 )
 
 // token stands for one unit over which a body iterates, or for any of which an element of a
-// collection is. 0 is none.
+// collection is. 0 means none.
 type token int
 
 // value is what is known of the value of a term. Do not change one that is shared.

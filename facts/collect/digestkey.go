@@ -33,7 +33,7 @@ func (e Environment) digestKey() digestKey {
 }
 
 // of returns the keyed form of a digest, in the same form: what is before sha256: stays, and
-// so does the length. Of no digest it is none.
+// so does the length. An empty digest stays empty.
 func (k digestKey) of(digest string) string {
 	before, hexes, ok := strings.Cut(digest, "sha256:")
 	if !ok {

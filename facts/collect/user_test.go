@@ -148,7 +148,7 @@ func TestLoadedFrom(t *testing.T) {
 	}
 }
 
-// TestPackagesAt: the newest log says it, a link counts by itself, and without any nothing is
+// TestPackagesAt: the newest log says it, the time of a link itself counts, and without any nothing is
 // known.
 func TestPackagesAt(t *testing.T) {
 	root := t.TempDir()

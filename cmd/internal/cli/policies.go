@@ -19,7 +19,7 @@ import (
 
 // LoadPolicies loads the policies of a folder, or the built-in ones for "". The rules of
 // a folder run in a separate process, which ends with ctx. With a memory, what it has is not
-// loaded and decided again; nil is none.
+// loaded and decided again; nil means none.
 func LoadPolicies(ctx context.Context, dir string, memory decide.Memory) (*decide.Policies, error) {
 	source, err := Policies(dir, policy.Open)
 	if err != nil {

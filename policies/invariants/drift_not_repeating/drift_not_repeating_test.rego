@@ -68,7 +68,7 @@ test_ghosts if {
 
 changed(path, at) := object.union(given.stranger(path, "etc", "dropin"), {"changed_at": at})
 
-# The file that changed last is told, and is no suspect.
+# The file that changed last is named, and is no suspect.
 test_last_changed[name] if {
 	some name, c in {
 		"no file": {"files": [], "want": ["", ""]},
