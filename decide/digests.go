@@ -65,20 +65,46 @@ func (d *digests) of(places []string) string {
 
 // ofUnits returns a digest of what is at places of each unit, and of their names. seen has
 // the digest of a unit's places by that of the unit.
-func (d *digests) ofUnits(places []string, seen *sync.Map) string {
+func (d *digests) ofUnits(places []string, seen *placeDigests) string {
 	places = append([]string{"name"}, places...)
 	name := strings.Join(places, "\x00")
 	parts := make([]string, len(d.units))
 	inParallel(len(d.units), func(i int) {
-		key := d.units[i] + name
-		known, has := seen.Load(key)
+		key := keyOf(d.units[i], name)
+		known, has := seen.get(key)
 		if !has {
 			known = (&tree{text: d.texts[i]}).digest(places)
-			seen.Store(key, known)
+			seen.put(key, known)
 		}
-		parts[i] = known.(string)
+		parts[i] = known
 	})
 	return keyOf(parts...)
+}
+
+// placeDigests has digests of places of units that were seen before. It forgets all when it
+// is full.
+type placeDigests struct {
+	mu sync.Mutex
+	of map[string]string
+}
+
+// maxPlaceDigests is how many there are at most, of less than 100 bytes each.
+const maxPlaceDigests = 100_000
+
+func (p *placeDigests) get(key string) (string, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	digest, has := p.of[key]
+	return digest, has
+}
+
+func (p *placeDigests) put(key, digest string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.of) >= maxPlaceDigests || p.of == nil {
+		p.of = map[string]string{}
+	}
+	p.of[key] = digest
 }
 
 // tree is JSON of which only the objects are decoded that are asked for.

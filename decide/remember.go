@@ -31,8 +31,8 @@ func (p *Policies) remembering() *Policies {
 type remembering struct {
 	rules  Evaluator
 	memory Memory
-	base   string   // of each key
-	seen   sync.Map // see digests.ofUnits
+	base   string // of each key
+	seen   placeDigests
 }
 
 // Evaluate answers for an invariant of which units can be decided one by one from what is

@@ -458,3 +458,34 @@ func TestRuleBooksShareWhatTheyHaveInCommon(t *testing.T) {
 		}
 	}
 }
+
+// A memory in the process is bounded, and forgets rather than being wrong.
+func TestAMemoryThatIsFull(t *testing.T) {
+	n := newNotes(1000)
+	for i := range 100 {
+		if err := n.Keep(t.Context(), map[string][]byte{fmt.Sprint(i % 30): make([]byte, i)}); err != nil {
+			t.Fatal(err)
+		}
+		size := 0
+		for k, v := range n.answers {
+			size += len(k) + len(v)
+		}
+		if size > 1000 || size != n.size {
+			t.Fatalf("after %d answers it has %d bytes, and counts %d", i+1, size, n.size)
+		}
+		found, err := n.Recall(t.Context(), []string{fmt.Sprint(i % 30)})
+		if err != nil || len(found) != 1 || len(found[fmt.Sprint(i%30)]) != i {
+			t.Fatalf("the last answer is %v, %v", found, err)
+		}
+	}
+	w := newWorld(t, 5)
+	p := builtIn(t)
+	small, _ := counted(p, newNotes(3000))
+	for range 10 {
+		if doc := w.document(); doc != nil {
+			if got, want := verdicts(t, small, doc), verdicts(t, p, doc); got != want {
+				t.Errorf("it is\n%s\nwant\n%s", got, want)
+			}
+		}
+	}
+}
