@@ -67,15 +67,15 @@ if [ "$status" -ne 0 ]; then
 		$1 == "===" { now = $3 }
 		now in failed || /^(panic|#|FAIL)/' "$work/log" "$work/log" | tail -500 >&2
 fi
-left_out=0
+left_out=0 fuzz_failed=0
 if [ -n "${STACKPOLICY_FUZZ:-}" ]; then
 	step "fuzz: every target for $STACKPOLICY_FUZZ"
 	if [ "$SECONDS" -lt 900 ]; then
-		go run ./lab/fuzz -time "$STACKPOLICY_FUZZ" || status=1
+		go run ./lab/fuzz -time "$STACKPOLICY_FUZZ" || status=1 fuzz_failed=1
 	else
 		left_out=1
 		echo "SKIPPED: the tests took ${SECONDS} s, and there is no time left for it; run go run ./lab/fuzz"
 	fi
 fi
-printf '%d passed, %d failed, %d skipped\n' "$(tally PASS)" "$(tally FAIL)" "$(($(tally SKIP) + left_out))"
+printf '%d passed, %d failed, %d skipped\n' "$(tally PASS)" "$(($(tally FAIL) + fuzz_failed))" "$(($(tally SKIP) + left_out))"
 exit "$status"
