@@ -17,7 +17,7 @@ import (
 // lower floors, none of its own floor.
 var floors = [][]string{
 	{"facts", "finding", "internal/probe", "internal/systemd/wire", "internal/lazyregexp", "internal/glob", "internal/regularfile",
-		"internal/text", "internal/times", "internal/bounded", "internal/podman/answer"},
+		"internal/text", "internal/diff3", "internal/times", "internal/bounded", "internal/podman/answer"},
 	{"internal/output", "internal/podman/transport"},
 	{"internal/accounts", "internal/unitfile", "internal/systemd", "internal/podman", "internal/homemanager", "internal/compose",
 		"internal/strictyaml", "internal/sqlite",
