@@ -196,7 +196,7 @@ func TestOthers(t *testing.T) {
 					t.Errorf("base %q\nmine %q\ntheirs %q\ngot\n%s\nwant\n%s", base, mine, theirs, got, want)
 				}
 			})
-			if conflicted < 50 {
+			if conflicted < 20 {
 				t.Errorf("only %d conflicts", conflicted)
 			}
 		})
