@@ -20,7 +20,7 @@ var floors = [][]string{
 		"internal/text", "internal/diff3", "internal/times", "internal/bounded", "internal/podman/answer"},
 	{"internal/output", "internal/podman/transport"},
 	{"internal/accounts", "internal/unitfile", "internal/systemd", "internal/podman", "internal/homemanager", "internal/compose",
-		"internal/strictyaml", "internal/sqlite",
+		"internal/strictyaml", "internal/sqlite", "internal/agenix",
 		"internal/confine", "internal/journal", "internal/lock", "internal/atomicfile", "policies", "schemas", "units"},
 	{"notify", "applied", "internal/podman/quadlet"},
 	{"config", "internal/engine"},

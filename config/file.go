@@ -11,6 +11,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/sys/unix"
+
+	"stackpolicy/internal/agenix"
 )
 
 // File is a file that a stack needs. In YAML the path alone is enough.
@@ -23,13 +25,17 @@ type File struct {
 // Mode is a file's permission bits. In YAML they are octal digits.
 type Mode fs.FileMode
 
-// UnmarshalYAML reads a path, or a mapping of path, mode and owner.
+// UnmarshalYAML reads a path, or a mapping of path, mode and owner. A path may be agenix's.
 func (f *File) UnmarshalYAML(node *yaml.Node) error {
-	if node.Kind == yaml.ScalarNode {
-		return node.Decode(&f.Path)
-	}
 	type plain File
-	return node.Decode((*plain)(f))
+	var err error
+	if node.Kind == yaml.ScalarNode {
+		err = node.Decode(&f.Path)
+	} else {
+		err = node.Decode((*plain)(f))
+	}
+	f.Path = agenix.Path(f.Path)
+	return err
 }
 
 // UnmarshalYAML reads octal digits, with quotes or without.

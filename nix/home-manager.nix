@@ -30,6 +30,8 @@ let
 
   host = {
     inherit (config.systemd.user) startServices;
+    jobTimeoutMs = config.systemd.user.servicesStartTimeoutMs;
+    isNixOS = osConfig ? home-manager;
     inherit (builtins) storeDir;
     inherit declared;
     execStart = unit: (serviceOf unit).Service.ExecStart or [ ];
@@ -69,7 +71,11 @@ let
       );
     };
 
-  autoUpdated = lib.any (s: s.autoUpdate) (lib.attrValues cfg.stacks);
+  # At stage observe nothing is switched on. services.podman and quadlet-nix declare a
+  # timer of this name, with its link.
+  autoUpdated =
+    lib.any (s: s.autoUpdate && plain.reached "reconcile" s.stage) (lib.attrValues cfg.stacks)
+    && !(config.systemd.user.timers ? podman-auto-update);
   updateTimer = "podman-auto-update.timer";
   updateLink = "systemd/user/timers.target.wants/${updateTimer}";
 
@@ -126,6 +132,10 @@ in
       ${updateLink}.source = "${cfg.podman}/share/systemd/user/${updateTimer}";
     };
 
-    systemd.user = plain.byKind own;
+    systemd.user = plain.byKind own // {
+      servicesStartTimeoutMs = lib.mkIf (plain.stacksAt "verified-apply" cfg != { }) (
+        lib.mkDefault plain.jobTimeoutMs
+      );
+    };
   };
 }

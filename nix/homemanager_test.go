@@ -22,8 +22,9 @@ const (
 
 // home is the result of testdata/evaluate.nix.
 type home struct {
-	Refused []string
-	Files   map[string]struct {
+	Refused      []string
+	JobTimeoutMs int
+	Files        map[string]struct {
 		Force bool
 		Text  string
 	}
@@ -159,6 +160,59 @@ func TestHomeManagerWritesLocalFacts(t *testing.T) {
 	})
 }
 
+// TestHomeManagerWaitsForStacks: sd-switch gives a start up after two minutes unless it is
+// told otherwise.
+func TestHomeManagerWaitsForStacks(t *testing.T) {
+	cases := map[string]struct {
+		stage, more string
+		want        int
+	}{
+		"a stack is applied":    {"verified-apply", "", 300000},
+		"the operator's longer": {"verified-apply", "systemd.user.servicesStartTimeoutMs = 900000;", 900000},
+		"no stack is applied":   {"reconcile", "", 0},
+	}
+	eachRelease(t, func(t *testing.T, evaluate func(module, system string) (home, string)) {
+		for name, c := range cases {
+			h, complaint := evaluate(`{ services.stackpolicy = {
+				enable = true; stage = "`+c.stage+`"; stacks.web.compose = [ "/home/ada/web/compose.yaml" ];
+			}; `+c.more+` }`, "null")
+			if complaint != "" || len(h.Refused) > 0 || h.JobTimeoutMs != c.want {
+				t.Errorf("%s: it waits %d ms, want %d; refused %q\n%s", name, h.JobTimeoutMs, c.want, h.Refused, complaint)
+			}
+		}
+	})
+}
+
+// TestHomeManagerAutoUpdates: one link starts podman's timer, also where another module
+// declares a timer of that name, and none at stage observe.
+func TestHomeManagerAutoUpdates(t *testing.T) {
+	const link = "systemd/user/timers.target.wants/podman-auto-update.timer"
+	const podmans = "(podman's)"
+	cases := map[string]struct{ stage, more, want string }{
+		"alone":           {"reconcile", "", podmans},
+		"stage observe":   {"observe", "", ""},
+		"services.podman": {"verified-apply", "imports = [ podman ]; services.podman = { enable = true; autoUpdate.enable = true; };", "RandomizedDelaySec=300"},
+		"podman at observe": {"observe", "imports = [ podman ]; services.podman = { enable = true; autoUpdate.enable = true; };",
+			"RandomizedDelaySec=300"},
+		"podman without": {"verified-apply", "imports = [ podman ]; services.podman = { enable = true; autoUpdate.enable = false; };", podmans},
+		"as quadlet-nix does": {"verified-apply", `systemd.user.timers.podman-auto-update = {
+			Timer.OnCalendar = "Mon 04:00"; Install.WantedBy = [ "timers.target" ]; };`, "OnCalendar=Mon 04:00"},
+	}
+	eachRelease(t, func(t *testing.T, evaluate func(module, system string) (home, string)) {
+		for name, c := range cases {
+			h, complaint := evaluate(`{ podman, ... }: { services.stackpolicy = {
+				enable = true; stage = "`+c.stage+`"; stacks.web = { compose = [ "/home/ada/web/compose.yaml" ]; autoUpdate = true; };
+			}; `+c.more+` }`, "null")
+			if complaint != "" || len(h.Refused) > 0 {
+				t.Errorf("%s: refused %q\n%s", name, h.Refused, complaint)
+			}
+			if got := h.Files[link].Text; (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
+				t.Errorf("%s: the timer that is linked is %q, want %q in it", name, got, c.want)
+			}
+		}
+	})
+}
+
 // TestHomeManagerRefuses: a mistake stops the evaluation, with a message that says
 // what to write instead.
 func TestHomeManagerRefuses(t *testing.T) {
@@ -180,7 +234,9 @@ func TestHomeManagerRefuses(t *testing.T) {
 		"secret as path":    {web + `stacks.web.secrets = [ ./testdata/home.nix ];`, "", `Write its path on the host, as a string in quotes: "/run/secrets/NAME"`},
 		"foreign label":     {`stacks.web = { compose = [ ./testdata/labelled.yaml ]; autoUpdate = true; };`, "", "Remove the label from the compose file: stackctl sets it."},
 		"backup is lost":    {web, backupLost, "Write: home-manager.overwriteBackup = true;"},
-		"start timeout":     {web + `stacks.web.startTimeout = "10m";`, "", `Write at most "270s".`},
+		"start timeout":     {web + `stacks.web.startTimeout = "10m";`, "", `Leave it out, or write at most "270s".`},
+		"activation waits":  {web, "systemd.user.servicesStartTimeoutMs = 60000;", "Leave it out: services.stackpolicy sets 300000."},
+		"sd-switch's own":   {web, "systemd.user.servicesStartTimeoutMs = 0;", "an activation waits only 120 seconds"},
 		"declared twice":    {web, `systemd.user.services.web.Service.ExecStart = [ "/bin/true" ];`, "is declared elsewhere in this configuration too"},
 		"misspelt stamp":    {web + `stamp = [ "wbe.service" ];`, "", "is not a unit that systemd.user declares"},
 		"two settings":      {web + `policies = ../policies; settings.budget.unit = 5;`, "", "Keep one: remove settings.yaml from the folder"},

@@ -4,10 +4,12 @@
 let
   text = import ./text.nix;
   stages = import ./stages.nix;
+  timeouts = import ./timeouts.nix { inherit text; };
 in
 text
 // stages
+// timeouts
 // import ./configuration.nix { inherit text stages; }
-// import ./units.nix { inherit text stages; }
+// import ./units.nix { inherit text stages timeouts; }
 // import ./artifacts.nix
-// import ./refusals.nix { inherit text stages; }
+// import ./refusals.nix { inherit stages timeouts; }

@@ -99,12 +99,19 @@ let
           example = [ { http = "http://127.0.0.1:8080/health"; } ];
           description = "What must answer while the stack runs. Each probe has either http or tcp.";
         };
-        startTimeout = option duration "4m" "TimeoutStartSec= of the unit; Home Manager itself waits five minutes.";
+        startTimeout = option (types.nullOr duration) null ''
+          TimeoutStartSec= of the unit, which holds for each of its commands alone; null: apply.timeout and verify.timeout
+          together, and a minute.
+        '';
         stopTimeout = option duration "2m" "TimeoutStopSec= of the unit: longer than the longest stop_grace_period.";
         wantedBy = option (types.listOf types.str) [ "default.target" ] "Targets that start the stack.";
+        after = option (types.listOf types.str) [ ] ''
+          Units after which the stack starts, if they start too, besides those of sops-nix and agenix that write secrets.
+        '';
         autoUpdate = option types.bool false ''
-          Whether containers of the stack have the label io.containers.autoupdate. It enables podman's timer, and refuses
-          labels with which podman would restart another unit.
+          Whether containers of the stack have the label io.containers.autoupdate. From stage "reconcile" on it enables
+          podman's timer, unless the configuration declares that timer elsewhere. It refuses labels with which podman
+          would restart another unit.
         '';
         restart = option types.bool false "Whether the audit may restart the stack as a heal, from stage \"verified-apply\" on.";
       };

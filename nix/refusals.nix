@@ -1,18 +1,12 @@
 # Mistakes for which a configuration is refused before it is built. Each message
 # says what to write instead. The options check their own types and enums; the
 # build checks config.yaml and settings.yaml with the program.
-{ text, stages }:
+{ stages, timeouts }:
 rec {
-  # On NixOS, Home Manager's activation service waits at most five minutes for the
-  # units that it starts (nixos/default.nix of Home Manager).
-  maxStart = 270;
-
-  # Seconds that apply and verify may need beyond their timeouts: to stop the
-  # provider, and to read logs (docs/stackctl.md).
-  margin = 60;
-
   # refusals lists what is wrong with option values `o` on a host:
   #   startServices  the final value of systemd.user.startServices
+  #   jobTimeoutMs   that of systemd.user.servicesStartTimeoutMs
+  #   isNixOS        whether Home Manager's NixOS module runs the activation
   #   backup         { extension, overwrite } of Home Manager's NixOS module; null elsewhere
   #   storeDir       the Nix store
   #   declared       names of all units that Home Manager declares
@@ -22,6 +16,7 @@ rec {
     builtins.concatLists (
       [
         (startServices host)
+        (jobTimeout o host)
         (backup o host)
         (mode o)
         (stamp o host)
@@ -38,6 +33,21 @@ rec {
     unless host.startServices ''
       systemd.user.startServices is off: an activation would leave changed stacks running as they were.
       Write: systemd.user.startServices = "sd-switch";'';
+
+  # jobTimeout: sd-switch gives up a unit after this time, and then the activation fails
+  # and starts none of the units that are left.
+  jobTimeout =
+    o: host:
+    unless
+      (
+        stages.stacksAt "verified-apply" o == { }
+        || timeouts.jobSeconds host * 1000 >= timeouts.jobTimeoutMs
+      )
+      ''
+        systemd.user.servicesStartTimeoutMs = ${toString host.jobTimeoutMs}: an activation waits only ${
+          toString (timeouts.jobSeconds host)
+        } seconds for the start of a stack, and
+        then fails half-way. Leave it out: services.stackpolicy sets ${toString timeouts.jobTimeoutMs}. Or write a longer time.'';
 
   mode =
     o:
@@ -183,27 +193,36 @@ rec {
   verifiedRefusals =
     host: at: s:
     let
-      tries = if s.onFailure == "rollback" then 2 else 1;
-      takes = tries * (text.seconds s.apply.timeout + text.seconds s.verify.timeout) + margin;
-      may = text.seconds s.startTimeout;
+      inherit (timeouts) takes longest tries;
+      may = timeouts.startSeconds s;
+      most = timeouts.maxStart host;
     in
     unless (s.compose != [ ]) ''
       ${at}: without a compose file there is nothing to apply.
       Write: ${at}.compose = [ "/absolute/path/compose.yaml" ];''
-    ++ unless (may <= maxStart) ''
-      ${at}.startTimeout = "${s.startTimeout}": Home Manager's activation ends after five minutes, and then starts none of the
-      units that are left. Write at most "${toString maxStart}s".''
-    ++ unless (takes <= may) ''
-      ${at}.startTimeout = "${s.startTimeout}" is shorter than apply.timeout, verify.timeout and a minute together
-      ${if tries == 2 then "(the first two twice, because of onFailure; " else "("}${toString takes}s). ${
-        if takes <= maxStart then
-          ''Write shorter ones, or a startTimeout of "${toString takes}s".''
-        else
-          "Write shorter ones, together at most \"${toString ((maxStart - margin) / tries)}s\"."
-      }''
+    ++ unless (takes s <= most) ''
+      ${at}: apply.timeout (${s.apply.timeout}), verify.timeout (${s.verify.timeout}) and a minute besides${
+        if tries s == 2 then ", the first two twice because of onFailure," else ""
+      } are ${toString (takes s)} seconds, and
+      ${waits host}. Write shorter ones, together at most "${toString ((most - timeouts.margin) / tries s)}s"
+      (stackctl prefetch fetches images before a switch).''
+    ++ unless (s.startTimeout == null || may <= most) ''
+      ${at}.startTimeout = "${s.startTimeout}": ${waits host}.
+      Leave it out, or write at most "${toString most}s".''
+    ++ unless (s.startTimeout == null || longest s <= may) ''
+      ${at}.startTimeout = "${s.startTimeout}": one command of the start may take ${toString (longest s)} seconds, by apply.timeout and
+      verify.timeout. Leave it out, or write at least "${toString (longest s)}s".''
     ++ unless (builtins.length (host.execStart s.unit) <= 1) ''
       ${at}: ${s.unit} is declared elsewhere in this configuration too, and would run both commands.
       Remove systemd.user.services."${s.unit}" there, or write: ${at}.stage = "heal-artifacts";'';
+
+  # waits says how long an activation waits for a stack.
+  waits =
+    host:
+    if host.isNixOS then
+      "Home Manager's activation on NixOS ends after ${toString timeouts.activation} seconds, half-way"
+    else
+      "an activation waits for a unit at most ${toString (timeouts.jobSeconds host)} seconds, by systemd.user.servicesStartTimeoutMs";
 
   # labelRefusals: podman's auto-update restarts the unit that the label names. Only
   # compose files that are Nix paths can be read here; the preflight checks others.

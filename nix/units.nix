@@ -1,5 +1,9 @@
 # The units of the stacks, and the shipped units adapted to this configuration.
-{ text, stages }:
+{
+  text,
+  stages,
+  timeouts,
+}:
 rec {
   # pathLine sets PATH: without it user units of Home Manager find neither podman nor
   # the compose provider. The wrappers come first, because rootless podman needs
@@ -43,6 +47,7 @@ rec {
         Description = "Stack ${name}";
         StartLimitIntervalSec = "10min";
         StartLimitBurst = 6;
+        After = providers ++ s.after;
         X-SwitchMethod = "restart";
         X-Restart-Triggers = [ (builtins.hashString "sha256" (builtins.toJSON (appliedBy s))) ];
       };
@@ -50,7 +55,7 @@ rec {
         Type = "oneshot";
         RemainAfterExit = "yes";
         NotifyAccess = "exec";
-        TimeoutStartSec = text.seconds s.startTimeout;
+        TimeoutStartSec = timeouts.startSeconds s;
         Environment = [ (pathLine o.path) ];
         ExecStartPre = "${o.package}/bin/stackctl preflight ${name}";
         ExecStart = [ "${o.package}/bin/stackctl apply ${name}" ];
@@ -63,6 +68,16 @@ rec {
       };
       Install.WantedBy = s.wantedBy;
     };
+
+  # providers are user units that write secrets, of the Home Manager modules of sops-nix
+  # and agenix, and podman's wait for the network. At boot a stack that starts beside
+  # them would not find what they provide. The order has no effect where a unit does not
+  # exist, or is not started.
+  providers = [
+    "sops-nix.service"
+    "agenix.service"
+    "podman-user-wait-network-online.service"
+  ];
 
   appliedBy = s: {
     inherit (s) project provider;
@@ -130,8 +145,14 @@ rec {
       { }
     else
       {
-        LoadCredential = map (name: "${name}:${o.credentials.${name}}") (builtins.attrNames o.credentials);
+        LoadCredential = map (name: "${name}:${inUnit o.credentials.${name}}") (
+          builtins.attrNames o.credentials
+        );
       };
+
+  # inUnit writes agenix's path of a secret, which has a variable of the shell, in the
+  # words of a unit.
+  inUnit = path: builtins.replaceStrings [ "\${XDG_RUNTIME_DIR}" ] [ "%t" ] "${path}";
 
   # probing: the audit opens network sockets only if there is something to probe.
   probing =

@@ -158,3 +158,15 @@ func TestASecretInPlaceOfItsNameIsNotRepeated(t *testing.T) {
 		}
 	}
 }
+
+// TestPathOfAgenix: a secret may be named as agenix's Home Manager module names it.
+func TestPathOfAgenix(t *testing.T) {
+	t.Setenv("XDG_RUNTIME_DIR", "/run/user/7")
+	c, err := parse(`alerts: {webhooks: [{name: a, url: {file: "${XDG_RUNTIME_DIR}/agenix/url"}}]}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Webhooks[0].URL.Secret.File; got != "/run/user/7/agenix/url" {
+		t.Errorf("got %q", got)
+	}
+}

@@ -12,6 +12,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"stackpolicy/internal/agenix"
 	"stackpolicy/internal/lazyregexp"
 	"stackpolicy/internal/regularfile"
 )
@@ -30,13 +31,15 @@ type URL struct {
 	Secret *Secret `yaml:",inline"`
 }
 
-// UnmarshalYAML reads a mapping with one of file and credential.
+// UnmarshalYAML reads a mapping with one of file and credential. The file may be agenix's.
 func (s *Secret) UnmarshalYAML(node *yaml.Node) error {
 	if node.Kind != yaml.MappingNode {
 		return fmt.Errorf("line %d: the configuration takes no secret; name its file or its credential: {file: PATH} or {credential: NAME}", node.Line)
 	}
 	type plain Secret
-	return node.Decode((*plain)(s))
+	err := node.Decode((*plain)(s))
+	s.File = agenix.Path(s.File)
+	return err
 }
 
 // UnmarshalYAML reads the URL itself, or where it is.

@@ -59,7 +59,8 @@ let
       settle = null;
       healthy = true;
     };
-    startTimeout = "4m";
+    startTimeout = null;
+    after = [ ];
     stopTimeout = "2m";
     wantedBy = [ "default.target" ];
     autoUpdate = false;
@@ -153,6 +154,8 @@ let
 
   host = {
     startServices = true;
+    jobTimeoutMs = 300000;
+    isNixOS = true;
     backup = null;
     storeDir = "/nix/store";
     declared = [ "web.service" ];
@@ -343,14 +346,55 @@ in
         overwrite = false;
       };
     };
+    job-timeout-not-set = {
+      options = web { };
+      host.jobTimeoutMs = 0;
+    };
+    job-timeout-too-short = {
+      options = web { };
+      host.jobTimeoutMs = 60000;
+    };
+    job-timeout-of-no-matter = {
+      options = at "heal-artifacts";
+      host.jobTimeoutMs = 0;
+    };
     start-timeout-too-long = {
       options = web { startTimeout = "5m"; };
     };
+    start-timeout-long-without-nixos = {
+      options = web {
+        startTimeout = "10m";
+        apply.timeout = "8m";
+      };
+      host = {
+        isNixOS = false;
+        jobTimeoutMs = 900000;
+      };
+    };
     start-timeout-too-short = {
+      options = web { startTimeout = "2m"; };
+    };
+    start-timeout-of-one-command = {
       options = web { startTimeout = "3m"; };
     };
-    start-timeout-too-short-to-roll-back = {
+    too-long-for-an-activation = {
+      options = web { apply.timeout = "5m"; };
+    };
+    too-long-for-sd-switch = {
+      options = web { apply.timeout = "5m"; };
+      host.isNixOS = false;
+    };
+    too-long-to-roll-back = {
       options = web { onFailure = "rollback"; };
+    };
+    just-short-enough = {
+      options = web {
+        verify = {
+          timeout = "90s";
+          settle = null;
+          healthy = true;
+        };
+      };
     };
     no-compose = {
       options = web { compose = [ ]; };

@@ -14,11 +14,19 @@ let
   extended = import (homeManager + "/modules/lib/stdlib-extended.nix") lib;
   pkgs = import ./stub-pkgs.nix { inherit lib nixpkgs; };
 
+  # Home Manager's module for podman is at another path since 26.05.
+  podmanModule =
+    if builtins.pathExists (homeManager + "/modules/services/podman") then
+      homeManager + "/modules/services/podman"
+    else
+      homeManager + "/modules/services/podman-linux";
+
   evaluated = extended.evalModules {
     class = "homeManager";
     specialArgs = {
       modulesPath = homeManager + "/modules";
       inherit osConfig;
+      podman = podmanModule;
     };
     modules =
       import (homeManager + "/modules/modules.nix") {
@@ -43,7 +51,7 @@ let
     source:
     if source ? text then
       source.text
-    else if lib.hasInfix "podman/" (toString source) || lib.hasInfix "-podman" (toString source) then
+    else if lib.hasInfix "podman/share/" (toString source) then
       "(podman's)"
     else if lib.hasSuffix ".json" (toString source) then
       builtins.readFile source
@@ -54,6 +62,7 @@ let
 in
 {
   refused = map (a: a.message) failed;
+  jobTimeoutMs = config.systemd.user.servicesStartTimeoutMs;
   files = lib.mapAttrs (_: f: {
     inherit (f) force;
     text = textOf f.source;

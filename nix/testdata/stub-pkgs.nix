@@ -65,10 +65,14 @@ lib.genAttrs [
   "emptyDirectory"
   "dconf"
   "python3"
+  "bashInteractive"
 ] package
 // {
   inherit lib writeTextFile;
   path = nixpkgs;
+  skopeo = package "skopeo" // {
+    policy = package "policy";
+  };
   system = "x86_64-linux";
   stdenv = {
     hostPlatform = lib.systems.elaborate "x86_64-linux";
