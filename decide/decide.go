@@ -149,7 +149,7 @@ func New(source policy.Source, invariants []*policy.Invariant, settings policy.S
 // ignored.
 func (p *Policies) Evaluate(ctx context.Context, doc *facts.Document, ids []string, answer func(id string, a Answer)) {
 	asked := p.Only(ids...).invariants
-	p.evaluator.Evaluate(ctx, doc, asked, func(i int, a Answer) { answer(asked[i].ID, a) })
+	p.evaluator.Evaluate(ctx, Prepare(doc), asked, func(i int, a Answer) { answer(asked[i].ID, a) })
 }
 
 // setScopes finds out what each invariant depends on.

@@ -12,7 +12,6 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"stackpolicy/decide/policy"
-	"stackpolicy/facts"
 )
 
 // resultVar holds an invariant's findings in its query.
@@ -34,13 +33,13 @@ type rules struct {
 }
 
 // Evaluate evaluates the invariants' rules, several at the same time.
-func (r *rules) Evaluate(ctx context.Context, doc *facts.Document, invariants []*policy.Invariant, answer func(int, Answer)) {
+func (r *rules) Evaluate(ctx context.Context, doc *Prepared, invariants []*policy.Invariant, answer func(int, Answer)) {
 	txn, err := r.store.NewTransaction(ctx)
 	if err != nil {
 		return
 	}
 	defer r.store.Abort(context.WithoutCancel(ctx), txn)
-	e := &evaluation{rules: r, txn: txn, time: doc.CollectedAt.Format(time.RFC3339Nano), input: ast.NewTerm(toValue(doc)), subjects: subjectsOf(doc).known}
+	e := &evaluation{rules: r, txn: txn, time: doc.CollectedAt.Format(time.RFC3339Nano), input: ast.NewTerm(doc.value()), subjects: subjectsOf(doc.Document).known}
 	inParallel(len(invariants), func(i int) { answer(i, e.answer(ctx, invariants[i])) })
 }
 

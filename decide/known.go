@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"stackpolicy/decide/policy"
-	"stackpolicy/facts"
 )
 
 // known is what policies are besides their rules.
@@ -62,7 +61,7 @@ type later struct {
 }
 
 // Evaluate answers with the error if the rules cannot be loaded any more.
-func (l *later) Evaluate(ctx context.Context, doc *facts.Document, invariants []*policy.Invariant, answer func(int, Answer)) {
+func (l *later) Evaluate(ctx context.Context, doc *Prepared, invariants []*policy.Invariant, answer func(int, Answer)) {
 	l.once.Do(func() { l.loaded, l.err = l.load(l.ctx, l.source, l.opts) })
 	if l.err != nil {
 		for i := range invariants {

@@ -32,13 +32,12 @@ type remembering struct {
 	rules  Evaluator
 	memory Memory
 	base   string // of each key
-	seen   placeDigests
 }
 
 // Evaluate answers for an invariant of which units can be decided one by one from what is
 // remembered of each unit and of the host, and from one evaluation of a document that has
 // only the other units. It answers for the others if nothing that they read has changed.
-func (r *remembering) Evaluate(ctx context.Context, doc *facts.Document, invariants []*policy.Invariant, answer func(int, Answer)) {
+func (r *remembering) Evaluate(ctx context.Context, doc *Prepared, invariants []*policy.Invariant, answer func(int, Answer)) {
 	digests, err := newDigests(doc)
 	if err != nil { // it has something that cannot be told apart
 		r.rules.Evaluate(ctx, doc, invariants, answer)
@@ -57,7 +56,7 @@ func (r *remembering) Evaluate(ctx context.Context, doc *facts.Document, invaria
 type recollection struct {
 	*remembering
 	ctx        context.Context
-	doc        *facts.Document
+	doc        *Prepared
 	digests    *digests
 	invariants []*policy.Invariant
 	answer     func(int, Answer)
@@ -91,7 +90,7 @@ func (c *recollection) recall() {
 	}
 	c.rows = make([]row, len(c.doc.Units))
 	for u := range c.rows {
-		c.rows[u].key = keyOf(c.base, "unit", c.digests.units[u])
+		c.rows[u].key = keyOf(c.base, "unit", c.digests.units[u].digest)
 		keys = append(keys, c.rows[u].key)
 	}
 	if c.known, _ = c.memory.Recall(c.ctx, keys); c.known == nil {
@@ -128,7 +127,7 @@ func (c *recollection) recallPlaces() {
 		if c.hosts[i] == "" || isKnown || !c.readsAll(inv) || all {
 			continue
 		}
-		c.places[i] = c.hostKey(inv, c.digests.ofUnits(places, &c.seen))
+		c.places[i] = c.hostKey(inv, c.digests.ofUnits(places))
 		keys = append(keys, c.places[i])
 	}
 	if len(keys) == 0 {
@@ -295,19 +294,16 @@ func (c *recollection) unitsOf(j job) []int {
 // ask evaluates jobs for the same units, and returns the answers that there are by the index
 // of their job.
 func (c *recollection) ask(group []job) map[int]Answer {
-	doc := *c.doc
+	doc := c.doc
 	if units := group[0].units; units != nil {
-		doc.Units = make([]facts.Unit, len(units))
-		for k, u := range units {
-			doc.Units[k] = c.doc.Units[u]
-		}
+		doc = doc.only(units)
 	}
 	invariants := make([]*policy.Invariant, len(group))
 	for k, j := range group {
 		invariants[k] = c.invariants[j.invariant]
 	}
 	answers, mu := map[int]Answer{}, sync.Mutex{}
-	c.rules.Evaluate(c.ctx, &doc, invariants, func(k int, a Answer) {
+	c.rules.Evaluate(c.ctx, doc, invariants, func(k int, a Answer) {
 		mu.Lock()
 		defer mu.Unlock()
 		answers[k] = a

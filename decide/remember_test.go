@@ -30,7 +30,7 @@ type asked struct {
 	units map[string]int // of invariants that were evaluated at all
 }
 
-func (a *asked) Evaluate(ctx context.Context, doc *facts.Document, invariants []*policy.Invariant, answer func(int, Answer)) {
+func (a *asked) Evaluate(ctx context.Context, doc *Prepared, invariants []*policy.Invariant, answer func(int, Answer)) {
 	for _, inv := range invariants {
 		a.units[inv.ID] += len(doc.Units)
 	}

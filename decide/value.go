@@ -4,33 +4,22 @@ import (
 	"fmt"
 	"math"
 	"reflect"
-	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-
-	"stackpolicy/facts"
 )
 
-// toValue returns the document as Rego sees it: the same as its parsed JSON, but without
-// the way through text, which takes longer than most rules. One difference: an absent list
-// or map is empty, not null, as the schema says.
-func toValue(doc *facts.Document) ast.Value {
-	return newConverter().term(reflect.ValueOf(doc)).Value
-}
-
-// converter remembers each struct's fields, and the term of each text: six in seven texts
-// of a document are repeated.
+// converter remembers the term of each text: six in seven texts of a document are repeated.
 type converter struct {
-	fields map[reflect.Type][]field
-	texts  map[string]*ast.Term
-	items  [][2]*ast.Term // of the objects that are being made, the innermost last
-	time   []byte
+	texts map[string]*ast.Term
+	items [][2]*ast.Term // of the objects that are being made, the innermost last
+	time  []byte
 }
 
 func newConverter() *converter {
-	return &converter{fields: map[reflect.Type][]field{}, texts: map[string]*ast.Term{}}
+	return &converter{texts: map[string]*ast.Term{}}
 }
 
 type field struct {
@@ -96,23 +85,10 @@ func (c *converter) list(v reflect.Value) *ast.Term {
 		return ast.InternedEmptyArray
 	}
 	terms := make([]*ast.Term, v.Len())
-	if len(terms) <= longList {
-		c.fill(terms, v, 0)
-		return ast.ArrayTerm(terms...)
-	}
-	parts := slices.Collect(slices.Chunk(terms, longList))
-	inParallel(len(parts), func(i int) { newConverter().fill(parts[i], v, i*longList) })
-	return ast.ArrayTerm(terms...)
-}
-
-// longList is the number of items for which another converter is worth it.
-const longList = 200
-
-// fill converts the items from first on.
-func (c *converter) fill(terms []*ast.Term, v reflect.Value, first int) {
 	for i := range terms {
-		terms[i] = c.term(v.Index(first + i))
+		terms[i] = c.term(v.Index(i))
 	}
+	return ast.ArrayTerm(terms...)
 }
 
 func (c *converter) mapping(v reflect.Value) *ast.Term {
@@ -125,7 +101,7 @@ func (c *converter) mapping(v reflect.Value) *ast.Term {
 
 func (c *converter) object(v reflect.Value) *ast.Term {
 	outer := len(c.items)
-	for _, f := range c.fieldsOf(v.Type()) {
+	for _, f := range fieldsOf(v.Type()) {
 		value := v.Field(f.index)
 		if !f.omitEmpty || !empty(value) {
 			c.item(f.key, value)
@@ -158,9 +134,12 @@ func empty(v reflect.Value) bool {
 	return v.IsZero()
 }
 
-func (c *converter) fieldsOf(t reflect.Type) []field {
-	if known, ok := c.fields[t]; ok {
-		return known
+// allFields has the fields of each struct type, which is one of the facts.
+var allFields sync.Map
+
+func fieldsOf(t reflect.Type) []field {
+	if known, ok := allFields.Load(t); ok {
+		return known.([]field)
 	}
 	var fields []field
 	for i := range t.NumField() {
@@ -169,6 +148,6 @@ func (c *converter) fieldsOf(t reflect.Type) []field {
 			fields = append(fields, field{i, ast.StringTerm(name), options == "omitempty"})
 		}
 	}
-	c.fields[t] = fields
+	allFields.Store(t, fields)
 	return fields
 }

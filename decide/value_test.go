@@ -59,13 +59,13 @@ func TestValueIsWhatJSONWouldBe(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := ast.MustInterfaceToValue(plain)
-	if got := toValue(doc); got.Compare(want) != 0 {
+	if got := Prepare(doc).value(); got.Compare(want) != 0 {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
 
 func TestAbsentListsAreEmpty(t *testing.T) {
-	object := toValue(&facts.Document{Units: []facts.Unit{{}}}).(ast.Object)
+	object := Prepare(&facts.Document{Units: []facts.Unit{{}}}).value().(ast.Object)
 	for _, key := range []string{"host", "user", "manager", "declared", "podman"} {
 		if object.Get(ast.StringTerm(key)) != nil {
 			t.Errorf("%s is there", key)
@@ -92,7 +92,7 @@ func TestLongListKeepsItsOrder(t *testing.T) {
 	if err := json.Unmarshal(data, &plain); err != nil {
 		t.Fatal(err)
 	}
-	units := toValue(doc).(ast.Object).Get(ast.StringTerm("units")).Value.(*ast.Array)
+	units := Prepare(doc).value().(ast.Object).Get(ast.StringTerm("units")).Value.(*ast.Array)
 	if units.Len() != len(plain) {
 		t.Fatalf("got %d units; want %d", units.Len(), len(plain))
 	}

@@ -14,6 +14,13 @@ import (
 // a document of another schema, or a context that ended. If a rule could not decide, that
 // is a decision to block.
 func (p *Policies) Decide(ctx context.Context, doc *facts.Document) (Result, error) {
+	return p.DecidePrepared(ctx, Prepare(doc))
+}
+
+// DecidePrepared is Decide for a document that other policies decide, too, or that is one of
+// a series.
+func (p *Policies) DecidePrepared(ctx context.Context, prepared *Prepared) (Result, error) {
+	doc := prepared.Document
 	if doc.Schema != facts.Schema {
 		return Result{}, fmt.Errorf("decide: the document's schema is %q; want %q", doc.Schema, facts.Schema)
 	}
@@ -22,7 +29,7 @@ func (p *Policies) Decide(ctx context.Context, doc *facts.Document) (Result, err
 	s := subjectsOf(doc)
 	gaps, asked := p.gaps(doc)
 	verdicts := [][]finding.Finding{gaps}
-	for i, answer := range p.answers(total, doc, asked) {
+	for i, answer := range p.answers(total, prepared, asked) {
 		verdicts = append(verdicts, s.verdict(asked[i], answer))
 	}
 	decisions := slices.Concat(verdicts...)
@@ -61,10 +68,10 @@ type Answer struct {
 type Evaluator interface {
 	// Evaluate calls answer with each invariant's index, from any goroutine. Invariants
 	// without a call are not decided.
-	Evaluate(ctx context.Context, doc *facts.Document, invariants []*policy.Invariant, answer func(i int, a Answer))
+	Evaluate(ctx context.Context, doc *Prepared, invariants []*policy.Invariant, answer func(i int, a Answer))
 }
 
-func (p *Policies) answers(ctx context.Context, doc *facts.Document, invariants []*policy.Invariant) []Answer {
+func (p *Policies) answers(ctx context.Context, doc *Prepared, invariants []*policy.Invariant) []Answer {
 	answers := make([]Answer, len(invariants))
 	for i, inv := range invariants {
 		answers[i].Err = fmt.Errorf("%s: the rule gave no answer", inv.File)

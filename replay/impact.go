@@ -170,8 +170,9 @@ func (c *comparison) span(ctx context.Context, span history.AuditSpan) (unknown 
 			audits = []int{1, span.Count - 1}[n]
 		}
 		var results [2]decide.Result
+		prepared := c.p.series.Prepare(doc)
 		for k, p := range []*decide.Policies{then, c.after} {
-			if results[k], err = p.Decide(ctx, doc); err != nil {
+			if results[k], err = p.DecidePrepared(ctx, prepared); err != nil {
 				return err.Error()
 			}
 		}

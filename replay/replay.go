@@ -151,6 +151,7 @@ type player struct {
 	documents *history.Snapshots
 	recorded  []history.Occurrence
 	loaded    map[string]*loaded
+	series    decide.Series
 }
 
 type loaded struct {
@@ -179,7 +180,7 @@ func (p *player) play(ctx context.Context, span history.AuditSpan) outcome {
 		if err != nil {
 			return outcome{unknown: err.Error()}
 		}
-		result, err := rules.policies.Decide(ctx, doc)
+		result, err := rules.policies.DecidePrepared(ctx, p.series.Prepare(doc))
 		if err != nil {
 			return outcome{unknown: err.Error()}
 		}

@@ -9,7 +9,6 @@ import (
 
 	"stackpolicy/decide"
 	"stackpolicy/decide/policy"
-	"stackpolicy/facts"
 	"stackpolicy/internal/confine"
 )
 
@@ -47,12 +46,12 @@ func (c *client) stop() {
 
 // Evaluate lets the child evaluate all rules. If one breaks a limit, the rules without an
 // answer are evaluated one by one, so that only the rule that breaks the limit is undecided.
-func (c *client) Evaluate(ctx context.Context, doc *facts.Document, invariants []*policy.Invariant, answer func(int, decide.Answer)) {
+func (c *client) Evaluate(ctx context.Context, doc *decide.Prepared, invariants []*policy.Invariant, answer func(int, decide.Answer)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	q := &question{client: c, invariants: invariants, answer: answer, waiting: map[string]int{}}
 	var err error
-	if q.facts, err = json.Marshal(doc); err == nil {
+	if q.facts, err = json.Marshal(doc.Document); err == nil {
 		err = q.ready(ctx)
 	}
 	if err != nil {
