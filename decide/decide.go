@@ -135,7 +135,7 @@ func loadSource(ctx context.Context, source policy.Source, opts Options) (*Polic
 	if err != nil {
 		return nil, err
 	}
-	setScopes(compiler, source, folder.Invariants)
+	setScopes(compiler, source, folder)
 	asked := &rules{compiler: compiler, store: folder.Settings.Store(), limit: opts.Limit, timed: readTimeFromStore(compiler)}
 	return New(source, folder.Invariants, folder.Settings, folder.Digest, asked, opts), nil
 }
@@ -153,23 +153,23 @@ func (p *Policies) Evaluate(ctx context.Context, doc *facts.Document, ids []stri
 }
 
 // setScopes finds out what each invariant depends on.
-func setScopes(compiler *ast.Compiler, source policy.Source, invariants []*policy.Invariant) {
-	refs := make([]ast.Ref, len(invariants))
-	for i, inv := range invariants {
+func setScopes(compiler *ast.Compiler, source policy.Source, folder *policy.Folder) {
+	refs := make([]ast.Ref, len(folder.Invariants))
+	for i, inv := range folder.Invariants {
 		refs[i] = inv.Ref()
 	}
 	for i, s := range scope.Of(compiler, refs...) {
-		invariants[i].Scope = s
-		invariants[i].Digest = digestOf(source, invariants[i])
+		folder.Invariants[i].Scope = s
+		folder.Invariants[i].Digest = digestOf(source, folder.Settings, folder.Invariants[i])
 	}
 }
 
-// digestOf is a digest of the files that an invariant's findings depend on.
-func digestOf(source policy.Source, inv *policy.Invariant) string {
-	parts := []string{inv.Runbook.File}
+// digestOf is a digest of the files and settings that an invariant's findings depend on.
+func digestOf(source policy.Source, settings policy.Settings, inv *policy.Invariant) string {
+	parts := []string{inv.Runbook.File, settings.Text(inv.Scope.Settings)}
 	for _, f := range source.Files {
 		isUsed := inv.Scope.Whole || slices.Contains(inv.Scope.Files, f.Name)
-		if isUsed || f.Name == inv.File || f.Name == policy.SettingsFile {
+		if isUsed || f.Name == inv.File {
 			parts = append(parts, f.Name, string(f.Text))
 		}
 	}

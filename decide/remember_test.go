@@ -459,6 +459,35 @@ func TestRuleBooksShareWhatTheyHaveInCommon(t *testing.T) {
 	}
 }
 
+// Another setting only makes those rules decide again that read it.
+func TestSettingsThatARuleDoesNotRead(t *testing.T) {
+	m, doc := NewMemory(), document("a.service", "b.service")
+	for _, c := range []struct {
+		settings string
+		again    []string
+	}{
+		{"restart: []", []string{"few", "many"}},
+		{"restart: [a.service]", []string{"few"}},
+		{"restart: [a.service], waivers: [{invariant: many, units: [a.service], reason: x, owner: y, until: 2100-01-01T00:00:00Z}]", nil},
+		{"restart: [b.service]", []string{"few"}},
+	} {
+		fsys := late()
+		fsys["settings.yaml"] = &fstest.MapFile{Data: []byte("settings: {" + c.settings + "}\n")}
+		fsys["invariants/few/few.rego"] = &fstest.MapFile{Data: bytes.ReplaceAll(bytes.Replace(fsys["invariants/many/many.rego"].Data,
+			[]byte("> 1"), []byte("> 1\n\tsome unit in input.units\n\tunit.name in data.settings.restart"), 1), []byte("many"), []byte("few"))}
+		fsys["invariants/few/few.md"] = fsys["invariants/many/many.md"]
+		p := load(t, fsys, Options{})
+		r, count := counted(p, m)
+		if got, want := verdicts(t, r, doc), verdicts(t, p, doc); got != want {
+			t.Errorf("%q: it is\n%s\nwant\n%s", c.settings, got, want)
+		}
+		delete(count.units, "late")
+		if got := slices.Sorted(maps.Keys(count.units)); !slices.Equal(got, c.again) {
+			t.Errorf("%q: decided again are %q; want %q", c.settings, got, c.again)
+		}
+	}
+}
+
 // A memory in the process is bounded, and forgets rather than being wrong.
 func TestAMemoryThatIsFull(t *testing.T) {
 	n := newNotes(1000)

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,6 +12,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 
+	"stackpolicy/decide/scope"
 	"stackpolicy/finding"
 	"stackpolicy/internal/strictyaml"
 	"stackpolicy/internal/text"
@@ -142,6 +144,16 @@ func (s Settings) Renamed() []string {
 // Store returns the settings as Rego reads them: data.settings.
 func (s Settings) Store() storage.Store {
 	return inmem.NewFromObjectWithOpts(map[string]any{"settings": s.data()}, inmem.OptRoundTripOnWrite(false))
+}
+
+// Text returns the settings with the given keys as JSON; [scope.AllSettings] means all.
+func (s Settings) Text(keys []string) string {
+	data := s.data()
+	if !slices.Contains(keys, scope.AllSettings) {
+		maps.DeleteFunc(data, func(key string, _ any) bool { return !slices.Contains(keys, key) })
+	}
+	text, _ := json.Marshal(data) // it has only JSON values
+	return string(text)
 }
 
 // data returns every setting, with texts, numbers, lists and maps.

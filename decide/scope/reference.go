@@ -26,7 +26,11 @@ func (b *body) start(ref ast.Ref) (*value, ast.Ref) {
 	}
 	ground := ref.GroundPrefix()
 	if len(ground) > 1 && ground[1].Equal(ast.StringTerm("settings")) {
+		b.setting(ground[2:])
 		return plain, ref[2:]
+	}
+	if len(ground) == 1 { // all of data
+		b.setting(nil)
 	}
 	for i := len(ground); i > 1; i-- {
 		name := ground[:i].String()
@@ -35,6 +39,17 @@ func (b *body) start(ref ast.Ref) (*value, ast.Ref) {
 		}
 	}
 	return b.path(ground.String()), ref[len(ground):] // a package, or all of data
+}
+
+// setting notes that a setting is read; without a key, all are.
+func (a *analysis) setting(key ast.Ref) {
+	name := AllSettings
+	if len(key) > 0 {
+		if known, ok := constant(key[0]); ok {
+			name = known
+		}
+	}
+	a.settings[name] = true
 }
 
 func (b *body) step(v *value, key *ast.Term) *value {

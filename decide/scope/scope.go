@@ -29,6 +29,9 @@ type Scope struct {
 	Keys []string
 	// Whole says that they read the document as a whole, so that Keys may lack some.
 	Whole bool
+	// Settings are the keys of data.settings that the rules read, sorted; AllSettings among
+	// them means all.
+	Settings []string
 	// Files are those with the rules that they use, sorted.
 	Files []string
 }
@@ -61,6 +64,9 @@ func (s Scope) String() string {
 	return "host"
 }
 
+// AllSettings stands for all keys of data.settings.
+const AllSettings = "*"
+
 // Exists ends a place of which it only matters whether there is anything.
 const Exists = "?"
 
@@ -79,19 +85,21 @@ func Of(compiler *ast.Compiler, findings ...ast.Ref) []Scope {
 
 func of(rules map[string][]*ast.Rule, finding ast.Ref) Scope {
 	a := &analysis{
-		rules: rules, known: map[string]*value{}, keys: map[string]bool{}, files: map[string]bool{}, parent: map[token]token{},
+		rules: rules, known: map[string]*value{}, keys: map[string]bool{}, files: map[string]bool{}, settings: map[string]bool{}, parent: map[token]token{},
 	}
 	found := a.path(finding.String())
 	a.read(found)
 	if a.steps >= maxSteps {
-		return Scope{Units: true, Whole: true}
+		return Scope{Units: true, Whole: true, Settings: []string{AllSettings}}
 	}
 	maps.DeleteFunc(a.keys, func(k string, _ bool) bool {
 		read, isExists := strings.CutSuffix(k, Exists)
 		return isExists && a.keys[read]
 	})
-	files := slices.Sorted(maps.Keys(a.files))
-	return Scope{Unit: isOfUnits(found), Units: a.units || a.whole, Whole: a.whole, Keys: slices.Sorted(maps.Keys(a.keys)), Files: files}
+	return Scope{
+		Unit: isOfUnits(found), Units: a.units || a.whole, Whole: a.whole, Keys: slices.Sorted(maps.Keys(a.keys)),
+		Settings: slices.Sorted(maps.Keys(a.settings)), Files: slices.Sorted(maps.Keys(a.files)),
+	}
 }
 
 // isOfUnits reports whether each finding is of at most one unit, and then about it.
@@ -117,15 +125,16 @@ func rulesByPath(compiler *ast.Compiler) map[string][]*ast.Rule {
 
 // analysis follows the rules of one invariant.
 type analysis struct {
-	rules  map[string][]*ast.Rule
-	known  map[string]*value // of paths that are no functions
-	keys   map[string]bool
-	files  map[string]bool
-	units  bool
-	whole  bool
-	parent map[token]token // a token, and the older one that is the same unit
-	last   token
-	steps  int
+	rules    map[string][]*ast.Rule
+	known    map[string]*value // of paths that are no functions
+	keys     map[string]bool
+	files    map[string]bool
+	settings map[string]bool
+	units    bool
+	whole    bool
+	parent   map[token]token // a token, and the older one that is the same unit
+	last     token
+	steps    int
 }
 
 func (a *analysis) fresh() token {

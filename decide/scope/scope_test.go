@@ -165,3 +165,30 @@ func TestManySteps(t *testing.T) {
 		t.Errorf("got %+v", s)
 	}
 }
+
+// What is decided again when a setting changes must not miss one that is read.
+func TestSettings(t *testing.T) {
+	for rules, want := range map[string]string{
+		host + `input.user.linger == false }`:                                                                        "",
+		host + `count(data.settings.restart) > 1 }`:                                                                  "restart",
+		host + `data.settings["grace"].default == "1h" }`:                                                            "grace",
+		host + `some key in ["restart"]; count(data.settings[key]) > 1 }`:                                            "*",
+		host + `settings := data.settings; count(settings.restart) > 1 }`:                                            "*",
+		host + `f(data.settings) }` + "\nf(s) if s.restart":                                                          "*",
+		host + `f("x") }` + "\nf(x) if x in data.settings.restart":                                                   "restart",
+		host + `every x in data.settings.restart { x != "a" }; not data.settings.trust }`:                            "restart,trust",
+		host + `x := [y | some y in data.settings.restart]; count(x) > 1 }`:                                          "restart",
+		host + `f }` + "\ndefault f := false\nf if data.settings.a\nelse if data.settings.b":                         "a,b",
+		host + `wanted.free > 1 }` + "\nwanted := data.settings.storage":                                             "storage",
+		host + `some s in {"a": data.settings.restart, "b": {data.settings.settle}}; s }`:                            "restart,settle",
+		`import data.settings as s` + "\n" + host + `s.restart == [] }`:                                              "restart",
+		`import data.settings.restart` + "\n" + host + `restart == [] }`:                                             "restart",
+		host + `x with data.settings as {"restart": data.settings.settle} }` + "\nx if data.settings.restart":        "restart,settle",
+		`finding contains {"subject": "host", "message": data.settings.settle} if not input.user.linger`:             "settle",
+		`finding contains {"subject": "host", "message": data.settings.settle} if { input.x[data.settings.repeat] }`: "repeat,settle",
+	} {
+		if got := strings.Join(of(t, rules).Settings, ","); got != want {
+			t.Errorf("%s: %q; want %q", rules, got, want)
+		}
+	}
+}
