@@ -20,7 +20,7 @@ const ImpactSchema = "stackpolicy.impact/v1"
 // Impact is what other rules would have changed. Its JSON is stackpolicy.impact/v1.
 type Impact struct {
 	Schema    string    `json:"schema"`
-	Since     time.Time `json:"since"`
+	Since     time.Time `json:"since"` // that of the first audit, for all of them
 	Until     time.Time `json:"until"` // the end of the last audit; zero without any
 	Audits    int       `json:"audits"`
 	Documents int       `json:"documents"`
@@ -99,10 +99,13 @@ func Compare(ctx context.Context, from Recording, before, after *decide.Policies
 	}
 	slices.Reverse(ran)
 	c := &comparison{
-		Impact: &i, p: &player{Options: o, from: from, documents: from.Snapshots(), loaded: map[string]*loaded{}}, before: before, after: after,
+		Impact: &i, p: &player{Options: o, from: from, loaded: map[string]*loaded{}}, before: before, after: after,
 		alerts: [2]incidents{{}, {}}, open: map[string]int{}, strips: strips{of: map[string]*Strip{}},
 	}
 	documents := map[string]bool{}
+	if len(spans) > 0 && i.Since.IsZero() {
+		i.Since = spans[0].From
+	}
 	for n, span := range spans {
 		if err := ctx.Err(); err != nil {
 			return i, err
@@ -161,7 +164,7 @@ func (c *comparison) span(ctx context.Context, span history.AuditSpan) (unknown 
 		times = append(times, span.To)
 	}
 	for n, at := range times {
-		doc, err := c.p.documents.Document(ctx, span.DocumentDigest, at)
+		doc, err := c.p.from.Document(ctx, span.DocumentDigest, at)
 		if err != nil {
 			return err.Error()
 		}
@@ -314,8 +317,10 @@ func (c *comparison) differ(at time.Time, before, after []enforce.Action) {
 	note := func(from, other []enforce.Action, change string) {
 		for _, a := range from {
 			if !slices.ContainsFunc(other, func(b enforce.Action) bool { return a.Action == b.Action && a.Subject == b.Subject }) {
-				certain := c.ExactUntil.IsZero() || c.ExactUntil.Equal(at)
-				c.ExactUntil = orFirst(c.ExactUntil, at)
+				certain := c.p.Apart || c.ExactUntil.IsZero() || c.ExactUntil.Equal(at)
+				if !c.p.Apart {
+					c.ExactUntil = orFirst(c.ExactUntil, at)
+				}
 				c.Actions = append(c.Actions, ActionChange{at, a.Action, a.Subject, change, certain})
 			}
 		}
@@ -339,7 +344,7 @@ func (c *comparison) recorded(ctx context.Context, a history.Action) (unknown st
 	if a.Before == "" {
 		return "the facts before " + string(a.Action) + " of " + a.Subject + " are not kept any more"
 	}
-	doc, err := c.p.documents.Document(ctx, a.Before, a.At)
+	doc, err := c.p.from.Document(ctx, a.Before, a.At)
 	if err != nil {
 		return err.Error()
 	}

@@ -35,7 +35,7 @@ func edited(t *testing.T, file, old, other string) *decide.Policies {
 
 func (r *recorder) impact(after *decide.Policies) Impact {
 	r.t.Helper()
-	return must(Compare(r.t.Context(), r.store, r.rules, after, Options{Load: loadTrusted}))(r.t)
+	return must(Compare(r.t.Context(), Of(r.store), r.rules, after, Options{Load: loadTrusted}))(r.t)
 }
 
 // lines are the changes of an impact, a line each.
@@ -167,7 +167,7 @@ func TestImpactComparesWithTheRulesOfThen(t *testing.T) {
 	r := newRecorder(t)
 	r.rules = edited(t, staleRule, `"effect": "heal"`, `"effect": "block"`)
 	r.audit("stale", nil)
-	i := must(Compare(t.Context(), r.store, rules(t), rules(t), Options{Load: loadTrusted}))(t)
+	i := must(Compare(t.Context(), Of(r.store), rules(t), rules(t), Options{Load: loadTrusted}))(t)
 	if got := i.lines(); got != `effect loaded_is_current of web.service: "block/ticket" "heal/ticket" in 1` {
 		t.Errorf("got %s", got)
 	}
@@ -199,7 +199,7 @@ func TestImpactWithoutTheRulesOfThen(t *testing.T) {
 	refuse := func(context.Context, string, []policy.File) (*decide.Policies, error) {
 		return nil, errors.New("refused")
 	}
-	i := must(Compare(t.Context(), r.store, r.rules, other, Options{Load: refuse}))(t)
+	i := must(Compare(t.Context(), Of(r.store), r.rules, other, Options{Load: refuse}))(t)
 	if i.Assumed != 0 || len(i.Findings) != 0 || len(i.Unknown) != 1 || !strings.Contains(i.Unknown[0].Reason, "refused") {
 		t.Errorf("refused: %+v", i)
 	}

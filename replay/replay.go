@@ -15,6 +15,7 @@ import (
 
 	"stackpolicy/decide"
 	"stackpolicy/decide/policy"
+	"stackpolicy/facts"
 	"stackpolicy/finding"
 	"stackpolicy/history"
 )
@@ -25,13 +26,27 @@ const (
 	maxFindings = 200_000
 )
 
-// Recording is what audits recorded; [history.Store] is one.
+// Recording is what audits recorded: see [Of] and [OpenFolder].
 type Recording interface {
 	Audits(ctx context.Context, since time.Time, limit int) ([]history.AuditSpan, error)
 	Occurrences(ctx context.Context, since time.Time, limit int) ([]history.Occurrence, error)
-	Snapshots() *history.Snapshots
+	Document(ctx context.Context, digest string, at time.Time) (*facts.Document, error)
 	Rules(ctx context.Context, digest string) ([]byte, error)
 	Actions(ctx context.Context, since time.Time, limit int) ([]history.Action, error)
+}
+
+// Of returns the recording of a history. Use it from one goroutine.
+func Of(store *history.Store) Recording { return &stored{store, store.Snapshots()} }
+
+// stored reads the parts once that documents share with those before.
+type stored struct {
+	*history.Store
+	snapshots *history.Snapshots
+}
+
+// Document is [history.Snapshots.Document].
+func (s *stored) Document(ctx context.Context, digest string, at time.Time) (*facts.Document, error) {
+	return s.snapshots.Document(ctx, digest, at)
 }
 
 // Options say what to replay, and with which rules.
@@ -41,6 +56,9 @@ type Options struct {
 	Present *decide.Policies
 	// Load loads rules that decided then, of files as [policy.Source] has them.
 	Load func(ctx context.Context, digest string, files []policy.File) (*decide.Policies, error)
+	// Apart says that no document follows from the one before: another action in one would
+	// have changed nothing in the next.
+	Apart bool
 	// Progress, if not nil, is called before each of the spans.
 	Progress func(done, of int)
 }
@@ -98,7 +116,7 @@ func Run(ctx context.Context, from Recording, o Options) (Result, error) {
 		return r, err
 	}
 	slices.Reverse(spans)
-	p := &player{Options: o, from: from, documents: from.Snapshots(), recorded: recorded, loaded: map[string]*loaded{}}
+	p := &player{Options: o, from: from, recorded: recorded, loaded: map[string]*loaded{}}
 	documents := map[string]bool{}
 	for i, span := range spans {
 		if err := ctx.Err(); err != nil {
@@ -147,11 +165,10 @@ func addUnknown(all []Unknown, span history.AuditSpan, reason string) []Unknown 
 // player decides spans.
 type player struct {
 	Options
-	from      Recording
-	documents *history.Snapshots
-	recorded  []history.Occurrence
-	loaded    map[string]*loaded
-	series    decide.Series
+	from     Recording
+	recorded []history.Occurrence
+	loaded   map[string]*loaded
+	series   decide.Series
 }
 
 type loaded struct {
@@ -176,7 +193,7 @@ func (p *player) play(ctx context.Context, span history.AuditSpan) outcome {
 		times = append(times, span.To)
 	}
 	for _, at := range times {
-		doc, err := p.documents.Document(ctx, span.DocumentDigest, at)
+		doc, err := p.from.Document(ctx, span.DocumentDigest, at)
 		if err != nil {
 			return outcome{unknown: err.Error()}
 		}

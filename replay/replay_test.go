@@ -86,7 +86,7 @@ func (r *recorder) replay(o Options) Result {
 			return decide.LoadSource(ctx, policy.Source{Files: files}, decide.Options{Trusted: true})
 		}
 	}
-	return must(Run(r.t.Context(), r.store, o))(r.t)
+	return must(Run(r.t.Context(), Of(r.store), o))(r.t)
 }
 
 func TestTheSame(t *testing.T) {

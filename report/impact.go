@@ -58,7 +58,7 @@ func writeImpact(w io.Writer, i Impact) error {
 		}
 		p.paragraph(2, "", fmt.Sprintf("%s: %s: %s of %s%s", minute(a.At), a.Change, a.Action, text.Clean(a.Subject), sure))
 	}
-	if len(i.Actions) > 0 {
+	if i.ExactUntil.Before(i.Until) {
 		p.paragraph(2, "", "From "+minute(i.ExactUntil)+" on all that is said here is a guess: the facts would have been different.")
 	}
 	for _, u := range i.Unknown {

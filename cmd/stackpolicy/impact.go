@@ -12,11 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackpolicy/cmd/internal/cli"
-	"stackpolicy/config"
 	"stackpolicy/decide"
 	"stackpolicy/decide/confined"
 	"stackpolicy/decide/policy"
-	"stackpolicy/facts/collect"
 	"stackpolicy/finding"
 	"stackpolicy/history"
 	"stackpolicy/internal/regularfile"
@@ -43,18 +41,27 @@ Exit status:
   1  something would have been
   3  it could not be told`,
 		Example: `  stackpolicy impact --policy ./rules
-  stackpolicy impact --settings ./settings.yaml --since 7d`,
+  stackpolicy impact --settings ./settings.yaml --since 7d
+  stackpolicy impact --policy ./rules --facts ./documents`,
 		Args: cobra.NoArgs,
 	}
 	var source policySource
 	source.policyFlag(cmd)
 	settings := cmd.Flags().String("settings", "", "settings.yaml to use instead of that of the rules")
 	memory := cmd.Flags().String("memory", "", "history.db to read instead of this account's, such as another host's")
+	documents := cmd.Flags().String("facts", "", "folder of facts documents to decide instead, of any time without --since")
 	since := sinceFlag(cmd, "30d")
+	cmd.MarkFlagsMutuallyExclusive("memory", "facts")
+	_ = cmd.MarkFlagDirname("facts")
+	_ = cmd.MarkFlagFilename("memory", "db")
 	_ = cmd.MarkFlagFilename("settings", "yaml")
 	format := cli.OutputFlag(cmd, daily.ImpactFormats())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		i, err := impactOf(cmd, source, *settings, *memory, time.Now().Add(-time.Duration(*since)))
+		from := recordingSource{memory: *memory, documents: *documents, since: time.Now().Add(-time.Duration(*since))}
+		if from.documents != "" && !cmd.Flags().Changed("since") {
+			from.since = time.Time{}
+		}
+		i, err := impactOf(cmd, source, *settings, from)
 		if err != nil {
 			return err
 		}
@@ -70,18 +77,18 @@ Exit status:
 	return cmd
 }
 
-// impactOf compares the policies in use with those of the flags, on a history.
-func impactOf(cmd *cobra.Command, source policySource, settings, memory string, since time.Time) (i replay.Impact, err error) {
+// impactOf compares the policies in use with those of the flags, on a recording.
+func impactOf(cmd *cobra.Command, source policySource, settings string, from recordingSource) (i replay.Impact, err error) {
 	ctx := cmd.Context()
 	c, err := cli.ReadConfig()
 	if err != nil {
 		return i, err
 	}
-	store, err := openRecording(ctx, memory)
+	recording, closed, err := from.open(ctx)
 	if err != nil {
 		return i, err
 	}
-	defer store.Close()
+	defer closed()
 	shared := decide.NewMemory()
 	before, err := cli.LoadPolicies(ctx, c.Policies, shared)
 	if err != nil {
@@ -91,9 +98,31 @@ func impactOf(cmd *cobra.Command, source policySource, settings, memory string, 
 	if err != nil {
 		return i, err
 	}
-	return replay.Compare(ctx, store, before, after, replay.Options{
-		Since: since, Load: loadKept(shared), Progress: progress(cmd.ErrOrStderr(), "audits"),
-	})
+	o := replay.Options{Since: from.since, Load: loadKept(shared), Progress: progress(cmd.ErrOrStderr(), "audits")}
+	if from.documents != "" { // nothing decided then
+		o.Present, o.Apart = before, true
+	}
+	return replay.Compare(ctx, recording, before, after, o)
+}
+
+// recordingSource says what a command decides again.
+type recordingSource struct {
+	memory    string // value of --memory; "" is this account's history
+	documents string // value of --facts; "" is a history
+	since     time.Time
+}
+
+// open opens the recording, read-only.
+func (r recordingSource) open(ctx context.Context) (from replay.Recording, closed func(), err error) {
+	if r.documents != "" {
+		from, err = replay.OpenFolder(ctx, r.documents)
+		return from, func() {}, err
+	}
+	store, err := openRecording(ctx, r.memory)
+	if err != nil {
+		return nil, nil, err
+	}
+	return replay.Of(store), func() { store.Close() }, nil
 }
 
 // openRecording opens a history read-only: that of a file, or this account's for "".
@@ -101,11 +130,7 @@ func openRecording(ctx context.Context, path string) (*history.Store, error) {
 	if path != "" {
 		return history.OpenFile(ctx, path)
 	}
-	env, err := collect.OfProcess(config.Config{})
-	if err != nil {
-		return nil, err
-	}
-	store, err := history.OpenReadOnly(ctx, env.StateHome)
+	store, err := openHistory(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errors.New("there was no audit yet: run stackpolicy eval, or enable stackpolicy-audit.timer")
 	}

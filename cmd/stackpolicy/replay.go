@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,10 +36,7 @@ Exit status:
 	format := cli.OutputFlag(cmd, report.ReplayFormats())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx := cmd.Context()
-		store, err := openHistory(ctx)
-		if errors.Is(err, fs.ErrNotExist) {
-			return errors.New("there was no audit yet: run stackpolicy eval, or enable stackpolicy-audit.timer")
-		}
+		store, err := openRecording(ctx, "")
 		if err != nil {
 			return err
 		}
@@ -56,7 +51,7 @@ Exit status:
 				return err
 			}
 		}
-		r, err := replay.Run(ctx, store, o)
+		r, err := replay.Run(ctx, replay.Of(store), o)
 		if err != nil {
 			return err
 		}
