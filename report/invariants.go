@@ -46,26 +46,31 @@ func writeInvariants(w io.Writer, in Invariants) error {
 		p.paragraph(0, p.paint(text.Clean(i.ID), pretty.Bold)+"  ", "("+strings.Join(about, ", ")+")")
 		p.paragraph(2, "", i.Title)
 	}
-	if note := in.Origins.MissingNote(); note != "" {
-		p.paragraph(0, "", note)
+	for _, note := range []string{in.Origins.MissingNote(), in.Origins.BelowNote()} {
+		if note != "" {
+			p.paragraph(0, "", note)
+		}
 	}
 	return p.err
 }
 
-// originWords says where an invariant comes from, and what became of the built-in rule that
-// it replaces.
+// originWords says where an invariant comes from, and what became of the built-in rule since
+// it was replaced, copied, or last seen below a layer.
 func originWords(o policy.Origin) []string {
 	words := map[policy.Since]string{
 		policy.SinceUnchanged: "the built-in rule is unchanged since",
 		policy.SinceChanged:   "the built-in rule has changed since",
 		policy.SinceUnknown:   "unknown whether the built-in rule has changed since",
 		policy.SinceRemoved:   "the built-in rule that it replaces does not exist any more",
+		policy.SinceNew:       "new since the last policy upgrade",
 	}
 	switch {
 	case o.From == "":
 		return nil
 	case o.Since == "":
 		return []string{string(o.From)}
+	case o.From == policy.FromBuiltin && o.Since == policy.SinceChanged:
+		return []string{string(o.From), "changed since the last policy upgrade"}
 	}
 	return []string{string(o.From), words[o.Since]}
 }

@@ -47,7 +47,20 @@ func fileNames(files []policy.File) []string {
 	return names
 }
 
+// base returns the base of the policies in use; the built-in ones have none.
+func (s *policySource) base() (policy.Base, error) {
+	c, err := cli.ReadConfig()
+	if err != nil || s.dir(c) == "" {
+		return policy.Base{}, err
+	}
+	return policy.ReadBase(s.dir(c))
+}
+
 // origins compares the policies in use with the built-in ones.
-func origins(p *decide.Policies) policy.Origins {
-	return policy.OriginsOf(p.Source(), p.Invariants(), policy.Open(policies.FS, ""))
+func (s *policySource) origins(p *decide.Policies) (policy.Origins, error) {
+	base, err := s.base()
+	if err != nil {
+		return policy.Origins{}, err
+	}
+	return policy.OriginsOf(p.Source(), p.Invariants(), base, policy.Open(policies.FS, "")), nil
 }

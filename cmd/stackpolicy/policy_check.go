@@ -16,9 +16,9 @@ func policyCheckCommand() *cobra.Command {
 		Short: "Check that the policies load, and are formatted as opa fmt does",
 		Long: `Checks what every audit checks before it uses a policy folder (complete METADATA,
 known facts, effects and actions, no undeclared section, no forbidden builtin), and
-the format. It says which built-in invariants the folder lacks, and of which rules in
-place of a built-in one that has changed since, or may have. The exit status is 0, or 3 with every mistake, its file and its line on
-standard error.`,
+the format. It says which built-in invariants the folder lacks, and which built-in rules
+have changed, or may have, since they were copied, replaced or last seen below a layer.
+The exit status is 0, or 3 with every mistake, its file and its line on standard error.`,
 		Args: cobra.NoArgs,
 	}
 	var source policySource
@@ -39,7 +39,11 @@ standard error.`,
 		if len(unformatted) > 0 {
 			return fmt.Errorf("not formatted; run stackpolicy policy fmt, or opa fmt -w on: %s", strings.Join(fileNames(unformatted), ", "))
 		}
-		for _, note := range append(p.Settings().Renamed(), origins(p).Notes()...) {
+		origins, err := source.origins(p)
+		if err != nil {
+			return err
+		}
+		for _, note := range append(p.Settings().Renamed(), origins.Notes()...) {
 			fmt.Fprintf(cmd.ErrOrStderr(), "stackpolicy: %s\n", note)
 		}
 		fmt.Fprintf(cmd.OutOrStdout(), "%d invariants are in order\n", len(p.Invariants()))

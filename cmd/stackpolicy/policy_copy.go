@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +26,10 @@ must not exist. Edit them there, then run: stackpolicy policy test --policy DIR,
 and stackpolicy eval --policy DIR (or set policies: DIR in config.yaml).
 
 With --merged it writes the policies in use instead: a layer with the built-in rules
-below it, and every setting. A stock opa can check and test that folder.`,
+below it, and every setting. A stock opa can check and test that folder.
+
+The hidden file .base.txtar in the folder has the built-in files as they are now, so that
+stackpolicy policy upgrade can merge newer ones later.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return errors.New("name the folder to create")
@@ -40,14 +44,19 @@ below it, and every setting. A stock opa can check and test that folder.`,
 		if source.policyDir != "" && !*merged {
 			return errors.New("without --merged the built-in policies are copied, and --policy means nothing; leave it out, or add --merged")
 		}
-		files := policy.OpenWithTests(policies.FS, "").Files
+		builtin := policy.OpenWithTests(policies.FS, "")
+		files, base := builtin.Files, policy.BaseOf(builtin)
 		if *merged {
 			var err error
-			if files, err = source.merged(cmd.Context()); err != nil {
+			if files, base, err = source.merged(cmd.Context(), builtin); err != nil {
 				return err
 			}
 		}
-		if err := writeFolder(args[0], files); err != nil {
+		kept, err := base.File()
+		if err != nil {
+			return err
+		}
+		if err := writeFolder(args[0], append(slices.Clone(files), kept)); err != nil {
 			return fmt.Errorf("copy the policies: %w", err)
 		}
 		fmt.Fprintf(cmd.OutOrStdout(), "The policies are in %s. Next: stackpolicy policy test --policy %s\n",
@@ -57,17 +66,26 @@ below it, and every setting. A stock opa can check and test that folder.`,
 	return cmd
 }
 
-// merged returns the files of the policies in use, for a complete folder.
-func (s *policySource) merged(ctx context.Context) ([]policy.File, error) {
+// merged returns the files of the policies in use, for a complete folder, and their base.
+func (s *policySource) merged(ctx context.Context, builtin policy.Source) ([]policy.File, policy.Base, error) {
 	opened, err := s.open()
 	if err != nil {
-		return nil, err
+		return nil, policy.Base{}, err
 	}
 	p, err := cli.CheckPolicies(ctx, opened)
 	if err != nil {
-		return nil, err
+		return nil, policy.Base{}, err
 	}
-	return policy.Merged(opened, p.Settings())
+	base, err := s.base()
+	if err != nil {
+		return nil, policy.Base{}, err
+	}
+	files, err := policy.Merged(opened, p.Settings())
+	if err != nil {
+		return nil, policy.Base{}, err
+	}
+	base, err = base.OfMerged(opened, builtin)
+	return files, base, err
 }
 
 // writeFolder writes a new folder. It writes to a temporary one and renames it, so that the

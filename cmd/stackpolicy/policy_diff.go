@@ -28,7 +28,11 @@ Exit status: 0 no difference, 1 some, 3 the folder could not be read.`,
 		if err != nil {
 			return err
 		}
-		list := policy.Differences(opened, policy.OpenWithTests(policies.FS, ""))
+		base, err := source.base()
+		if err != nil {
+			return err
+		}
+		list := policy.Differences(opened, base, policy.OpenWithTests(policies.FS, ""))
 		if len(list) > 0 {
 			*exit = finding.LevelWarning.ExitCode()
 		}

@@ -25,8 +25,12 @@ func policyListCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		origins, err := source.origins(p)
+		if err != nil {
+			return err
+		}
 		w := cmd.OutOrStdout()
-		return format.Write(w, report.Invariants{List: p.Invariants(), Origins: origins(p), Options: options(w)})
+		return format.Write(w, report.Invariants{List: p.Invariants(), Origins: origins, Options: options(w)})
 	}
 	return cmd
 }

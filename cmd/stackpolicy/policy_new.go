@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackpolicy/decide/policy"
+	"stackpolicy/internal/atomicfile"
 	"stackpolicy/internal/text"
 	"stackpolicy/policies"
 )
@@ -20,7 +22,8 @@ func policyNewCommand() *cobra.Command {
 		Short: "Write a rule, its test and its runbook into the policy folder",
 		Long: `Writes invariants/ID into the folder of --policy or of the configuration: a rule, its
 test and its runbook, which pass as they are. For the id of a built-in invariant they
-are copies of its files; custom.replaces says which version they were made from. A
+are copies of its files; custom.replaces says which version they were made from, and
+.base.txtar has that version, for stackpolicy policy upgrade. A
 folder without main.rego is laid over the built-in policies. No file is written over.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -36,7 +39,12 @@ folder without main.rego is laid over the built-in policies. No file is written 
 		if err != nil {
 			return err
 		}
-		files, err := policy.Begin(args[0], policy.OpenWithTests(policies.FS, ""))
+		builtin := policy.OpenWithTests(policies.FS, "")
+		files, err := policy.Begin(args[0], builtin)
+		if err != nil {
+			return err
+		}
+		base, err := policy.BaseWithNew(dir, args[0], builtin)
 		if err != nil {
 			return err
 		}
@@ -49,6 +57,10 @@ folder without main.rego is laid over the built-in policies. No file is written 
 		}
 		if err := writeFolder(folder, files); err != nil {
 			return fmt.Errorf("write the invariant: %w", err)
+		}
+		write := func(w io.Writer) error { _, err := w.Write(base.Text); return err }
+		if err := atomicfile.Write(filepath.Join(dir, base.Name), 0o644, write); err != nil {
+			return errors.Join(fmt.Errorf("write what the policies were made from: %w", err), os.RemoveAll(folder))
 		}
 		for _, f := range files {
 			fmt.Fprintln(cmd.OutOrStdout(), text.Clean(filepath.Join(folder, f.Name)))

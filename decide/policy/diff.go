@@ -15,7 +15,7 @@ import (
 
 // Difference is one thing that a folder changes of the built-in policies.
 type Difference struct {
-	Kind string // own, replaced, missing, removed, tests, settings or file
+	Kind string // own, replaced, edited, outdated, missing, settings or file
 	Name string // the invariant's id, the file, or the setting
 	Note string // may be empty
 	// Files are those that differ, by name, with the built-in text and the folder's; nil: it
@@ -30,14 +30,15 @@ type FileDifference struct {
 }
 
 // Differences compares a folder's policies with the built-in ones: invariants first, by id,
-// then settings and other files. Both sources are read with their tests.
-func Differences(s, builtin Source) []Difference {
-	origins := OriginsOf(s, s.declared(), builtin)
+// then settings and other files. Both sources are read with their tests; base is that of the
+// folder.
+func Differences(s Source, base Base, builtin Source) []Difference {
+	origins := OriginsOf(s, s.declared(), base, builtin)
 	byKey := map[string]*Difference{}
 	var keys []string
 	for _, f := range changedFiles(s, builtin) {
 		folder := invariantFolder(f.Name)
-		key := cmp.Or(folder, f.Name)
+		key := partOf(f.Name)
 		if byKey[key] == nil {
 			byKey[key] = &Difference{Kind: "file", Name: f.Name}
 			keys = append(keys, key)
@@ -82,6 +83,9 @@ func invariantDifference(id string, o Origins) (kind, note string) {
 	origin := o.ByID[id]
 	if slices.Contains(o.Missing, id) {
 		return "missing", ""
+	}
+	if origin == (Origin{FromBuiltin, SinceChanged}) {
+		return "outdated", "the built-in rule has changed since it was copied"
 	}
 	switch origin.Since {
 	case SinceChanged:

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"stackpolicy/internal/diff3"
 )
 
 const (
@@ -57,6 +59,9 @@ func open(fsys fs.FS, name string, wanted func(file string) bool) Source {
 			if total += len(text); total > maxTotal {
 				refusal.Add("", 0, "holds more than %d bytes of policies", maxTotal)
 				return Source{Name: name, Problems: refusal.Problems}
+			}
+			if line := diff3.Marked(text); line > 0 {
+				refusal.Add(file, line, "is the mark of a conflict of a merge; choose between the two versions, and remove the lines that begin with <<<<<<<, ======= and >>>>>>>")
 			}
 			s.Files = append(s.Files, File{Name: file, Text: text})
 		case slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(file)):

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"path"
 	"slices"
 	"strings"
@@ -85,6 +86,13 @@ func ruleID(name string) string {
 	return ""
 }
 
+// ruleFile returns the file of an invariant's rule.
+func ruleFile(id string) string { return path.Join("invariants", id, id+".rego") }
+
+// partOf returns what a file is merged, kept or removed with: its invariant's folder, or
+// itself.
+func partOf(name string) string { return cmp.Or(invariantFolder(name), name) }
+
 // invariantFolder returns invariants/ID for a file in or below it, "" for other files.
 func invariantFolder(name string) string {
 	if parts := strings.Split(name, "/"); parts[0] == "invariants" && len(parts) > 2 {
@@ -102,6 +110,10 @@ func (s Source) text(name string) []byte {
 		return nil
 	}
 	return append([]byte{}, s.Files[i].Text...)
+}
+
+func (s Source) isBuiltin(name string) bool {
+	return slices.ContainsFunc(s.Files, func(f File) bool { return f.Name == name && f.Builtin })
 }
 
 func (s Source) isLayer() bool {

@@ -169,7 +169,7 @@ func TestOrigins(t *testing.T) {
 			for _, inv := range folder.Invariants {
 				list = append(list, *inv)
 			}
-			o := OriginsOf(source, list, builtin())
+			o := OriginsOf(source, list, Base{}, builtin())
 			if got := o.ByID[c.id]; got != c.want {
 				t.Errorf("got %v, want %v", got, c.want)
 			}
@@ -184,7 +184,7 @@ func TestOrigins(t *testing.T) {
 func TestMissing(t *testing.T) {
 	files := own("mine")
 	files["main.rego"] = "package stackpolicy\n"
-	o := OriginsOf(layer(files), nil, builtin())
+	o := OriginsOf(layer(files), nil, Base{}, builtin())
 	if got := fmt.Sprint(o.Missing, o.Notes()); got != "[loaded] [1 built-in invariant is not in this folder: loaded]" {
 		t.Error(got)
 	}

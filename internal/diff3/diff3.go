@@ -111,12 +111,12 @@ func matches(a, b []string) []int {
 // Marked returns the line, the first is 1, of the first mark of a conflict that is still in a
 // text, 0 if there is none.
 func Marked(text []byte) int {
-	n := 0
-	for line := range strings.Lines(string(text)) {
-		n++
-		if strings.HasPrefix(line, markMine) || strings.HasPrefix(line, markTheirs) {
-			return n
+	text = append([]byte("\n"), text...)
+	first := -1
+	for _, mark := range []string{markMine, markTheirs} {
+		if at := bytes.Index(text, []byte("\n"+mark)); at >= 0 && (first < 0 || at < first) {
+			first = at
 		}
 	}
-	return 0
+	return bytes.Count(text[:first+1], []byte("\n"))
 }
