@@ -1,8 +1,8 @@
-# Which files of xdg.configFile belong to which unit.
+# Which files below the configuration folder belong to which unit.
 rec {
   # isArtifact reports whether a path below the configuration folder belongs to one
-  # of the units: the unit's file, a link in a folder of links, or a drop-in. Home
-  # Manager has no force for a unit, so each of these files needs a force of its own
+  # of the units: the unit's file, a link in a folder of links, a drop-in, or the quadlet
+  # that the unit is generated from. Home Manager has no force for a unit, so each of these files needs a force of its own
   # (modules/systemd.nix of Home Manager).
   isArtifact =
     units: path:
@@ -14,13 +14,33 @@ rec {
       ofDropins = builtins.match "(.+)\\.d" first;
     in
     if parts == null then
-      false
+      builtins.elem (generatedBy path) units
     else if second == null then
       builtins.elem first units
     else if ofLinks then
       builtins.elem second units
     else
       ofDropins != null && builtins.elem (builtins.head ofDropins) units;
+
+  # writtenBy returns the unit that a file below the configuration folder is, or that podman
+  # generates from it; null if it is neither.
+  writtenBy =
+    path:
+    let
+      parts = builtins.match "systemd/user/([^/]+)" path;
+    in
+    if parts == null then generatedBy path else builtins.head parts;
+
+  # generatedBy returns the service that podman generates from a quadlet or a drop-in of it
+  # (podman-systemd.unit(5)); null for another file.
+  generatedBy =
+    path:
+    let
+      parts = builtins.match "containers/systemd/(.*/)?([^/]+)\\.(container|kube|pod)(\\.d/[^/]+)?" path;
+      stem = builtins.elemAt parts 1;
+      isPod = builtins.elemAt parts 2 == "pod";
+    in
+    if parts == null then null else stem + (if isPod then "-pod.service" else ".service");
 
   # Kinds of units that Home Manager declares, by the suffix of their names.
   unitKinds = {

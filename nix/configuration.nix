@@ -32,7 +32,13 @@ rec {
   # place returns where a file is on the host: a Nix path is copied to the store.
   place = path: "${path}";
 
-  file = f: if builtins.isAttrs f && f ? path then f // { path = place f.path; } else place f;
+  # file returns a file as its path alone, or as a mapping if it has a mode or an owner.
+  file =
+    f:
+    let
+      whole = text.compact (f // { path = place f.path; });
+    in
+    if builtins.attrNames whole == [ "path" ] then whole.path else whole;
 
   alerts = a: {
     inherit (a) journal textfile alertmanager;

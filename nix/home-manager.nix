@@ -26,6 +26,11 @@ let
     ) plain.unitKinds
   );
 
+  # belowConfig returns a path below the home as a path below the configuration folder.
+  belowConfig = lib.removePrefix (
+    lib.removePrefix "${config.home.homeDirectory}/" config.xdg.configHome + "/"
+  );
+
   serviceOf = unit: config.systemd.user.services.${lib.removeSuffix ".service" unit} or { };
 
   host = {
@@ -34,10 +39,16 @@ let
     isNixOS = osConfig ? home-manager;
     inherit (builtins) storeDir;
     inherit declared;
+    written = lib.filter (unit: unit != null) (
+      map (f: plain.writtenBy (belowConfig f.target)) (lib.attrValues config.home.file)
+    );
     execStart = unit: (serviceOf unit).Service.ExecStart or [ ];
+    inherit (pkgs.stdenv.hostPlatform) isLinux;
+    isEnabled = config.systemd.user.enable;
     backup =
       if osConfig ? home-manager then
         {
+          command = osConfig.home-manager.backupCommand or null;
           extension = osConfig.home-manager.backupFileExtension;
           overwrite = osConfig.home-manager.overwriteBackup or false;
         }
@@ -46,6 +57,11 @@ let
   };
 
   own = plain.ownUnits given;
+
+  # overridable: a definition elsewhere replaces a single value, and is added to a list.
+  overridable = lib.mapAttrs (
+    _: lib.mapAttrs (_: value: if lib.isList value then value else lib.mkDefault value)
+  );
 
   wantsStamp =
     name:
@@ -101,13 +117,24 @@ in
 
     systemd.user = lib.mapAttrs' (suffix: kind: lib.nameValuePair kind (stampEach suffix)) plain.unitKinds;
 
-    # Each file has a force of its own: units, their links and their drop-ins.
+    # Each file has a force of its own: units, their links and their drop-ins. Some
+    # modules, services.podman for one, write units by home.file.
     xdg.configFile = lib.mkOption {
       type = lib.types.attrsOf (
         lib.types.submodule (
           { name, ... }:
           {
             config.force = lib.mkIf (isForced name) (lib.mkDefault true);
+          }
+        )
+      );
+    };
+    home.file = lib.mkOption {
+      type = lib.types.attrsOf (
+        lib.types.submodule (
+          { config, ... }:
+          {
+            config.force = lib.mkIf (isForced (belowConfig config.target)) (lib.mkDefault true);
           }
         )
       );
@@ -122,6 +149,8 @@ in
       }) (plain.refusals given host)
       ++ files.assertions given;
 
+    warnings = plain.warnings given host;
+
     home.packages = [ cfg.package ];
 
     xdg.configFile = {
@@ -132,7 +161,7 @@ in
       ${updateLink}.source = "${cfg.podman}/share/systemd/user/${updateTimer}";
     };
 
-    systemd.user = plain.byKind own // {
+    systemd.user = plain.byKind (lib.mapAttrs (_: overridable) own) // {
       servicesStartTimeoutMs = lib.mkIf (plain.stacksAt "verified-apply" cfg != { }) (
         lib.mkDefault plain.jobTimeoutMs
       );

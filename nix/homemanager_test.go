@@ -1,10 +1,7 @@
 package nix
 
 import (
-	"encoding/json"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -12,95 +9,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Variables with the paths of public copies of Home Manager (several, as in PATH)
-// and of nixpkgs' library (a folder with lib), for the tests that evaluate the
-// module with them. Nothing else is needed: packages are replaced by stubs.
-const (
-	homeManagers = "STACKPOLICY_HOME_MANAGER"
-	nixpkgs      = "STACKPOLICY_NIXPKGS"
-)
-
-// home is the result of testdata/evaluate.nix.
-type home struct {
-	Refused      []string
-	JobTimeoutMs int
-	Files        map[string]struct {
-		Force bool
-		Text  string
-	}
-}
-
-// eachRelease runs a test with each Home Manager that the environment names. The
-// test gets a function that evaluates a module for a system's configuration; both
-// are the text of a Nix expression.
-func eachRelease(t *testing.T, test func(t *testing.T, evaluate func(module, system string) (home, string))) {
-	sources, library := os.Getenv(homeManagers), os.Getenv(nixpkgs)
-	if sources == "" || library == "" {
-		t.Skipf("set %s (PATH:PATH…) and %s to evaluate by real ones", homeManagers, nixpkgs)
-	}
-	tree := layOut(t, library)
-	for _, source := range filepath.SplitList(sources) {
-		t.Run(filepath.Base(source), func(t *testing.T) {
-			test(t, func(module, system string) (home, string) { return evaluateHome(t, source, tree, module, system) })
-		})
-	}
-}
-
-// layOut makes a nixpkgs from its library and the stubs.
-func layOut(t *testing.T, library string) string {
-	t.Helper()
-	tree := t.TempDir()
-	standIns, err := filepath.Abs("testdata/nixpkgs/nixos")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, target := range map[string]string{"lib": filepath.Join(library, "lib"), "nixos": standIns} {
-		if err := os.Symlink(target, filepath.Join(tree, name)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return tree
-}
-
-// evaluateHome returns the home, or the error of Nix.
-func evaluateHome(t *testing.T, source, tree, module, system string) (home, string) {
-	t.Helper()
-	store := t.TempDir()
-	expression := "import ./testdata/evaluate.nix { homeManager = " + source + "; nixpkgs = " + tree + "; configuration = " + module + "; osConfig = " + system + "; }"
-	out, said, err := nix(t, nil, "nix-instantiate", "--eval", "--strict", "--json", "--read-write-mode", "--store", store, "--expr", expression)
-	writable(t, store)
-	if err != nil {
-		return home{}, said
-	}
-	var h home
-	if err := json.Unmarshal([]byte(out), &h); err != nil {
-		t.Fatal(err)
-	}
-	return h, ""
-}
-
-// writable lets the test's clean-up remove read-only files of a store.
-func writable(t *testing.T, store string) {
-	t.Helper()
-	err := filepath.WalkDir(store, func(path string, d os.DirEntry, err error) error {
-		if err == nil && d.IsDir() {
-			err = os.Chmod(path, 0o755)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // TestHomeManagerTakesModule checks which files there are, which of them are
 // forced, and which have a stamp.
 func TestHomeManagerTakesModule(t *testing.T) {
-	eachRelease(t, func(t *testing.T, evaluate func(module, system string) (home, string)) {
-		h, complaint := evaluate("./testdata/home.nix", "null")
-		if complaint != "" || len(h.Refused) > 0 {
-			t.Fatalf("refused: %q\n%s", h.Refused, complaint)
-		}
+	eachRelease(t, func(t *testing.T, evaluate func(map[string]module) map[string]home) {
+		h := evaluate(map[string]module{"": {text: "./testdata/home.nix"}})[""]
+		h.accepted(t, "home.nix")
 		var forced, stamped []string
 		for _, path := range slices.Sorted(maps.Keys(h.Files)) {
 			f, name := h.Files[path], strings.TrimPrefix(path, "systemd/user/")
@@ -136,14 +50,12 @@ func TestHomeManagerTakesModule(t *testing.T) {
 
 // TestHomeManagerWritesLocalFacts: a schema, a fact, or both are files of facts.d.
 func TestHomeManagerWritesLocalFacts(t *testing.T) {
-	eachRelease(t, func(t *testing.T, evaluate func(module, system string) (home, string)) {
-		h, complaint := evaluate(`{ services.stackpolicy = {
+	eachRelease(t, func(t *testing.T, evaluate func(map[string]module) map[string]home) {
+		h := evaluate(map[string]module{"": {text: `{ services.stackpolicy = {
 			enable = true; stacks.web.compose = [ "/home/ada/web/compose.yaml" ];
 			localFacts = { backup.schema = ./testdata/backup.schema.json; site.value = { name = "attic"; racks = 2; }; };
-		}; }`, "null")
-		if complaint != "" || len(h.Refused) > 0 {
-			t.Fatalf("refused: %q\n%s", h.Refused, complaint)
-		}
+		}; }`}})[""]
+		h.accepted(t, "local facts")
 		var got []string
 		for path := range h.Files {
 			if name, isLocal := strings.CutPrefix(path, "stackpolicy/facts.d/"); isLocal {
@@ -171,13 +83,17 @@ func TestHomeManagerWaitsForStacks(t *testing.T) {
 		"the operator's longer": {"verified-apply", "systemd.user.servicesStartTimeoutMs = 900000;", 900000},
 		"no stack is applied":   {"reconcile", "", 0},
 	}
-	eachRelease(t, func(t *testing.T, evaluate func(module, system string) (home, string)) {
+	eachRelease(t, func(t *testing.T, evaluate func(map[string]module) map[string]home) {
+		modules := map[string]module{}
 		for name, c := range cases {
-			h, complaint := evaluate(`{ services.stackpolicy = {
-				enable = true; stage = "`+c.stage+`"; stacks.web.compose = [ "/home/ada/web/compose.yaml" ];
-			}; `+c.more+` }`, "null")
-			if complaint != "" || len(h.Refused) > 0 || h.JobTimeoutMs != c.want {
-				t.Errorf("%s: it waits %d ms, want %d; refused %q\n%s", name, h.JobTimeoutMs, c.want, h.Refused, complaint)
+			modules[name] = module{text: `{ services.stackpolicy = {
+				enable = true; stage = "` + c.stage + `"; stacks.web.compose = [ "/home/ada/web/compose.yaml" ];
+			}; ` + c.more + ` }`}
+		}
+		for name, h := range evaluate(modules) {
+			h.accepted(t, name)
+			if want := cases[name].want; h.JobTimeoutMs != want {
+				t.Errorf("%s: it waits %d ms, want %d", name, h.JobTimeoutMs, want)
 			}
 		}
 	})
@@ -198,67 +114,78 @@ func TestHomeManagerAutoUpdates(t *testing.T) {
 		"as quadlet-nix does": {"verified-apply", `systemd.user.timers.podman-auto-update = {
 			Timer.OnCalendar = "Mon 04:00"; Install.WantedBy = [ "timers.target" ]; };`, "OnCalendar=Mon 04:00"},
 	}
-	eachRelease(t, func(t *testing.T, evaluate func(module, system string) (home, string)) {
+	eachRelease(t, func(t *testing.T, evaluate func(map[string]module) map[string]home) {
+		modules := map[string]module{}
 		for name, c := range cases {
-			h, complaint := evaluate(`{ podman, ... }: { services.stackpolicy = {
-				enable = true; stage = "`+c.stage+`"; stacks.web = { compose = [ "/home/ada/web/compose.yaml" ]; autoUpdate = true; };
-			}; `+c.more+` }`, "null")
-			if complaint != "" || len(h.Refused) > 0 {
-				t.Errorf("%s: refused %q\n%s", name, h.Refused, complaint)
-			}
-			if got := h.Files[link].Text; (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
-				t.Errorf("%s: the timer that is linked is %q, want %q in it", name, got, c.want)
+			modules[name] = module{text: `{ podman, ... }: { services.stackpolicy = {
+				enable = true; stage = "` + c.stage + `"; stacks.web = { compose = [ "/home/ada/web/compose.yaml" ]; autoUpdate = true; };
+			}; ` + c.more + ` }`}
+		}
+		for name, h := range evaluate(modules) {
+			h.accepted(t, name)
+			want := cases[name].want
+			if got := h.Files[link].Text; (got == "") != (want == "") || !strings.Contains(got, want) {
+				t.Errorf("%s: the timer that is linked is %q, want %q in it", name, got, want)
 			}
 		}
 	})
 }
 
-// TestHomeManagerRefuses: a mistake stops the evaluation, with a message that says
-// what to write instead.
-func TestHomeManagerRefuses(t *testing.T) {
-	const web = `stacks.web.compose = [ "/home/ada/web/compose.yaml" ]; `
-	const backupLost = `{ home-manager = { backupFileExtension = "bak"; overwriteBackup = false; }; }` // the system's
-	cases := map[string]struct{ options, more, want string }{
-		"misspelt option":   {web + `stacks.web.verfy.timeout = "1m";`, "", "stacks.web.verfy' does not exist"},
-		"wrong stage":       {web + `stage = "heal";`, "", `one of "observe", "reconcile", "heal-artifacts", "verified-apply"`},
-		"wrong mode":        {web + `mode = "act";`, "", `one of "observe", "enforce"`},
-		"wrong duration":    {web + `stacks.web.verify.timeout = "1 minute";`, "", "stacks.web.verify.timeout' is not of type"},
-		"a fact's name":     {web + `localFacts.my-backup.value = 1;`, "", "localFacts: want names of small letters"},
-		"a fact's schema":   {web + `localFacts.backup.scheme = ./backup.schema.json;`, "", "localFacts.backup.scheme' does not exist"},
-		"hold's end":        {web + `holds = [ { unit = "a.service"; reason = "b"; owner = "c"; until = "2d"; } ];`, "", "until' is not of type"},
-		"waiver's end":      {web + `waivers = [ { invariant = "a"; units = [ "a.service" ]; reason = "b"; owner = "c"; until = "2026-12-24"; } ];`, "", "until' is not of type"},
-		"waiver's owner":    {web + `waivers = [ { invariant = "a"; units = [ "a.service" ]; reason = "b"; until = "2026-12-24T18:00:00Z"; } ];`, "", "owner'"},
-		"start services":    {web, `systemd.user.startServices = "suggest";`, `Write: systemd.user.startServices = "sd-switch";`},
-		"backslash":         {web + `stacks.web.unit = "a\\x2db.service";`, "", `a - needs no \x2d.`},
-		"secret in store":   {web + `stacks.web.secrets = [ "${builtins.toFile "token" "x"}" ];`, "", `Write its path on the host, as a string in quotes: "/run/secrets/NAME"`},
-		"secret as path":    {web + `stacks.web.secrets = [ ./testdata/home.nix ];`, "", `Write its path on the host, as a string in quotes: "/run/secrets/NAME"`},
-		"foreign label":     {`stacks.web = { compose = [ ./testdata/labelled.yaml ]; autoUpdate = true; };`, "", "Remove the label from the compose file: stackctl sets it."},
-		"backup is lost":    {web, backupLost, "Write: home-manager.overwriteBackup = true;"},
-		"start timeout":     {web + `stacks.web.startTimeout = "10m";`, "", `Leave it out, or write at most "270s".`},
-		"activation waits":  {web, "systemd.user.servicesStartTimeoutMs = 60000;", "Leave it out: services.stackpolicy sets 300000."},
-		"sd-switch's own":   {web, "systemd.user.servicesStartTimeoutMs = 0;", "an activation waits only 120 seconds"},
-		"declared twice":    {web, `systemd.user.services.web.Service.ExecStart = [ "/bin/true" ];`, "is declared elsewhere in this configuration too"},
-		"misspelt stamp":    {web + `stamp = [ "wbe.service" ];`, "", "is not a unit that systemd.user declares"},
-		"two settings":      {web + `policies = ../policies; settings.budget.unit = 5;`, "", "Keep one: remove settings.yaml from the folder"},
-		"policies as text":  {web + `policies = "/home/ada/rules";`, "", "Write a Nix path, without quotes"},
-		"nothing to put up": {`stacks.web.stage = "heal-artifacts";`, "", "Home Manager declares no web.service"},
-	}
-	eachRelease(t, func(t *testing.T, evaluate func(module, system string) (home, string)) {
-		for name, c := range cases {
-			t.Run(name, func(t *testing.T) {
-				options := c.options
-				if !strings.Contains(options, "stage = ") {
-					options += ` stage = "verified-apply";`
-				}
-				more, system := c.more, "null"
-				if more == backupLost {
-					more, system = "", backupLost
-				}
-				h, complaint := evaluate("{ services.stackpolicy = { enable = true; "+options+" }; "+more+" }", system)
-				if got := strings.Join(append(h.Refused, complaint), "\n"); !strings.Contains(got, c.want) {
-					t.Errorf("it said %q; want %q in it", got, c.want)
-				}
-			})
+// TestHomeManagerForcesOtherFiles: units that other modules write by home.file, as
+// services.podman does, and quadlets belong to Home Manager too.
+func TestHomeManagerForcesOtherFiles(t *testing.T) {
+	const of = `{ config, ... }: {
+		services.stackpolicy = { enable = true; stage = "heal-artifacts"; units = [ "podman-web.service" ]; };
+		services.stackpolicy.stacks = { web.unit = "podman-web.service"; shop = { }; lab.unit = "lab-pod.service"; };
+		home.file."${config.xdg.configHome}/systemd/user/podman-web.service".text = "[Service]\nExecStart=/bin/true\n";
+		home.file.".config/systemd/user/other.service".text = "[Service]\nExecStart=/bin/true\n";
+		xdg.configFile."containers/systemd/shop.container".text = "[Container]\nImage=shop\n";
+		home.file.".config/containers/systemd/lab.pod".text = "[Pod]\n";
+		home.file.".config/containers/systemd/other.container".text = "[Container]\nImage=other\n";
+	}`
+	eachRelease(t, func(t *testing.T, evaluate func(map[string]module) map[string]home) {
+		h := evaluate(map[string]module{"": {text: of}})[""]
+		h.accepted(t, "other files")
+		for path, want := range map[string]bool{
+			"systemd/user/podman-web.service":    true,
+			"systemd/user/other.service":         false,
+			"containers/systemd/shop.container":  true,
+			"containers/systemd/lab.pod":         true,
+			"containers/systemd/other.container": false,
+			"stackpolicy/config.yaml":            false,
+		} {
+			if f, exists := h.Files[path]; !exists || f.Force != want {
+				t.Errorf("%s: exists %v, forced %v, want %v", path, exists, f.Force, want)
+			}
+		}
+	})
+}
+
+// TestHomeManagerUnitsCanBeChanged: a definition elsewhere replaces a setting of the module's
+// units, and adds to their commands.
+func TestHomeManagerUnitsCanBeChanged(t *testing.T) {
+	const changed = `{
+		services.stackpolicy = { enable = true; stage = "verified-apply"; stacks.web.compose = [ "/home/ada/web/compose.yaml" ]; };
+		systemd.user.services.web = {
+			Unit.Description = "Shop window"; Unit.After = [ "data.mount" ];
+			Service = { RestartSec = 5; ExecStartPre = [ "/bin/true" ]; Environment = [ "A=b" ]; };
+		};
+		systemd.user.timers.stackpolicy-audit.Timer.OnUnitActiveSec = "1h";
+	}`
+	eachRelease(t, func(t *testing.T, evaluate func(map[string]module) map[string]home) {
+		h := evaluate(map[string]module{"": {text: changed}})[""]
+		h.accepted(t, "changed units")
+		web := h.Files["systemd/user/web.service"].Text
+		for _, want := range []string{
+			"Description=Shop window\n", "After=data.mount\n", "After=sops-nix.service\n", "RestartSec=5\n",
+			"ExecStartPre=/bin/true\n", "stackctl preflight web\n", "Environment=A=b\n", "Environment=PATH=",
+		} {
+			if strings.Count(web, want) != 1 {
+				t.Errorf("web.service does not have %q once:\n%s", want, web)
+			}
+		}
+		if timer := h.Files["systemd/user/stackpolicy-audit.timer"].Text; !strings.Contains(timer, "OnUnitActiveSec=1h\n") {
+			t.Errorf("the timer is\n%s", timer)
 		}
 	})
 }

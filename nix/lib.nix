@@ -5,11 +5,12 @@ let
   text = import ./text.nix;
   stages = import ./stages.nix;
   timeouts = import ./timeouts.nix { inherit text; };
+  units = import ./units.nix { inherit text stages timeouts; };
 in
 text
 // stages
 // timeouts
 // import ./configuration.nix { inherit text stages; }
-// import ./units.nix { inherit text stages timeouts; }
+// units
 // import ./artifacts.nix
-// import ./refusals.nix { inherit stages timeouts; }
+// import ./refusals.nix { inherit stages timeouts units; }

@@ -12,11 +12,21 @@ let
   alerts = import ./alert-options.nix { inherit lib; };
   settings = import ./settings-options.nix { inherit lib; };
 
-  duration = types.strMatching "([0-9]+[hms])+";
+  inherit (import ./described.nix { inherit lib; })
+    address
+    described
+    duration
+    mode
+    pattern
+    place
+    project
+    service
+    unit
+    ;
   stage = types.enum stages;
-  place = types.either types.path types.str;
 
-  file = types.either place (
+  # A file whose mode and owner do not matter is its path alone.
+  file = described ''absolute path, or a mapping such as { path = "/run/secrets/NAME"; mode = "0640"; }'' (types.coercedTo place (path: { inherit path; }) (
     types.submodule {
       options = {
         path = mkOption {
@@ -24,7 +34,7 @@ let
           description = "Where the file is on the host.";
         };
         mode = mkOption {
-          type = types.nullOr (types.strMatching "0?[0-7]{3}");
+          type = types.nullOr mode;
           default = null;
           example = "0640";
           description = "The permissions that it may have at most, in octal.";
@@ -36,7 +46,7 @@ let
         };
       };
     }
-  );
+  ));
 
   nullable =
     type: description:
@@ -46,16 +56,16 @@ let
       inherit description;
     };
 
-  probe = types.submodule {
+  probe = described ''probe, such as { http = "http://127.0.0.1:8080/health"; } or { tcp = "127.0.0.1:5432"; }'' (types.submodule {
     options = {
-      http = nullable types.str ''
+      http = nullable address ''
         URL of a GET request. It must not contain a password: everybody can read it in the Nix store.
       '';
       tcp = nullable types.str "HOST:PORT that must accept a connection.";
       status = nullable types.ints.positive "The HTTP status that is expected; null: 200.";
       within = nullable duration "Time for the whole answer, at most 10s; null: 2s.";
     };
-  };
+  });
 
   option =
     type: default: description:
@@ -71,8 +81,8 @@ let
           defaultText = "services.stackpolicy.stage";
           description = "The stage of this stack's rollout, if it differs from services.stackpolicy.stage.";
         };
-        unit = option types.str "${name}.service" "The unit that applies the stack.";
-        project = option types.str name "Its compose project.";
+        unit = option service "${name}.service" "The unit that applies the stack.";
+        project = option project name "Its compose project.";
         compose = option (types.listOf place) [ ] ''
           Compose files, merged in order; the folder of the first one is the project's folder. A Nix path is copied to the
           store without the other files of its folder: to copy the whole folder, write "''${./web}/compose.yaml".
@@ -104,8 +114,8 @@ let
           together, and a minute.
         '';
         stopTimeout = option duration "2m" "TimeoutStopSec= of the unit: longer than the longest stop_grace_period.";
-        wantedBy = option (types.listOf types.str) [ "default.target" ] "Targets that start the stack.";
-        after = option (types.listOf types.str) [ ] ''
+        wantedBy = option (types.listOf unit) [ "default.target" ] "Targets that start the stack.";
+        after = option (types.listOf unit) [ ] ''
           Units after which the stack starts, if they start too, besides those of sops-nix and agenix that write secrets.
         '';
         autoUpdate = option types.bool false ''
@@ -146,8 +156,8 @@ in
     description = "The stage of the rollout: ${lib.concatStringsSep ", then " stages}. See docs/migrating.md.";
   };
   mode = option (types.nullOr (types.enum [ "observe" "enforce" ])) null "Whether the audit acts; null: as the stage says.";
-  units = option (types.listOf types.str) [ ] "Patterns of further units that are managed, besides those that Home Manager declares.";
-  stamp = option (types.either types.bool (types.listOf types.str)) false ''
+  units = option (types.listOf pattern) [ ] "Patterns of further units that are managed, besides those that Home Manager declares.";
+  stamp = option (types.either types.bool (types.listOf unit)) false ''
     Units declared elsewhere in systemd.user that get a revision stamp; true: all of them. With the stamp the audit
     knows exactly whether the loaded definition is the declared one. The module's own units always have a stamp. A
     unit that gets its first stamp counts as changed once, so the next activation restarts it.

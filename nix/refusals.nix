@@ -1,15 +1,22 @@
 # Mistakes for which a configuration is refused before it is built. Each message
 # says what to write instead. The options check their own types and enums; the
 # build checks config.yaml and settings.yaml with the program.
-{ stages, timeouts }:
+{
+  stages,
+  timeouts,
+  units,
+}:
 rec {
   # refusals lists what is wrong with option values `o` on a host:
   #   startServices  the final value of systemd.user.startServices
   #   jobTimeoutMs   that of systemd.user.servicesStartTimeoutMs
   #   isNixOS        whether Home Manager's NixOS module runs the activation
-  #   backup         { extension, overwrite } of Home Manager's NixOS module; null elsewhere
+  #   isLinux        whether the packages are for Linux
+  #   isEnabled      systemd.user.enable
+  #   backup         { extension, overwrite, command } of Home Manager's NixOS module; null elsewhere
   #   storeDir       the Nix store
-  #   declared       names of all units that Home Manager declares
+  #   declared       names of all units that systemd.user declares
+  #   written        names of units that come as files of another kind, quadlets too
   #   execStart      function from a unit's name to its final ExecStart, a list
   refusals =
     o: host:
@@ -17,11 +24,17 @@ rec {
       [
         (startServices host)
         (jobTimeout o host)
-        (backup o host)
+        (system host)
+        (backup host)
         (mode o)
         (stamp o host)
+        (builtins.concatMap credentialName (builtins.attrNames o.credentials))
         (inStore host "credentials" (builtins.attrNames o.credentials) (name: o.credentials.${name}))
         (sinkSecrets o host)
+      ]
+      ++ [
+        (shared o "unit")
+        (shared o "project")
       ]
       ++ map (name: stackRefusals o host name o.stacks.${name}) (builtins.attrNames o.stacks)
     );
@@ -33,6 +46,38 @@ rec {
     unless host.startServices ''
       systemd.user.startServices is off: an activation would leave changed stacks running as they were.
       Write: systemd.user.startServices = "sd-switch";'';
+
+  system =
+    host:
+    unless host.isLinux ''
+      services.stackpolicy audits units of systemd, which this platform does not have.
+      Write: services.stackpolicy.enable = pkgs.stdenv.hostPlatform.isLinux;''
+    ++ unless (host.isEnabled || !host.isLinux) ''
+      systemd.user.enable is off: Home Manager would write none of the units.
+      Write: systemd.user.enable = true; or services.stackpolicy.enable = false;'';
+
+  # credentialName: LoadCredential= has a colon after the name, and the name becomes a
+  # file's (credential_name_valid() of systemd).
+  credentialName =
+    name:
+    unless (builtins.match "[A-Za-z0-9_@-][A-Za-z0-9_.@-]*" name != null) ''
+      services.stackpolicy.credentials."${name}": systemd takes no such name of a credential.
+      Write one of letters, digits, and any of _ . @ - only.'';
+
+  # shared refuses two stacks of one unit or one project: their declarations would be
+  # mixed.
+  shared =
+    o: key:
+    let
+      names = builtins.attrNames o.stacks;
+      sameAs = name: builtins.filter (other: o.stacks.${other}.${key} == o.stacks.${name}.${key}) names;
+    in
+    builtins.concatMap (
+      name:
+      unless (builtins.head (sameAs name) == name) ''
+        services.stackpolicy.stacks.${name}.${key} = "${o.stacks.${name}.${key}}" is that of stacks.${builtins.head (sameAs name)} already.
+        Write another one: each stack has a unit and a project of its own.''
+    ) names;
 
   # jobTimeout: sd-switch gives up a unit after this time, and then the activation fails
   # and starts none of the units that are left.
@@ -55,20 +100,31 @@ rec {
       services.stackpolicy: stage "observe" acts on nothing, so mode = "enforce" contradicts it.
       Write: stage = "reconcile"; and leave mode out.'';
 
-  # backup: with overwriteBackup an older backup is overwritten silently; without it,
-  # an older backup aborts the activation (measured).
+  # backup: systemd would read a backup of such a name.
   backup =
+    host:
+    unless (host.backup == null || !(builtins.elem host.backup.extension readByManager)) ''
+      home-manager.backupFileExtension = "${host.backup.extension}": systemd would read the backup of a unit file
+      as a unit or a drop-in. Write: home-manager.backupFileExtension = "hm-backup";'';
+
+  # warnings lists what is no mistake, but should be known: what happens to a file that stage
+  # "heal-artifacts" replaces. Without overwriteBackup an older backup aborts the
+  # activation unless the file is forced, and is overwritten if it is (measured).
+  # no_blocking_backup watches the backups.
+  warnings =
     o: host:
-    if host.backup == null || host.backup.extension == null then
+    if host.backup == null || !(stages.reached "heal-artifacts" (highest o)) then
       [ ]
+    else if host.backup.command or null != null then
+      [
+        ''
+          services.stackpolicy: home-manager.backupCommand runs on each file that stage "heal-artifacts" replaces.
+          If the command fails, the activation ends half-way. Leave it out if those files are not needed.''
+      ]
     else
-      unless (!(builtins.elem host.backup.extension readByManager)) ''
-        home-manager.backupFileExtension = "${host.backup.extension}": systemd would read the backup of a unit file
-        as a unit or a drop-in. Write: home-manager.backupFileExtension = "hm-backup";''
-      ++ unless (!(stages.reached "heal-artifacts" (highest o)) || host.backup.overwrite) ''
-        home-manager.backupFileExtension makes backups of the files that stage "heal-artifacts" replaces, and an older
-        one of the same name is overwritten silently. Write: home-manager.overwriteBackup = true; if that is acceptable,
-        otherwise leave backupFileExtension out.'';
+      unless (host.backup.extension == null || host.backup.overwrite) ''
+        services.stackpolicy: home-manager.backupFileExtension keeps a file that stage "heal-artifacts" replaces, as NAME.${host.backup.extension}.
+        An older backup of that name is overwritten. To say that this is meant: home-manager.overwriteBackup = true;'';
 
   # Suffixes of files that systemd reads as units or, in a folder of drop-ins, as
   # drop-ins (systemd.unit(5)).
@@ -168,15 +224,29 @@ rec {
       verified = stages.reached "verified-apply" s.stage;
     in
     builtins.concatLists [
+      (stackName name)
+      (builtins.concatMap (probe at) s.probes)
       (unless (plainName s.unit || !forced) (nameMessage at s.unit))
       (unless (builtins.match "stackpolicy-.*" s.unit == null) ''
         ${at}.unit = "${s.unit}": names with this prefix are reserved for the audit's units.
         Write: ${at}.unit = "NAME.service"; with another one.'')
-      (unless (verified || builtins.elem s.unit host.declared || !forced) (absentMessage at s))
-      (if verified then verifiedRefusals host at s else [ ])
-      (inStore host "stacks.${name}.secrets" s.secrets (f: if builtins.isAttrs f && f ? path then f.path else f))
+      (unless (verified || builtins.elem s.unit (host.declared ++ host.written) || !forced) (absentMessage at s))
+      (if verified then verifiedRefusals o host name at s else [ ])
+      (inStore host "stacks.${name}.secrets" s.secrets (f: f.path))
       (if s.autoUpdate then labelRefusals at s else [ ])
     ];
+
+  stackName =
+    name:
+    unless (builtins.match "[A-Za-z0-9][A-Za-z0-9_.@-]{0,199}" name != null) ''
+      services.stackpolicy.stacks."${name}": the name becomes a file's.
+      Write one of letters, digits, and any of _ . @ - that begins with a letter or a digit.'';
+
+  probe =
+    at: p:
+    unless ((p.http == null) != (p.tcp == null)) ''
+      ${at}.probes: a probe has one of http and tcp.
+      Write: { http = "http://127.0.0.1:8080/health"; } or { tcp = "127.0.0.1:5432"; }'';
 
   # plainName: Home Manager uses force as an unquoted prefix of a shell pattern, which
   # does not match a backslash in a unit's name (check-link-targets.sh of Home Manager).
@@ -191,7 +261,7 @@ rec {
     Write: ${at}.unit = "NAME.service"; with the unit's name, or ${at}.stage = "verified-apply"; so that the module declares it.'';
 
   verifiedRefusals =
-    host: at: s:
+    o: host: name: at: s:
     let
       inherit (timeouts) takes longest tries;
       may = timeouts.startSeconds s;
@@ -212,9 +282,14 @@ rec {
     ++ unless (s.startTimeout == null || longest s <= may) ''
       ${at}.startTimeout = "${s.startTimeout}": one command of the start may take ${toString (longest s)} seconds, by apply.timeout and
       verify.timeout. Leave it out, or write at least "${toString (longest s)}s".''
-    ++ unless (builtins.length (host.execStart s.unit) <= 1) ''
-      ${at}: ${s.unit} is declared elsewhere in this configuration too, and would run both commands.
-      Remove systemd.user.services."${s.unit}" there, or write: ${at}.stage = "heal-artifacts";'';
+    ++ unless (host.execStart s.unit == [ (units.applying o name) ]) ''
+      ${at}: ${s.unit} is declared elsewhere in this configuration too: its ExecStart= would be ${
+        builtins.concatStringsSep ", then " (map toString (host.execStart s.unit))
+      }.
+      Remove systemd.user.services.${serviceKey s.unit}.Service.ExecStart there, or write: ${at}.stage = "heal-artifacts";'';
+
+  # serviceKey returns the attribute of systemd.user.services.
+  serviceKey = unit: builtins.toJSON (builtins.head (builtins.match "(.+)\\.service" unit));
 
   # waits says how long an activation waits for a stack.
   waits =

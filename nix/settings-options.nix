@@ -12,13 +12,19 @@ let
       default = null;
     };
 
-  duration = types.strMatching "([0-9]+(h|m|s|ms))+";
+  inherit (import ./described.nix { inherit lib; })
+    fineDuration
+    instant
+    pattern
+    subject
+    unit
+    words
+    ;
+  duration = fineDuration;
   window = types.enum [
     "1h"
     "24h"
   ];
-  instant = types.strMatching "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})";
-  words = types.strMatching "[^[:cntrl:]]{1,200}";
 
   required =
     type: example: description:
@@ -27,7 +33,7 @@ in
 {
   settings = {
     restart = mkOption {
-      type = types.listOf types.str;
+      type = types.listOf pattern;
       default = [ ];
       example = [ "lab-*.service" ];
       description = "Patterns of units that may be restarted as a heal, besides the stacks with the option restart.";
@@ -61,11 +67,18 @@ in
     };
     decide = mkOption {
       default = [ ];
+      example = [
+        {
+          invariant = "loaded_is_current";
+          units = [ "db.service" ];
+          effect = "block";
+        }
+      ];
       description = "Which heals are alerts instead, and which findings have another severity.";
       type = types.listOf (types.submodule {
         options = {
           invariant = required types.str "loaded_is_current" "An invariant, or a pattern of several.";
-          units = required (types.nonEmptyListOf types.str) [ "db.service" ] "Patterns of units; host means findings that are about no unit.";
+          units = required (types.nonEmptyListOf subject) [ "db.service" ] "Patterns of units; host means findings that are about no unit.";
           effect = unset (types.enum [ "block" ]) "block: a heal becomes an alert.";
           severity = unset (types.enum [
             "page"
@@ -78,10 +91,18 @@ in
 
   holds = mkOption {
     default = [ ];
+    example = [
+      {
+        unit = "web.service";
+        reason = "new disk";
+        owner = "ada";
+        until = "2026-12-24T18:00:00Z";
+      }
+    ];
     description = "Units under planned maintenance: findings about whether they run do not count, and nothing acts on them.";
     type = types.listOf (types.submodule {
       options = {
-        unit = required types.str "web.service" "The unit, with its suffix.";
+        unit = required unit "web.service" "The unit, with its suffix.";
         reason = required words "new disk" "Why.";
         owner = required words "ada" "Who is responsible.";
         until = required instant "2026-12-24T18:00:00Z" "When the hold ends: RFC 3339, with a zone.";
@@ -91,11 +112,20 @@ in
 
   waivers = mkOption {
     default = [ ];
+    example = [
+      {
+        invariant = "verify_gate_present";
+        units = [ "lab-*.service" ];
+        reason = "rebuilt next month";
+        owner = "ada";
+        until = "2026-12-24T18:00:00Z";
+      }
+    ];
     description = "Findings that do not count until a given time.";
     type = types.listOf (types.submodule {
       options = {
         invariant = required types.str "verify_gate_present" "An invariant, or a pattern of several.";
-        units = required (types.nonEmptyListOf types.str) [ "lab-*.service" ] "Patterns of units; host means findings that are about no unit.";
+        units = required (types.nonEmptyListOf subject) [ "lab-*.service" ] "Patterns of units; host means findings that are about no unit.";
         reason = required words "rebuilt next month" "Why.";
         owner = required words "ada" "Who is responsible.";
         until = required instant "2026-12-24T18:00:00Z" "When the finding counts again: RFC 3339, with a zone.";

@@ -57,10 +57,10 @@ rec {
         NotifyAccess = "exec";
         TimeoutStartSec = timeouts.startSeconds s;
         Environment = [ (pathLine o.path) ];
-        ExecStartPre = "${o.package}/bin/stackctl preflight ${name}";
-        ExecStart = [ "${o.package}/bin/stackctl apply ${name}" ];
-        ExecStartPost = "${o.package}/bin/stackctl verify ${name}";
-        ExecStop = "${o.package}/bin/stackctl down ${name}";
+        ExecStartPre = [ "${o.package}/bin/stackctl preflight ${name}" ];
+        ExecStart = [ (applying o name) ];
+        ExecStartPost = [ "${o.package}/bin/stackctl verify ${name}" ];
+        ExecStop = [ "${o.package}/bin/stackctl down ${name}" ];
         TimeoutStopSec = text.seconds s.stopTimeout;
         Restart = "on-failure";
         RestartSec = 30;
@@ -68,6 +68,9 @@ rec {
       };
       Install.WantedBy = s.wantedBy;
     };
+
+  # applying is the command that applies a stack.
+  applying = o: name: "${o.package}/bin/stackctl apply ${name}";
 
   # providers are user units that write secrets, of the Home Manager modules of sops-nix
   # and agenix, and podman's wait for the network. At boot a stack that starts beside
@@ -82,7 +85,7 @@ rec {
   appliedBy = s: {
     inherit (s) project provider;
     compose = map (path: "${path}") s.compose;
-    envFiles = map (f: "${if builtins.isAttrs f && f ? path then f.path else f}") s.envFiles;
+    envFiles = map (f: "${f.path}") s.envFiles;
   };
 
   # auditUnits returns the shipped units by name, read from ../units.

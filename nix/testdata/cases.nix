@@ -159,7 +159,10 @@ let
     backup = null;
     storeDir = "/nix/store";
     declared = [ "web.service" ];
-    execStart = _: [ "one" ];
+    written = [ ];
+    isLinux = true;
+    isEnabled = true;
+    execStart = _: [ "/nix/store/0-stackpolicy/bin/stackctl apply web" ];
   };
 
   # The result of each stage: the mode, the settings, the units that the module declares,
@@ -226,6 +229,12 @@ in
     "systemd/user/default.target.wants/other.service"
     "stackpolicy/config.yaml"
     "web.service"
+    "containers/systemd/web.container"
+    "containers/systemd/sub/web.kube"
+    "containers/systemd/web.container.d/10-local.conf"
+    "containers/systemd/web.pod"
+    "containers/systemd/web.network"
+    "containers/systemd/other.container"
   ];
 
   durations = map plain.seconds [
@@ -279,7 +288,10 @@ in
   '';
 
   # Each foot-gun, and its message.
-  refusals = builtins.mapAttrs (_: c: plain.refusals c.options (host // (c.host or { }))) {
+  refusals = builtins.mapAttrs (
+    _: c:
+    plain.refusals c.options (host // (c.host or { })) ++ plain.warnings c.options (host // (c.host or { }))
+  ) {
     none = {
       options = web { };
     };
@@ -294,7 +306,7 @@ in
       options = web { unit = "stackpolicy-audit.service"; };
     };
     secret-in-store = {
-      options = web { secrets = [ "/nix/store/0-secrets/token" ]; };
+      options = web { secrets = [ { path = "/nix/store/0-secrets/token"; } ]; };
     };
     secret-as-path = {
       options = web { secrets = [ { path = /home/ada/token; } ]; };
@@ -323,6 +335,66 @@ in
       options = web {
         autoUpdate = true;
         compose = [ ./labelled.yaml ];
+      };
+    };
+    no-linux = {
+      options = web { };
+      host.isLinux = false;
+    };
+    no-systemd = {
+      options = web { };
+      host.isEnabled = false;
+    };
+    credential-with-colon = {
+      options = web { } // {
+        credentials."a:b" = "/run/secrets/a";
+      };
+    };
+    stack-with-blank = {
+      options = at "observe" // {
+        stacks."my web" = stack "web" "observe";
+      };
+    };
+    two-of-one-unit = {
+      options = at "observe" // {
+        stacks = {
+          shop = stack "web" "observe" // {
+            project = "shop";
+          };
+          web = stack "web" "observe";
+        };
+      };
+    };
+    two-of-one-project = {
+      options = at "observe" // {
+        stacks = {
+          shop = stack "web" "observe" // {
+            unit = "shop.service";
+          };
+          web = stack "web" "observe";
+        };
+      };
+    };
+    probe-of-both = {
+      options = web {
+        probes = [
+          {
+            http = "http://127.0.0.1";
+            tcp = "127.0.0.1:80";
+          }
+        ];
+      };
+    };
+    exec-start-replaced = {
+      options = web { };
+      host.execStart = _: [ "podman-compose up -d" ];
+    };
+    backup-command = {
+      options = web { };
+      host.backup = {
+        extension = null;
+        overwrite = false;
+        command = "trash";
       };
     };
     backup-lost = {
@@ -405,6 +477,13 @@ in
         "podman-compose up -d"
         "stackctl apply web"
       ];
+    };
+    quadlet-to-heal = {
+      options = at "heal-artifacts";
+      host = {
+        declared = [ ];
+        written = [ "web.service" ];
+      };
     };
     nothing-to-heal = {
       options = at "heal-artifacts";

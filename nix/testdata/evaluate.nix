@@ -58,13 +58,23 @@ let
     else
       builtins.readFile (dirOf (toString source));
 
-  relevant = name: lib.hasPrefix "systemd/user/" name || lib.hasPrefix "stackpolicy/" name;
+  relevant =
+    name: lib.any (folder: lib.hasPrefix folder name) [
+      "systemd/user/"
+      "stackpolicy/"
+      "containers/systemd/"
+    ];
+  # Files of home.file that are no files of xdg.configFile, below the configuration folder.
+  elsewhere = lib.mapAttrs' (
+    _: f: lib.nameValuePair (lib.removePrefix ".config/" f.target) f
+  ) config.home.file;
 in
 {
   refused = map (a: a.message) failed;
+  inherit (config) warnings;
   jobTimeoutMs = config.systemd.user.servicesStartTimeoutMs;
   files = lib.mapAttrs (_: f: {
     inherit (f) force;
     text = textOf f.source;
-  }) (lib.filterAttrs (name: _: relevant name) config.xdg.configFile);
+  }) (lib.filterAttrs (name: _: relevant name) (config.xdg.configFile // elsewhere));
 }
