@@ -3,11 +3,11 @@ package audit
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"stackpolicy/enforce"
 	"stackpolicy/facts"
 	"stackpolicy/finding"
+	"stackpolicy/internal/text"
 )
 
 // subjects returns the full names of the units to report. A name that is not known is an
@@ -21,7 +21,7 @@ func subjects(names []string, doc *facts.Document) ([]string, error) {
 			n += ".service"
 		}
 		if !slices.Contains(known, n) {
-			return nil, fmt.Errorf("%q is not managed; known: %s", n, strings.Join(known, ", "))
+			return nil, fmt.Errorf("%q is not managed; %s", n, text.Known(n, known))
 		}
 		out = append(out, n)
 	}

@@ -37,7 +37,7 @@ func TestUnits(t *testing.T) {
 	}
 	t.Run("unknown", func(t *testing.T) {
 		_, err := Audit{Source: file(recorded(t, "stale")), Load: loaded(p), Units: []string{"web.service", "wbe"}}.Run(t.Context())
-		if want := `"wbe" is not managed; known: host, files.service, web.service`; err == nil || err.Error() != want {
+		if want := `"wbe" is not managed; did you mean web.service? known: host, files.service, web.service`; err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	})

@@ -78,6 +78,7 @@ func (c *Config) setDefaults() {
 	if c.Mode == "" {
 		c.Mode = Observe
 	}
+	c.Policies = regularfile.InHome(c.Policies)
 	for name, s := range c.Stacks {
 		c.Stacks[name] = s.withDefaults(name)
 	}

@@ -48,9 +48,9 @@ stacks:
 			Stacks: map[string]Stack{"web": web},
 		}, ""},
 		{"unknown key", "mode: observe\nunit: [a.service]\n", Config{},
-			`line 2: unknown key "unit"; known: units, mode, policies, stacks, holds, alerts`},
+			`line 2: unknown key "unit"; did you mean units? known: units, mode, policies, stacks, holds, alerts`},
 		{"unknown key of a stack", "stacks:\n  web:\n    projct: x\n", Config{},
-			`line 3: unknown key "projct"; known: unit, project, compose, env_files, secrets, registries, apply, verify, probes, provider, discard_volumes, on_failure`},
+			`line 3: unknown key "projct"; did you mean project? known: unit, project, compose, env_files, secrets, registries, apply, verify, probes, provider, discard_volumes, on_failure`},
 		{"unknown mode", "mode: enfroce\n", Config{}, `mode: "enfroce" is neither observe nor enforce`},
 		{"pattern without suffix", "units: [web]\n", Config{},
 			`units: "web" is no pattern of unit names; write one such as homelab-*.service`},
@@ -59,12 +59,13 @@ stacks:
 		{"stack unit", "stacks: {web: {unit: ../x}}\n", Config{},
 			`stacks.web.unit: "../x" is no unit name; write one such as web.service`},
 		{"unknown key of a file", "stacks:\n  web:\n    secrets: [{pth: /x}]\n", Config{},
-			`line 3: unknown key "pth"; known: path, mode, owner`},
+			`line 3: unknown key "pth"; did you mean path? known: path, mode, owner`},
 		{"mode of a file", "stacks: {web: {secrets: [{path: /x, mode: rw}]}}", Config{},
 			`line 1: mode "rw" is not an octal file mode; want for example "0600"`},
-		{"relative path", "stacks: {web: {compose: [compose.yaml], env_files: [~/x]}}", Config{},
+		{"relative path", "stacks: {web: {compose: [compose.yaml], env_files: [~bob/x, x/~/y]}}", Config{},
 			`stacks.web.compose: "compose.yaml" is not an absolute path` + "\n" +
-				`stacks.web.env_files: "~/x" is not an absolute path`},
+				`stacks.web.env_files: "~bob/x" is not an absolute path` + "\n" +
+				`stacks.web.env_files: "x/~/y" is not an absolute path`},
 		{"stack name", "stacks: {../web: {unit: web.service, project: web}}", Config{},
 			"stacks.../web: the name becomes a file name; use letters, digits, and any of _ . @ -"},
 		{"project name", "stacks: {Web: {}}", Config{},
@@ -98,6 +99,35 @@ stacks:
 				t.Errorf("-want +got\n%s", d)
 			}
 		})
+	}
+}
+
+// TestHome: ~/ is the home folder in every path.
+func TestHome(t *testing.T) {
+	t.Setenv("HOME", "/home/bob")
+	got, err := parse([]byte(`
+policies: ~/rules
+stacks:
+  web:
+    compose: [~/web/compose.yaml, /srv/~/more.yaml]
+    env_files: [~/web/env]
+    secrets: [{path: ~/web/token}]
+    provider: [~/bin/compose, ~/x]
+alerts:
+  textfile: ~/stackpolicy.prom
+  alertmanager: {url: "http://127.0.0.1:9093", token: {file: ~/token}}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := got.Stacks["web"]
+	paths := append(append([]string{got.Policies, string(got.Alerts.Textfile), got.Alerts.Alertmanager.Token.File, web.EnvFiles[0].Path, web.Secrets[0].Path}, web.Compose...), web.Provider...)
+	want := []string{
+		"/home/bob/rules", "/home/bob/stackpolicy.prom", "/home/bob/token", "/home/bob/web/env", "/home/bob/web/token",
+		"/home/bob/web/compose.yaml", "/srv/~/more.yaml", "/home/bob/bin/compose", "~/x",
+	}
+	if d := cmp.Diff(want, paths); d != "" {
+		t.Errorf("-want +got\n%s", d)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"stackpolicy/internal/agenix"
+	"stackpolicy/internal/regularfile"
 )
 
 // File is a file that a stack needs. In YAML the path alone is enough.
@@ -34,7 +35,7 @@ func (f *File) UnmarshalYAML(node *yaml.Node) error {
 	} else {
 		err = node.Decode((*plain)(f))
 	}
-	f.Path = agenix.Path(f.Path)
+	f.Path = agenix.Path(regularfile.InHome(f.Path))
 	return err
 }
 

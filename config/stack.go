@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"stackpolicy/internal/lazyregexp"
+	"stackpolicy/internal/regularfile"
 	"stackpolicy/internal/unitfile"
 )
 
@@ -67,6 +68,12 @@ func (s Stack) withDefaults(name string) Stack {
 	}
 	if s.Project == "" {
 		s.Project = name
+	}
+	for i, path := range s.Compose {
+		s.Compose[i] = regularfile.InHome(path)
+	}
+	if len(s.Provider) > 0 {
+		s.Provider[0] = regularfile.InHome(s.Provider[0])
 	}
 	if s.Apply.Timeout == 0 {
 		s.Apply.Timeout = defaultApply

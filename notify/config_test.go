@@ -100,12 +100,12 @@ func TestEverySinkHasARow(t *testing.T) {
 
 func TestConfigsThatAreRefused(t *testing.T) {
 	cases := []struct{ name, content, err string }{
-		{"unknown key", "alerts:\n  jurnal: {}\n", `line 2: unknown key "jurnal"; known: journal, textfile, alertmanager, webhooks`},
+		{"unknown key", "alerts:\n  jurnal: {}\n", `line 2: unknown key "jurnal"; did you mean journal? known: journal, textfile, alertmanager, webhooks`},
 		{"unknown key of the journal", "alerts:\n  journal: {level: page}\n", `line 2: unknown key "level"; known: severity, repeat`},
 		{"unknown key of alertmanager", "alerts:\n  alertmanager: {uri: x}\n",
-			`line 2: unknown key "uri"; known: url, user, password, token, severity, repeat`},
+			`line 2: unknown key "uri"; did you mean url? known: url, user, password, token, severity, repeat`},
 		{"unknown key of a webhook", "alerts:\n  webhooks: [{uri: x}]\n",
-			`line 2: unknown key "uri"; known: name, url, method, headers, body, token, severity, repeat`},
+			`line 2: unknown key "uri"; did you mean url? known: name, url, method, headers, body, token, severity, repeat`},
 		{"unknown key of a secret", "alerts:\n  webhooks: [{token: {path: x}}]\n", `line 2: unknown key "path"; known: file, credential`},
 		{"severity", "alerts: {journal: {severity: warning}}", `alerts.journal.severity: "warning" is not one of page, ticket, none`},
 		{"repeat", "alerts: {journal: {repeat: 5s}}", "alerts.journal.repeat: 5s is shorter than 1m0s"},

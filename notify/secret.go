@@ -20,7 +20,7 @@ import (
 // Secret says where a secret is. The configuration itself contains no secrets.
 // Exactly one of the two fields is set.
 type Secret struct {
-	File       string `yaml:"file"`       // absolute path of a file that only its owner may read
+	File       string `yaml:"file"`       // path of a file that only its owner may read: absolute, or ~/…
 	Credential string `yaml:"credential"` // name below $CREDENTIALS_DIRECTORY (systemd.exec(5), LoadCredential=)
 }
 
@@ -38,7 +38,7 @@ func (s *Secret) UnmarshalYAML(node *yaml.Node) error {
 	}
 	type plain Secret
 	err := node.Decode((*plain)(s))
-	s.File = agenix.Path(s.File)
+	s.File = agenix.Path(regularfile.InHome(s.File))
 	return err
 }
 

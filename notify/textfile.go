@@ -9,12 +9,23 @@ import (
 	"path/filepath"
 	"strings"
 
+	"go.yaml.in/yaml/v3"
+
 	"stackpolicy/internal/atomicfile"
+	"stackpolicy/internal/regularfile"
 )
 
 // Textfile is the path of a file for node_exporter's textfile collector; "" when no
 // such file is written. It contains metrics, not alerts.
 type Textfile string
+
+// UnmarshalYAML reads the path.
+func (t *Textfile) UnmarshalYAML(node *yaml.Node) error {
+	var path string
+	err := node.Decode(&path)
+	*t = Textfile(regularfile.InHome(path))
+	return err
+}
 
 func (t Textfile) check() []error {
 	path := string(t)

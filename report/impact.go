@@ -20,7 +20,7 @@ type Impact struct {
 // ImpactFormats lists every way to write an impact.
 func ImpactFormats() []output.Format[Impact] {
 	return []output.Format[Impact]{
-		{Name: "table", Write: writeImpact},
+		{Name: "text", Write: writeImpact},
 		{Name: "json", Write: func(w io.Writer, i Impact) error { return JSON(w, i.Impact) }},
 	}
 }

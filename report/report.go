@@ -37,7 +37,7 @@ type Audited struct {
 // ([audit.ReportSchema]), for CI, and for Prometheus.
 func Formats() []output.Format[Audited] {
 	return []output.Format[Audited]{
-		format("table", writeTable),
+		format("text", writeTable),
 		format("json", writeJSON),
 		format("junit", writeJUnit),
 		format("openmetrics", WriteOpenMetrics),

@@ -134,7 +134,7 @@ func TestTheReportAsJSONIsHarmlessAndFaithful(t *testing.T) {
 }
 
 func TestFormats(t *testing.T) {
-	if got, want := output.Names(Formats()), []string{"table", "json", "junit", "openmetrics"}; !reflect.DeepEqual(got, want) {
+	if got, want := output.Names(Formats()), []string{"text", "json", "junit", "openmetrics"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"stackpolicy/decide"
 	"stackpolicy/facts/collect"
 	"stackpolicy/internal/podman"
+	"stackpolicy/internal/text"
 )
 
 // Operator does the verbs on the stacks of one user.
@@ -79,5 +80,5 @@ func Find(c config.Config, name string) (Stack, error) {
 	if len(known) == 0 {
 		return Stack{}, fmt.Errorf("no stack %q: the configuration describes none", name)
 	}
-	return Stack{}, fmt.Errorf("no stack %q; the configuration describes: %s", name, strings.Join(known, ", "))
+	return Stack{}, fmt.Errorf("no stack %q in the configuration; %s", name, text.Known(name, known))
 }

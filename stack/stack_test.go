@@ -291,7 +291,7 @@ func TestFind(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, s, err)
 		}
 	}
-	for name, c := range map[string]config.Config{"describes none": {}, "describes: db, web": c} {
+	for name, c := range map[string]config.Config{"describes none": {}, "did you mean web? known: db, web": c} {
 		if _, err := Find(c, "wbe"); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("got %v, want an error that says %q", err, name)
 		}

@@ -62,7 +62,7 @@ network to stackpolicy send-alerts, which its unit starts afterwards.
 			return err
 		}
 		a.status = result.Report.ExitCode
-		if format.String() != "table" { // which says it itself
+		if format.String() != "text" { // which says it itself
 			warnOfAge(cmd.ErrOrStderr(), result.Report.CollectedAt)
 		}
 		o := optionsOf(cmd.OutOrStdout(), result)

@@ -144,7 +144,7 @@ func toExplain(r *audit.Report, p *decide.Policies, invariant string) ([]finding
 		invariant = finding.CurrentID(invariant)
 	}
 	if invariant != "" && !slices.Contains(known, invariant) {
-		return nil, fmt.Errorf("unknown invariant %q; known: %s", invariant, strings.Join(known, ", "))
+		return nil, fmt.Errorf("unknown invariant %q; %s", invariant, text.Known(invariant, known))
 	}
 	var list []finding.Finding
 	for _, d := range r.Decisions {

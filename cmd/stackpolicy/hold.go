@@ -19,6 +19,7 @@ import (
 	"stackpolicy/facts/collect"
 	"stackpolicy/finding"
 	"stackpolicy/history"
+	"stackpolicy/internal/text"
 )
 
 const (
@@ -169,7 +170,7 @@ func (e *exemption) check(ctx context.Context, subject, invariant string) error 
 		known = append(known, i.ID)
 	}
 	if !slices.Contains(known, invariant) && !slices.Contains(known, finding.CurrentID(invariant)) {
-		return fmt.Errorf("unknown invariant %q; known: %s", invariant, strings.Join(known, ", "))
+		return fmt.Errorf("unknown invariant %q; %s", invariant, text.Known(invariant, known))
 	}
 	return nil
 }
@@ -200,7 +201,7 @@ func knownSubject(ctx context.Context, store *history.Store, name string) (strin
 			return full, nil
 		}
 	}
-	return "", fmt.Errorf("%q is not managed; known: %s", name, strings.Join(known, ", "))
+	return "", fmt.Errorf("%q is not managed; %s", name, text.Known(name, known))
 }
 
 func endExemption(cmd *cobra.Command, subject, invariant string) error {

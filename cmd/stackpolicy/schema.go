@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"stackpolicy/internal/text"
 	"stackpolicy/schemas"
 )
 
@@ -38,7 +39,7 @@ them (data-settings) or the report of an audit (report).`,
 				return fmt.Errorf("schema takes one name: %s", strings.Join(names, ", "))
 			}
 			if files[args[0]].file == "" {
-				return fmt.Errorf("unknown schema %q; known: %s", args[0], strings.Join(names, ", "))
+				return fmt.Errorf("unknown schema %q; %s", args[0], text.Known(args[0], names))
 			}
 			return nil
 		},

@@ -150,7 +150,7 @@ p/invariants/loaded/data.json: unknown data file; the only data is settings.yaml
 		"unknown key beside the settings": {fixture.Folder(map[string]string{"settings.yaml": "restart: []\n"}),
 			`p/settings.yaml:1: unknown key "restart"; known: settings`},
 		"setting of another type": {fixture.Folder(map[string]string{"settings.yaml": "settings:\n  restart: web.service\n"}),
-			"p/settings.yaml:2: `web.ser...` is not a list"},
+			"p/settings.yaml:2: restart: want a list such as [a, b], got `web.ser...`"},
 		"a link": {fstest.MapFS{"lib/a.rego": {Mode: fs.ModeSymlink, Data: []byte("/etc/passwd")}, fixture.RuleFile: {Data: []byte(fixture.Metadata + fixture.Rule)}, fixture.RunbookFile: {Data: []byte(fixture.Runbook)}},
 			`p/lib/a.rego: is not a regular file; links are not followed: link the folder as a whole instead`},
 		"a file that is too large": {fixture.Folder(map[string]string{"lib/a.rego": strings.Repeat("#", 1<<20+1)}),

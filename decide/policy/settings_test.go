@@ -105,12 +105,12 @@ func TestSettingsRefused(t *testing.T) {
 		fsys fstest.MapFS
 		want string
 	}{
-		"unknown key":          {withSettings("  budget:\n    units: 3\n"), `3: unknown key "units"; known: unit, host, window`},
+		"unknown key":          {withSettings("  budget:\n    units: 3\n"), `3: unknown key "units"; did you mean unit? known: unit, host, window`},
 		"unknown waiver key":   {entry("owner: ada", "owner: ada\n      till: x"), `7: unknown key "till"; known: invariant, units, reason, owner, until`},
 		"a key twice":          {withSettings("  settle: 1s\n  settle: 2s\n"), `3: mapping key "settle" already defined at line 2`},
-		"no duration":          {withSettings("  settle: soon\n"), "2: `soon` is not a duration; want for example 90s, 15m or 24h"},
-		"a bare number":        {withSettings("  settle: 2\n"), "2: `2` is not a duration; want for example 90s, 15m or 24h"},
-		"days":                 {patient("  grace: {loaded: 1d}\n"), "2: `1d` is not a duration; want for example 90s, 15m or 24h"},
+		"no duration":          {withSettings("  settle: soon\n"), "2: settle: want a duration such as 90s, 15m or 24h, got `soon`"},
+		"a bare number":        {withSettings("  settle: 2\n"), "2: settle: want a duration such as 90s, 15m or 24h, got `2`"},
+		"days":                 {patient("  grace: {loaded: 1d}\n"), "2: loaded: want a duration such as 90s, 15m or 24h, got `1d`"},
 		"less than no space":   {withSettings("  storage: {free_mb: -1}\n"), "2: storage.free_mb: -1 is out of bounds; want 0 to 1000000000"},
 		"settles too long":     {withSettings("  settle: 1m\n"), "2: settle: 1m is out of bounds; want 100ms to 5s"},
 		"a budget of nothing":  {withSettings("  budget:\n    host: 4\n    unit: 0\n"), "4: budget.unit: 0 is out of bounds; want 1 to 100"},
@@ -120,7 +120,7 @@ func TestSettingsRefused(t *testing.T) {
 		"a negative grace":     {patient("  grace: {loaded: -1s}\n"), "2: grace.loaded: -1s is out of bounds; want 0s to 720h"},
 		"grace of nobody":      {patient("  grace:\n    loaded: 5m\n    laoded: 5m\n"), "4: grace.laoded: unknown invariant; known: loaded"},
 		"a restart pattern":    {withSettings("  restart: [\"web[\", \"[!a]*\", db.service]\n"), "2: restart.0: \"web[\" is not a pattern; want a unit's name, with *, ? or [abc] in it\np/settings.yaml:2: restart.1: \"[!a]*\" is not a pattern; want a unit's name, with *, ? or [abc] in it"},
-		"units as a text":      {entry(`["web*", host]`, "host"), "4: `host` is not a list"},
+		"units as a text":      {entry(`["web*", host]`, "host"), "4: units: want a list such as [a, b], got `host`"},
 		"decide acts":          {withSettings("  decide:\n    - {invariant: loaded, units: [a], effect: heal}\n"), "3: decide.0.effect: settings cannot ask for a heal; write effect: block here, or let the rule ask for it: stackpolicy policy new ID"},
 		"decide allows":        {withSettings("  decide: [{invariant: loaded, units: [a], effect: allow}]\n"), "2: decide.0.effect: settings cannot allow what a rule found; write a waiver, which ends, or change the rule: stackpolicy policy new ID"},
 		"decide, no effect":    {withSettings("  decide: [{invariant: loaded, units: [a], effect: alert}]\n"), `2: decide.0.effect: unknown effect "alert"; want block`},

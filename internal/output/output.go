@@ -6,7 +6,8 @@ package output
 import (
 	"fmt"
 	"io"
-	"strings"
+
+	"stackpolicy/internal/text"
 )
 
 // Format is one way to write a T.
@@ -25,12 +26,12 @@ func Names[T any](formats []Format[T]) []string {
 }
 
 // Named returns the format of that name. An unknown name is an error that lists
-// the known ones.
+// the known ones. The format text was called table for some commands.
 func Named[T any](formats []Format[T], name string) (Format[T], error) {
 	for _, f := range formats {
-		if f.Name == name {
+		if f.Name == name || f.Name == "text" && name == "table" {
 			return f, nil
 		}
 	}
-	return Format[T]{}, fmt.Errorf("unknown output format %q; known: %s", name, strings.Join(Names(formats), ", "))
+	return Format[T]{}, fmt.Errorf("unknown output format %q; %s", name, text.Known(name, Names(formats)))
 }

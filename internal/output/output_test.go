@@ -34,10 +34,21 @@ func TestNamed(t *testing.T) {
 	}
 }
 
+// TestTable: the name that the format text had before still works, where there is that format.
+func TestTable(t *testing.T) {
+	text := []output.Format[string]{{Name: "json"}, {Name: "text"}}
+	if f, err := output.Named(text, "table"); err != nil || f.Name != "text" {
+		t.Errorf("got %q, %v", f.Name, err)
+	}
+	if f, err := output.Named(formats(), "table"); err == nil {
+		t.Errorf("without such a format: %q", f.Name)
+	}
+}
+
 func TestUnknownNameListsTheKnown(t *testing.T) {
 	for _, name := range []string{"", "Plain", "plai", "yaml"} {
 		_, err := output.Named(formats(), name)
-		if err == nil || !strings.HasSuffix(err.Error(), "; known: plain, marked") {
+		if err == nil || !strings.HasSuffix(err.Error(), "known: plain, marked") {
 			t.Errorf("%q: %v", name, err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -22,6 +23,17 @@ var (
 	// ErrTooLarge is the error for more content than the caller allows.
 	ErrTooLarge = errors.New("too large")
 )
+
+// InHome returns a path of a configuration with the home folder for a leading "~/". Shells do
+// that too, so people write it.
+func InHome(path string) string {
+	below, isInHome := strings.CutPrefix(path, "~/")
+	home, err := os.UserHomeDir()
+	if !isInHome || err != nil {
+		return path
+	}
+	return filepath.Join(home, below)
+}
 
 // Open opens a regular file for reading. Errors are [*fs.PathError].
 func Open(path string) (*os.File, error) { return OpenFile(path, os.O_RDONLY, 0) }

@@ -53,13 +53,13 @@ func Decode(content []byte, into any) (Document, error) {
 	if err := decoder.Decode(&doc.root); errors.Is(err, io.EOF) {
 		return doc, nil
 	} else if err != nil {
-		return doc, problemsOf(err)
+		return doc, problemsOf(err, new(checker).keyAt)
 	}
-	keys := checker{checked: map[place]bool{}}
-	keys.check(&doc.root, reflect.TypeOf(into))
+	keys := checker{keys: map[place]string{}}
+	keys.check(&doc.root, reflect.TypeOf(into), "")
 	problems := keys.problems
 	if err := doc.root.Decode(into); err != nil {
-		problems = append(problems, problemsOf(err)...)
+		problems = append(problems, problemsOf(err, keys.keyAt)...)
 	}
 	slices.SortStableFunc(problems, func(a, b Problem) int { return a.Line - b.Line })
 	if !errors.Is(decoder.Decode(new(any)), io.EOF) {
@@ -114,8 +114,8 @@ var (
 	wrongType = lazyregexp.New("^cannot unmarshal !!\\w+(?: (`(?s).*`))? into (.+)$")
 )
 
-// problemsOf splits yaml's error into problems.
-func problemsOf(err error) (problems Problems) {
+// problemsOf splits yaml's error into problems. keyAt finds the key that one is about.
+func problemsOf(err error, keyAt func(line int, goType, value string) string) (problems Problems) {
 	texts := []string{err.Error()}
 	if wrong := new(yaml.TypeError); errors.As(err, &wrong) {
 		texts = wrong.Errors
@@ -128,18 +128,21 @@ func problemsOf(err error) (problems Problems) {
 		}
 		if m := wrongType.Get().FindStringSubmatch(p.Text); m != nil {
 			p.Text = wanted(m[1], m[2])
+			if key := keyAt(p.Line, m[2], m[1]); key != "" {
+				p.Text = key + ": " + p.Text
+			}
 		}
 		problems = append(problems, p)
 	}
 	return problems
 }
 
-// wanted returns a name for the expected value that is not the name of a Go type.
+// wanted says which value is expected, without the name of a Go type.
 func wanted(value, goType string) string {
-	kind := "a mapping"
+	kind := "keys with values, such as a: b"
 	switch {
 	case goType == "time.Duration":
-		kind = "a duration; want for example 90s, 15m or 24h"
+		kind = "a duration such as 90s, 15m or 24h"
 	case goType == "string":
 		kind = "a text"
 	case goType == "bool":
@@ -147,10 +150,10 @@ func wanted(value, goType string) string {
 	case strings.HasPrefix(goType, "int"), strings.HasPrefix(goType, "uint"):
 		kind = "a whole number in range"
 	case strings.HasPrefix(goType, "[]"):
-		kind = "a list"
+		kind = "a list such as [a, b]"
 	}
 	if value == "" {
-		value = "the value"
+		return "want " + kind
 	}
-	return value + " is not " + kind
+	return "want " + kind + ", got " + value
 }

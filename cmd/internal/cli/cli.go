@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"runtime/debug"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -19,6 +18,7 @@ import (
 
 	"stackpolicy/config"
 	"stackpolicy/facts/collect"
+	"stackpolicy/internal/text"
 )
 
 // Root makes cmd the root of a command line. Unknown commands and flags are errors that
@@ -26,6 +26,9 @@ import (
 func Root(cmd *cobra.Command) *cobra.Command {
 	cmd.SilenceUsage, cmd.SilenceErrors = true, true
 	cmd.SetFlagErrorFunc(knownFlag)
+	cmd.Version = Version()
+	cmd.SetVersionTemplate("{{.Name}} {{.Version}}\n")
+	cmd.Flags().Bool("version", false, "print the version")
 	return Group(cmd)
 }
 
@@ -53,17 +56,22 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 			known = append(known, c.Name())
 		}
 	}
-	return fmt.Errorf("unknown command %q for %q; known: %s", args[0], cmd.CommandPath(), strings.Join(known, ", "))
+	return fmt.Errorf("unknown command %q for %q; %s", args[0], cmd.CommandPath(), text.Known(args[0], known))
 }
 
-// knownFlag adds the known flags to the error about an unknown flag.
+// knownFlag adds the known flags to the error about an unknown flag. After an unknown
+// command, the error is about the command: its flags cannot be known.
 func knownFlag(cmd *cobra.Command, err error) error {
-	if !strings.HasPrefix(err.Error(), "unknown ") {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
 		return err
+	}
+	if before := cmd.Flags().Args(); cmd.HasSubCommands() && len(before) > 0 {
+		return knownCommand(cmd, before)
 	}
 	var known []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, "--"+f.Name) })
-	return fmt.Errorf("%w; %q knows: %s", err, cmd.CommandPath(), strings.Join(known, ", "))
+	return fmt.Errorf("%w for %q; %s", err, cmd.CommandPath(), text.Known("--"+unknown.GetSpecifiedName(), known))
 }
 
 // SeenEnough reports whether an error means that the reader of standard output stopped
