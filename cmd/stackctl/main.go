@@ -27,7 +27,7 @@ import (
 
 func main() {
 	cli.ServeRules()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := cli.Context()
 	defer stop()
 	signal.Ignore(syscall.SIGPIPE) // a reader that went away must not cut an apply
 	socket := os.Getenv(notifySocket)
@@ -38,7 +38,8 @@ func main() {
 const notifySocket = "NOTIFY_SOCKET"
 
 // run does one command and returns its exit status. The socket is the manager's, for
-// the status of the unit that runs this; "" without one.
+// the status of the unit that runs this; "" without one. A verb that was interrupted has a
+// status of its own, which says what it left.
 func run(ctx context.Context, args []string, out, errs io.Writer, socket string) int {
 	a := &app{socket: socket}
 	root := a.root()
@@ -47,6 +48,10 @@ func run(ctx context.Context, args []string, out, errs io.Writer, socket string)
 	root.SetOut(out)
 	root.SetErr(errs)
 	err := root.ExecuteContext(ctx)
+	if status, was := cli.Interrupted(ctx); was && (err != nil || a.status == 0) {
+		fmt.Fprintln(errs, "stackctl: interrupted")
+		return status
+	}
 	if err == nil || cli.SeenEnough(err) {
 		return a.status
 	}

@@ -72,7 +72,8 @@ func statusOf(ctx context.Context, names []string) ([]stack.Status, error) {
 		return nil, err
 	}
 	defer done()
-	return o.Status(ctx, stacks)
+	list, err := o.Status(ctx, stacks)
+	return list, cmp.Or(err, ctx.Err())
 }
 
 func wanted(c config.Config, names []string) (stacks []stack.Stack, err error) {

@@ -21,10 +21,10 @@ const maxReason = 500
 
 // couldNotBegin records that an audit of all units could not begin, and writes it to
 // the journal: otherwise status would still show the previous audit. It ignores an
-// audit that could not take the lock, or that a person interrupted.
+// audit that could not take the lock, that a person interrupted, or that has no home.
 func (a *app) couldNotBegin(ctx context.Context, units []string, why error, errs io.Writer) {
 	held := (*lock.HeldError)(nil)
-	if a.factsFile != "" || len(units) > 0 || errors.As(why, &held) || ctx.Err() != nil {
+	if errors.Is(why, collect.ErrNoHome) || a.factsFile != "" || len(units) > 0 || errors.As(why, &held) || ctx.Err() != nil {
 		return
 	}
 	reason := text.Clip("the audit could not begin: "+strings.Join(strings.Fields(why.Error()), " "), maxReason)

@@ -49,7 +49,7 @@ If chezmoi or stow installs your dotfiles, name their folders with --units and
 	var o wish
 	cmd.Flags().BoolVar(&o.write, "write", false, "write the files, instead of showing them")
 	cmd.Flags().StringVar(&o.units, "units", "", "folder for the units (default: the user's unit folder)")
-	cmd.Flags().StringVar(&o.config, "config", "", "file for the configuration (default: where it is read from)")
+	cmd.Flags().StringVar(&o.config, "config", "", "file for the configuration; - only prints it (default: where it is read from)")
 	cmd.Flags().StringVar(&o.program, "program", "", "program that the units run (default: this one)")
 	_ = cmd.MarkFlagDirname("units")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -57,8 +57,16 @@ If chezmoi or stow installs your dotfiles, name their folders with --units and
 		if err != nil {
 			return err
 		}
+		toOutput := o.config == "-"
+		if toOutput {
+			o.config, o.write = "", false
+		}
 		s, err := setUp(cmd.Context(), env, o, packaged())
 		if err != nil {
+			return err
+		}
+		if toOutput {
+			_, err := io.WriteString(cmd.OutOrStdout(), s.files[0].text)
 			return err
 		}
 		return s.carryOut(cmd.OutOrStdout(), o.write)
@@ -91,9 +99,12 @@ func setUp(ctx context.Context, env collect.Environment, o wish, system []string
 	if at, err = filepath.Abs(cmp.Or(o.config, config.Path(env.ConfigHome))); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, podmanLimit)
+	limited, cancel := context.WithTimeout(ctx, podmanLimit)
 	defer cancel()
-	s.found = findAll(ctx, env, s.unitDir)
+	s.found = findAll(limited, env, s.unitDir)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	s.findOwners()
 	if o.units == "" {
 		s.found.packagedIn = packagedIn(system)

@@ -31,14 +31,15 @@ const (
 func main() {
 	debug.SetGCPercent(gcPercent)
 	cli.ServeRules()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := cli.Context()
 	defer stop()
 	signal.Ignore(syscall.SIGPIPE) // the exit status must not change because a reader stopped
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
 // run runs one command and returns its exit status. If a report could not be written,
-// the status is unknown, or that of the report if that is worse.
+// the status is unknown, or that of the report if that is worse. What was interrupted is
+// not known to be complete, also if it reported something.
 func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
 	a := &app{}
 	root := a.root()
@@ -47,6 +48,10 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	root.SetOut(out)
 	root.SetErr(errs)
 	err := root.ExecuteContext(ctx)
+	if status, was := cli.Interrupted(ctx); was {
+		fmt.Fprintln(errs, "stackpolicy: interrupted")
+		return status
+	}
 	if err == nil || cli.SeenEnough(err) {
 		return a.status
 	}

@@ -29,13 +29,18 @@ was not up. It does not audit.`,
 	}
 	since := sinceFlag(cmd, "24h")
 	format := cli.OutputFlag(cmd, daily.Formats())
-	file := cmd.Flags().String("file", "", "write to this file, atomically, instead of standard output")
+	cmd.Flag("output").Usage += "; on a terminal text"
+	file := cmd.Flags().String("file", "-", "write to this file, atomically; - is standard output")
+	_ = cmd.MarkFlagFilename("file", "html", "txt")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		m, err := dailyReport(cmd.Context(), new(policySource).inForce(cmd.Context()), time.Duration(*since))
 		if err != nil {
 			return err
 		}
-		if *file == "" {
+		if *file == "-" {
+			if cli.Terminal(cmd.OutOrStdout()) && !cmd.Flags().Changed("output") {
+				_ = format.Set("text") // it is one of the formats
+			}
 			return format.Write(cmd.OutOrStdout(), m)
 		}
 		err = atomicfile.Write(*file, 0o600, func(w io.Writer) error { return format.Write(w, m) })

@@ -106,5 +106,5 @@ func (s *factSource) snapshot(ctx context.Context, in io.Reader, c config.Config
 	env.Memory = memory
 	doc = collect.Collect(ctx, env)
 	collect.AddOptional(ctx, env, doc, func(string) bool { return true })
-	return doc, nil
+	return doc, ctx.Err() // a document that was interrupted lacks much
 }

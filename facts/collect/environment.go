@@ -2,6 +2,7 @@ package collect
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/user"
@@ -41,7 +42,8 @@ type Lister interface {
 	Containers(ctx context.Context) (podman.Listing, error)
 }
 
-// OfProcess returns the environment of the account that runs this process.
+// OfProcess returns the environment of the account that runs this process. Its home folder
+// must exist: [ErrNoHome].
 func OfProcess(c config.Config) (Environment, error) {
 	u, err := user.Current()
 	if err != nil {
@@ -51,7 +53,10 @@ func OfProcess(c config.Config) (Environment, error) {
 	if err != nil {
 		return Environment{}, fmt.Errorf("find out who runs this: uid %q: %w", u.Uid, err)
 	}
-	home := or(os.Getenv("HOME"), u.HomeDir)
+	home := homeFolder()
+	if info, err := os.Stat(home); err != nil || !info.IsDir() {
+		return Environment{}, fmt.Errorf("the home folder %q of %s %w: set HOME to one that exists", home, u.Username, ErrNoHome)
+	}
 	runtimeDir := or(os.Getenv("XDG_RUNTIME_DIR"), filepath.Join("/run/user", u.Uid))
 	client := podman.Of(runtimeDir)
 	return Environment{
@@ -72,13 +77,25 @@ func OfProcess(c config.Config) (Environment, error) {
 	}, nil
 }
 
+// ErrNoHome is the error for a home folder that does not exist. It is not created, because a
+// wrong HOME is a mistake.
+var ErrNoHome = errors.New("does not exist")
+
+// homeFolder returns $HOME, or the home folder of the account if that is not set.
+func homeFolder() string {
+	if home := os.Getenv("HOME"); home != "" {
+		return home
+	}
+	u, err := user.Current()
+	if err != nil {
+		return "/"
+	}
+	return u.HomeDir
+}
+
 // ConfigHome returns $XDG_CONFIG_HOME, or ~/.config if that is not set.
 func ConfigHome() string {
-	home, err := os.UserHomeDir()
-	if err != nil {
-		home = "/"
-	}
-	return or(os.Getenv("XDG_CONFIG_HOME"), filepath.Join(home, ".config"))
+	return or(os.Getenv("XDG_CONFIG_HOME"), filepath.Join(homeFolder(), ".config"))
 }
 
 // UnitDir returns the user's unit folder.

@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -110,13 +111,14 @@ func TestOfProcess(t *testing.T) {
 	for _, name := range []string{"XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"} {
 		t.Setenv(name, "")
 	}
-	t.Setenv("HOME", "/home/bob")
+	bob := t.TempDir()
+	t.Setenv("HOME", bob)
 	e, err := OfProcess(config.Config{Mode: config.Observe})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e.UID != os.Getuid() || e.Home != "/home/bob" || e.ConfigHome != "/home/bob/.config" || e.StateHome != "/home/bob/.local/state" ||
-		!strings.HasPrefix(e.RuntimeDir, "/run/user/") || e.QuadletDir() != "/home/bob/.config/containers/systemd" || e.Config.Mode != config.Observe {
+	if e.UID != os.Getuid() || e.Home != bob || e.ConfigHome != bob+"/.config" || e.StateHome != bob+"/.local/state" ||
+		!strings.HasPrefix(e.RuntimeDir, "/run/user/") || e.QuadletDir() != bob+"/.config/containers/systemd" || e.Config.Mode != config.Observe {
 		t.Errorf("defaults: %+v", e)
 	}
 	t.Setenv("XDG_CONFIG_HOME", "/c")
@@ -128,6 +130,29 @@ func TestOfProcess(t *testing.T) {
 	}
 	if now := e.Now(); time.Since(now).Abs() > time.Minute {
 		t.Errorf("its clock says %s", now)
+	}
+}
+
+// TestNoHome: a home folder that does not exist is an error, wherever the other folders are.
+func TestNoHome(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"} {
+		t.Setenv(name, dir)
+	}
+	for _, home := range []string{filepath.Join(dir, "none"), file} {
+		t.Setenv("HOME", home)
+		if _, err := OfProcess(config.Config{}); !errors.Is(err, ErrNoHome) || !strings.Contains(err.Error(), home) {
+			t.Errorf("%s: %v", home, err)
+		}
+	}
+	t.Setenv("HOME", "")
+	t.Setenv("XDG_CONFIG_HOME", "")
+	if e, err := OfProcess(config.Config{}); err != nil || e.ConfigHome != filepath.Join(e.Home, ".config") {
+		t.Errorf("without HOME: %v, %s", err, e.ConfigHome)
 	}
 }
 
