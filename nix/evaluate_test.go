@@ -28,12 +28,16 @@ type home struct {
 		Force bool
 		Text  string
 	}
-	complaint string // Nix's own error; then there is no result
+	CheckedBy []string // the packages that check the configuration when it is built
+	complaint string   // Nix's own error; then there is no result
 }
 
 // module is the text of a Home Manager module, and of the system's configuration, which is
-// "" without NixOS.
-type module struct{ text, system string }
+// "" without NixOS. isCross: the programs are for another platform than the build's.
+type module struct {
+	text, system string
+	isCross      bool
+}
 
 // eachRelease runs a test with each Home Manager that the environment names. The test
 // gets a function that evaluates modules, by name.
@@ -98,8 +102,8 @@ func evaluateHomes(t *testing.T, source, tree string, modules map[string]module)
 }
 
 func (m module) expression(source, tree string) string {
-	return fmt.Sprintf("import ./testdata/evaluate.nix { homeManager = %s; nixpkgs = %s; configuration = %s; osConfig = %s; }",
-		source, tree, m.text, cmp.Or(m.system, "null"))
+	return fmt.Sprintf("import ./testdata/evaluate.nix { homeManager = %s; nixpkgs = %s; configuration = %s; osConfig = %s; canExecute = %t; }",
+		source, tree, m.text, cmp.Or(m.system, "null"), !m.isCross)
 }
 
 // evaluateInto evaluates an expression into a value, and returns Nix's error.

@@ -40,13 +40,22 @@ rec {
         stackpolicy policy test --policy "$out"
       '';
 
+  # checker returns the package that checks: where the build machine cannot run the host's
+  # programs, one of its own platform.
+  checker =
+    o:
+    if pkgs.stdenv.buildPlatform.canExecute pkgs.stdenv.hostPlatform then
+      o.package
+    else
+      pkgs.buildPackages.callPackage ./package.nix { };
+
   checked =
     o: name: text: script:
     pkgs.runCommand name
       {
         inherit text;
         passAsFile = [ "text" ];
-        nativeBuildInputs = [ o.package ];
+        nativeBuildInputs = [ (checker o) ];
         preferLocalBuild = true;
       }
       ''

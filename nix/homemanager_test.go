@@ -189,3 +189,24 @@ func TestHomeManagerUnitsCanBeChanged(t *testing.T) {
 		}
 	})
 }
+
+// TestBuildRunsItsOwnProgram: a configuration for another architecture is checked by a program
+// that the machine that builds it can run.
+func TestBuildRunsItsOwnProgram(t *testing.T) {
+	of := module{text: "{ services.stackpolicy = { enable = true; " + web + " }; }"}
+	cross := of
+	cross.isCross = true
+	eachRelease(t, func(t *testing.T, evaluate func(map[string]module) map[string]home) {
+		homes := evaluate(map[string]module{"same": of, "cross": cross})
+		for name, want := range map[string]string{"same": "stackpolicy", "cross": "stackpolicy-of-builder"} {
+			h := homes[name]
+			h.accepted(t, name)
+			if !slices.Equal(h.CheckedBy, []string{want}) {
+				t.Errorf("%s: checked by %q, want %s", name, h.CheckedBy, want)
+			}
+			if unit := h.Files["systemd/user/stackpolicy-audit.service"].Text; !strings.Contains(unit, "-stackpolicy/bin/stackpolicy ") {
+				t.Errorf("%s: the host runs another program:\n%s", name, unit)
+			}
+		}
+	})
+}

@@ -1,53 +1,129 @@
 package nix
 
 import (
-	"encoding/json"
+	"fmt"
+	"maps"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
-// TestNixOSTakesModule: at boot the linger flag of an account is set after its
-// activation, and a failed activation starts the units in onFailure. Accounts
-// without linger are not changed, nor are flags that the operator manages.
-func TestNixOSTakesModule(t *testing.T) {
-	library := os.Getenv(nixpkgs)
-	if library == "" {
-		t.Skipf("set %s to evaluate by nixpkgs' library", nixpkgs)
+// system is the result of testdata/evaluate-nixos.nix.
+type system struct {
+	Refused, Warnings []string
+	Lingers           map[string]bool
+	Services          map[string]struct {
+		After, OnFailure []string
+		User             string
 	}
-	expression := `import ./testdata/evaluate-nixos.nix { nixpkgs = ` + library + `; configuration = {
-		services.stackpolicy.users.ada.onFailure = [ "notify-me.service" ];
-		services.stackpolicy.users.bob = { linger = false; auditFailedActivation = false; };
-		services.stackpolicy.users.eve = { };
-		home-manager.users = { ada = { }; bob = { }; };
-	}; }`
-	out, said, err := nix(t, noStore, "nix-instantiate", "--eval", "--strict", "--json", "--expr", expression)
-	if err != nil {
-		t.Fatalf("%v\n%s", err, said)
+	Homes map[string][]string // names of files of units
+}
+
+// evaluateSystem evaluates a NixOS configuration, which is the text of a module.
+func evaluateSystem(t *testing.T, homeManager, configuration string) system {
+	t.Helper()
+	var s system
+	tree := layOut(t, os.Getenv(nixpkgs))
+	expression := fmt.Sprintf("import ./testdata/evaluate-nixos.nix { homeManager = %s; nixpkgs = %s; configuration = %s; }", homeManager, tree, configuration)
+	if complaint := evaluateInto(t, expression, &s); complaint != "" {
+		t.Fatal(complaint)
 	}
-	var system struct {
-		Refused  []string
-		Lingers  map[string]bool
-		Services map[string]struct{ After, OnFailure []string }
+	return s
+}
+
+// eachSystem runs a test with the NixOS module of each Home Manager.
+func eachSystem(t *testing.T, test func(t *testing.T, evaluate func(configuration string) system)) {
+	for _, source := range sources(t) {
+		t.Run(filepath.Base(source), func(t *testing.T) {
+			test(t, func(configuration string) system { return evaluateSystem(t, source, configuration) })
+		})
 	}
-	if err := json.Unmarshal([]byte(out), &system); err != nil {
-		t.Fatal(err)
-	}
-	if len(system.Refused) != 1 { // eve: Home Manager does not know her
-		t.Errorf("refused: %q", system.Refused)
-	}
-	if !system.Lingers["ada"] || system.Lingers["bob"] {
-		t.Errorf("lingers: %v", system.Lingers)
-	}
-	after := system.Services["linger-users"].After
-	if !slices.Contains(after, "home-manager-ada.service") || slices.Contains(after, "home-manager-bob.service") {
-		t.Errorf("linger-users is after %q", after)
-	}
-	want := []string{"stackpolicy-failed-home-manager-ada.service", "notify-me.service"}
-	if got := system.Services["home-manager-ada"].OnFailure; !slices.Equal(got, want) {
-		t.Errorf("a failed activation of ada's starts %q, want %q", got, want)
-	}
-	if got := system.Services["home-manager-bob"].OnFailure; len(got) > 0 {
-		t.Errorf("a failed activation of bob's starts %q", got)
+}
+
+// enabled is a home with a stack.
+const enabled = `{ services.stackpolicy = { enable = true; stacks.web.compose = [ "/home/ada/web/compose.yaml" ]; }; }`
+
+// TestNixOSDerivesAccounts: an account whose home enables the audit needs nothing else. At
+// boot its linger flag is set after its activation, and a failed activation starts its
+// audit. Other accounts are not changed.
+func TestNixOSDerivesAccounts(t *testing.T) {
+	eachSystem(t, func(t *testing.T, evaluate func(string) system) {
+		s := evaluate(`{
+			users.users.ada = { }; users.users.bob = { }; users.users.eve.name = "eve-of-lan";
+			home-manager.users = { ada = ` + enabled + `; bob = { }; eve = ` + enabled + `; };
+		}`)
+		if len(s.Refused) > 0 {
+			t.Errorf("refused: %q", s.Refused)
+		}
+		if want := map[string]bool{"ada": true, "bob": false, "eve": true}; !maps.Equal(want, s.Lingers) {
+			t.Errorf("linger: %v, want %v", s.Lingers, want)
+		}
+		after := slices.Sorted(slices.Values(s.Services["linger-users"].After))
+		if want := []string{"home-manager-ada.service", `home-manager-eve\x2dof\x2dlan.service`}; !slices.Equal(want, after) {
+			t.Errorf("linger-users is after %q, want %q", after, want)
+		}
+		eve := s.Services[`home-manager-eve\x2dof\x2dlan`]
+		if want := []string{`stackpolicy-failed-home-manager-eve\x2dof\x2dlan.service`}; !slices.Equal(want, eve.OnFailure) {
+			t.Errorf("a failed activation of eve's starts %q, want %q", eve.OnFailure, want)
+		}
+		if got := s.Services[`stackpolicy-failed-home-manager-eve\x2dof\x2dlan`].User; got != "eve-of-lan" {
+			t.Errorf("the audit of eve's is started by %q", got)
+		}
+		if got := s.Services["home-manager-bob"].OnFailure; len(got) > 0 {
+			t.Errorf("a failed activation of bob's starts %q", got)
+		}
+		if !slices.Contains(s.Homes["ada"], "systemd/user/stackpolicy-audit.timer") || slices.Contains(s.Homes["bob"], "systemd/user/stackpolicy-audit.timer") {
+			t.Errorf("units: %q", s.Homes)
+		}
+	})
+}
+
+// TestNixOSAccountsCanBeChanged: what an account declares replaces the defaults, and so does
+// linger of users.users. A home may import the module too.
+func TestNixOSAccountsCanBeChanged(t *testing.T) {
+	eachSystem(t, func(t *testing.T, evaluate func(string) system) {
+		s := evaluate(`{
+			users.users = { ada = { }; bob = { }; eve.linger = false; };
+			services.stackpolicy.users = {
+				ada = { onFailure = [ "notify-me.service" ]; };
+				bob = { linger = false; auditFailedActivation = false; };
+			};
+			home-manager.users = {
+				ada = { imports = [ ./home-manager.nix ` + enabled + ` ]; };
+				bob = ` + enabled + `; eve = ` + enabled + `;
+			};
+		}`)
+		if len(s.Refused) > 0 {
+			t.Errorf("refused: %q", s.Refused)
+		}
+		if want := map[string]bool{"ada": true, "bob": false, "eve": false}; !maps.Equal(want, s.Lingers) {
+			t.Errorf("linger: %v, want %v", s.Lingers, want)
+		}
+		want := []string{"stackpolicy-failed-home-manager-ada.service", "notify-me.service"}
+		if got := s.Services["home-manager-ada"].OnFailure; !slices.Equal(got, want) {
+			t.Errorf("a failed activation of ada's starts %q, want %q", got, want)
+		}
+		if got := s.Services["home-manager-bob"].OnFailure; len(got) > 0 {
+			t.Errorf("a failed activation of bob's starts %q", got)
+		}
+		if got := s.Services["linger-users"].After; !slices.Equal(got, []string{"home-manager-ada.service"}) {
+			t.Errorf("linger-users is after %q", got)
+		}
+	})
+}
+
+// TestNixOSRefuses: what the NixOS module cannot do is said, with what to write.
+func TestNixOSRefuses(t *testing.T) {
+	for _, source := range append(sources(t)[:1], "null") {
+		configuration := `{ users.users.eve = { }; services.stackpolicy.users.eve = { }; }`
+		want := "Write: home-manager.users.eve = { services.stackpolicy.enable = true; … };"
+		if source == "null" {
+			want = "Write: imports = [ home-manager.nixosModules.home-manager ];"
+		}
+		if s := evaluateSystem(t, source, configuration); len(s.Refused) != 1 || !strings.Contains(s.Refused[0], want) {
+			t.Errorf("%s: refused: %q, want %q", source, s.Refused, want)
+		}
 	}
 }

@@ -2,7 +2,8 @@
 # configuration and an account. They use only builtins.
 rec {
   # services returns system services by name, for an account:
-  #   name                   the account
+  #   name                   the account's attribute in users.users and home-manager.users
+  #   login                  its name
   #   unit                   its activation service, without .service
   #   auditFailedActivation  whether a failed activation starts its audit
   #   onFailure              further units to start then
@@ -30,10 +31,10 @@ rec {
   # audit asks the account's manager to start an audit, and does not wait for it. It
   # does not fail if no manager runs: the manager audits after its start.
   audit = config: u: {
-    description = "Start an audit of the user units of ${u.name} after a failed activation";
+    description = "Start an audit of the user units of ${u.login} after a failed activation";
     serviceConfig = {
       Type = "oneshot";
-      User = u.name;
+      User = u.login;
       TimeoutStartSec = "30s";
     };
     script = ''
@@ -49,7 +50,10 @@ rec {
     let
       ofHomeManager = config.home-manager.users or { };
     in
-    unless (ofHomeManager ? ${u.name}) ''
+    unless (config ? home-manager) ''
+      services.stackpolicy.users.${u.name}: this configuration has no Home Manager, whose activations are watched.
+      Write: imports = [ home-manager.nixosModules.home-manager ]; with Home Manager's flake.''
+    ++ unless (!(config ? home-manager) || ofHomeManager ? ${u.name}) ''
       services.stackpolicy.users.${u.name}: Home Manager's NixOS module has no such user, so there is no activation to watch.
       Write: home-manager.users.${u.name} = { services.stackpolicy.enable = true; … };''
     ++ unless (!(config.home-manager.startAsUserService or false)) ''

@@ -189,6 +189,7 @@ let
 
   account = {
     name = "ada";
+    login = "ada";
     unit = "home-manager-ada";
     auditFailedActivation = true;
     onFailure = [ "notify-me.service" ];
@@ -511,6 +512,7 @@ in
     }) (account // { auditFailedActivation = false; });
     refused = system.refusals (system' { }) account;
     no-user = system.refusals (system' { home-manager.users = { }; }) account;
+    no-home-manager = system.refusals (removeAttrs (system' { }) [ "home-manager" ]) account;
     user-service = system.refusals (system' {
       home-manager = {
         users.ada = { };

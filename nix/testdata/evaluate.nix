@@ -8,11 +8,12 @@
   nixpkgs,
   configuration,
   osConfig ? null,
+  canExecute ? true, # whether the machine that builds can run the programs
 }:
 let
   lib = import (nixpkgs + "/lib");
   extended = import (homeManager + "/modules/lib/stdlib-extended.nix") lib;
-  pkgs = import ./stub-pkgs.nix { inherit lib nixpkgs; };
+  pkgs = import ./stub-pkgs.nix { inherit lib nixpkgs canExecute; };
 
   # Home Manager's module for podman is at another path since 26.05.
   podmanModule =
@@ -73,6 +74,7 @@ in
   refused = map (a: a.message) failed;
   inherit (config) warnings;
   jobTimeoutMs = config.systemd.user.servicesStartTimeoutMs;
+  inherit (config.xdg.configFile."stackpolicy/config.yaml".source or { checkedBy = [ ]; }) checkedBy;
   files = lib.mapAttrs (_: f: {
     inherit (f) force;
     text = textOf f.source;

@@ -9,5 +9,6 @@
     username = "ada";
     homeDirectory = "/home/ada";
     stateVersion = "25.05";
+    enableNixpkgsReleaseCheck = false; # nixpkgs' library may be newer than Home Manager
   };
 }
