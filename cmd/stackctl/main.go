@@ -32,7 +32,7 @@ func main() {
 	signal.Ignore(syscall.SIGPIPE) // a reader that went away must not cut an apply
 	socket := os.Getenv(notifySocket)
 	os.Unsetenv(notifySocket) // podman would hand it on to containers, and wait for them to use it
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr, socket))
+	os.Exit(run(ctx, os.Args[1:], cli.Localized(os.Stdout), cli.Localized(os.Stderr), socket))
 }
 
 const notifySocket = "NOTIFY_SOCKET"

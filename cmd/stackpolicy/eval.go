@@ -32,7 +32,7 @@ status says nothing about now. With --max-age, older facts are unknown (3).
 
 An audit of all units sends alerts. With --queue-alerts it leaves those over the
 network to stackpolicy send-alerts, which its unit starts afterwards.
-` + exitStatus,
+` + exitStatus(),
 		Example: `  stackpolicy eval
   stackpolicy eval web.service --enforce
   stackpolicy facts > facts.json
@@ -46,6 +46,7 @@ network to stackpolicy send-alerts, which its unit starts afterwards.
 	cmd.Flags().BoolVar(&a.queueAlerts, "queue-alerts", false, "leave alerts over the network to stackpolicy send-alerts")
 	format := cli.OutputFlag(cmd, report.Formats())
 	cmd.RunE = func(cmd *cobra.Command, units []string) error {
+		a.audits = true
 		if a.maxAge != 0 && a.factsFile == "" {
 			return errors.New("--max-age is about the facts of --facts, and there are none; leave it out")
 		}

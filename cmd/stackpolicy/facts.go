@@ -37,7 +37,7 @@ error.`,
 					fmt.Fprintf(cmd.ErrOrStderr(), "stackpolicy: could not collect %s: %s\n", name, text.CleanBlock(s.Error))
 				}
 			}
-			return report.JSON(cmd.OutOrStdout(), doc)
+			return report.JSON(cli.Raw(cmd.OutOrStdout()), doc)
 		},
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/config"
 	"stackpolicy/facts/collect"
 	"stackpolicy/internal/text"
@@ -66,7 +67,7 @@ If chezmoi or stow installs your dotfiles, name their folders with --units and
 			return err
 		}
 		if toOutput {
-			_, err := io.WriteString(cmd.OutOrStdout(), s.files[0].text)
+			_, err := io.WriteString(cli.Raw(cmd.OutOrStdout()), s.files[0].text)
 			return err
 		}
 		return s.carryOut(cmd.OutOrStdout(), o.write)

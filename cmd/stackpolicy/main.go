@@ -10,12 +10,14 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/finding"
+	"stackpolicy/internal/journal"
 	"stackpolicy/internal/text"
 )
 
@@ -34,14 +36,23 @@ func main() {
 	ctx, stop := cli.Context()
 	defer stop()
 	signal.Ignore(syscall.SIGPIPE) // the exit status must not change because a reader stopped
-	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, cli.Localized(os.Stdout), cli.Localized(os.Stderr)))
 }
 
 // run runs one command and returns its exit status. If a report could not be written,
 // the status is unknown, or that of the report if that is worse. What was interrupted is
-// not known to be complete, also if it reported something.
+// not known to be complete, also if it reported something. The log of an audit's unit says
+// what its status means: systemd has words for numbers that mean something else here.
 func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
 	a := &app{}
+	status := a.run(ctx, args, in, out, errs)
+	if f, ok := cli.Raw(errs).(*os.File); ok && a.audits && status != 0 && journal.Connected(f) {
+		fmt.Fprintf(errs, "stackpolicy: exit status %d means %s\n", status, meanings[status])
+	}
+	return status
+}
+
+func (a *app) run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(in)
@@ -68,6 +79,7 @@ type app struct {
 	policySource
 	factSource
 	status      int
+	audits      bool // the command is eval
 	queueAlerts bool
 }
 
@@ -79,19 +91,28 @@ allow, heal, or block and alert. Without --enforce it changes nothing. With it, 
 only reloads the manager, resets failures of units that no longer exist, and
 restarts units that the settings opt in.`
 
-const exitStatus = `
-Exit status:
-  0  every invariant holds, or was healed
-  1  warning: tickets, or heals that were not done
-  2  critical: a page, or a heal that failed
-  3  unknown: could not collect or decide, bad policy, bad usage, nothing managed
-If several apply, 2 goes before 3, and 3 before 1.`
+// meanings are those of the exit statuses of an audit.
+var meanings = map[int]string{
+	0: "every invariant holds, or was healed",
+	1: "warning: tickets, or heals that were not done",
+	2: "critical: a page, or a heal that failed",
+	3: "unknown: could not collect or decide, bad policy, bad usage, nothing managed",
+}
+
+func exitStatus() string {
+	var b strings.Builder
+	b.WriteString("\nExit status:\n")
+	for status := range len(meanings) {
+		fmt.Fprintf(&b, "  %d  %s\n", status, meanings[status])
+	}
+	return b.String() + "If several apply, 2 goes before 3, and 3 before 1."
+}
 
 func (a *app) root() *cobra.Command {
 	root := cli.Root(&cobra.Command{
 		Use:   "stackpolicy",
 		Short: "Audit systemd user units that run container stacks",
-		Long:  about + "\n" + exitStatus,
+		Long:  about + "\n" + exitStatus(),
 	})
 	root.AddCommand(
 		a.eval(), a.explain(), blameCommand(), statusCommand(&a.status), historyCommand(), replayCommand(&a.status), impactCommand(&a.status), reportCommand(), factsCommand(&a.status),

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/internal/text"
 	"stackpolicy/schemas"
 )
@@ -49,7 +50,7 @@ them (data-settings) or the report of an audit (report).`,
 			if err != nil {
 				return err
 			}
-			_, err = cmd.OutOrStdout().Write(content)
+			_, err = cli.Raw(cmd.OutOrStdout()).Write(content)
 			return err
 		},
 	}

@@ -88,7 +88,7 @@ func ReadConfig() (config.Config, error) {
 
 // Width returns the width of the terminal, within bounds; 80 if there is no terminal.
 func Width(w io.Writer) int {
-	if f, ok := w.(*os.File); ok {
+	if f, ok := Raw(w).(*os.File); ok {
 		if columns, _, err := term.GetSize(int(f.Fd())); err == nil && columns > 0 {
 			return min(columns, 120)
 		}
@@ -98,7 +98,7 @@ func Width(w io.Writer) int {
 
 // Terminal reports whether w is a terminal that can move its cursor.
 func Terminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+	f, ok := Raw(w).(*os.File)
 	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"
 }
 

@@ -24,8 +24,13 @@ func OutputFlag[T any](cmd *cobra.Command, formats []output.Format[T]) *Output[T
 	return o
 }
 
-// Write writes value in the chosen format.
-func (o *Output[T]) Write(w io.Writer, value T) error { return o.chosen.Write(w, value) }
+// Write writes value in the chosen format. Only a text depends on the locale.
+func (o *Output[T]) Write(w io.Writer, value T) error {
+	if o.chosen.Name != "text" {
+		w = Raw(w)
+	}
+	return o.chosen.Write(w, value)
+}
 
 // String returns the name of the chosen format.
 func (o *Output[T]) String() string { return o.chosen.Name }
