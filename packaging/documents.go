@@ -10,7 +10,8 @@ import (
 )
 
 // documents returns the README, the pages in docs/, each invariant's runbook, and every
-// file that these pages link to, so that all their links work where they are installed.
+// file that these pages link to or use in a command, so that all their links and examples
+// work where they are installed.
 func (b *built) documents() ([]file, error) {
 	source := os.DirFS(b.source)
 	names := []string{"README.md"}
@@ -39,15 +40,25 @@ func (b *built) documents() ([]file, error) {
 		if err != nil {
 			return nil, err
 		}
-		names = append(names, more...)
+		names = append(append(names, more...), examples(name, data)...)
 	}
 	return files, nil
 }
 
 var (
+	example = regexp.MustCompile(`\btestdata/facts/[a-z]+\.json\b`)
+
 	link = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	code = regexp.MustCompile("(?s)```.*?```|`[^`\n]*`")
 )
+
+// examples returns the recorded facts that commands on a Markdown page read.
+func examples(name string, data []byte) []string {
+	if path.Ext(name) != ".md" {
+		return nil
+	}
+	return example.FindAllString(string(data), -1)
+}
 
 // links returns the files of the project that a Markdown page links to, by path from the
 // project's folder; none for other files.

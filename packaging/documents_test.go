@@ -19,7 +19,12 @@ func TestLinksOfShippedPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkLinks(t, contents(files))
-	for _, name := range []string{"README.md", "CONTRIBUTING.md", "docs/eval.svg", "docs/threat-model.md", "schemas/v1/facts.json"} {
+	for _, f := range files {
+		if path.Ext(f.path) == ".go" {
+			t.Errorf("%s is of the source tree alone", f.path)
+		}
+	}
+	for _, name := range []string{"README.md", "CONTRIBUTING.md", "docs/eval.svg", "docs/threat-model.md", "schemas/v1/facts.json", "CHANGELOG.md", "SECURITY.md", "testdata/facts/page.json", "testdata/facts/stale.json"} {
 		if !slices.ContainsFunc(files, func(f file) bool { return f.path == docDir+name }) {
 			t.Errorf("%s is not shipped", name)
 		}

@@ -16,25 +16,15 @@ import (
 // legal matches the names of files that a licence may require to be distributed.
 var legal = regexp.MustCompile(`(?i)^(licen[cs]e|copying|notice|copyright)([.-].*)?$`)
 
-const noLicence = "The project itself has published no licence yet.\n"
-
 // licences returns the licence texts of everything that the programs contain: the
 // project, Go, and every module. A module without a licence is an error.
 func (b *built) licences(ctx context.Context) ([]byte, error) {
 	var out bytes.Buffer
-	own, err := legalTexts(b.source)
-	if err != nil {
-		return nil, err
-	}
-	if own == "" {
-		own = noLicence
-	}
-	section(&out, "stackpolicy", own)
 	dirs, err := b.folders(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, d := range dirs {
+	for _, d := range append([]folder{{"stackpolicy", b.source}}, dirs...) {
 		text, err := legalTexts(d.dir)
 		if err == nil && text == "" {
 			err = errors.New("it holds no licence")

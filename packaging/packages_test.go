@@ -144,13 +144,15 @@ func checkContent(t *testing.T, products map[string]string) {
 			t.Errorf("%s.service:\n%s", name, unit)
 		}
 	}
-	if c := string(data["./usr/share/doc/stackpolicy/copyright"]); !strings.Contains(c, "\ngithub.com/open-policy-agent/opa v") || !strings.Contains(c, "\nGo\n==\n") {
+	if c := string(data["./usr/share/doc/stackpolicy/copyright"]); !strings.Contains(c, "\ngithub.com/open-policy-agent/opa v") || !strings.Contains(c, "\nGo\n==\n") ||
+		!strings.HasPrefix(c, "stackpolicy\n") || !strings.Contains(c, "Copyright 2026 The stackpolicy authors") {
 		t.Errorf("copyright lacks OPA or Go: %.200s", c)
 	}
 	program, err := elf.NewFile(bytes.NewReader(data["./usr/bin/stackpolicy"]))
 	if err != nil || program.Section(".interp") != nil {
 		t.Errorf("the program is not static: %v", err)
 	}
+	checkVersion(t, data["./usr/bin/stackpolicy"], strings.TrimSuffix(filepath.Base(products[".tar.gz"]), "-linux-"+runtime.GOARCH+".tar.gz"))
 	if control := string(untar(t, members["control.tar.gz"])["./control"]); !strings.Contains(control, "\nVersion: 0.0.0~20260102030405~") ||
 		strings.Contains(control, "-1\n") || !strings.Contains(control, " stacks\n stackpolicy takes") {
 		t.Errorf("control:\n%s", control)
@@ -158,6 +160,18 @@ func checkContent(t *testing.T, products map[string]string) {
 	checkLinks(t, data)
 	checkLinks(t, untar(t, mustRead(t, products[".tar.gz"])))
 	checkPages(t, data)
+}
+
+// checkVersion: the program has the version that the names of the packages have.
+func checkVersion(t *testing.T, program []byte, name string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "stackpolicy")
+	if err := os.WriteFile(path, program, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := sh(t, ".", path, "--version"), strings.Replace(name, "-", " ", 1)+"\n"; got != want {
+		t.Errorf("--version is %q, want %q", got, want)
+	}
 }
 
 // checkOthers reads the packages for rpm and Arch Linux with the tools that Debian

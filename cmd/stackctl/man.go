@@ -14,6 +14,9 @@ func manual() cli.Manual {
 			{Name: "PATH", Text: "Where to find podman and the compose provider."},
 			{Name: "INVOCATION_ID", Text: "The unit's run that a record belongs to (systemd.exec(5))."},
 			{Name: "JOURNAL_STREAM", Text: "Set by systemd where the output goes to the journal (systemd.exec(5)); then nothing is printed besides."},
+			{Name: "LC_ALL", Text: "The locale; where its encoding is not UTF-8, texts are in ASCII."},
+			{Name: "LC_CTYPE", Text: "The locale, without LC_ALL."},
+			{Name: "LANG", Text: "The locale, without LC_ALL and LC_CTYPE."},
 			{Name: "SOURCE_DATE_EPOCH", Text: "The date of the man page, for those who package the program."},
 		},
 		Files: []cli.Entry{

@@ -18,6 +18,10 @@ func manual() cli.Manual {
 			{Name: "SUDO_USER", Text: "Whose units are meant, perhaps: an audit by root through sudo(8) says that it looks at root's."},
 			{Name: "NO_COLOR", Text: "No colours, when set to anything."},
 			{Name: "TERM", Text: "No colours and no progress, when it is dumb."},
+			{Name: "LC_ALL", Text: "The locale; where its encoding is not UTF-8, texts are in ASCII."},
+			{Name: "LC_CTYPE", Text: "The locale, without LC_ALL."},
+			{Name: "LANG", Text: "The locale, without LC_ALL and LC_CTYPE."},
+			{Name: "JOURNAL_STREAM", Text: "Set by systemd where the output goes to the journal (systemd.exec(5)); there an audit says what its exit status means."},
 			{Name: "SOURCE_DATE_EPOCH", Text: "The date of the man page, for packagers."},
 		},
 		Files: []cli.Entry{

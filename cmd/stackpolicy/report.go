@@ -58,7 +58,7 @@ func dailyReport(ctx context.Context, invariants invariants, since time.Duration
 	now := time.Now()
 	store, err := openHistory(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
-		return daily.Build(daily.Input{Record: timeline.Record{Now: now, Since: now.Add(-since)}}), nil
+		return daily.Build(daily.Input{Record: timeline.Record{Now: now, Since: now.Add(-since)}, Version: cli.Version()}), nil
 	}
 	if err != nil {
 		return daily.Model{}, err
@@ -72,5 +72,5 @@ func dailyReport(ctx context.Context, invariants invariants, since time.Duration
 		return daily.Model{}, err
 	}
 	r.Class = invariants.class
-	return daily.Build(daily.Input{Record: r, Steps: invariants.steps}), nil
+	return daily.Build(daily.Input{Record: r, Steps: invariants.steps, Version: cli.Version()}), nil
 }

@@ -15,5 +15,6 @@ import (
 // Input is what a report is made from. The zone of Now is the report's.
 type Input struct {
 	timeline.Record
-	Steps func(finding.Finding) []string // what to do about a finding; may be nil
+	Steps   func(finding.Finding) []string // what to do about a finding; may be nil
+	Version string                         // of the program that writes the report; may be ""
 }

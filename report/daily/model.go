@@ -27,13 +27,14 @@ type Model struct {
 	Latency Latency
 	False   FalseSuccess
 	Notes   []string // what this report cannot say
+	Version string   // of the program; may be ""
 }
 
 // Build makes a report from what was read. It depends on its input alone.
 func Build(in Input) Model {
 	t, c := timeline.New(in.Record), clock{in.Now}
 	w := wording{c, in.Steps}
-	m := Model{Verdict: verdictOf(in.Record, t.Units()), Window: windowOf(c, in.Since), Notes: notes(in.Record)}
+	m := Model{Verdict: verdictOf(in.Record, t.Units()), Window: windowOf(c, in.Since), Notes: notes(in.Record), Version: in.Version}
 	m.Units = units(t, in.Record, w)
 	m.Now = groups(t, m.Units.List, w)
 	m.Healed, m.Trouble = healed(in.Actions, c), trouble(in.Actions, c)

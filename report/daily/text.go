@@ -32,6 +32,10 @@ func WriteText(w io.Writer, m Model) error {
 	for _, n := range m.Notes {
 		s.paragraph(2, "", n)
 	}
+	if m.Version != "" {
+		s.line("")
+		s.paragraph(0, "", "Written by stackpolicy "+m.Version+".")
+	}
 	return s.err
 }
 

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -106,13 +107,21 @@ func Terminal(w io.Writer) bool {
 // (no-color.org).
 func Color(w io.Writer) bool { return Terminal(w) && os.Getenv("NO_COLOR") == "" }
 
-// Version returns the module's version, or the commit that it was built from.
+// version is set by builds that know more than Go does, as those without git:
+// -ldflags "-X stackpolicy/cmd/internal/cli.version=1.2.3".
+var version string
+
+// Version returns the version that the build set, or else that of the module without its v,
+// which Go makes from the tag or from the date and the commit, or else the commit.
 func Version() string {
+	if version != "" {
+		return version
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"
 	}
-	v := info.Main.Version
+	v := strings.TrimPrefix(info.Main.Version, "v")
 	for _, s := range info.Settings {
 		if s.Key == "vcs.revision" && len(s.Value) > 12 && v == "(devel)" {
 			v = s.Value[:12]

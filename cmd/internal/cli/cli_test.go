@@ -151,3 +151,15 @@ func TestWithoutATerminal(t *testing.T) {
 		}
 	}
 }
+
+// TestVersion: what the build set comes first.
+func TestVersion(t *testing.T) {
+	if v := Version(); v == "" || strings.HasPrefix(v, "v") {
+		t.Errorf("not set: %q", v)
+	}
+	version = "1.2.3"
+	t.Cleanup(func() { version = "" })
+	if v := Version(); v != "1.2.3" {
+		t.Errorf("set: %q", v)
+	}
+}
