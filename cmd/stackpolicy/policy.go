@@ -12,9 +12,10 @@ import (
 )
 
 func policyCommand(exit *int) *cobra.Command {
-	cmd := cli.Group(&cobra.Command{Use: "policy", Short: "List, check, test, copy, compare and begin policies"})
+	cmd := cli.Group(&cobra.Command{Use: "policy", Short: "List, check, test, copy, compare, upgrade and begin policies"})
 	cmd.AddCommand(policyListCommand(), policyCheckCommand(), policyTestCommand(exit), policyCopyCommand(),
-		policyNewCommand(), policyFmtCommand(exit), policyDiffCommand(exit), policyLearnCommand())
+		policyNewCommand(), policyFmtCommand(exit), policyDiffCommand(exit), policyLearnCommand(),
+		policyUpgradeCommand(exit))
 	return cmd
 }
 

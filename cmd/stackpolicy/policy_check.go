@@ -2,12 +2,16 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/decide/confined"
+	"stackpolicy/decide/policy"
+	"stackpolicy/policies"
 )
 
 func policyCheckCommand() *cobra.Command {
@@ -43,11 +47,36 @@ The exit status is 0, or 3 with every mistake, its file and its line on standard
 		if err != nil {
 			return err
 		}
-		for _, note := range append(p.Settings().Renamed(), origins.Notes()...) {
+		outdated, err := source.outdated(opened, origins)
+		if err != nil {
+			return err
+		}
+		for _, note := range slices.Concat(p.Settings().Renamed(), origins.Notes(), outdated) {
 			fmt.Fprintf(cmd.ErrOrStderr(), "stackpolicy: %s\n", note)
 		}
 		fmt.Fprintf(cmd.OutOrStdout(), "%d invariants are in order\n", len(p.Invariants()))
 		return nil
 	}
 	return cmd
+}
+
+// outdated notes the files that an upgrade would change, besides rules, which origins has.
+func (s *policySource) outdated(opened policy.Source, origins policy.Origins) ([]string, error) {
+	c, err := cli.ReadConfig()
+	if err != nil || s.dir(c) == "" {
+		return nil, err
+	}
+	base, err := policy.ReadBase(s.dir(c))
+	if err != nil || len(base.Files) == 0 {
+		return nil, err
+	}
+	plan, err := policy.PlanUpgrade(opened.Own(), base, policy.OpenWithTests(policies.FS, ""), cli.Version(), false)
+	if err != nil {
+		return nil, err
+	}
+	files := slices.DeleteFunc(slices.Sorted(maps.Keys(plan.Change)), origins.Noted)
+	if len(files) == 0 {
+		return nil, nil
+	}
+	return []string{"files that an upgrade would change too: " + strings.Join(files, ", ")}, nil
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path"
 	"path/filepath"
@@ -11,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackpolicy/decide/policy"
-	"stackpolicy/internal/atomicfile"
 	"stackpolicy/internal/text"
 	"stackpolicy/policies"
 )
@@ -58,8 +56,7 @@ folder without main.rego is laid over the built-in policies. No file is written 
 		if err := writeFolder(folder, files); err != nil {
 			return fmt.Errorf("write the invariant: %w", err)
 		}
-		write := func(w io.Writer) error { _, err := w.Write(base.Text); return err }
-		if err := atomicfile.Write(filepath.Join(dir, base.Name), 0o644, write); err != nil {
+		if err := writeBase(dir, base); err != nil {
 			return errors.Join(fmt.Errorf("write what the policies were made from: %w", err), os.RemoveAll(folder))
 		}
 		for _, f := range files {

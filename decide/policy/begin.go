@@ -5,7 +5,6 @@ import (
 	"embed"
 	"fmt"
 	"path"
-	"strings"
 
 	"stackpolicy/internal/lazyregexp"
 )
@@ -43,8 +42,7 @@ func (s Source) replacing(id string) (files []File) {
 			continue
 		}
 		if ruleID(f.Name) != "" {
-			const key = "#   runbook:"
-			f.Text = []byte(strings.Replace(string(f.Text), key, "#   replaces: "+RuleDigest(f.Text)+"\n"+key, 1))
+			f.Text = withReplaces(f.Text, RuleDigest(f.Text))
 		}
 		files = append(files, f)
 	}

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -71,6 +72,12 @@ func open(fsys fs.FS, name string, wanted func(file string) bool) Source {
 	s.Problems = refusal.Problems
 	s.sort()
 	return s
+}
+
+// Equal reports whether two sources have the same files and problems.
+func (s Source) Equal(other Source) bool {
+	return slices.EqualFunc(s.Files, other.Files, func(a, b File) bool { return a.Name == b.Name && bytes.Equal(a.Text, b.Text) }) &&
+		slices.Equal(s.Problems, other.Problems)
 }
 
 func (s Source) sort() {

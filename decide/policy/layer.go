@@ -45,6 +45,12 @@ func (s Source) Over(builtin Source) Source {
 	return whole
 }
 
+// Own returns the source without the files from below it.
+func (s Source) Own() Source {
+	s.Files = slices.DeleteFunc(slices.Clone(s.Files), func(f File) bool { return f.Builtin })
+	return s
+}
+
 // standsAlone: a main.rego that cannot be read counts too.
 func (s Source) standsAlone() bool {
 	return s.has(rootFile) || slices.ContainsFunc(s.Problems, func(p Problem) bool { return p.File == rootFile })

@@ -15,9 +15,11 @@ import (
 )
 
 // parseModules parses Rego files, several at the same time, and adds all syntax errors to
-// the refusal. It leaves out files with errors.
+// the refusal. It leaves out files with errors, and does not parse those that have some already.
 func parseModules(sources map[string][]byte, refusal *Refusal) map[string]*ast.Module {
-	names := slices.Sorted(maps.Keys(sources))
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(sources)), func(name string) bool {
+		return slices.ContainsFunc(refusal.Problems, func(p Problem) bool { return p.File == name })
+	})
 	parsed, errs := make([]*ast.Module, len(names)), make([]error, len(names))
 	known := ast.CapabilitiesForThisVersion() // otherwise every parser sorts the builtins again
 	var group errgroup.Group

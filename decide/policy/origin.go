@@ -73,16 +73,16 @@ func OriginsOf(s Source, invariants []Invariant, base Base, builtin Source) Orig
 		}
 	}
 	if base.Sums != nil {
-		o.Below = changesBelow(base.Sums, o.sums, s.isBuiltin)
+		o.Below = changesBelow(base.Sums, o.sums, func(name string) bool { return own[name] != "" && !s.isBuiltin(name) })
 	}
 	return o
 }
 
-// changesBelow compares the digests of rules; replaced ones are not below.
-func changesBelow(was, now map[string]string, isBelow func(string) bool) (list []BelowChange) {
+// changesBelow compares the digests of the built-in rules that are not replaced.
+func changesBelow(was, now map[string]string, isReplaced func(string) bool) (list []BelowChange) {
 	for name, sum := range now {
 		switch {
-		case !isBelow(name), was[name] == sum:
+		case isReplaced(name), was[name] == sum:
 		case was[name] == "":
 			list = append(list, BelowChange{name, SinceNew})
 		default:
@@ -90,7 +90,7 @@ func changesBelow(was, now map[string]string, isBelow func(string) bool) (list [
 		}
 	}
 	for name := range was {
-		if now[name] == "" {
+		if now[name] == "" && !isReplaced(name) {
 			list = append(list, BelowChange{name, SinceRemoved})
 		}
 	}
@@ -161,6 +161,9 @@ func (o Origins) Notes() []string {
 	}
 	return notes
 }
+
+// Noted reports whether Notes tells of a file: of a rule whose built-in one has changed.
+func (o Origins) Noted(file string) bool { return o.ByID[ruleID(file)].Since == SinceChanged }
 
 // BelowNote says what has changed below a layer since it was last upgraded; "" if nothing has.
 func (o Origins) BelowNote() string {

@@ -1,0 +1,133 @@
+package atomicfile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"stackpolicy/internal/regularfile"
+)
+
+// maxEntries bounds a folder that is replaced.
+const maxEntries = 100_000
+
+// Folder changes files of a folder in one step: who reads it sees the old files or the new
+// ones, also after a crash. change has the new text of each file, by its path in the folder;
+// nil removes the file. The new folder is made beside the old one, out of links to the files that stay,
+// and takes its place (renameat2(2), RENAME_EXCHANGE) after ready, which may refuse. If
+// something fails, the old folder stays.
+func Folder(dir string, change map[string][]byte, ready func() error) (err error) {
+	if dir, err = filepath.EvalSymlinks(dir); err != nil {
+		return err
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return err
+	}
+	work, err := os.MkdirTemp(filepath.Dir(dir), ".stackpolicy-*")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(work)) }() // with the old folder in it, after the exchange
+	fresh := filepath.Join(work, "new")
+	if err := linkTree(dir, fresh, change); err != nil {
+		return err
+	}
+	for name, text := range change {
+		if !filepath.IsLocal(name) {
+			return fmt.Errorf("%q is not in the folder", name)
+		}
+		if err := writeOver(filepath.Join(dir, name), filepath.Join(fresh, name), text); err != nil {
+			return err
+		}
+	}
+	if err := ready(); err != nil {
+		return err
+	}
+	if err := unix.Renameat2(unix.AT_FDCWD, fresh, unix.AT_FDCWD, dir, unix.RENAME_EXCHANGE); err != nil {
+		return fmt.Errorf("replace the folder %s in one step: %w", dir, err)
+	}
+	return nil
+}
+
+// linkTree makes folders like those of a tree, with links to its files, without the changed
+// ones.
+func linkTree(from, to string, change map[string][]byte) error {
+	entries := 0
+	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entries++; entries > maxEntries {
+			return fmt.Errorf("%s has more than %d files", from, maxEntries)
+		}
+		name, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		if _, changed := change[name]; changed {
+			return nil
+		}
+		there := filepath.Join(to, name)
+		if !d.IsDir() {
+			return os.Link(path, there)
+		}
+		if err := os.Mkdir(there, 0o700); err != nil {
+			return err
+		}
+		return likeThe(path, there)
+	})
+}
+
+// writeOver writes the new version of a file, with the mode and owner of the old one. A new
+// file can be read by everybody. Without a text, the folder of the file is removed if nothing
+// is left in it.
+func writeOver(old, path string, text []byte) error {
+	if text == nil {
+		_ = os.Remove(filepath.Dir(path)) // it fails if it is not empty
+		return nil
+	}
+	if err := makeFolder(filepath.Dir(path)); err != nil {
+		return err
+	}
+	f, err := regularfile.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err := errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := likeThe(old, path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+func makeFolder(dir string) error {
+	if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := makeFolder(filepath.Dir(dir)); err != nil {
+		return err
+	}
+	return errors.Join(os.Mkdir(dir, 0o700), os.Chmod(dir, 0o755))
+}
+
+// likeThe gives a file or folder the mode and owner of another.
+func likeThe(other, path string) error {
+	info, err := os.Lstat(other)
+	if err != nil {
+		return err
+	}
+	if s, known := info.Sys().(*syscall.Stat_t); known {
+		if err := os.Lchown(path, int(s.Uid), int(s.Gid)); err != nil {
+			return err
+		}
+	}
+	return os.Chmod(path, info.Mode().Perm())
+}
