@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -68,12 +69,24 @@ func (w *world) look() (*snapshot, error) {
 	if err := w.lookForActive(s); err != nil {
 		return nil, err
 	}
+	if w.wouldWait() {
+		return s, nil
+	}
 	for _, name := range names {
 		if err := w.lookAt(s, name); err != nil {
 			return nil, err
 		}
 	}
 	return s, nil
+}
+
+// wouldWait reports whether the manager may wait for ever for a file that was planted, asked
+// for a unit: also for one in memory, as NeedDaemonReload opens its drop-ins.
+func (w *world) wouldWait() bool {
+	return slices.ContainsFunc(w.planted, func(path string) bool {
+		info, err := os.Stat(path)
+		return err == nil && !info.IsDir() && (!info.Mode().IsRegular() || info.Size() > 1<<30)
+	})
 }
 
 var evilWord = regexp.MustCompile(`evil[0-9]+`)
