@@ -85,7 +85,7 @@ func (w *world) look() (*snapshot, error) {
 func (w *world) wouldWait() bool {
 	return slices.ContainsFunc(w.planted, func(path string) bool {
 		info, err := os.Stat(path)
-		return err == nil && !info.IsDir() && (!info.Mode().IsRegular() || info.Size() > 1<<30)
+		return err == nil && (info.Mode()&os.ModeNamedPipe != 0 || info.Mode().IsRegular() && info.Size() > 1<<30)
 	})
 }
 
