@@ -16,7 +16,7 @@ func (u *Unit) Mark(known *facts.Load) {
 	taken := map[string]bool{}
 	for i := range u.Files {
 		f := &u.Files[i]
-		place := f.Role + " " + f.Of
+		place := f.place()
 		f.Effective = f.isUsable() && !taken[place] && !u.ignoresLink(*f)
 		taken[place] = taken[place] || f.takesPlace()
 		f.Loaded = u.isLoaded(*f)
@@ -35,6 +35,15 @@ func (u *Unit) Mark(known *facts.Load) {
 func (f File) OutranksGenerators() bool {
 	above := []string{facts.OriginUser, facts.OriginControl, facts.OriginEtc, facts.OriginRuntime}
 	return f.Role == facts.RoleFragment && f.Effective && slices.Contains(above, f.Origin)
+}
+
+// place names what only one file can be: the fragment, the source, or the link of one name in
+// the folders of one owner.
+func (f File) place() string {
+	if f.isLink() {
+		return f.Role + " " + f.Of + " " + filepath.Base(f.Path)
+	}
+	return f.Role + " " + f.Of
 }
 
 // takesPlace reports whether no later file of the role, or in the owner's link

@@ -20,7 +20,7 @@ func (u *Unit) Reload() facts.Reload {
 		if u.wouldLoadUndeclared(f) {
 			r.LoadsUndeclared = append(r.LoadsUndeclared, f.Path)
 		}
-		if f.Loaded && f.isDeclaredAndUnusable() {
+		if f.Loaded && (f.isDeclaredAndUnusable() || u.isHidden(f)) {
 			r.DropsDeclared = append(r.DropsDeclared, f.Path)
 		}
 	}
@@ -50,6 +50,16 @@ func (u *Unit) wouldLoadUndeclared(f File) bool {
 	}
 	byUser := f.Origin == facts.OriginUser || f.Origin == facts.OriginControl
 	return byUser && u.Manager.Loaded[f.Of] && f.Target != ""
+}
+
+// isHidden reports whether the file is a declared link that does nothing, because of what is
+// in the same place of a folder that is searched before.
+func (u *Unit) isHidden(f File) bool {
+	if !f.isLink() || !f.isDeclared() || f.Effective {
+		return false
+	}
+	i := slices.IndexFunc(u.Files, func(g File) bool { return g.place() == f.place() && g.takesPlace() })
+	return i >= 0 && !u.Files[i].Effective && !u.Files[i].isDeclared()
 }
 
 // isDeclaredAndUnusable reports whether the file is declared but a reload could not read

@@ -1,6 +1,8 @@
 package proof
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -42,5 +44,39 @@ func TestLinksThatAreNotRead(t *testing.T) {
 		if s.reload(); pulls != strings.Contains(s.property("web.service", "Upholds"), "evil.service") {
 			t.Errorf("found that web.service pulls in evil.service: %t, but a reload did otherwise", pulls)
 		}
+	})
+}
+
+// TestALinkThatIsHidden checks that what hides a declared link, in a folder that is searched
+// before, is found, and that no reload of ours lets it.
+func TestALinkThatIsHidden(t *testing.T) {
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, nil)
+		hides := filepath.Join(s.Home, ".config/systemd/user.control/default.target.wants/web.service")
+		s.do(s.Link("/dev/null", hides))
+		settle()
+		s.staleFiles(nil)
+		const hidden = "web.service links_resolve hidden block/ticket"
+		s.want("hidden, and a stale unit", s.eval("--enforce"), 1, "files.service loaded_is_current stale heal/refused",
+			"web.service loaded_is_current withheld block/ticket", hidden)
+		if !strings.Contains(s.property("web.service", "WantedBy"), "default.target") {
+			t.Error("it was reloaded")
+		}
+		s.reload()
+		if got := s.property("web.service", "WantedBy"); strings.Contains(got, "default.target") {
+			t.Errorf("the mask hides nothing: wanted by %s", got)
+		}
+		s.want("hidden, and read", s.eval("--enforce"), 1, hidden)
+
+		s.do(os.Remove(hides))
+		s.do(s.Write(hides, "no link"))
+		s.reload()
+		s.want("by a file", s.eval("--enforce"), 1, hidden)
+
+		// What is searched later hides nothing.
+		s.do(os.Remove(hides))
+		s.do(s.Link("/dev/null", s.Path("/etc/systemd/user/default.target.wants/web.service")))
+		s.reload()
+		s.want("in /etc", s.eval("--enforce"), 0)
 	})
 }

@@ -67,6 +67,40 @@ finding contains {
 	not file.state in {"declared", "identical", "generated"}
 }
 
+# A link to /dev/null, or what is no link, takes the place of a declared link that is searched
+# after it (systemd.unit(5), "UNIT FILE LOAD PATH"). Of a link, systemd only reads the name.
+finding contains {
+	"subject": unit.name,
+	"effect": "block",
+	"severity": "ticket",
+	"message": sprintf("%s hides the declared link %s", [before.path, file.path]),
+	"evidence": {
+		"case": "hidden",
+		"path": before.path,
+		"expected": "nothing",
+		"found": lib.non_empty(before.first_hop, before.kind),
+		"of": file.of,
+		"role": file.role,
+	},
+} if {
+	some unit in input.units
+	unit.managed_by != ""
+	some i, before in unit.files
+	before.role in {"wants", "requires", "upholds"}
+	not before.effective
+	not before.kind in {"missing", ""}
+	not before.state in {"declared", "identical"}
+	some j, file in unit.files
+	j > i
+	file.role == before.role
+	file.of == before.of
+	file.state in {"declared", "identical"}
+	not file.effective
+	name(file) == name(before)
+}
+
+name(file) := parts[count(parts) - 1] if parts := split(file.path, "/")
+
 # The link leads to a unit file with the same fault, which file_declared reports.
 is_fault_of_fragment(unit, link) if {
 	link.state in {"unsafe", "unreadable"}

@@ -67,6 +67,34 @@ test_pulls if {
 	}}
 }
 
+# hiding is a unit with a declared link after a file with changes of user.control.
+before := "/home/u/.config/systemd/user.control/default.target.wants/web.service"
+
+hiding(changes, link) := given.unit("web.service", {"files": [
+	object.union(given.stranger(before, "control", "wants"), object.union(
+		{
+			"of": "default.target", "kind": "link", "first_hop": "/dev/null", "target": "/dev/null",
+			"state": "mask", "effective": false,
+		},
+		changes,
+	)),
+	given.wants("web.service", object.union({"effective": false}, link)),
+]})
+
+test_hidden if {
+	findings := rule.finding with input as given.document([hiding({}, {})])
+	findings == {{
+		"subject": "web.service",
+		"effect": "block",
+		"severity": "ticket",
+		"message": sprintf("%s hides the declared link %s", [before, path]),
+		"evidence": {
+			"case": "hidden", "path": before, "expected": "nothing", "found": "/dev/null",
+			"of": "default.target", "role": "wants",
+		},
+	}}
+}
+
 elsewhere := {"origin": "etc", "state": "undeclared", "declared_target": ""}
 
 cases := {
@@ -107,6 +135,21 @@ cases := {
 		"units": [object.union(pulling("web.service", {}), {"managed_by": ""})],
 		"want": set(),
 	},
+	"hidden by what is no link": {
+		"units": [hiding({"kind": "regular", "first_hop": "", "target": before, "state": "undeclared"}, {"state": "identical"})],
+		"want": {["web.service", "block", "ticket", "hidden"]},
+	},
+	"a link that does the same": {"units": [hiding({"first_hop": "/x", "target": "/x", "effective": true}, {})], "want": set()},
+	"the name of another link": {
+		"units": [hiding({"path": "/home/u/.config/systemd/user.control/default.target.wants/www.service"}, {})],
+		"want": set(),
+	},
+	"of another owner": {"units": [hiding({"of": "timers.target"}, {})], "want": set()},
+	"of another kind": {"units": [hiding({"role": "requires"}, {})], "want": set()},
+	"hides what is not declared": {"units": [hiding({}, {"state": "undeclared", "origin": "etc"})], "want": set()},
+	"a mask that is declared": {"units": [hiding({"state": "declared"}, {})], "want": set()},
+	"nothing is there": {"units": [hiding({"kind": "missing"}, {})], "want": set()},
+	"a folder that is not read, as systemd is too old": {"units": [hiding({"effective": false}, {"effective": true})], "want": set()},
 	"elsewhere": {"units": [with_link("web.service", elsewhere)], "want": set()},
 	"elsewhere and dangling": {
 		"units": [with_link("web.service", object.union(elsewhere, {"target": ""}))],
