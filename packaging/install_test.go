@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"strings"
@@ -13,7 +14,6 @@ import (
 const (
 	inMachine = "/root/stackpolicy.deb"
 	pageID    = "9260a5200a3549edbe4d441250ac0faa" // of an alert, in the catalog
-	webUnit   = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh -c :\n"
 )
 
 // checkInstalls installs the package on a machine of each suite, sets the audit
@@ -85,8 +85,19 @@ func (h host) install(deb string) {
 	if out := h.root("journalctl --dump-catalog " + pageID); !strings.Contains(out, "needs somebody now") {
 		h.t.Errorf("the catalog was not taken up: %s", out)
 	}
+	h.compose()
 	h.setUp()
-	h.root("dpkg --purge stackpolicy")
+	if out := h.root("dpkg --dry-run --purge stackpolicy 2>&1 && sh /var/lib/dpkg/info/stackpolicy.prerm upgrade 2>&1"); strings.Contains(out, "still need it") {
+		h.t.Errorf("an upgrade warns: %s", out)
+	}
+	const verify = machine.Home + "/.config/systemd/user/web.service.d/stackpolicy.conf"
+	if out := h.root("sh /var/lib/dpkg/info/stackpolicy.prerm remove 2>&1"); !strings.Contains(out, "still need it") || !strings.Contains(out, verify) || !strings.Contains(out, "wants/stackpolicy-audit.timer") {
+		h.t.Errorf("no warning of what still calls stackctl: %s", out)
+	}
+	h.undo()
+	if out := h.root("dpkg --purge stackpolicy 2>&1"); strings.Contains(out, "still need it") {
+		h.t.Errorf("it warns although nothing is left: %s", out)
+	}
 	if after := h.root(list); after != before {
 		h.t.Errorf("the purge left, or took, something:\n%s", difference(before, after))
 	}
@@ -95,12 +106,41 @@ func (h host) install(deb string) {
 	}
 }
 
-// setUp runs the commands that init prints, and checks that the audit runs and finds
-// nothing.
-func (h host) setUp() {
-	if err := h.Write(machine.Home+"/.config/systemd/user/web.service", webUnit); err != nil {
+// stacks are compose stacks that the user has before the package is installed.
+var stacks = []string{"web", "db", "feed"}
+
+// compose starts the stacks as people do who do not know stackpolicy.
+func (h host) compose() {
+	if err := h.Image(h.t.Context(), machine.Image{Name: "localhost/app:1"}); err != nil {
 		h.t.Fatal(err)
 	}
+	for _, name := range stacks {
+		unit := "[Service]\nType=oneshot\nRemainAfterExit=yes\nWorkingDirectory=%h/" + name +
+			"\nExecStart=podman-compose up -d\nExecStop=podman-compose down\n[Install]\nWantedBy=default.target\n"
+		err := errors.Join(h.Write(machine.Home+"/.config/systemd/user/"+name+".service", unit),
+			h.Write(machine.Home+"/"+name+"/compose.yaml", "services: {app: {image: \"localhost/app:1\"}}\n"))
+		if err != nil {
+			h.t.Fatal(err)
+		}
+	}
+	h.user("systemctl --user daemon-reload && systemctl --user enable --now " + strings.Join(stacks, " "))
+}
+
+// undo undoes the set-up, and checks that nothing of it is left, and that the stacks run.
+func (h host) undo() {
+	h.user("systemctl --user disable --now stackpolicy-audit.timer stackpolicy-report.timer stackpolicy-audit.path stackpolicy-audit-subfolders.path podman.socket")
+	out := h.user("stackpolicy init --remove")
+	last := strings.TrimSpace(out[strings.LastIndex(out, "\n    "):]) // removes the history
+	h.user(last + " && systemctl --user daemon-reload")
+	if left := h.user("find .config .local/state -name '*stackpol*' -o -name 'stackctl*'"); left != "" {
+		h.t.Errorf("init --remove left %s", left)
+	}
+	h.user("systemctl --user restart web && podman container exists web_app_1")
+}
+
+// setUp runs the commands that init prints, and checks that the audit runs and finds
+// nothing, and that podman does not log the audit's requests.
+func (h host) setUp() {
 	out := h.user("stackpolicy init --write")
 	if !strings.Contains(out, "The units are installed in /usr/lib/systemd/user.\n") {
 		h.t.Errorf("init does not know of the package's units:\n%s", out)
@@ -116,12 +156,14 @@ func (h host) setUp() {
 	if steps != 1 {
 		h.t.Errorf("%d steps of systemctl in:\n%s", steps, out)
 	}
-	h.user("systemctl --user start web.service stackpolicy-audit.service stackpolicy-report.service")
 	h.user("stackpolicy eval && stackpolicy status && stackctl --help")
+	h.user("systemctl --user restart web.service && systemctl --user start stackpolicy-audit.service stackpolicy-report.service")
+	if log := h.user("stackpolicy eval >&2 && journalctl --user -b -u podman.service -o cat"); strings.Contains(log, "GET /") {
+		h.t.Errorf("podman logs each request:\n%s", log)
+	}
 	if state := h.user("systemctl --user is-active stackpolicy-audit.timer stackpolicy-audit.path"); state != "active\nactive\n" {
 		h.t.Errorf("timer and path unit are %q", state)
 	}
-	h.user("systemctl --user disable --now stackpolicy-audit.timer stackpolicy-report.timer stackpolicy-audit.path stackpolicy-audit-subfolders.path")
 }
 
 // difference names the lines that only one of two lists has.

@@ -104,10 +104,15 @@ func (b *built) config(f format, files []file, tree string) ([]byte, error) {
 		info := map[string]any{"mode": file.mode, "mtime": b.date.UTC(), "owner": "root", "group": "root"}
 		contents = append(contents, map[string]any{"src": at, "dst": "/usr/" + file.path, "file_info": info})
 	}
+	scripts := map[string]string{}
+	if f.name != "archlinux" { // whose scripts cannot know why they run
+		scripts["preremove"] = filepath.Join(b.source, "packaging/preremove.sh")
+	}
 	return yaml.Marshal(map[string]any{
 		"name": "stackpolicy", "arch": b.arch, "platform": "linux", "version": b.plainVersion(), "version_schema": "none", "release": f.release,
 		"section": "admin", "priority": "optional", "maintainer": maintainer, "description": f.description,
 		"disable_globbing": true, "mtime": b.date.UTC(), "umask": 0o022, "contents": contents,
+		"scripts":    scripts,
 		"recommends": f.recommends, "suggests": []string{"podman-compose"},
 		"rpm":       map[string]any{"buildhost": "localhost", "packager": maintainer},
 		"archlinux": map[string]any{"packager": maintainer},

@@ -17,6 +17,7 @@ func manual() cli.Manual {
 			{Name: "LC_ALL", Text: "The locale; where its encoding is not UTF-8, texts are in ASCII."},
 			{Name: "LC_CTYPE", Text: "The locale, without LC_ALL."},
 			{Name: "LANG", Text: "The locale, without LC_ALL and LC_CTYPE."},
+			{Name: "SUDO_USER", Text: "Who used sudo(8): a command then says that it is about root's units."},
 			{Name: "SOURCE_DATE_EPOCH", Text: "The date of the man page, for those who package the program."},
 		},
 		Files: []cli.Entry{

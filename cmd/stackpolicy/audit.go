@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"runtime/debug"
 	"time"
 
@@ -95,7 +93,6 @@ func (a *app) recorded(cmd *cobra.Command) (*facts.Document, error) {
 }
 
 func openLive(cmd *cobra.Command, env collect.Environment, enforces bool) (*audit.Live, error) {
-	warnOfSudo(cmd.ErrOrStderr(), env.UID)
 	live, err := audit.OpenLive(cmd.Context(), env, enforces)
 	if err != nil {
 		return nil, err
@@ -104,13 +101,6 @@ func openLive(cmd *cobra.Command, env collect.Environment, enforces bool) (*audi
 		fmt.Fprintf(cmd.ErrOrStderr(), "stackpolicy: %s; nothing is healed in this audit\n", text.CleanBlock(live.Notice))
 	}
 	return live, nil
-}
-
-// warnOfSudo says whose units sudo lets this audit.
-func warnOfSudo(errs io.Writer, uid int) {
-	if by := os.Getenv("SUDO_USER"); uid == 0 && by != "" && by != "root" {
-		fmt.Fprintf(errs, "stackpolicy: sudo makes this an audit of root's units; for those of %s leave sudo out\n", text.Clean(by))
-	}
 }
 
 func closeLive(cmd *cobra.Command, live *audit.Live) {

@@ -35,16 +35,19 @@ func initCommand() *cobra.Command {
 what it finds: the units in the user's unit folder, podman, and the compose
 projects of its containers. A project that one of your units runs becomes a
 stack; if that unit is a oneshot without a verify step, a drop-in adds one. If the
-configuration has probes, a drop-in lets the audit use the network. With --write it
-writes them. Then it lists the commands to run next. It never replaces
-a file: an existing configuration or drop-in is kept, and a unit that differs is
-an error that names it.
+configuration has probes, a drop-in lets the audit use the network. Another one
+keeps podman's log of each request out of the journal. With --write it writes
+them. Then it lists the commands to run next. It never replaces a file: an
+existing configuration or drop-in is kept, and a unit that differs is an error
+that names it. With --remove it removes the files that it wrote, except for those
+that were edited since.
 
 If chezmoi or stow installs your dotfiles, name their folders with --units and
 --config. With Home Manager, use the module instead.`,
 		Example: `  stackpolicy init
   stackpolicy init --write
-  stackpolicy init --write --units ~/dotfiles/.config/systemd/user`,
+  stackpolicy init --write --units ~/dotfiles/.config/systemd/user
+  stackpolicy init --remove`,
 		Args: cobra.NoArgs,
 	}
 	var o wish
@@ -52,11 +55,18 @@ If chezmoi or stow installs your dotfiles, name their folders with --units and
 	cmd.Flags().StringVar(&o.units, "units", "", "folder for the units (default: the user's unit folder)")
 	cmd.Flags().StringVar(&o.config, "config", "", "file for the configuration; - only prints it (default: where it is read from)")
 	cmd.Flags().StringVar(&o.program, "program", "", "program that the units run (default: this one)")
+	remove := cmd.Flags().Bool("remove", false, "remove the files that init wrote")
+	for _, other := range []string{"write", "units", "config", "program"} {
+		cmd.MarkFlagsMutuallyExclusive("remove", other)
+	}
 	_ = cmd.MarkFlagDirname("units")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		env, err := collect.OfProcess(config.Config{})
 		if err != nil {
 			return err
+		}
+		if *remove {
+			return removeWritten(env, cmd.OutOrStdout())
 		}
 		toOutput := o.config == "-"
 		if toOutput {
@@ -141,6 +151,7 @@ func (s *setup) planUnits(program string) error {
 	}
 	s.planVerify(s.inUnits(stackctl))
 	s.planProbes()
+	s.planPodman()
 	if s.found.packagedIn != "" {
 		return nil
 	}
@@ -171,6 +182,21 @@ func (s *setup) planProbes() {
 			s.files = append(s.files, file{path: filepath.Join(s.unitDir, "stackpolicy-audit.service.d", "probes.conf"), text: probesDropIn, own: true})
 			return
 		}
+	}
+}
+
+// podmanDropIn keeps the line that podman's service logs for each request, of which an audit
+// makes dozens, out of the journal. LOGGING is the variable of the service that podman ships.
+const podmanDropIn = `# "stackpolicy init" wrote this file. Without it, podman logs each request that
+# an audit makes.
+[Service]
+Environment=LOGGING=--log-level=warn
+`
+
+// planPodman plans a drop-in for podman's service if podman is installed.
+func (s *setup) planPodman() {
+	if s.found.podman {
+		s.files = append(s.files, file{path: filepath.Join(s.unitDir, "podman.service.d", "stackpolicy.conf"), text: podmanDropIn, own: true})
 	}
 }
 
@@ -213,6 +239,11 @@ func ownPath() (string, error) {
 func (s *setup) carryOut(w io.Writer, write bool) error {
 	if err := s.refuse(); err != nil {
 		return err
+	}
+	if write {
+		if err := record(s.env, s.files); err != nil {
+			return err
+		}
 	}
 	for i := range s.files {
 		f := &s.files[i]

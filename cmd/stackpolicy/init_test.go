@@ -277,3 +277,25 @@ func TestKeptConfiguration(t *testing.T) {
 		})
 	}
 }
+
+// TestPlanPodman: podman's service gets its drop-in where podman is installed, and only there.
+func TestPlanPodman(t *testing.T) {
+	for name, c := range map[string]struct {
+		found found
+		want  int
+	}{
+		"installed": {found{podman: true}, 1},
+		"not there": {found{}, 0},
+	} {
+		s := &setup{unitDir: "/u", found: c.found}
+		s.planPodman()
+		if len(s.files) != c.want {
+			t.Errorf("%s: %d files, want %d", name, len(s.files), c.want)
+		}
+		for _, f := range s.files {
+			if f.path != "/u/podman.service.d/stackpolicy.conf" || !strings.Contains(f.text, "\n[Service]\nEnvironment=LOGGING=--log-level=warn\n") || !f.own {
+				t.Errorf("%s: %+v", name, f)
+			}
+		}
+	}
+}

@@ -15,7 +15,7 @@ func manual() cli.Manual {
 			{Name: "HOME", Text: "The home folder, instead of the account's."},
 			{Name: "PATH", Text: "Folders to search for podman first."},
 			{Name: "CREDENTIALS_DIRECTORY", Text: "Folder in which systemd puts the secrets of alerts for stackpolicy-alerts.service (LoadCredential= in systemd.exec(5))."},
-			{Name: "SUDO_USER", Text: "Whose units are meant, perhaps: an audit by root through sudo(8) says that it looks at root's."},
+			{Name: "SUDO_USER", Text: "Who used sudo(8): a command then says that it is about root's units."},
 			{Name: "NO_COLOR", Text: "No colours, when set to anything."},
 			{Name: "TERM", Text: "No colours and no progress, when it is dumb."},
 			{Name: "LC_ALL", Text: "The locale; where its encoding is not UTF-8, texts are in ASCII."},

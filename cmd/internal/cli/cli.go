@@ -27,10 +27,22 @@ import (
 func Root(cmd *cobra.Command) *cobra.Command {
 	cmd.SilenceUsage, cmd.SilenceErrors = true, true
 	cmd.SetFlagErrorFunc(knownFlag)
+	cmd.PersistentPreRun = func(c *cobra.Command, _ []string) {
+		if !c.Hidden {
+			warnOfSudo(c.ErrOrStderr(), cmd.Name(), os.Getuid())
+		}
+	}
 	cmd.Version = Version()
 	cmd.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	cmd.Flags().Bool("version", false, "print the version")
 	return Group(cmd)
+}
+
+// warnOfSudo says whose units and files sudo makes a command be about.
+func warnOfSudo(errs io.Writer, program string, uid int) {
+	if by := os.Getenv("SUDO_USER"); uid == 0 && by != "" && by != "root" {
+		fmt.Fprintf(errs, "%s: sudo makes this about root's units and configuration; for those of %s leave sudo out\n", program, text.Clean(by))
+	}
 }
 
 // Group makes cmd a command that only has subcommands.

@@ -1,11 +1,11 @@
-package main
+package cli
 
 import (
 	"strings"
 	"testing"
 )
 
-// TestWarnOfSudo: with sudo an audit is about root's units, which is hardly what is meant.
+// TestWarnOfSudo: with sudo a command is about root's units, which is hardly what is meant.
 func TestWarnOfSudo(t *testing.T) {
 	for name, c := range map[string]struct {
 		by   string
@@ -20,7 +20,7 @@ func TestWarnOfSudo(t *testing.T) {
 	} {
 		t.Setenv("SUDO_USER", c.by)
 		var said strings.Builder
-		warnOfSudo(&said, c.uid)
+		warnOfSudo(&said, "stackpolicy", c.uid)
 		if got := said.String(); (got == "") != (c.says == "") || !strings.Contains(got, c.says) || strings.Contains(got, "\x1b") {
 			t.Errorf("%s: it said %q, want %q", name, got, c.says)
 		}
