@@ -179,7 +179,7 @@ func TestStatusOfAGap(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, shown, _ := strings.Cut(out.String(), "\n\n")
-	want := "  PAGE     host: user_manager_running, since 12:00 (0 s)\n    no manager\n" +
+	want := "  PAGE     host: user_manager_running, since 12:00 (0 s)\n    no manager\n    explain: `stackpolicy explain host user_manager_running`\n" +
 		"  not collected: config: no unit is managed\n  not collected: systemd: no manager\n"
 	if shown != want {
 		t.Errorf("got:\n%s\nwant:\n%s", shown, want)

@@ -7,6 +7,7 @@ import (
 
 	"stackpolicy/finding"
 	"stackpolicy/history"
+	"stackpolicy/internal/lazyregexp"
 	"stackpolicy/internal/text"
 	"stackpolicy/report/timeline"
 )
@@ -26,6 +27,7 @@ type Finding struct {
 	When        string
 	Note        string // the result of its heal, or who waives it; else ""
 	Next        string // what to do; commands are in backticks
+	Explain     string // the command that shows all about it; "" if it is no longer open
 }
 
 // groups lists the open findings by subject, in the order of the units.
@@ -88,9 +90,22 @@ func (w wording) finding(s history.Occurrence) Finding {
 	}
 	if s.ResolvedAt == nil && s.Waiver == nil {
 		f.Next = sentence(next(s.Finding, w.steps))
+		f.Explain = explain(s.Finding)
 	}
 	return f
 }
+
+// explain returns the command to copy; "" for names that a shell could read otherwise.
+func explain(f finding.Finding) string {
+	command := "stackpolicy explain " + f.Subject + " " + f.Invariant
+	if f.Invariant == finding.AuditComplete || len(command) > maxName || !plainWords.Get().MatchString(command) {
+		return ""
+	}
+	return command
+}
+
+// plainWords matches words that a shell takes as they are.
+var plainWords = lazyregexp.New(`^[A-Za-z0-9_.:@+, -]+$`)
 
 // when says when a finding was open, and for how long.
 func (c clock) when(s history.Occurrence) string {

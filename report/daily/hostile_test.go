@@ -68,7 +68,7 @@ func hostile(server string) Input {
 var (
 	tag        = regexp.MustCompile(`<(/?[a-zA-Z!][^\s>]*)([^>]*)>`)
 	attribute  = regexp.MustCompile(`([a-zA-Z-]+)="`)
-	elements   = strings.Fields("!doctype html head meta title style body a header p h1 h2 h3 h4 span dl div dt dd nav ul ol li main section article svg path details summary table caption thead tbody tr th td footer b strong code")
+	elements   = strings.Fields("!doctype html head meta title style body a header p h1 h2 h3 h4 span dl div dt dd nav ul ol li main section article svg path details summary table caption thead tbody tr th td footer b strong code wbr")
 	attributes = strings.Fields("lang charset http-equiv content name class href id aria-label aria-labelledby aria-hidden viewBox preserveAspectRatio d role scope data-head")
 )
 
@@ -93,7 +93,7 @@ func TestHTMLHoldsOnlyItsOwn(t *testing.T) {
 			t.Fatalf("%s closes %v", m[0], open)
 		case closing:
 			open = open[:len(open)-1]
-		case name != "!doctype" && name != "meta" && !strings.HasSuffix(m[2], "/"):
+		case name != "!doctype" && name != "meta" && name != "wbr" && !strings.HasSuffix(m[2], "/"):
 			open = append(open, name)
 		}
 	}

@@ -15,7 +15,7 @@ var pages embed.FS
 // WriteHTML writes the report as one page that needs nothing else: no script, no
 // font, no image, no request.
 func WriteHTML(w io.Writer, m Model) error {
-	t, err := template.New("page.html").Funcs(template.FuncMap{"parts": parts, "cells": func() int { return cells }}).
+	t, err := template.New("page.html").Funcs(template.FuncMap{"parts": parts, "pathSteps": pathSteps, "cells": func() int { return cells }}).
 		ParseFS(pages, "page.html", "page.css")
 	if err != nil {
 		return fmt.Errorf("read the page's template: %w", err)
@@ -27,6 +27,9 @@ func WriteHTML(w io.Writer, m Model) error {
 	_, err = w.Write(out.Bytes())
 	return err
 }
+
+// pathSteps cuts a text after each slash: a path may be broken there, and nowhere else if it fits.
+func pathSteps(s string) []string { return strings.SplitAfter(s, "/") }
 
 // part is a piece of a text: a command, or words.
 type part struct {

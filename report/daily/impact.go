@@ -96,7 +96,7 @@ func drawn(list []replay.Spell, i report.Impact) Strip {
 	if i.Until.After(at) {
 		spells = append(spells, timeline.Spell{From: at, To: i.Until, State: timeline.Unseen})
 	}
-	return strip(spells)
+	return strip(spells, clock{i.Until})
 }
 
 func stateOf(l finding.Level) timeline.State {

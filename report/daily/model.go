@@ -26,6 +26,7 @@ type Model struct {
 	Held    Table // units under planned maintenance
 	Latency Latency
 	False   FalseSuccess
+	Failed  Table    // audits that could not begin
 	Notes   []string // what this report cannot say
 	Version string   // of the program; may be ""
 }
@@ -40,6 +41,7 @@ func Build(in Input) Model {
 	m.Healed, m.Trouble = healed(in.Actions, c), trouble(in.Actions, c)
 	m.Back, m.Waived = returned(in.Record, c), waived(in.Occurrences, c)
 	m.Held = held(in.Document, c)
+	m.Failed = failed(in.Spans, c)
 	m.Latency, m.False = latency(in.Deliveries(), in.FirstSent != nil), falseSuccess(in.Successes(), in.Document)
 	m.Tiles = tiles(m, in.Record, t.Overall())
 	m.Title = "stackpolicy: " + m.Verdict.Word + onHost(in.Document)

@@ -27,7 +27,7 @@ func TestReadHistory(t *testing.T) {
 	}
 	for i := range 12 {
 		at := begin.Add(time.Duration(i) * 10 * time.Minute)
-		a := history.Audit{At: at, Mode: "observe", Document: snapshotOf(stack("web", "active"), stack("mail", "active"))}
+		a := history.Audit{At: at, Mode: "observe", PolicyDigest: "p", Document: snapshotOf(stack("web", "active"), stack("mail", "active"))}
 		a.Document.CollectedAt = at
 		if i >= 3 && i < 6 {
 			a.ExitCode, a.Findings = 2, []finding.Finding{down}
@@ -44,7 +44,7 @@ func TestReadHistory(t *testing.T) {
 	if want := "In 3 of 24 observations"; !strings.HasPrefix(m.False.About, want) {
 		t.Errorf("got %q, want %q", m.False.About, want)
 	}
-	if got, want := words(m, "web.service"), "69.2 % in order, page 30 min, not observed 10 min"; got != want {
+	if got, want := words(m, "web.service"), "75 % in order, page 30 min, not observed before 08:00"; got != want {
 		t.Errorf("web.service: got %q, want %q", got, want)
 	}
 	status, err := ReadStatus(t.Context(), store, begin.Add(2*time.Hour))

@@ -28,12 +28,12 @@ const (
 )
 
 // strip draws spells that follow each other without a hole.
-func strip(spells []timeline.Spell) Strip {
+func strip(spells []timeline.Spell, c clock) Strip {
 	if len(spells) == 0 {
 		return Strip{}
 	}
 	row := paint(spells)
-	return Strip{Bands: bands(row), Line: line(row), Words: inWords(timeline.Durations(spells))}
+	return Strip{Bands: bands(row), Line: line(row), Words: inWords(spells, c)}
 }
 
 func paint(spells []timeline.Spell) (row [cells]timeline.State) {
@@ -95,18 +95,31 @@ func line(row [cells]timeline.State) string {
 	return out.String()
 }
 
-// inWords says how long each state lasted, the worst first, what is in order
-// with its share.
-func inWords(sum [timeline.States]time.Duration) string {
-	total := time.Duration(0)
+// afterFirst returns how long each state lasted, and how long in all. What was before the
+// first audit does not count: not observed yet is not out of order.
+func afterFirst(spells []timeline.Spell) (sum [timeline.States]time.Duration, total time.Duration, first *time.Time) {
+	if len(spells) > 1 && spells[0].State == timeline.Unseen {
+		first, spells = &spells[0].To, spells[1:]
+	}
+	sum = timeline.Durations(spells)
 	for _, d := range sum {
 		total += d
 	}
+	return sum, total, first
+}
+
+// inWords says how long each state lasted, the worst first, what is in order
+// with its share.
+func inWords(spells []timeline.Spell, c clock) string {
+	sum, total, first := afterFirst(spells)
 	var parts []string
 	for _, s := range []timeline.State{timeline.Page, timeline.Unknown, timeline.Ticket, timeline.Unseen} {
 		if sum[s] > 0 {
 			parts = append(parts, stateWord(s)+" "+text.Elapsed(sum[s]))
 		}
+	}
+	if first != nil {
+		parts = append(parts, "not observed before "+c.at(*first))
 	}
 	ok := share(sum[timeline.InOrder].Seconds(), total.Seconds()) + " in order"
 	return strings.Join(append([]string{ok}, parts...), ", ")

@@ -11,7 +11,7 @@ import (
 // The path stays in its box, however long the window is.
 func TestStripBounds(t *testing.T) {
 	for _, length := range []time.Duration{time.Nanosecond, time.Second, time.Hour + 1, 24 * time.Hour, 366 * 24 * time.Hour} {
-		s := strip([]timeline.Spell{{From: today, To: today.Add(length), State: timeline.Page}})
+		s := strip([]timeline.Spell{{From: today, To: today.Add(length), State: timeline.Page}}, clock{today})
 		if got, want := s.Bands[0].Path, fmt.Sprintf("M0 0h%dv24h-%dz", cells, cells); length >= cells && got != want {
 			t.Errorf("%v: got %s, want %s", length, got, want)
 		}

@@ -16,6 +16,7 @@ func WriteText(w io.Writer, m Model) error {
 	s.tiles(m.Tiles)
 	s.now(m.Now, m.Verdict)
 	s.strips(m.Units, m.Window)
+	s.table(m.Failed)
 	s.intruders(m.Units)
 	s.heading("Heals")
 	s.table(m.Healed)
@@ -83,6 +84,9 @@ func (s *sheet) finding(indent int, f Finding) {
 	}
 	if f.Next != "" {
 		s.paragraph(indent+2, "next: ", f.Next)
+	}
+	if f.Explain != "" {
+		s.paragraph(indent+2, "explain: ", "`"+f.Explain+"`")
 	}
 }
 

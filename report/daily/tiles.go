@@ -15,7 +15,7 @@ type Tile struct{ Name, Value, About, Class string }
 // tiles are the numbers of the whole window.
 func tiles(m Model, r timeline.Record, overall []timeline.Spell) []Tile {
 	return []Tile{
-		orderTile(overall),
+		orderTile(overall, clock{r.Now}),
 		{"Healed", fmt.Sprint(healedCount(r.Actions)), "successful actions", ""},
 		{"Returned", fmt.Sprint(m.Back.count()), "findings that reappeared", tone(m.Back.count(), timeline.Ticket)},
 		{"Waived", fmt.Sprint(m.Waived.count()), waivedAbout(r), ""},
@@ -58,14 +58,20 @@ func healedCount(actions []history.Action) int {
 }
 
 // orderTile is the share of time in which everything was observed and in order.
-func orderTile(overall []timeline.Spell) Tile {
-	sum := timeline.Durations(overall)
+func orderTile(overall []timeline.Spell, c clock) Tile {
+	sum, total, first := afterFirst(overall)
 	seen := sum[timeline.InOrder] + sum[timeline.Ticket] + sum[timeline.Unknown] + sum[timeline.Page]
 	t := Tile{Name: "All in order", Value: "–", About: "no audit in this time"}
-	if total := seen + sum[timeline.Unseen]; seen > 0 {
-		t.Value, t.About = share(sum[timeline.InOrder].Seconds(), total.Seconds()), "of the time, fully observed"
-		if sum[timeline.Unseen] > time.Minute {
-			t.About = "of the time; not observed for " + text.Elapsed(sum[timeline.Unseen])
+	if seen > 0 {
+		t.Value, t.About = share(sum[timeline.InOrder].Seconds(), total.Seconds()), "of the time"
+		if first != nil {
+			t.About += " since the first audit, " + c.at(*first)
+		}
+		switch {
+		case sum[timeline.Unseen] > time.Minute:
+			t.About += "; not observed for " + text.Elapsed(sum[timeline.Unseen])
+		case sum[timeline.Unknown] == 0:
+			t.About += ", fully observed"
 		}
 		if sum[timeline.Page] > 0 {
 			t.Class = classOf(timeline.Page)

@@ -41,7 +41,7 @@ func units(t *timeline.Timeline, r timeline.Record, w wording) Some[Unit] {
 		}
 		list = append(list, ranked{unit(subject, t.Findings(subject), r.Document, w), now, worstOf(spells)})
 		u := &list[len(list)-1].Unit
-		u.Class, u.Word, u.Strip = classOf(now), stateWord(now), strip(spells)
+		u.Class, u.Word, u.Strip = classOf(now), stateWord(now), strip(spells, w.clock)
 	}
 	slices.SortStableFunc(list, func(x, y ranked) int {
 		return cmp.Or(cmp.Compare(y.now, x.now), cmp.Compare(y.ever, x.ever))

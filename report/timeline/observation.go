@@ -12,6 +12,7 @@ import (
 type observation struct {
 	from, to time.Time
 	document string // its digest
+	failed   bool   // they could not begin: nothing was decided
 }
 
 // observations are sorted, oldest first. A verdict lasts until the next audit,
@@ -28,7 +29,7 @@ func observations(spans []history.AuditSpan, now time.Time) []observation {
 		if pause := next.Sub(s.To); pause > 0 && pause <= Stale {
 			to = next
 		}
-		list[i] = observation{s.From, to, s.DocumentDigest}
+		list[i] = observation{s.From, to, s.DocumentDigest, !s.Began()}
 	}
 	return list
 }

@@ -80,7 +80,7 @@ func (t *Timeline) Spells(subject string) []Spell {
 		}
 		marks = append(marks, Spell{o.from, o.to, InOrder})
 	}
-	marks = append(marks, t.marks(t.findings[subject])...)
+	marks = append(append(marks, t.failed()...), t.marks(t.findings[subject])...)
 	for _, s := range t.undecided {
 		if subject != finding.Host && t.concerns(s.Invariant, subject) {
 			marks = append(marks, t.marks([]history.Occurrence{s})...)
@@ -95,7 +95,19 @@ func (t *Timeline) Overall() []Spell {
 	for _, o := range t.observations {
 		marks = append(marks, Spell{o.from, o.to, InOrder})
 	}
+	marks = append(marks, t.failed()...)
 	return sweep(t.record.Since, t.record.Now, append(marks, t.marks(t.record.Occurrences)...))
+}
+
+// failed returns the spells of audits that could not begin: what they would have found is
+// not known.
+func (t *Timeline) failed() (marks []Spell) {
+	for _, o := range t.observations {
+		if o.failed {
+			marks = append(marks, Spell{o.from, o.to, Unknown})
+		}
+	}
+	return marks
 }
 
 // marks returns the spells of the findings that count. A finding that does not
