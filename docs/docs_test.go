@@ -235,3 +235,17 @@ func (p *page) close(t *testing.T) {
 		}
 	}
 }
+
+// TestReadmeBegins: a reader sees one sentence, the picture, and then how to install it, in a
+// page that is short.
+func TestReadmeBegins(t *testing.T) {
+	text := pages(t)["../README.md"]
+	if n := strings.Count(text, "\n"); n > 120 {
+		t.Errorf("%d lines, want 120 at most: move the rest to docs/", n)
+	}
+	before, _, _ := strings.Cut(text, "\n## Install\n")
+	before, picture, _ := strings.Cut(before, "![")
+	if picture == "" || strings.Contains(before+picture, "\n#") || strings.Count(before, ".") != 1 {
+		t.Errorf("it begins with %s", before)
+	}
+}
