@@ -30,16 +30,19 @@ unformatted=$("$opa" fmt --list policies)
 "$opa" check --strict --schema schemas/v1 policies
 "$opa" test --threshold "$coverage" policies >"$work/coverage" || { "$opa" test policies; tail -5 "$work/coverage"; exit 1; } >&2
 
-step "policies: a layer, merged, with a stock opa"
+step "policies: a copy, and a layer, merged, with a stock opa"
 mkdir "$work/layer"
 printf 'settings:\n  restart: ["*"]\n' >"$work/layer/settings.yaml"
 go run ./cmd/stackpolicy policy new mine --policy "$work/layer"
 go run ./cmd/stackpolicy policy new loaded_is_current --policy "$work/layer"
 go run ./cmd/stackpolicy policy copy --merged --policy "$work/layer" "$work/merged"
-unformatted=$("$opa" fmt --list "$work/merged")
-[ -z "$unformatted" ] || { echo "not formatted: $unformatted" >&2; exit 1; }
-"$opa" check --strict --schema schemas/v1 "$work/merged"
-"$opa" test "$work/merged"
+go run ./cmd/stackpolicy policy copy "$work/copy"
+for folder in merged copy; do
+	unformatted=$("$opa" fmt --list "$work/$folder")
+	[ -z "$unformatted" ] || { echo "not formatted: $unformatted" >&2; exit 1; }
+	"$opa" check --strict --schema schemas/v1 "$work/$folder"
+	"$opa" test "$work/$folder"
+done
 
 step "go: gofmt, mod, vet"
 unformatted=$(gofmt -l .)

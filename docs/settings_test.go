@@ -1,6 +1,7 @@
 package docs
 
 import (
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -27,6 +28,20 @@ func TestSettingsAreDocumented(t *testing.T) {
 	}
 	if rows := strings.Count(page, "\n| `"); rows != len(keys) {
 		t.Errorf("settings.md is about %d keys, there are %d", rows, len(keys))
+	}
+}
+
+// TestRegalIsDocumented: editor.md has the configuration with which Regal finds nothing.
+func TestRegalIsDocumented(t *testing.T) {
+	text, err := os.ReadFile("../.regal.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := slices.DeleteFunc(strings.SplitAfter(string(text), "\n"), func(line string) bool {
+		return strings.HasPrefix(strings.TrimSpace(line), "#")
+	})
+	if want := "```yaml\n" + strings.Join(lines, "") + "```\n"; !strings.Contains(pages(t)["editor.md"], want) {
+		t.Errorf("editor.md lacks\n%s", want)
 	}
 }
 

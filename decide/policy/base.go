@@ -19,7 +19,7 @@ import (
 )
 
 // BaseFile is the hidden file of a policy folder with its [Base]. Its form is txtar, which
-// neither OPA nor Regal reads: both read hidden .rego, .json and .yaml files.
+// neither OPA nor Regal reads: OPA reads .rego, .json and .yaml files also if they are hidden.
 const BaseFile = ".base.txtar"
 
 const (

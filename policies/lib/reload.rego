@@ -13,6 +13,8 @@ culprit(loads_undeclared, drops_declared) := array.concat(loads_undeclared, drop
 # a reload for it has healed nothing within the last 24 hours, and none of the unit's files
 # has changed since the manager's last reload, at loaded_at: the next one would read the same.
 reload_did_not_help(history, files, loaded_at, invariant) if {
+	changed := [file.path | some file in files; file.changed_after_load; file.origin != "generator"]
+	changed == []
 	some seen in history.findings
 	seen.invariant == invariant
 	some heal in history.heals
@@ -20,6 +22,4 @@ reload_did_not_help(history, files, loaded_at, invariant) if {
 	heal.action == "daemon-reload"
 	heal.failed_24h > 0
 	time.parse_rfc3339_ns(heal.last) <= time.parse_rfc3339_ns(loaded_at)
-	changed := [file.path | some file in files; file.changed_after_load; file.origin != "generator"]
-	changed == []
 }

@@ -30,7 +30,7 @@ test_finding if {
 of_state(name, by, state) := given.unit(name, {"managed_by": by, "loaded": {"active_state": state}})
 
 test_names_what_failed if {
-	units := [of_state(name, by, state) | some [name, by, state] in [
+	failed := [of_state(name, by, state) | some [name, by, state] in [
 		["web.service", "home-manager", "active"], ["dns.service", "home-manager", "failed"],
 		["new.service", "", "failed"], ["a.service", "", "failed"], ["z.service", "", "failed"],
 	]]
@@ -38,7 +38,7 @@ test_names_what_failed if {
 		activation({
 			"state": "half-finished", "ahead": ["/a"], "pending": "/nix/store/b-home-manager-files",
 		}),
-		{"units": array.concat(units, [given.template("t@.service", {})])},
+		{"units": array.concat(failed, [given.template("t@.service", {})])},
 	)
 	some f in findings
 	f.message == concat("", [

@@ -121,13 +121,13 @@ suspect(heal) := concat(" or ", names) if {
 	count(names) in {1, 2}
 }
 
-name(began) := "Home Manager's activation" if began == "home-manager"
+name("home-manager") := "Home Manager's activation"
 
-name(began) := "a change of packages" if began == "packages"
+name("packages") := "a change of packages"
 
 name(began) := began if not began in {"home-manager", "packages"}
 
-cause(who) := "the cause is unknown" if who == "unknown"
+cause("unknown") := "the cause is unknown"
 
 cause(who) := sprintf("each time within a minute after %s", [who]) if who != "unknown"
 

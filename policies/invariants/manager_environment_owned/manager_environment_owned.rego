@@ -24,8 +24,8 @@ package stackpolicy.invariants.manager_environment_owned
 finding contains {
 	"subject": "host",
 	"effect": "block",
-	"severity": severity[case],
-	"message": sprintf("%s %s", [file.path, says[case]]),
+	"severity": level,
+	"message": sprintf("%s %s", [file.path, what]),
 	"evidence": {
 		"case": case,
 		"path": file.path,
@@ -39,6 +39,8 @@ finding contains {
 	some file in input.manager_files.files
 	file.effective
 	case := wrong(file.origin, file.changed_after_load)
+	level := severity[case]
+	what := says[case]
 }
 
 wrong("unsafe", _) := "unsafe"

@@ -16,7 +16,7 @@ old(changes) := given.fragment("db.service", object.union(
 old_wants := given.wants("db.service", {"first_hop": hop, "state": "other-generation", "declared_target": ""})
 
 # running is a document in which these units run without a file.
-running(names, units) := object.union(given.document(units), {"manager": {"running_without_file": names}})
+running(names, managed) := object.union(given.document(managed), {"manager": {"running_without_file": names}})
 
 # ahead is a document in which an activation has made the unit's link already.
 ahead := object.union(

@@ -35,11 +35,11 @@ finding contains {
 	"subject": "host",
 	"effect": "block",
 	"severity": "page",
-	"message": short(sprintf("podman makes no unit from %d quadlets because of %s: %s", [count(units), base(cause), reason])),
-	"evidence": {"case": "other-file", "path": cause, "expected": "a unit from each", "found": reason, "units": sort(units)},
+	"message": short(sprintf("podman makes no unit from %d quadlets because of %s: %s", [count(missing), base(cause), reason])),
+	"evidence": {"case": "other-file", "path": cause, "expected": "a unit from each", "found": reason, "units": sort(missing)},
 } if {
 	some cause in {error.cause | some error in elsewhere}
-	units := {error.unit | some error in elsewhere; error.cause == cause}
+	missing := {error.unit | some error in elsewhere; error.cause == cause}
 	reason := sort([error.message | some error in elsewhere; error.cause == cause])[0]
 }
 

@@ -76,7 +76,7 @@ test_cases[name] if {
 	given.rows(findings) == c.want
 }
 
-entry(units) := {"invariant": "loaded_is_current", "units": units, "effect": "block"}
+entry(patterns) := {"invariant": "loaded_is_current", "units": patterns, "effect": "block"}
 
 test_decide_idle if {
 	entries := [entry(["web.service"]), entry(["w*", "wbe.*"])]
@@ -93,11 +93,11 @@ test_decide_idle if {
 	}}
 }
 
-test_decide_of_units_that_exist[units] if {
+test_decide_of_units_that_exist[patterns] if {
 	with_ghost := object.union(doc, {"manager": {"failed_without_file": ["ghost.service"]}})
 
-	some units in [["web.service"], ["host"], ["ghost.*"], ["*"]]
-	findings := rule.finding with input as with_ghost with data.settings as {"decide": [entry(units)]}
+	some patterns in [["web.service"], ["host"], ["ghost.*"], ["*"]]
+	findings := rule.finding with input as with_ghost with data.settings as {"decide": [entry(patterns)]}
 	findings == set()
 }
 
