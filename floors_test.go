@@ -34,7 +34,7 @@ var floors = [][]string{
 	{"decide/confined", "decide/remembered"},
 	{"enforce", "stack"},
 	{"audit", "alerts"},
-	{"replay", "explain", "learn"},
+	{"replay", "explain", "learn", "gate"},
 	{"report"},
 	{"report/timeline"},
 	{"report/daily"},

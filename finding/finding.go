@@ -72,6 +72,12 @@ func (f Finding) Object() string {
 	return ""
 }
 
+// Identity is the same text for findings of one invariant on one subject about one object,
+// whatever their case and severity.
+func (f Finding) Identity() string {
+	return strings.Join([]string{f.Invariant, f.Subject, f.Object()}, "\x00")
+}
+
 // PublicEvidence returns the evidence for reports and the history: it also names the
 // actions after which the finding appeared, and what the settings changed.
 func (f Finding) PublicEvidence() map[string]any {

@@ -195,7 +195,7 @@ func byIdentity(r decide.Result) map[string]finding.Finding {
 	found := map[string]finding.Finding{}
 	for _, f := range r.Decisions {
 		if !f.IsAllowed() {
-			found[identity(f)] = f
+			found[f.Identity()] = f
 		}
 	}
 	return found
@@ -224,7 +224,7 @@ func (c *comparison) findings(at time.Time, audits int, before, after decide.Res
 		open[key] = n
 	}
 	for _, f := range sortedByIdentity(is) {
-		id := identity(f)
+		id := f.Identity()
 		old, had := was[id]
 		switch {
 		case !had:
@@ -236,8 +236,8 @@ func (c *comparison) findings(at time.Time, audits int, before, after decide.Res
 		}
 	}
 	for _, f := range sortedByIdentity(was) {
-		if _, has := is[identity(f)]; !has {
-			note(identity(f), Gone, level(f), "", f)
+		if _, has := is[f.Identity()]; !has {
+			note(f.Identity(), Gone, level(f), "", f)
 		}
 	}
 	c.open = open
@@ -248,7 +248,7 @@ func sortedByIdentity(found map[string]finding.Finding) []finding.Finding {
 	for _, f := range found {
 		list = append(list, f)
 	}
-	slices.SortFunc(list, func(a, b finding.Finding) int { return strings.Compare(identity(a), identity(b)) })
+	slices.SortFunc(list, func(a, b finding.Finding) int { return strings.Compare(a.Identity(), b.Identity()) })
 	return list
 }
 
@@ -269,7 +269,7 @@ func (i incidents) see(at time.Time, r decide.Result) (begun []finding.Finding) 
 		if !f.Counts() || f.IsUnknown() {
 			continue
 		}
-		id := identity(f)
+		id := f.Identity()
 		now[id] = true
 		if i[id] == nil || !i[id].isNow && at.Sub(i[id].seen) > alerts.Hold {
 			begun = append(begun, f)
@@ -287,7 +287,7 @@ func (c *comparison) alert(at time.Time, results [2]decide.Result) {
 	was, is := c.alerts[0].see(at, results[0]), c.alerts[1].see(at, results[1])
 	note := func(from, other []finding.Finding, change string) {
 		for _, f := range from {
-			if !slices.ContainsFunc(other, func(g finding.Finding) bool { return identity(f) == identity(g) && f.Severity == g.Severity }) {
+			if !slices.ContainsFunc(other, func(g finding.Finding) bool { return f.Identity() == g.Identity() && f.Severity == g.Severity }) {
 				c.Alerts = append(c.Alerts, AlertChange{at, f.Invariant, f.Subject, f.Severity, change})
 			}
 		}

@@ -10,13 +10,11 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"strings"
 	"time"
 
 	"stackpolicy/decide"
 	"stackpolicy/decide/policy"
 	"stackpolicy/facts"
-	"stackpolicy/finding"
 	"stackpolicy/history"
 )
 
@@ -255,13 +253,13 @@ func (p *player) compare(at time.Time, result decide.Result) []Change {
 		if f.IsAllowed() {
 			continue
 		}
-		found[identity(f)] = true
-		if !slices.ContainsFunc(p.recorded, func(o history.Occurrence) bool { return wasOpen(o, at) && identity(o.Finding) == identity(f) }) {
+		found[f.Identity()] = true
+		if !slices.ContainsFunc(p.recorded, func(o history.Occurrence) bool { return wasOpen(o, at) && o.Identity() == f.Identity() }) {
 			changes = append(changes, Change{"new", f.Invariant, f.Subject, f.Message})
 		}
 	}
 	for _, o := range p.recorded {
-		if wasOpen(o, at) && !found[identity(o.Finding)] {
+		if wasOpen(o, at) && !found[o.Identity()] {
 			changes = append(changes, Change{"gone", o.Invariant, o.Subject, o.Message})
 		}
 	}
@@ -270,8 +268,4 @@ func (p *player) compare(at time.Time, result decide.Result) []Change {
 
 func wasOpen(o history.Occurrence, at time.Time) bool {
 	return !o.Since.After(at) && (o.ResolvedAt == nil || o.ResolvedAt.After(at))
-}
-
-func identity(f finding.Finding) string {
-	return strings.Join([]string{f.Invariant, f.Subject, f.Object()}, "\x00")
 }
