@@ -210,6 +210,26 @@ func TestUpgradeWithoutABase(t *testing.T) {
 	}
 }
 
+// TestUpgradeSaysWhatIsBelow: of the rules below a layer it says what has changed, and nothing
+// of those that the layer replaces.
+func TestUpgradeSaysWhatIsBelow(t *testing.T) {
+	t.Parallel()
+	const gone, fresh = "invariants/gone/gone.rego", "invariants/fresh/fresh.rego"
+	edited := strings.Replace(ruleOld, "page", "ticket", 1)
+	mine := filesOf(map[string]string{rule: replacing(edited, ruleOld)})
+	was := filesOf(map[string]string{rule: ruleOld, gone: "g\n", "main.rego": "m\n", "lib/a.rego": "a\n"})
+	now := filesOf(map[string]string{fresh: "f\n", "main.rego": "M\n", "lib/a.rego": "a\n"})
+	base := Base{Files: []File{{Name: rule, Text: []byte(ruleOld)}}, Sums: SumsOf(was)}
+	u, err := PlanUpgrade(mine, base, now, "v2", false)
+	want := []string{"built-in " + fresh, "built-in " + gone, "kept " + rule, "built-in main.rego"}
+	if d := cmp.Diff(want, said(u)); d != "" || err != nil {
+		t.Errorf("%v, -want +got\n%s", err, d)
+	}
+	if u, err = PlanUpgrade(mine, u.Base, now, "v2", false); err != nil || len(u.Steps) > 0 {
+		t.Errorf("again: %v, %v", said(u), err)
+	}
+}
+
 // TestUpgradeOfMergedSettings: they are merged with the defaults, written as they are.
 func TestUpgradeOfMergedSettings(t *testing.T) {
 	t.Parallel()
