@@ -13,6 +13,7 @@ import (
 	"stackpolicy/facts"
 	"stackpolicy/facts/drift"
 	"stackpolicy/internal/podman/quadlet"
+	"stackpolicy/internal/systemd"
 )
 
 // QuadletChecker knows from which quadlets podman's generator, the program at the given
@@ -114,10 +115,19 @@ func (f quadletsFound) addHidden(e Environment, quadlets map[string]string, load
 			continue
 		}
 		first := drift.File{File: facts.File{Role: facts.RoleFragment, Origin: e.origin(fragments[0]), Effective: true}}
-		if first.OutranksGenerators() {
+		if first.OutranksGenerators() && !e.readsGenerated(loaded.loaded[unit], unit) {
 			f[unit] = append(f[unit], facts.QuadletError{Path: path, Cause: fragments[0], Message: "it hides the unit that podman makes"})
 		}
 	}
+}
+
+// readsGenerated reports whether a drop-in of the unit is the unit that podman makes, as
+// quadlet-nix links it: then the file above it hides nothing.
+func (e Environment) readsGenerated(u systemd.Unit, unit string) bool {
+	return slices.ContainsFunc(u.DropInPaths, func(dropIn string) bool {
+		file, err := filepath.EvalSymlinks(dropIn)
+		return err == nil && filepath.Base(file) == unit && e.origin(file) == facts.OriginGenerator
+	})
 }
 
 // addReplaced adds the quadlets that become the same unit as another one, such as

@@ -180,3 +180,43 @@ func TestReplacedQuadlets(t *testing.T) {
 		}
 	}
 }
+
+// TestUnitsThatReadWhatIsGenerated: a unit of quadlet-nix has the generated one as a drop-in.
+func TestUnitsThatReadWhatIsGenerated(t *testing.T) {
+	dir := t.TempDir()
+	e := Environment{RuntimeDir: dir}
+	at := func(names ...string) string {
+		path := filepath.Join(append([]string{dir}, names...)...)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	generated, other := at("systemd", "generator", "web.service"), at("home", "web.service")
+	rewrite(t, generated)
+	rewrite(t, other)
+	linked := func(name, target string) string {
+		path := at("home", "web.service.d", name)
+		if err := os.Symlink(target, path); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for name, c := range map[string]struct {
+		dropIn string
+		want   bool
+	}{
+		"a link to it":           {linked("a.conf", generated), true},
+		"a link to another file": {linked("b.conf", other), false},
+		"a link to what is gone": {linked("c.conf", generated+"x"), false},
+		"a file":                 {other, false},
+		"a link to the folder":   {linked("d.conf", filepath.Dir(generated)), false},
+	} {
+		if got := e.readsGenerated(systemd.Unit{DropInPaths: []string{c.dropIn}}, "web.service"); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	if e.readsGenerated(systemd.Unit{DropInPaths: []string{linked("e.conf", generated)}}, "shop.service") {
+		t.Error("another unit's is taken for its own")
+	}
+}

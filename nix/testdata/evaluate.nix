@@ -1,8 +1,6 @@
-# Evaluates a Home Manager configuration with this module, with a real Home Manager and
-# nixpkgs' library; packages are stubs. The result is what the tests check: each file
-# below the configuration folder that has to do with units, with its text if that is
-# known, and the refusals. The folder nixpkgs has lib and, below nixos/modules/misc,
-# assertions.nix and meta.nix.
+# Evaluates a Home Manager configuration with this module; packages are stubs. The result
+# is what the tests check: each file below the configuration folder that has to do with
+# units, with its text if that is known, and the refusals.
 {
   homeManager,
   nixpkgs,
@@ -11,39 +9,17 @@
   canExecute ? true, # whether the machine that builds can run the programs
 }:
 let
-  lib = import (nixpkgs + "/lib");
-  extended = import (homeManager + "/modules/lib/stdlib-extended.nix") lib;
-  pkgs = import ./stub-pkgs.nix { inherit lib nixpkgs canExecute; };
-
-  # Home Manager's module for podman is at another path since 26.05.
-  podmanModule =
-    if builtins.pathExists (homeManager + "/modules/services/podman") then
-      homeManager + "/modules/services/podman"
-    else
-      homeManager + "/modules/services/podman-linux";
-
-  evaluated = extended.evalModules {
-    class = "homeManager";
-    specialArgs = {
-      modulesPath = homeManager + "/modules";
-      inherit osConfig;
-      podman = podmanModule;
-    };
-    modules =
-      import (homeManager + "/modules/modules.nix") {
-        inherit pkgs;
-        lib = extended;
-        minimal = true;
-        useNixpkgsModule = false;
-      }
-      ++ [
-        ../home-manager.nix
-        ./stub-options.nix
-        configuration
-      ];
+  evaluated = import ./evaluated.nix {
+    inherit
+      homeManager
+      nixpkgs
+      configuration
+      osConfig
+      ;
+    pkgs = { lib, nixpkgs }: import ./stub-pkgs.nix { inherit lib nixpkgs canExecute; };
   };
 
-  inherit (evaluated) config;
+  inherit (evaluated) lib config;
   failed = lib.filter (a: !a.assertion) config.assertions;
 
   # textOf returns the text of a source: the stubs for builders remember it, and a unit is a
