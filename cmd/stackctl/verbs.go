@@ -13,6 +13,7 @@ import (
 
 	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/config"
+	"stackpolicy/facts/collect"
 	"stackpolicy/internal/journal"
 	"stackpolicy/internal/systemd"
 	"stackpolicy/internal/text"
@@ -83,14 +84,32 @@ containers that stackctl did not make.`,
 }
 
 func (a *app) down() *cobra.Command {
-	return a.verb(&cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "down STACK",
 		Short: "Stop a stack's containers, unless its unit restarts",
 		Long: `For ExecStop= of the stack's unit: stops the containers, dependents first, each
 within its grace period, and removes none. While the unit restarts it leaves them
 running: systemd stops a unit before it starts it, and then preflight can still
-refuse. Give the unit a TimeoutStopSec= that is longer than the longest grace.`,
-	}, never, func(ctx context.Context, o *stack.Operator, s stack.Stack) stack.Report { return o.Down(ctx, s) })
+refuse. A stack that the configuration no longer has is stopped as it was last
+applied. Give the unit a TimeoutStopSec= that is longer than the longest grace.`,
+		Args: oneStack, ValidArgsFunction: completeStacks,
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, err := cli.ReadConfig()
+		if err != nil {
+			return err
+		}
+		env, err := collect.OfProcess(c)
+		if err != nil {
+			return err
+		}
+		s, err := stack.FindRemoved(c, env.StateHome, args[0])
+		if err != nil {
+			return err
+		}
+		return a.do(cmd, c, s, false, func(ctx context.Context, o *stack.Operator, s stack.Stack) stack.Report { return o.Down(ctx, s) })
+	}
+	return cmd
 }
 
 type verb func(context.Context, *stack.Operator, stack.Stack) stack.Report

@@ -1,14 +1,13 @@
 package homemanager
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
+
+	"stackpolicy/internal/regularfile"
 )
 
 // maxUnit bounds a unit file that is read: Home Manager's have less than 4 KiB.
@@ -19,12 +18,15 @@ const maxUnit = 64 << 10
 // account's home, such as home-manager-ada.service.
 func Built(path, activation string) (files string, err error) {
 	generation := path
-	unit, err := os.Open(filepath.Join(path, "etc/systemd/system", activation))
+	unit := filepath.Join(path, "etc/systemd/system", activation)
+	text, err := regularfile.Read(unit, maxUnit)
 	if err == nil {
-		defer unit.Close()
-		if generation, err = activatedBy(unit); err != nil {
-			return "", fmt.Errorf("%s: %w", unit.Name(), err)
-		}
+		generation, err = activatedBy(string(text))
+	} else if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", unit, err)
 	}
 	files, err = filepath.EvalSymlinks(filepath.Join(generation, "home-files"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -35,14 +37,13 @@ func Built(path, activation string) (files string, err error) {
 
 // activatedBy returns the generation that a unit of Home Manager's NixOS module activates: it
 // is the last word of its command.
-func activatedBy(unit io.Reader) (generation string, err error) {
-	lines := bufio.NewScanner(io.LimitReader(unit, maxUnit))
-	for lines.Scan() {
-		command, isCommand := strings.CutPrefix(lines.Text(), "ExecStart=")
+func activatedBy(unit string) (generation string, err error) {
+	for line := range strings.Lines(unit) {
+		command, isCommand := strings.CutPrefix(line, "ExecStart=")
 		words := strings.Fields(command)
 		if isCommand && len(words) > 0 && strings.HasSuffix(words[len(words)-1], "-home-manager-generation") {
 			return words[len(words)-1], nil
 		}
 	}
-	return "", errors.Join(errors.New("its ExecStart= names no Home Manager generation"), lines.Err())
+	return "", errors.New("its ExecStart= names no Home Manager generation")
 }

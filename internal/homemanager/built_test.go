@@ -39,7 +39,7 @@ func TestBuilt(t *testing.T) {
 		"a link to one":              {filepath.Join(dir, "result"), files, ""},
 		"a system":                   {filepath.Join(dir, "system"), files, ""},
 		"a unit of another kind":     {filepath.Join(dir, "without"), "", "its ExecStart= names no Home Manager generation"},
-		"a unit without an end":      {filepath.Join(dir, "long"), "", "its ExecStart= names no Home Manager generation"},
+		"a unit without an end":      {filepath.Join(dir, "long"), "", "long/etc/systemd/system/home-manager-ada.service"},
 		"a generation that is gone":  {filepath.Join(dir, "gone"), "", "is no Home Manager generation"},
 		"a system without this home": {filepath.Join(dir, "other"), "", "no etc/systemd/system/home-manager-ada.service"},
 		"nothing":                    {filepath.Join(dir, "nothing"), "", "is no Home Manager generation"},
