@@ -138,23 +138,36 @@ func (h host) undo() {
 	h.user("systemctl --user restart web && podman container exists web_app_1")
 }
 
-// setUp runs the commands that init prints, and checks that the audit runs and finds
-// nothing, and that podman does not log the audit's requests.
-func (h host) setUp() {
-	out := h.user("stackpolicy init --write")
-	if !strings.Contains(out, "The units are installed in /usr/lib/systemd/user.\n") {
-		h.t.Errorf("init does not know of the package's units:\n%s", out)
-	}
-	_, next, _ := strings.Cut(out, "\nNext:\n")
-	steps := 0
-	for line := range strings.Lines(next) {
-		if line = strings.TrimSpace(line); strings.HasPrefix(line, "systemctl ") {
-			h.user(line)
-			steps++
+// firstAudit returns the commands of that section of the README.
+func firstAudit(t *testing.T) (commands []string) {
+	_, section, _ := strings.Cut(string(mustRead(t, "../README.md")), "\n## The first audit\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	for line := range strings.Lines(section) {
+		if command, ok := strings.CutPrefix(line, "    "); ok {
+			commands = append(commands, strings.TrimSpace(command))
 		}
 	}
-	if steps != 1 {
-		h.t.Errorf("%d steps of systemctl in:\n%s", steps, out)
+	return commands
+}
+
+// setUp runs the commands of the README, of which the last is an audit that finds nothing,
+// and checks that init prints the same ones, that the audit runs as a service, and that
+// podman does not log the audit's requests.
+func (h host) setUp() {
+	commands := firstAudit(h.t)
+	if len(commands) > 4 {
+		h.t.Errorf("with the installation it takes more than five commands to the first audit: %q", commands)
+	}
+	var out string
+	for _, command := range commands {
+		if !strings.HasPrefix(command, "sudo loginctl ") { // the machine's user lingers already, and logind knows no login of it
+			out += h.user(command)
+		}
+	}
+	for _, want := range []string{"The units are installed in /usr/lib/systemd/user.\n", "\n    " + commands[1] + "\n", "\nOK  "} {
+		if !strings.Contains(out, want) {
+			h.t.Errorf("%q is not in what the commands print:\n%s", want, out)
+		}
 	}
 	h.user("stackpolicy eval && stackpolicy status && stackctl --help")
 	h.user("systemctl --user restart web.service && systemctl --user start stackpolicy-audit.service stackpolicy-report.service")

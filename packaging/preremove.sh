@@ -2,21 +2,21 @@
 # Before the package is removed, and not before an upgrade: names the files in the
 # homes of users that still need its programs.
 case "$1" in
-remove | 0) ;;      # dpkg, rpm
-*) exit 0 ;;
-esac
-
-needing() {
+remove | 0) ;; # dpkg, rpm
+list)
 	getent passwd | cut -d: -f6 | sort -u | while IFS= read -r home; do
 		units=$home/.config/systemd/user
 		[ -d "$units" ] || continue
-		timeout 20 find -L "$units/" -maxdepth 2 -type f -size -65k \( -name '*.service' -o -name '*.conf' \) \
+		find -L "$units/" -maxdepth 2 -type f -size -65k \( -name '*.service' -o -name '*.conf' \) \
 			-exec grep -lE '^Exec[A-Za-z]+=.*/?(stackctl|stackpolicy) ' {} +
-		timeout 20 find "$units/" -maxdepth 2 -type l -name 'stackpolicy-*' # enabled
-	done 2>/dev/null
-}
+		find "$units/" -maxdepth 2 -type l -name 'stackpolicy-*' # enabled
+	done
+	exit 0
+	;;
+*) exit 0 ;;
+esac
 
-files=$(needing | tr -cd '[:print:]\n' | head -n 20)
+files=$(timeout 60 sh "$0" list 2>/dev/null | tr -cd '[:print:]\n' | head -n 20)
 if [ -n "$files" ]; then
 	cat >&2 <<END
 stackpolicy: these files in homes still need it, and their units fail without it:

@@ -104,9 +104,13 @@ func (b *built) config(f format, files []file, tree string) ([]byte, error) {
 		info := map[string]any{"mode": file.mode, "mtime": b.date.UTC(), "owner": "root", "group": "root"}
 		contents = append(contents, map[string]any{"src": at, "dst": "/usr/" + file.path, "file_info": info})
 	}
+	source, err := filepath.Abs(b.source)
+	if err != nil {
+		return nil, err
+	}
 	scripts := map[string]string{}
 	if f.name != "archlinux" { // whose scripts cannot know why they run
-		scripts["preremove"] = filepath.Join(b.source, "packaging/preremove.sh")
+		scripts["preremove"] = filepath.Join(source, "packaging/preremove.sh")
 	}
 	return yaml.Marshal(map[string]any{
 		"name": "stackpolicy", "arch": b.arch, "platform": "linux", "version": b.plainVersion(), "version_schema": "none", "release": f.release,

@@ -255,7 +255,7 @@ func (s *setup) carryOut(w io.Writer, write bool) error {
 		}
 		f.state = written
 	}
-	_, err := io.WriteString(w, s.describe(write))
+	_, err := io.WriteString(w, s.describe(write, cli.Width(w)))
 	return err
 }
 
@@ -275,13 +275,13 @@ func (s *setup) refuse() error {
 }
 
 // describe lists the files, what was found, and what to do next.
-func (s *setup) describe(wrote bool) string {
+func (s *setup) describe(wrote bool, width int) string {
 	var b strings.Builder
 	for _, f := range s.files {
 		fmt.Fprintf(&b, "%-13s  %s\n", f.state, text.Clean(f.path))
 	}
 	for _, note := range s.found.notes() {
-		fmt.Fprintf(&b, "%s\n", text.Clean(note))
+		fmt.Fprintf(&b, "%s\n", strings.Join(text.Wrap(text.Clean(note), width), "\n"))
 	}
 	if c := s.files[0]; c.state == absent {
 		fmt.Fprintf(&b, "\n%s:\n\n%s", text.Clean(c.path), indent(c.text))

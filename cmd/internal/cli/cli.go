@@ -32,6 +32,10 @@ func Root(cmd *cobra.Command) *cobra.Command {
 			warnOfSudo(c.ErrOrStderr(), cmd.Name(), os.Getuid())
 		}
 	}
+	cmd.SetHelpCommand(&cobra.Command{
+		Use: "help [COMMAND]", Short: "Show the help of a command", ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(_ *cobra.Command, args []string) error { return helpOf(cmd, args) },
+	})
 	cmd.Version = Version()
 	cmd.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	cmd.Flags().Bool("version", false, "print the version")
@@ -43,6 +47,19 @@ func warnOfSudo(errs io.Writer, program string, uid int) {
 	if by := os.Getenv("SUDO_USER"); uid == 0 && by != "" && by != "root" {
 		fmt.Fprintf(errs, "%s: sudo makes this about root's units and configuration; for those of %s leave sudo out\n", program, text.Clean(by))
 	}
+}
+
+// helpOf shows the help of the command that the arguments name.
+func helpOf(root *cobra.Command, args []string) error {
+	cmd, rest, err := root.Find(args)
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		return knownCommand(cmd, rest)
+	}
+	cmd.InitDefaultHelpFlag()
+	return cmd.Help()
 }
 
 // Group makes cmd a command that only has subcommands.
