@@ -43,7 +43,7 @@ func gaps(o enforce.Observation) []Gap {
 		}
 	}
 	if o.Result.Managed == 0 {
-		list = append(list, Gap{"config", "no unit is managed: no Home Manager generation declares one, and the configuration names none under units. To set them up: stackpolicy init --write"})
+		list = append(list, Gap{"config", "no unit is managed: no Home Manager generation declares one, and the configuration names none under units. To set them up: `stackpolicy init --write`"})
 	}
 	return list
 }

@@ -43,7 +43,7 @@ func breakerIsClosed(_ policy.Settings, a Action, now Observation) error {
 	if b == nil || !now.Document.CollectedAt.Before(b.Until) {
 		return nil
 	}
-	return fmt.Errorf("the breaker of %s is open since %s (%s), until %s; close it with: stackpolicy reset-breaker %s",
+	return fmt.Errorf("the breaker of %s is open since %s (%s), until %s; close it with: `stackpolicy reset-breaker %s`",
 		a.Subject, stamp(b.Since), b.Reason, stamp(b.Until), a.Subject)
 }
 

@@ -50,7 +50,7 @@ func TestWhatWasDoneBeforeHoldsBack(t *testing.T) {
 			d.Units[0].History.Heals = []facts.HealCount{tried("restart", 2, 2, 0)}
 		}, host, "the budget of the host is used up: 100 actions"},
 		"the unit's breaker open": {func(d *facts.Document) { d.Units[0].History.Breaker = open(now.Add(time.Hour)) },
-			unit, "the breaker of web.service is open since 2026-03-01T01:00:00Z (2 actions on it failed), until 2026-03-01T03:00:00Z; close it with: stackpolicy reset-breaker web.service"},
+			unit, "the breaker of web.service is open since 2026-03-01T01:00:00Z (2 actions on it failed), until 2026-03-01T03:00:00Z; close it with: `stackpolicy reset-breaker web.service`"},
 		"the unit's breaker, for the host": {func(d *facts.Document) { d.Units[0].History.Breaker = open(now.Add(time.Hour)) }, host, ""},
 		"the breaker's time is over":       {func(d *facts.Document) { d.Units[0].History.Breaker = open(now) }, unit, ""},
 		"the host's breaker open":          {func(d *facts.Document) { d.History.Breaker = open(now.Add(time.Hour)) }, host, "the breaker of host is open"},

@@ -105,7 +105,7 @@ func exitStatus() string {
 	for status := range len(meanings) {
 		fmt.Fprintf(&b, "  %d  %s\n", status, meanings[status])
 	}
-	return b.String() + "If several apply, 2 goes before 3, and 3 before 1."
+	return b.String() + "If several apply, 2 goes before 3, and 3 before 1. After Ctrl-C it is 130, whatever\nwas found until then."
 }
 
 func (a *app) root() *cobra.Command {
