@@ -93,9 +93,10 @@ func (s *stage) property(unit, name string) string {
 
 // report has the fields of a report that the tests read.
 type report struct {
-	ExitCode  int `json:"exit_code"`
-	Gaps      []struct{ Collector, Error string }
-	Decisions []struct {
+	ExitCode    int       `json:"exit_code"`
+	CollectedAt time.Time `json:"collected_at"`
+	Gaps        []struct{ Collector, Error string }
+	Decisions   []struct {
 		Invariant, Subject, Effect, Severity, Message, Outcome string
 		Evidence                                               map[string]any
 		Waiver                                                 *struct{ Reason string }
