@@ -27,7 +27,7 @@ func TestToExplain(t *testing.T) {
 		"every finding":    {"", "stack_running loaded_is_current", ""},
 		"one finding":      {"stack_running", "stack_running", ""},
 		"one that holds":   {"unit_not_failed", "unit_not_failed", ""},
-		"misspelt":         {"stack_runing", "", `unknown invariant "stack_runing"; known: activation_current, `},
+		"misspelt":         {"stack_runing", "", `unknown invariant "stack_runing"; did you mean stack_running? known: activation_current, `},
 		"about the host":   {"user_manager_running", "", "user_manager_running does not apply to this subject; it applies to: host as a whole"},
 		"about every unit": {"file_declared", "", "it applies to: managed unit"},
 		"about stacks":     {"probes_answer", "", "it applies to: stack"},

@@ -114,8 +114,9 @@ func TestKnownSubject(t *testing.T) {
 		if got != want || (err == nil) != (want != "") {
 			t.Errorf("%q: got %q, %v; want %q", name, got, err, want)
 		}
-		if err != nil && !strings.HasSuffix(err.Error(), "is not managed; known: host, web.service, backup.timer") &&
-			!strings.HasSuffix(err.Error(), "is not managed; known: host, backup.timer, web.service") {
+		if err != nil && (!strings.Contains(err.Error(), "is not managed; ") ||
+			!strings.HasSuffix(err.Error(), "known: host, web.service, backup.timer") && !strings.HasSuffix(err.Error(), "known: host, backup.timer, web.service") ||
+			strings.Contains(err.Error(), "did you mean web.service? ") != (name == "wbe" || name == "web.service ")) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
