@@ -13,6 +13,7 @@ import (
 	"stackpolicy/audit"
 	"stackpolicy/facts"
 	"stackpolicy/finding"
+	"stackpolicy/internal/lazyregexp"
 	"stackpolicy/internal/text"
 )
 
@@ -27,11 +28,43 @@ func writeTable(w io.Writer, r *audit.Report, o Options) error {
 	p.actions(r.Actions, r.Mode)
 	p.holds(r.Holds)
 	if slices.ContainsFunc(findings, func(d finding.Finding) bool { return d.Outcome != finding.Healed }) {
-		p.paragraph(0, "", "Evidence and every step: `stackpolicy explain UNIT`")
+		p.paragraph(0, "", "Evidence and every step: `"+explainAll(findings)+"`")
 	}
 	p.age(r)
 	p.summary(r)
 	return p.err
+}
+
+// explainAll returns the command that explains findings: to copy, if they are about one
+// subject.
+func explainAll(findings []finding.Finding) string {
+	subject := findings[0].Subject
+	for _, f := range findings {
+		if f.Subject != subject {
+			subject = ""
+		}
+	}
+	if command := ExplainCommand(subject); subject != "" && command != "" {
+		return command
+	}
+	return "stackpolicy explain UNIT"
+}
+
+// maxCommand bounds a command to copy. It is longer than any with names that systemd allows
+// and that can be read.
+const maxCommand = 200
+
+// plainWords matches words that a shell takes as they are.
+var plainWords = lazyregexp.New(`^[A-Za-z0-9_.:@+, -]+$`)
+
+// ExplainCommand returns the command that explains the findings of a subject, or one of them,
+// to copy; "" if a shell could read a name otherwise.
+func ExplainCommand(subject string, invariant ...string) string {
+	command := strings.Join(append([]string{"stackpolicy explain", subject}, invariant...), " ")
+	if len(command) > maxCommand || !plainWords.Get().MatchString(command) {
+		return ""
+	}
+	return command
 }
 
 // age says of facts that are not about now when they were collected.

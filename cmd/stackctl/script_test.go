@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/stack"
 )
 
@@ -116,5 +118,27 @@ func TestAReaderThatHasSeenEnough(t *testing.T) {
 		if got := cmd.ProcessState.ExitCode(); got != want.Status || errs.Len() > 0 {
 			t.Errorf("%s: exit status %d, want %d, and it says %q", args, got, want.Status, errs.String())
 		}
+	}
+}
+
+// TestInterrupted: after Ctrl-C a command without a status of its own for that says so, and
+// shows nothing.
+func TestInterrupted(t *testing.T) {
+	home := t.TempDir()
+	for _, name := range []string{"HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"} {
+		t.Setenv(name, home)
+	}
+	path := filepath.Join(home, "stackpolicy/config.yaml")
+	if err := os.Mkdir(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("stacks: {web: {}}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(cli.ErrInterrupted)
+	var out, errs strings.Builder
+	if got := run(ctx, []string{"status"}, &out, &errs, ""); got != 130 || errs.String() != "stackctl: interrupted\n" || out.Len() > 0 {
+		t.Errorf("exit status %d, want 130: %q, %q", got, errs.String(), out.String())
 	}
 }

@@ -7,8 +7,8 @@ import (
 
 	"stackpolicy/finding"
 	"stackpolicy/history"
-	"stackpolicy/internal/lazyregexp"
 	"stackpolicy/internal/text"
+	"stackpolicy/report"
 	"stackpolicy/report/timeline"
 )
 
@@ -90,22 +90,12 @@ func (w wording) finding(s history.Occurrence) Finding {
 	}
 	if s.ResolvedAt == nil && s.Waiver == nil {
 		f.Next = sentence(next(s.Finding, w.steps))
-		f.Explain = explain(s.Finding)
+		if s.Invariant != finding.AuditComplete { // which no rule gave
+			f.Explain = report.ExplainCommand(s.Subject, s.Invariant)
+		}
 	}
 	return f
 }
-
-// explain returns the command to copy; "" for names that a shell could read otherwise.
-func explain(f finding.Finding) string {
-	command := "stackpolicy explain " + f.Subject + " " + f.Invariant
-	if f.Invariant == finding.AuditComplete || len(command) > maxName || !plainWords.Get().MatchString(command) {
-		return ""
-	}
-	return command
-}
-
-// plainWords matches words that a shell takes as they are.
-var plainWords = lazyregexp.New(`^[A-Za-z0-9_.:@+, -]+$`)
 
 // when says when a finding was open, and for how long.
 func (c clock) when(s history.Occurrence) string {
