@@ -3,36 +3,80 @@
 
   inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
 
+  # Only the checks use it.
+  inputs.home-manager.url = "github:nix-community/home-manager";
+  inputs.home-manager.inputs.nixpkgs.follows = "nixpkgs";
+
   outputs =
-    { self, nixpkgs }:
+    {
+      self,
+      nixpkgs,
+      home-manager,
+    }:
     let
+      inherit (nixpkgs) lib;
       systems = [
         "x86_64-linux"
         "aarch64-linux"
       ];
-      each = make: nixpkgs.lib.genAttrs systems (system: make nixpkgs.legacyPackages.${system});
+      each =
+        make: lib.genAttrs systems (system: make nixpkgs.legacyPackages.${system} self.packages.${system});
+      revision = self.shortRev or self.dirtyShortRev or null;
     in
     {
-      overlays.default = final: _: { stackpolicy = final.callPackage ./nix/package.nix { }; };
+      overlays.default = final: _: {
+        stackpolicy = final.callPackage ./nix/package.nix { inherit revision; };
+      };
 
-      packages = each (pkgs: {
-        default = pkgs.callPackage ./nix/package.nix { };
-      });
+      packages = each (
+        pkgs: own: {
+          default = own.stackpolicy;
+          stackpolicy = pkgs.callPackage ./nix/package.nix { inherit revision; };
+          # A page of the modules' options.
+          options = (pkgs.nixosOptionsDoc {
+            options =
+              let
+                of = import ./nix/options.nix { inherit lib pkgs; };
+              in
+              lib.recursiveUpdate of.home of.nixos;
+          }).optionsCommonMark;
+        }
+      );
 
-      homeModules.default = ./nix/home-manager.nix;
-      nixosModules.default = ./nix/nixos.nix;
-
-      checks = each (
-        pkgs:
+      apps = each (
+        _: own:
         let
-          package = self.packages.${pkgs.stdenv.hostPlatform.system}.default;
+          app = name: {
+            type = "app";
+            program = "${own.stackpolicy}/bin/${name}";
+            inherit (own.stackpolicy) meta;
+          };
         in
         {
-          inherit package;
+          default = app "stackpolicy";
+          stackpolicy = app "stackpolicy";
+          stackctl = app "stackctl";
+        }
+      );
+
+      homeModules.default = ./nix/home-manager.nix;
+      homeModules.stackpolicy = ./nix/home-manager.nix;
+      homeManagerModules = self.homeModules; # the older name
+      nixosModules.default = ./nix/nixos.nix;
+      nixosModules.stackpolicy = ./nix/nixos.nix;
+
+      formatter = each (pkgs: _: pkgs.nixfmt-tree);
+
+      checks = each (
+        pkgs: own: {
+          package = own.stackpolicy;
+          inherit (own.stackpolicy.tests) version;
+          inherit (own) options;
+          machine = import ./nix/machine-test.nix { inherit pkgs home-manager self; };
           policies =
             pkgs.runCommand "stackpolicy-policies-check"
               {
-                nativeBuildInputs = [ package ];
+                nativeBuildInputs = [ own.stackpolicy ];
               }
               ''
                 export HOME="$PWD"
@@ -59,18 +103,20 @@
         }
       );
 
-      devShells = each (pkgs: {
-        default = pkgs.mkShell {
-          packages = [
-            pkgs.go
-            pkgs.gopls
-            pkgs.nix
-            pkgs.nixfmt
-            pkgs.open-policy-agent
-            pkgs.podman-compose
-            pkgs.prometheus
-          ];
-        };
-      });
+      devShells = each (
+        pkgs: _: {
+          default = pkgs.mkShell {
+            packages = [
+              pkgs.go
+              pkgs.gopls
+              pkgs.nix
+              pkgs.nixfmt
+              pkgs.open-policy-agent
+              pkgs.podman-compose
+              pkgs.prometheus
+            ];
+          };
+        }
+      );
     };
 }

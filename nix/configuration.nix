@@ -46,23 +46,23 @@ rec {
   };
 
   # settings returns settings.yaml as a value; { } if nothing is set: then the policy
-  # folder's own settings are used.
+  # folder's own settings are used. Keys that are no options are the file's own.
   settings =
     o:
-    text.compact {
+    text.compact (removeAttrs o.settings [ "trustDistributionDropins" ] // {
       restart = o.settings.restart ++ restartable o;
-      trust_distribution_dropins = o.settings.trustDistributionDropins;
-      inherit (o.settings) grace settle;
-      inherit (o) waivers;
-      inherit (o.settings) decide;
-      budget = o.settings.budget;
-      breaker = o.settings.breaker;
-      repeat = o.settings.repeat;
+      trust_distribution_dropins =
+        o.settings.trust_distribution_dropins or o.settings.trustDistributionDropins;
+      waivers = o.settings.waivers or [ ] ++ o.waivers;
       storage = {
         free_mb = o.settings.storage.freeMb;
         free_inodes = o.settings.storage.freeInodes;
-      };
-    };
+      }
+      // removeAttrs o.settings.storage [
+        "freeMb"
+        "freeInodes"
+      ];
+    });
 
   # restartable returns the units of stacks that opted in to restarts and whose
   # restart is verified: without a verify step a restart would prove nothing.

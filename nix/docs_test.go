@@ -111,7 +111,7 @@ func TestDocumentedFlake(t *testing.T) {
 		write(t, filepath.Join(dir, "ada.nix"), blocks[1])
 		s := evaluate(`
 			let lib = import ` + os.Getenv(nixpkgs) + `/lib;
-				ours = (import ../flake.nix).outputs { self = { }; nixpkgs = { inherit lib; legacyPackages = { }; }; };
+				ours = (import ../flake.nix).outputs { self = { }; home-manager = { }; nixpkgs = { inherit lib; legacyPackages = { }; }; };
 				theirs = (import ` + dir + `/flake.nix).outputs {
 					nixpkgs.lib.nixosSystem = system: system.modules;
 					home-manager.nixosModules.home-manager = { };

@@ -47,7 +47,7 @@ rec {
     if pkgs.stdenv.buildPlatform.canExecute pkgs.stdenv.hostPlatform then
       o.package
     else
-      pkgs.buildPackages.callPackage ./package.nix { };
+      pkgs.buildPackages.stackpolicy or (pkgs.buildPackages.callPackage ./package.nix { });
 
   checked =
     o: name: text: script:

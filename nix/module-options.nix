@@ -71,6 +71,25 @@ let
     type: default: description:
     mkOption { inherit type default description; };
 
+  shown =
+    type: default: example: description:
+    mkOption {
+      inherit
+        type
+        default
+        example
+        description
+        ;
+    };
+
+  # named is an option whose default has the stack's name.
+  named =
+    type: default: text: description:
+    mkOption {
+      inherit type default description;
+      defaultText = lib.literalExpression text;
+    };
+
   stack =
     { name, ... }:
     {
@@ -78,23 +97,32 @@ let
         stage = mkOption {
           type = stage;
           default = cfg.stage;
-          defaultText = "services.stackpolicy.stage";
+          defaultText = lib.literalExpression "config.services.stackpolicy.stage";
           description = "The stage of this stack's rollout, if it differs from services.stackpolicy.stage.";
         };
-        unit = option service "${name}.service" "The unit that applies the stack.";
-        project = option project name "Its compose project.";
-        compose = option (types.listOf place) [ ] ''
+        unit = named service "${name}.service" "\"\${name}.service\"" "The unit that applies the stack.";
+        project = named project name "name" "Its compose project.";
+        compose = shown (types.listOf place) [ ] (lib.literalExpression ''[ "''${./web}/compose.yaml" ]'') ''
           Compose files, merged in order; the folder of the first one is the project's folder. A Nix path is copied to the
           store without the other files of its folder: to copy the whole folder, write "''${./web}/compose.yaml".
         '';
-        envFiles = option (types.listOf file) [ ] "Files of variables for the compose files; a later one wins.";
-        secrets = option (types.listOf file) [ ] "Files that must exist, and that nobody else may read.";
+        envFiles = shown (types.listOf file) [ ] [ "/run/secrets/web.env" ] "Files of variables for the compose files; a later one wins.";
+        secrets =
+          shown (types.listOf file) [ ]
+            [
+              {
+                path = "/run/secrets/web-token";
+                mode = "0640";
+                owner = "root";
+              }
+            ]
+            "Files that must exist, and that nobody else may read.";
         onFailure = option (types.enum [ "keep" "rollback" ]) "keep" ''
           What becomes of an apply that fails: "keep" leaves the containers as they are, "rollback" brings back what was
           verified last. See docs/stackctl.md, "The way back".
         '';
         registries = option types.bool false "Whether preflight checks that the images' registries answer.";
-        provider = option (types.listOf types.str) [ ] "The compose command; empty: the one that is installed.";
+        provider = shown (types.listOf types.str) [ ] [ "podman-compose" ] "The compose command; empty: the one that is installed.";
         apply.timeout = option duration "2m" "How long an apply may take, pulls included.";
         verify = {
           timeout = option duration "60s" "The time within which every service must be up and settled.";
@@ -114,8 +142,8 @@ let
           together, and a minute.
         '';
         stopTimeout = option duration "2m" "TimeoutStopSec= of the unit: longer than the longest stop_grace_period.";
-        wantedBy = option (types.listOf unit) [ "default.target" ] "Targets that start the stack.";
-        after = option (types.listOf unit) [ ] ''
+        wantedBy = shown (types.listOf unit) [ "default.target" ] [ "stacks.target" ] "Targets that start the stack.";
+        after = shown (types.listOf unit) [ ] [ "srv-data.mount" ] ''
           Units after which the stack starts, if they start too, besides those of sops-nix and agenix that write secrets.
         '';
         autoUpdate = option types.bool false ''
@@ -131,14 +159,15 @@ in
   enable = lib.mkEnableOption "the audit of user units that run container stacks";
   package = mkOption {
     type = types.package;
-    default = pkgs.callPackage ./package.nix { };
-    defaultText = "the package of this flake";
+    default = pkgs.stackpolicy or (pkgs.callPackage ./package.nix { });
+    defaultText = lib.literalExpression "pkgs.stackpolicy, where the overlay provides it, or else the package of this flake";
     description = "The stackpolicy package to use.";
   };
   path = mkOption {
     type = types.listOf types.package;
     default = [ pkgs.podman-compose ];
-    defaultText = "[ pkgs.podman-compose ]";
+    defaultText = lib.literalExpression "[ pkgs.podman-compose ]";
+    example = lib.literalExpression "[ pkgs.podman-compose pkgs.docker-compose ]";
     description = ''
       Packages on the PATH of the units, before the host's own folders. Podman is the host's: two versions must not
       share one storage.
@@ -147,7 +176,7 @@ in
   podman = mkOption {
     type = types.package;
     default = osConfig.virtualisation.podman.package or pkgs.podman;
-    defaultText = "virtualisation.podman.package, or pkgs.podman";
+    defaultText = lib.literalExpression "osConfig.virtualisation.podman.package or pkgs.podman";
     description = "The package that podman-auto-update.timer is linked from.";
   };
   stage = mkOption {
@@ -156,13 +185,13 @@ in
     description = "The stage of the rollout: ${lib.concatStringsSep ", then " stages}. See docs/migrating.md.";
   };
   mode = option (types.nullOr (types.enum [ "observe" "enforce" ])) null "Whether the audit acts; null: as the stage says.";
-  units = option (types.listOf pattern) [ ] "Patterns of further units that are managed, besides those that Home Manager declares.";
-  stamp = option (types.either types.bool (types.listOf unit)) false ''
+  units = shown (types.listOf pattern) [ ] [ "homelab-*.service" ] "Patterns of further units that are managed, besides those that Home Manager declares.";
+  stamp = shown (types.either types.bool (types.listOf unit)) false [ "web.service" ] ''
     Units declared elsewhere in systemd.user that get a revision stamp; true: all of them. With the stamp the audit
     knows exactly whether the loaded definition is the declared one. The module's own units always have a stamp. A
     unit that gets its first stamp counts as changed once, so the next activation restarts it.
   '';
-  policies = option (types.nullOr types.path) null ''
+  policies = shown (types.nullOr types.path) null (lib.literalExpression "./rules") ''
     A policy folder of your own: a complete one, made by `stackpolicy policy copy`, or one without main.rego,
     which is laid over the built-in policies. The build of the generation checks the rules that result, and runs their
     tests. null: the built-in policies.
@@ -182,9 +211,13 @@ in
     });
   };
   report = option types.bool true "Whether a report is written each day.";
-  credentials = option (types.attrsOf place) { } "Files that systemd loads for the unit that sends alerts, by name: their secrets.";
+  credentials = shown (types.attrsOf place) { } { ntfy = "/run/secrets/ntfy-token"; } "Files that systemd loads for the unit that sends alerts, by name: their secrets.";
   stacks = mkOption {
     default = { };
+    example.web = {
+      compose = [ "/home/ada/web/compose.yaml" ];
+      probes = [ { http = "http://127.0.0.1:8080/health"; } ];
+    };
     description = "The stacks, by the name that stackctl uses.";
     type = types.attrsOf (types.submodule stack);
   };

@@ -12,32 +12,7 @@ let
   cfg = config.services.stackpolicy;
   plain = import ./system.nix;
 
-  defaults = {
-    linger = true;
-    auditFailedActivation = true;
-    onFailure = [ ];
-  };
-
-  user = {
-    options = {
-      linger = lib.mkOption {
-        type = lib.types.bool;
-        default = defaults.linger;
-        description = "Whether the account's user manager, and with it the stacks, runs without a login.";
-      };
-      auditFailedActivation = lib.mkOption {
-        type = lib.types.bool;
-        default = defaults.auditFailedActivation;
-        description = "Whether a failed activation starts the account's audit at once, which reports it.";
-      };
-      onFailure = lib.mkOption {
-        type = lib.types.listOf lib.types.str;
-        default = defaults.onFailure;
-        example = [ "notify-me.service" ];
-        description = "Further system units to start when an activation fails.";
-      };
-    };
-  };
+  defaults = import ./account-defaults.nix;
 
   homes = config.home-manager.users or { };
 
@@ -56,12 +31,7 @@ let
   ) (lib.attrNames (homes // cfg.users));
 in
 {
-  options.services.stackpolicy.users = lib.mkOption {
-    type = lib.types.attrsOf (lib.types.submodule user);
-    default = { };
-    example.ada.onFailure = [ "notify-me.service" ];
-    description = "Accounts whose user units run container stacks, by name, besides those whose home enables services.stackpolicy.";
-  };
+  options.services.stackpolicy.users = import ./account-options.nix { inherit lib; };
 
   config = {
     assertions = map (message: {

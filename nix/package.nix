@@ -1,62 +1,82 @@
-# stackpolicy and stackctl, with manual pages and completions.
+# stackpolicy and stackctl, with manual pages and completions. revision is the commit that
+# they are built from, if it is known.
 {
   lib,
   stdenv,
   buildGoModule,
   installShellFiles,
+  testers,
+  revision ? null,
 }:
-buildGoModule {
-  pname = "stackpolicy";
-  version = "0.1.0";
+buildGoModule (
+  finalAttrs:
+  let
+    canRun = stdenv.buildPlatform.canExecute stdenv.hostPlatform;
+  in
+  {
+    pname = "stackpolicy";
+    version = "0.1.0" + lib.optionalString (revision != null) "+${revision}";
 
-  src = lib.cleanSource ../.;
+    src = lib.fileset.toSource {
+      root = ../.;
+      fileset = import ./source.nix { inherit lib; };
+    };
 
-  # Updated by: go test ./nix -run TestVendorHash -update
-  vendorHash = "sha256-vJv8VOzc5bjDYE+Y2VOc3GAY426s44YgRtDDOtFBLO8=";
+    # Updated by: go test ./nix -run TestVendorHash -update
+    vendorHash = "sha256-vJv8VOzc5bjDYE+Y2VOc3GAY426s44YgRtDDOtFBLO8=";
 
-  subPackages = [
-    "cmd/stackctl"
-    "cmd/stackpolicy"
-  ];
-  env.CGO_ENABLED = 0;
-  ldflags = [
-    "-s"
-    "-w"
-  ];
+    subPackages = [
+      "cmd/stackctl"
+      "cmd/stackpolicy"
+    ];
+    env.CGO_ENABLED = 0;
+    ldflags = [
+      "-s"
+      "-w"
+      "-X stackpolicy/cmd/internal/cli.version=${finalAttrs.version}"
+    ];
 
-  # The tests need root, a user manager and podman. installCheckPhase checks the
-  # package itself.
-  doCheck = false;
+    # The tests need root, a user manager and podman. installCheckPhase checks the
+    # package itself.
+    doCheck = false;
 
-  nativeBuildInputs = [ installShellFiles ];
+    nativeBuildInputs = [ installShellFiles ];
 
-  # The programs can only run if the build machine is of their platform.
-  postInstall = lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
-    for program in stackctl stackpolicy; do
-      "$out/bin/$program" man .
-      installManPage "$program.1"
-      installShellCompletion --cmd "$program" \
-        --bash <("$out/bin/$program" completion bash) \
-        --fish <("$out/bin/$program" completion fish) \
-        --zsh <("$out/bin/$program" completion zsh)
-    done
-    install -Dm444 -t "$out/lib/systemd/catalog" units/stackpolicy.catalog
-  '';
+    # The programs can only run if the build machine is of their platform.
+    postInstall = lib.optionalString canRun ''
+      for program in stackctl stackpolicy; do
+        "$out/bin/$program" man .
+        installManPage "$program.1"
+        installShellCompletion --cmd "$program" \
+          --bash <("$out/bin/$program" completion bash) \
+          --fish <("$out/bin/$program" completion fish) \
+          --zsh <("$out/bin/$program" completion zsh)
+      done
+      install -Dm444 -t "$out/lib/systemd/catalog" units/stackpolicy.catalog
+    '';
 
-  doInstallCheck = stdenv.buildPlatform.canExecute stdenv.hostPlatform;
-  installCheckPhase = ''
-    runHook preInstallCheck
-    export HOME="$TMPDIR"
-    "$out/bin/stackpolicy" version
-    "$out/bin/stackpolicy" policy check
-    "$out/bin/stackpolicy" policy test
-    "$out/bin/stackctl" --help >/dev/null
-    runHook postInstallCheck
-  '';
+    doInstallCheck = canRun;
+    installCheckPhase = ''
+      runHook preInstallCheck
+      export HOME="$TMPDIR"
+      "$out/bin/stackpolicy" version
+      "$out/bin/stackpolicy" policy check
+      "$out/bin/stackpolicy" policy test
+      "$out/bin/stackctl" --help >/dev/null
+      runHook postInstallCheck
+    '';
 
-  meta = {
-    description = "Audit of systemd user units that run container stacks";
-    mainProgram = "stackpolicy";
-    platforms = lib.platforms.linux;
-  };
-}
+    passthru.tests.version = testers.testVersion {
+      package = finalAttrs.finalPackage;
+      command = "HOME=$TMPDIR stackpolicy --version";
+    };
+
+    meta = {
+      description = "Audit of systemd user units that run container stacks";
+      license = lib.licenses.asl20;
+      maintainers = [ ];
+      mainProgram = "stackpolicy";
+      platforms = lib.platforms.linux;
+    };
+  }
+)

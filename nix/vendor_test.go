@@ -19,7 +19,7 @@ func TestVendorHash(t *testing.T) {
 	if _, err := exec.LookPath("nix"); err != nil {
 		t.Skipf("no Nix here (Debian has it in nix-bin): %v", err)
 	}
-	got := hashOfModules(t)
+	got := hashOfModules(t, "..")
 	text, err := os.ReadFile("package.nix")
 	if err != nil {
 		t.Fatal(err)
@@ -39,13 +39,14 @@ func TestVendorHash(t *testing.T) {
 	}
 }
 
-func hashOfModules(t *testing.T) string {
+// hashOfModules returns the hash of the modules of the sources in a folder.
+func hashOfModules(t *testing.T, source string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "vendor")
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	vendor := exec.CommandContext(ctx, "go", "mod", "vendor", "-o", dir)
-	vendor.Dir = ".."
+	vendor.Dir = source
 	if out, err := vendor.CombinedOutput(); err != nil {
 		t.Fatalf("go mod vendor: %v\n%s", err, out)
 	}

@@ -28,6 +28,7 @@ let
   user =
     { name, ... }:
     {
+      freeformType = types.attrsOf types.anything;
       options = {
         name = mkOption { default = name; };
         home = mkOption { default = "/home/${name}"; };
@@ -55,6 +56,7 @@ let
             i18n = any;
             nix = any;
             system = any;
+            specialisation = mkOption { type = types.raw; };
             virtualisation = any;
             systemd.package = mkOption { type = types.anything; };
             systemd.services = mkOption { type = types.attrsOf (types.submodule service); };

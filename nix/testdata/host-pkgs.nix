@@ -121,12 +121,10 @@ stub
     chmod 755 "$out/bin/gettext"
     for name in nix nix-env nix-store nix-build; do cp ${programs + "/nix"} "$out/bin/$name"; chmod 755 "$out/bin/$name"; done
   '';
-  callPackage =
-    _: _:
-    program [
-      "stackpolicy"
-      "stackctl"
-    ];
+  stackpolicy = program [
+    "stackpolicy"
+    "stackctl"
+  ];
   podman = build "podman" { } ''
     mkdir -p "$out/share/systemd/user"
     printf '[Timer]\nOnCalendar=daily\n' >"$out/share/systemd/user/podman-auto-update.timer"
