@@ -62,7 +62,7 @@ func (p *places) of(u facts.Unit, loaded systemd.Unit) []candidate {
 		links = append(links, p.pulls[u.Name+"\x00"+kind]...)
 	}
 	onDisk := p.index.Links(u.Name)
-	for _, alias := range p.owners.aliases()[u.Name] {
+	for _, alias := range p.owners.aliases().Of(u.Name) {
 		onDisk = slices.Concat(onDisk, p.index.Links(alias))
 	}
 	for _, l := range drift.Links(onDisk, links) {
@@ -84,7 +84,7 @@ func (p *places) expected(unit string) string {
 // disk, where a reload finds them.
 func (p *places) names(unit string, loaded systemd.Unit) []string {
 	all := []string{unit}
-	for _, also := range slices.Concat(loaded.Names, p.owners.aliases()[unit]) {
+	for _, also := range slices.Concat(loaded.Names, p.owners.aliases().Of(unit)) {
 		if !slices.Contains(all, also) {
 			all = append(all, also)
 		}

@@ -14,7 +14,7 @@ import (
 type owners struct {
 	index   *unitfile.Index
 	looks   *looks
-	aliases func() map[string][]string
+	aliases func() unitfile.Aliases
 
 	lock     sync.Mutex
 	settings map[string][]unitfile.Settings
@@ -25,7 +25,9 @@ func newOwners(index *unitfile.Index, looks *looks) *owners {
 	return &owners{index: index, looks: looks, aliases: sync.OnceValue(index.Aliases), settings: map[string][]unitfile.Settings{}, linked: map[[2]string][]string{}}
 }
 
-func (o *owners) names(owner string) []string { return append([]string{owner}, o.aliases()[owner]...) }
+func (o *owners) names(owner string) []string {
+	return append([]string{owner}, o.aliases().Of(owner)...)
+}
 
 // Settings is the method of [drift.Owners].
 func (o *owners) Settings(owner string) []unitfile.Settings {

@@ -250,13 +250,32 @@ func linkFolders(names []string, kind string) []string {
 	return folders
 }
 
-// Aliases lists the names that the manager takes for another name of a unit, by
-// that unit's name. Only those with a folder of links or drop-ins, or with a link
-// that pulls them in, are among them: others do not matter to the unit.
-func (x *Index) Aliases() map[string][]string {
-	aliases := map[string][]string{}
+// Aliases are the names that the manager takes for another name of a unit, by that unit's
+// name. Only those with a folder of links or drop-ins, or with a link that pulls them or an
+// instance of them in, are among them: others do not matter to the unit.
+type Aliases map[string][]string
+
+// Of returns the other names of a unit. An instance has those of its template, too: each as
+// an instance of the same name.
+func (a Aliases) Of(unit string) []string {
+	template := Template(unit)
+	if template == "" {
+		return a[unit]
+	}
+	names := slices.Clone(a[unit])
+	for _, name := range a[template] {
+		if IsTemplate(name) || name == Resolve(unit, Template(name)) {
+			names = append(names, Resolve(unit, name))
+		}
+	}
+	return names
+}
+
+// Aliases returns the aliases on disk.
+func (x *Index) Aliases() Aliases {
+	aliases, templates := Aliases{}, x.mentionedTemplates()
 	for _, name := range x.Names() {
-		if !x.isMentioned(name) {
+		if !x.isMentioned(name) && !templates[name] {
 			continue
 		}
 		if of := x.AliasOf(name); of != "" {
@@ -264,6 +283,22 @@ func (x *Index) Aliases() map[string][]string {
 		}
 	}
 	return aliases
+}
+
+// mentionedTemplates returns the templates of which an instance is mentioned.
+func (x *Index) mentionedTemplates() map[string]bool {
+	found := map[string]bool{}
+	for name := range x.links {
+		found[Template(name)] = true
+	}
+	for folder := range x.dropIns {
+		found[Template(strings.TrimSuffix(folder, ".d"))] = true
+	}
+	for folder := range x.linked {
+		found[Template(strings.TrimSuffix(folder, filepath.Ext(folder)))] = true
+	}
+	delete(found, "")
+	return found
 }
 
 // AliasOf returns the unit of which name is an alias on disk; "" if it is not an alias.

@@ -178,7 +178,7 @@ func TestAliases(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string][]string{"web.service": {"pre-fix.service", "pulled.service", "www.service", "www2.service"}}
+	want := Aliases{"web.service": {"pre-fix.service", "pulled.service", "www.service", "www2.service"}}
 	if d := cmp.Diff(want, x.Aliases()); d != "" {
 		t.Errorf("-want +got\n%s", d)
 	}
@@ -254,5 +254,22 @@ func TestWaiting(t *testing.T) {
 				t.Errorf("Waiting() = %q", got)
 			}
 		})
+	}
+}
+
+// An instance has the other names of its template, and those of itself alone.
+func TestAliasesOfInstances(t *testing.T) {
+	a := Aliases{"web@.service": {"www@.service", "w3@a.service", "w3@b.service"}, "web@b.service": {"b.service"}, "db.service": {"sql.service"}}
+	for unit, want := range map[string][]string{
+		"web@.service":  {"www@.service", "w3@a.service", "w3@b.service"},
+		"web@a.service": {"www@a.service", "w3@a.service"},
+		"web@b.service": {"b.service", "www@b.service", "w3@b.service"},
+		"web@c.service": {"www@c.service"},
+		"db.service":    {"sql.service"},
+		"x@a.service":   nil,
+	} {
+		if got := a.Of(unit); !slices.Equal(got, want) {
+			t.Errorf("%s: %q; want %q", unit, got, want)
+		}
 	}
 }

@@ -365,3 +365,60 @@ func (s *stage) bareRules() string {
 	s.do(s.Write(filepath.Join(folder, "settings.yaml"), "settings:\n  restart: [\"web*\"]\n  budget: {unit: 20, host: 20, window: 1h}\n  breaker: {failures: 20, cooldown: 6h}\n"))
 	return folder
 }
+
+// TestAnAliasOfATemplate checks that what is put into the folders of another name of a template,
+// or of that of one instance, holds back a reload: the manager reads it for each instance.
+func TestAnAliasOfATemplate(t *testing.T) {
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+		instance := map[string]string{
+			unit("inst@.service"):                       daemon,
+			unit("default.target.wants/inst@a.service"): "-> ../inst@.service",
+			unit("files.service"):                       scene.StackUnit("files.service", "first"),
+		}
+		for name, c := range map[string]struct {
+			alias, path string // of the link and of what is put; "" puts nothing
+			isInForce   func(*stage) bool
+		}{
+			"a link of the alias":                 {"zz@.service", "zz@.service.requires/evil.service", func(s *stage) bool { return strings.Contains(s.property("inst@a.service", "Requires"), "evil.service") }},
+			"a drop-in of the alias":              {"zz@.service", "zz@.service.d/evil.conf", hasEvilDropIn},
+			"a drop-in of the alias's instance":   {"zz@.service", "zz@a.service.d/evil.conf", hasEvilDropIn},
+			"an alias of one instance":            {"zz@a.service", "zz@a.service.d/evil.conf", hasEvilDropIn},
+			"a drop-in of another instance":       {"zz@.service", "zz@b.service.d/evil.conf", nil},
+			"an alias of another instance":        {"zz@b.service", "zz@b.service.d/evil.conf", nil},
+			"an alias of a template, and no more": {"zz@.service", "", nil},
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				s := open(t, options, instance)
+				s.systemctl("start", "inst@a.service")
+				s.reload()
+				settle()
+				s.do(s.Link("inst@.service", s.Unit(c.alias)))
+				switch {
+				case strings.HasSuffix(c.path, ".conf"):
+					s.do(s.Write(s.Unit(c.path), dropIn))
+				case c.path != "":
+					s.pull(s.Unit(c.path))
+				}
+				s.staleFiles(map[string]string{unit("inst@.service"): daemon, unit("default.target.wants/inst@a.service"): "-> ../inst@.service"})
+				r := s.eval("--enforce")
+				refused := slices.ContainsFunc(r.Actions, func(a struct{ Action, Subject, Status, Message string }) bool { return a.Status == "refused" })
+				if refused != (c.isInForce != nil) {
+					s.want("enforcing", r, 0)
+				}
+				s.reload()
+				if inForce := c.isInForce != nil && c.isInForce(s); inForce != refused {
+					t.Errorf("refused %t, in force after a reload %t", refused, inForce)
+				}
+				about := slices.ContainsFunc(s.eval().findings(), func(f string) bool { return strings.HasPrefix(f, "inst@a.service ") })
+				if about != refused {
+					s.want("afterwards", s.eval(), 0)
+				}
+			})
+		}
+	})
+}
+
+func hasEvilDropIn(s *stage) bool {
+	return strings.Contains(s.property("inst@a.service", "DropInPaths"), "evil.conf")
+}
