@@ -61,6 +61,7 @@ Exit status:
 		if from.documents != "" && !cmd.Flags().Changed("since") {
 			from.since = time.Time{}
 		}
+		collectSeldom()
 		i, err := impactOf(cmd, source, *settings, from)
 		if err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,6 +36,7 @@ Exit status:
 	present := cmd.Flags().Bool("present", false, "decide with the present rules and settings instead of those of then")
 	format := cli.OutputFlag(cmd, report.ReplayFormats())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		collectSeldom()
 		ctx := cmd.Context()
 		store, err := openRecording(ctx, "")
 		if err != nil {
@@ -65,6 +67,22 @@ Exit status:
 		return format.Write(w, report.Replayed{Result: r, Options: options(w)})
 	}
 	return cmd
+}
+
+// Deciding many documents makes much garbage: it is collected less often, until there is so
+// much of it.
+const (
+	replayGCPercent = 400
+	replayMemory    = 150 << 20
+)
+
+// collectSeldom sets the garbage collector for many documents. What the environment says of
+// its limit (GOMEMLIMIT) holds if that is lower.
+func collectSeldom() {
+	debug.SetGCPercent(replayGCPercent)
+	if debug.SetMemoryLimit(-1) > replayMemory {
+		debug.SetMemoryLimit(replayMemory)
+	}
 }
 
 // loadKept loads policies of files that were kept. Files are not trusted because they were

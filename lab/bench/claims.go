@@ -27,6 +27,9 @@ var claims = []struct {
 	{"c", (*bench).startToExit},
 	{"d", (*bench).perUnit},
 	{"e", (*bench).remembering},
+	{"f", (*bench).again},
+	{"g", (*bench).rules30Days},
+	{"h", (*bench).twoBuilds},
 }
 
 func letters() []string {
@@ -61,7 +64,7 @@ func prepare(ctx context.Context, scratch string, o options, log io.Writer) (*be
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
 	b.Place = contest.Place{Helper: filepath.Join(scratch, "bench"), Output: filepath.Join(scratch, "output"), Command: b.here}
-	if err := install(program, b.Helper); err != nil {
+	if err := errors.Join(install(program, b.Helper), os.Mkdir(filepath.Join(scratch, "home"), 0o755)); err != nil {
 		return nil, err
 	}
 	if b.rules, err = writeRules(scratch); err != nil {
@@ -242,7 +245,7 @@ func (b *bench) remembering(ctx context.Context) ([]row, error) {
 	}
 	b.say("record a year of %d units", units)
 	lived := filepath.Join(b.scratch, "lived")
-	if err := past.Live(ctx, lived, doc, time.Now(), 365); err != nil {
+	if err := past.Live(ctx, lived, doc, time.Now(), 365, nil); err != nil {
 		return nil, err
 	}
 	info, err := os.Stat(history.Path(lived))

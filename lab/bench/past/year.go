@@ -2,11 +2,14 @@ package past
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
+	"stackpolicy/decide"
 	"stackpolicy/facts"
 	"stackpolicy/finding"
 	"stackpolicy/history"
@@ -19,22 +22,23 @@ const (
 
 // Live writes a history of the days before now to a state folder. Before every audit a unit
 // is restarted, and in every fifth audit it is unhealthy. Once a day there is a heal, and
-// once a week all links are recreated.
-func Live(ctx context.Context, stateHome string, doc *facts.Document, now time.Time, days int) error {
+// once a week all links are recreated. Policies decide each document, and nil decides
+// nothing: the findings are then made up.
+func Live(ctx context.Context, stateHome string, doc *facts.Document, now time.Time, days int, p *decide.Policies) error {
 	begin := now.Add(-time.Duration(days) * day)
 	s, err := history.Open(ctx, stateHome, begin)
 	if err != nil {
 		return err
 	}
 	for i := range days * int(day/pace) {
-		if err = recordAudit(ctx, s, doc, i, begin.Add(time.Duration(i)*pace)); err != nil {
+		if err = recordAudit(ctx, s, doc, i, begin.Add(time.Duration(i)*pace), p); err != nil {
 			break
 		}
 	}
 	return errors.Join(err, s.Close())
 }
 
-func recordAudit(ctx context.Context, s *history.Store, doc *facts.Document, i int, at time.Time) error {
+func recordAudit(ctx context.Context, s *history.Store, doc *facts.Document, i int, at time.Time, p *decide.Policies) error {
 	const perDay = int(day / pace)
 	units := managed(doc)
 	restarted := units[i%len(units)]
@@ -55,6 +59,11 @@ func recordAudit(ctx context.Context, s *history.Store, doc *facts.Document, i i
 			Message: restarted.Name + " is unhealthy", Evidence: map[string]any{"case": "unhealthy"},
 		})
 	}
+	if p != nil {
+		if err := judge(ctx, p, &audit, restarted, unwell); err != nil {
+			return err
+		}
+	}
 	if i%perDay == 0 {
 		if err := heal(ctx, s, doc, restarted.Name, at); err != nil {
 			return err
@@ -65,6 +74,27 @@ func recordAudit(ctx context.Context, s *history.Store, doc *facts.Document, i i
 		return err
 	}
 	return recordSent(ctx, s, changes, at)
+}
+
+// judge decides the document of an audit, in which the first container of a unit is well or
+// not.
+func judge(ctx context.Context, p *decide.Policies, a *history.Audit, unit *facts.Unit, unwell bool) error {
+	if len(unit.Containers) > 0 {
+		unit.Containers = slices.Clone(unit.Containers)
+		unit.Containers[0].Health = "healthy"
+		if unwell {
+			unit.Containers[0].Health = "unhealthy"
+		}
+	}
+	a.Document.CollectedAt = a.At
+	result, err := p.Decide(ctx, a.Document)
+	if err != nil {
+		return err
+	}
+	a.Findings = slices.DeleteFunc(slices.Clone(result.Decisions), finding.Finding.IsAllowed)
+	a.Verdict, a.PolicyDigest = result.Digest(), p.Digest()
+	a.Rules = func() ([]byte, error) { return json.Marshal(p.Source().Files) }
+	return nil
 }
 
 // managed returns pointers to the managed units that are loaded.
