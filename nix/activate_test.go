@@ -60,8 +60,18 @@ func eachActivation(t *testing.T, test func(t *testing.T, a activated)) {
 	}
 }
 
-// build builds the activation package of a home, in the store of the manager.
+// build builds the activation package of a home.
 func (a activated) build(configuration string) string {
+	a.t.Helper()
+	generation, said, err := a.tryBuild(configuration)
+	if err != nil {
+		a.t.Fatalf("%v\n%s", err, said)
+	}
+	return generation
+}
+
+// tryBuild builds in the store of the manager.
+func (a activated) tryBuild(configuration string) (generation, said string, err error) {
 	a.t.Helper()
 	expression := fmt.Sprintf(`import ./testdata/activation.nix { homeManager = %s; nixpkgs = %s; programs = %s; configuration = { lib, ... }: {
 		imports = [ (%s) ];
@@ -73,10 +83,7 @@ func (a activated) build(configuration string) string {
 		"NIX_CONFIG=build-users-group =\nsandbox = false\nsubstituters =\n",
 	}
 	out, said, err := nix(a.t, env, "nix-build", "--no-out-link", "--expr", expression)
-	if err != nil {
-		a.t.Fatalf("%v\n%s", err, said)
-	}
-	return strings.TrimSpace(out)
+	return strings.TrimSpace(out), said, err
 }
 
 // activate runs the activation of a generation. It returns what it said, and whether it
@@ -142,6 +149,21 @@ func TestActivationWaitsForStacks(t *testing.T) {
 		// What Home Manager does with its own default.
 		if said, ok := a.activate(generation, "SD_SWITCH_DEFAULT=1"); ok || !strings.Contains(said, "web.service was not started within 2.000 s") {
 			t.Errorf("with sd-switch's own time the activation says %s", said)
+		}
+	})
+}
+
+// TestBuildChecksSettings: a key of settings.yaml is taken as it is, and one that does not
+// exist stops the build.
+func TestBuildChecksSettings(t *testing.T) {
+	const home = `{ services.stackpolicy = { enable = true; settings = { trust_distribution_dropins = true; KEY = 1; }; }; }`
+	eachActivation(t, func(t *testing.T, a activated) {
+		if _, said, err := a.tryBuild(strings.ReplaceAll(home, "KEY = 1;", "")); err != nil {
+			t.Errorf("%v: %s", err, said)
+		}
+		_, said, err := a.tryBuild(strings.ReplaceAll(home, "KEY", "trust_dropins"))
+		if err == nil || !strings.Contains(said, `unknown key "trust_dropins"`) {
+			t.Errorf("%v: %s", err, said)
 		}
 	})
 }

@@ -211,6 +211,24 @@ in
     refused = plain.refusals full host;
   };
 
+  # Keys of settings.yaml itself, also such as no option has.
+  own-keys = plain.yaml {
+    settings = plain.settings (
+      options
+      // {
+        settings = options.settings // {
+          trust_distribution_dropins = true;
+          storage = {
+            freeMb = null;
+            freeInodes = 7;
+            free_mb = 5;
+          };
+          later = [ "a" ];
+        };
+      }
+    );
+  };
+
   audit-units = plain.auditUnits (at "reconcile" // { inherit (full) credentials; });
 
   by-kind = builtins.mapAttrs (_: builtins.attrNames) (plain.byKind (plain.ownUnits full));
