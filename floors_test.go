@@ -21,7 +21,7 @@ var floors = [][]string{
 	{"internal/output", "internal/podman/transport"},
 	{"internal/accounts", "internal/unitfile", "internal/systemd", "internal/podman", "internal/homemanager", "internal/compose",
 		"internal/strictyaml", "internal/sqlite", "internal/agenix",
-		"internal/confine", "internal/journal", "internal/lock", "internal/atomicfile", "policies", "schemas", "units"},
+		"internal/confine", "internal/foreground", "internal/journal", "internal/lock", "internal/atomicfile", "policies", "schemas", "units"},
 	{"notify", "applied", "internal/podman/quadlet"},
 	{"config", "internal/engine"},
 	{"facts/drift", "facts/blame"},
@@ -46,7 +46,7 @@ var floors = [][]string{
 var wards = map[string][]string{
 	"github.com/open-policy-agent/": {"decide", "decide/policy", "decide/lint", "decide/regotest", "decide/scope"},
 	"github.com/godbus/":            {"internal/systemd"},
-	"os/exec":                       {"internal/podman/transport", "internal/podman/quadlet", "internal/compose", "internal/confine", "internal/journal"},
+	"os/exec":                       {"internal/podman/transport", "internal/podman/quadlet", "internal/compose", "internal/confine", "internal/foreground", "internal/journal"},
 	"github.com/compose-spec/":      {"internal/compose", "internal/engine"},
 	"github.com/docker/":            {"internal/engine"},
 	"github.com/coreos/go-systemd/": {"internal/journal"},

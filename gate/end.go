@@ -42,11 +42,12 @@ type Gate struct {
 	Sleep    func(context.Context, time.Duration)
 }
 
-// pause is the time between two observations. soon is how far ahead a verdict is looked at
+// leastPause and longestPause bound the time between two observations. soon is how far ahead a verdict is looked at
 // while there is time to wait: rules give a start a minute.
 const (
-	pause = time.Second
-	soon  = time.Minute + time.Second
+	leastPause   = 100 * time.Millisecond
+	longestPause = time.Second
+	soon         = time.Minute + time.Second
 )
 
 // End observes until nothing goes on any more and the verdict stays the same, at most for
@@ -68,7 +69,7 @@ func (g Gate) End(ctx context.Context) (Result, error) {
 		waited, held := at.Sub(began), same.see(at, now, c, waiting)
 		isOver := waited >= g.Wait
 		if isOver && held < g.Settle && same.changed {
-			waiting = append(waiting, Waiting{host, "the verdict changed less than " + g.Settle.String() + " ago", false})
+			waiting = append(waiting, Waiting{HostWaits, "the verdict changed less than " + g.Settle.String() + " ago", false})
 		}
 		known := len(c.Undecided) == 0 || len(c.Worse) > 0
 		if isOver || len(waiting) == 0 && known && held >= g.Settle {
@@ -77,7 +78,7 @@ func (g Gate) End(ctx context.Context) (Result, error) {
 		if g.Progress != nil {
 			g.Progress(waited, waiting)
 		}
-		g.Sleep(ctx, min(pause, g.Wait-waited))
+		g.Sleep(ctx, min(longestPause, max(g.Settle/2, leastPause), g.Wait-waited))
 	}
 }
 

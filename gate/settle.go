@@ -17,9 +17,15 @@ type Waiting struct {
 }
 
 // String returns a sentence.
-func (w Waiting) String() string { return w.Subject + " " + w.Reason }
+func (w Waiting) String() string {
+	if w.Subject == HostWaits {
+		return w.Reason
+	}
+	return w.Subject + " " + w.Reason
+}
 
-const host = "the host:"
+// HostWaits is the subject of what no single unit waits for.
+const HostWaits = "host"
 
 // What may go on for days.
 const (
@@ -42,14 +48,14 @@ func Unsettled(doc *facts.Document, except ...string) []Waiting {
 		list = append(list, Waiting{subject, reason, lasts})
 	}
 	if m := doc.Manager; m != nil && slices.Contains([]string{"initializing", "starting"}, m.State) {
-		add(host, "the user manager is starting")
+		add(HostWaits, "the user manager is starting")
 	}
 	if d := doc.Declared; d != nil {
 		switch service := d.Activation.Service; {
 		case d.Activation.State == "running":
-			add(host, "an activation is running")
+			add(HostWaits, "an activation is running")
 		case service != nil && service.Generation != "" && !service.IsCurrent && d.Activation.State == "current":
-			add(host, notActivated)
+			add(HostWaits, notActivated)
 		}
 	}
 	for _, u := range doc.Units {

@@ -57,13 +57,13 @@ func TestUnsettled(t *testing.T) {
 		"unhealthy":                   {unit(active, facts.Container{State: "running", Health: "unhealthy"}), ""},
 		"a container that is removed": {unit(active, facts.Container{Name: "old", State: "removing"}), "web.service has the container old, which is removing"},
 
-		"an activation":         {activation(facts.Activation{State: "running"}), "the host: an activation is running"},
+		"an activation":         {activation(facts.Activation{State: "running"}), "an activation is running"},
 		"half an activation":    {activation(facts.Activation{State: "half-finished"}), ""},
 		"the current one":       {activation(facts.Activation{State: "current", Service: &facts.ActivationService{Generation: "/b", IsCurrent: true}}), ""},
-		"not activated yet":     {activation(facts.Activation{State: "current", Service: &facts.ActivationService{Generation: "/b"}}), "the host: the generation of the running system is not activated yet"},
+		"not activated yet":     {activation(facts.Activation{State: "current", Service: &facts.ActivationService{Generation: "/b"}}), "the generation of the running system is not activated yet"},
 		"its activation failed": {activation(facts.Activation{State: "failed", Service: &facts.ActivationService{Generation: "/b"}}), ""},
 		"not known":             {activation(facts.Activation{State: "current", Service: &facts.ActivationService{}}), ""},
-		"the manager starts":    {&facts.Document{Manager: &facts.Manager{State: "starting"}}, "the host: the user manager is starting"},
+		"the manager starts":    {&facts.Document{Manager: &facts.Manager{State: "starting"}}, "the user manager is starting"},
 		"degraded":              {&facts.Document{Manager: &facts.Manager{State: "degraded"}}, ""},
 	}
 	for name, c := range cases {

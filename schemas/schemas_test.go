@@ -13,6 +13,7 @@ import (
 
 	"stackpolicy/audit"
 	"stackpolicy/facts"
+	"stackpolicy/gate"
 )
 
 var update = flag.Bool("update", false, "write the schemas again")
@@ -25,6 +26,7 @@ func TestSchemasAreFresh(t *testing.T) {
 	}{
 		{"v1/facts.json", facts.Schema, reflect.TypeFor[facts.Document]()},
 		{"v1/report.json", audit.ReportSchema, reflect.TypeFor[audit.Report]()},
+		{"v1/gate.json", gate.Schema, reflect.TypeFor[gate.Result]()},
 	}
 	for _, c := range cases {
 		t.Run(c.file, func(t *testing.T) {

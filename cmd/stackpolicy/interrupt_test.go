@@ -18,7 +18,7 @@ import (
 func TestInterrupted(t *testing.T) {
 	for _, line := range []string{
 		"eval", "eval -o json", "explain host", "blame web.service", "facts", "init --write --program=/opt/bin/stackpolicy",
-		"policy test", "policy check", "history", "replay", "impact", "policy learn --at=2h",
+		"policy test", "policy check", "history", "replay", "impact", "policy learn --at=2h", "gate begin", "gate end", "gate run -- /bin/true",
 	} {
 		t.Run(line, func(t *testing.T) {
 			home := t.TempDir()

@@ -19,9 +19,9 @@ type schemaFile struct {
 }
 
 func schemaFiles() (names []string, files map[string]schemaFile) {
-	return []string{"config", "settings", "metadata", "facts", "data-settings", "report"}, map[string]schemaFile{
+	return []string{"config", "settings", "metadata", "facts", "data-settings", "report", "gate"}, map[string]schemaFile{
 		"config": {schemas.Editor, "config.json"}, "settings": {schemas.Editor, "settings.json"}, "metadata": {schemas.Editor, "metadata.json"},
-		"facts": {schemas.FS, "facts.json"}, "data-settings": {schemas.FS, "settings.json"}, "report": {schemas.FS, "report.json"},
+		"facts": {schemas.FS, "facts.json"}, "data-settings": {schemas.FS, "settings.json"}, "report": {schemas.FS, "report.json"}, "gate": {schemas.FS, "gate.json"},
 	}
 }
 
@@ -32,7 +32,7 @@ func schemaCommand() *cobra.Command {
 		Short: "Print a JSON Schema, for editors and validators",
 		Long: `Prints the JSON Schema of config.yaml (config), settings.yaml (settings), the
 METADATA of a rule (metadata), the facts document (facts), the settings as rules read
-them (data-settings) or the report of an audit (report).`,
+them (data-settings), the report of an audit (report) or the result of a gate (gate).`,
 		Example:   "  stackpolicy schema config > ~/.config/stackpolicy/config.schema.json",
 		ValidArgs: names,
 		Args: func(_ *cobra.Command, args []string) error {
