@@ -58,9 +58,13 @@ let
 
   own = plain.ownUnits given;
 
-  # overridable: a definition elsewhere replaces a single value, and is added to a list.
+  # overridable: a definition elsewhere replaces a single value, and is added to a list. It
+  # replaces ExecStart too, which refusals.nix then refuses in its own words.
   overridable = lib.mapAttrs (
-    _: lib.mapAttrs (_: value: if lib.isList value then value else lib.mkDefault value)
+    _:
+    lib.mapAttrs (
+      key: value: if lib.isList value && key != "ExecStart" then value else lib.mkDefault value
+    )
   );
 
   wantsStamp =

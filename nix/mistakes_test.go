@@ -88,6 +88,7 @@ var mistakes = map[string]mistake{
 	"start services":       {options: web, more: `systemd.user.startServices = "suggest";`, want: `Write: systemd.user.startServices = "sd-switch";`},
 	"no units":             {options: web, more: "systemd.user.enable = false;", want: "Write: systemd.user.enable = true;"},
 	"declared twice":       {options: web, more: `systemd.user.services.web.Service.ExecStart = [ "/bin/true" ];`, want: "Remove systemd.user.services.\"web\".Service.ExecStart there"},
+	"declared as a string": {options: web, more: `systemd.user.services.web.Service.ExecStart = "/bin/true";`, want: "Remove systemd.user.services.\"web\".Service.ExecStart there"},
 	"declared by force":    {options: web, more: `systemd.user.services.web.Service.ExecStart = { _type = "override"; priority = 50; content = "/bin/true"; };`, want: "Remove systemd.user.services.\"web\".Service.ExecStart there"},
 	"misspelt stamp":       {options: web + `stamp = [ "wbe.service" ];`, want: "is not a unit that systemd.user declares"},
 	"two settings":         {options: web + `policies = ../policies; settings.budget.unit = 5;`, want: "Keep one: remove settings.yaml from the folder"},
