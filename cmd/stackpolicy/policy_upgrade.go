@@ -43,7 +43,7 @@ The folder is DIR, that of --policy, or that of the configuration. Of the rules 
 layer it says which have changed since the last upgrade.
 
 Exit status: 0 it is upgraded, 1 files are left for a person to look at, 3 it failed, and
-nothing was changed. With --dry-run nothing is changed either, and the status is the same.`,
+nothing was changed, or the message says what. With --dry-run nothing is changed either, and the status is the same.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return errors.New("upgrade takes one folder at most")
@@ -87,7 +87,10 @@ func (u *policyUpgrade) run(w io.Writer) (unfinished []string, err error) {
 		return nil, err
 	}
 	if !u.dryRun {
-		if err := upgradeFolder(dir, mine, base, plan); err != nil {
+		switch err := upgradeFolder(dir, mine, base, plan); {
+		case errors.Is(err, atomicfile.ErrKept):
+			return nil, fmt.Errorf("upgrade the policies: %w", err)
+		case err != nil:
 			return nil, fmt.Errorf("upgrade the policies; nothing was changed: %w", err)
 		}
 	}

@@ -1,6 +1,7 @@
 package atomicfile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,7 +21,9 @@ const maxEntries = 100_000
 // ones, also after a crash. change has the new text of each file, by its path in the folder;
 // nil removes the file. The new folder is made beside the old one, out of links to the files that stay,
 // and takes its place (renameat2(2), RENAME_EXCHANGE) after ready, which may refuse. If
-// something fails, the old folder stays.
+// something fails, the old folder stays. A folder that its owner may not write is refused:
+// root could change the Nix store. The error is [ErrKept] if the folder was replaced while
+// somebody wrote a file there, which only the old one has.
 func Folder(dir string, change map[string][]byte, ready func() error) (err error) {
 	if dir, err = filepath.EvalSymlinks(dir); err != nil {
 		return err
@@ -28,13 +31,21 @@ func Folder(dir string, change map[string][]byte, ready func() error) (err error
 	if dir, err = filepath.Abs(dir); err != nil {
 		return err
 	}
+	if info, err := os.Stat(dir); err != nil || info.Mode()&0o200 == 0 {
+		return cmp.Or(err, fmt.Errorf("%s is read-only", dir))
+	}
 	work, err := os.MkdirTemp(filepath.Dir(dir), ".stackpolicy-*")
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(work)) }() // with the old folder in it, after the exchange
+	defer func() {
+		if !errors.Is(err, ErrKept) {
+			err = errors.Join(err, os.RemoveAll(work)) // with the old folder in it, after the exchange
+		}
+	}()
 	fresh := filepath.Join(work, "new")
-	if err := linkTree(dir, fresh, change); err != nil {
+	linked, err := linkTree(dir, fresh, change)
+	if err != nil {
 		return err
 	}
 	for name, text := range change {
@@ -48,26 +59,59 @@ func Folder(dir string, change map[string][]byte, ready func() error) (err error
 	if err := ready(); err != nil {
 		return err
 	}
+	if name := linked.missing(dir); name != "" {
+		return fmt.Errorf("%s was written meanwhile; run it again", filepath.Join(dir, name))
+	}
 	if err := unix.Renameat2(unix.AT_FDCWD, fresh, unix.AT_FDCWD, dir, unix.RENAME_EXCHANGE); err != nil {
 		return fmt.Errorf("replace the folder %s in one step: %w", dir, err)
+	}
+	if name := linked.missing(fresh); name != "" {
+		return fmt.Errorf("%w: %s is in %s, copy it from there", ErrKept, name, fresh)
 	}
 	return nil
 }
 
+// ErrKept is the error for a file that only the old folder has, which was kept beside the new
+// one.
+var ErrKept = errors.New("the folder was replaced, but a file was written there meanwhile")
+
+// tree has what a folder had when it was read, by path in it.
+type tree map[string]fs.FileInfo
+
+// missing returns a file of the folder that the tree does not have, "" if there is none: it is
+// another file now, or was written. What cannot be read counts too.
+func (t tree) missing(dir string) (name string) {
+	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		at, _ := filepath.Rel(dir, path)
+		now, statErr := os.Lstat(path)
+		switch was := t[at]; {
+		case errors.Is(cmp.Or(err, statErr), fs.ErrNotExist): // removed
+		case cmp.Or(err, statErr) != nil, was == nil, !d.IsDir() && !(os.SameFile(was, now) && was.ModTime().Equal(now.ModTime())):
+			name = at
+			return fs.SkipAll
+		}
+		return nil
+	})
+	return name
+}
+
 // linkTree makes folders like those of a tree, with links to its files, without the changed
-// ones.
-func linkTree(from, to string, change map[string][]byte) error {
-	entries := 0
-	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+// ones. It returns what the tree has.
+func linkTree(from, to string, change map[string][]byte) (tree, error) {
+	all := tree{}
+	return all, filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
-		}
-		if entries++; entries > maxEntries {
-			return fmt.Errorf("%s has more than %d files", from, maxEntries)
 		}
 		name, err := filepath.Rel(from, path)
 		if err != nil {
 			return err
+		}
+		if all[name], err = os.Lstat(path); err != nil {
+			return err
+		}
+		if len(all) > maxEntries {
+			return fmt.Errorf("%s has more than %d files", from, maxEntries)
 		}
 		if _, changed := change[name]; changed {
 			return nil
@@ -129,5 +173,5 @@ func likeThe(other, path string) error {
 			return err
 		}
 	}
-	return os.Chmod(path, info.Mode().Perm())
+	return os.Chmod(path, info.Mode()&(fs.ModePerm|fs.ModeSetuid|fs.ModeSetgid|fs.ModeSticky))
 }

@@ -147,3 +147,56 @@ func TestFolderThroughALink(t *testing.T) {
 		t.Errorf("%q, %v, %v", to, err, slices.Sorted(maps.Keys(content(t, dir))))
 	}
 }
+
+// TestFolderInUse: what somebody writes there meanwhile is never lost.
+func TestFolderInUse(t *testing.T) {
+	t.Parallel()
+	for name, write := range map[string]func(dir string) error{
+		"a new file":      func(dir string) error { return os.WriteFile(filepath.Join(dir, ".git/index"), nil, 0o600) },
+		"a changed file":  func(dir string) error { return os.WriteFile(filepath.Join(dir, "a"), []byte("mine"), 0o600) },
+		"a replaced file": func(dir string) error { return os.Rename(filepath.Join(dir, "a"), filepath.Join(dir, "b/x")) },
+	} {
+		dir := folder(t)
+		err := Folder(dir, change, func() error { return write(dir) })
+		if err == nil || errors.Is(err, ErrKept) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if content(t, dir)["new/deep/n"] != "" {
+			t.Errorf("%s: the folder was replaced", name)
+		}
+		alone(t, dir)
+	}
+}
+
+// TestFolderThatIsReadOnly: also for root, who could.
+func TestFolderThatIsReadOnly(t *testing.T) {
+	t.Parallel()
+	dir := folder(t)
+	before := content(t, dir)
+	if err := os.Chmod(dir, 0o555); err != nil {
+		t.Fatal(err)
+	}
+	err := Folder(dir, change, func() error { return nil })
+	if d := cmp.Diff(before, content(t, dir)); d != "" || err == nil {
+		t.Errorf("%v, -want +got\n%s", err, d)
+	}
+	alone(t, dir)
+	if err := os.Chmod(dir, 0o755); err != nil { // so that it can be removed
+		t.Fatal(err)
+	}
+}
+
+// TestFolderOfAGroup: new files belong to the group of the folder, as before.
+func TestFolderOfAGroup(t *testing.T) {
+	t.Parallel()
+	dir := folder(t)
+	if err := os.Chmod(dir, 0o770|fs.ModeSetgid); err != nil {
+		t.Fatal(err)
+	}
+	if err := Folder(dir, change, func() error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(dir); err != nil || info.Mode() != fs.ModeDir|fs.ModeSetgid|0o770 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+}
