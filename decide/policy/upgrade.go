@@ -57,13 +57,14 @@ func (u Upgrade) Has(did Did) bool {
 // PlanUpgrade merges the changes of the built-in policies, of this version, into a folder with
 // this base: into all of its files, or in a layer into the invariants that replace built-in
 // ones. The folder is as [OpenWithTests] reads it, without what is below it. With adopt, the
-// base of what has none is the built-in file as it is now. A whole folder without a base is an
-// error otherwise: nobody knows what was removed from it, and what is new.
+// base of what has none is the built-in file as it is now. A whole folder is an error
+// otherwise if its base is not that of a copy: nobody knows what was removed from it, and what
+// is new.
 func PlanUpgrade(folder Source, base Base, builtin Source, version string, adopt bool) (Upgrade, error) {
 	p := planner{mine: folder, base: base, builtin: builtin, whole: folder.standsAlone(), adopt: adopt, theirs: "built in " + version,
 		Upgrade: Upgrade{Change: map[string][]byte{}, Base: Base{Merged: base.Merged}}}
-	if p.whole && len(base.Files) == 0 && !adopt {
-		return Upgrade{}, fmt.Errorf("%s has no %s, which says what its files were made from; make a new copy beside it (stackpolicy policy copy), and bring your changes there (stackpolicy policy diff -u). Or, if you have compared it with the built-in policies as they are now, say so with --adopt", folder.Name, BaseFile)
+	if p.whole && base.text(rootFile) == nil && !adopt {
+		return Upgrade{}, fmt.Errorf("%s has no %s of a copy, which says what its files were made from; make a new copy beside it (stackpolicy policy copy), and bring your changes there (stackpolicy policy diff -u). Or, if you have compared it with the built-in policies as they are now, say so with --adopt", folder.Name, BaseFile)
 	}
 	if base.Merged {
 		settings, err := defaultSettings().YAML()
@@ -144,6 +145,7 @@ func (p *planner) parts() [][]three {
 
 // upgrade plans for the files of an invariant, or for one other file.
 func (p *planner) upgrade(part []three) {
+	kept := slices.Clone(part)
 	compared := alignReplaces(part)
 	for i := range part {
 		if p.adopt && part[i].base == nil {
@@ -171,9 +173,12 @@ func (p *planner) upgrade(part []three) {
 			p.merge(f, compared, base || !mine)
 		}
 	}
-	for _, f := range part {
-		if f.theirs != nil && !p.unknown(f.name) {
+	for i, f := range part {
+		switch {
+		case !p.unknown(f.name) && f.theirs != nil:
 			p.Base.Files = append(p.Base.Files, File{Name: f.name, Text: p.builtin.text(f.name)})
+		case p.unknown(f.name) && kept[i].base != nil: // custom.replaces may be corrected
+			p.Base.Files = append(p.Base.Files, File{Name: f.name, Text: kept[i].base})
 		}
 	}
 }

@@ -210,6 +210,36 @@ func TestUpgradeWithoutABase(t *testing.T) {
 	}
 }
 
+// TestUpgradeOfAnOldCopyWithANewRule: a copy without a base, to which policy new added one for a
+// single invariant, still has none of the others.
+func TestUpgradeOfAnOldCopyWithANewRule(t *testing.T) {
+	t.Parallel()
+	all := map[string]string{"main.rego": "m\n", rule: ruleNew, "invariants/removed/removed.rego": "r\n"}
+	mine := filesOf(map[string]string{"main.rego": "m\n", rule: ruleNew})
+	base := Base{Files: filesOf(map[string]string{rule: ruleNew}).Files}
+	if u, err := PlanUpgrade(mine, base, filesOf(all), "v2", false); err == nil || !strings.HasPrefix(err.Error(), "p has no .base.txtar") {
+		t.Errorf("got %v, %v; want no removed rule back", said(u), err)
+	}
+	if u, err := PlanUpgrade(mine, base, filesOf(all), "v2", true); err != nil || len(u.Change) > 0 {
+		t.Errorf("adopted: %v, %v", said(u), err)
+	}
+}
+
+// TestUpgradeAfterAWrongReplaces: once custom.replaces is corrected, the base is still there.
+func TestUpgradeAfterAWrongReplaces(t *testing.T) {
+	t.Parallel()
+	now, base := filesOf(map[string]string{"main.rego": "m\n", rule: ruleNew}), Base{Files: filesOf(map[string]string{rule: ruleOld}).Files}
+	mine := func(of string) Source { return filesOf(map[string]string{rule: replacing(ruleOld+"mine\n", of)}) }
+	u, err := PlanUpgrade(mine("x"), base, now, "v2", false)
+	if d := cmp.Diff([]string{"no base " + rule}, said(u)); d != "" || err != nil {
+		t.Fatalf("%v, -want +got\n%s", err, d)
+	}
+	u, err = PlanUpgrade(mine(ruleOld), u.Base, now, "v2", false)
+	if d := cmp.Diff([]string{"merged " + rule}, said(u)); d != "" || err != nil {
+		t.Errorf("%v, -want +got\n%s", err, d)
+	}
+}
+
 // TestUpgradeSaysWhatIsBelow: of the rules below a layer it says what has changed, and nothing
 // of those that the layer replaces.
 func TestUpgradeSaysWhatIsBelow(t *testing.T) {
