@@ -276,6 +276,9 @@ func (b *body) function(name string, args []*ast.Term) {
 		}
 	}
 	b.wide = b.wide || result.wide
+	if len(args) == arity { // whether it is true
+		b.read(result)
+	}
 	for _, out := range args[arity:] {
 		b.unify(out, result)
 	}

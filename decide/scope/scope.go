@@ -186,12 +186,17 @@ func (a *analysis) branch(rule *ast.Rule) *value {
 	b := a.newBody()
 	b.run(rule.Body)
 	ref := rule.Head.Ref()
-	keys := ref[len(ref.GroundPrefix()):]
+	keys := slices.Clone(ref[len(ref.GroundPrefix()):])
+	isSet := rule.Head.Key != nil && rule.Head.Value == nil
 	switch {
-	case len(rule.Head.Args) > 0 || len(keys) > 1:
-		b.term(rule.Head.Value)
+	case len(rule.Head.Args) > 0 || len(keys) > 1 || len(keys) == 1 && isSet:
+		for _, t := range append(keys, rule.Head.Key, rule.Head.Value) {
+			if t != nil {
+				b.term(t)
+			}
+		}
 		return wide
-	case rule.Head.Key != nil && rule.Head.Value == nil:
+	case isSet:
 		set := b.collected(nil, b.named(rule.Head.Key))
 		if !set.wide {
 			set.isSet = true
