@@ -97,6 +97,7 @@ let
     lib.any (s: s.autoUpdate && plain.reached "reconcile" s.stage) (lib.attrValues cfg.stacks)
     && !(config.systemd.user.timers ? podman-auto-update);
   updateTimer = "podman-auto-update.timer";
+  podmanDropIn = "systemd/user/podman.service.d/stackpolicy.conf";
   updateLink = "systemd/user/timers.target.wants/${updateTimer}";
 
   # isForced: of podman's timer, only the link belongs to the module.
@@ -159,6 +160,14 @@ in
 
     xdg.configFile = {
       "stackpolicy/config.yaml".source = files.config given;
+      # Without it podman logs each request that an audit makes, dozens of them.
+      ${podmanDropIn} = {
+        force = lib.mkDefault true; # of stackpolicy init
+        text = lib.mkDefault ''
+          [Service]
+          Environment=LOGGING=--log-level=warn
+        '';
+      };
     }
     // files.localFacts given
     // lib.optionalAttrs autoUpdated {
