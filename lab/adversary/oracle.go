@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/godbus/dbus/v5"
 
+	"stackpolicy/internal/unitfile"
 	"stackpolicy/lab/scene"
 )
 
@@ -69,8 +69,8 @@ func (w *world) look() (*snapshot, error) {
 	if err := w.lookForActive(s); err != nil {
 		return nil, err
 	}
-	if w.wouldWait() {
-		return s, nil
+	if waits, err := w.wouldWait(all); waits || err != nil {
+		return s, err
 	}
 	for _, name := range names {
 		if err := w.lookAt(s, name); err != nil {
@@ -80,13 +80,13 @@ func (w *world) look() (*snapshot, error) {
 	return s, nil
 }
 
-// wouldWait reports whether the manager may wait for ever for a file that was planted, asked
-// for a unit: also for one in memory, as NeedDaemonReload opens its drop-ins.
-func (w *world) wouldWait() bool {
-	return slices.ContainsFunc(w.planted, func(path string) bool {
-		info, err := os.Stat(path)
-		return err == nil && (info.Mode()&os.ModeNamedPipe != 0 || info.Mode().IsRegular() && info.Size() > 1<<30)
-	})
+// wouldWait reports whether the manager may wait for ever for a file, asked for a unit: also
+// for one in memory, as NeedDaemonReload opens its drop-ins. If the audits overlook such a
+// file, so does this, and then the manager answers nobody.
+func (w *world) wouldWait(manager map[string]dbus.Variant) (bool, error) {
+	path, _ := manager["UnitPath"].Value().([]string)
+	index, err := unitfile.ReadIndex(w.ctx, path)
+	return err == nil && index.Waiting() != "", err
 }
 
 var evilWord = regexp.MustCompile(`evil[0-9]+`)
