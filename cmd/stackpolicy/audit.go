@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,9 +16,11 @@ import (
 	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/config"
 	"stackpolicy/decide"
+	"stackpolicy/decide/policy"
 	"stackpolicy/decide/remembered"
 	"stackpolicy/facts"
 	"stackpolicy/facts/collect"
+	"stackpolicy/history"
 	"stackpolicy/internal/text"
 )
 
@@ -59,7 +64,11 @@ func (a *app) audit(cmd *cobra.Command, units []string, asked *bool) (audit.Resu
 		if live.History == nil { // there is no state folder
 			return load(ctx)
 		}
-		return cli.LoadPolicies(ctx, a.dir(c), remembered.Open(env.StateHome, time.Now()))
+		p, err := cli.LoadPolicies(ctx, a.dir(c), remembered.Open(env.StateHome, time.Now()))
+		if err == nil {
+			noteChangedPolicies(ctx, cmd.ErrOrStderr(), live.History, p)
+		}
+		return p, err
 	}
 	run.Announce = func(ctx context.Context, result audit.Result) {
 		errs := cmd.ErrOrStderr()
@@ -70,6 +79,27 @@ func (a *app) audit(cmd *cobra.Command, units []string, asked *bool) (audit.Resu
 	}
 	return run.Run(cmd.Context())
 }
+
+// noteChangedPolicies says what differs between the policies and those that decided in the
+// last audit: after an upgrade of the program, too, nobody else tells.
+func noteChangedPolicies(ctx context.Context, errs io.Writer, store *history.Store, p *decide.Policies) {
+	last, err := store.LastAudit(ctx)
+	if err != nil || last == nil || last.PolicyDigest == p.Digest() {
+		return
+	}
+	was := "which are not kept"
+	if files, err := store.Rules(ctx, last.PolicyDigest); err == nil {
+		var before []policy.File
+		if json.Unmarshal(files, &before) == nil {
+			was = text.Clip(strings.Join(policy.Changes(before, p.Source().Files), ", "), shownChanges)
+		}
+	}
+	fmt.Fprintf(errs, "stackpolicy: other policies decide than in the audit of %s (%s); what they would have changed in recorded audits: stackpolicy impact\n",
+		last.To.UTC().Format("2006-01-02 15:04 UTC"), text.Clean(was))
+}
+
+// shownChanges bounds how much is named, in bytes.
+const shownChanges = 200
 
 // enforces returns the value of the flag or, without it, of the configuration.
 func (a *app) enforces(c config.Config, asked *bool) (bool, error) {

@@ -327,3 +327,29 @@ func (s *stage) refuses(i int, e edit) {
 		}
 	}
 }
+
+// TestPoliciesThatChanged: the first audit with other policies says so, and what differs.
+func TestPoliciesThatChanged(t *testing.T) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, idleTimer)
+		s.writeFolder(0, settings("restart: [web.service]"))
+		s.writeFolder(1, lacking("linger_enabled"))
+		for _, c := range []struct{ what, says string }{
+			{"", ""},
+			{"", ""},
+			{s.folder(0), "UTC (settings.yaml); what they would have changed"},
+			{s.folder(0), ""},
+			{s.folder(1), "UTC (linger_enabled, settings.yaml); what they would have changed"},
+			{"", "UTC (linger_enabled); what they would have changed"},
+		} {
+			args := []string{"eval"}
+			if c.what != "" {
+				args = append(args, "--policy", c.what)
+			}
+			r := s.Stackpolicy(t.Context(), args...)
+			if r.Code != 0 || c.says == "" && r.Err != "" || !strings.Contains(r.Err, c.says) {
+				t.Errorf("%q: status %d, %q; want %q", args, r.Code, r.Err, c.says)
+			}
+		}
+	})
+}
