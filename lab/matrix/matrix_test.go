@@ -77,8 +77,8 @@ var bothReleases = []string{
 }
 
 // onlyEach are the beginnings of the names of scenarios that take minutes, or of which
-// lab/proof tests most. They run only with STACKPOLICY_LAB_EACH=1.
-var onlyEach = []string{"follow_unchecked", "foreign_dropin", "local_file_identical", "machine_steps", "plain_files", "stackctl_", "stale_unit", "verify_too_late"}
+// lab/proof tests most, gate among them. They run only with STACKPOLICY_LAB_EACH=1.
+var onlyEach = []string{"follow_unchecked", "foreign_dropin", "gate", "local_file_identical", "machine_steps", "plain_files", "stackctl_", "stale_unit", "verify_too_late"}
 
 func scenarios(t *testing.T, suite string) []string {
 	t.Helper()

@@ -101,6 +101,11 @@ PROFILE=~/old bash ~/old/deploy-rs-activate || exit 99; exit $status`
 		s.reload()
 	}
 
+	transcript, err := os.ReadFile("../matrix/testdata/gate.txtar") // which runs podman's
+	if s.do(err); !strings.Contains(string(transcript), "\n-- gate.conf --\n"+found["podman auto-update"]+"\n") {
+		t.Errorf("lab/matrix runs another drop-in than that of the page:\n%s", found["podman auto-update"])
+	}
+
 	for name, script := range map[string]string{
 		"home-manager": found["home-manager"], "nixos-rebuild": found["nixos-rebuild"], "colmena": found["colmena"],
 		"deploy-rs": deploy, "chezmoi": chezmoi, "comin": "change\n" + comin,
