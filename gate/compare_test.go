@@ -109,6 +109,9 @@ func TestCompare(t *testing.T) {
 		"the waived one of two is not the one that counts": {
 			asked(waived(page, noon.Add(time.Hour)), page), asked(page, waived(page, noon.Add(time.Hour))), []string{"remaining remains i web.service"},
 		},
+		"nor where it comes first": {
+			asked(page, waived(page, noon.Add(time.Hour))), asked(waived(page, noon.Add(time.Hour)), page), []string{"remaining remains i web.service"},
+		},
 		"the unit is gone": {asked(found("i", "old.service", "page")), nil, []string{"gone unit-gone i old.service"}},
 
 		"cannot be decided any more": {asked(allowed), asked(unknown("i", "web.service", "podman")), []string{"undecided undecided i web.service"}},

@@ -86,6 +86,9 @@ func (g Gate) End(ctx context.Context) (Result, error) {
 func (g Gate) waiting(ctx context.Context, now Observation, c Comparison) ([]Waiting, error) {
 	already := Unsettled(g.Before.Document, g.Except...)
 	list := slices.DeleteFunc(Unsettled(now.Document, g.Except...), func(w Waiting) bool { return w.lasts && slices.Contains(already, w) })
+	if reason := unseen(now); reason != "" {
+		list = append(list, Waiting{HostWaits, "no managed unit can be seen: " + reason, false})
+	}
 	if g.Heals {
 		for _, w := range c.Worse {
 			if strings.HasPrefix(w.Is, string(finding.Heal)) {
@@ -138,7 +141,7 @@ func (g Gate) result(ctx context.Context, now Observation, c Comparison, waiting
 	}
 	c.Coming = coming
 	r := Result{
-		Schema: Schema, Before: g.Before.side(g.From), After: now.side(FromNow),
+		Schema: Schema, Policy: now.Report.Policy.Digest, Before: g.Before.side(g.From), After: now.side(FromNow),
 		WaitedMS: waited.Milliseconds(), Waiting: waiting, Comparison: c,
 	}
 	r.ExitCode = r.exitCode()

@@ -134,6 +134,15 @@ func TestEndCouldNotTell(t *testing.T) {
 	p.states = func(time.Duration) Observation { return starting(found("i", "db.service", "page")) }
 	p.end(t, p.gate(seen(noon)), 2, three, three+little, "worse new i db.service", "waiting web.service is starting")
 
+	// Nothing could be seen before either: what was not looked at is no pass.
+	blind := func(time.Duration) Observation {
+		o := seen(noon)
+		o.Document.Units, o.Report.Gaps = nil, []audit.Gap{{Collector: "config", Error: "no unit is managed"}}
+		return o
+	}
+	p.states = blind
+	p.end(t, p.gate(blind(0)), 3, three, three+little, "remaining remains audit_complete host", "waiting no managed unit can be seen: no unit is managed")
+
 	// Podman does not answer, for a while and for good.
 	gap := unknown("i", "host", "podman")
 	p.states = func(after time.Duration) Observation {

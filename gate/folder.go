@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -39,7 +40,6 @@ type Kept struct {
 	UID      int             `json:"uid"`
 	Boot     string          `json:"boot"`
 	BegunAt  time.Time       `json:"begun_at"`
-	EndedAt  *time.Time      `json:"ended_at,omitempty"` // nil while the gate is open
 	Document *facts.Document `json:"document"`
 }
 
@@ -72,18 +72,19 @@ func (f Folder) Lock(name string) (release func(), err error) {
 // Begin keeps the facts before a change. A gate that is still open is only replaced if
 // replace is set: otherwise the change of whoever opened it could not be told any more.
 func (f Folder) Begin(name string, doc *facts.Document, replace bool) error {
-	if open, err := f.Open(name); err == nil && open.EndedAt == nil && !replace {
+	if open, err := f.Open(name); err == nil && !replace {
 		return fmt.Errorf("the gate %s was begun at %s and is not ended: end it (stackpolicy gate end), forget it (--replace), or give this one another --name",
 			name, open.BegunAt.Format(time.RFC3339))
 	}
 	return f.write(name, Kept{UID: f.UID, Boot: f.Boot, BegunAt: f.Now().UTC(), Document: doc})
 }
 
-// End notes that a gate is not open any more. Its facts stay, so that end can be repeated.
-func (f Folder) End(name string, k Kept) error {
-	at := f.Now().UTC()
-	k.EndedAt = &at
-	return f.write(name, k)
+// End closes a gate: what it kept says nothing about later changes.
+func (f Folder) End(name string) error {
+	if err := os.Remove(f.path(name, ".json")); err != nil {
+		return fmt.Errorf("end the gate %s: %w", name, err)
+	}
+	return nil
 }
 
 func (f Folder) write(name string, k Kept) error {

@@ -39,7 +39,7 @@ func TestFolder(t *testing.T) {
 	}
 	*now = noon.Add(23 * time.Hour)
 	k, err := f.Open("a")
-	if err != nil || k.Document.Host.Name != "first" || !k.BegunAt.Equal(noon) || k.EndedAt != nil {
+	if err != nil || k.Document.Host.Name != "first" || !k.BegunAt.Equal(noon) {
 		t.Fatalf("got %+v, %v", k, err)
 	}
 	if _, err := f.Open("b"); !errors.Is(err, fs.ErrNotExist) {
@@ -54,12 +54,14 @@ func TestFolder(t *testing.T) {
 	if err := begin(t, f, "a", "third", true); err != nil {
 		t.Errorf("replaced: %v", err)
 	}
-	k, _ = f.Open("a")
-	if err := f.End("a", k); err != nil {
+	if k, err = f.Open("a"); err != nil || k.Document.Host.Name != "third" {
+		t.Errorf("replaced: %+v, %v", k, err)
+	}
+	if err := f.End("a"); err != nil {
 		t.Fatal(err)
 	}
-	if k, err = f.Open("a"); err != nil || k.EndedAt == nil || k.Document.Host.Name != "third" {
-		t.Errorf("end can be repeated: %+v, %v", k, err)
+	if _, err = f.Open("a"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("after its end: %v", err)
 	}
 	if err := begin(t, f, "a", "fourth", false); err != nil {
 		t.Errorf("begun after its end: %v", err)

@@ -21,6 +21,7 @@ const Schema = "stackpolicy.gate/v1"
 type Result struct {
 	Schema   string    `json:"schema"`
 	ExitCode int       `json:"exit_code" jsonschema:"0 nothing got worse, 2 something got worse, 3 it could not be told"`
+	Policy   string    `json:"policy_digest" jsonschema:"the policies that decided both sides: the present ones"`
 	Before   Side      `json:"before"`
 	After    Side      `json:"after"`
 	WaitedMS int64     `json:"waited_ms" jsonschema:"how long it waited, in milliseconds"`
@@ -31,10 +32,9 @@ type Result struct {
 
 // Side is one of the two verdicts.
 type Side struct {
-	From         string    `json:"from" jsonschema:"begin (gate begin), run (gate run), memory (an audit that was remembered) or now"`
-	At           time.Time `json:"at" jsonschema:"when the collection of its facts started"`
-	Generation   string    `json:"generation" jsonschema:"store path of the Home Manager generation; empty without one"`
-	PolicyDigest string    `json:"policy_digest" jsonschema:"the policies that decided; both sides are decided with the present ones"`
+	From       string    `json:"from" jsonschema:"begin (gate begin), run (gate run), memory (an audit that was remembered) or now"`
+	At         time.Time `json:"at" jsonschema:"when the collection of its facts started"`
+	Generation string    `json:"generation" jsonschema:"store path of the Home Manager generation; empty without one"`
 }
 
 // Command is the command that a gate ran.
@@ -59,7 +59,7 @@ type Observation struct {
 
 // side describes an observation.
 func (o Observation) side(from string) Side {
-	s := Side{From: from, At: o.Report.CollectedAt, PolicyDigest: o.Report.Policy.Digest}
+	s := Side{From: from, At: o.Report.CollectedAt}
 	if d := o.Document.Declared; d != nil {
 		s.Generation = d.Generation
 	}

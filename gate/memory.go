@@ -7,6 +7,7 @@ import (
 
 	"stackpolicy/facts"
 	"stackpolicy/history"
+	"stackpolicy/internal/times"
 )
 
 // Recording is what audits remembered; [replay.Of] is one.
@@ -59,10 +60,10 @@ func Remembered(ctx context.Context, from Recording, now *facts.Document, at tim
 func last(ctx context.Context, from Recording, spans []history.AuditSpan, since, until time.Time, isRight func(*facts.Document) bool) (*facts.Document, error) {
 	for _, span := range spans { // the newest first
 		at := span.To
-		if !at.Before(until) {
-			at = span.From
+		if !at.Before(until) { // all audits of a span saw the same
+			at = times.Later(span.From, since)
 		}
-		if !at.Before(until) || at.Before(since) || span.DocumentDigest == "" {
+		if !at.Before(until) || span.DocumentDigest == "" {
 			continue
 		}
 		doc, err := from.Document(ctx, span.DocumentDigest, at)

@@ -72,6 +72,7 @@ func TestRemembered(t *testing.T) {
 		"without, and it was said when":   {from: remembered{{"after", 5, 1, plain}, {"before", 60, 20, plain}}, now: plain, changed: 10, want: "before", at: 20},
 		"it was said when":                {from: switched, now: current, changed: 10, want: "before", at: 60},
 		"said, and there was none before": {from: switched, now: current, changed: 70, refused: "is known to be from before the change"},
+		"the same for two days":           {from: remembered{{"same", 3000, 1, plain}}, now: plain, changed: 10, want: "same", at: 1440},
 		"nothing is remembered":           {now: current, refused: "no audit is remembered since"},
 	}
 	for name, c := range cases {

@@ -99,6 +99,19 @@ func unsettled(u facts.Unit) string {
 	return ""
 }
 
+// unseen says why the manager says nothing about any managed unit; "" if it does about one.
+func unseen(o Observation) string {
+	for _, u := range o.Document.Units {
+		if u.ManagedBy != "" && u.Loaded != nil {
+			return ""
+		}
+	}
+	if len(o.Report.Gaps) > 0 {
+		return o.Report.Gaps[0].Error
+	}
+	return "none is loaded"
+}
+
 // isTimers reports whether only a timer starts the unit.
 func isTimers(l facts.Loaded) bool {
 	byTimer := slices.ContainsFunc(l.TriggeredBy, func(name string) bool { return strings.HasSuffix(name, ".timer") })

@@ -14,6 +14,7 @@ import (
 	"stackpolicy/decide"
 	"stackpolicy/facts"
 	"stackpolicy/finding"
+	"stackpolicy/gate"
 	"stackpolicy/policies"
 )
 
@@ -28,7 +29,7 @@ func TestDocumentsAndReportsFitTheirSchemas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	document, report := compiled(t, "v1/facts.json"), compiled(t, "v1/report.json")
+	document, report, gated := compiled(t, "v1/facts.json"), compiled(t, "v1/report.json"), compiled(t, "v1/gate.json")
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			content, err := os.ReadFile(file)
@@ -49,6 +50,11 @@ func TestDocumentsAndReportsFitTheirSchemas(t *testing.T) {
 			}
 			r := result.Report
 			fits(t, report, r)
+			none := gate.Observation{Report: &audit.Report{}, Document: &facts.Document{}}
+			now := gate.Observation{Report: r, Document: doc}
+			for _, c := range []gate.Comparison{gate.Compare(none, now), gate.Compare(now, none), gate.Compare(now, now)} {
+				fits(t, gated, gate.Result{Schema: gate.Schema, Waiting: gate.Unsettled(doc), Comparison: c})
+			}
 			for i := range r.Decisions {
 				r.Decisions[i].Waiver = &finding.Waiver{Reason: "moves", Owner: "ada", Until: r.CollectedAt}
 			}

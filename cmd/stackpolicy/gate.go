@@ -125,7 +125,8 @@ verdict with the one before the change: that of gate begin or, where no gate was
 of the last audit before the change. Which one that is says the Home Manager generation:
 the last audit that saw another one. Where none did, --changed says when the change was.
 
-It can be repeated, with the same verdict before.
+A gate that was begun stays open until nothing is worse: after 2 or 3, correct what is
+said, and repeat end.
 ` + gateStatus,
 		Example: `  stackpolicy gate end --wait 5m
   stackpolicy gate end --changed 10m -o json`,
@@ -161,8 +162,8 @@ It can be repeated, with the same verdict before.
 		if err != nil {
 			return err
 		}
-		if g.from == gate.FromBegin && r.ExitCode != 3 { // else it is still open
-			if err := folder.End(*name, kept); err != nil {
+		if g.from == gate.FromBegin && r.ExitCode == finding.LevelOK.ExitCode() {
+			if err := folder.End(*name); err != nil {
 				return err
 			}
 		}

@@ -96,12 +96,16 @@ func TestGate(t *testing.T) {
 			t.Errorf("it says %+v", bad)
 		}
 		s.gate("again", 2, stopped, "end")
+		s.begin("--name", "mended")
+		s.systemctl("start", "needs.service")
+		s.gate("mended", 0, nil, "end")
+		s.systemctl("stop", "db.service")
+		s.systemctl("start", "db.service")
 
 		s.begin()
 		s.gate("what was so before does not count", 0, nil, "end")
-		s.begin("--name", "mended")
 		s.systemctl("start", "needs.service")
-		if r := s.gate("mended", 0, nil, "end", "--name", "mended"); len(r.Gone) != 1 {
+		if r := s.gate("better than before", 0, nil, "end", "--name", "mended"); len(r.Gone) != 1 {
 			t.Errorf("gone: %+v", r.Gone)
 		}
 
@@ -140,7 +144,7 @@ func TestGateWaits(t *testing.T) {
 		all[0].Health = health
 		return all
 	}
-	s.begin()
+	s.begin("--replace")
 	s.do(s.Podman(sick("starting")...))
 	s.gate("no result yet", 3, nil, "end", "--wait", "1s")
 	s.later(700*time.Millisecond, func() error { return s.Podman(sick("unhealthy")...) })
