@@ -39,7 +39,7 @@ func readWrote(env collect.Environment) (wrote, error) {
 		err = json.Unmarshal(content, &w)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read what init wrote: %w", err)
+		return nil, fmt.Errorf("read what init wrote, in %s: %w", recordPath(env), err)
 	}
 	return w, nil
 }

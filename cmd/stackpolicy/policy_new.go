@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackpolicy/decide/policy"
+	"stackpolicy/internal/atomicfile"
 	"stackpolicy/internal/text"
 	"stackpolicy/policies"
 )
@@ -35,6 +36,9 @@ folder without main.rego is laid over the built-in policies. No file is written 
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		dir, err := source.folder()
 		if err != nil {
+			return err
+		}
+		if err := atomicfile.ReadOnly(dir); err != nil {
 			return err
 		}
 		builtin := policy.OpenWithTests(policies.FS, "")

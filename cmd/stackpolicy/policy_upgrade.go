@@ -146,6 +146,9 @@ func openFolder(dir string) (policy.Source, error) {
 
 // upgradeFolder carries out a plan for a folder, which must still be as it was read.
 func upgradeFolder(dir string, mine policy.Source, base policy.Base, plan policy.Upgrade) error {
+	if err := atomicfile.ReadOnly(dir); err != nil {
+		return err
+	}
 	kept, err := plan.Base.File()
 	if err != nil {
 		return err

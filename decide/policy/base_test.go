@@ -94,6 +94,9 @@ func TestAMarkIsRefused(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "p/"+file+":") || !strings.Contains(err.Error(), "is the mark of a conflict of a merge; choose between the two versions") {
 			t.Errorf("%s: %v", file, err)
 		}
+		if file == "settings.yaml" && strings.Contains(err.Error(), "could not find") {
+			t.Errorf("it is said twice: %v", err)
+		}
 	}
 }
 

@@ -96,7 +96,8 @@ type settingsDoc struct {
 // twice, a value out of bounds and a second document are refused.
 func parseSettings(text []byte, refusal *Refusal) *settingsDoc {
 	doc := &settingsDoc{Settings: defaultSettings()}
-	if text == nil {
+	marked := slices.ContainsFunc(refusal.Problems, func(p Problem) bool { return p.File == SettingsFile })
+	if text == nil || marked { // with the marks of a conflict it is not YAML
 		return doc
 	}
 	lines, err := strictyaml.Decode(text, doc)

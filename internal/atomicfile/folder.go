@@ -21,8 +21,7 @@ const maxEntries = 100_000
 // ones, also after a crash. change has the new text of each file, by its path in the folder;
 // nil removes the file. The new folder is made beside the old one, out of links to the files that stay,
 // and takes its place (renameat2(2), RENAME_EXCHANGE) after ready, which may refuse. If
-// something fails, the old folder stays. A folder that its owner may not write is refused:
-// root could change the Nix store. The error is [ErrKept] if the folder was replaced while
+// something fails, the old folder stays. One that is [ReadOnly] is refused. The error is [ErrKept] if the folder was replaced while
 // somebody wrote a file there, which only the old one has.
 func Folder(dir string, change map[string][]byte, ready func() error) (err error) {
 	if dir, err = filepath.EvalSymlinks(dir); err != nil {
@@ -31,8 +30,8 @@ func Folder(dir string, change map[string][]byte, ready func() error) (err error
 	if dir, err = filepath.Abs(dir); err != nil {
 		return err
 	}
-	if info, err := os.Stat(dir); err != nil || info.Mode()&0o200 == 0 {
-		return cmp.Or(err, fmt.Errorf("%s is read-only", dir))
+	if err := ReadOnly(dir); err != nil {
+		return err
 	}
 	work, err := os.MkdirTemp(filepath.Dir(dir), ".stackpolicy-*")
 	if err != nil {
@@ -67,6 +66,15 @@ func Folder(dir string, change map[string][]byte, ready func() error) (err error
 	}
 	if name := linked.missing(fresh); name != "" {
 		return fmt.Errorf("%w: %s is in %s, copy it from there", ErrKept, name, fresh)
+	}
+	return nil
+}
+
+// ReadOnly returns an error for a folder that its owner may not write, as one in the Nix store.
+// Root could write it. A folder that does not exist is no error.
+func ReadOnly(dir string) error {
+	if info, err := os.Stat(dir); err == nil && info.Mode()&0o200 == 0 {
+		return fmt.Errorf("%s is read-only; if Nix made it, change the files that it was made from", dir)
 	}
 	return nil
 }
