@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	pretty "github.com/jedib0t/go-pretty/v6/text"
 
@@ -40,9 +41,11 @@ func writeGate(w io.Writer, g Gated) error {
 	for _, x := range g.Waiting {
 		p.line("")
 		p.paragraph(0, p.paint(unknown.word, unknown.color, pretty.Bold)+"  ", x.String())
-		if x.Subject != gate.HostWaits {
-			p.paragraph(2, "next: ", "`systemctl --user status "+x.Subject+"`")
+		next := "systemctl --user status " + x.Subject
+		if x.Subject == gate.HostWaits {
+			next = "stackpolicy eval"
 		}
+		p.paragraph(2, "next: ", "`"+next+"`")
 	}
 	p.changesAlso("There before as well", g.Remaining)
 	p.changesAlso("Gone", g.Gone)
@@ -101,7 +104,11 @@ func (p *printer) changesAlso(heading string, list []gate.Change) {
 	}
 	p.line("")
 	p.heading(heading)
-	for _, c := range list {
+	known := slices.DeleteFunc(slices.Clone(list), func(c gate.Change) bool { return c.Severity == finding.Unknown })
+	if n := len(list) - len(known); n > 0 { // a gap has many, which say the same
+		p.paragraph(2, "", fmt.Sprintf("unknown  %s: `stackpolicy eval`", text.Count(n, "undecided invariant or gap", "undecided invariants or gaps")))
+	}
+	for _, c := range known {
 		p.paragraph(2, "", fmt.Sprintf("%s  %s %s: %s", c.Severity, c.Invariant, c.Subject, c.Message))
 	}
 }

@@ -18,6 +18,11 @@ func gated(exit int) Gated {
 		Schema: gate.Schema, ExitCode: exit, Before: gate.Side{From: gate.FromBegin, At: at, Generation: "/nix/store/a"}, After: gate.Side{From: gate.FromNow, At: at, Generation: "/nix/store/b"},
 	}, Options: Options{Width: 80}}
 	g.Remaining = []gate.Change{c(gate.Remains, "old.service")}
+	for range 2 {
+		u := c(gate.Remains, "host")
+		u.Severity = "unknown"
+		g.Remaining = append(g.Remaining, u)
+	}
 	switch exit {
 	case 2:
 		g.Worse, g.Coming = []gate.Change{c(gate.New, "web.service")}, []gate.Change{c(gate.Coming, "db.service")}
@@ -30,7 +35,7 @@ func gated(exit int) Gated {
 
 func TestGateText(t *testing.T) {
 	const generations = "  before: /nix/store/a\n  now: /nix/store/b\n"
-	const also = "\nThere before as well\n  page  stack_running old.service: old.service is down\n"
+	const also = "\nThere before as well\n  unknown  2 undecided invariants or gaps: `stackpolicy eval`\n  page  stack_running old.service: old.service is down\n"
 	for exit, want := range map[int]string{
 		0: "OK  nothing got worse since 2026-03-01 12:00:00 UTC (gate begin)\n" + generations + also,
 		2: "WORSE  1 finding since 2026-03-01 12:00:00 UTC (gate begin)\n" + generations +
@@ -38,7 +43,7 @@ func TestGateText(t *testing.T) {
 			"\nFound later, or found worse, if nothing changes\n  page  stack_running db.service: db.service is down\n",
 		3: "UNKNOWN  it cannot be told whether anything got worse since 2026-03-01 12:00:00\n         UTC (gate begin)\n" + generations +
 			"\nPAGE  stack_running  db.service: could be decided before, and cannot now\n  db.service is down\n  next: `stackpolicy explain db.service stack_running`\n" +
-			"\nUNKNOWN  web.service is starting\n  next: `systemctl --user status web.service`\n\nUNKNOWN  an activation is running\n" + also,
+			"\nUNKNOWN  web.service is starting\n  next: `systemctl --user status web.service`\n\nUNKNOWN  an activation is running\n  next: `stackpolicy eval`\n" + also,
 	} {
 		var out bytes.Buffer
 		if err := writeGate(&out, gated(exit)); err != nil {

@@ -161,8 +161,10 @@ func (s *stage) later(after time.Duration, do func() error) {
 
 // TestGateRunFails: the exit status of a command that failed is passed on, and one that is
 // interrupted is left to end.
-func TestGateRunFails(t *testing.T) {
-	s := open(t, usermanager.Options{}, dependent)
+func TestGateRunFails(t *testing.T) { systems.Each(t, testGateRunFails) }
+
+func testGateRunFails(t *testing.T, options usermanager.Options) {
+	s := open(t, options, dependent)
 	s.systemctl("start", "db.service", "needs.service")
 	stopped := []string{"db.service wanted_is_running new", "needs.service wanted_is_running new"}
 	r := s.gate("a command that fails", 7, stopped, "run", "--", "/bin/sh", "-c", "systemctl --user stop db.service; exit 7")
