@@ -42,8 +42,8 @@ type Gate struct {
 	Sleep    func(context.Context, time.Duration)
 }
 
-// leastPause and longestPause bound the time between two observations. soon is how far ahead a verdict is looked at
-// while there is time to wait: rules give a start a minute.
+// leastPause and longestPause bound the time between two observations. Soon is how far ahead
+// the facts are decided too, because rules give a start a minute.
 const (
 	leastPause   = 100 * time.Millisecond
 	longestPause = time.Second

@@ -23,7 +23,8 @@ const maxAudits = 2000
 // one of another Home Manager generation. Where audits of the last 24 hours saw no other
 // generation, it is the last one before packages, or the system of NixOS, were changed. A time
 // that is not zero says when the change was instead. Audits while an activation ran or was
-// half done are not taken.
+// half done are not taken. While an activation runs or is half done, the present generation is
+// still the one before.
 func Remembered(ctx context.Context, from Recording, now *facts.Document, at time.Time) (*facts.Document, error) {
 	const hint = "begin before the change (stackpolicy gate begin), or say when it was (--changed 10m)"
 	since := now.CollectedAt.Add(-MaxAge)
@@ -36,8 +37,13 @@ func Remembered(ctx context.Context, from Recording, now *facts.Document, at tim
 	}
 	var found *facts.Document
 	if at.IsZero() {
-		otherGeneration := func(doc *facts.Document) bool { return generation(doc) != "" && generation(doc) != generation(now) }
-		if found, err = last(ctx, from, spans, since, now.CollectedAt, otherGeneration); err != nil {
+		if !isHalf(now) && isComing(now) { // perhaps soon, or never
+			return nil, &UnusableError{"no gate was begun, and the generation of the running system is not activated yet", hint}
+		}
+		ofBefore := func(doc *facts.Document) bool {
+			return generation(doc) != "" && (generation(doc) == generation(now)) == isHalf(now)
+		}
+		if found, err = last(ctx, from, spans, since, now.CollectedAt, ofBefore); err != nil {
 			return nil, err
 		}
 		if found == nil && now.Host != nil && now.Host.PackagesAt != nil {
@@ -82,6 +88,12 @@ func generation(doc *facts.Document) string {
 		return ""
 	}
 	return doc.Declared.Generation
+}
+
+// isComing reports whether the generation of the running system is not activated yet.
+func isComing(doc *facts.Document) bool {
+	service := doc.Declared.Activation.Service
+	return service != nil && service.Generation != "" && !service.IsCurrent
 }
 
 // isHalf reports whether the facts are from the middle of an activation.

@@ -46,6 +46,8 @@ func of(generation, state string, ahead ...string) facts.Declared {
 func TestRemembered(t *testing.T) {
 	old, current := of("/old", "current"), of("/new", "current")
 	plain := of("", "none")
+	pending := of("/new", "current")
+	pending.Activation.Service = &facts.ActivationService{Generation: "/newer"}
 	switched := remembered{{"after", 5, 1, current}, {"half", 6, 6, of("/old", "half-finished", "link")}, {"before", 60, 7, old}}
 	packages, boot := minutesBefore(30), minutesBefore(40)
 	cases := map[string]struct {
@@ -73,6 +75,9 @@ func TestRemembered(t *testing.T) {
 		"it was said when":                {from: switched, now: current, changed: 10, want: "before", at: 60},
 		"said, and there was none before": {from: switched, now: current, changed: 70, refused: "is known to be from before the change"},
 		"the same for two days":           {from: remembered{{"same", 3000, 1, plain}}, now: plain, changed: 10, want: "same", at: 1440},
+		"half of the switch is done":      {from: append(remembered{{"half", 1, 1, of("/new", "half-finished", "link")}}, switched...), now: of("/new", "half-finished", "link"), want: "after", at: 1},
+		"the activation runs":             {from: switched, now: of("/new", "running"), want: "after", at: 1},
+		"the system has another one":      {from: switched, now: pending, refused: "is not activated yet"},
 		"nothing is remembered":           {now: current, refused: "no audit is remembered since"},
 	}
 	for name, c := range cases {
