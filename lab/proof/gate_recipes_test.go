@@ -45,6 +45,7 @@ func part(t *testing.T, recipe, pattern string) string {
 // TestGateRecipes runs the recipes of docs/gate.md with stand-ins for the tools' own
 // commands. Each switches once well and once so that needs.service stays stopped.
 func TestGateRecipes(t *testing.T) {
+	t.Parallel()
 	s := open(t, usermanager.Options{}, dependent)
 	s.systemctl("start", "db.service", "needs.service")
 	found := recipes(t)

@@ -115,6 +115,7 @@ func TestGate(t *testing.T) {
 
 // TestGateWaits: what has not come to its end is waited for, or it cannot be told.
 func TestGateWaits(t *testing.T) {
+	t.Parallel()
 	s := open(t, usermanager.Options{}, map[string]string{
 		unit("slow.service"):                      "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh -c 'until [ -e %h/go ]; do sleep 0.1; done; [ ! -e %h/fails ]'\n",
 		unit("default.target.wants/slow.service"): "-> ../slow.service",
@@ -202,6 +203,7 @@ func (s *stage) signalled(signal, when string, args ...string) scene.Result {
 
 // TestGateRefuses: what a gate cannot compare is said, with what to do.
 func TestGateRefuses(t *testing.T) {
+	t.Parallel()
 	s := open(t, usermanager.Options{}, nil)
 	refused := func(words string, args ...string) {
 		t.Helper()
