@@ -252,7 +252,7 @@ func (b *body) object(x ast.Object) *value {
 		} else {
 			b.read(v)
 		}
-		isWide = isWide || v.wide || !constant && v.isOfMany()
+		isWide = isWide || key.isOfMany() || v.wide || !constant && v.isOfMany()
 	})
 	if isWide {
 		b.read(all)

@@ -70,7 +70,7 @@ func (v *value) isOfMany() bool {
 	if v == nil {
 		return false
 	}
-	if v.wide || v.document || v.units || v.self != 0 || v.elem.isOfMany() {
+	if v.wide || v.document || v.units || v.self != 0 || v.elem.isOfMany() || v.key.isOfMany() {
 		return true
 	}
 	for _, f := range v.fields {
