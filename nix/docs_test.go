@@ -50,6 +50,9 @@ const around = `{ lib, ... }: {
 func TestDocumentedHomes(t *testing.T) {
 	modules := map[string]module{}
 	for page, blocks := range pages(t) {
+		if page == "gate.md" {
+			continue // configurations of other tools: lab/proof runs their commands
+		}
 		for i, text := range blocks {
 			if strings.Contains(text, "outputs =") {
 				continue // TestDocumentedFlake
