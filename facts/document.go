@@ -221,7 +221,7 @@ type Loaded struct {
 	RequirementsDown []string      `json:"requirements_down" jsonschema:"units that it requires or is bound to, and that are inactive or failed"`
 	Differs          []Difference  `json:"differs" jsonschema:"settings whose loaded value is certainly not the value on disk"`
 	LinksUnread      []string      `json:"links_unread" jsonschema:"units whose wants, requires or upholds link on disk the manager has not read"`
-	LinksGone        []string      `json:"links_gone" jsonschema:"units that pull it in as loaded, by a link that is no longer on disk"`
+	LinksGone        []string      `json:"links_gone" jsonschema:"units that pull it in as loaded, by a link that is no longer on disk; its own name where it is it that pulls in another one so"`
 	Pulls            []Pull        `json:"pulls" jsonschema:"units that it pulls in as loaded, without those that systemd adds itself; empty for targets"`
 }
 

@@ -36,6 +36,13 @@ func (u *Unit) Compare(read Reader, spec unitfile.Specifiers, owners Owners) (Di
 	if d.Pulls, err = u.listPulls(read, owners); err != nil {
 		return d, err
 	}
+	gone, err := u.goneOwnLink(read, owners)
+	if err != nil {
+		return d, err
+	}
+	if gone {
+		d.LinksGone = append(d.LinksGone, u.Loaded.ID)
+	}
 	paths := u.paths()
 	if len(paths) == 0 || paths[0] != u.Loaded.FragmentPath {
 		return d, nil // another fragment is loaded, which Mark has recorded

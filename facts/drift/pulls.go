@@ -37,23 +37,44 @@ func (u *Unit) listPulls(read Reader, owners Owners) ([]facts.Pull, error) {
 	if len(pulls) == 0 {
 		return pulls, nil
 	}
-	said, err := u.declaredPulls(read, owners)
+	said, err := u.saidPulls(read, owners, func(f File) bool { return f.IsTrusted() || f.Origin == facts.OriginDistribution })
 	for i := range pulls {
 		pulls[i].Declared = names(said, u.Loaded.ID, []string{pulls[i].Unit})
 	}
 	return pulls, err
 }
 
-// declaredPulls lists the units that the unit's declared files and links name, as
-// they are written there; never nil. An alias is followed by the unit's own name.
-func (u *Unit) declaredPulls(read Reader, owners Owners) ([]string, error) {
+// goneOwnLink reports whether the unit pulls in another one by a link of its own that no
+// longer exists: neither files nor links on disk name the other one, whoever wrote them.
+func (u *Unit) goneOwnLink(read Reader, owners Owners) (bool, error) {
+	if strings.HasSuffix(u.Loaded.ID, ".target") || !u.Manager.IsAfterLoad(owners.LinksChanged(u.Loaded.ID)) {
+		return false, nil
+	}
+	said, err := u.saidPulls(read, owners, func(File) bool { return true })
+	if err != nil {
+		return false, err
+	}
+	for _, kind := range ownKinds {
+		for _, unit := range u.pulledIn(kind.role) {
+			isLink := kind.role != "" && !isAutomatic(kind.kind, []string{unit})
+			if isLink && !names(said, u.Loaded.ID, []string{unit}) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// saidPulls lists the units that those of the unit's files and links name for which counts is
+// true, as they are written there; never nil. An alias is followed by the unit's own name.
+func (u *Unit) saidPulls(read Reader, owners Owners, counts func(File) bool) ([]string, error) {
 	said, paths := []string{}, []string{}
 	for _, f := range u.Files {
-		trusted := f.Effective && (f.IsTrusted() || f.Origin == facts.OriginDistribution)
 		switch {
-		case trusted && f.IsOwnLink():
+		case !f.Effective || !counts(f):
+		case f.IsOwnLink():
 			said = append(said, f.Of)
-		case trusted && slices.Contains(u.paths(), f.Path):
+		case slices.Contains(u.paths(), f.Path):
 			paths = append(paths, f.Path)
 		}
 	}

@@ -3,6 +3,7 @@ package drift
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"stackpolicy/facts"
 	"stackpolicy/internal/systemd"
@@ -64,5 +65,45 @@ func TestPulls(t *testing.T) {
 				t.Errorf("got %+v, %v; want %+v", got, err, c.want)
 			}
 		})
+	}
+}
+
+// A dependency that no file on disk names is one of a link that is gone, if a folder of links
+// changed after the load.
+func TestGoneOwnLink(t *testing.T) {
+	load := time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
+	link := File{File: facts.File{Path: "/u/web.service.wants/db.service", Role: facts.RoleOwnWants, Of: "db.service", State: facts.StateUndeclared, Effective: true}}
+	fragment := File{File: facts.File{Path: "/u/web.service", Role: facts.RoleFragment, Digest: "sha256:0", State: facts.StateUndeclared, Effective: true}}
+	for name, c := range map[string]struct {
+		id      string
+		loaded  systemd.Unit
+		files   []File
+		text    string
+		changed time.Duration
+		want    bool
+	}{
+		"a link that is gone":            {"web.service", systemd.Unit{Wants: []string{"db.service"}}, nil, "", time.Second, true},
+		"another kind":                   {"web.service", systemd.Unit{Requires: []string{"db.service"}}, nil, "", time.Second, true},
+		"no folder changed":              {"web.service", systemd.Unit{Wants: []string{"db.service"}}, nil, "", -time.Second, false},
+		"the link is there":              {"web.service", systemd.Unit{Wants: []string{"db.service"}}, []File{link}, "", time.Second, false},
+		"an undeclared file":             {"web.service", systemd.Unit{Wants: []string{"db.service"}}, []File{fragment}, "[Unit]\nWants=db.service\n", time.Second, false},
+		"by a specifier":                 {"web.service", systemd.Unit{Wants: []string{"web-db.service"}}, []File{fragment}, "[Unit]\nWants=%N-db.service\n", time.Second, false},
+		"added by systemd":               {"web.service", systemd.Unit{Requires: []string{"app.slice", "basic.target"}}, nil, "", time.Second, false},
+		"a mount that a path needs":      {"web.service", systemd.Unit{Requires: []string{"srv.mount"}}, nil, "", time.Second, false},
+		"a binding, which no link makes": {"web.service", systemd.Unit{BindsTo: []string{"db.service"}}, nil, "", time.Second, false},
+		"a target":                       {"web.target", systemd.Unit{Wants: []string{"db.service"}}, nil, "", time.Second, false},
+	} {
+		c.loaded.ID = c.id
+		u := Unit{Loaded: c.loaded, Files: c.files, Manager: &Manager{LoadedAt: load, Now: load.Add(time.Hour)}}
+		read := func(paths []string) (unitfile.Settings, error) {
+			if len(paths) == 0 {
+				return unitfile.Settings{}, nil
+			}
+			return settings(t, c.text), nil
+		}
+		got, err := u.goneOwnLink(read, disk{changed: load.Add(c.changed)})
+		if got != c.want || err != nil {
+			t.Errorf("%s: %t, %v; want %t", name, got, err, c.want)
+		}
 	}
 }

@@ -80,3 +80,33 @@ func TestALinkThatIsHidden(t *testing.T) {
 		s.want("in /etc", s.eval("--enforce"), 0)
 	})
 }
+
+// TestAnOwnLinkThatIsGone checks that a unit which still pulls in another one, by a link of its
+// own that was removed, is stale, and that a reload heals it.
+func TestAnOwnLinkThatIsGone(t *testing.T) {
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+		for _, kind := range []string{"wants", "requires", "upholds"} {
+			t.Run(kind, func(t *testing.T) {
+				t.Parallel()
+				s := open(t, options, nil)
+				s.pull(s.Unit("web.service." + kind + "/evil.service"))
+				s.reload()
+				pulls := strings.Contains(s.systemctl("show", "--property=Wants,Requires,Upholds", "web.service"), "evil.service")
+				if kind != "upholds" && !pulls {
+					t.Fatal("the link pulls nothing in")
+				}
+				settle()
+				s.do(os.RemoveAll(s.Unit("web.service." + kind)))
+				want := []string{}
+				if pulls {
+					want = append(want, "web.service loaded_is_current stale heal/healed")
+				}
+				s.want("removed", s.eval("--enforce"), 0, want...)
+				if got := s.systemctl("show", "--property=Wants,Requires,Upholds", "web.service"); strings.Contains(got, "evil.service") {
+					t.Errorf("it still pulls in: %s", got)
+				}
+				s.want("afterwards", s.eval("--enforce"), 0)
+			})
+		}
+	})
+}

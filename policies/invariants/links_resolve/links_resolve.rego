@@ -88,7 +88,7 @@ finding contains {
 	some i, before in unit.files
 	before.role in {"wants", "requires", "upholds"}
 	not before.effective
-	not before.kind in {"missing", ""}
+	masks(before.kind, before.target)
 	not before.state in {"declared", "identical"}
 	some j, file in unit.files
 	j > i
@@ -98,6 +98,10 @@ finding contains {
 	not file.effective
 	name(file) == name(before)
 }
+
+masks("link", "/dev/null")
+
+masks(kind, _) if not kind in {"link", "missing", ""}
 
 name(file) := parts[count(parts) - 1] if parts := split(file.path, "/")
 

@@ -140,6 +140,10 @@ cases := {
 		"want": {["web.service", "block", "ticket", "hidden"]},
 	},
 	"a link that does the same": {"units": [hiding({"first_hop": "/x", "target": "/x", "effective": true}, {})], "want": set()},
+	"a link in a folder that systemd 252 does not read": {
+		"units": [hiding({"role": "upholds", "first_hop": "/x", "target": "/x"}, {"role": "upholds"})],
+		"want": set(),
+	},
 	"the name of another link": {
 		"units": [hiding({"path": "/home/u/.config/systemd/user.control/default.target.wants/www.service"}, {})],
 		"want": set(),
