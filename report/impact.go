@@ -31,7 +31,7 @@ func writeImpact(w io.Writer, i Impact) error {
 		p.line("No audit was recorded since %s.", minute(i.Since))
 		return p.err
 	}
-	summary := fmt.Sprintf("%d audits of %d documents since %s: ", i.Audits, i.Documents, minute(i.Since))
+	summary := fmt.Sprintf("%s of %s since %s: ", text.Count(i.Audits, "audit", "audits"), text.Count(i.Documents, "document", "documents"), minute(i.Since))
 	if i.IsNone() {
 		p.paragraph(0, "", summary+"nothing would have been different.")
 	} else {

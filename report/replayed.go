@@ -34,7 +34,7 @@ func writeReplay(w io.Writer, r Replayed) error {
 		p.line("No audit was recorded since %s.", minute(r.Since))
 		return p.err
 	}
-	p.paragraph(0, "", fmt.Sprintf("%d audits of %d documents since %s: %d give the same.", r.Audits, r.Documents, minute(r.Since), r.Same))
+	p.paragraph(0, "", fmt.Sprintf("%s of %s since %s: %d give the same.", text.Count(r.Audits, "audit", "audits"), text.Count(r.Documents, "document", "documents"), minute(r.Since), r.Same))
 	for _, d := range r.Differences {
 		p.line("")
 		p.paragraph(0, p.paint("DIFFERENT", pretty.FgRed, pretty.Bold)+"  ", during(d.From, d.To, d.Audits))

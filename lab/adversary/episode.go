@@ -117,6 +117,10 @@ func (c *campaign) play(ctx context.Context, rights string, seed uint64, steps [
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
+		if w.hung {
+			c.close()
+			return nil, nil
+		}
 	}
 	what, a, err := c.recover(w)
 	if err != nil || len(what) > 0 {
@@ -135,6 +139,11 @@ func (c *campaign) take(w *world, s planned) (broken []string, a *audited) {
 	if s.name == auditStep {
 		a, err := w.audit()
 		c.note(a, err)
+		if errors.Is(err, errBefore) {
+			c.counts["managers that an attack hung"]++
+			w.hung = true
+			return nil, a
+		}
 		if err != nil {
 			return c.lost(w, err), a
 		}
@@ -190,12 +199,15 @@ var timeBound = []string{"unit_not_flapping", "drift_not_repeating"}
 
 // recover cleans up, and checks that audits find nothing then.
 func (c *campaign) recover(w *world) (broken []string, a *audited, err error) {
-	if err := w.clean(); err != nil {
-		return nil, nil, fmt.Errorf("clean up: %w", err)
+	err = w.clean()
+	s, asked := w.look()
+	if asked != nil && w.ctx.Err() == nil { // it answered after the last audit
+		c.counts["managers that an attack hung"]++
+		c.close()
+		return nil, nil, nil
 	}
-	s, err := w.look()
-	if err != nil {
-		return nil, nil, err
+	if err := errors.Join(err, asked); err != nil {
+		return nil, nil, fmt.Errorf("clean up: %w", err)
 	}
 	if wrong := w.wrong(s, ""); len(wrong) > 0 {
 		c.counts["worlds that could not be cleaned"]++

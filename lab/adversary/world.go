@@ -53,6 +53,7 @@ type world struct {
 	containersBad bool
 	rulesChanged  bool
 	memorySpoiled bool
+	hung          bool // the manager answers nobody any more
 }
 
 // kill is a signal to the next audit.
@@ -255,11 +256,15 @@ type audited struct {
 	raced, killed bool
 }
 
+// errBefore says that the manager did not answer before an audit began. That is the attack's
+// doing, such as a reload with a pipe in place: nothing of ours ran since it last answered.
+var errBefore = errors.New("the manager did not answer before the audit")
+
 // audit runs an enforcing audit, with what is to happen during it.
 func (w *world) audit(args ...string) (*audited, error) {
 	before, err := w.look()
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(errBefore, err)
 	}
 	a := &audited{before: before, raced: len(w.during) > 0, killed: w.kill != nil}
 	end := w.meanwhile()
