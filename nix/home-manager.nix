@@ -97,7 +97,7 @@ let
     lib.any (s: s.autoUpdate && plain.reached "reconcile" s.stage) (lib.attrValues cfg.stacks)
     && !(config.systemd.user.timers ? podman-auto-update);
   updateTimer = "podman-auto-update.timer";
-  podmanDropIn = "systemd/user/podman.service.d/stackpolicy.conf";
+  podmanDropIn = "systemd/user/podman.service.d/10-stackpolicy.conf";
   updateLink = "systemd/user/timers.target.wants/${updateTimer}";
 
   # isForced: of podman's timer, only the link belongs to the module.

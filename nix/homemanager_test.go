@@ -32,14 +32,14 @@ func TestHomeManagerTakesModule(t *testing.T) {
 		want := slices.Concat(own, []string{
 			"default.target.wants/old.service", "default.target.wants/stackpolicy-audit-subfolders.path",
 			"default.target.wants/stackpolicy-audit.path", "default.target.wants/web.service",
-			"old.service", "old.service.d/10-more.conf", "podman.service.d/stackpolicy.conf", "timers.target.wants/podman-auto-update.timer",
+			"old.service", "old.service.d/10-more.conf", "podman.service.d/10-stackpolicy.conf", "timers.target.wants/podman-auto-update.timer",
 			"timers.target.wants/stackpolicy-audit.timer", "timers.target.wants/stackpolicy-report.timer",
 		})
 		slices.Sort(want)
 		if diff := cmp.Diff(want, forced); diff != "" {
 			t.Errorf("forced (-want +got)\n%s", diff)
 		}
-		if got := h.Files["systemd/user/podman.service.d/stackpolicy.conf"].Text; got != "[Service]\nEnvironment=LOGGING=--log-level=warn\n" {
+		if got := h.Files["systemd/user/podman.service.d/10-stackpolicy.conf"].Text; got != "[Service]\nEnvironment=LOGGING=--log-level=warn\n" {
 			t.Errorf("podman's drop-in is %q", got)
 		}
 		if diff := cmp.Diff(append([]string{"mine.service"}, own...), stamped); diff != "" {

@@ -187,6 +187,7 @@ func (s *setup) planProbes() {
 
 // podmanDropIn keeps the line that podman's service logs for each request, of which an audit
 // makes dozens, out of the journal. LOGGING is the variable of the service that podman ships.
+// The name lets an operator's override.conf win.
 const podmanDropIn = `# "stackpolicy init" wrote this file. Without it, podman logs each request that
 # an audit makes.
 [Service]
@@ -196,7 +197,7 @@ Environment=LOGGING=--log-level=warn
 // planPodman plans a drop-in for podman's service if podman is installed.
 func (s *setup) planPodman() {
 	if s.found.podman {
-		s.files = append(s.files, file{path: filepath.Join(s.unitDir, "podman.service.d", "stackpolicy.conf"), text: podmanDropIn, own: true})
+		s.files = append(s.files, file{path: filepath.Join(s.unitDir, "podman.service.d", "10-stackpolicy.conf"), text: podmanDropIn, own: true})
 	}
 }
 

@@ -293,7 +293,7 @@ func TestPlanPodman(t *testing.T) {
 			t.Errorf("%s: %d files, want %d", name, len(s.files), c.want)
 		}
 		for _, f := range s.files {
-			if f.path != "/u/podman.service.d/stackpolicy.conf" || !strings.Contains(f.text, "\n[Service]\nEnvironment=LOGGING=--log-level=warn\n") || !f.own {
+			if f.path != "/u/podman.service.d/10-stackpolicy.conf" || !strings.Contains(f.text, "\n[Service]\nEnvironment=LOGGING=--log-level=warn\n") || !f.own {
 				t.Errorf("%s: %+v", name, f)
 			}
 		}
