@@ -27,7 +27,7 @@ import (
 
 func main() {
 	cli.ServeRules()
-	ctx, stop := cli.Context()
+	ctx, stop := cli.Context(0)
 	defer stop()
 	signal.Ignore(syscall.SIGPIPE) // a reader that went away must not cut an apply
 	socket := os.Getenv(notifySocket)

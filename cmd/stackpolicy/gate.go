@@ -254,6 +254,7 @@ func runInForeground(cmd *cobra.Command, argv []string, toStderr bool) (status i
 		}
 		return syscall.SIGTERM
 	}
+	cli.Patient()
 	return foreground.Run(ctx, argv, cmd.InOrStdin(), cli.Raw(out), cli.Raw(cmd.ErrOrStderr()), signal)
 }
 

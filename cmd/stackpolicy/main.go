@@ -33,7 +33,7 @@ const (
 func main() {
 	debug.SetGCPercent(gcPercent)
 	cli.ServeRules()
-	ctx, stop := cli.Context()
+	ctx, stop := cli.Context(cli.LastWait)
 	defer stop()
 	signal.Ignore(syscall.SIGPIPE) // the exit status must not change because a reader stopped
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, cli.Localized(os.Stdout), cli.Localized(os.Stderr)))
