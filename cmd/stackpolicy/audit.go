@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -83,10 +84,12 @@ func (a *app) audit(cmd *cobra.Command, units []string, asked *bool) (audit.Resu
 // noteChangedPolicies says what differs between the policies and those that decided in the
 // last audit: after an upgrade of the program, too, nobody else tells.
 func noteChangedPolicies(ctx context.Context, errs io.Writer, store *history.Store, p *decide.Policies) {
-	last, err := store.LastAudit(ctx)
-	if err != nil || last == nil || last.PolicyDigest == p.Digest() {
+	spans, err := store.Audits(ctx, time.Time{}, maxNotBegun)
+	i := slices.IndexFunc(spans, history.AuditSpan.Began) // no policies decide in one that did not
+	if err != nil || i < 0 || spans[i].PolicyDigest == p.Digest() {
 		return
 	}
+	last := spans[i]
 	was := "which are not kept"
 	if files, err := store.Rules(ctx, last.PolicyDigest); err == nil {
 		var before []policy.File
@@ -97,6 +100,10 @@ func noteChangedPolicies(ctx context.Context, errs io.Writer, store *history.Sto
 	fmt.Fprintf(errs, "stackpolicy: other policies decide than in the audit of %s (%s); what they would have changed in recorded audits: stackpolicy impact\n",
 		last.To.UTC().Format("2006-01-02 15:04 UTC"), text.Clean(was))
 }
+
+// maxNotBegun bounds behind how many series of audits that could not begin one that did is
+// looked for.
+const maxNotBegun = 100
 
 // shownChanges bounds how much is named, in bytes.
 const shownChanges = 200

@@ -334,6 +334,7 @@ func TestPoliciesThatChanged(t *testing.T) {
 		s := open(t, options, idleTimer)
 		s.writeFolder(0, settings("restart: [web.service]"))
 		s.writeFolder(1, lacking("linger_enabled"))
+		s.writeFolder(2, settings("restarts: []"))
 		for _, c := range []struct{ what, says string }{
 			{"", ""},
 			{"", ""},
@@ -341,13 +342,19 @@ func TestPoliciesThatChanged(t *testing.T) {
 			{s.folder(0), ""},
 			{s.folder(1), "UTC (linger_enabled, settings.yaml); what they would have changed"},
 			{"", "UTC (linger_enabled); what they would have changed"},
+			{s.folder(2), "settings.yaml:1: "}, // it cannot begin, and no policies decide
+			{"", ""},
 		} {
 			args := []string{"eval"}
 			if c.what != "" {
 				args = append(args, "--policy", c.what)
 			}
 			r := s.Stackpolicy(t.Context(), args...)
-			if r.Code != 0 || c.says == "" && r.Err != "" || !strings.Contains(r.Err, c.says) {
+			want := 0
+			if c.what == s.folder(2) {
+				want = 3
+			}
+			if r.Code != want || c.says == "" && r.Err != "" || !strings.Contains(r.Err, c.says) {
 				t.Errorf("%q: status %d, %q; want %q", args, r.Code, r.Err, c.says)
 			}
 		}
