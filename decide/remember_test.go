@@ -66,15 +66,20 @@ func verdicts(t *testing.T, p *Policies, doc *facts.Document) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var lines strings.Builder
+	return lines(t, result)
+}
+
+func lines(t *testing.T, result Result) string {
+	t.Helper()
+	var all strings.Builder
 	for _, f := range result.Decisions {
 		text, err := json.Marshal(f)
 		if err != nil {
 			t.Fatal(err)
 		}
-		fmt.Fprintf(&lines, "%s %s\n", text, f.Action)
+		fmt.Fprintf(&all, "%s %s\n", text, f.Action)
 	}
-	return lines.String()
+	return all.String()
 }
 
 // world makes documents out of parts of all documents that other tests know.
