@@ -146,10 +146,7 @@ const maxLearned = 100_000
 
 // recordedAt returns the facts of the last audit at the time, or before it.
 func recordedAt(ctx context.Context, at time.Time) (*facts.Document, error) {
-	store, err := openHistory(ctx)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, errors.New("there was no audit yet: run stackpolicy eval, or enable stackpolicy-audit.timer")
-	}
+	store, err := openRecording(ctx, "")
 	if err != nil {
 		return nil, err
 	}
