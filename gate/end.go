@@ -36,7 +36,7 @@ type Gate struct {
 	Grace time.Duration
 	// Except names units that are not waited for.
 	Except []string
-	// Progress, if not nil, is told what is waited for, and since when.
+	// Progress, if not nil, is called with how long it has waited, and for what.
 	Progress func(waited time.Duration, what []Waiting)
 	Now      func() time.Time
 	Sleep    func(context.Context, time.Duration)

@@ -242,7 +242,7 @@ func TestEndInGrace(t *testing.T) {
 	p.states = func(time.Duration) Observation { return seen(noon) }
 	p.end(t, p.gate(seen(noon)), 0, 30*time.Second, 30*time.Second+little)
 
-	// What becomes worse when its grace is over is told, and fails nothing.
+	// What becomes worse when its grace is over is reported, and fails nothing.
 	ticket := found("i", "web.service", "ticket")
 	p.states = func(time.Duration) Observation { return seen(noon, ticket) }
 	p.later = func(in time.Duration) []finding.Finding {

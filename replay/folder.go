@@ -28,7 +28,7 @@ type folder struct {
 }
 
 // OpenFolder returns the documents in the files *.json of a folder, as stackpolicy facts
-// prints them. A file that is none is an error, and so is a folder that has none.
+// prints them. Any other file *.json is an error, and so is a folder without one.
 func OpenFolder(ctx context.Context, dir string) (Recording, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

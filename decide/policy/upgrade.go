@@ -104,7 +104,7 @@ type planner struct {
 	theirs        string // name of the built-in side of a conflict
 }
 
-// three are the versions of a file; nil: there is none.
+// three are the versions of a file; nil: it does not exist.
 type three struct {
 	name               string
 	mine, base, theirs []byte

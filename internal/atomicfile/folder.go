@@ -86,7 +86,7 @@ var ErrKept = errors.New("the folder was replaced, but a file was written there 
 // tree has what a folder had when it was read, by path in it.
 type tree map[string]fs.FileInfo
 
-// missing returns a file of the folder that the tree does not have, "" if there is none: it is
+// missing returns a file of the folder that the tree does not have, "" if there is no such file: it is
 // another file now, or was written. What cannot be read counts too.
 func (t tree) missing(dir string) (name string) {
 	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {

@@ -109,7 +109,7 @@ func matches(a, b []string) []int {
 }
 
 // Marked returns the line, the first is 1, of the first mark of a conflict that is still in a
-// text, 0 if there is none.
+// text; 0 without one.
 func Marked(text []byte) int {
 	text = append([]byte("\n"), text...)
 	first := -1

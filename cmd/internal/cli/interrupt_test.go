@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// stuckVariable makes the test's program one that does not end by itself, after a word.
+// stuckVariable makes the test's program one that does not end when its context ends, after it wrote a line.
 const stuckVariable = "STACKPOLICY_TEST_STUCK"
 
 func TestMain(m *testing.M) {
@@ -39,7 +39,7 @@ func TestAProgramThatDoesNotEnd(t *testing.T) {
 		"a second Ctrl-C":        {"1h", []syscall.Signal{syscall.SIGINT, syscall.SIGINT}, 130},
 		"SIGTERM after Ctrl-C":   {"1h", []syscall.Signal{syscall.SIGINT, syscall.SIGTERM}, 130},
 		"the wait is over":       {"100ms", []syscall.Signal{syscall.SIGTERM}, 143},
-		"it ends by itself":      {"1h", []syscall.Signal{syscall.SIGTERM}, 7},
+		"it ends in time":        {"1h", []syscall.Signal{syscall.SIGTERM}, 7},
 		"no limit":               {"0s", []syscall.Signal{syscall.SIGINT, syscall.SIGINT}, 7},
 		"it waits for a command": {"100ms patient", []syscall.Signal{syscall.SIGINT, syscall.SIGINT}, 7},
 	} {
