@@ -46,14 +46,18 @@ type Conn struct {
 // user bus at busAddress (default: runtimeDir/bus) or, if it does not answer on a bus, over
 // its private socket. ctx only bounds the connecting.
 func DialUser(ctx context.Context, runtimeDir, busAddress string) (*Conn, error) {
+	return dialUser(ctx, runtimeDir, busAddress)
+}
+
+func dialUser(ctx context.Context, runtimeDir, busAddress string, options ...dbus.ConnOption) (*Conn, error) {
 	if busAddress == "" {
 		busAddress = unixAddress(filepath.Join(runtimeDir, "bus"))
 	}
 	private := filepath.Join(runtimeDir, "systemd", "private")
-	c, busErr := dialBus(ctx, busAddress)
+	c, busErr := dialBus(ctx, busAddress, options...)
 	if busErr != nil {
 		var err error
-		if c, err = dialPrivate(ctx, private); err != nil {
+		if c, err = dialPrivate(ctx, private, options...); err != nil {
 			return nil, fmt.Errorf("reach the user manager: %w", errors.Join(busErr, err))
 		}
 	}
@@ -80,8 +84,8 @@ func unixAddress(path string) string {
 	return "unix:path=" + dbus.EscapeBusAddressValue(path)
 }
 
-func dialBus(ctx context.Context, address string) (*Conn, error) {
-	return dial(ctx, address, func(bus *dbus.Conn) (*Conn, error) {
+func dialBus(ctx context.Context, address string, options ...dbus.ConnOption) (*Conn, error) {
+	return dial(ctx, address, options, func(bus *dbus.Conn) (*Conn, error) {
 		if err := bus.Hello(); err != nil {
 			return nil, fmt.Errorf("greet the bus at %s: %w", address, err)
 		}
@@ -93,8 +97,8 @@ func dialBus(ctx context.Context, address string) (*Conn, error) {
 	})
 }
 
-func dialPrivate(ctx context.Context, socket string) (*Conn, error) {
-	return dial(ctx, unixAddress(socket), func(bus *dbus.Conn) (*Conn, error) {
+func dialPrivate(ctx context.Context, socket string, options ...dbus.ConnOption) (*Conn, error) {
+	return dial(ctx, unixAddress(socket), options, func(bus *dbus.Conn) (*Conn, error) {
 		c := &Conn{bus: bus, transport: Private}
 		if err := c.answers(ctx); err != nil {
 			return nil, fmt.Errorf("ask systemd at %s: %w", socket, err)
@@ -105,11 +109,11 @@ func dialPrivate(ctx context.Context, socket string) (*Conn, error) {
 
 // dial connects, authenticates and greets. godbus has no deadline there, so the
 // connection is closed under it when ctx ends.
-func dial(ctx context.Context, address string, greet func(*dbus.Conn) (*Conn, error)) (*Conn, error) {
+func dial(ctx context.Context, address string, options []dbus.ConnOption, greet func(*dbus.Conn) (*Conn, error)) (*Conn, error) {
 	if err := isLocal(address); err != nil {
 		return nil, err
 	}
-	bus, err := dbus.Dial(address)
+	bus, err := dbus.Dial(address, options...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", address, err)
 	}

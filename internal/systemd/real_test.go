@@ -22,7 +22,7 @@ const actVariable = "SYSTEMD_TEST_ACT"
 
 func TestMain(m *testing.M) {
 	if v := os.Getenv(actVariable); v != "" {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := act(ctx, strings.Fields(v)); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -37,6 +37,9 @@ func act(ctx context.Context, words []string) error {
 	address := ""
 	if words[0] == systemd.Private {
 		address = "unix:path=/nowhere"
+	}
+	if words[1] == "follow" {
+		return follow(ctx, address)
 	}
 	c, err := systemd.DialUser(ctx, os.Getenv("XDG_RUNTIME_DIR"), address)
 	if err != nil {
