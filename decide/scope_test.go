@@ -14,7 +14,7 @@ func TestScopesOfTheBuiltIns(t *testing.T) {
 	const want = `
 activation_current: units, declared.activation declared.activation.ahead declared.activation.service declared.activation.service.generation declared.activation.service.name declared.activation.service.result declared.activation.state declared.generation
 applied_is_current: unit,
-audit_timer_active: document, manager.audit_timer.active_state manager.audit_timer.load_state manager.audit_timer.sub_state
+audit_timer_active: document, manager.audit_timer.active_state manager.audit_timer.load_state manager.audit_timer.sub_state manager.watch.active_state manager.watch.load_state manager.watch.sub_state
 auto_update_works: units, auto_update auto_update.active_state auto_update.result podman.auto_update_timer.active_state podman.auto_update_timer.load_state podman.auto_update_timer.sub_state podman.auto_update_timer? podman.present podman.unowned.*
 containers_labelled: units, podman.unowned.* storage.podman_version
 drift_not_repeating: units, collected_at history.breaker history.heals.* history.others.*

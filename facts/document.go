@@ -72,6 +72,8 @@ type Manager struct {
 	StartedAt  time.Time `json:"started_at" jsonschema:"when it started"`
 	LoadedAt   time.Time `json:"loaded_at" jsonschema:"start of the last reload; before the first one, when the manager finished loading units"`
 	AuditTimer Activity  `json:"audit_timer" jsonschema:"stackpolicy-audit.timer"`
+	// Watch is nil in documents of earlier versions.
+	Watch *Activity `json:"watch,omitempty" jsonschema:"stackpolicy-watch.service, which audits instead of the timer; absent in documents of earlier versions"`
 	// DefaultTarget is nil in documents of earlier versions.
 	DefaultTarget *Activity `json:"default_target,omitempty" jsonschema:"default.target, which the manager starts, and with it what should always run; absent in documents of earlier versions"`
 	FailedNoFile  []string  `json:"failed_without_file" jsonschema:"units in failed state that no longer have a unit file"`

@@ -34,7 +34,7 @@ const (
 )
 
 // ownUnits run this program: what they do is no part of a change.
-var ownUnits = []string{"stackpolicy-audit.service", "stackpolicy-alerts.service"}
+var ownUnits = []string{"stackpolicy-audit.service", "stackpolicy-watch.service", "stackpolicy-alerts.service"}
 
 // Unsettled returns what is still going on in a snapshot, so that a verdict on it may be
 // another one soon: an activation, jobs, units that start, stop or wait for their next

@@ -37,6 +37,7 @@ func TestUnsettled(t *testing.T) {
 		"not managed":         {unmanaged, ""},
 		"stackctl is at work": {busy, "web.service is being applied or stopped by stackctl"},
 		"the audit":           {named("stackpolicy-audit.service", unit(facts.Loaded{ActiveState: "activating"})), ""},
+		"the watch":           {named("stackpolicy-watch.service", unit(facts.Loaded{ActiveState: "reloading"})), ""},
 		"the caller's unit":   {named("self.service", unit(facts.Loaded{ActiveState: "activating"})), ""},
 		"a backup": {
 			unit(facts.Loaded{ActiveState: "activating", TriggeredBy: []string{"backup.timer"}}), "",

@@ -440,6 +440,15 @@ func (b *book) host() {
 			add("auto-update"+name, func(d *facts.Document) { d.Podman.AutoUpdateTimer = &timer })
 		}
 	}
+	for _, load := range []string{"loaded", "not-found", "masked"} {
+		for _, a := range [][2]string{{"active", "running"}, {"reloading", "reload"}, {"activating", "start"}, {"activating", "auto-restart"}, {"deactivating", "stop-sigterm"}, {"inactive", "dead"}, {"failed", "failed"}} {
+			name := "watch " + load + " " + a[0] + "/" + a[1]
+			watch := facts.Activity{LoadState: load, ActiveState: a[0], SubState: a[1]}
+			for timer, state := range map[string]facts.Activity{"audit timer stopped": {LoadState: "loaded", ActiveState: "inactive", SubState: "dead"}, "no audit timer": {LoadState: "not-found", ActiveState: "inactive", SubState: "dead"}} {
+				add(timer+", "+name, func(d *facts.Document) { d.Manager.AuditTimer, d.Manager.Watch = state, &watch })
+			}
+		}
+	}
 	for _, s := range []string{"inactive", "activating", "active", "failed"} {
 		add("auto-update "+s, func(d *facts.Document) { d.AutoUpdate = &facts.AutoUpdate{LoadState: "loaded", ActiveState: s} })
 	}

@@ -180,7 +180,7 @@ func TestOnly(t *testing.T) {
 		m.asked = nil
 		part := collect(t.Context(), env, m.survey, Only(asked...))
 		for _, name := range m.asked {
-			ofHost := slices.Contains([]string{auditTimer, autoUpdateTimer, autoUpdateService, defaultTarget}, name) || slices.ContainsFunc(env.Podman.(containers), func(c podman.Container) bool {
+			ofHost := slices.Contains([]string{auditTimer, watchService, autoUpdateTimer, autoUpdateService, defaultTarget}, name) || slices.ContainsFunc(env.Podman.(containers), func(c podman.Container) bool {
 				return c.Labels[podman.LabelUnit] == name // part of the container
 			})
 			if !ofHost && !slices.Contains(asked, name) {

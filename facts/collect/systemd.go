@@ -14,9 +14,10 @@ import (
 	"stackpolicy/internal/unitfile"
 )
 
-// The timers that an audit always records.
+// The units that an audit always records.
 const (
 	auditTimer      = "stackpolicy-audit.timer"
+	watchService    = "stackpolicy-watch.service"
 	defaultTarget   = "default.target"
 	autoUpdateTimer = "podman-auto-update.timer"
 )
@@ -124,7 +125,7 @@ func collectSystemd(ctx context.Context, surveying <-chan answer[surveyed], soug
 	}
 	names := sought.names(s.index, l.managed)
 	looks.ahead(s.index, names)
-	if l.loaded, err = readUnits(ctx, s.conn, l.listed, append(loadable(names), auditTimer, autoUpdateTimer, autoUpdateService, defaultTarget)); err != nil {
+	if l.loaded, err = readUnits(ctx, s.conn, l.listed, append(loadable(names), auditTimer, watchService, autoUpdateTimer, autoUpdateService, defaultTarget)); err != nil {
 		return loadedUnits{}, err
 	}
 	for name, u := range l.loaded {
@@ -183,10 +184,10 @@ func (l loadedUnits) fill(doc *facts.Document) {
 }
 
 func (s *surveyed) document(loaded map[string]systemd.Unit) *facts.Manager {
-	m, target := s.manager, activity(loaded[defaultTarget])
+	m, target, watch := s.manager, activity(loaded[defaultTarget]), activity(loaded[watchService])
 	return &facts.Manager{
 		Version: m.Version, State: m.State, Transport: s.conn.Transport(), UnitPath: m.UnitPath, StartedAt: m.Started, LoadedAt: m.LoadedAt,
-		AuditTimer: activity(loaded[auditTimer]), DefaultTarget: &target, FailedNoFile: ghosts(s.listed), RunningNoFile: leftRunning(s.listed),
+		AuditTimer: activity(loaded[auditTimer]), Watch: &watch, DefaultTarget: &target, FailedNoFile: ghosts(s.listed), RunningNoFile: leftRunning(s.listed),
 	}
 }
 

@@ -1,7 +1,8 @@
 # METADATA
-# title: the audit's own timer is active
+# title: the audit's own timer or watch is active
 # description: |
-#   stackpolicy-audit.timer starts the audit, which reports everything else. If no
+#   stackpolicy-audit.timer starts the audit, which reports everything else. Instead
+#   of the timer, stackpolicy-watch.service may run, which audits by itself. If no
 #   audit runs there are no alerts, which looks as if all were well
 #   (systemd.timer(5)).
 # schemas:
@@ -28,6 +29,8 @@ finding contains {
 	},
 } if {
 	input.manager.audit_timer.active_state != "active"
+	not watched
+	not watch_problem
 	case := kind(input.manager.audit_timer.load_state)
 }
 
@@ -40,6 +43,7 @@ finding contains {
 } if {
 	input.manager.audit_timer.active_state == "active"
 	input.manager.audit_timer.sub_state == "elapsed"
+	not watched
 }
 
 # It was masked or removed while it ran.
@@ -53,6 +57,75 @@ finding contains {
 	input.manager.audit_timer.active_state == "active"
 	found := input.manager.audit_timer.load_state
 	found != "loaded"
+	not watched
+}
+
+# The watch was to audit instead of the timer.
+finding contains {
+	"subject": "host",
+	"effect": "block",
+	"severity": "ticket",
+	"message": sprintf("stackpolicy-watch.service %s, and stackpolicy-audit.timer is not active: audits only run by hand", [watch_says[case]]),
+	"evidence": {
+		"case": case,
+		"expected": "active",
+		"found": input.manager.watch.active_state,
+	},
+} if {
+	input.manager.audit_timer.active_state != "active"
+	case := watch_problem
+	case != "watch-last-run"
+}
+
+finding contains {
+	"subject": "host",
+	"effect": "block",
+	"severity": "ticket",
+	"message": sprintf("stackpolicy-watch.service runs, but is %s: it will not start again, as at the next boot", [found]),
+	"evidence": {"case": "watch-last-run", "expected": "loaded", "found": found},
+} if {
+	input.manager.audit_timer.active_state != "active"
+	watch_problem == "watch-last-run"
+	found := input.manager.watch.load_state
+}
+
+watched if {
+	input.manager.watch.load_state == "loaded"
+	watch_works
+}
+
+# It audits also before it is ready, and while it reads its configuration again.
+watch_works if input.manager.watch.active_state in {"active", "reloading", "refreshing"}
+
+watch_works if {
+	input.manager.watch.active_state == "activating"
+	not watch_waits
+}
+
+watch_waits if {
+	input.manager.watch.active_state == "activating"
+	startswith(input.manager.watch.sub_state, "auto-restart")
+}
+
+# Of a host that has both units installed and stopped it is not known which is to run: its
+# finding is about the timer.
+watch_problem := "watch-last-run" if {
+	watch_works
+	input.manager.watch.load_state != "loaded"
+} else := "watch-failed" if {
+	input.manager.watch.active_state == "failed"
+} else := "watch-restarts" if {
+	watch_waits
+} else := "watch-stopped" if {
+	input.manager.watch.load_state == "loaded"
+	not watch_works
+	kind(input.manager.audit_timer.load_state) != "stopped"
+}
+
+watch_says := {
+	"watch-failed": "has failed",
+	"watch-restarts": "has failed and waits for its restart",
+	"watch-stopped": "is not active",
 }
 
 kind(load_state) := "not-installed" if load_state in {"", "not-found"}

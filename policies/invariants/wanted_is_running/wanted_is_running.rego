@@ -75,8 +75,8 @@ starting_or_stopping if input.manager.state in {"initializing", "starting", "sto
 
 starting_or_stopping if input.declared.activation.state == "running"
 
-# audit_timer_active reports the audit's timer.
-right_as_it_is("stackpolicy-audit.timer", _)
+# audit_timer_active reports the audit's timer and watch.
+right_as_it_is(name, _) if name in {"stackpolicy-audit.timer", "stackpolicy-watch.service"}
 
 right_as_it_is(_, loaded) if loaded.job in {"start", "restart", "verify-active"}
 

@@ -92,6 +92,7 @@ right := {
 	"no file, which is fragment_in_user_dir's": idle("web.service", {"load_state": "not-found"}),
 	"masked, which is fragment_in_user_dir's": idle("web.service", {"load_state": "masked"}),
 	"the audit's timer, which is audit_timer_active's": idle("stackpolicy-audit.timer", {}),
+	"the watch, too": idle("stackpolicy-watch.service", {}),
 	"not managed": object.union(idle("web.service", {}), {"managed_by": ""}),
 	"a template": given.template("web@.service", {}),
 }
