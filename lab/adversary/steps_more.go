@@ -109,13 +109,14 @@ func spoilContainers(w *world, r *rand.Rand) error {
 	}
 	for range 1 + r.IntN(3) {
 		c := &all[r.IntN(len(all))]
+		isStacks := c.Project != "evil" && c.Project != "" // else no unit is down with it
 		switch r.IntN(8) {
 		case 0:
 			c.State, c.ExitCode = "exited", 1
-			w.containersBad = true
+			w.containersBad = w.containersBad || isStacks
 		case 1:
 			c.Health = "unhealthy"
-			w.containersBad = w.containersBad || c.State == ""
+			w.containersBad = w.containersBad || c.State == "" && isStacks
 		case 2:
 			c.Restarts = r.IntN(1 << 30)
 		case 3:
@@ -128,7 +129,7 @@ func spoilContainers(w *world, r *rand.Rand) error {
 			c.RestartPolicy, c.AutoUpdate = pick(r, hostile...), pick(r, hostile...)
 		case 7:
 			c.State = pick(r, "paused", "dead", "created", "removing", "evil")
-			w.containersBad = w.containersBad || c.Service != "migrate" // which has ended
+			w.containersBad = w.containersBad || isStacks && c.Service != "migrate" // which has ended
 		}
 	}
 	return w.Podman(all...)
