@@ -74,7 +74,7 @@ func collect(ctx context.Context, env Environment, survey surveyor, options ...O
 	})
 	step(ctx, r, userRow, func(context.Context) (account, error) { return collectUser(env) })
 	declared := step(ctx, r, homeManagerRow, func(ctx context.Context) (declaration, error) {
-		return collectHomeManager(ctx, env)
+		return env.kept.declaration(func() (declaration, error) { return collectHomeManager(ctx, env) })
 	})
 	asking := beginQuadlets(ctx, env, declared.quadlets)
 	sought := scope{env: env, only: only, memory: memory, declared: declared}
@@ -86,7 +86,7 @@ func collect(ctx context.Context, env Environment, survey surveyor, options ...O
 		loaded = sought.namesAlone()
 		doc.Units = append(doc.Units, loaded.units...)
 	}
-	probing := beginProbes(ctx, env.Config.Stacks, doc.Units)
+	probing := beginProbes(ctx, env.kept, env.Config.Stacks, doc.Units)
 	step(ctx, r, quadletsRow, func(ctx context.Context) (quadletsFound, error) {
 		return collectQuadlets(ctx, env, asking, declared.quadlets, loaded)
 	})
@@ -125,7 +125,7 @@ func Relist(ctx context.Context, env Environment, doc *facts.Document) {
 	}
 	r := newRun(env, doc)
 	listing := begin(ctx, podmanLimit, env.Podman.Containers)
-	probing := beginProbes(ctx, env.Config.Stacks, doc.Units)
+	probing := beginProbes(ctx, nil, env.Config.Stacks, doc.Units)
 	step(ctx, r, podmanRow, func(ctx context.Context) (containersFound, error) {
 		return collectPodman(ctx, env, listing, loaded)
 	})

@@ -88,7 +88,11 @@ func nameless(e Environment, declared map[string]string) (paths []string, err er
 	return paths, err
 }
 
-func (d declaration) fill(doc *facts.Document) { doc.Declared = d.section }
+// fill copies the section, because the patterns are added to it later.
+func (d declaration) fill(doc *facts.Document) {
+	section := *d.section
+	doc.Declared = &section
+}
 
 // store returns the folder of the Nix store.
 func (d declaration) store() string {

@@ -35,6 +35,8 @@ type Environment struct {
 	Quadlets   QuadletChecker // nil: nothing is asked about quadlets
 	Memory     Rememberer     // nil: the history is a gap
 	Now        func() time.Time
+
+	kept *Kept // nil: each collection is one of its own
 }
 
 // Lister lists podman's containers; it must respect its context.

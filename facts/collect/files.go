@@ -51,6 +51,9 @@ func collectFiles(ctx context.Context, env Environment, now time.Time, declared 
 	}
 	units := slices.Clone(loaded.units)
 	if err := inParallel(ctx, len(units), func(i int) error {
+		if env.kept.reuse(&units[i]) {
+			return nil
+		}
 		err := w.unit(&units[i])
 		if !w.mustRead(units[i]) { // what is odd about it must not hide the units that are judged
 			return ctx.Err()
@@ -62,7 +65,8 @@ func collectFiles(ctx context.Context, env Environment, now time.Time, declared 
 	if err := w.addReloadResults(ctx, units); err != nil {
 		return filesFound{}, err
 	}
-	files, err := managerFiles(ctx, env, judge, w.manager, loaded)
+	env.kept.keep(loaded.units, units)
+	files, err := env.kept.managerFiles(func() (*facts.ManagerFiles, error) { return managerFiles(ctx, env, judge, w.manager, loaded) })
 	return filesFound{units, files}, err
 }
 

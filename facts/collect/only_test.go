@@ -50,6 +50,9 @@ type fakeManager struct {
 	units  map[string]systemd.Unit
 	listed []systemd.Listed
 	asked  []string
+
+	manager systemd.Manager // as the survey had it
+	silent  bool            // it does not say how it is
 }
 
 func (*fakeManager) Transport() string { return "fake" }
@@ -75,9 +78,8 @@ func (m *fakeManager) ReloadResults(_ context.Context, names []string) (map[stri
 }
 
 func (m *fakeManager) survey(ctx, _ context.Context, e Environment) (s surveyed, err error) {
-	s = surveyed{conn: m, listed: m.listed, manager: systemd.Manager{
-		Version: "257", State: "running", UnitPath: []string{e.UnitDir()}, LoadedAt: noon.Add(-time.Hour),
-	}}
+	m.manager = systemd.Manager{Version: "257", State: "running", UnitPath: []string{e.UnitDir()}, LoadedAt: noon.Add(-time.Hour)}
+	s = surveyed{conn: m, listed: m.listed, manager: m.manager}
 	s.index, err = unitfile.ReadIndex(ctx, s.manager.UnitPath)
 	return s, err
 }

@@ -34,19 +34,24 @@ type probesFound []question
 
 // beginProbes starts the probes of the units' stacks, all at the same time. collectProbes
 // waits for them.
-func beginProbes(ctx context.Context, stacks map[string]config.Stack, units []facts.Unit) <-chan answer[probesFound] {
+func beginProbes(ctx context.Context, kept *Kept, stacks map[string]config.Stack, units []facts.Unit) <-chan answer[probesFound] {
 	questions := questionsOf(stacks, units)
 	return begin(ctx, probesLimit, func(ctx context.Context) (probesFound, error) {
-		if len(questions) > 0 && probe.Allowed(syscall.AF_INET, syscall.AF_INET6) != nil {
-			return nil, errNoSockets
-		}
-		var asked sync.WaitGroup
-		for i := range questions {
-			asked.Go(func() { questions[i].answer = questions[i].probe.Ask(ctx) })
-		}
-		asked.Wait()
-		return questions, ctx.Err()
+		return kept.probes(questions, func() (probesFound, error) { return questions.ask(ctx) })
 	})
+}
+
+// ask asks all at the same time.
+func (f probesFound) ask(ctx context.Context) (probesFound, error) {
+	if len(f) > 0 && probe.Allowed(syscall.AF_INET, syscall.AF_INET6) != nil {
+		return nil, errNoSockets
+	}
+	var asked sync.WaitGroup
+	for i := range f {
+		asked.Go(func() { f[i].answer = f[i].probe.Ask(ctx) })
+	}
+	asked.Wait()
+	return f, ctx.Err()
 }
 
 // questionsOf returns the probes of stacks whose unit is active, activating or failed: the

@@ -34,7 +34,7 @@ func newProbing(address string, units ...facts.Unit) *probing {
 
 func (p *probing) probe(t *testing.T) error {
 	t.Helper()
-	asked := beginProbes(t.Context(), p.stacks, p.doc.Units)
+	asked := beginProbes(t.Context(), nil, p.stacks, p.doc.Units)
 	found, err := collectProbes(t.Context(), asked, unknownState(p.stacks, nil, p.doc.Units, p.silent))
 	if err == nil {
 		found.fill(p.doc)

@@ -26,11 +26,20 @@ const (
 // a device or a large file. user_manager_running knows it.
 const wouldWait = "the manager would wait for ever: "
 
+func waits(path string) error { return fmt.Errorf("%s%s", wouldWait, path) }
+
 // manager is a connection to the user's manager ([systemd.Conn]).
 type manager interface {
 	Units(ctx context.Context, names []string, idle func(string) bool) ([]systemd.Unit, error)
 	ReloadResults(ctx context.Context, names []string) (map[string]string, error)
 	Transport() string
+}
+
+// surveyable is a manager that says how it is as a whole.
+type surveyable interface {
+	manager
+	Manager(ctx context.Context) (systemd.Manager, error)
+	ListUnits(ctx context.Context) ([]systemd.Listed, error)
 }
 
 // surveyed has a manager's own state, and the files in its unit path.
@@ -67,7 +76,7 @@ func surveyManager(ctx, limited context.Context, e Environment) (s surveyed, err
 	}
 	if s.index, s.indexErr = await(limited, indexed); s.index != nil {
 		if path := s.index.Waiting(); path != "" { // asked for the unit, or reloaded, the manager would answer nobody any more
-			return s, fmt.Errorf("%s%s", wouldWait, path)
+			return s, waits(path)
 		}
 	}
 	return s, nil

@@ -197,6 +197,11 @@ func (x *Index) Others(skip func(unit string) bool) (files, upholds []string) {
 // distribution ships is not looked at.
 func (x *Index) Waiting() string {
 	files, _ := x.Others(func(string) bool { return false })
+	return WaitingAt(files)
+}
+
+// WaitingAt is [Index.Waiting] for some paths.
+func WaitingAt(files []string) string {
 	for _, path := range files {
 		if strings.HasPrefix(path, "/usr/") || strings.HasPrefix(path, "/lib/") {
 			continue

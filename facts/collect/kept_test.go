@@ -1,0 +1,205 @@
+package collect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stackpolicy/facts"
+	"stackpolicy/internal/podman"
+	"stackpolicy/internal/systemd"
+)
+
+func (m *fakeManager) Manager(context.Context) (systemd.Manager, error) {
+	if m.silent {
+		return systemd.Manager{}, errors.New("silent")
+	}
+	return m.manager, nil // as of the survey
+}
+
+func (m *fakeManager) ListUnits(context.Context) ([]systemd.Listed, error) {
+	return slices.Clone(m.listed), nil
+}
+
+// changer changes a machine at random, and says what as a watcher would.
+type changer struct {
+	*rand.Rand
+	t   *testing.T
+	env *Environment
+	m   *fakeManager
+}
+
+func (s changer) unit() string { return s.m.names()[s.IntN(len(s.m.names()))] }
+
+func (s changer) write(path, text string) Change {
+	s.t.Helper()
+	path = filepath.Join(s.env.UnitDir(), path)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.RemoveAll(path), os.WriteFile(path, []byte(text), 0o644)); err != nil {
+		s.t.Fatal(err)
+	}
+	return Change{Paths: map[string]bool{path: true}}
+}
+
+// do makes one change. The manager sees it when it is asked for the unit.
+func (s changer) do() Change {
+	c := s.change()
+	for path := range c.Paths {
+		for name, u := range s.m.units {
+			u.NeedDaemonReload = u.NeedDaemonReload || strings.Contains(path, name)
+			s.m.units[name] = u
+		}
+	}
+	return c
+}
+
+func (s changer) change() Change {
+	unit, text := s.unit(), fmt.Sprintf("[Unit]\nDescription=%d\n[Service]\nExecStart=/bin/true\n", s.IntN(9))
+	switch s.IntN(12) {
+	case 0:
+		return s.write(unit, text)
+	case 1:
+		return s.write(unit+".d/a.conf", "[Service]\nEnvironment=A="+unit+"\n")
+	case 2:
+		path := filepath.Join(s.env.UnitDir(), unit+".d/a.conf")
+		_ = os.Remove(path)
+		return Change{Paths: map[string]bool{path: true}}
+	case 3:
+		path := filepath.Join(s.env.UnitDir(), "default.target.wants", unit)
+		if os.Remove(path) != nil {
+			_ = os.MkdirAll(filepath.Dir(path), 0o755)
+			_ = os.Symlink("../"+unit, path)
+		}
+		return Change{Paths: map[string]bool{path: true}}
+	case 4: // a unit that was not there
+		return s.write(fmt.Sprintf("web-9%d.service", s.IntN(3)), text)
+	case 5: // a link to a file elsewhere, which changes later
+		elsewhere := filepath.Join(s.env.Home, "elsewhere-"+unit)
+		path := filepath.Join(s.env.UnitDir(), unit)
+		if err := errors.Join(os.WriteFile(elsewhere, []byte(text), 0o644), os.RemoveAll(path), os.Symlink(elsewhere, path)); err != nil {
+			s.t.Fatal(err)
+		}
+		return Change{Paths: map[string]bool{path: true}}
+	case 6:
+		elsewhere := filepath.Join(s.env.Home, "elsewhere-"+unit)
+		if os.WriteFile(elsewhere, []byte(text), 0o644) != nil {
+			s.t.Fatal("no home")
+		}
+		return Change{Paths: map[string]bool{elsewhere: true}}
+	case 7:
+		u := s.m.units[unit]
+		u.ActiveState = []string{"active", "inactive", "failed"}[s.IntN(3)]
+		s.m.units[unit] = u
+		s.m.list(systemd.Listed{Name: unit, LoadState: "loaded", ActiveState: u.ActiveState})
+		return Change{Units: map[string]bool{unit: true}}
+	case 8: // it is no longer in memory
+		s.m.listed = slices.DeleteFunc(slices.Clone(s.m.listed), func(l systemd.Listed) bool { return l.Name == unit })
+		return Change{Units: map[string]bool{unit: true}}
+	case 9:
+		containers := slices.Clone(s.env.Podman.(containers))
+		if len(containers) > 0 {
+			containers[s.IntN(len(containers))].State = []string{"running", "exited"}[s.IntN(2)]
+		}
+		s.env.Podman = containers
+		return Change{Containers: true}
+	case 10:
+		containers := slices.Clone(s.env.Podman.(containers))
+		s.env.Podman = append(containers, podman.Container{ID: unit, Name: unit, State: "running", Labels: map[string]string{podman.LabelUnit: unit}})
+		return Change{Containers: true}
+	}
+	target := systemd.Listed{Name: "default.target", LoadState: "loaded", ActiveState: []string{"active", "inactive"}[s.IntN(2)]}
+	s.m.list(target)
+	return Change{Units: map[string]bool{target.Name: true}}
+}
+
+func (m *fakeManager) list(l systemd.Listed) {
+	m.listed = append(slices.DeleteFunc(slices.Clone(m.listed), func(x systemd.Listed) bool { return x.Name == l.Name }), l)
+}
+
+func (m *fakeManager) names() []string {
+	var names []string
+	for name := range m.units {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// TestKept: on random machines, after each of many random changes, the document is the same as
+// one that was collected from nothing; and for most changes only few units are asked for.
+func TestKept(t *testing.T) {
+	partial, asked := 0, 0
+	const seeds, steps = 8, 40
+	for seed := range uint64(seeds) {
+		random := rand.New(rand.NewPCG(seed, 7))
+		env, m := machine(t, random)
+		kept := &Kept{surveyor: m.survey}
+		s := changer{random, t, &env, m}
+		change := Change{}
+		for i := range steps {
+			m.asked = nil
+			got := kept.Collect(t.Context(), env, change)
+			if !kept.change.Whole {
+				partial++
+				asked += len(m.asked)
+			}
+			want := collect(t.Context(), env, m.survey)
+			if d := cmp.Diff(text(t, want), text(t, got)); d != "" {
+				t.Fatalf("seed %d, step %d, %+v: -fresh +kept\n%s", seed, i, change, d)
+			}
+			change = s.do()
+		}
+		kept.Close()
+	}
+	if partial < seeds*steps/3 || asked > 5*partial {
+		t.Errorf("%d of %d collections were partial and asked for %d units; want a third and at most five each", partial, seeds*steps, asked)
+	}
+}
+
+// A manager that does not answer is a gap, and the next collection is a whole one.
+func TestKeptAfterAGap(t *testing.T) {
+	env, m := machine(t, rand.New(rand.NewPCG(3, 7)))
+	kept := &Kept{surveyor: m.survey}
+	first := kept.Collect(t.Context(), env, Change{})
+	m.silent = true
+	if gap := kept.Collect(t.Context(), env, Change{}).Collectors["systemd"]; gap.OK {
+		t.Fatal("nothing was asked")
+	}
+	m.silent = false
+	after := kept.Collect(t.Context(), env, Change{})
+	if !kept.change.Whole {
+		t.Error("only a part was collected after a gap")
+	}
+	if d := cmp.Diff(text(t, first), text(t, after)); d != "" {
+		t.Error(d)
+	}
+}
+
+// What was found before is not changed by a later collection: rules may still read it.
+func TestKeptDocumentsAreApart(t *testing.T) {
+	for seed := range uint64(5) {
+		random := rand.New(rand.NewPCG(seed, 9))
+		env, m := machine(t, random)
+		kept, s := &Kept{surveyor: m.survey}, changer{random, t, &env, m}
+		var documents []*facts.Document
+		var texts []string
+		change := Change{}
+		for range 20 {
+			doc := kept.Collect(t.Context(), env, change)
+			documents, texts = append(documents, doc), append(texts, text(t, doc))
+			change = s.do()
+		}
+		for i, doc := range documents {
+			if d := cmp.Diff(texts[i], text(t, doc)); d != "" {
+				t.Fatalf("document %d was changed: %s", i, d)
+			}
+		}
+	}
+}

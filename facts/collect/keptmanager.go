@@ -1,0 +1,164 @@
+package collect
+
+import (
+	"context"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"stackpolicy/internal/systemd"
+	"stackpolicy/internal/unitfile"
+)
+
+// keptUnit is what the manager said of a unit.
+type keptUnit struct {
+	systemd.Unit
+	idle bool // it was not in the manager's memory
+}
+
+// mentions calls see with each name by which a unit is known, or that it names.
+func (u keptUnit) mentions(see func(string) bool) bool {
+	for _, list := range [][]string{
+		u.Names, u.WantedBy, u.RequiredBy, u.UpheldBy, u.Requires, u.Requisite, u.BindsTo, u.TriggeredBy, u.Wants, u.Upholds,
+	} {
+		if slices.ContainsFunc(list, see) {
+			return true
+		}
+	}
+	return see(u.ID) || u.ID != "" && see(unitfile.Template(u.ID))
+}
+
+// ask surveys the manager, over the connection of the last collection.
+func (k *Kept) ask(ctx, limited context.Context, e Environment) (surveyed, error) {
+	if k.change.Whole {
+		lasting, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		k.close = cancel
+		s, err := k.surveyor(lasting, limited, e)
+		if err != nil {
+			cancel()
+			return s, err
+		}
+		k.raw, k.dirty = map[string]keptUnit{}, nil
+		k.survey, k.conn = s, s.conn.(surveyable)
+		s.conn = &keptConn{manager: k.conn, kept: k}
+		return s, nil
+	}
+	s, last := k.survey, k.survey
+	var err error
+	if s.manager, err = k.conn.Manager(limited); err != nil {
+		return s, err
+	}
+	if s.listed, err = k.conn.ListUnits(limited); err != nil {
+		return s, err
+	}
+	if len(k.change.Paths) > 0 {
+		if s.index, err = unitfile.ReadIndex(limited, s.manager.UnitPath); err != nil {
+			return s, err
+		}
+		if path := unitfile.WaitingAt(slices.Collect(maps.Keys(k.change.Paths))); path != "" {
+			return s, waits(path)
+		}
+	}
+	k.dirty = changedUnits(last.listed, s.listed)
+	for path := range k.change.Paths {
+		for _, unit := range k.unitsOf(path) {
+			k.dirty[unit] = true
+		}
+	}
+	k.survey = s
+	s.conn = &keptConn{manager: k.conn, kept: k}
+	return s, nil
+}
+
+// changedUnits are the names of the units in memory that are in another state, appeared, or
+// went.
+func changedUnits(last, now []systemd.Listed) map[string]bool {
+	before, dirty := make(map[string]systemd.Listed, len(last)), map[string]bool{}
+	for _, l := range last {
+		before[l.Name] = l
+	}
+	for _, l := range now {
+		if old, was := before[l.Name]; !was || old.LoadState != l.LoadState || old.ActiveState != l.ActiveState {
+			dirty[l.Name] = true
+		}
+		delete(before, l.Name)
+	}
+	for name := range before {
+		dirty[name] = true
+	}
+	return dirty
+}
+
+// keptConn asks the manager only for the units that changed.
+type keptConn struct {
+	manager
+	kept *Kept
+}
+
+func (c *keptConn) Units(ctx context.Context, names []string, idle func(string) bool) ([]systemd.Unit, error) {
+	k := c.kept
+	var asked []string
+	for _, name := range names {
+		known, has := k.raw[name]
+		if !has || known.idle != idle(name) || k.change.Units[name] || k.change.Units[known.ID] || k.dirty[name] || k.dirty[known.ID] || k.dirty[unitfile.Template(name)] {
+			asked = append(asked, name)
+		}
+	}
+	if len(asked) > 0 {
+		units, err := c.manager.Units(ctx, asked, idle)
+		if err != nil {
+			return nil, err
+		}
+		for i, name := range asked {
+			k.raw[name] = keptUnit{units[i], idle(name)}
+		}
+	}
+	all := make([]systemd.Unit, len(names))
+	for i, name := range names {
+		all[i] = k.raw[name].Unit
+	}
+	return all, nil
+}
+
+// understands reports whether the units are known that the changed files may concern.
+func (k *Kept) understands(change Change) bool {
+	g := k.declared.answer.generation
+	for path := range change.Paths {
+		hop, _ := os.Readlink(path)
+		isOther := g != nil && g.Owns(filepath.Clean(hop)) && !g.IsCurrent(filepath.Clean(hop)) // part of an activation, perhaps
+		if isOther || len(k.unitsOf(path)) == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// unitsOf returns the units whose fragment or drop-in is at a path, or is a link to it; none
+// where it is neither, or where more than these units and what mentions them may be concerned.
+func (k *Kept) unitsOf(path string) (units []string) {
+	folder, name := filepath.Dir(path), filepath.Base(path)
+	if unit, isDropIn := strings.CutSuffix(filepath.Base(folder), ".d"); isDropIn && strings.HasSuffix(name, ".conf") {
+		folder, name = filepath.Dir(folder), unit
+	}
+	if slices.Contains(k.survey.manager.UnitPath, folder) {
+		if w, known := k.walked[name]; known && !w.after.Quadlet && !strings.HasSuffix(name, ".target") {
+			units = append(units, name)
+		}
+		return units
+	}
+	for name, w := range k.walked {
+		for _, f := range w.after.Files {
+			if f.Path != path && f.FirstHop != path && f.Target != path {
+				continue
+			}
+			if !f.Defines() || w.after.Quadlet || strings.HasSuffix(name, ".target") {
+				return nil
+			}
+			units = append(units, name)
+			break
+		}
+	}
+	return units
+}
