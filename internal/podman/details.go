@@ -61,7 +61,7 @@ func (c Client) Details(ctx context.Context, ids []string) ([]Details, error) {
 		return details(ctx, from, ids)
 	})
 	if err == nil && transport == "" {
-		return nil, errAbsent
+		return nil, ErrAbsent
 	}
 	return all, err
 }
@@ -118,7 +118,7 @@ func (c Client) Exists(ctx context.Context, kind string, names []string) (map[st
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	if c.Command == "" && len(names) > 0 {
-		return nil, errAbsent
+		return nil, ErrAbsent
 	}
 	for _, name := range names {
 		if !imageName.Get().MatchString(name) {

@@ -80,7 +80,7 @@ func (c Client) HealthLog(ctx context.Context, id string) ([]HealthRun, error) {
 	case err != nil:
 		return nil, fmt.Errorf("health log of container %s: %w", id, err)
 	case transport == "":
-		return nil, errAbsent
+		return nil, ErrAbsent
 	}
 	return runs, nil
 }

@@ -103,7 +103,7 @@ func (c Client) ImageIDs(ctx context.Context, names []string) (map[string]string
 		return imageIDs(ctx, from, names)
 	})
 	if err == nil && transport == "" {
-		return nil, errAbsent
+		return nil, ErrAbsent
 	}
 	return ids, err
 }

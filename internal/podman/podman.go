@@ -1,7 +1,8 @@
 // Package podman reads the containers of one user's podman: their names, whether they run,
 // and their labels. It changes nothing.
 //
-// Start at [Client.Containers], or at [Client.Watch] to read them many times. [Client.Logs]
+// Start at [Client.Containers], or at [Client.Watch] to read them many times. [Client.Follow]
+// says when to read again. [Client.Logs]
 // and [Client.HealthLog] read what a container wrote and how its health checks ended. Each
 // call asks the API socket first, and the podman command if nobody answers there; both give
 // the same result. Podman can hang, and a container can vanish while it is read: every call
@@ -21,7 +22,8 @@ import (
 
 const defaultLimit = 10 * time.Second // for a context without a deadline
 
-var errAbsent = errors.New("podman is not installed")
+// ErrAbsent means that there is neither an API socket nor the podman command.
+var ErrAbsent = errors.New("podman is not installed")
 
 // Client reaches one user's podman. With the zero value, podman is not installed.
 type Client struct {

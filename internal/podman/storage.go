@@ -38,7 +38,7 @@ func (c Client) Storage(ctx context.Context) (Storage, error) {
 		return storageOf(gjson.ParseBytes(info))
 	})
 	if err == nil && transport == "" {
-		return Storage{}, errAbsent
+		return Storage{}, ErrAbsent
 	}
 	return storage, err
 }
