@@ -12,6 +12,7 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 
 	"stackpolicy/audit"
+	"stackpolicy/drill"
 	"stackpolicy/facts"
 	"stackpolicy/gate"
 )
@@ -27,6 +28,7 @@ func TestSchemasAreFresh(t *testing.T) {
 		{"v1/facts.json", facts.Schema, reflect.TypeFor[facts.Document]()},
 		{"v1/report.json", audit.ReportSchema, reflect.TypeFor[audit.Report]()},
 		{"v1/gate.json", gate.Schema, reflect.TypeFor[gate.Result]()},
+		{"v1/drill.json", drill.Schema, reflect.TypeFor[drill.Result]()},
 	}
 	for _, c := range cases {
 		t.Run(c.file, func(t *testing.T) {

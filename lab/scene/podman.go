@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // Container is a container in the output of the simulated podman.
@@ -14,6 +15,8 @@ type Container struct {
 	State, Health                string // podman's words; State "" is running
 	ExitCode, Restarts           int
 	RestartPolicy, AutoUpdate    string
+	Image                        string            // image id; "" is ImageID
+	Created, Started             time.Time         // the zero time is a time long ago
 	Labels                       map[string]string // more labels
 }
 
@@ -24,7 +27,8 @@ const ImageID = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
 const Info = `{"store":{"runRoot":"/dev/shm","graphRoot":"/"}}`
 
 // simulated is a podman that answers `ps` and `inspect` from files and reports that all
-// images are current. It is for states that are hard to cause with a real podman.
+// images are current. It is for states that are hard to cause with a real podman. A file
+// .podman-info.json in the home replaces Info.
 const simulated = `#!/bin/sh
 [ -e "$HOME/.podman-hangs" ] && exec sleep 600
 case $1 in
@@ -32,7 +36,7 @@ ps) exec cat "$HOME/.podman-ps.json" ;;
 inspect) exec cat "$HOME/.podman-inspect.json" ;;
 images) echo '[{"Id":"` + ImageID + `","Names":["localhost/sample:1"]}]'; exit ;;
 events) exit ;;
-info) echo '` + Info + `'; exit ;;
+info) [ -e "$HOME/.podman-info.json" ] && exec cat "$HOME/.podman-info.json"; echo '` + Info + `'; exit ;;
 esac
 echo "simulated podman: unknown verb $1" >&2
 exit 125
@@ -71,16 +75,24 @@ func (c Container) inspected(id string) map[string]any {
 	}
 	state := map[string]any{
 		"Status": or(c.State, "running"), "ExitCode": c.ExitCode,
-		"StartedAt": "2026-01-01T00:00:00Z", "FinishedAt": "0001-01-01T00:00:00Z",
+		"StartedAt": at(c.Started), "FinishedAt": "0001-01-01T00:00:00Z",
 	}
 	if c.Health != "" {
 		state["Health"] = map[string]any{"Status": c.Health}
 	}
 	return map[string]any{
-		"Id": id, "Name": c.Name, "ImageName": "localhost/sample:1", "Image": ImageID, "RestartCount": c.Restarts, "State": state,
+		"Id": id, "Name": c.Name, "Created": at(c.Created), "ImageName": "localhost/sample:1", "Image": or(c.Image, ImageID), "RestartCount": c.Restarts, "State": state,
 		"Config":     map[string]any{"Labels": labels},
 		"HostConfig": map[string]any{"RestartPolicy": map[string]any{"Name": c.RestartPolicy}},
 	}
+}
+
+// at returns a time as podman writes it.
+func at(t time.Time) string {
+	if t.IsZero() {
+		return "2026-01-01T00:00:00Z"
+	}
+	return t.UTC().Format(time.RFC3339Nano)
 }
 
 func or(v, otherwise string) string {
