@@ -138,7 +138,7 @@ func checkContent(t *testing.T, products map[string]string) {
 			t.Errorf("the Debian package lacks %s", name)
 		}
 	}
-	for _, name := range []string{"stackpolicy-audit", "stackpolicy-alerts", "stackpolicy-report"} {
+	for _, name := range []string{"stackpolicy-audit", "stackpolicy-alerts", "stackpolicy-report", "stackpolicy-watch"} {
 		unit := string(data["./usr/lib/systemd/user/"+name+".service"])
 		if !strings.Contains(unit, "\nExecStart=/usr/bin/stackpolicy ") || strings.Contains(unit, ".local/bin") {
 			t.Errorf("%s.service:\n%s", name, unit)

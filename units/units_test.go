@@ -23,8 +23,8 @@ func settings(t *testing.T, name string) []string {
 }
 
 // TestHardened: every hardening of the audit is also in the report, which has no sockets,
-// and in the unit that sends alerts, which has only the network. The audit has only local
-// sockets.
+// in the watch, and in the unit that sends alerts, which has only the network. The audit and
+// the watch have only local sockets.
 func TestHardened(t *testing.T) {
 	audit := settings(t, "stackpolicy-audit.service")
 	from := slices.Index(audit, "NoNewPrivileges=yes")
@@ -34,7 +34,7 @@ func TestHardened(t *testing.T) {
 	if !slices.Contains(audit, "RestrictAddressFamilies=AF_UNIX") {
 		t.Error("the audit has more than local sockets")
 	}
-	for name, sockets := range map[string]string{"stackpolicy-report.service": "none", "stackpolicy-alerts.service": "AF_INET AF_INET6"} {
+	for name, sockets := range map[string]string{"stackpolicy-report.service": "none", "stackpolicy-watch.service": "AF_UNIX", "stackpolicy-alerts.service": "AF_INET AF_INET6"} {
 		unit := settings(t, name)
 		if !slices.Contains(unit, "RestrictAddressFamilies="+sockets) {
 			t.Errorf("%s has other sockets than %s", name, sockets)
@@ -59,6 +59,37 @@ func TestReportIsDaily(t *testing.T) {
 	for _, want := range []string{"OnCalendar=*-*-* 06:00:00", "Persistent=true", "WantedBy=timers.target"} {
 		if !slices.Contains(timer, want) {
 			t.Errorf("the timer lacks %s: %v", want, timer)
+		}
+	}
+}
+
+// TestWatchIsAnAudit: the watch has the memory of the audit, what it needs of other units,
+// and no limit to its starts or its life.
+func TestWatchIsAnAudit(t *testing.T) {
+	watch := settings(t, "stackpolicy-watch.service")
+	for _, line := range settings(t, "stackpolicy-audit.service") {
+		switch key, value, _ := strings.Cut(line, "="); key {
+		case "Description", "Type", "ExecStartPre", "SuccessExitStatus":
+		case "ExecStart":
+			if want := "ExecStart=" + strings.Replace(value, " eval ", " watch ", 1); !slices.Contains(watch, want) {
+				t.Errorf("the watch lacks %s", want)
+			}
+		default:
+			if !slices.Contains(watch, line) {
+				t.Errorf("the watch lacks %s", line)
+			}
+		}
+	}
+	for _, want := range []string{"Type=notify", "WatchdogSec=30s", "Restart=on-failure", "StartLimitIntervalSec=0", "WantedBy=default.target"} {
+		if !slices.Contains(watch, want) {
+			t.Errorf("the watch lacks %s", want)
+		}
+	}
+	for _, line := range watch {
+		// Conflicts= would end the watch: to start any unit is also to start basic.target, and
+		// with it a timer that is enabled, and systemd stops what conflicts with that.
+		if key, _, _ := strings.Cut(line, "="); slices.Contains([]string{"Conflicts", "RuntimeMaxSec", "StartLimitBurst"}, key) {
+			t.Errorf("the watch has %s", line)
 		}
 	}
 }

@@ -42,21 +42,27 @@ existing configuration or drop-in is kept, and a unit that differs is an error
 that names it. With --remove it removes the files that it wrote, except for those
 that were edited since.
 
+An audit runs every ten minutes and after changes, by a timer and path units. With
+--watch, one process that keeps running audits instead of them, sooner after a change.
+To go from one to the other, run init again with or without --watch.
+
 If chezmoi or stow installs your dotfiles, name their folders with --units and
 --config. With Home Manager, use the module instead.`,
 		Example: `  stackpolicy init
   stackpolicy init --write
+  stackpolicy init --write --watch
   stackpolicy init --write --units ~/dotfiles/.config/systemd/user
   stackpolicy init --remove`,
 		Args: cobra.NoArgs,
 	}
 	var o wish
 	cmd.Flags().BoolVar(&o.write, "write", false, "write the files, instead of showing them")
+	cmd.Flags().BoolVar(&o.watch, "watch", false, "audit by stackpolicy-watch.service, instead of the timer and path units")
 	cmd.Flags().StringVar(&o.units, "units", "", "folder for the units (default: the user's unit folder)")
 	cmd.Flags().StringVar(&o.config, "config", "", "file for the configuration; - only prints it (default: where it is read from)")
 	cmd.Flags().StringVar(&o.program, "program", "", "program that the units run (default: this one)")
 	remove := cmd.Flags().Bool("remove", false, "remove the files that init wrote")
-	for _, other := range []string{"write", "units", "config", "program"} {
+	for _, other := range []string{"write", "watch", "units", "config", "program"} {
 		cmd.MarkFlagsMutuallyExclusive("remove", other)
 	}
 	_ = cmd.MarkFlagDirname("units")
@@ -87,7 +93,7 @@ If chezmoi or stow installs your dotfiles, name their folders with --units and
 
 // wish is what the command line requests.
 type wish struct {
-	write                  bool
+	write, watch           bool
 	units, config, program string
 }
 
@@ -95,13 +101,14 @@ type wish struct {
 type setup struct {
 	env     collect.Environment
 	unitDir string // where units are written
+	watches bool   // the watch audits, not the timer and path units
 	files   []file // the configuration first
 	found   found
 }
 
 // setUp collects what is there, and plans; system has the folders of packaged units.
 func setUp(ctx context.Context, env collect.Environment, o wish, system []string) (*setup, error) {
-	s := &setup{env: env}
+	s := &setup{env: env, watches: o.watch}
 	var at string
 	var err error
 	if s.unitDir, err = filepath.Abs(cmp.Or(o.units, env.UnitDir())); err != nil {
@@ -159,19 +166,19 @@ func (s *setup) planUnits(program string) error {
 		return fmt.Errorf("%s is a temporary file; install the program first, or name it with --program", program)
 	}
 	texts, err := unitTexts(s.inUnits(program))
-	for _, name := range sortedKeys(texts) {
+	for _, name := range sortedKeys(s.withoutUnused(texts)) {
 		s.files = append(s.files, file{path: filepath.Join(s.unitDir, name), text: texts[name]})
 	}
 	return err
 }
 
-// probesDropIn lets the audit open the sockets of probes.
+// probesDropIn lets the audit, or the watch, open the sockets of probes.
 const probesDropIn = `# "stackpolicy init" wrote this file, because the configuration has probes.
 [Service]
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
 `
 
-// planProbes plans a drop-in for the audit if the configuration has probes.
+// planProbes plans a drop-in for the process that audits if the configuration has probes.
 func (s *setup) planProbes() {
 	c, err := config.Read(s.files[0].path)
 	if err != nil { // the next audit says what is wrong
@@ -179,7 +186,7 @@ func (s *setup) planProbes() {
 	}
 	for _, stack := range c.Stacks {
 		if len(stack.Probes) > 0 {
-			s.files = append(s.files, file{path: filepath.Join(s.unitDir, "stackpolicy-audit.service.d", "probes.conf"), text: probesDropIn, own: true})
+			s.files = append(s.files, file{path: s.dropIn(s.auditService(), "probes.conf"), text: probesDropIn, own: true})
 			return
 		}
 	}
@@ -197,7 +204,7 @@ Environment=LOGGING=--log-level=warn
 // planPodman plans a drop-in for podman's service if podman is installed.
 func (s *setup) planPodman() {
 	if s.found.podman {
-		s.files = append(s.files, file{path: filepath.Join(s.unitDir, "podman.service.d", "10-stackpolicy.conf"), text: podmanDropIn, own: true})
+		s.files = append(s.files, file{path: s.dropIn("podman.service", "10-stackpolicy.conf"), text: podmanDropIn, own: true})
 	}
 }
 
@@ -311,13 +318,5 @@ func (s *setup) steps() (steps []string) {
 	if s.unitDir != s.env.UnitDir() || s.files[0].path != config.Path(s.env.ConfigHome) {
 		steps = append(steps, "chezmoi apply (or stow, or whatever puts your dotfiles in place)")
 	}
-	enable := "systemctl --user enable --now " // it also reloads the manager
-	if s.found.podman {
-		enable += "podman.socket "
-	}
-	return append(steps,
-		enable+"stackpolicy-audit.timer stackpolicy-report.timer stackpolicy-audit.path stackpolicy-audit-subfolders.path",
-		"loginctl enable-linger",
-		"stackpolicy eval",
-	)
+	return append(append(steps, s.enabling()...), "loginctl enable-linger", "stackpolicy eval")
 }

@@ -123,7 +123,7 @@ func TestPathsOfPrograms(t *testing.T) {
 		}
 	}
 	texts, err := unitTexts("/usr/bin/stackpolicy")
-	if err != nil || len(texts) < 7 || slices.Contains([]string{texts["stackpolicy-audit.timer"], texts["stackpolicy-report.service"]}, "") {
+	if err != nil || len(texts) < 8 || slices.Contains([]string{texts["stackpolicy-audit.timer"], texts["stackpolicy-watch.service"], texts["stackpolicy-report.service"]}, "") {
 		t.Errorf("%d units, %v", len(texts), err)
 	}
 }

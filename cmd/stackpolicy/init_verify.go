@@ -112,7 +112,7 @@ func (s *setup) planVerify(stackctl string) {
 		}
 		s.found.verified = append(s.found.verified, p.unit)
 		s.files = append(s.files, file{
-			path: filepath.Join(s.unitDir, p.unit+".d", verifyDropIn),
+			path: s.dropIn(p.unit, verifyDropIn),
 			text: verifyText(p, stackctl, settings),
 			own:  true,
 		})

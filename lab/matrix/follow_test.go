@@ -201,7 +201,6 @@ var unfollowed = map[string]string{
 	"activation_current not-activated":    "it needs Nix",
 	"applied_is_current rolled-back":      "the unit would have to ignore that verify failed",
 	"audit_timer_active last-run":         "a timer that is masked while it runs is failed after the reload",
-	"audit_timer_active watch-last-run":   "no command installs the watch yet",
 	"auto_update_works last-run":          "a timer that is masked while it runs is failed after the reload",
 	"auto_update_works not-asked":         "the manager would have to answer for all units but one",
 	"containers_labelled unverified":      "the manager would have to answer for all units but one",

@@ -107,7 +107,7 @@ watch_waits if {
 	startswith(input.manager.watch.sub_state, "auto-restart")
 }
 
-# Of a host that has both units installed and stopped it is not known which is to run: its
+# Of a host that has both units, and neither runs, it is not known which is to run: its
 # finding is about the timer.
 watch_problem := "watch-last-run" if {
 	watch_works
@@ -119,7 +119,7 @@ watch_problem := "watch-last-run" if {
 } else := "watch-stopped" if {
 	input.manager.watch.load_state == "loaded"
 	not watch_works
-	kind(input.manager.audit_timer.load_state) != "stopped"
+	kind(input.manager.audit_timer.load_state) == "not-installed"
 }
 
 watch_says := {

@@ -91,7 +91,7 @@ unwatched := {
 	"watch masked": {"timer": off, "watch": watch("masked", "inactive", "dead"), "want": "stopped"},
 	"only the watch, stopped": {"timer": missing, "watch": off, "want": "watch-stopped"},
 	"only the watch, stopping": {"timer": missing, "watch": watch("loaded", "deactivating", "stop-sigterm"), "want": "watch-stopped"},
-	"the timer masked, the watch stopped": {"timer": watch("masked", "inactive", "dead"), "watch": off, "want": "watch-stopped"},
+	"the timer masked, the watch stopped": {"timer": watch("masked", "inactive", "dead"), "watch": off, "want": "masked"},
 	"the watch failed": {"timer": off, "watch": watch("loaded", "failed", "failed"), "want": "watch-failed"},
 	"only the watch, failed": {"timer": missing, "watch": watch("loaded", "failed", "failed"), "want": "watch-failed"},
 	"failed, and its file is gone": {"timer": off, "watch": watch("not-found", "failed", "failed"), "want": "watch-failed"},
