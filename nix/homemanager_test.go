@@ -193,6 +193,40 @@ func TestHomeManagerUnitsCanBeChanged(t *testing.T) {
 	})
 }
 
+// TestHomeManagerWatch: the watch is declared and wanted in place of the timer and the path
+// units, and a part of a unit that is then left out is refused.
+func TestHomeManagerWatch(t *testing.T) {
+	const on = "{ services.stackpolicy = { enable = true; watch = true; " + web + " };"
+	eachRelease(t, func(t *testing.T, evaluate func(map[string]module) map[string]home) {
+		homes := evaluate(map[string]module{
+			"on":    {text: on + " }"},
+			"timer": {text: on + ` systemd.user.timers.stackpolicy-audit.Timer.OnUnitActiveSec = "1h"; }`},
+		})
+		h := homes["on"]
+		h.accepted(t, "on")
+		watch := h.Files["systemd/user/stackpolicy-watch.service"].Text
+		for _, want := range []string{
+			"Type=notify\n", "-stackpolicy/bin/stackpolicy watch --queue-alerts\n", "ExecReload=/bin/sh -c 'kill -HUP $$MAINPID'\n",
+			"Environment=GOMEMLIMIT=400MiB\n", "Environment=PATH=", "X-SwitchMethod=restart\n", "WantedBy=default.target\n", "info:stackpolicy-rev-",
+		} {
+			if strings.Count(watch, want) != 1 {
+				t.Errorf("the watch does not have %q once:\n%s", want, watch)
+			}
+		}
+		if _, linked := h.Files["systemd/user/default.target.wants/stackpolicy-watch.service"]; !linked {
+			t.Error("nothing starts the watch")
+		}
+		for path := range h.Files {
+			if name := strings.TrimPrefix(path, "systemd/user/"); strings.Contains(name, "stackpolicy-audit") && name != "stackpolicy-audit.service" {
+				t.Errorf("%s is there too", name)
+			}
+		}
+		if refused := strings.Join(homes["timer"].Refused, "\n"); !strings.Contains(refused, "write: services.stackpolicy.watch = false;") {
+			t.Errorf("a part of the timer is not refused: %q", refused)
+		}
+	})
+}
+
 // TestBuildRunsItsOwnProgram: a configuration for another architecture is checked by a program
 // that the machine that builds it can run.
 func TestBuildRunsItsOwnProgram(t *testing.T) {

@@ -210,6 +210,9 @@ in
       };
     });
   };
+  watch = option types.bool false ''
+    Whether one process that keeps running audits, soon after each change, instead of the timer and the path units.
+  '';
   report = option types.bool true "Whether a report is written each day.";
   credentials = shown (types.attrsOf place) { } { ntfy = "/run/secrets/ntfy-token"; } "Files that systemd loads for the unit that sends alerts, by name: their secrets.";
   stacks = mkOption {

@@ -197,10 +197,24 @@ func loads(t *testing.T, settings string) error {
 	return err
 }
 
-// TestEveryShippedUnit: the module declares exactly the units that are shipped.
+// TestEveryShippedUnit: the module declares exactly the units that are shipped, those of the
+// watch or those of the timer.
 func TestEveryShippedUnit(t *testing.T) {
 	var declared map[string]any
 	read(t, "audit-units", &declared)
+	var watched struct{ Names []string }
+	read(t, "watch-units", &watched)
+	for _, name := range []string{"stackpolicy-audit.timer", "stackpolicy-audit.path", "stackpolicy-audit-subfolders.path", "stackpolicy-audit-change.service"} {
+		if slices.Contains(watched.Names, name) || declared[name] == nil {
+			t.Errorf("%s: beside the watch %t, without it %t", name, slices.Contains(watched.Names, name), declared[name] != nil)
+		}
+	}
+	if declared["stackpolicy-watch.service"] != nil {
+		t.Error("the watch is declared without being asked for")
+	}
+	for _, name := range watched.Names {
+		declared[name] = true
+	}
 	entries, err := units.FS.ReadDir(".")
 	if err != nil {
 		t.Fatal(err)

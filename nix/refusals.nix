@@ -28,6 +28,7 @@ rec {
         (backup host)
         (mode o)
         (stamp o host)
+        (unusedUnits o host)
         (builtins.concatMap credentialName (builtins.attrNames o.credentials))
         (inStore host "credentials" (builtins.attrNames o.credentials) (name: o.credentials.${name}))
         (sinkSecrets o host)
@@ -158,6 +159,17 @@ rec {
           services.stackpolicy.stamp: "${unit}" is not a unit that systemd.user declares in this configuration.
           Write the whole name, with its suffix, of one of: ${builtins.concatStringsSep ", " host.declared}''
       ) o.stamp;
+
+  # unusedUnits refuses a part of a unit that the module leaves out: the whole of it would be
+  # that part.
+  unusedUnits =
+    o: host:
+    builtins.concatMap (
+      unit:
+      unless (!(builtins.elem unit host.declared)) ''
+        systemd.user declares ${unit}, which services.stackpolicy leaves out while its watch is ${if o.watch then "on" else "off"}.
+        Remove what the configuration says of that unit, or write: services.stackpolicy.watch = ${if o.watch then "false" else "true"};''
+    ) (units.unused o);
 
   # inStore refuses secrets that would be in the Nix store, where everyone on the
   # machine can read them. A Nix path is copied there.

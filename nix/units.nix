@@ -92,7 +92,10 @@ rec {
   auditUnits =
     o:
     let
-      wanted = builtins.filter (name: o.report || builtins.match "stackpolicy-report.*" name == null) shipped;
+      wanted = builtins.filter (
+        name:
+        (o.report || builtins.match "stackpolicy-report.*" name == null) && !(builtins.elem name (unused o))
+      ) shipped;
     in
     builtins.listToAttrs (
       map (name: {
@@ -100,6 +103,18 @@ rec {
         value = adapt o name (text.parseUnit (builtins.readFile (../units + "/${name}")));
       }) wanted
     );
+
+  # unused returns the units that do not audit here: the watch runs instead of the units
+  # that start an audit by time and after a change. The audit's service stays, because
+  # others may start it.
+  unused = o: if o.watch then timed else [ "stackpolicy-watch.service" ];
+
+  timed = [
+    "stackpolicy-audit-change.service"
+    "stackpolicy-audit-subfolders.path"
+    "stackpolicy-audit.path"
+    "stackpolicy-audit.timer"
+  ];
 
   shipped = [
     "stackpolicy-alerts.service"
@@ -110,6 +125,7 @@ rec {
     "stackpolicy-audit.timer"
     "stackpolicy-report.service"
     "stackpolicy-report.timer"
+    "stackpolicy-watch.service"
   ];
 
   adapt =
@@ -123,11 +139,14 @@ rec {
 
   # adaptService: an activation does not restart a service that runs, because an audit
   # must not be killed in the middle of a heal. The next start uses the new definition.
+  # The watch has no next start: with another definition, or program, it is restarted.
   adaptService =
     o: name: unit:
     unit
     // {
-      Unit = unit.Unit // { X-SwitchMethod = "keep-old"; };
+      Unit = unit.Unit // {
+        X-SwitchMethod = if name == "stackpolicy-watch.service" then "restart" else "keep-old";
+      };
       Service =
         unit.Service
         // {
@@ -135,7 +154,17 @@ rec {
           ExecStart = map (installed o) (text.toList unit.Service.ExecStart);
         }
         // (if name == "stackpolicy-alerts.service" then credentials o else { })
-        // (if name == "stackpolicy-audit.service" then probing o else { });
+        // (
+          if
+            builtins.elem name [
+              "stackpolicy-audit.service"
+              "stackpolicy-watch.service"
+            ]
+          then
+            probing o
+          else
+            { }
+        );
     };
 
   installed =
@@ -157,7 +186,7 @@ rec {
   # words of a unit.
   inUnit = path: builtins.replaceStrings [ "\${XDG_RUNTIME_DIR}" ] [ "%t" ] "${path}";
 
-  # probing: the audit opens network sockets only if there is something to probe.
+  # probing: the audit and the watch open network sockets only if there is something to probe.
   probing =
     o:
     if builtins.any (s: s.probes != [ ]) (builtins.attrValues o.stacks) then

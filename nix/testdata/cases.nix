@@ -12,6 +12,7 @@ let
     mode = null;
     units = [ ];
     stamp = false;
+    watch = false;
     report = true;
     credentials = { };
     holds = [ ];
@@ -230,6 +231,18 @@ in
   };
 
   audit-units = plain.auditUnits (at "reconcile" // { inherit (full) credentials; });
+
+  # The watch, beside the same units without the timer and the path units.
+  watch-units =
+    let
+      o = full // { watch = true; };
+    in
+    {
+      names = builtins.attrNames (plain.auditUnits o);
+      watch = (plain.auditUnits o)."stackpolicy-watch.service";
+      forced = plain.forced o;
+      refused = plain.refusals o host;
+    };
 
   by-kind = builtins.mapAttrs (_: builtins.attrNames) (plain.byKind (plain.ownUnits full));
 
@@ -512,6 +525,22 @@ in
       options = web { } // {
         stamp = [ "wbe.service" ];
       };
+    };
+    watch-beside-timer = {
+      options = web { } // {
+        watch = true;
+      };
+      host.declared = [
+        "web.service"
+        "stackpolicy-audit.timer"
+      ];
+    };
+    watch-of-no-use = {
+      options = web { };
+      host.declared = [
+        "web.service"
+        "stackpolicy-watch.service"
+      ];
     };
     observe-but-enforce = {
       options = at "observe" // {
