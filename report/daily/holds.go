@@ -21,21 +21,16 @@ type Holder interface {
 }
 
 // readHolds returns the holds that are in force now, by unit: those made by commands, also
-// since the last audit, and those that the configuration declared at the last audit.
-func readHolds(ctx context.Context, holder Holder, last *history.AuditSpan, now time.Time) ([]facts.Hold, error) {
+// since the last audit, and those that the configuration declared at the last audit, whose
+// document is doc; nil if there is none.
+func readHolds(ctx context.Context, holder Holder, doc *facts.Document, now time.Time) ([]facts.Hold, error) {
 	memory, err := holder.Recall(ctx, now)
 	if err != nil {
 		return nil, fmt.Errorf("read the holds: %w", err)
 	}
 	held := map[string]facts.Exemption{}
-	if last != nil && last.DocumentDigest != "" {
-		doc, err := holder.Document(ctx, last.DocumentDigest, last.To)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("read the declared holds: %w", err)
-		}
-		for unit, e := range declaredHolds(doc, now) {
-			held[unit] = e
-		}
+	for unit, e := range declaredHolds(doc, now) {
+		held[unit] = e
 	}
 	for unit, h := range memory.Subjects {
 		if e := h.HeldAt(now); e != nil {
@@ -48,6 +43,21 @@ func readHolds(ctx context.Context, holder Holder, last *history.AuditSpan, now 
 	}
 	slices.SortFunc(holds, func(a, b facts.Hold) int { return strings.Compare(a.Unit, b.Unit) })
 	return holds, nil
+}
+
+// lastDocument returns the document of the last audit; nil if none is kept.
+func lastDocument(ctx context.Context, holder Holder, last *history.AuditSpan) (*facts.Document, error) {
+	if last == nil || last.DocumentDigest == "" {
+		return nil, nil
+	}
+	doc, err := holder.Document(ctx, last.DocumentDigest, last.To)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read what the last audit collected: %w", err)
+	}
+	return doc, nil
 }
 
 func declaredHolds(doc *facts.Document, now time.Time) map[string]facts.Exemption {

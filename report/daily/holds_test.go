@@ -55,7 +55,11 @@ func TestReadHolds(t *testing.T) {
 		"the audit did not begin": {holder{by(hold("disk", time.Hour, false)), nil}, &history.AuditSpan{}, "disk"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := readHolds(t.Context(), c.holder, c.last, today)
+			doc, err := lastDocument(t.Context(), c.holder, c.last)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := readHolds(t.Context(), c.holder, doc, today)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -72,7 +76,7 @@ func TestReadHolds(t *testing.T) {
 
 func TestReadHoldsFails(t *testing.T) {
 	last := &history.AuditSpan{DocumentDigest: "sha256:1"}
-	if _, err := readHolds(t.Context(), unreadable{"declared holds"}, last, today); !errors.Is(err, errDown) {
+	if _, err := lastDocument(t.Context(), unreadable{"declared holds"}, last); !errors.Is(err, errDown) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -31,6 +31,7 @@ type Status struct {
 	LastAudit   *history.AuditSpan   // nil: there was none
 	Occurrences []history.Occurrence // that are open
 	Holds       []facts.Hold         // in force now
+	AuditedBy   Auditor              // what started audits at the last one
 	Steps       func(finding.Finding) []string
 }
 
@@ -50,7 +51,12 @@ func ReadStatus(ctx context.Context, latest Latest, now time.Time) (Status, erro
 			s.Occurrences = append(s.Occurrences, x)
 		}
 	}
-	s.Holds, err = readHolds(ctx, latest, last, now)
+	doc, err := lastDocument(ctx, latest, last)
+	if err != nil {
+		return s, err
+	}
+	s.AuditedBy = auditorOf(doc)
+	s.Holds, err = readHolds(ctx, latest, doc, now)
 	return s, err
 }
 
@@ -66,6 +72,9 @@ func (s Status) ExitCode() int {
 // WriteStatus writes the verdict with its age, and the worst open findings.
 func WriteStatus(w io.Writer, st Status) error {
 	s, v := &sheet{w: w}, verdictOf(timeline.Record{Now: st.Now, LastAudit: st.LastAudit, Occurrences: st.Occurrences}, 0)
+	if v.When != "" {
+		v.When += st.AuditedBy.words()
+	}
 	s.verdict(v.Word, v)
 	open, gaps := st.shown()
 	if len(open) > 0 {
@@ -115,15 +124,16 @@ func (s Status) shown() (open []history.Occurrence, gaps []string) {
 // WriteStatusJSON writes the verdict for programs, with every open finding.
 func WriteStatusJSON(w io.Writer, st Status) error {
 	out := struct {
-		Schema   string        `json:"schema"`
-		At       time.Time     `json:"at"`
-		ExitCode int           `json:"exit_code"`
-		Stale    bool          `json:"stale"`
-		Age      *int64        `json:"age_seconds"` // null: there was no audit
-		Audit    *auditJSON    `json:"audit"`       // null: there was none
-		Findings []findingJSON `json:"findings"`
-		Holds    []facts.Hold  `json:"holds"`
-	}{Schema: StatusSchema, At: st.Now, ExitCode: st.ExitCode(), Stale: true, Findings: each(st.Occurrences, findingOf), Holds: list(st.Holds)}
+		Schema    string        `json:"schema"`
+		At        time.Time     `json:"at"`
+		ExitCode  int           `json:"exit_code"`
+		Stale     bool          `json:"stale"`
+		Age       *int64        `json:"age_seconds"` // null: there was no audit
+		Audit     *auditJSON    `json:"audit"`       // null: there was none
+		AuditedBy Auditor       `json:"audited_by"`  // empty: not known
+		Findings  []findingJSON `json:"findings"`
+		Holds     []facts.Hold  `json:"holds"`
+	}{Schema: StatusSchema, AuditedBy: st.AuditedBy, At: st.Now, ExitCode: st.ExitCode(), Stale: true, Findings: each(st.Occurrences, findingOf), Holds: list(st.Holds)}
 	if st.LastAudit != nil {
 		last, age := auditOf(*st.LastAudit), int64(st.Now.Sub(st.LastAudit.To).Seconds())
 		out.Audit, out.Age, out.Stale = &last, &age, stale(*st.LastAudit, st.Now) != ""

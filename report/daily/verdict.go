@@ -27,7 +27,7 @@ func verdictOf(r timeline.Record, units int) Verdict {
 	if last == nil {
 		return Verdict{
 			Class: classOf(timeline.Unknown), Word: "UNKNOWN", Sentence: "No audit is recorded yet.",
-			Stale: "Run `stackpolicy eval`, and check that stackpolicy-audit.timer is active.",
+			Stale: "Run `stackpolicy eval`, and check that stackpolicy-audit.timer or stackpolicy-watch.service is active.",
 		}
 	}
 	word, class := exitWord(last.ExitCode)
@@ -47,7 +47,7 @@ func verdictOf(r timeline.Record, units int) Verdict {
 func stale(last history.AuditSpan, now time.Time) string {
 	switch age := now.Sub(last.To); {
 	case age > timeline.Stale:
-		return fmt.Sprintf("The last audit was %s ago. One is due every 10 to 12 min, so the present state is unknown. Check `systemctl --user status stackpolicy-audit.timer`.", text.Elapsed(age))
+		return fmt.Sprintf("The last audit was %s ago. One is due every 10 to 12 min, so the present state is unknown. Check `systemctl --user status stackpolicy-audit.timer stackpolicy-watch.service`.", text.Elapsed(age))
 	case age < -timeline.Stale:
 		return fmt.Sprintf("The last audit is dated %s in the future: the clock was set back since. The present state is unknown.", text.Elapsed(-age))
 	}
