@@ -16,8 +16,8 @@ type Change struct {
 	Units map[string]bool
 	// Paths are files and folders that changed, absolute.
 	Paths map[string]bool
-	// Containers, Images and Probes are asked for again.
-	Containers, Images, Probes bool
+	// Containers, Images, Probes and the declaration are asked for again.
+	Containers, Images, Probes, Declared bool
 }
 
 // Kept collects again and again, and asks only for what changed. A document is the same as
@@ -80,7 +80,7 @@ func (o *once[T]) get(isOld func(T) bool, ask func() (T, error)) (T, error) {
 
 // Collect takes one snapshot, as [Collect] does, after a change.
 func (k *Kept) Collect(ctx context.Context, env Environment, change Change) *facts.Document {
-	change.Whole = change.Whole || k.failed || k.walked == nil || !k.understands(change)
+	change.Whole = change.Whole || k.failed || k.walked == nil || !k.understands(env, change)
 	if k.surveyor == nil {
 		k.surveyor = surveyManager
 	}
@@ -110,12 +110,12 @@ func (k *Kept) isWhole() bool { return k == nil || k.change.Whole }
 // old reports whether an answer is old whatever it is.
 func old[T any](is bool) func(T) bool { return func(T) bool { return is } }
 
-// declaration is collected again only in a whole collection.
+// declaration is collected again only where the change says so.
 func (k *Kept) declaration(collect func() (declaration, error)) (declaration, error) {
 	if k == nil {
 		return collect()
 	}
-	return k.declared.get(old[declaration](k.change.Whole), collect)
+	return k.declared.get(old[declaration](k.change.Whole || k.change.Declared), collect)
 }
 
 // probes are asked again if there are others.

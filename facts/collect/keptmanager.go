@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"stackpolicy/facts"
 	"stackpolicy/internal/systemd"
 	"stackpolicy/internal/unitfile"
 )
@@ -63,7 +64,8 @@ func (k *Kept) ask(ctx, limited context.Context, e Environment) (surveyed, error
 	}
 	k.dirty = changedUnits(last.listed, s.listed)
 	for path := range k.change.Paths {
-		for _, unit := range k.unitsOf(path) {
+		units, _ := k.unitsOf(e, path)
+		for _, unit := range units {
 			k.dirty[unit] = true
 		}
 	}
@@ -123,42 +125,46 @@ func (c *keptConn) Units(ctx context.Context, names []string, idle func(string) 
 }
 
 // understands reports whether the units are known that the changed files may concern.
-func (k *Kept) understands(change Change) bool {
+func (k *Kept) understands(e Environment, change Change) bool {
 	g := k.declared.answer.generation
 	for path := range change.Paths {
 		hop, _ := os.Readlink(path)
 		isOther := g != nil && g.Owns(filepath.Clean(hop)) && !g.IsCurrent(filepath.Clean(hop)) // part of an activation, perhaps
-		if isOther || len(k.unitsOf(path)) == 0 {
+		if _, understood := k.unitsOf(e, path); isOther || !understood {
 			return false
 		}
 	}
 	return true
 }
 
-// unitsOf returns the units whose fragment or drop-in is at a path, or is a link to it; none
-// where it is neither, or where more than these units and what mentions them may be concerned.
-func (k *Kept) unitsOf(path string) (units []string) {
+// unitsOf returns the units whose fragment or drop-in is at a path, or is a link to it. It is not
+// understood where more than these units and what mentions them may be concerned.
+func (k *Kept) unitsOf(e Environment, path string) (units []string, understood bool) {
 	folder, name := filepath.Dir(path), filepath.Base(path)
 	if unit, isDropIn := strings.CutSuffix(filepath.Base(folder), ".d"); isDropIn && strings.HasSuffix(name, ".conf") {
 		folder, name = filepath.Dir(folder), unit
 	}
 	if slices.Contains(k.survey.manager.UnitPath, folder) {
-		if w, known := k.walked[name]; known && !w.after.Quadlet && !strings.HasSuffix(name, ".target") {
-			units = append(units, name)
+		w, known := k.walked[name]
+		if !known { // a unit that a program made for a while, such as podman for a health check
+			return nil, filepath.Base(folder) == "transient" && !isConfigured(e.Config, name)
 		}
-		return units
+		return []string{name}, isPlain(w.after)
 	}
 	for name, w := range k.walked {
 		for _, f := range w.after.Files {
 			if f.Path != path && f.FirstHop != path && f.Target != path {
 				continue
 			}
-			if !f.Defines() || w.after.Quadlet || strings.HasSuffix(name, ".target") {
-				return nil
+			if !f.Defines() || !isPlain(w.after) {
+				return nil, false
 			}
 			units = append(units, name)
 			break
 		}
 	}
-	return units
+	return units, len(units) > 0
 }
+
+// isPlain reports whether a change of the unit's files concerns few others.
+func isPlain(u facts.Unit) bool { return !u.Quadlet && !strings.HasSuffix(u.Name, ".target") }
