@@ -34,7 +34,7 @@ var floors = [][]string{
 	{"decide/confined", "decide/remembered"},
 	{"enforce", "stack"},
 	{"audit", "alerts"},
-	{"replay", "explain", "learn", "gate", "drill"},
+	{"replay", "explain", "learn", "gate", "watch", "drill"},
 	{"report"},
 	{"report/timeline"},
 	{"report/daily"},
@@ -51,6 +51,7 @@ var wards = map[string][]string{
 	"github.com/docker/":            {"internal/engine"},
 	"github.com/coreos/go-systemd/": {"internal/journal"},
 	"modernc.org/":                  {"internal/sqlite"},
+	"github.com/fsnotify/":          {"watch"},
 	"stackpolicy/lab/":              {"drill"}, // and of it only what has no tests in it
 }
 

@@ -24,6 +24,9 @@ type Audit struct {
 	Source Source
 	// Load loads the policies. It runs while facts are collected.
 	Load func(context.Context) (*decide.Policies, error)
+	// Decide decides a document; nil is [decide.Policies.Decide]. It may remember what it decided
+	// before.
+	Decide func(context.Context, *decide.Policies, *facts.Document) (decide.Result, error)
 	// Units limits the report to these subjects; if it is empty, all are reported.
 	Units []string
 	// MaxAge bounds the age of recorded facts: older facts, and facts from the future,
@@ -107,11 +110,16 @@ func newRun(a Audit, policies *decide.Policies) *run {
 	if given {
 		a.Manager, a.Store, a.Announce = nil, nil, nil
 	}
+	if a.Decide == nil {
+		a.Decide = func(ctx context.Context, p *decide.Policies, doc *facts.Document) (decide.Result, error) {
+			return p.Decide(ctx, doc)
+		}
+	}
 	return &run{Audit: a, policies: policies, given: given}
 }
 
 func (r *run) decide(ctx context.Context, document *facts.Document) (enforce.Observation, error) {
-	result, err := r.policies.Decide(ctx, document)
+	result, err := r.Decide(ctx, r.policies, document)
 	if err != nil {
 		return enforce.Observation{}, fmt.Errorf("decide: %w", err)
 	}

@@ -26,6 +26,14 @@ func (c *Conn) Reload(ctx context.Context) error {
 	return nil
 }
 
+// Begin starts a unit of this program's own, and waits for nothing.
+func (c *Conn) Begin(ctx context.Context, name string) error {
+	if err := c.call(ctx, "StartUnit", name, "replace").Err; err != nil {
+		return fmt.Errorf("start unit %q: %w", name, err)
+	}
+	return nil
+}
+
 // ResetFailed lets the manager forget the failed state of a unit.
 func (c *Conn) ResetFailed(ctx context.Context, name string) error {
 	if err := c.call(ctx, "ResetFailedUnit", name).Err; err != nil {

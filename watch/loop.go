@@ -1,0 +1,328 @@
+package watch
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"stackpolicy/audit"
+	"stackpolicy/decide"
+	"stackpolicy/facts"
+	"stackpolicy/facts/collect"
+	"stackpolicy/finding"
+)
+
+// loop is a watch that runs.
+type loop struct {
+	Watch
+	pending *pending
+	sources *sources
+
+	setup    Setup
+	isSetUp  bool
+	kept     *collect.Kept
+	series   decide.Series
+	last     verdict   // that was shown
+	recorded string    // the findings of the last audit
+	health   Health    //
+	clock    time.Time // when the clock alone changes the verdict, or it is to be looked at again
+	full     time.Time // when the next full audit is due
+	ticked   time.Time
+	retry    time.Time // when what was not healed is tried again; zero: all is
+	pause    time.Duration
+
+	lock  sync.Mutex // of the rest
+	files *files     // nil: lost
+	env   collect.Environment
+	doc   *facts.Document // nil: there is none yet
+}
+
+// Bounds on the time of one step, after which it hangs: collectors have limits of their own.
+const (
+	collecting = 3 * time.Minute
+	acting     = 20 * time.Minute
+)
+
+// run decides until ctx ends.
+func (l *loop) run(ctx context.Context) {
+	l.kept, l.full = &collect.Kept{}, time.Now().Add(l.Interval)
+	defer func() { l.kept.Close() }()
+	change := taken{Change: collect.Change{Whole: true}, again: true}
+	for ctx.Err() == nil {
+		l.step(ctx, change)
+		change = l.wait(ctx)
+	}
+}
+
+// step makes a verdict after a change, and lets an audit act if it is another one.
+func (l *loop) step(ctx context.Context, change taken) {
+	if change.again || !l.isSetUp {
+		if !l.load(ctx) {
+			return
+		}
+		change.Whole = true
+	}
+	if change.structure {
+		l.rewatch()
+	}
+	if now := time.Now(); l.full.Before(now) && l.health.Ready {
+		l.fullAudit(ctx, change)
+		return
+	}
+	doc, report, err := l.look(ctx, change.Change, time.Now())
+	if err != nil {
+		l.undecided(ctx, err)
+		return
+	}
+	l.show(report)
+	l.audit(ctx, doc, report)
+	l.remember(doc)
+	l.clock = l.nextChange(ctx, report)
+}
+
+// load reads the configuration and the rules.
+func (l *loop) load(ctx context.Context) bool {
+	l.beat(func(h *Health) { h.Loading, h.Busy = h.Ready, time.Now().Add(collecting) })
+	setup, err := l.Load(ctx)
+	if l.isSetUp = err == nil; err != nil {
+		l.undecided(ctx, err)
+		return false
+	}
+	l.setup, l.series = setup, decide.Series{}
+	l.beat(func(h *Health) { h.Loading = false })
+	return true
+}
+
+// undecided makes the verdict unknown.
+func (l *loop) undecided(ctx context.Context, why error) {
+	if ctx.Err() != nil {
+		return
+	}
+	message := strings.Join(strings.Fields(why.Error()), " ")
+	f := finding.Finding{
+		Invariant: finding.AuditComplete, Subject: finding.Host, Effect: finding.Block, Severity: finding.Unknown, Message: message,
+	}
+	v := verdict{exit: finding.LevelUnknown.ExitCode(), found: map[about]finding.Finding{{f.Subject, f.Invariant}: f}, text: message}
+	isNew := l.last.text != v.text
+	l.showVerdict(v)
+	if isNew && l.Audit != nil {
+		l.Undecided(ctx, why)
+	}
+	l.recorded, l.clock = "", time.Now().Add(poll)
+}
+
+// look collects what changed and decides, as if it was a given time.
+func (l *loop) look(ctx context.Context, change collect.Change, at time.Time) (*facts.Document, *audit.Report, error) {
+	l.beat(func(h *Health) { h.Busy = time.Now().Add(collecting) })
+	env := l.setup.Environment
+	if ahead := time.Until(at); ahead > 0 {
+		env.Now = func() time.Time { return time.Now().Add(ahead) }
+	}
+	memory, done := l.Recall(ctx, env)
+	defer done()
+	env.Memory = memory
+	doc := l.kept.Collect(ctx, env, change)
+	collect.AddOptional(ctx, env, doc, l.setup.Policies.Reads)
+	report, err := l.decide(ctx, doc)
+	return doc, report, err
+}
+
+// decide decides a document, and acts on nothing.
+func (l *loop) decide(ctx context.Context, doc *facts.Document) (*audit.Report, error) {
+	result, err := audit.Audit{
+		Source: audit.Recorded(func() (*facts.Document, error) { return doc, nil }),
+		Load:   func(context.Context) (*decide.Policies, error) { return l.setup.Policies, nil },
+		Decide: func(ctx context.Context, p *decide.Policies, doc *facts.Document) (decide.Result, error) {
+			return p.DecidePrepared(ctx, l.series.Prepare(doc))
+		},
+	}.Run(ctx)
+	return result.Report, err
+}
+
+func (l *loop) show(report *audit.Report) { l.showVerdict(verdictOf(report)) }
+
+func (l *loop) showVerdict(v verdict) {
+	now := time.Now().UTC()
+	if !l.health.Ready {
+		l.Show(Line{Time: now, Ready: true, ExitCode: &v.exit})
+	} else {
+		for _, line := range changes(l.last, v, now) {
+			l.Show(line)
+		}
+	}
+	l.last = v
+	l.beat(func(h *Health) { h.Ready, h.Loading, h.ExitCode = true, false, v.exit })
+}
+
+// most is how many audits follow one another at once: each may find what it did itself.
+const most = 3
+
+// audit lets an audit act, record and alert if the verdict is not the recorded one, or if what
+// was not healed is tried again. What it did and recorded is looked at again.
+func (l *loop) audit(ctx context.Context, doc *facts.Document, report *audit.Report) {
+	for range most {
+		isDue := !l.retry.IsZero() && l.retry.Before(time.Now())
+		if l.Audit == nil || verdictOf(report).text == l.recorded && !isDue || ctx.Err() != nil {
+			return
+		}
+		acted, ok := l.auditOnce(ctx, doc, report)
+		if !ok {
+			return
+		}
+		var err error
+		if doc, report, err = l.look(ctx, collect.Change{Whole: acted}, time.Now()); err != nil {
+			l.undecided(ctx, err)
+			return
+		}
+		l.show(report)
+	}
+}
+
+// auditOnce reports whether the audit acted, and whether there was one.
+func (l *loop) auditOnce(ctx context.Context, doc *facts.Document, report *audit.Report) (acted, ok bool) {
+	l.beat(func(h *Health) { h.Busy = time.Now().Add(acting) })
+	result, err := l.Audit(ctx, l.setup, doc)
+	if err != nil {
+		if ctx.Err() == nil {
+			l.Say(err.Error())
+		}
+		l.later()
+		return false, false
+	}
+	l.recorded = verdictOf(report).text
+	isLeft := slices.ContainsFunc(result.Report.Decisions, func(f finding.Finding) bool {
+		return f.Effect == finding.Heal && f.Waiver == nil && f.Outcome != finding.Healed
+	})
+	if l.retry = (time.Time{}); isLeft && l.setup.Enforces || !result.Remembered {
+		l.later()
+	} else {
+		l.pause = 0
+	}
+	return len(result.Report.Actions) > 0 && result.Report.Mode == "enforce", true
+}
+
+// later tries again what failed, each time after a longer pause.
+func (l *loop) later() {
+	l.pause = min(max(2*l.pause, poll), l.Interval)
+	l.retry = time.Now().Add(l.pause)
+}
+
+// remember notes what the files of the document are, and watches them.
+func (l *loop) remember(doc *facts.Document) {
+	l.lock.Lock()
+	l.env, l.doc = l.setup.Environment, doc
+	l.lock.Unlock()
+	l.rewatch()
+}
+
+// fullAudit collects everything, and compares the verdict with the one that is believed.
+func (l *loop) fullAudit(ctx context.Context, change taken) {
+	l.full = time.Now().Add(l.Interval)
+	for range most {
+		l.beat(func(h *Health) { h.Busy = time.Now().Add(collecting) })
+		fresh, freshReport, err := l.afresh(ctx)
+		if err != nil {
+			l.undecided(ctx, err)
+			return
+		}
+		_, believed, err := l.look(ctx, change.Change, time.Now())
+		if err != nil {
+			l.undecided(ctx, err)
+			return
+		}
+		want, got := verdictOf(freshReport), verdictOf(believed)
+		if want.text != got.text && l.pending.has() { // something changed between the two
+			l.pending.settle(ctx, quiet, latest)
+			change = l.pending.take()
+			continue
+		}
+		if want.text != got.text {
+			l.different(want, got)
+		}
+		l.show(freshReport)
+		l.recorded = "" // each full audit is recorded
+		l.audit(ctx, fresh, freshReport)
+		l.remember(fresh)
+		l.clock = time.Now().Add(tick)
+		return
+	}
+	l.pending.whole()
+}
+
+// afresh makes a verdict without anything that was kept.
+func (l *loop) afresh(ctx context.Context) (*facts.Document, *audit.Report, error) {
+	env := l.setup.Environment
+	memory, done := l.Recall(ctx, env)
+	defer done()
+	env.Memory = memory
+	doc := collect.Collect(ctx, env)
+	collect.AddOptional(ctx, env, doc, l.setup.Policies.Reads)
+	report, err := l.decide(ctx, doc)
+	return doc, report, err
+}
+
+// different says that the watch believed something else than a full audit found, and forgets
+// what it believed.
+func (l *loop) different(want, got verdict) {
+	l.beat(func(h *Health) { h.Differences++ })
+	l.Say(fmt.Sprintf("defect: the watch believed another verdict than a full audit found, which counts; please report it.\nfull audit: %s\nwatch:      %s", want.text, got.text))
+	l.kept.Close()
+	l.kept, l.series = &collect.Kept{}, decide.Series{}
+}
+
+// wait waits for the next change, and for it to settle.
+func (l *loop) wait(ctx context.Context) taken {
+	now := time.Now()
+	at := earlier(l.clock, l.full)
+	if !l.retry.IsZero() {
+		at = earlier(at, l.retry)
+	}
+	lost := l.sources.missing()
+	if len(lost) > 0 {
+		at = earlier(at, now.Add(poll))
+	}
+	at = later(at, now.Add(10*time.Millisecond))
+	l.beat(func(h *Health) { h.Lost, h.Busy = lost, at.Add(time.Minute) })
+	timer := time.NewTimer(time.Until(at))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-l.pending.wake:
+		l.pending.settle(ctx, quiet, latest)
+	case <-timer.C:
+	}
+	t := l.pending.take()
+	woke := time.Now()
+	wasSuspended := woke.Round(0).Sub(now.Round(0))-woke.Sub(now) > poll // the wall clock went on, the other did not
+	t.Whole = t.Whole || len(lost) > 0 || wasSuspended
+	if woke.Sub(l.ticked) >= tick {
+		l.ticked, t.Declared, t.Probes = woke, true, true
+	}
+	return t
+}
+
+func (l *loop) beat(note func(*Health)) {
+	note(&l.health)
+	l.Beat(l.health)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// rewatch watches the places of the last document. A new folder may already have something in
+// it.
+func (l *loop) rewatch() {
+	for range most {
+		if added := l.watchFiles(); !added {
+			return
+		}
+		l.pending.whole()
+	}
+}

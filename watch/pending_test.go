@@ -1,0 +1,141 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"stackpolicy/audit"
+	"stackpolicy/finding"
+)
+
+// A storm costs bounded memory, and afterwards anything may have changed.
+func TestPendingIsBounded(t *testing.T) {
+	p := newPending()
+	for i := range 3 * maxPending {
+		managerChanged(p)(ManagerEvent{Unit: fmt.Sprint(i, ".service")})
+	}
+	got := p.take()
+	if !got.Whole || !got.structure || len(got.Units) > maxPending {
+		t.Errorf("whole %v, %d units", got.Whole, len(got.Units))
+	}
+	if p.has() {
+		t.Error("what was taken is still there")
+	}
+}
+
+// Changes settle, but those that never end do not delay a verdict for ever.
+func TestSettle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPending()
+		began := time.Now()
+		go func() {
+			for time.Since(began) < 10*time.Second {
+				p.whole()
+				time.Sleep(quiet / 2)
+			}
+		}()
+		<-p.wake
+		p.settle(t.Context(), quiet, latest)
+		if took := time.Since(began); took < latest || took > latest+quiet {
+			t.Errorf("changes without an end settled after %s", took)
+		}
+		time.Sleep(10 * time.Second) // until there are no more
+	})
+	synctest.Test(t, func(t *testing.T) {
+		p := newPending()
+		began := time.Now()
+		p.whole()
+		p.settle(t.Context(), quiet, latest)
+		if took := time.Since(began); took != quiet {
+			t.Errorf("one change settled after %s", took)
+		}
+		p.take()
+		p.settle(t.Context(), quiet, latest) // nothing to wait for
+		if took := time.Since(began); took != quiet {
+			t.Errorf("nothing settled after %s", took)
+		}
+	})
+}
+
+// A source that is lost is said once, tried again after longer and longer pauses, and makes a
+// whole collection each time it comes or goes.
+func TestSources(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var said []string
+		s := &sources{pending: newPending(), say: func(text string) { said = append(said, text) }, lost: map[string]string{}}
+		attempts := []time.Duration{}
+		began := time.Now()
+		go s.follow(ctx, ManagerSource, func(ctx context.Context, ready func()) error {
+			attempts = append(attempts, time.Since(began))
+			if len(attempts) == 4 {
+				ready()
+				<-ctx.Done()
+			}
+			return errors.New("no bus")
+		})
+		time.Sleep(5 * time.Second)
+		if missing := s.missing(); len(missing) != 1 || missing[0] != ManagerSource {
+			t.Errorf("lost: %v", missing)
+		}
+		time.Sleep(time.Minute)
+		if want := "[0s 1s 3s 7s]"; fmt.Sprint(attempts) != want {
+			t.Errorf("tried after %v; want %s", attempts, want)
+		}
+		if len(s.missing()) > 0 || len(said) != 2 || !strings.Contains(said[0], "no bus") || !strings.Contains(said[1], "again") {
+			t.Errorf("lost %v, said %q", s.missing(), said)
+		}
+		if !s.pending.take().Whole {
+			t.Error("what happened while it was lost is not looked for")
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
+func found(findings ...finding.Finding) verdict {
+	return verdictOf(&audit.Report{Decisions: findings})
+}
+
+// Of several findings of one invariant on one subject, the worst that counts is the verdict.
+func TestChanges(t *testing.T) {
+	block := finding.Finding{Invariant: "a", Subject: "x.service", Effect: finding.Block, Severity: finding.Page, Message: "bad"}
+	ticket, heal, waived := block, block, block
+	ticket.Severity, ticket.Message = finding.Ticket, "odd"
+	heal.Effect, heal.Severity = finding.Heal, finding.Ticket
+	waived.Waiver = &finding.Waiver{}
+	allow := finding.Finding{Invariant: "a", Subject: "x.service", Effect: finding.Allow}
+	other := block
+	other.Subject = "b.service"
+	for name, c := range map[string]struct {
+		before, now verdict
+		want        string
+	}{
+		"nothing":              {found(), found(allow), ""},
+		"found":                {found(), found(block), "x.service a allow->block page"},
+		"gone":                 {found(block), found(allow), "x.service a block->allow "},
+		"worse":                {found(ticket), found(ticket, block), "x.service a block->block page"},
+		"the order is no news": {found(ticket, block), found(block, ticket), ""},
+		"a heal and an alert":  {found(heal), found(heal, ticket), "x.service a heal->block ticket"},
+		"waived":               {found(block), found(waived), "x.service a block->block page waived"},
+		"in order":             {found(), found(block, other), "b.service a allow->block page, x.service a allow->block page"},
+	} {
+		var got []string
+		for _, l := range changes(c.before, c.now, time.Now()) {
+			text := fmt.Sprintf("%s %s %s->%s %s", l.Subject, l.Invariant, l.Was, l.Effect, l.Severity)
+			if l.Waived {
+				text += " waived"
+			}
+			got = append(got, text)
+		}
+		if text := strings.Join(got, ", "); text != c.want {
+			t.Errorf("%s: %q, want %q", name, text, c.want)
+		}
+	}
+}

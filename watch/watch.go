@@ -1,0 +1,150 @@
+// Package watch decides all the time: when a file, the manager, podman or the clock changes
+// something, it collects what changed, decides, and lets an audit act, record and alert where
+// the verdict is another one.
+//
+// Start at [Watch.Run]. pending.go has what changed, sources.go and files.go where that comes
+// from, loop.go what follows from it, clock.go when time alone changes a verdict.
+package watch
+
+import (
+	"context"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"stackpolicy/audit"
+	"stackpolicy/decide"
+	"stackpolicy/facts"
+	"stackpolicy/facts/collect"
+)
+
+// How long changes settle: a verdict is made when nothing has changed for quiet, but not later
+// than latest after the first change. poll is how often everything is collected while a source
+// is lost, and tick how often what announces no change is asked for.
+const (
+	quiet  = 100 * time.Millisecond
+	latest = time.Second
+	poll   = 10 * time.Second
+	tick   = time.Minute
+)
+
+// Setup is the configuration and the rules as they were read.
+type Setup struct {
+	Environment collect.Environment // without a memory
+	Policies    *decide.Policies
+	Enforces    bool
+}
+
+// Watch watches one account. Its fields do not change while it runs, and are not nil but where
+// they say so.
+type Watch struct {
+	// Load reads the configuration and the rules, and Files says where they are.
+	Load  func(context.Context) (Setup, error)
+	Files func() []collect.Place
+	// Recall opens the memory of audits.
+	Recall func(context.Context, collect.Environment) (memory collect.Rememberer, done func())
+	// Audit acts, records and alerts on a document that was just collected; nil only shows.
+	Audit func(context.Context, Setup, *facts.Document) (audit.Result, error)
+	// Undecided is told why there is no verdict: the configuration or the rules cannot be read.
+	Undecided func(context.Context, error)
+	// Show gets each line.
+	Show func(Line)
+	// Say gets a sentence for the log.
+	Say func(string)
+	// Beat gets how it is, after each step. Busy is until when the next step may take.
+	Beat func(Health)
+	// Manager and Podman follow what changes there.
+	Manager Follower[ManagerEvent]
+	Podman  Follower[PodmanEvent]
+	// Again is sent to when the configuration is to be read again.
+	Again <-chan struct{}
+	// Interval is the time between two full audits.
+	Interval time.Duration
+}
+
+// Health is how a watch is.
+type Health struct {
+	Ready       bool
+	Loading     bool // it reads its configuration again
+	ExitCode    int  // of the last verdict
+	Lost        []string
+	Differences int       // of full audits to what was believed
+	Busy        time.Time // until when it may be at work; if it is later, it hangs
+}
+
+// Run watches until ctx ends, and returns why it cannot watch at all.
+func (w Watch) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
+	p := newPending()
+	l := &loop{Watch: w, pending: p, sources: &sources{pending: p, say: w.Say, lost: map[string]string{}}}
+	follow := func(name string, follow func(context.Context, func()) error) {
+		running.Go(func() { l.sources.follow(ctx, name, follow) })
+	}
+	follow(ManagerSource, func(ctx context.Context, ready func()) error { return w.Manager(ctx, ready, managerChanged(p)) })
+	follow(PodmanSource, func(ctx context.Context, ready func()) error { return w.Podman(ctx, ready, podmanChanged(p)) })
+	follow(FilesSource, func(ctx context.Context, ready func()) error { return l.followFiles(ctx, ready) })
+	running.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-w.Again:
+				p.add(func(p *pending) { p.again, p.structure, p.change.Whole = true, true, true })
+			}
+		}
+	})
+	l.run(ctx)
+	return context.Cause(ctx)
+}
+
+// followFiles watches the places of the last document.
+func (l *loop) followFiles(ctx context.Context, ready func()) error {
+	f, err := newFiles()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	f.fail = cancel
+	defer f.notify.Close()
+	l.use(f)
+	defer l.use(nil)
+	l.watchFiles()
+	ready()
+	err = followFiles(ctx, f, l.pending, isBelow(l.Files()))
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+func (l *loop) use(f *files) {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	l.files = f
+}
+
+// watchFiles reports whether there is a folder that was not watched before.
+func (l *loop) watchFiles() (added bool) {
+	l.lock.Lock()
+	f, env, doc := l.files, l.env, l.doc
+	l.lock.Unlock()
+	if f == nil {
+		return false
+	}
+	store, places := "/nix/store", l.Files()
+	if doc != nil {
+		places = append(places, collect.Places(env, doc)...)
+		if doc.Declared != nil && doc.Declared.FilesDir != "" {
+			store = filepath.Dir(doc.Declared.FilesDir)
+		}
+	}
+	added, err := f.watch(store, places)
+	if err != nil {
+		f.fail(err)
+	}
+	return added
+}
