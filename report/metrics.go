@@ -8,6 +8,7 @@ import (
 
 	"stackpolicy/audit"
 	"stackpolicy/finding"
+	"stackpolicy/watch"
 )
 
 // maxFindings bounds the samples of single findings; the worst come first, and
@@ -21,6 +22,7 @@ type Around struct {
 	Duration    time.Duration  // of this audit
 	Waiting     map[string]int // alerts that wait to be sent, by sink
 	Dropped     map[string]int // alerts that were dropped, by sink
+	Watch       *watch.Health  // nil: no watch audits
 }
 
 // Metric is one gauge. Its name and the names of its labels never change.
@@ -64,6 +66,10 @@ func Metrics() []Metric {
 			"Alerts that wait to be sent.", func(_ *audit.Report, a Around) []sample { return counted(a.Waiting) }},
 		{"stackpolicy_alerts_dropped", "", []string{"sink"},
 			"Alerts that were never sent because too many were waiting.", func(_ *audit.Report, a Around) []sample { return counted(a.Dropped) }},
+		{"stackpolicy_watch_differences", "", nil,
+			"Full audits since the watch began that found something else than it believed: each is a defect. Absent without a watch.", differences},
+		{"stackpolicy_watch_lost", "", []string{"source"},
+			"1 for a source of changes that the watch cannot follow: files, manager or podman. Absent without a watch.", lost},
 	}
 }
 
@@ -90,6 +96,27 @@ func duration(_ *audit.Report, a Around) []sample {
 		return nil
 	}
 	return only(a.Duration.Seconds())
+}
+
+func differences(_ *audit.Report, a Around) []sample {
+	if a.Watch == nil {
+		return nil
+	}
+	return only(float64(a.Watch.Differences))
+}
+
+func lost(_ *audit.Report, a Around) (list []sample) {
+	if a.Watch == nil {
+		return nil
+	}
+	for _, source := range watch.Sources() {
+		value := 0.0
+		if slices.Contains(a.Watch.Lost, source) {
+			value = 1
+		}
+		list = append(list, sample{[]string{source}, value})
+	}
+	return list
 }
 
 func exitStatus(r *audit.Report, _ Around) []sample { return only(float64(r.ExitCode)) }

@@ -15,6 +15,7 @@ import (
 	"stackpolicy/drill"
 	"stackpolicy/facts"
 	"stackpolicy/gate"
+	"stackpolicy/watch"
 )
 
 var update = flag.Bool("update", false, "write the schemas again")
@@ -29,6 +30,7 @@ func TestSchemasAreFresh(t *testing.T) {
 		{"v1/report.json", audit.ReportSchema, reflect.TypeFor[audit.Report]()},
 		{"v1/gate.json", gate.Schema, reflect.TypeFor[gate.Result]()},
 		{"v1/drill.json", drill.Schema, reflect.TypeFor[drill.Result]()},
+		{"v1/watch.json", watch.Schema, reflect.TypeFor[watch.Line]()},
 	}
 	for _, c := range cases {
 		t.Run(c.file, func(t *testing.T) {
@@ -58,8 +60,10 @@ func generate(t *testing.T, id string, of reflect.Type) []byte {
 	neverNull(s)
 	s.Schema = "https://json-schema.org/draft/2020-12/schema"
 	s.Title = id
-	var c any = id
-	s.Properties["schema"].Const = &c
+	if named := s.Properties["schema"]; named != nil {
+		var c any = id
+		named.Const = &c
+	}
 	b, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		t.Fatal(err)

@@ -54,11 +54,11 @@ func (a *app) audit(cmd *cobra.Command, units []string, asked *bool) (audit.Resu
 	if err != nil {
 		return audit.Result{}, err
 	}
-	live, err := openLive(cmd, env, enforces)
+	live, err := openLive(cmd.Context(), cmd.ErrOrStderr(), env, enforces)
 	if err != nil {
 		return audit.Result{}, err
 	}
-	defer closeLive(cmd, live)
+	defer closeLive(cmd.Context(), cmd.ErrOrStderr(), live)
 	run := live.Audit()
 	run.Units = units
 	run.Load = func(ctx context.Context) (*decide.Policies, error) {
@@ -129,19 +129,19 @@ func (a *app) recorded(cmd *cobra.Command) (*facts.Document, error) {
 	return doc, err
 }
 
-func openLive(cmd *cobra.Command, env collect.Environment, enforces bool) (*audit.Live, error) {
-	live, err := audit.OpenLive(cmd.Context(), env, enforces)
+func openLive(ctx context.Context, errs io.Writer, env collect.Environment, enforces bool) (*audit.Live, error) {
+	live, err := audit.OpenLive(ctx, env, enforces)
 	if err != nil {
 		return nil, err
 	}
 	if live.Notice != "" {
-		fmt.Fprintf(cmd.ErrOrStderr(), "stackpolicy: %s; nothing is healed in this audit\n", text.CleanBlock(live.Notice))
+		fmt.Fprintf(errs, "stackpolicy: %s; nothing is healed in this audit\n", text.CleanBlock(live.Notice))
 	}
 	return live, nil
 }
 
-func closeLive(cmd *cobra.Command, live *audit.Live) {
-	if err := live.Close(cmd.Context()); err != nil {
-		fmt.Fprintf(cmd.ErrOrStderr(), "stackpolicy: the memory of audits: %s\n", text.CleanBlock(err.Error()))
+func closeLive(ctx context.Context, errs io.Writer, live *audit.Live) {
+	if err := live.Close(ctx); err != nil {
+		fmt.Fprintf(errs, "stackpolicy: the memory of audits: %s\n", text.CleanBlock(err.Error()))
 	}
 }

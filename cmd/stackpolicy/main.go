@@ -115,7 +115,7 @@ func (a *app) root() *cobra.Command {
 		Long:  about + "\n" + exitStatus(),
 	})
 	root.AddCommand(
-		a.eval(), a.explain(), blameCommand(), statusCommand(&a.status), historyCommand(), replayCommand(&a.status), impactCommand(&a.status), gateCommand(&a.status), drillCommand(), reportCommand(), factsCommand(&a.status),
+		a.eval(), a.watch(), a.explain(), blameCommand(), statusCommand(&a.status), historyCommand(), replayCommand(&a.status), impactCommand(&a.status), gateCommand(&a.status), drillCommand(), reportCommand(), factsCommand(&a.status),
 		policyCommand(&a.status), initCommand(), resetBreakerCommand(), sendAlertsCommand(&a.status),
 		holdCommand(), releaseCommand(), waiveCommand(&policySource{}), unwaiveCommand(), versionCommand(),
 		cli.Man(manual()), schemaCommand(), unitsCommand(),

@@ -18,6 +18,7 @@ import (
 	"stackpolicy/internal/text"
 	"stackpolicy/notify"
 	"stackpolicy/report"
+	"stackpolicy/watch"
 )
 
 // maxOccurrences is more findings than any real machine has.
@@ -60,6 +61,7 @@ type announcement struct {
 	spool  string    // see [alerts.Options]
 	now    time.Time // when it is sent
 	result audit.Result
+	watch  *watch.Health // nil: no watch audits
 }
 
 // send sends the alerts and writes the textfile. Errors are printed; they do not change
@@ -101,7 +103,7 @@ func (a announcement) writeTextfile(ctx context.Context, path string) error {
 }
 
 func (a announcement) around(ctx context.Context) (m report.Around, err error) {
-	m = report.Around{User: a.user, Duration: a.result.Duration}
+	m = report.Around{User: a.user, Duration: a.result.Duration, Watch: a.watch}
 	if a.store == nil {
 		return m, nil
 	}

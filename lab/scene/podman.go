@@ -26,16 +26,18 @@ const ImageID = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
 // Info is what the simulated podman says of its storage: its runroot is on a tmpfs.
 const Info = `{"store":{"runRoot":"/dev/shm","graphRoot":"/"}}`
 
-// simulated is a podman that answers `ps` and `inspect` from files and reports that all
-// images are current. It is for states that are hard to cause with a real podman. A file
-// .podman-info.json in the home replaces Info.
+// simulated is a podman that answers `ps` and `inspect` from files, has an event for each
+// change of them, and reports that all images are current. It is for states that are hard to
+// cause with a real podman. A file .podman-info.json in the home replaces Info.
 const simulated = `#!/bin/sh
 [ -e "$HOME/.podman-hangs" ] && exec sleep 600
 case $1 in
 ps) exec cat "$HOME/.podman-ps.json" ;;
 inspect) exec cat "$HOME/.podman-inspect.json" ;;
 images) echo '[{"Id":"` + ImageID + `","Names":["localhost/sample:1"]}]'; exit ;;
-events) exit ;;
+events)
+	case "$*" in *--stream=false*) exit ;; esac
+	exec tail -n +1 -F "$HOME/.podman-events" 2>/dev/null ;;
 info) [ -e "$HOME/.podman-info.json" ] && exec cat "$HOME/.podman-info.json"; echo '` + Info + `'; exit ;;
 esac
 echo "simulated podman: unknown verb $1" >&2
@@ -56,8 +58,25 @@ func (s *Scene) Podman(containers ...Container) error {
 	return errors.Join(err1, err2,
 		s.Write(filepath.Join(s.Home, ".podman-ps.json"), string(ps)),
 		s.Write(filepath.Join(s.Home, ".podman-inspect.json"), string(inspect)),
-		os.WriteFile(filepath.Join(s.BinDir, "podman"), []byte(simulated), 0o755))
+		os.WriteFile(filepath.Join(s.BinDir, "podman"), []byte(simulated), 0o755),
+		s.podmanEvent())
 }
+
+// podmanEvent lets those who follow the simulated podman read its containers again.
+func (s *Scene) podmanEvent() error {
+	path := filepath.Join(s.Home, ".podman-events")
+	if _, err := os.Lstat(path); err != nil {
+		return s.Write(path, changedEvent)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(changedEvent)
+	return errors.Join(err, f.Close())
+}
+
+const changedEvent = `{"Type":"container","Status":"start","Name":"any","ID":"any"}` + "\n"
 
 func (c Container) inspected(id string) map[string]any {
 	labels := map[string]string{}
