@@ -167,7 +167,9 @@ func TestWatch(t *testing.T) {
 	})
 }
 
-func (s *stage) lingerFlag() string { return filepath.Join(s.Path("/var/lib/systemd/linger"), s.Username) }
+func (s *stage) lingerFlag() string {
+	return filepath.Join(s.Path("/var/lib/systemd/linger"), s.Username)
+}
 
 // TestTwoWatches checks that of two watches one acts and the other shows the same.
 func TestTwoWatches(t *testing.T) {
