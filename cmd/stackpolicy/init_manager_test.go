@@ -98,6 +98,42 @@ func TestInitForARealManager(t *testing.T) {
 	})
 }
 
+// TestInitWatchForARealManager runs exactly the commands that init prints, from the timer to
+// the watch and back. After each change an audit by hand finds nothing.
+func TestInitWatchForARealManager(t *testing.T) {
+	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+		s := plain(t, options)
+		run := func(command string) scene.Result { return s.Do(s.Command(t.Context(), "sh", "-c", command)) }
+		active := func() string {
+			return run("systemctl --user is-active stackpolicy-audit.timer stackpolicy-audit.path stackpolicy-watch.service").Out
+		}
+		for _, c := range []struct{ flags, want string }{
+			{"", "active\nactive\ninactive\n"}, {"--watch", "inactive\ninactive\nactive\n"}, {"", "active\nactive\ninactive\n"},
+		} {
+			r := run("stackpolicy init --write --program " + filepath.Join(s.Home, ".local/bin/stackpolicy") + " " + c.flags)
+			if r.Code != 0 {
+				t.Fatalf("init %s: status %d: %s%s", c.flags, r.Code, r.Out, r.Err)
+			}
+			for _, step := range nextSteps(t, r.Out) {
+				if strings.HasPrefix(step, "loginctl ") {
+					continue // there is no login manager, and no real podman
+				}
+				if r := run(strings.Replace(step, " podman.socket", "", 1)); r.Code != 0 {
+					t.Errorf("init %s: %s: status %d: %s%s\n%s", c.flags, step, r.Code, r.Out, r.Err, s.Log())
+				}
+				run("systemctl --user start web.service plain.service")
+			}
+			if got := active(); got != c.want {
+				t.Errorf("init %s: the timer, a path unit and the watch are %q, want %q", c.flags, got, c.want)
+			}
+		}
+		run("systemctl --user disable --now $(cd " + filepath.Dir(s.Unit("x")) + " && ls | grep ^stackpolicy-)")
+		if r := run("stackpolicy init --remove"); r.Code != 0 || run("ls "+s.Unit("stackpolicy-watch.service")).Code == 0 {
+			t.Errorf("init --remove: status %d: %s%s", r.Code, r.Out, r.Err)
+		}
+	})
+}
+
 // checkAudited checks that the report knows the user's units and the audit's units, and
 // has no findings.
 func checkAudited(t *testing.T, r scene.Result) {

@@ -30,6 +30,7 @@ func manual() cli.Manual {
 			{Name: "~/.local/state/stackpolicy/", Text: "The history of audits, and the daily report."},
 			{Name: "$XDG_RUNTIME_DIR/stackpolicy/", Text: "The lock of audits that act, and alerts to send if the history cannot be written."},
 			{Name: "/usr/lib/systemd/user/stackpolicy-audit.timer", Text: "Runs the audit, where a package installed it."},
+			{Name: "/usr/lib/systemd/user/stackpolicy-watch.service", Text: "Runs the watch instead, if it is enabled."},
 		},
 		SeeAlso: []string{"journalctl(1)", "loginctl(1)", "podman(1)", "stackctl(1)", "systemctl(1)", "systemd.unit(5)"},
 	}
