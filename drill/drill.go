@@ -54,7 +54,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 		return Result{}, err
 	}
 	result := Result{
-		Schema: Schema, Rules: o.Policy, Systemd: t.systemd, Rows: []Row{}, NotDrilled: t.skipped,
+		Schema: Schema, Rules: o.Policy, Systemd: t.systemd, Complete: len(o.Only) == 0, Rows: []Row{}, NotDrilled: t.skipped,
 		Notes: append([]string{}, r.notes...), Outside: append([]string{}, before.differences(o.Outside.look(ctx))...),
 	}
 	for _, row := range chosen {

@@ -44,7 +44,8 @@ func (o Outside) look(ctx context.Context) picture {
 		}
 	}
 	for path := range p.files {
-		if isPassing(filepath.Base(path)) || path == filepath.Join(o.RuntimeDir, "systemd/transient") {
+		if isPassing(filepath.Base(path)) || path == filepath.Join(o.RuntimeDir, "systemd/transient") ||
+			strings.HasPrefix(path, filepath.Join(o.RuntimeDir, "systemd/propagate")) { // the manager's own workplace
 			delete(p.files, path)
 		}
 	}

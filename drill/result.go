@@ -23,6 +23,7 @@ type Result struct {
 	ExitCode    int       `json:"exit_code" jsonschema:"0 all is as it should be, 1 something was missed, falsely accused or not healed, 2 something was made worse or the outside changed"`
 	Rules       string    `json:"rules" jsonschema:"the policy folder; empty: the built-in rules"`
 	Systemd     string    `json:"systemd" jsonschema:"version of the manager in the sandbox"`
+	Complete    bool      `json:"complete" jsonschema:"all drills were done, and not only some"`
 	Rows        []Row     `json:"rows"`
 	Uncovered   []string  `json:"uncovered" jsonschema:"rows that no rule covers: nothing was found"`
 	Unexercised []string  `json:"unexercised" jsonschema:"invariants of which no row made a finding"`

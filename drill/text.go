@@ -22,13 +22,17 @@ func Write(w io.Writer, r Result, width int) error {
 	}
 	p.list("Changed outside of the sandbox during the drill (by the drill, or by something else on this machine)", r.Outside)
 	p.list("No rule covers", r.Uncovered)
-	p.list("No drill exercised these invariants", r.Unexercised)
+	if r.Complete {
+		p.list("No drill exercised these invariants", r.Unexercised)
+	}
 	p.list("About your rules and settings", r.Notes)
 	var skipped []string
 	for _, s := range r.NotDrilled {
 		skipped = append(skipped, s.Name+": "+s.Reason)
 	}
-	p.list("Not drilled", skipped)
+	if r.Complete {
+		p.list("Not drilled", skipped)
+	}
 	_, err := io.WriteString(w, p.String())
 	return err
 }

@@ -27,6 +27,7 @@ buildGoModule (
 
     subPackages = [
       "cmd/stackctl"
+      "cmd/stackdrill"
       "cmd/stackpolicy"
     ];
     env.CGO_ENABLED = 0;
@@ -43,7 +44,11 @@ buildGoModule (
     nativeBuildInputs = [ installShellFiles ];
 
     # The programs can only run if the build machine is of their platform.
-    postInstall = lib.optionalString canRun ''
+    postInstall = ''
+      install -D -t "$out/libexec/stackpolicy" "$out/bin/stackdrill"
+      rm "$out/bin/stackdrill"
+    ''
+    + lib.optionalString canRun ''
       for program in stackctl stackpolicy; do
         "$out/bin/$program" man .
         installManPage "$program.1"
@@ -63,6 +68,7 @@ buildGoModule (
       "$out/bin/stackpolicy" policy check
       "$out/bin/stackpolicy" policy test
       "$out/bin/stackctl" --help >/dev/null
+      "$out/bin/stackpolicy" drill --list >/dev/null
       runHook postInstallCheck
     '';
 

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,6 +21,9 @@ const buildLimit = 30 * time.Minute
 
 // programs are the programs that are packaged.
 func programs() []string { return []string{"stackctl", "stackpolicy"} }
+
+// parts are programs that others run. They are in libexec, and their commands have the help.
+func parts() []string { return []string{"stackdrill"} }
 
 // built is the built project: the programs for the chosen architecture, and programs
 // that run on this machine, which write man pages and completions.
@@ -50,7 +54,7 @@ func build(ctx context.Context, source, work, arch, epoch string) (*built, error
 // compile builds the programs for the architecture that dir is named for.
 func (b *built) compile(ctx context.Context, dir string) error {
 	args := []string{"build", "-trimpath", "-buildvcs=true", "-ldflags=-s -w", "-o", dir + "/"}
-	for _, p := range programs() {
+	for _, p := range slices.Concat(programs(), parts()) {
 		args = append(args, "./cmd/"+p)
 	}
 	env := []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + filepath.Base(dir), "GOFLAGS=", "GOAMD64=v1", "GOARM64=v8.0", "GOEXPERIMENT=", "GOWORK=off"}
@@ -62,7 +66,7 @@ func (b *built) compile(ctx context.Context, dir string) error {
 func (b *built) readInfo(epoch string) error {
 	seen := map[string]bool{}
 	var commit string
-	for _, p := range programs() {
+	for _, p := range slices.Concat(programs(), parts()) {
 		info, err := buildinfo.ReadFile(filepath.Join(b.target, p))
 		if err != nil {
 			return err

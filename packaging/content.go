@@ -26,6 +26,13 @@ func (b *built) common(ctx context.Context) ([]file, error) {
 		}
 		files = append(files, more...)
 	}
+	for _, p := range parts() {
+		data, err := os.ReadFile(filepath.Join(b.target, p))
+		if err != nil {
+			return nil, fmt.Errorf("read a program: %w", err)
+		}
+		files = append(files, file{"libexec/stackpolicy/" + p, 0o755, data})
+	}
 	docs, err := b.documents()
 	if err != nil {
 		return nil, fmt.Errorf("read the documents: %w", err)
