@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -48,6 +49,9 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	}
 	if err == nil || cli.SeenEnough(err) {
 		return status
+	}
+	if ctx.Err() != nil {
+		err = errors.New("a signal ended it; the sandbox is removed")
 	}
 	fmt.Fprintf(errs, "stackpolicy drill: %s\n", text.CleanBlock(err.Error()))
 	return drill.StatusImpossible
