@@ -56,35 +56,40 @@ func (f *files) watch(store string, places []collect.Place) (added bool, err err
 		p.add(place)
 	}
 	f.lock.Lock()
-	before, single := f.folders, f.single
+	isNew, isOld, added := f.differences(p)
 	f.folders, f.single = p.folders, p.single
 	f.lock.Unlock()
 	var errs []error
-	for path := range maps.Keys(p.folders) {
-		if before[path] == nil {
-			added = true
-			errs = append(errs, f.add(path))
-		}
+	for _, path := range isNew {
+		errs = append(errs, f.add(path))
 	}
-	for path := range p.single {
-		if !single[path] {
-			errs = append(errs, f.add(path))
-		}
-	}
-	for path := range before {
-		if p.folders[path] == nil {
-			_ = f.notify.Remove(path) // it may be gone
-		}
-	}
-	for path := range single {
-		if !p.single[path] {
-			_ = f.notify.Remove(path)
-		}
+	for _, path := range isOld {
+		_ = f.notify.Remove(path) // it may be gone
 	}
 	return added, errors.Join(errs...)
 }
 
+// differences lists what is to be watched and is not yet, and what is no longer. It reports
+// whether a folder is among the new.
+func (f *files) differences(p plan) (isNew, isOld []string, hasFolder bool) {
+	now, before := p.paths(), plan{folders: f.folders, single: f.single}.paths()
+	for path := range now {
+		if !before[path] {
+			isNew = append(isNew, path)
+			hasFolder = hasFolder || p.folders[path] != nil
+		}
+	}
+	for path := range before {
+		if !now[path] {
+			isOld = append(isOld, path)
+		}
+	}
+	return isNew, isOld, hasFolder
+}
+
+// add watches what is at a path now. What was there before is not watched any more.
 func (f *files) add(path string) error {
+	_ = f.notify.Remove(path) // usually it is not watched
 	err := f.notify.Add(path)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return nil // gone just now, which was seen above it; or nobody of this account can read it
@@ -107,6 +112,9 @@ func (f *files) see(e fsnotify.Event) (s seen) {
 	defer f.lock.Unlock()
 	if f.single[e.Name] || f.folders[e.Name] != nil { // the file or folder itself
 		s.paths, s.structure = append(s.paths, e.Name), true
+		if e.Has(fsnotify.Create) || e.Has(fsnotify.Remove) || e.Has(fsnotify.Rename) {
+			f.forget(e.Name)
+		}
 	}
 	in := f.folders[filepath.Dir(e.Name)]
 	name := filepath.Base(e.Name)
@@ -125,12 +133,32 @@ func (f *files) see(e fsnotify.Event) (s seen) {
 	return s
 }
 
+// forget lets a path, and what is below it, be watched again: another file or folder may be
+// there by now, and inotify watches the one that was.
+func (f *files) forget(path string) {
+	delete(f.single, path)
+	for other := range f.folders {
+		if other == path || strings.HasPrefix(other, path+"/") {
+			delete(f.folders, other)
+		}
+	}
+}
+
 // plan is what must be watched for places.
 type plan struct {
 	store   string
 	folders map[string]*folder
 	single  map[string]bool
 	real    map[string]string // path -> path without links; "" does not exist
+}
+
+// paths are those that inotify watches.
+func (p plan) paths() map[string]bool {
+	paths := maps.Clone(p.single)
+	for path := range p.folders {
+		paths[path] = true
+	}
+	return paths
 }
 
 func (p *plan) folder(path string) *folder {

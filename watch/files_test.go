@@ -144,6 +144,31 @@ func TestFiles(t *testing.T) {
 	w.sees("the store as a whole", func() error { return write(d+"/store/hash-other/x", "x") }, "")
 }
 
+// What is replaced at once, so that nobody can look in between, is watched like what was there.
+func TestReplacedFolders(t *testing.T) {
+	w := watchPlaces(t, func(dir string) error {
+		return errors.Join(write(dir+"/a/units/web.service.d/a.conf", "x"), write(dir+"/b/units/web.service.d/a.conf", "x"), write(dir+"/store/hash/x", "x"))
+	}, collect.Place{Path: "a/units", Depth: 2}, collect.Place{Path: "store/hash/x"})
+	d := w.dir
+	w.sees("a folder that is made again", func() error {
+		return errors.Join(os.RemoveAll(d+"/a/units/web.service.d"), os.Mkdir(d+"/a/units/web.service.d", 0o755))
+	}, "a/units/web.service.d")
+	w.sees("a drop-in in it", func() error { return write(d+"/a/units/web.service.d/b.conf", "x") }, "a/units/web.service.d/b.conf")
+	w.sees("a folder that is moved away and back", func() error {
+		return errors.Join(os.Rename(d+"/a/units", d+"/away"), os.Rename(d+"/away", d+"/a/units"))
+	}, "a/units")
+	w.sees("a drop-in in it", func() error { return write(d+"/a/units/web.service.d/c.conf", "x") }, "a/units/web.service.d/c.conf")
+	w.sees("a folder that takes the place of another", func() error {
+		return errors.Join(os.Rename(d+"/a", d+"/old"), os.Rename(d+"/b", d+"/a"))
+	}, "a")
+	w.sees("a drop-in in it", func() error { return write(d+"/a/units/web.service.d/d.conf", "x") }, "a/units/web.service.d/d.conf")
+	w.sees("the old one", func() error { return write(d+"/old/units/web.service.d/e.conf", "x") }, "")
+	w.sees("a file of the store that is made again", func() error {
+		return errors.Join(os.RemoveAll(d+"/store/hash"), write(d+"/store/hash/x", "y"))
+	}, "store/hash/x")
+	w.sees("and again", func() error { return os.RemoveAll(d + "/store/hash") }, "store/hash/x")
+}
+
 // Each folder of many drop-ins is watched, and one that goes is not any more.
 func TestManyFolders(t *testing.T) {
 	const n = 300
