@@ -14,7 +14,7 @@ func (u *Unit) Reload() facts.Reload {
 		return r
 	}
 	for _, f := range u.Files {
-		if u.wasJustRead(f) {
+		if u.wasJustRead(f) && (!f.isLink() || f.IsOwnLink()) { // a link of another unit was read with that unit
 			continue
 		}
 		if u.wouldLoadUndeclared(f) {

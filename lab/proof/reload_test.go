@@ -422,3 +422,24 @@ func TestAnAliasOfATemplate(t *testing.T) {
 func hasEvilDropIn(s *stage) bool {
 	return strings.Contains(s.property("inst@a.service", "DropInPaths"), "evil.conf")
 }
+
+// TestReloadOfAnIdleUnitsLink checks that a link which nobody declared, by which a target would
+// pull in a unit that is not in memory, is brought in force by no reload of ours.
+func TestReloadOfAnIdleUnitsLink(t *testing.T) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
+		quiet := scene.UnitDir + "/quiet.service"
+		s := open(t, options, map[string]string{quiet: evilUnit})
+		time.Sleep(scene.ClockTick)
+		s.do(s.Activate(map[string]string{quiet: evilUnit, scene.UnitDir + "/files.service": scene.StackUnit("files.service", "second")}))
+		s.do(os.MkdirAll(s.Unit("basic.target.wants"), 0o755))
+		s.do(os.Symlink("../quiet.service", s.Unit("basic.target.wants/quiet.service")))
+		r := s.eval("--enforce")
+		if wants := s.property("basic.target", "Wants"); strings.Contains(wants, "quiet.service") {
+			t.Errorf("our reload brought the link in force: %s", wants)
+		}
+		isWithheld := slices.Contains(r.findings(), "quiet.service loaded_is_current withheld block/ticket")
+		if r.ExitCode == 0 || !isWithheld {
+			t.Errorf("status %d, want a reload that is held back:\n%s", r.ExitCode, strings.Join(r.findings(), "\n"))
+		}
+	})
+}
