@@ -23,6 +23,13 @@ var ofLinks = []row{
 		},
 	},
 	{
+		name: "wants-by-hand-idle", does: "the same for a unit that does not run: a reload would bring it in force",
+		finds: []string{"links_resolve quiet.service", "loaded_is_current quiet.service"},
+		do: func(s *stage) error {
+			return s.plant(s.Unit("basic.target.wants/quiet.service"), "-> "+s.Current.Sources[in("quiet.service")])
+		},
+	},
+	{
 		name: "wants-dangling", does: "a link that starts a unit leads to nothing",
 		finds: []string{"links_resolve web.service"},
 		do: func(s *stage) error {
