@@ -43,7 +43,7 @@ func watchPlaces(t *testing.T, prepare func(dir string) error, places ...collect
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = followFiles(ctx, f, w.p, func(string) bool { return false })
+		_ = followFiles(ctx, f, w.p, func(string) bool { return false }, func(string) bool { return false })
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -67,8 +67,13 @@ func (w *watched) again() {
 // sees makes a change and waits until one of the paths is noted; none are wanted with "".
 func (w *watched) sees(what string, do func() error, want string) {
 	w.t.Helper()
-	for w.p.has() { // what the last change did too
-		w.p.take()
+	for quiet := 0; quiet < 2; quiet++ { // what the last change did too
+		if w.p.has() {
+			quiet = 0
+		}
+		if w.p.take().structure {
+			w.again()
+		}
 		time.Sleep(20 * time.Millisecond)
 	}
 	if err := do(); err != nil {

@@ -34,10 +34,11 @@ type loop struct {
 	retry    time.Time // when what was not healed is tried again; zero: all is
 	pause    time.Duration
 
-	lock  sync.Mutex // of the rest
-	files *files     // nil: lost
-	env   collect.Environment
-	doc   *facts.Document // nil: there is none yet
+	lock       sync.Mutex      // of the rest
+	files      *files          // nil: lost
+	configured []collect.Place // of the configuration and the rules
+	env        collect.Environment
+	doc        *facts.Document // nil: there is none yet
 }
 
 // Bounds on the time of one step, after which it hangs: collectors have limits of their own.
@@ -87,7 +88,12 @@ func (l *loop) step(ctx context.Context, change taken) {
 func (l *loop) load(ctx context.Context) bool {
 	l.beat(func(h *Health) { h.Loading, h.Busy = h.Ready, time.Now().Add(collecting) })
 	setup, err := l.Load(ctx)
+	places := l.Files()
+	l.lock.Lock()
+	l.configured = places
+	l.lock.Unlock()
 	if l.isSetUp = err == nil; err != nil {
+		l.rewatch() // where it is mended may be a new place
 		l.undecided(ctx, err)
 		return false
 	}
@@ -236,7 +242,9 @@ func (l *loop) fullAudit(ctx context.Context, change taken) {
 		want, got := verdictOf(freshReport), verdictOf(believed)
 		if want.text != got.text && l.pending.has() { // something changed between the two
 			l.pending.settle(ctx, quiet, latest)
-			change = l.pending.take()
+			if change = l.pending.take(); change.again {
+				l.pending.add(func(p *pending) { p.again = true })
+			}
 			continue
 		}
 		if want.text != got.text {

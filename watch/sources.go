@@ -13,6 +13,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"stackpolicy/facts/collect"
+	"stackpolicy/history"
 )
 
 // The sources of changes, by the names under which their loss is reported.
@@ -109,8 +110,8 @@ func (s *sources) missing() []string {
 }
 
 // followFiles hands on what inotify says until ctx ends. paths that begin with one of the
-// configuration's make it be read again.
-func followFiles(ctx context.Context, f *files, p *pending, isConfiguration func(path string) bool) error {
+// configuration's make it be read again; what is written to the memory makes another verdict.
+func followFiles(ctx context.Context, f *files, p *pending, isConfiguration, isMemory func(path string) bool) error {
 	for {
 		select {
 		case <-ctx.Done():
@@ -120,15 +121,17 @@ func followFiles(ctx context.Context, f *files, p *pending, isConfiguration func
 				return errors.New("inotify ended")
 			}
 			seen := f.see(e)
-			if len(seen.paths) == 0 {
+			if len(seen.paths) == 0 || isMemory(e.Name) && !isWritten(e) {
 				continue
 			}
 			p.add(func(p *pending) {
 				p.structure = p.structure || seen.structure
 				for _, path := range seen.paths {
-					if isConfiguration(path) {
+					switch {
+					case isMemory(path): // it is read each time
+					case isConfiguration(path):
 						p.again = true
-					} else {
+					default:
 						p.change.Paths[path] = true
 					}
 				}
@@ -165,11 +168,21 @@ func podmanChanged(p *pending) func(PodmanEvent) {
 	}
 }
 
+// memoryFiles are those of the memory: waivers and holds, and what other audits recorded.
+func memoryFiles(stateHome string) []string {
+	path := history.Path(stateHome)
+	return []string{path, path + "-wal"}
+}
+
+// isWritten reports whether something was written to the memory. To read it, too, makes and
+// removes the file of its log.
+func isWritten(e fsnotify.Event) bool {
+	return e.Has(fsnotify.Write) || e.Op != fsnotify.Chmod && !strings.HasSuffix(e.Name, "-wal")
+}
+
 // isBelow reports whether a path is one of the places, or in one that is a folder.
-func isBelow(places []collect.Place) func(string) bool {
-	return func(path string) bool {
-		return slices.ContainsFunc(places, func(p collect.Place) bool {
-			return path == p.Path || p.Depth > 0 && strings.HasPrefix(path, p.Path+"/")
-		})
-	}
+func isBelow(places []collect.Place, path string) bool {
+	return slices.ContainsFunc(places, func(p collect.Place) bool {
+		return path == p.Path || p.Depth > 0 && strings.HasPrefix(path, p.Path+"/")
+	})
 }

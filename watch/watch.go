@@ -9,6 +9,7 @@ package watch
 import (
 	"context"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -38,7 +39,8 @@ type Setup struct {
 // Watch watches one account. Its fields do not change while it runs, and are not nil but where
 // they say so.
 type Watch struct {
-	// Load reads the configuration and the rules, and Files says where they are.
+	// Load reads the configuration and the rules, and Files says where they are. Run calls
+	// both from one goroutine.
 	Load  func(context.Context) (Setup, error)
 	Files func() []collect.Place
 	// Recall opens the memory of audits.
@@ -80,6 +82,7 @@ func (w Watch) Run(ctx context.Context) error {
 	defer cancel()
 	p := newPending()
 	l := &loop{Watch: w, pending: p, sources: &sources{pending: p, say: w.Say, lost: map[string]string{}}}
+	l.configured = w.Files()
 	follow := func(name string, follow func(context.Context, func()) error) {
 		running.Go(func() { l.sources.follow(ctx, name, follow) })
 	}
@@ -114,11 +117,23 @@ func (l *loop) followFiles(ctx context.Context, ready func()) error {
 	defer l.use(nil)
 	l.watchFiles()
 	ready()
-	err = followFiles(ctx, f, l.pending, isBelow(l.Files()))
+	err = followFiles(ctx, f, l.pending, l.isConfiguration, l.isMemory)
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
 	return err
+}
+
+func (l *loop) isConfiguration(path string) bool {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	return isBelow(l.configured, path)
+}
+
+func (l *loop) isMemory(path string) bool {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	return slices.Contains(memoryFiles(l.env.StateHome), path)
 }
 
 func (l *loop) use(f *files) {
@@ -130,14 +145,17 @@ func (l *loop) use(f *files) {
 // watchFiles reports whether there is a folder that was not watched before.
 func (l *loop) watchFiles() (added bool) {
 	l.lock.Lock()
-	f, env, doc := l.files, l.env, l.doc
+	f, env, doc, places := l.files, l.env, l.doc, slices.Clone(l.configured)
 	l.lock.Unlock()
 	if f == nil {
 		return false
 	}
-	store, places := "/nix/store", l.Files()
+	store := "/nix/store"
 	if doc != nil {
 		places = append(places, collect.Places(env, doc)...)
+		for _, path := range memoryFiles(env.StateHome) {
+			places = append(places, collect.Place{Path: path})
+		}
 		if doc.Declared != nil && doc.Declared.FilesDir != "" {
 			store = filepath.Dir(doc.Declared.FilesDir)
 		}

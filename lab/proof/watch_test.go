@@ -50,6 +50,7 @@ type watchLine struct {
 	ExitCode                    *int `json:"exit_code"`
 	Invariant, Subject          string
 	Effect, Severity, Was, Time string
+	Waived                      bool
 }
 
 // watch starts a watch and waits until it is ready.
