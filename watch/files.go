@@ -38,6 +38,7 @@ type files struct {
 	lock    sync.Mutex
 	folders map[string]*folder // by path without links
 	single  map[string]bool    // files of the store: the store as a whole changes too often
+	stale   []string           // paths that were forgotten, which inotify still follows
 }
 
 func newFiles() (*files, error) {
@@ -57,14 +58,16 @@ func (f *files) watch(store string, places []collect.Place) (added bool, err err
 	}
 	f.lock.Lock()
 	isNew, isOld, added := f.differences(p)
-	f.folders, f.single = p.folders, p.single
+	isOld = append(isOld, f.stale...)
+	f.folders, f.single, f.stale = p.folders, p.single, nil
 	f.lock.Unlock()
+	// First what is old: a folder that was moved has one watch for its old and its new path.
+	for _, path := range isOld {
+		_ = f.notify.Remove(path) // it may be gone
+	}
 	var errs []error
 	for _, path := range isNew {
 		errs = append(errs, f.add(path))
-	}
-	for _, path := range isOld {
-		_ = f.notify.Remove(path) // it may be gone
 	}
 	return added, errors.Join(errs...)
 }
@@ -87,9 +90,7 @@ func (f *files) differences(p plan) (isNew, isOld []string, hasFolder bool) {
 	return isNew, isOld, hasFolder
 }
 
-// add watches what is at a path now. What was there before is not watched any more.
 func (f *files) add(path string) error {
-	_ = f.notify.Remove(path) // usually it is not watched
 	err := f.notify.Add(path)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return nil // gone just now, which was seen above it; or nobody of this account can read it
@@ -136,10 +137,14 @@ func (f *files) see(e fsnotify.Event) (s seen) {
 // forget lets a path, and what is below it, be watched again: another file or folder may be
 // there by now, and inotify watches the one that was.
 func (f *files) forget(path string) {
-	delete(f.single, path)
+	if f.single[path] {
+		delete(f.single, path)
+		f.stale = append(f.stale, path)
+	}
 	for other := range f.folders {
 		if other == path || strings.HasPrefix(other, path+"/") {
 			delete(f.folders, other)
+			f.stale = append(f.stale, other)
 		}
 	}
 }

@@ -168,6 +168,10 @@ func TestReplacedFolders(t *testing.T) {
 	}, "a")
 	w.sees("a drop-in in it", func() error { return write(d+"/a/units/web.service.d/d.conf", "x") }, "a/units/web.service.d/d.conf")
 	w.sees("the old one", func() error { return write(d+"/old/units/web.service.d/e.conf", "x") }, "")
+	w.sees("a folder that is a link to where it is now", func() error {
+		return errors.Join(os.Rename(d+"/a/units", d+"/moved"), os.Symlink(d+"/moved", d+"/a/units"))
+	}, "a/units")
+	w.sees("a drop-in in it", func() error { return write(d+"/moved/web.service.d/f.conf", "x") }, "a/units/web.service.d/f.conf")
 	w.sees("a file of the store that is made again", func() error {
 		return errors.Join(os.RemoveAll(d+"/store/hash"), write(d+"/store/hash/x", "y"))
 	}, "store/hash/x")
