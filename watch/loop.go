@@ -44,6 +44,7 @@ type loop struct {
 // Bounds on the time of one step, after which it hangs: collectors have limits of their own.
 const (
 	collecting = 3 * time.Minute
+	recollect  = 2 * time.Second // how soon everything is collected again after a collector failed
 	acting     = 20 * time.Minute
 )
 
@@ -82,6 +83,9 @@ func (l *loop) step(ctx context.Context, change taken) {
 	l.audit(ctx, doc, report)
 	l.remember(doc)
 	l.clock = l.nextChange(ctx, report)
+	if l.kept.Failed() { // perhaps for a moment only: nothing says when it can be collected again
+		l.clock = earlier(l.clock, time.Now().Add(recollect))
+	}
 }
 
 // load reads the configuration and the rules.

@@ -96,6 +96,9 @@ func (k *Kept) Collect(ctx context.Context, env Environment, change Change) *fac
 	return doc
 }
 
+// Failed reports whether a collector failed in the last collection.
+func (k *Kept) Failed() bool { return k.failed }
+
 // Close closes the connection to the manager. The next collection opens another one.
 func (k *Kept) Close() {
 	if k.close != nil {

@@ -30,6 +30,8 @@ var claims = []struct {
 	{"f", (*bench).again},
 	{"g", (*bench).rules30Days},
 	{"h", (*bench).twoBuilds},
+	{"i", (*bench).watching},
+	{"j", (*bench).idling},
 }
 
 func letters() []string {
