@@ -182,12 +182,16 @@ func (l *loop) audit(ctx context.Context, doc *facts.Document, report *audit.Rep
 		if !ok {
 			return
 		}
+		before := verdictOf(report)
 		var err error
 		if doc, report, err = l.look(ctx, collect.Change{Whole: acted}, time.Now()); err != nil {
 			l.undecided(ctx, err)
 			return
 		}
 		l.show(report)
+		if now := verdictOf(report); len(changes(before, now, time.Now())) == 0 {
+			l.recorded = now.text // the history is a fact too: since when something is found
+		}
 	}
 }
 
