@@ -147,7 +147,7 @@ func (k *Kept) unitsOf(e Environment, path string) (units []string, understood b
 	if slices.Contains(k.survey.manager.UnitPath, folder) {
 		w, known := k.walked[name]
 		if !known { // a unit that a program made for a while, such as podman for a health check
-			return nil, filepath.Base(folder) == "transient" && !isConfigured(e.Config, name)
+			return nil, filepath.Base(folder) == "transient" && isOfOne(name) && !isConfigured(e.Config, name)
 		}
 		return []string{name}, isPlain(w.after)
 	}
@@ -164,6 +164,14 @@ func (k *Kept) unitsOf(e Environment, path string) (units []string, understood b
 		}
 	}
 	return units, len(units) > 0
+}
+
+// isOfOne reports whether a name is one of a single unit, and not of a template or what drop-ins
+// of many units are found by, of a kind that programs make for a while.
+func isOfOne(name string) bool {
+	kind := filepath.Ext(name)
+	stem := strings.TrimSuffix(name, kind)
+	return slices.Contains([]string{".service", ".timer", ".scope"}, kind) && !strings.HasSuffix(stem, "@") && !strings.HasSuffix(stem, "-")
 }
 
 // isPlain reports whether a change of the unit's files concerns few others.
