@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -56,7 +57,13 @@ type watchLine struct {
 // watch starts a watch and waits until it is ready.
 func (s *stage) watch(status int, args ...string) *watching {
 	s.t.Helper()
-	cmd := s.Command(s.t.Context(), append([]string{"stackpolicy", "watch", "--follow", "-o", "json"}, args...)...)
+	return s.watchBy(status, append([]string{"stackpolicy", "watch", "--follow", "-o", "json"}, args...)...)
+}
+
+// watchBy is watch with a whole command line.
+func (s *stage) watchBy(status int, argv ...string) *watching {
+	s.t.Helper()
+	cmd := s.Command(s.t.Context(), argv...)
 	w := &watching{stage: s, errs: &spoken{}}
 	out, err := cmd.StdoutPipe()
 	s.do(err)
@@ -75,7 +82,7 @@ func (s *stage) watch(status int, args ...string) *watching {
 		}
 	}()
 	s.t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
+		w.signal(syscall.SIGTERM)
 		_ = cmd.Wait()
 		if s.t.Failed() {
 			s.t.Logf("the watch said:\n%s", w.errs)
@@ -86,6 +93,24 @@ func (s *stage) watch(status int, args ...string) *watching {
 		s.t.Fatalf("first line: %+v; want ready with status %d", first, status)
 	}
 	return w
+}
+
+// process returns the id of the watch, which is a child of what entered the namespaces; 0 if it
+// ended.
+func (w *watching) process() (pid int) {
+	id := strconv.Itoa(w.pid)
+	children, err := os.ReadFile(filepath.Join("/proc", id, "task", id, "children"))
+	if err == nil {
+		_, _ = fmt.Sscan(string(children), &pid)
+	}
+	return pid
+}
+
+// signal sends a signal to the watch, if it still runs.
+func (w *watching) signal(s syscall.Signal) {
+	if pid := w.process(); pid > 0 {
+		_ = syscall.Kill(pid, s)
+	}
 }
 
 // line returns the next line.
