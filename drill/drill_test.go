@@ -68,8 +68,16 @@ func (r Result) byName(t *testing.T, name string) Row {
 
 // TestBuiltIn checks that with the built-in rules each row is found by the invariants that it
 // names, that nobody is accused, and that what heals is healed.
+//
+// It does one row in four, and all with STACKPOLICY_LAB_EACH=1.
 func TestBuiltIn(t *testing.T) {
-	r := run(t, "")
+	var some []string
+	for i, row := range rows() {
+		if os.Getenv("STACKPOLICY_LAB_EACH") != "1" && i%4 == 0 {
+			some = append(some, row.name)
+		}
+	}
+	r := run(t, "", some...)
 	for _, row := range r.Rows {
 		t.Logf("%-24s %-8s %-11s %5d ms %s", row.Name, row.Verdict, row.Heal, row.TookMS, row.Note)
 		var got []string

@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -302,6 +303,9 @@ func (l *loop) wait(ctx context.Context) taken {
 	}
 	at = later(at, now.Add(10*time.Millisecond))
 	l.beat(func(h *Health) { h.Lost, h.Busy = lost, at.Add(time.Minute) })
+	if time.Until(at) > latest && !l.pending.has() {
+		debug.FreeOSMemory() // until something changes, which may be in days
+	}
 	timer := time.NewTimer(time.Until(at))
 	defer timer.Stop()
 	select {
