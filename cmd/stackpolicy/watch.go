@@ -31,17 +31,18 @@ func (a *app) watch() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "watch",
 		Short: "Audit all the time: after each change, and every ten minutes",
-		Long: `Audits when something changes: a unit file, a link, what the manager runs, a container,
-the configuration, a rule, or the time at which a grace period, a waiver or a hold ends.
-It collects and decides again only what changed. It acts, records and alerts as eval
-does. Every ten minutes it audits everything, and says so if that finds something else.
+		Long: `Audits when something changes: a unit file, a link, what the manager runs, a
+container, the configuration, a rule, or the time at which a grace period, a waiver or
+a hold ends. It collects and decides again only what changed. It acts, records and
+alerts as eval does. Every ten minutes it audits everything, and says so if that finds
+something else.
 
-stackpolicy-watch.service runs it instead of the audit's timer and path units. There is
-one watch for an account. Beside another one, --follow only shows: nothing is healed,
-recorded or sent twice. SIGHUP reads the configuration and the rules again.
+stackpolicy-watch.service runs it instead of the audit's timer and path units. There
+is one watch for an account. Beside another one, --follow only shows: nothing is
+healed, recorded or sent twice. SIGHUP reads the configuration and the rules again.
 
-With -o json each line is an object: first {"time", "ready", "exit_code"}, then, for each
-change of a verdict, {"time", "invariant", "subject", "effect", "severity", "was"}.`,
+With -o json each line is an object: first {"time", "ready", "exit_code"}, then, for
+each change, {"time", "invariant", "subject", "effect", "severity", "was"}.`,
 		Example: `  stackpolicy watch --follow
   stackpolicy watch --follow -o json | jq -c 'select(.effect == "block")'`,
 		Args: cobra.NoArgs,
