@@ -63,11 +63,8 @@ each change, {"time", "invariant", "subject", "effect", "severity", "was"}.`,
 			r.asked = enforcing
 		}
 		if *follow || format.String() != "text" {
-			r.show = func(l watch.Line) {
-				if err := format.Write(cmd.OutOrStdout(), l); err != nil && !cli.SeenEnough(err) {
-					r.say(err.Error())
-				}
-			}
+			r.show = func(l watch.Line) error { return format.Write(cmd.OutOrStdout(), l) }
+			r.onTerminal = cli.Terminal(cmd.OutOrStdout())
 		}
 		return r.run()
 	}
@@ -94,11 +91,11 @@ func (r *watchRunner) run() error {
 	default:
 		defer release()
 	}
-	again, stop := hangups(r.ctx)
-	defer stop()
+	running, end := context.WithCancelCause(r.ctx)
+	defer end(nil)
+	r.end = end
+	again := r.hangups(running)
 	n := &notifier{socket: os.Getenv("NOTIFY_SOCKET"), say: r.say}
-	running, cancel := context.WithCancel(r.ctx)
-	defer cancel()
 	go n.keepAlive(running)
 	w := watch.Watch{
 		Load: r.load, Files: r.files, Recall: cli.Recall, Undecided: r.undecided, Show: r.shown, Say: r.say, Beat: func(h watch.Health) { r.health = h; n.beat(h) },
@@ -115,18 +112,24 @@ func (r *watchRunner) run() error {
 	if !r.shows {
 		w.Audit = r.audit
 	}
-	err = w.Run(r.ctx)
+	err = w.Run(running)
 	if errors.Is(err, context.Canceled) { // it was told to end
 		return nil
 	}
 	return err
 }
 
-// hangups returns a channel that is sent to after each SIGHUP.
-func hangups(ctx context.Context) (again <-chan struct{}, stop func()) {
-	signals, hung := make(chan os.Signal, 1), make(chan struct{})
+// hangups returns a channel that is sent to after each SIGHUP. On a terminal, which sends it
+// when it is closed, SIGHUP ends the program.
+func (r *watchRunner) hangups(ctx context.Context) <-chan struct{} {
+	hung := make(chan struct{})
+	if r.onTerminal {
+		return hung
+	}
+	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGHUP)
 	go func() {
+		defer signal.Stop(signals)
 		for {
 			select {
 			case <-ctx.Done():
@@ -140,7 +143,7 @@ func hangups(ctx context.Context) (again <-chan struct{}, stop func()) {
 			}
 		}
 	}()
-	return hung, func() { signal.Stop(signals) }
+	return hung
 }
 
 func (r *watchRunner) say(what string) {

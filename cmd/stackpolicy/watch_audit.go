@@ -25,9 +25,12 @@ type watchRunner struct {
 	ctx   context.Context
 	errs  io.Writer
 	every time.Duration
-	asked *bool            // value of --enforce; nil without it
-	show  func(watch.Line) // nil: nothing is shown
-	shows bool             // beside another watch: it only shows
+	asked *bool                  // value of --enforce; nil without it
+	show  func(watch.Line) error // nil: nothing is shown
+	shows bool                   // beside another watch: it only shows
+
+	onTerminal bool        // what is shown
+	end        func(error) // ends the watch
 
 	config config.Config // as last read
 	routes []notify.Route
@@ -121,9 +124,13 @@ func (r *watchRunner) undecided(ctx context.Context, why error) {
 	}
 }
 
+// shown shows a line. If nobody reads them any more, the watch ends.
 func (r *watchRunner) shown(l watch.Line) {
-	if r.show != nil {
-		r.show(l)
+	if r.show == nil {
+		return
+	}
+	if err := r.show(l); err != nil {
+		r.end(err)
 	}
 }
 

@@ -265,3 +265,24 @@ func (w *watching) says(text string) {
 	}
 	w.t.Errorf("the watch did not say %q", text)
 }
+
+// TestWatchIsNotReadAnyMore checks that a watch ends when nobody reads what it shows.
+func TestWatchIsNotReadAnyMore(t *testing.T) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, nil)
+		r := make(chan scene.Result, 1)
+		go func() {
+			r <- s.Do(s.Command(t.Context(), "sh", "-c", "{ stackpolicy watch --follow; echo ended $? >&2; } | head -n 1"))
+		}()
+		time.Sleep(5 * time.Second) // it is ready, and head has ended
+		s.do(s.Write(s.Unit("web.service.d/evil.conf"), "[Service]\nNice=5\n"))
+		select {
+		case r := <-r:
+			if !strings.Contains(r.Err, "ended 0") || !strings.Contains(r.Out, "watching") {
+				t.Errorf("%q, %q", r.Out, r.Err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Error("the watch goes on although nobody reads it")
+		}
+	})
+}
