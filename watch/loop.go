@@ -116,7 +116,7 @@ func (l *loop) undecided(ctx context.Context, why error) {
 	f := finding.Finding{
 		Invariant: finding.AuditComplete, Subject: finding.Host, Effect: finding.Block, Severity: finding.Unknown, Message: message,
 	}
-	v := verdict{exit: finding.LevelUnknown.ExitCode(), found: map[about]finding.Finding{{f.Subject, f.Invariant}: f}, text: message}
+	v := verdict{exit: finding.LevelUnknown.ExitCode(), found: map[about]finding.Finding{{f.Subject, f.Invariant}: f}, text: message, none: true}
 	isNew := l.last.text != v.text
 	l.showVerdict(v)
 	if isNew && l.Audit != nil {
@@ -160,6 +160,7 @@ func (l *loop) showVerdict(v verdict) {
 	if !l.health.Ready {
 		l.Show(Line{Time: now, Ready: true, ExitCode: &v.exit})
 	} else {
+		v.unsure(l.last)
 		for _, line := range changes(l.last, v, now) {
 			l.Show(line)
 		}

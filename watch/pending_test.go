@@ -99,6 +99,39 @@ func TestSources(t *testing.T) {
 	})
 }
 
+// What was found before by a rule that cannot be decided now is unknown, and has not gone.
+func TestUndecidedIsNotAllowed(t *testing.T) {
+	var shown []string
+	l := &loop{Watch: Watch{
+		Beat: func(Health) {}, Undecided: func(context.Context, error) {},
+		Show: func(l Line) {
+			shown = append(shown, fmt.Sprintf("%s %s %s %s", l.Subject, l.Invariant, l.Effect, l.Severity))
+		},
+	}}
+	bad := finding.Finding{Invariant: "a", Subject: "x.service", Effect: finding.Block, Severity: finding.Page, Message: "bad"}
+	gap := finding.Finding{Invariant: "a", Subject: finding.Host, Effect: finding.Block, Severity: finding.Unknown, Message: "podman is silent"}
+	for _, c := range []struct {
+		what string
+		do   func()
+		want string
+	}{
+		{"the first verdict", func() { l.showVerdict(found()) }, "[   ]"},
+		{"found", func() { l.showVerdict(found(bad)) }, "[x.service a block page]"},
+		{"a gap", func() { l.showVerdict(found(gap)) }, "[host a block unknown x.service a block unknown]"},
+		{"still", func() { l.showVerdict(found(gap)) }, "[]"},
+		{"gone meanwhile", func() { l.showVerdict(found()) }, "[host a allow  x.service a allow ]"},
+		{"found again", func() { l.showVerdict(found(bad)) }, "[x.service a block page]"},
+		{"no rules", func() { l.undecided(t.Context(), errors.New("no rules")) }, "[host audit_complete block unknown x.service a block unknown]"},
+		{"rules", func() { l.showVerdict(found(bad)) }, "[host audit_complete allow  x.service a block page]"},
+	} {
+		shown = []string{}
+		c.do()
+		if got := fmt.Sprint(shown); got != c.want {
+			t.Errorf("%s: %s, want %s", c.what, got, c.want)
+		}
+	}
+}
+
 func found(findings ...finding.Finding) verdict {
 	return verdictOf(&audit.Report{Decisions: findings})
 }

@@ -33,6 +33,7 @@ type verdict struct {
 	exit  int
 	found map[about]finding.Finding
 	text  string // of all findings, without what actions did
+	none  bool   // nothing was decided
 }
 
 type about struct{ subject, invariant string }
@@ -50,6 +51,18 @@ func verdictOf(r *audit.Report) verdict {
 	text, _ := json.Marshal(open) // evidence has only JSON values
 	v.text = string(text)
 	return v
+}
+
+// unsure takes over what was found before by invariants that cannot be decided now: whether it
+// is still so is unknown.
+func (v verdict) unsure(before verdict) {
+	for k, f := range before.found {
+		if _, is := v.found[k]; is || !v.none && !v.found[about{finding.Host, k.invariant}].IsUnknown() {
+			continue
+		}
+		f.Effect, f.Severity, f.Waiver = finding.Block, finding.Unknown, nil
+		v.found[k] = f
+	}
 }
 
 func isWorse(a, b finding.Finding) bool {

@@ -133,7 +133,12 @@ func (w *watching) Write(p []byte) (int, error) {
 func (w *watching) verdict() verdict {
 	w.lock.Lock()
 	defer w.lock.Unlock()
-	return maps.Clone(w.known)
+	known := maps.Clone(w.known)
+	isUnknown := func(k about) bool { return w.known[k].Severity == "unknown" }
+	maps.DeleteFunc(known, func(k about, _ state) bool { // what was found before, and cannot be decided now
+		return k.Subject != "host" && isUnknown(k) && (isUnknown(about{"host", k.Invariant}) || isUnknown(about{"host", "audit_complete"}))
+	})
+	return known
 }
 
 // since returns how long ago the last line was.
