@@ -26,11 +26,12 @@ type loop struct {
 	isSetUp  bool
 	kept     *collect.Kept
 	series   decide.Series
-	last     verdict   // that was shown
-	recorded string    // the findings of the last audit
-	health   Health    //
-	clock    time.Time // when the clock alone changes the verdict, or it is to be looked at again
-	full     time.Time // when the next full audit is due
+	last     verdict       // that was shown
+	report   *audit.Report // of the last look that nothing followed; nil: there is none
+	recorded string        // the findings of the last audit
+	health   Health        //
+	clock    time.Time     // when the clock alone changes the verdict, or it is to be looked at again
+	full     time.Time     // when the next full audit is due
 	ticked   time.Time
 	retry    time.Time // when what was not healed is tried again; zero: all is
 	pause    time.Duration
@@ -75,15 +76,22 @@ func (l *loop) step(ctx context.Context, change taken) {
 		l.fullAudit(ctx, change)
 		return
 	}
+	if change.isTick && l.report != nil {
+		l.clock = l.nextChange(ctx, l.report, change.Change)
+		return
+	}
+	l.report = nil
 	doc, report, err := l.look(ctx, change.Change, time.Now())
 	if err != nil {
 		l.undecided(ctx, err)
 		return
 	}
 	l.show(report)
-	l.audit(ctx, doc, report)
+	doc, report = l.audit(ctx, doc, report)
 	l.remember(doc)
-	l.clock = l.nextChange(ctx, report)
+	l.report = report
+	l.clock = l.nextChange(ctx, report, collect.Change{})
+	debug.FreeOSMemory() // until something changes, which may be in days
 	if l.kept.Failed() { // perhaps for a moment only: nothing says when it can be collected again
 		l.clock = earlier(l.clock, time.Now().Add(recollect))
 	}
@@ -122,7 +130,7 @@ func (l *loop) undecided(ctx context.Context, why error) {
 	if isNew && l.Audit != nil {
 		l.Undecided(ctx, why)
 	}
-	l.recorded, l.clock = "", time.Now().Add(poll)
+	l.recorded, l.report, l.clock = "", nil, time.Now().Add(poll)
 }
 
 // look collects what changed and decides, as if it was a given time.
@@ -173,28 +181,31 @@ func (l *loop) showVerdict(v verdict) {
 const most = 3
 
 // audit lets an audit act, record and alert if the verdict is not the recorded one, or if what
-// was not healed is tried again. What it did and recorded is looked at again.
-func (l *loop) audit(ctx context.Context, doc *facts.Document, report *audit.Report) {
+// was not healed is tried again. What it did and recorded is looked at again: it returns the last
+// look.
+func (l *loop) audit(ctx context.Context, doc *facts.Document, report *audit.Report) (*facts.Document, *audit.Report) {
 	for range most {
 		isDue := !l.retry.IsZero() && l.retry.Before(time.Now())
 		if l.Audit == nil || verdictOf(report).text == l.recorded && !isDue || ctx.Err() != nil {
-			return
+			break
 		}
 		acted, ok := l.auditOnce(ctx, doc, report)
 		if !ok {
-			return
+			break
 		}
 		before := verdictOf(report)
-		var err error
-		if doc, report, err = l.look(ctx, collect.Change{Whole: acted}, time.Now()); err != nil {
+		nowDoc, nowReport, err := l.look(ctx, collect.Change{Whole: acted}, time.Now())
+		if err != nil {
 			l.undecided(ctx, err)
-			return
+			break
 		}
+		doc, report = nowDoc, nowReport
 		l.show(report)
 		if now := verdictOf(report); len(changes(before, now, time.Now())) == 0 {
 			l.recorded = now.text // the history is a fact too: since when something is found
 		}
 	}
+	return doc, report
 }
 
 // auditOnce reports whether the audit acted, and whether there was one.
@@ -262,9 +273,9 @@ func (l *loop) fullAudit(ctx context.Context, change taken) {
 		}
 		l.show(freshReport)
 		l.recorded = "" // each full audit is recorded
-		l.audit(ctx, fresh, freshReport)
+		fresh, freshReport = l.audit(ctx, fresh, freshReport)
 		l.remember(fresh)
-		l.clock = time.Now().Add(tick)
+		l.report, l.clock = freshReport, time.Now().Add(tick)
 		return
 	}
 	l.pending.whole()
@@ -304,9 +315,6 @@ func (l *loop) wait(ctx context.Context) taken {
 	}
 	at = later(at, now.Add(10*time.Millisecond))
 	l.beat(func(h *Health) { h.Lost, h.Busy = lost, at.Add(time.Minute) })
-	if time.Until(at) > latest && !l.pending.has() {
-		debug.FreeOSMemory() // until something changes, which may be in days
-	}
 	timer := time.NewTimer(time.Until(at))
 	defer timer.Stop()
 	select {
@@ -315,11 +323,13 @@ func (l *loop) wait(ctx context.Context) taken {
 		l.pending.settle(ctx, quiet, latest)
 	case <-timer.C:
 	}
-	t := l.pending.take()
 	woke := time.Now()
+	isDue := len(lost) > 0 || l.full.Before(woke) || !l.retry.IsZero() && l.retry.Before(woke)
+	t := l.pending.take()
 	wasSuspended := woke.Round(0).Sub(now.Round(0))-woke.Sub(now) > poll // the wall clock went on, the other did not
 	t.Whole = t.Whole || len(lost) > 0 || wasSuspended
 	if woke.Sub(l.ticked) >= tick {
+		t.isTick = t.isEmpty() && !isDue
 		l.ticked, t.Declared, t.Probes = woke, true, true
 	}
 	return t

@@ -73,12 +73,17 @@ func (p *pending) settle(ctx context.Context, quiet, limit time.Duration) {
 type taken struct {
 	collect.Change
 	structure, again bool
+	isTick           bool // nothing changed that says so
+}
+
+func (t taken) isEmpty() bool {
+	return !t.again && !t.structure && !t.Whole && !t.Containers && !t.Images && len(t.Units)+len(t.Paths) == 0
 }
 
 func (p *pending) take() taken {
 	p.lock.Lock()
 	defer p.lock.Unlock()
-	t := taken{p.change, p.structure, p.again}
+	t := taken{Change: p.change, structure: p.structure, again: p.again}
 	p.change, p.structure, p.again, p.first, p.last = collect.Change{}, false, false, time.Time{}, time.Time{}
 	select {
 	case <-p.wake:
