@@ -59,7 +59,7 @@ func (s *stage) restarted(what string, before int) int {
 // reloads it, starts it again after each way to die, and ends it without an error. Without
 // the timer, the watch is enough for audit_timer_active, from its first audit on.
 func TestWatchUnit(t *testing.T) {
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := watch(t, options)
 		s.systemctl("stop", auditTimer)
 		s.systemctl("start", watchService)
@@ -123,7 +123,7 @@ func (s *stage) checkConfined(pid int) {
 // other, also when another unit is started. Each start of a unit starts basic.target too,
 // and with it each timer that is enabled.
 func TestWatchBesideTimer(t *testing.T) {
-	systems.Each(t, func(t *testing.T, options usermanager.Options) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := watch(t, options)
 		s.do(s.Write(s.runtime("systemd/user/other.service"), "[Service]\nExecStart=/bin/sleep 1000\n"))
 		s.reload()

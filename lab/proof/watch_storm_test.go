@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"stackpolicy/lab/debian"
 	"stackpolicy/lab/scene"
 	"stackpolicy/lab/systems"
 	"stackpolicy/lab/usermanager"
@@ -61,6 +62,9 @@ func (s *stage) tenChanges() {
 // TestWatchIsStopped stops the watch for a while, in which much changes, and kills it. Whatever
 // it missed is found, and a finding that was recorded is not recorded again.
 func TestWatchIsStopped(t *testing.T) {
+	if !debian.Each() {
+		t.Skip("skipped: takes a minute of a busy machine; set STACKPOLICY_LAB_EACH=1")
+	}
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := remembering(t, options, nil)
 		w := s.watch(0)
@@ -140,6 +144,9 @@ const maxWatch = 160 << 10
 // TestWatchStorm makes thousands of changes, and restarts all units: soon after the end the
 // verdict is right, and the watch stays small.
 func TestWatchStorm(t *testing.T) {
+	if !debian.Each() {
+		t.Skip("skipped: takes a minute of a busy machine; set STACKPOLICY_LAB_EACH=1")
+	}
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, nil)
 		w := s.watch(0)
