@@ -60,7 +60,7 @@ go build -o "$work/stackpolicy" ./cmd/stackpolicy
 step "go test ./..."
 status=0
 # What takes longest is first, so that nothing long is left alone at the end.
-go test -vet=off -count=1 -timeout 20m -v ./lab/proof ./lab/matrix ./packaging ./cmd/stackpolicy ./stack ./... >"$work/log" 2>&1 || status=$?
+go test -vet=off -count=1 -timeout 23m -v ./lab/proof ./lab/matrix ./packaging ./cmd/stackpolicy ./stack ./... >"$work/log" 2>&1 || status=$?
 grep -E '^(ok|FAIL|panic|#)' "$work/log" || true
 grep -B1 -E '^ *--- SKIP' "$work/log" | sed -E 's/^ +//; /^--$/d' || true # with the reason before it
 tally() { grep -cE "^ *--- $1" "$work/log" || true; }
