@@ -119,11 +119,12 @@ func (s *stage) image(ctx context.Context, name, version string, command ...stri
 	})
 }
 
-// declareAll declares the files of the folder config, and the units of the audit.
+// declareAll declares the files of the folder config, and the units of the audit, without the
+// watch, which takes the place of the timer.
 func (s *stage) declareAll() error {
 	for prefix, files := range map[string]fs.FS{"": os.DirFS("config"), "systemd/user": units.FS} {
 		err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() || path.Ext(name) == ".go" {
+			if err != nil || d.IsDir() || path.Ext(name) == ".go" || name == "stackpolicy-watch.service" {
 				return err
 			}
 			text, err := fs.ReadFile(files, name)
