@@ -90,19 +90,20 @@ func collect(ctx context.Context, env Environment, survey surveyor, options ...O
 	step(ctx, r, quadletsRow, func(ctx context.Context) (quadletsFound, error) {
 		return collectQuadlets(ctx, env, asking, declared.quadlets, loaded)
 	})
-	loaded.units = doc.Units
+	withQuadlets := loaded // a quadlets collector that was abandoned may still read loaded
+	withQuadlets.units = doc.Units
 	step(ctx, r, filesRow, func(ctx context.Context) (filesFound, error) {
-		return collectFiles(ctx, env, doc.CollectedAt, declared, loaded, looks)
+		return collectFiles(ctx, env, doc.CollectedAt, declared, withQuadlets, looks)
 	})
 	step(ctx, r, appliedRow, func(ctx context.Context) (appliedFound, error) {
 		return collectApplied(ctx, env, declared.store(), doc.Units)
 	})
 	step(ctx, r, podmanRow, func(ctx context.Context) (containersFound, error) {
-		return collectPodman(ctx, env, listing, loaded)
+		return collectPodman(ctx, env, listing, withQuadlets)
 	})
 	storage := beginStorage(ctx, env.Storage, doc)
 	step(ctx, r, imagesRow, func(ctx context.Context) (imagesFound, error) {
-		return collectImages(ctx, env.Images, loaded.autoUpdate(), doc)
+		return collectImages(ctx, env.Images, withQuadlets.autoUpdate(), doc)
 	})
 	step(ctx, r, storageRow, func(ctx context.Context) (storageFound, error) { return await(ctx, storage) })
 	unknown := unknownState(env.Config.Stacks, only, doc.Units, r.needs(systemdRow.name))

@@ -36,7 +36,7 @@ type Environment struct {
 	Memory     Rememberer     // nil: the history is a gap
 	Now        func() time.Time
 
-	kept *Kept // nil: each collection is one of its own
+	kept *kept // nil: each collection is one of its own
 }
 
 // Lister lists podman's containers; it must respect its context.

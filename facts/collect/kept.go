@@ -2,8 +2,8 @@ package collect
 
 import (
 	"context"
+	"maps"
 	"slices"
-	"sync"
 
 	"stackpolicy/facts"
 )
@@ -28,14 +28,22 @@ type Change struct {
 // What a change may concern is decided with caution: a file that is not one of a known unit
 // makes the next collection a whole one. So does each collector that failed.
 type Kept struct {
+	surveyor surveyor // nil: [surveyManager]
+	last     *kept    // nil: nothing was collected, or all of it is to be collected again
+	failed   bool     // a collector, in the last collection
+}
+
+// kept is what one whole collection and the partial ones after it have found. A collector that
+// was abandoned writes into the one of its collection, which is not used again.
+type kept struct {
 	change Change
-	failed bool // a collector, in the last collection
 
 	conn     surveyable
 	close    func()
-	surveyor surveyor // nil: [surveyManager]
+	surveyor surveyor
 	survey   surveyed
 	raw      map[string]keptUnit // as the manager answered, by the name that was asked
+	asked    map[string]bool     // names that this collection asked for
 	declared once[declaration]
 	walked   map[string]walkedUnit
 	manager  *facts.ManagerFiles
@@ -49,80 +57,80 @@ type Kept struct {
 	answers    once[probesFound]
 }
 
-// once has the last answer to a question. Several goroutines may use it: a collector that was
-// abandoned may answer late.
+// once has the last answer to a question, which one collector asks.
 type once[T any] struct {
-	lock   sync.Mutex
 	has    bool
-	round  int // in which it was asked
 	answer T
 }
 
 // get asks if there is no answer, or an old one. An error is not kept.
 func (o *once[T]) get(isOld func(T) bool, ask func() (T, error)) (T, error) {
-	o.lock.Lock()
 	if o.has && !isOld(o.answer) {
-		defer o.lock.Unlock()
 		return o.answer, nil
 	}
-	o.has = false
-	o.round++
-	round := o.round
-	o.lock.Unlock()
 	answer, err := ask()
-	o.lock.Lock()
-	defer o.lock.Unlock()
-	if err == nil && round == o.round {
-		o.answer, o.has = answer, true
-	}
+	o.answer, o.has = answer, err == nil
 	return answer, err
 }
 
 // Collect takes one snapshot, as [Collect] does, after a change.
 func (k *Kept) Collect(ctx context.Context, env Environment, change Change) *facts.Document {
-	change.Whole = change.Whole || k.failed || k.walked == nil || !k.understands(env, change)
-	if k.surveyor == nil {
-		k.surveyor = surveyManager
-	}
-	if k.change = change; change.Whole {
+	if change.Whole || k.failed || k.last == nil || !k.last.understands(env, change) {
 		k.Close()
-		k.raw, k.walked, k.manager, k.survey = nil, nil, nil, surveyed{}
+		change.Whole = true
+		k.last = &kept{surveyor: k.surveyor}
+		if k.surveyor == nil {
+			k.last.surveyor = surveyManager
+		}
 	}
-	doc := collect(ctx, k.environment(env), k.ask)
+	k.last.change, k.last.asked = change, map[string]bool{}
+	doc := collect(ctx, k.last.environment(env), k.last.ask)
 	k.failed = slices.ContainsFunc(collectors(), func(c collector) bool {
 		status, ran := doc.Collectors[c.name]
 		return ran && !status.OK
 	})
+	if !k.failed {
+		k.last.forget()
+	}
 	return doc
+}
+
+// forget forgets the units that nothing asks for any more.
+func (k *kept) forget() {
+	maps.DeleteFunc(k.raw, func(name string, _ keptUnit) bool { return !k.asked[name] })
 }
 
 // Failed reports whether a collector failed in the last collection.
 func (k *Kept) Failed() bool { return k.failed }
 
-// Close closes the connection to the manager. The next collection opens another one.
+// Close closes the connection to the manager. The next collection opens another one, and collects
+// everything.
 func (k *Kept) Close() {
-	if k.close != nil {
-		k.close()
+	if k.last != nil && k.last.close != nil {
+		k.last.close()
 	}
-	k.close, k.conn = nil, nil
+	k.last = nil
 }
 
-// isWhole reports whether nothing was kept. Collections of their own have no Kept.
-func (k *Kept) isWhole() bool { return k == nil || k.change.Whole }
+// isWhole reports whether nothing was kept. Collections of their own have no kept.
+func (k *kept) isWhole() bool { return k == nil || k.change.Whole }
 
 // old reports whether an answer is old whatever it is.
 func old[T any](is bool) func(T) bool { return func(T) bool { return is } }
 
-// declaration is collected again only where the change says so.
-func (k *Kept) declaration(collect func() (declaration, error)) (declaration, error) {
+// declaration is collected again where the change says so, and while an activation is not at its
+// end: its service and its links change without an event.
+func (k *kept) declaration(collect func() (declaration, error)) (declaration, error) {
 	if k == nil {
 		return collect()
 	}
-	return k.declared.get(old[declaration](k.change.Whole || k.change.Declared), collect)
+	return k.declared.get(func(last declaration) bool {
+		return k.change.Whole || k.change.Declared || !slices.Contains([]string{"none", "current"}, last.section.Activation.State)
+	}, collect)
 }
 
 // probes are asked again if there are others.
-func (k *Kept) probes(questions probesFound, ask func() (probesFound, error)) (probesFound, error) {
+func (k *kept) probes(questions probesFound, ask func() (probesFound, error)) (probesFound, error) {
 	if k == nil {
 		return ask()
 	}

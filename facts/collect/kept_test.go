@@ -146,7 +146,7 @@ func TestKept(t *testing.T) {
 		for i := range steps {
 			m.asked = nil
 			got := kept.Collect(t.Context(), env, change)
-			if !kept.change.Whole {
+			if !kept.last.change.Whole {
 				partial++
 				asked += len(m.asked)
 			}
@@ -174,7 +174,7 @@ func TestKeptAfterAGap(t *testing.T) {
 	}
 	m.silent = false
 	after := kept.Collect(t.Context(), env, Change{})
-	if !kept.change.Whole {
+	if !kept.last.change.Whole {
 		t.Error("only a part was collected after a gap")
 	}
 	if d := cmp.Diff(text(t, first), text(t, after)); d != "" {
@@ -208,7 +208,7 @@ func TestKeptDocumentsAreApart(t *testing.T) {
 // is one of many units, and a folder has many files.
 func TestKeptTransient(t *testing.T) {
 	const transient = "/run/user/1000/systemd/transient"
-	k := &Kept{}
+	k := &kept{}
 	k.survey.manager.UnitPath = []string{transient}
 	for path, want := range map[string]bool{
 		"healthcheck.service": true, "healthcheck.timer": true, "run-r1.scope": true, "healthcheck.service.d/50-CPUWeight.conf": true,
@@ -217,6 +217,84 @@ func TestKeptTransient(t *testing.T) {
 	} {
 		if units, understood := k.unitsOf(Environment{}, filepath.Join(transient, path)); understood != want || len(units) > 0 {
 			t.Errorf("%s: %v, %t; want %t", path, units, understood, want)
+		}
+	}
+}
+
+// What nothing asks for any more is forgotten: transient units come and go by the thousand.
+func TestKeptForgets(t *testing.T) {
+	env, m := machine(t, rand.New(rand.NewPCG(4, 7)))
+	kept := &Kept{surveyor: m.survey}
+	kept.Collect(t.Context(), env, Change{})
+	most := len(kept.last.raw)
+	for i := range 50 {
+		name := fmt.Sprintf("web-run-%d.service", i)
+		m.units[name] = systemd.Unit{ID: name, Names: []string{name}, LoadState: "loaded", ActiveState: "active"}
+		m.list(systemd.Listed{Name: name, LoadState: "loaded", ActiveState: "active"})
+		kept.Collect(t.Context(), env, Change{Units: map[string]bool{name: true}})
+		m.listed = slices.DeleteFunc(m.listed, func(l systemd.Listed) bool { return l.Name == name })
+		delete(m.units, name)
+	}
+	kept.Collect(t.Context(), env, Change{Units: map[string]bool{}})
+	if kept.last.change.Whole {
+		t.Fatal("everything was collected again")
+	}
+	if n := len(kept.last.raw); n > most {
+		t.Errorf("%d units are kept, of %d that exist", n, most)
+	}
+}
+
+// slow is a podman that answers when it is told to, whatever its context says.
+type slow struct {
+	containers
+	asked, answer chan struct{}
+}
+
+func (s slow) Containers(context.Context) (podman.Listing, error) {
+	s.asked <- struct{}{}
+	<-s.answer
+	return podman.Listing{}, nil
+}
+
+// A collector that answers when it is no longer waited for changes nothing of later collections.
+func TestKeptAfterAnAbandonedCollector(t *testing.T) {
+	env, m := machine(t, rand.New(rand.NewPCG(3, 7)))
+	kept := &Kept{surveyor: m.survey}
+	want := text(t, kept.Collect(t.Context(), env, Change{}))
+	late := slow{env.Podman.(containers), make(chan struct{}, 1), make(chan struct{})}
+	abandoned, abandon := context.WithCancel(t.Context())
+	go func() {
+		<-late.asked
+		abandon()
+	}()
+	hung := env
+	hung.Podman = late
+	if gap := kept.Collect(abandoned, hung, Change{Containers: true}).Collectors["podman"]; gap.OK {
+		t.Fatal("podman was not abandoned")
+	}
+	for range 3 {
+		if d := cmp.Diff(want, text(t, kept.Collect(t.Context(), env, Change{}))); d != "" {
+			t.Error(d)
+		}
+		select {
+		case late.answer <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// While an activation is not at its end, what is declared is collected each time.
+func TestKeptActivation(t *testing.T) {
+	for state, want := range map[string]int{"none": 1, "current": 1, "running": 3, "half-finished": 3, "failed": 3} {
+		k, asked := &kept{}, 0
+		for range 3 {
+			_, _ = k.declaration(func() (declaration, error) {
+				asked++
+				return declaration{section: &facts.Declared{Activation: facts.Activation{State: state}}}, nil
+			})
+		}
+		if asked != want {
+			t.Errorf("%s: collected %d times in three, want %d", state, asked, want)
 		}
 	}
 }

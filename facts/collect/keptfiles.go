@@ -13,7 +13,7 @@ type walkedUnit struct{ before, after facts.Unit }
 
 // reuse fills the files of a unit from the last collection, if nothing changed that they
 // follow from, and reports whether it did.
-func (k *Kept) reuse(u *facts.Unit) bool {
+func (k *kept) reuse(u *facts.Unit) bool {
 	if k.isWhole() {
 		return false
 	}
@@ -26,7 +26,7 @@ func (k *Kept) reuse(u *facts.Unit) bool {
 }
 
 // concerns reports whether a change of other units or of files concerns the unit.
-func (k *Kept) concerns(u facts.Unit, last walkedUnit) bool {
+func (k *kept) concerns(u facts.Unit, last walkedUnit) bool {
 	isDirty := func(name string) bool { return k.dirty[name] }
 	if k.change.Units[u.Name] || k.change.Units[k.raw[u.Name].ID] {
 		return true
@@ -44,7 +44,7 @@ func (k *Kept) concerns(u facts.Unit, last walkedUnit) bool {
 }
 
 // keep keeps the units for the next collection.
-func (k *Kept) keep(before, after []facts.Unit) {
+func (k *kept) keep(before, after []facts.Unit) {
 	if k == nil {
 		return
 	}
@@ -55,7 +55,7 @@ func (k *Kept) keep(before, after []facts.Unit) {
 }
 
 // managerFiles are collected again if a file or the last load is another one.
-func (k *Kept) managerFiles(collect func() (*facts.ManagerFiles, error)) (*facts.ManagerFiles, error) {
+func (k *kept) managerFiles(collect func() (*facts.ManagerFiles, error)) (*facts.ManagerFiles, error) {
 	if !k.isWhole() && k.manager != nil && len(k.change.Paths) == 0 {
 		return k.manager, nil
 	}

@@ -32,7 +32,7 @@ func (u keptUnit) mentions(see func(string) bool) bool {
 }
 
 // ask surveys the manager, over the connection of the last collection.
-func (k *Kept) ask(ctx, limited context.Context, e Environment) (surveyed, error) {
+func (k *kept) ask(ctx, limited context.Context, e Environment) (surveyed, error) {
 	if k.change.Whole {
 		lasting, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		k.close = cancel
@@ -96,13 +96,14 @@ func changedUnits(last, now []systemd.Listed) map[string]bool {
 // keptConn asks the manager only for the units that changed.
 type keptConn struct {
 	manager
-	kept *Kept
+	kept *kept
 }
 
 func (c *keptConn) Units(ctx context.Context, names []string, idle func(string) bool) ([]systemd.Unit, error) {
 	k := c.kept
 	var asked []string
 	for _, name := range names {
+		k.asked[name] = true
 		known, has := k.raw[name]
 		if !has || known.idle != idle(name) || k.change.Units[name] || k.change.Units[known.ID] || k.dirty[name] || k.dirty[known.ID] || k.dirty[unitfile.Template(name)] {
 			asked = append(asked, name)
@@ -125,7 +126,7 @@ func (c *keptConn) Units(ctx context.Context, names []string, idle func(string) 
 }
 
 // understands reports whether the units are known that the changed files may concern.
-func (k *Kept) understands(e Environment, change Change) bool {
+func (k *kept) understands(e Environment, change Change) bool {
 	g := k.declared.answer.generation
 	for path := range change.Paths {
 		hop, _ := os.Readlink(path)
@@ -139,7 +140,7 @@ func (k *Kept) understands(e Environment, change Change) bool {
 
 // unitsOf returns the units whose fragment or drop-in is at a path, or is a link to it. It is not
 // understood where more than these units and what mentions them may be concerned.
-func (k *Kept) unitsOf(e Environment, path string) (units []string, understood bool) {
+func (k *kept) unitsOf(e Environment, path string) (units []string, understood bool) {
 	folder, name := filepath.Dir(path), filepath.Base(path)
 	if unit, isDropIn := strings.CutSuffix(filepath.Base(folder), ".d"); isDropIn && strings.HasSuffix(name, ".conf") {
 		folder, name = filepath.Dir(folder), unit

@@ -26,7 +26,7 @@ type (
 
 // environment is an environment whose sources answer from the last collection what did not
 // change since.
-func (k *Kept) environment(env Environment) Environment {
+func (k *kept) environment(env Environment) Environment {
 	env.kept, env.Podman = k, keptContainers{env.Podman, k}
 	if env.Images != nil {
 		env.Images = keptImages{env.Images, k}
@@ -42,7 +42,7 @@ func (k *Kept) environment(env Environment) Environment {
 
 type keptContainers struct {
 	Lister
-	kept *Kept
+	kept *kept
 }
 
 func (c keptContainers) Containers(ctx context.Context) (podman.Listing, error) {
@@ -51,7 +51,7 @@ func (c keptContainers) Containers(ctx context.Context) (podman.Listing, error) 
 
 type keptImages struct {
 	ImageSource
-	kept *Kept
+	kept *kept
 }
 
 func (i keptImages) Images(ctx context.Context) ([]podman.Image, error) {
@@ -72,7 +72,7 @@ func (i keptImages) Events(ctx context.Context, since, until time.Time) ([]podma
 
 type keptStorage struct {
 	StorageSource
-	kept *Kept
+	kept *kept
 }
 
 func (s keptStorage) Storage(ctx context.Context) (podman.Storage, error) {
@@ -81,7 +81,7 @@ func (s keptStorage) Storage(ctx context.Context) (podman.Storage, error) {
 
 type keptQuadlets struct {
 	QuadletChecker
-	kept *Kept
+	kept *kept
 }
 
 // Refusals keeps the answer while no file changed: a change of a quadlet makes a collection a

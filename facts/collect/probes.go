@@ -34,7 +34,7 @@ type probesFound []question
 
 // beginProbes starts the probes of the units' stacks, all at the same time. collectProbes
 // waits for them.
-func beginProbes(ctx context.Context, kept *Kept, stacks map[string]config.Stack, units []facts.Unit) <-chan answer[probesFound] {
+func beginProbes(ctx context.Context, kept *kept, stacks map[string]config.Stack, units []facts.Unit) <-chan answer[probesFound] {
 	questions := questionsOf(stacks, units)
 	return begin(ctx, probesLimit, func(ctx context.Context) (probesFound, error) {
 		return kept.probes(questions, func() (probesFound, error) { return questions.ask(ctx) })
