@@ -52,7 +52,7 @@ func newFiles() (*files, error) {
 // watch watches these places, and no others any more. It reports whether a folder was added:
 // then what happened in it meanwhile was not seen.
 func (f *files) watch(store string, places []collect.Place) (added bool, err error) {
-	p := plan{store: store, folders: map[string]*folder{}, single: map[string]bool{}, real: map[string]string{}}
+	p := newPlan(store, maxFolders)
 	for _, place := range places {
 		p.add(place)
 	}
@@ -65,7 +65,7 @@ func (f *files) watch(store string, places []collect.Place) (added bool, err err
 	for _, path := range isOld {
 		_ = f.notify.Remove(path) // it may be gone
 	}
-	var errs []error
+	errs := []error{p.err}
 	for _, path := range isNew {
 		errs = append(errs, f.add(path))
 	}
@@ -74,8 +74,8 @@ func (f *files) watch(store string, places []collect.Place) (added bool, err err
 
 // differences lists what is to be watched and is not yet, and what is no longer. It reports
 // whether a folder is among the new.
-func (f *files) differences(p plan) (isNew, isOld []string, hasFolder bool) {
-	now, before := p.paths(), plan{folders: f.folders, single: f.single}.paths()
+func (f *files) differences(p *plan) (isNew, isOld []string, hasFolder bool) {
+	now, before := p.paths(), (&plan{folders: f.folders, single: f.single}).paths()
 	for path := range now {
 		if !before[path] {
 			isNew = append(isNew, path)
@@ -155,10 +155,16 @@ type plan struct {
 	folders map[string]*folder
 	single  map[string]bool
 	real    map[string]string // path -> path without links; "" does not exist
+	left    int               // how many folders more may be watched
+	err     error             // that there are more
+}
+
+func newPlan(store string, limit int) *plan {
+	return &plan{store: store, folders: map[string]*folder{}, single: map[string]bool{}, real: map[string]string{}, left: limit}
 }
 
 // paths are those that inotify watches.
-func (p plan) paths() map[string]bool {
+func (p *plan) paths() map[string]bool {
 	paths := maps.Clone(p.single)
 	for path := range p.folders {
 		paths[path] = true
@@ -167,9 +173,15 @@ func (p plan) paths() map[string]bool {
 }
 
 func (p *plan) folder(path string) *folder {
-	if p.folders[path] == nil && len(p.folders) < maxFolders {
-		p.folders[path] = &folder{names: map[string]bool{}}
+	if p.folders[path] != nil {
+		return p.folders[path]
 	}
+	if p.left == 0 {
+		p.err = fmt.Errorf("watch %s: there are too many folders", path)
+		return nil
+	}
+	p.left--
+	p.folders[path] = &folder{names: map[string]bool{}}
 	return p.folders[path]
 }
 

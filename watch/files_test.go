@@ -203,3 +203,20 @@ func TestManyFolders(t *testing.T) {
 		t.Errorf("%d folders are still watched", got)
 	}
 }
+
+// With more folders than can be watched, something would be missed: that is an error.
+func TestTooManyFolders(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 5 {
+		if err := os.Mkdir(filepath.Join(dir, fmt.Sprint(i)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for limit, want := range map[int]bool{3: true, 100: false} {
+		p := newPlan("/nix/store", limit)
+		p.add(collect.Place{Path: dir, Depth: 2})
+		if got := p.err != nil; got != want || len(p.folders) > limit {
+			t.Errorf("%d folders at most: %d, %v", limit, len(p.folders), p.err)
+		}
+	}
+}
