@@ -27,28 +27,31 @@ type loop struct {
 	kept     *collect.Kept
 	series   decide.Series
 	last     verdict       // that was shown
-	report   *audit.Report // of the last look that nothing followed; nil: there is none
+	report   *audit.Report // of the last look; nil if something changed after it
 	recorded string        // the findings of the last audit
-	health   Health        //
-	clock    time.Time     // when the clock alone changes the verdict, or it is to be looked at again
-	full     time.Time     // when the next full audit is due
+	health   Health
+	clock    time.Time // when the clock alone changes the verdict, or it is to be looked at again
+	full     time.Time // when the next full audit is due
 	ticked   time.Time
-	retry    time.Time // when what was not healed is tried again; zero: all is
-	pause    time.Duration
+	retry    time.Time     // when what was not healed is tried again; zero: all is
+	pause    time.Duration // before it is tried again
+	failing  time.Duration // the pause before everything is collected again; 0: no collector failed
 
 	lock       sync.Mutex      // of the rest
 	files      *files          // nil: lost
 	configured []collect.Place // of the configuration and the rules
 	env        collect.Environment
-	doc        *facts.Document // nil: there is none yet
+	doc        *facts.Document // nil before the first one
 }
 
 // Bounds on the time of one step, after which it hangs: collectors have limits of their own.
 const (
 	collecting = 3 * time.Minute
-	recollect  = 2 * time.Second // how soon everything is collected again after a collector failed
 	acting     = 20 * time.Minute
 )
+
+// late is how long after a change its event may come: podman needs half a second.
+const late = 2 * time.Second
 
 // run decides until ctx ends.
 func (l *loop) run(ctx context.Context) {
@@ -92,9 +95,18 @@ func (l *loop) step(ctx context.Context, change taken) {
 	l.report = report
 	l.clock = l.nextChange(ctx, report, collect.Change{})
 	debug.FreeOSMemory() // until something changes, which may be in days
-	if l.kept.Failed() { // perhaps for a moment only: nothing says when it can be collected again
-		l.clock = earlier(l.clock, time.Now().Add(recollect))
+	if l.failing = recollect(l.failing, l.kept.Failed()); l.failing > 0 {
+		l.clock = earlier(l.clock, time.Now().Add(l.failing))
 	}
+}
+
+// recollect returns the pause before everything is collected again after a collector failed,
+// perhaps for a moment only: twice the last one, from a second to a tick.
+func recollect(last time.Duration, failed bool) time.Duration {
+	if !failed {
+		return 0
+	}
+	return min(max(2*last, time.Second), tick)
 }
 
 // load reads the configuration and the rules.
@@ -223,7 +235,7 @@ func (l *loop) auditOnce(ctx context.Context, doc *facts.Document, report *audit
 	isLeft := slices.ContainsFunc(result.Report.Decisions, func(f finding.Finding) bool {
 		return f.Effect == finding.Heal && f.Waiver == nil && f.Outcome != finding.Healed
 	})
-	if l.retry = (time.Time{}); isLeft && l.setup.Enforces || !result.Remembered {
+	if l.retry = (time.Time{}); isLeft && l.setup.Enforces {
 		l.later()
 	} else {
 		l.pause = 0
@@ -245,10 +257,11 @@ func (l *loop) remember(doc *facts.Document) {
 	l.rewatch()
 }
 
-// fullAudit collects everything, and compares the verdict with the one that is believed.
+// fullAudit collects everything, and compares the verdict with the one that is believed. A
+// difference that does not last was a change whose event came late.
 func (l *loop) fullAudit(ctx context.Context, change taken) {
-	l.full = time.Now().Add(l.Interval)
-	for range most {
+	l.full = time.Now().Add(poll) // if this one fails
+	for tries := 1; ; tries++ {
 		l.beat(func(h *Health) { h.Busy = time.Now().Add(collecting) })
 		fresh, freshReport, err := l.afresh(ctx)
 		if err != nil {
@@ -261,12 +274,13 @@ func (l *loop) fullAudit(ctx context.Context, change taken) {
 			return
 		}
 		want, got := verdictOf(freshReport), verdictOf(believed)
-		if want.text != got.text && l.pending.has() { // something changed between the two
-			l.pending.settle(ctx, quiet, latest)
-			if change = l.pending.take(); change.again {
-				l.pending.add(func(p *pending) { p.again = true })
-			}
+		if want.text != got.text && tries < most {
+			change = l.awaitLate(ctx)
 			continue
+		}
+		if want.text != got.text && l.pending.has() { // a storm: the next full audit compares
+			l.pending.whole()
+			return
 		}
 		if want.text != got.text {
 			l.different(want, got)
@@ -275,10 +289,26 @@ func (l *loop) fullAudit(ctx context.Context, change taken) {
 		l.recorded = "" // each full audit is recorded
 		fresh, freshReport = l.audit(ctx, fresh, freshReport)
 		l.remember(fresh)
-		l.report, l.clock = freshReport, time.Now().Add(tick)
+		l.report, l.clock, l.full = freshReport, time.Now().Add(tick), time.Now().Add(l.Interval)
 		return
 	}
-	l.pending.whole()
+}
+
+// awaitLate takes what changes until an event can no longer come late.
+func (l *loop) awaitLate(ctx context.Context) taken {
+	timer := time.NewTimer(late)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case <-l.pending.wake:
+		l.pending.settle(ctx, quiet, latest)
+	}
+	t := l.pending.take()
+	if t.again { // after the full audit
+		l.pending.add(func(p *pending) { p.again = true })
+	}
+	return t
 }
 
 // afresh makes a verdict without anything that was kept.
@@ -324,7 +354,7 @@ func (l *loop) wait(ctx context.Context) taken {
 	case <-timer.C:
 	}
 	woke := time.Now()
-	isDue := len(lost) > 0 || l.full.Before(woke) || !l.retry.IsZero() && l.retry.Before(woke)
+	isDue := len(lost) > 0 || l.kept.Failed() || l.full.Before(woke) || !l.retry.IsZero() && l.retry.Before(woke)
 	t := l.pending.take()
 	wasSuspended := woke.Round(0).Sub(now.Round(0))-woke.Sub(now) > poll // the wall clock went on, the other did not
 	t.Whole = t.Whole || len(lost) > 0 || wasSuspended

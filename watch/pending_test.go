@@ -172,3 +172,16 @@ func TestChanges(t *testing.T) {
 		}
 	}
 }
+
+// A collector that fails for long is asked less often, but at least once in a tick.
+func TestRecollect(t *testing.T) {
+	pause := time.Duration(0)
+	for _, want := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
+		if pause = recollect(pause, true); pause != want*time.Second {
+			t.Errorf("%s, want %d s", pause, want)
+		}
+	}
+	if pause = recollect(pause, false); pause != 0 {
+		t.Errorf("%s although nothing failed", pause)
+	}
+}

@@ -3,9 +3,11 @@ package proof
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"stackpolicy/lab/scene"
 	"stackpolicy/lab/systems"
 	"stackpolicy/lab/usermanager"
 )
@@ -31,6 +33,45 @@ func TestWatchHolds(t *testing.T) {
 				t.Errorf("after %v: %+v", c.end, l)
 			}
 		}
+		const held = 8 * time.Second // ends by the clock
+		began := time.Now()
+		s.stackpolicy("hold", "web", "--for", held.String(), "--reason", "new disk")
+		if l := w.line(); !l.Waived {
+			t.Errorf("after a hold: %+v", l)
+		}
+		for l := w.line(); l.Invariant != "wanted_is_running" || l.Waived; l = w.line() {
+		}
+		if took := time.Since(began); took < held-time.Second || took > held+5*time.Second {
+			t.Errorf("a hold of %s ended after %s", held, took)
+		}
+	})
+}
+
+// TestWatchChecksItself: a full audit that finds what no event said is a defect and counts, and
+// one that comes between a change and its event is none.
+func TestWatchChecksItself(t *testing.T) {
+	systems.One(t, func(t *testing.T, options usermanager.Options) {
+		s := open(t, options, nil)
+		w := s.watch(0, "--every", "2s")
+		down := scene.Containers()
+		down[0].State, down[0].ExitCode = "exited", 137
+		late := func(effect string, containers []scene.Container) {
+			s.do(s.SilentPodman(containers...))
+			time.Sleep(1500 * time.Millisecond)
+			s.do(s.PodmanEvent())
+			w.until("web.service", "stack_running", effect)
+		}
+		for range 4 { // some full audits are between
+			late("block", down)
+			late("allow", scene.Containers())
+		}
+		if said := w.errs.String(); strings.Contains(said, "defect") {
+			t.Errorf("late events are a defect: %s", said)
+		}
+		time.Sleep(time.Second)       // until the last event was seen
+		s.do(s.SilentPodman(down...)) // no event says so
+		w.says("defect: the watch believed another verdict")
+		w.until("web.service", "stack_running", "block")
 	})
 }
 
@@ -50,7 +91,7 @@ func TestWatchReadsItsConfiguration(t *testing.T) {
 			t.Helper()
 			for {
 				l := w.line()
-				if l.Invariant == "wanted_is_running" && l.Effect == "block" {
+				if l.Invariant == "wanted_is_running" && l.Effect == "block" && l.Severity != "unknown" {
 					if l.Severity != severity {
 						t.Errorf("%s: %+v, want %s", what, l, severity)
 					}

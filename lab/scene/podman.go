@@ -47,6 +47,11 @@ exit 125
 // Podman puts a simulated podman with these containers on the account's PATH. A later
 // call replaces the containers.
 func (s *Scene) Podman(containers ...Container) error {
+	return errors.Join(s.SilentPodman(containers...), s.PodmanEvent())
+}
+
+// SilentPodman is Podman without an event.
+func (s *Scene) SilentPodman(containers ...Container) error {
 	rows, details := []any{}, []any{}
 	for i, c := range containers {
 		id := fmt.Sprintf("%064x", i+1)
@@ -58,12 +63,11 @@ func (s *Scene) Podman(containers ...Container) error {
 	return errors.Join(err1, err2,
 		s.Write(filepath.Join(s.Home, ".podman-ps.json"), string(ps)),
 		s.Write(filepath.Join(s.Home, ".podman-inspect.json"), string(inspect)),
-		os.WriteFile(filepath.Join(s.BinDir, "podman"), []byte(simulated), 0o755),
-		s.podmanEvent())
+		os.WriteFile(filepath.Join(s.BinDir, "podman"), []byte(simulated), 0o755))
 }
 
-// podmanEvent lets those who follow the simulated podman read its containers again.
-func (s *Scene) podmanEvent() error {
+// PodmanEvent lets those who follow the simulated podman read its containers again.
+func (s *Scene) PodmanEvent() error {
 	path := filepath.Join(s.Home, ".podman-events")
 	if _, err := os.Lstat(path); err != nil {
 		return s.Write(path, changedEvent)
