@@ -2,7 +2,9 @@ package debian
 
 import (
 	"os"
+	"strconv"
 	"testing"
+	"time"
 )
 
 // rootVariable is the environment variable with which tests use another root file
@@ -39,4 +41,25 @@ func Suites() []string {
 		return []string{Trixie, Bookworm}
 	}
 	return []string{Trixie}
+}
+
+// untilVariable is the environment variable with the time, in seconds since 1970, after which
+// no test begins that takes a machine or a manager.
+const untilVariable = "STACKPOLICY_LAB_UNTIL"
+
+// InTime skips a test that begins too late: on a slow machine the tests must end all the same.
+// A time that is no number is a failure.
+func InTime(t testing.TB) {
+	t.Helper()
+	text := os.Getenv(untilVariable)
+	if text == "" {
+		return
+	}
+	until, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		t.Fatalf("%s=%q: want seconds since 1970", untilVariable, text)
+	}
+	if time.Now().Unix() > until {
+		t.Skipf("skipped: it would begin after %s: this machine is too slow for all tests; run it alone", untilVariable)
+	}
 }

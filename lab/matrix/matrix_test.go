@@ -73,12 +73,12 @@ func TestMatrix(t *testing.T) {
 // run on trixie only, and with STACKPOLICY_LAB_EACH=1 on both: lab/proof tests what depends
 // on systemd's version.
 var bothReleases = []string{
-	"apply_and_verify", "auto_update", "auto_update_labels", "compose_run", "flapping_container", "follow_stacks", "one_shots", "operators_facts", "storage",
+	"apply_and_verify", "auto_update_labels", "compose_run", "flapping_container", "one_shots", "operators_facts", "storage",
 }
 
-// onlyEach are the beginnings of the names of scenarios that take minutes, or of which
-// lab/proof tests most, gate among them. They run only with STACKPOLICY_LAB_EACH=1.
-var onlyEach = []string{"follow_unchecked", "foreign_dropin", "gate", "local_file_identical", "machine_steps", "plain_files", "stackctl_", "stale_unit", "verify_too_late"}
+// onlyEach are the beginnings of the names of scenarios that take minutes, follow_podman among
+// them, or of which lab/proof tests most, gate among them. They run only with STACKPOLICY_LAB_EACH=1.
+var onlyEach = []string{"follow_folders", "follow_podman", "follow_stacks", "follow_unchecked", "foreign_dropin", "gate", "local_file_identical", "machine_steps", "plain_files", "stackctl_", "stale_unit", "verify_too_late"}
 
 func scenarios(t *testing.T, suite string) []string {
 	t.Helper()

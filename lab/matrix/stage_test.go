@@ -14,6 +14,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"stackpolicy/lab/debian"
 	"stackpolicy/lab/generation"
 	"stackpolicy/lab/machine"
 	"stackpolicy/units"
@@ -36,6 +37,7 @@ func of(ts *testscript.TestScript) *stage { return ts.Value(stageKey{}).(*stage)
 // prepare boots a scenario's machine, installs the programs and what is declared,
 // and starts the audit's timer. No stack runs yet.
 func prepare(e *testscript.Env, suite string, programs []string) error {
+	debian.InTime(e.T().(testing.TB))
 	ctx, cancel := context.WithTimeout(context.Background(), prepareLimit)
 	defer cancel()
 	m, err := machine.Boot(ctx, machine.Options{Suite: suite})

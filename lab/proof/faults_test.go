@@ -181,7 +181,7 @@ func manyUnits(n int) map[string]string {
 
 func (s *stage) until(what string, done func() bool) {
 	s.t.Helper()
-	for end := time.Now().Add(10 * time.Second); !done(); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); !done(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			s.t.Fatalf("waited in vain until %s", what)
 		}

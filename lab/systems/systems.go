@@ -32,6 +32,7 @@ func Each(t *testing.T, test func(*testing.T, usermanager.Options)) {
 				t.Skip("no user manager can be started here: ", err)
 			}
 			t.Parallel()
+			debian.InTime(t)
 			test(t, o)
 		})
 	}
@@ -46,6 +47,7 @@ func One(t *testing.T, test func(*testing.T, usermanager.Options)) {
 		return
 	}
 	t.Parallel()
+	debian.InTime(t)
 	for _, name := range names {
 		done := false
 		t.Run(name, func(t *testing.T) {
