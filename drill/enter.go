@@ -23,8 +23,8 @@ const inScope = "STACKPOLICY_DRILL_IN_SCOPE"
 const scopeLimit = 20 * time.Second
 
 // Enter returns nil if a sandbox can be made here. An ordinary user needs a cgroup of its own
-// for that: outside of one, Enter replaces this process by itself in a delegated scope of the
-// user manager, and does not return. The error says what is missing, and what to do.
+// for that: outside of one, Enter executes this program again in a delegated scope of the user
+// manager, and does not return. The error says what is missing, and what to do.
 func Enter(ctx context.Context) error {
 	err := usermanager.Available(usermanager.Options{})
 	if err == nil {

@@ -18,7 +18,7 @@ import (
 // Outside says where the operator's own files and manager are, which a drill must not touch.
 type Outside struct {
 	ConfigHome, StateHome, DataHome string
-	RuntimeDir                      string // "": there is none
+	RuntimeDir                      string // "" without one
 }
 
 // Bounds on what is compared.

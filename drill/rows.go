@@ -30,7 +30,7 @@ func Rows() []string {
 	return names
 }
 
-// Does says what the row of that name does, in plain words; "" if there is none.
+// Does says what the row of that name does, in plain words; "" if no row has that name.
 func Does(name string) string {
 	for _, r := range rows() {
 		if r.name == name {

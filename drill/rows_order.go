@@ -121,7 +121,7 @@ var inOrder = []row{
 		},
 	},
 	{
-		name: "right-activated-again", does: "the same generation is activated again, with all links made anew",
+		name: "right-activated-again", does: "the same generation is activated again, and all its links are replaced",
 		do: func(s *stage) error {
 			owner := s.owner()
 			owner.Relink = true

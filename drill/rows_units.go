@@ -210,7 +210,7 @@ func (s *stage) flap(service string) error {
 	return err
 }
 
-// replace declares another text of a unit, reads it, and starts the unit anew.
+// replace declares another text of a unit, reads it, and restarts the unit.
 func (s *stage) replace(unit, text string) error {
 	err := s.declare(map[string]string{in(unit): text})
 	if err == nil {

@@ -78,6 +78,9 @@ func (r *watchRunner) run() error {
 	if err != nil {
 		return err
 	}
+	if _, err := os.Stat(env.RuntimeDir); err != nil {
+		return fmt.Errorf("no runtime folder, and so no user manager to watch: %w; see loginctl(1), enable-linger", err)
+	}
 	release, err := lock.Take(filepath.Join(env.RuntimeDir, "stackpolicy", "watch.lock"), time.Now())
 	var held *lock.HeldError
 	switch {

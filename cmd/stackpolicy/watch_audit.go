@@ -134,25 +134,24 @@ func (r *watchRunner) shown(l watch.Line) {
 	}
 }
 
-// collected is the running system, of which a document was just collected.
+// collected is the running system, of which a document was just collected, with all sections.
 type collected struct {
 	*audit.Live
-	doc *facts.Document // nil: it was asked for
+	doc   *facts.Document
+	given bool
 }
 
 // Collect returns the document once, and then takes snapshots.
 func (c *collected) Collect(ctx context.Context) (*facts.Document, error) {
-	if doc := c.doc; doc != nil {
-		return doc, nil
+	if !c.given {
+		c.given = true
+		return c.doc, nil
 	}
 	return c.Live.Collect(ctx)
 }
 
-// AddOptional leaves the first document as it is: it has these sections.
 func (c *collected) AddOptional(ctx context.Context, doc *facts.Document, reads func(string) bool) {
-	if doc == c.doc {
-		c.doc = nil
-		return
+	if doc != c.doc {
+		c.Live.AddOptional(ctx, doc, reads)
 	}
-	c.Live.AddOptional(ctx, doc, reads)
 }

@@ -57,6 +57,9 @@ func TestReload(t *testing.T) {
 		"distribution's wants link": {with(func(f *facts.File) {
 			f.Role, f.Of, f.State, f.Loaded, f.Origin = "wants", "default.target", facts.StateUndeclared, false, facts.OriginDistribution
 		}), false, false},
+		"declared wants link, dangling": {with(func(f *facts.File) {
+			f.Role, f.Of, f.State, f.Target = "wants", "default.target", facts.StateDangling, ""
+		}), false, true},
 	} {
 		u := Unit{
 			Loaded:  systemd.Unit{LoadState: "loaded", FragmentPath: "/f"},
@@ -69,7 +72,7 @@ func TestReload(t *testing.T) {
 		}
 		u.JustRead = true
 		isRead := tc.file.Of == "" // a link of a unit that pulls it in was last read with that unit
-		if got := u.Reload(); isRead && len(got.LoadsUndeclared)+len(got.DropsDeclared) != 0 || !isRead && len(got.LoadsUndeclared) > 0 != tc.loads {
+		if got := u.Reload(); isRead && len(got.LoadsUndeclared)+len(got.DropsDeclared) != 0 || !isRead && (len(got.LoadsUndeclared) > 0 != tc.loads || len(got.DropsDeclared) > 0 != tc.drops) {
 			t.Errorf("%s, read just now: %+v", name, got)
 		}
 		if tc.file.Role == facts.RoleFragment { // of a quadlet's source, which a reload reads

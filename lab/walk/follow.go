@@ -148,7 +148,7 @@ func (w *watching) since() time.Duration {
 	return time.Since(w.last)
 }
 
-// fault returns what no watch may say or do; "" is none.
+// fault returns what no watch may say or do; "" if it did nothing wrong.
 func (w *watching) fault() string {
 	w.lock.Lock()
 	defer w.lock.Unlock()

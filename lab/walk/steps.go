@@ -197,7 +197,7 @@ func linkGoes(w *world, r *rand.Rand) error {
 		paths, err = []string{w.Unit(fileOf(unitName(r))), w.Unit(declaredDropIn)}, nil
 	}
 	if err != nil || len(paths) == 0 {
-		return errors.New("there is none")
+		return errors.New("no file to take")
 	}
 	return w.replaceDeclared(pick(r, paths...), func() error { return nil })
 }

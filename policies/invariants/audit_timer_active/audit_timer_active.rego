@@ -2,7 +2,7 @@
 # title: the audit's own timer or watch is active
 # description: |
 #   stackpolicy-audit.timer starts the audit, which reports everything else. Instead
-#   of the timer, stackpolicy-watch.service may run, which audits by itself. If no
+#   of the timer, stackpolicy-watch.service may run, which audits, too. If no
 #   audit runs there are no alerts, which looks as if all were well
 #   (systemd.timer(5)).
 # schemas:
