@@ -22,7 +22,8 @@ import (
 // Limits of the child.
 const (
 	memory     = 384 << 20
-	perByte    = 16 // bytes of memory for each byte of a document
+	testMemory = 1 << 30 // the built-in rules' own tests need 350 MiB, which no audit runs
+	perByte    = 16      // bytes of memory for each byte of a document
 	loadLimit  = 20 * time.Second
 	testLimit  = 2 * time.Minute
 	factsLimit = 20 * time.Second
@@ -60,19 +61,19 @@ func load(ctx context.Context, source policy.Source, opts decide.Options) (*deci
 
 // Test runs the tests of a source as [regotest.Run] does.
 func Test(ctx context.Context, source policy.Source) (regotest.Report, error) {
-	r, err := once(ctx, request{Do: doTest, Source: source}, testLimit)
+	r, err := once(ctx, request{Do: doTest, Source: source}, testMemory, testLimit)
 	return r.Report, err
 }
 
 // Formatted returns the files of a source that opa fmt would change, as it would write them,
 // without built-in ones.
 func Formatted(ctx context.Context, source policy.Source) ([]policy.File, error) {
-	r, err := once(ctx, request{Do: doFormat, Source: source}, loadLimit)
+	r, err := once(ctx, request{Do: doFormat, Source: source}, memory, loadLimit)
 	return r.Formatted, err
 }
 
 // once starts a child for one request.
-func once(ctx context.Context, r request, limit time.Duration) (reply, error) {
+func once(ctx context.Context, r request, memory uint64, limit time.Duration) (reply, error) {
 	child, err := confine.Start(ctx, memory)
 	if err != nil {
 		return reply{}, err
