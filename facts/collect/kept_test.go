@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"stackpolicy/config"
 	"stackpolicy/facts"
 	"stackpolicy/internal/podman"
 	"stackpolicy/internal/systemd"
@@ -297,4 +298,53 @@ func TestKeptActivation(t *testing.T) {
 			t.Errorf("%s: collected %d times in three, want %d", state, asked, want)
 		}
 	}
+}
+
+// BenchmarkKept collects again after one file of 1,000 units changed.
+func BenchmarkKept(b *testing.B) {
+	env, m := manyUnits(b, 1000)
+	kept := &Kept{surveyor: m.survey}
+	defer kept.Close()
+	kept.Collect(b.Context(), env, Change{})
+	path := filepath.Join(env.UnitDir(), "web-5.service.d/late.conf")
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if err := os.WriteFile(path, fmt.Appendf(nil, "[Service]\nNice=%d\n", i%9), 0o600); err != nil {
+			b.Fatal(err)
+		}
+		if kept.Collect(b.Context(), env, Change{Paths: map[string]bool{path: true}}); kept.last.change.Whole {
+			b.Fatal("everything was collected again")
+		}
+	}
+}
+
+// manyUnits is a home with as many units, each with a link and a container.
+func manyUnits(b *testing.B, n int) (Environment, *fakeManager) {
+	b.Helper()
+	env := testEnvironment(b)
+	env.Config = config.Config{Units: []string{"web-*.service"}}
+	m := &fakeManager{units: map[string]systemd.Unit{}}
+	var running containers
+	wants := filepath.Join(env.UnitDir(), "default.target.wants")
+	if err := os.MkdirAll(wants, 0o755); err != nil {
+		b.Fatal(err)
+	}
+	for i := range n {
+		name := fmt.Sprintf("web-%d.service", i)
+		path := filepath.Join(env.UnitDir(), name)
+		if err := errors.Join(os.WriteFile(path, []byte("[Unit]\nDescription=0\n[Service]\nExecStart=/bin/true\n"), 0o600), os.Symlink("../"+name, filepath.Join(wants, name))); err != nil {
+			b.Fatal(err)
+		}
+		m.units[name] = systemd.Unit{
+			ID: name, Names: []string{name}, LoadState: "loaded", ActiveState: "active", FragmentPath: path, Description: "0",
+			Service: &systemd.Service{Type: "simple"}, DropInPaths: []string{}, WantedBy: []string{"default.target"}, Requires: []string{"app.slice", "basic.target"},
+		}
+		m.list(systemd.Listed{Name: name, LoadState: "loaded", ActiveState: "active"})
+		running = append(running, podman.Container{ID: fmt.Sprint("c", i), Name: fmt.Sprint("c", i), State: "running", Labels: map[string]string{podman.LabelUnit: name}})
+	}
+	env.Podman, env.Memory = running, memory{}
+	return env, m
 }

@@ -25,6 +25,16 @@ func (k *kept) reuse(u *facts.Unit) bool {
 	return true
 }
 
+// changed returns those of the units whose files are perhaps looked at again; all without a kept.
+func (k *kept) changed(units []string) []string {
+	if k.isWhole() {
+		return units
+	}
+	return slices.DeleteFunc(slices.Clone(units), func(name string) bool {
+		return !k.dirty[name] && !k.change.Units[name] && k.walked[name].after.Name != ""
+	})
+}
+
 // concerns reports whether a change of other units or of files concerns the unit.
 func (k *kept) concerns(u facts.Unit, last walkedUnit) bool {
 	isDirty := func(name string) bool { return k.dirty[name] }

@@ -35,7 +35,7 @@ type memory facts.Memory
 func (m memory) Recall(context.Context, time.Time) (facts.Memory, error) { return facts.Memory(m), nil }
 
 // testEnvironment is an account with an empty home, and a clock that stopped.
-func testEnvironment(t *testing.T) Environment {
+func testEnvironment(t testing.TB) Environment {
 	t.Helper()
 	home := t.TempDir()
 	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path="+filepath.Join(home, "no-bus"))

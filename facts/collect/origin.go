@@ -31,4 +31,6 @@ func (e Environment) origin(path string) string {
 	return facts.OriginOther
 }
 
-func within(path, dir string) bool { return strings.HasPrefix(path, dir+"/") }
+func within(path, dir string) bool {
+	return len(path) > len(dir) && path[len(dir)] == '/' && strings.HasPrefix(path, dir)
+}

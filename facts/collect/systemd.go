@@ -133,7 +133,7 @@ func collectSystemd(ctx context.Context, surveying <-chan answer[surveyed], soug
 		l.gone = goneUnits(sought.memory, l.managed, l.patterns, onDisk, sought.env.Now().UTC())
 	}
 	names := sought.names(s.index, l.managed)
-	looks.ahead(s.index, names)
+	looks.ahead(s.index, sought.env.kept.changed(names))
 	if l.loaded, err = readUnits(ctx, s.conn, l.listed, append(loadable(names), auditTimer, watchService, autoUpdateTimer, autoUpdateService, defaultTarget)); err != nil {
 		return loadedUnits{}, err
 	}
@@ -169,8 +169,11 @@ func sourcePath(e Environment, u systemd.Unit) string {
 func (l loadedUnits) withoutAliases(names []string, stacks map[string]config.Stack) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
 		own := l.loaded[name].ID
+		if own == "" || own == name {
+			return false
+		}
 		isThere := slices.Contains(names, own) || slices.Contains(names, unitfile.Template(own))
-		if own == "" || own == name || !isThere || stackOf(stacks, name) != "" {
+		if !isThere || stackOf(stacks, name) != "" {
 			return false
 		}
 		if l.managed[own] == "" {
@@ -232,7 +235,11 @@ func readUnits(ctx context.Context, conn manager, inMemory map[string]systemd.Li
 // its folders are the same, systemd reads the first. Those that the manager cannot say are
 // taken from the disk.
 func named(index *unitfile.Index, names []string, u systemd.Unit) []string {
-	searched, out := map[string]string{}, []string{}
+	out := []string{}
+	if len(u.DropInPaths) == 0 && !u.IsMute {
+		return out
+	}
+	searched := map[string]string{}
 	if index != nil {
 		for _, d := range index.DropIns(names) {
 			if searched[d.Real] == "" {
