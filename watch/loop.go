@@ -50,6 +50,10 @@ const (
 	acting     = 20 * time.Minute
 )
 
+// lookGCPercent lets the heap grow during a look, which with a thousand units would be collected
+// twice before the verdict.
+const lookGCPercent = 300
+
 // late is how long after a change its event may come: podman needs half a second.
 const late = 2 * time.Second
 
@@ -147,6 +151,7 @@ func (l *loop) undecided(ctx context.Context, why error) {
 
 // look collects what changed and decides, as if it was a given time.
 func (l *loop) look(ctx context.Context, change collect.Change, at time.Time) (*facts.Document, *audit.Report, error) {
+	defer debug.SetGCPercent(debug.SetGCPercent(lookGCPercent)) // what it needs is free again after it
 	l.beat(func(h *Health) { h.Busy = time.Now().Add(collecting) })
 	env := l.setup.Environment
 	if ahead := time.Until(at); ahead > 0 {
