@@ -130,13 +130,21 @@ func (w *watching) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (w *watching) verdict() verdict {
+// verdict is what the lines add up to, without what was found before and is unknown because a
+// fresh audit cannot decide it either.
+func (w *watching) verdict(fresh verdict) verdict {
 	w.lock.Lock()
 	defer w.lock.Unlock()
 	known := maps.Clone(w.known)
 	isUnknown := func(k about) bool { return w.known[k].Severity == "unknown" }
-	maps.DeleteFunc(known, func(k about, _ state) bool { // what was found before, and cannot be decided now
-		return k.Subject != "host" && isUnknown(k) && (isUnknown(about{"host", k.Invariant}) || isUnknown(about{"host", "audit_complete"}))
+	maps.DeleteFunc(known, func(k about, _ state) bool {
+		if !isUnknown(k) {
+			return false
+		}
+		if maps.Equal(fresh, undecided) {
+			return k != about{"host", "audit_complete"}
+		}
+		return k.Subject != "host" && (isUnknown(about{"host", k.Invariant}) || isUnknown(about{"host", "audit_complete"}))
 	})
 	return known
 }

@@ -194,7 +194,7 @@ func exempt(w *world, r *rand.Rand) error {
 	unit := unitName(r)
 	until := time.Now().Add(time.Duration(1+r.IntN(8)) * time.Second).UTC().Format(time.RFC3339Nano)
 	invariant := pick(r, "wanted_is_running", "dropins_owned", "loaded_is_current", "file_declared")
-	if found := slices.SortedFunc(maps.Keys(w.watch.verdict()), compareAbout); len(found) > 0 && r.IntN(4) > 0 {
+	if found := slices.SortedFunc(maps.Keys(w.watch.verdict(nil)), compareAbout); len(found) > 0 && r.IntN(4) > 0 {
 		about := pick(r, found...)
 		unit, invariant = about.Subject, about.Invariant
 	}

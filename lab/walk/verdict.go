@@ -44,7 +44,7 @@ func (w *world) compare() (string, error) {
 			return "", err
 		}
 		limit := max(within, slowness*time.Since(asked)) // a busy machine is slow for all
-		got, fault := w.watch.verdict(), w.watch.fault()
+		got, fault := w.watch.verdict(want), w.watch.fault()
 		if fault == "" && maps.Equal(want, got) {
 			w.slowest = max(w.slowest, asked.Sub(start))
 			return "", nil
@@ -53,7 +53,7 @@ func (w *world) compare() (string, error) {
 			time.Sleep(100 * time.Millisecond)
 			continue
 		}
-		if want, message, err = w.audit(); err != nil || fault == "" && maps.Equal(want, w.watch.verdict()) {
+		if want, message, err = w.audit(); err != nil || fault == "" && maps.Equal(want, w.watch.verdict(want)) {
 			return "", err
 		}
 		return fmt.Sprintf("%s\n-audit +watch after %s:\n%s%s%s", fault, time.Since(start).Round(time.Millisecond), difference(want, got, message), w.rightAfter(want), w.explain()), nil
@@ -85,7 +85,7 @@ func (w *world) rightAfter(want verdict) string {
 		return ""
 	}
 	for start := time.Now(); time.Since(start) < w.patience; time.Sleep(50 * time.Millisecond) {
-		if maps.Equal(want, w.watch.verdict()) {
+		if maps.Equal(want, w.watch.verdict(want)) {
 			return fmt.Sprintf("It was right another %s later.\n", time.Since(start).Round(time.Millisecond))
 		}
 	}

@@ -152,7 +152,7 @@ func (w *walk) take(s planned) (wrong string, err error) {
 		start := time.Now()
 		wrong, err := w.world.compare()
 		if w.verbose {
-			fmt.Fprintf(w.log, "  compared %d times in %d ms: %d findings\n", w.world.tries, time.Since(start).Milliseconds(), len(w.world.watch.verdict()))
+			fmt.Fprintf(w.log, "  compared %d times in %d ms: %d findings\n", w.world.tries, time.Since(start).Milliseconds(), len(w.world.watch.verdict(nil)))
 		}
 		return wrong, err
 	}
