@@ -32,6 +32,7 @@ var claims = []struct {
 	{"h", (*bench).twoBuilds},
 	{"i", (*bench).watching},
 	{"j", (*bench).idling},
+	{"k", (*bench).churning},
 }
 
 func letters() []string {

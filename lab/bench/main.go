@@ -1,7 +1,7 @@
 // Command bench measures stackpolicy's promises of speed. It compares stackpolicy with the
 // tools that one would use instead, in one run on one machine:
 //
-//	go run ./lab/bench            # all claims, half an hour
+//	go run ./lab/bench            # all claims, three quarters of an hour
 //	go run ./lab/bench --only b,c # these alone
 //
 // It prints a table of ratios and exits with 1 if a ratio is above its bound.

@@ -35,13 +35,14 @@ type said struct {
 	Invariant, Subject, Effect string
 }
 
-func (b *bench) watch(ctx context.Context, s *stage) (*lookout, error) {
+// watch starts a watch on a stage, with these options.
+func (b *bench) watch(ctx context.Context, s *stage, options ...string) (*lookout, error) {
 	// The audit's service wants this socket, behind which this machine's own podman would answer.
 	if _, err := s.Systemctl(ctx, "mask", "--runtime", "podman.socket"); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	l := &lookout{stage: s, cancel: cancel, lines: make(chan said, 10_000), cmd: s.Command(ctx, b.stackpolicy, "watch", "--follow", "-o", "json")}
+	l := &lookout{stage: s, cancel: cancel, lines: make(chan said, 10_000), cmd: s.Command(ctx, append([]string{b.stackpolicy, "watch", "--follow", "-o", "json"}, options...)...)}
 	out, err := l.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -89,13 +90,34 @@ func (l *lookout) end() {
 	_ = l.cmd.Wait() // killed
 }
 
+// change is one of a stage, and what a watch says of it.
+type change struct {
+	do                         func() error
+	subject, invariant, effect string
+}
+
+// changes are a drop-in and a container that ends, each undone again.
+func (s *stage) changes(units int) []change {
+	unit := unitName(5)
+	dropIn := s.Unit(unit + ".d/late.conf")
+	all := append(scene.Containers(), stageContainers(units)...)
+	down := slices.Clone(all)
+	down[0].State, down[0].ExitCode = "exited", 137
+	return []change{
+		{func() error { return s.Write(dropIn, "[Service]\nNice=5\n") }, unit, "dropins_owned", "block"},
+		{func() error { return os.Remove(dropIn) }, unit, "dropins_owned", "allow"},
+		{func() error { return s.Podman(down...) }, "web.service", "stack_running", "block"},
+		{func() error { return s.Podman(all...) }, "web.service", "stack_running", "allow"},
+	}
+}
+
 // latency is how long after a change, and after it settled, the verdict is there.
-func (l *lookout) latency(change func() error, is func(said) bool) (float64, error) {
+func (l *lookout) latency(c change) (float64, error) {
 	began := time.Now()
-	if err := change(); err != nil {
+	if err := c.do(); err != nil {
 		return 0, err
 	}
-	at, err := l.until(is)
+	at, err := l.until(func(s said) bool { return s.Subject == c.subject && s.Invariant == c.invariant && s.Effect == c.effect })
 	time.Sleep(3 * settles) // the audit records it
 	return max(at.Sub(began)-settles, 0).Seconds(), err
 }
@@ -125,30 +147,18 @@ func (b *bench) watchingAt(ctx context.Context, units int) (rows []row, err erro
 		return nil, err
 	}
 	defer l.end()
-	unit, n := unitName(5), 10*b.short
-	dropIn := s.Unit(unit + ".d/late.conf")
 	var files, containers []float64
-	all := append(scene.Containers(), stageContainers(units)...)
-	down := slices.Clone(all)
-	down[0].State, down[0].ExitCode = "exited", 137
-	for range n {
-		for _, c := range []struct {
-			do                         func() error
-			subject, invariant, effect string
-			to                         *[]float64
-		}{
-			{func() error { return s.Write(dropIn, "[Service]\nNice=5\n") }, unit, "dropins_owned", "block", &files},
-			{func() error { return os.Remove(dropIn) }, unit, "dropins_owned", "allow", &files},
-			{func() error { return s.Podman(down...) }, "web.service", "stack_running", "block", &containers},
-			{func() error { return s.Podman(all...) }, "web.service", "stack_running", "allow", &containers},
-		} {
-			took, err := l.latency(c.do, func(s said) bool {
-				return s.Subject == c.subject && s.Invariant == c.invariant && s.Effect == c.effect
-			})
+	for range 10 * b.short {
+		for _, c := range s.changes(units) {
+			took, err := l.latency(c)
 			if err != nil {
 				return rows, fmt.Errorf("%s of %s at %d units: %w", c.invariant, c.subject, units, err)
 			}
-			*c.to = append(*c.to, took)
+			if c.invariant == "stack_running" {
+				containers = append(containers, took)
+			} else {
+				files = append(files, took)
+			}
 		}
 	}
 	for what, figures := range map[string][]float64{"file": files, "container": containers} {
@@ -203,6 +213,49 @@ func (b *bench) idling(ctx context.Context) (rows []row, err error) {
 		{claim: "j", about: "the same", against: "timer's audits", unit: "s", bound: 100, ours: []float64{(after - before).Seconds()}, theirs: []float64{audits * one.Seconds()}},
 		{claim: "j", about: "the same, resident", against: "a bound", unit: "MiB", bound: 1, ours: []float64{resident}, theirs: []float64{40}},
 	}, nil
+}
+
+// dayOfChanges is how many changes a busy account has in a day, and dayAudits how often
+// everything is audited meanwhile so that it is as often as in a day.
+const (
+	dayOfChanges = 1152
+	dayAudits    = 4 * time.Second
+)
+
+// churning measures how much memory a watch has after an hour's changes of a day, and after all.
+func (b *bench) churning(ctx context.Context) (rows []row, err error) {
+	s, err := b.openStage(ctx, 50)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close(b)
+	l, err := b.watch(ctx, s, "--every", dayAudits.String())
+	if err != nil {
+		return nil, err
+	}
+	defer l.end()
+	pid, err := l.pid()
+	if err != nil {
+		return nil, err
+	}
+	b.say("make the changes of a day, which takes ten minutes")
+	changes := s.changes(50)
+	var sizes []float64
+	for i := range dayOfChanges {
+		if _, err := l.latency(changes[i%len(changes)]); err != nil {
+			return nil, err
+		}
+		_, resident, err := used(pid)
+		if err != nil {
+			return nil, err
+		}
+		sizes = append(sizes, resident)
+	}
+	hour := dayOfChanges / 24
+	return []row{{
+		claim: "k", about: "a day's changes, resident at the end", against: "after an hour", unit: "MiB", bound: 1.1,
+		ours: sizes[len(sizes)-hour:], theirs: sizes[hour : 2*hour],
+	}}, nil
 }
 
 // pid is that of the watch itself, below the program that enters the stage.
