@@ -63,7 +63,7 @@ func (s changer) do() Change {
 
 func (s changer) change() Change {
 	unit, text := s.unit(), fmt.Sprintf("[Unit]\nDescription=%d\n[Service]\nExecStart=/bin/true\n", s.IntN(9))
-	switch s.IntN(12) {
+	switch s.IntN(15) {
 	case 0:
 		return s.write(unit, text)
 	case 1:
@@ -110,6 +110,18 @@ func (s changer) change() Change {
 		}
 		s.env.Podman = containers
 		return Change{Containers: true}
+	case 11: // another name of a unit
+		path := filepath.Join(s.env.UnitDir(), "alias-"+unit)
+		if os.Remove(path) != nil && os.Symlink(unit, path) != nil {
+			s.t.Fatal("no alias")
+		}
+		return Change{Paths: map[string]bool{path: true}}
+	case 12:
+		return s.write("alias-"+unit+".d/b.conf", "[Service]\nEnvironment=B="+unit+"\n")
+	case 13:
+		path := filepath.Join(s.env.UnitDir(), "alias-"+unit+".d/b.conf")
+		_ = os.Remove(path)
+		return Change{Paths: map[string]bool{path: true}}
 	case 10:
 		containers := slices.Clone(s.env.Podman.(containers))
 		s.env.Podman = append(containers, podman.Container{ID: unit, Name: unit, State: "running", Labels: map[string]string{podman.LabelUnit: unit}})

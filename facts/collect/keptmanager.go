@@ -131,7 +131,8 @@ func (k *kept) understands(e Environment, change Change) bool {
 	for path := range change.Paths {
 		hop, _ := os.Readlink(path)
 		isOther := g != nil && g.Owns(filepath.Clean(hop)) && !g.IsCurrent(filepath.Clean(hop)) // part of an activation, perhaps
-		if _, understood := k.unitsOf(e, path); isOther || !understood {
+		isAlias := hop != "" && filepath.Base(hop) != filepath.Base(path)
+		if _, understood := k.unitsOf(e, path); isOther || isAlias || !understood {
 			return false
 		}
 	}
@@ -150,7 +151,10 @@ func (k *kept) unitsOf(e Environment, path string) (units []string, understood b
 		if !known { // a unit that a program made for a while, such as podman for a health check
 			return nil, filepath.Base(folder) == "transient" && isOfOne(name) && !isConfigured(e.Config, name)
 		}
-		return []string{name}, isPlain(w.after)
+		if !isPlain(w.after) {
+			return nil, false
+		}
+		units = append(units, name)
 	}
 	for name, w := range k.walked {
 		for _, f := range w.after.Files {
@@ -175,5 +179,11 @@ func isOfOne(name string) bool {
 	return slices.Contains([]string{".service", ".timer", ".scope"}, kind) && !strings.HasSuffix(stem, "@") && !strings.HasSuffix(stem, "-")
 }
 
-// isPlain reports whether a change of the unit's files concerns few others.
-func isPlain(u facts.Unit) bool { return !u.Quadlet && !strings.HasSuffix(u.Name, ".target") }
+// isPlain reports whether a change of the unit's files concerns few others: not if other units
+// are pulled in by it, or if it is another name of one.
+func isPlain(u facts.Unit) bool {
+	isAlias := slices.ContainsFunc(u.Files, func(f facts.File) bool {
+		return f.Role == facts.RoleFragment && f.FirstHop != "" && filepath.Base(f.FirstHop) != u.Name
+	})
+	return !u.Quadlet && !isAlias && !strings.HasSuffix(u.Name, ".target")
+}
