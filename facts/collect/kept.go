@@ -47,6 +47,7 @@ type kept struct {
 	declared once[declaration]
 	walked   map[string]walkedUnit
 	manager  *facts.ManagerFiles
+	links    map[string]bool // names in the transient folder that are links to other units
 	dirty    map[string]bool // names of units whose state or files changed
 
 	containers once[listing]

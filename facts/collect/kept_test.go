@@ -220,15 +220,16 @@ func TestKeptDocumentsAreApart(t *testing.T) {
 // Only what is of one passing unit concerns no other: a drop-in of a type, a prefix or a template
 // is one of many units, and a folder has many files.
 func TestKeptTransient(t *testing.T) {
-	const transient = "/run/user/1000/systemd/transient"
-	k := &kept{}
-	k.survey.manager.UnitPath = []string{transient}
+	const folder = "/run/user/1000/systemd/transient"
+	k := &kept{links: map[string]bool{"alias.service": true}}
+	k.survey.manager.UnitPath = []string{folder}
 	for path, want := range map[string]bool{
 		"healthcheck.service": true, "healthcheck.timer": true, "run-r1.scope": true, "healthcheck.service.d/50-CPUWeight.conf": true,
+		"alias.service": false, "alias.service.d/a.conf": false,
 		"service.d/a.conf": false, "web-.service.d/a.conf": false, "inst@.service.d/a.conf": false, "inst@.service": false,
 		"service.d": false, "web.service.d": false, "default.target.wants": false, "default.target.wants/web.service": false, "web.target": false,
 	} {
-		if units, understood := k.unitsOf(Environment{}, filepath.Join(transient, path)); understood != want || len(units) > 0 {
+		if units, understood := k.unitsOf(Environment{}, filepath.Join(folder, path)); understood != want || len(units) > 0 {
 			t.Errorf("%s: %v, %t; want %t", path, units, understood, want)
 		}
 	}

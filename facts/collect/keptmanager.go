@@ -2,6 +2,7 @@ package collect
 
 import (
 	"context"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -41,7 +42,7 @@ func (k *kept) ask(ctx, limited context.Context, e Environment) (surveyed, error
 			cancel()
 			return s, err
 		}
-		k.raw, k.dirty = map[string]keptUnit{}, nil
+		k.raw, k.dirty, k.links = map[string]keptUnit{}, nil, transientLinks(s.manager.UnitPath)
 		k.survey, k.conn = s, s.conn.(surveyable)
 		s.conn = &keptConn{manager: k.conn, kept: k}
 		return s, nil
@@ -58,6 +59,7 @@ func (k *kept) ask(ctx, limited context.Context, e Environment) (surveyed, error
 		if s.index, err = unitfile.ReadIndex(limited, s.manager.UnitPath); err != nil {
 			return s, err
 		}
+		k.links = transientLinks(s.manager.UnitPath)
 		if path := unitfile.WaitingAt(slices.Collect(maps.Keys(k.change.Paths))); path != "" {
 			return s, waits(path)
 		}
@@ -149,7 +151,8 @@ func (k *kept) unitsOf(e Environment, path string) (units []string, understood b
 	if slices.Contains(k.survey.manager.UnitPath, folder) {
 		w, known := k.walked[name]
 		if !known { // a unit that a program made for a while, such as podman for a health check
-			return nil, filepath.Base(folder) == "transient" && isOfOne(name) && !isConfigured(e.Config, name)
+			isAlias := k.links[name] || k.survey.index != nil && k.survey.index.AliasOf(name) != ""
+			return nil, filepath.Base(folder) == transient && isOfOne(name) && !isAlias && !isConfigured(e.Config, name)
 		}
 		if !isPlain(w.after) {
 			return nil, false
@@ -169,6 +172,27 @@ func (k *kept) unitsOf(e Environment, path string) (units []string, understood b
 		}
 	}
 	return units, len(units) > 0
+}
+
+// transient is the name of the folder in which programs make units for a while (systemd.unit(5)).
+const transient = "transient"
+
+// transientLinks returns the names of links in the transient folders of a unit path. What cannot
+// be read has none.
+func transientLinks(unitPath []string) map[string]bool {
+	links := map[string]bool{}
+	for _, folder := range unitPath {
+		if filepath.Base(folder) != transient {
+			continue
+		}
+		entries, _ := os.ReadDir(folder)
+		for _, e := range entries {
+			if e.Type()&fs.ModeSymlink != 0 {
+				links[e.Name()] = true
+			}
+		}
+	}
+	return links
 }
 
 // isOfOne reports whether a name is one of a single unit, and not of a template or what drop-ins
