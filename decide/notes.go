@@ -3,32 +3,50 @@ package decide
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // notes is a memory in this process. It forgets everything when it is full: what it had is
 // then decided again.
 type notes struct {
 	mu      sync.Mutex
-	answers map[string][]byte
+	answers map[string]*note
 	size    int // of the keys and answers, in bytes
 	limit   int
+	age     time.Duration // after which it forgets what nobody asked for; 0: never
+	swept   time.Time
 }
 
-// maxNotes is the size of a memory in the process, in bytes.
-const maxNotes = 64 << 20
+type note struct {
+	text  []byte
+	asked time.Time
+}
 
-// NewMemory returns a memory that lasts as long as the process.
-func NewMemory() Memory { return newNotes(maxNotes) }
+// maxNotes is the size of a memory in the process, in bytes, and oldNote the age of what a
+// lasting one forgets.
+const (
+	maxNotes = 64 << 20
+	oldNote  = 3 * time.Minute
+)
 
-func newNotes(limit int) *notes { return &notes{answers: map[string][]byte{}, limit: limit} }
+// NewMemory returns a memory for a process that decides many documents and ends.
+func NewMemory() Memory { return newNotes(maxNotes, 0) }
+
+// NewLastingMemory returns a memory for a process that decides one account for months. It forgets
+// what no document of the last minutes asked for.
+func NewLastingMemory() Memory { return newNotes(maxNotes, oldNote) }
+
+func newNotes(limit int, age time.Duration) *notes {
+	return &notes{answers: map[string]*note{}, limit: limit, age: age, swept: time.Now()}
+}
 
 func (n *notes) Recall(_ context.Context, keys []string) (map[string][]byte, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	found := map[string][]byte{}
+	found, now := map[string][]byte{}, time.Now()
 	for _, k := range keys {
-		if text, has := n.answers[k]; has {
-			found[k] = text
+		if kept, has := n.answers[k]; has {
+			found[k], kept.asked = kept.text, now
 		}
 	}
 	return found, nil
@@ -37,15 +55,35 @@ func (n *notes) Recall(_ context.Context, keys []string) (map[string][]byte, err
 func (n *notes) Keep(_ context.Context, answers map[string][]byte) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	now := time.Now()
+	n.sweep(now)
 	for k, text := range answers {
-		if old, has := n.answers[k]; has {
-			n.size -= len(k) + len(old)
-		}
+		n.drop(k)
 		if n.size += len(k) + len(text); n.size > n.limit {
 			clear(n.answers)
 			n.size = len(k) + len(text)
 		}
-		n.answers[k] = text
+		n.answers[k] = &note{text, now}
 	}
 	return nil
+}
+
+// sweep forgets what is old, once in the time after which it is.
+func (n *notes) sweep(now time.Time) {
+	if n.age == 0 || now.Sub(n.swept) < n.age {
+		return
+	}
+	n.swept = now
+	for k, kept := range n.answers {
+		if now.Sub(kept.asked) >= n.age {
+			n.drop(k)
+		}
+	}
+}
+
+func (n *notes) drop(key string) {
+	if kept, has := n.answers[key]; has {
+		n.size -= len(key) + len(kept.text)
+		delete(n.answers, key)
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -493,16 +494,40 @@ func TestSettingsThatARuleDoesNotRead(t *testing.T) {
 	}
 }
 
+// A memory that lasts keeps what each look asks for, and little else: in a day of changes it does
+// not grow.
+func TestALastingMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNotes(maxNotes, oldNote)
+		keep := func(key string) {
+			if err := n.Keep(t.Context(), map[string][]byte{key: make([]byte, 1000)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		keep("asked")
+		for i := range 24 * 60 {
+			time.Sleep(time.Minute)
+			if found, err := n.Recall(t.Context(), []string{"asked"}); err != nil || len(found) != 1 {
+				t.Fatalf("after %d minutes: %v, %v", i+1, found, err)
+			}
+			keep(fmt.Sprint("change ", i))
+			if len(n.answers) > 10 {
+				t.Fatalf("after %d minutes it has %d answers", i+1, len(n.answers))
+			}
+		}
+	})
+}
+
 // A memory in the process is bounded, and forgets rather than being wrong.
 func TestAMemoryThatIsFull(t *testing.T) {
-	n := newNotes(1000)
+	n := newNotes(1000, 0)
 	for i := range 100 {
 		if err := n.Keep(t.Context(), map[string][]byte{fmt.Sprint(i % 30): make([]byte, i)}); err != nil {
 			t.Fatal(err)
 		}
 		size := 0
 		for k, v := range n.answers {
-			size += len(k) + len(v)
+			size += len(k) + len(v.text)
 		}
 		if size > 1000 || size != n.size {
 			t.Fatalf("after %d answers it has %d bytes, and counts %d", i+1, size, n.size)
@@ -514,7 +539,7 @@ func TestAMemoryThatIsFull(t *testing.T) {
 	}
 	w := newWorld(t, 5)
 	p := builtIn(t)
-	small, _ := counted(p, newNotes(3000))
+	small, _ := counted(p, newNotes(3000, 0))
 	for range 10 {
 		if doc := w.document(); doc != nil {
 			if got, want := verdicts(t, small, doc), verdicts(t, p, doc); got != want {

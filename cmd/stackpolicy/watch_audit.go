@@ -59,7 +59,7 @@ func (r *watchRunner) load(ctx context.Context) (watch.Setup, error) {
 	if err != nil {
 		return watch.Setup{}, err
 	}
-	policies, err := cli.LoadPolicies(ctx, r.dir(c), decide.NewMemory())
+	policies, err := cli.LoadPolicies(ctx, r.dir(c), decide.NewLastingMemory())
 	return watch.Setup{Environment: env, Policies: policies, Enforces: enforces}, err
 }
 
