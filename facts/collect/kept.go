@@ -49,6 +49,9 @@ type kept struct {
 	manager  *facts.ManagerFiles
 	links    map[string]bool // names in the transient folder that are links to other units
 	dirty    map[string]bool // names of units whose state or files changed
+	went     map[string]bool // those that are no longer in memory
+	pulled   map[string]bool // those that units pull in which were not
+	again    map[string]bool // those that were asked for again
 
 	containers once[listing]
 	images     once[imageList]
@@ -84,7 +87,7 @@ func (k *Kept) Collect(ctx context.Context, env Environment, change Change) *fac
 			k.last.surveyor = surveyManager
 		}
 	}
-	k.last.change, k.last.asked = change, map[string]bool{}
+	k.last.change, k.last.asked, k.last.again = change, map[string]bool{}, map[string]bool{}
 	doc := collect(ctx, k.last.environment(env), k.last.ask)
 	k.failed = slices.ContainsFunc(collectors(), func(c collector) bool {
 		status, ran := doc.Collectors[c.name]

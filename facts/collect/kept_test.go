@@ -63,7 +63,7 @@ func (s changer) do() Change {
 
 func (s changer) change() Change {
 	unit, text := s.unit(), fmt.Sprintf("[Unit]\nDescription=%d\n[Service]\nExecStart=/bin/true\n", s.IntN(9))
-	switch s.IntN(15) {
+	switch s.IntN(16) {
 	case 0:
 		return s.write(unit, text)
 	case 1:
@@ -122,6 +122,25 @@ func (s changer) change() Change {
 		path := filepath.Join(s.env.UnitDir(), "alias-"+unit+".d/b.conf")
 		_ = os.Remove(path)
 		return Change{Paths: map[string]bool{path: true}}
+	case 14: // a unit that pulls it in comes, or goes without a change of files
+		const passing = "passing.service"
+		u := s.m.units[unit]
+		if slices.ContainsFunc(s.m.listed, func(l systemd.Listed) bool { return l.Name == passing }) {
+			s.m.listed = slices.DeleteFunc(slices.Clone(s.m.listed), func(l systemd.Listed) bool { return l.Name == passing })
+			for name, u := range s.m.units {
+				u.WantedBy = slices.DeleteFunc(slices.Clone(u.WantedBy), func(n string) bool { return n == passing })
+				s.m.units[name] = u
+			}
+			delete(s.m.units, passing)
+			return Change{Units: map[string]bool{passing: true}}
+		}
+		c := s.write(passing, "[Service]\nExecStart=/bin/true\n")
+		u.WantedBy = append(slices.Clone(u.WantedBy), passing)
+		s.m.units[unit] = u
+		s.m.units[passing] = systemd.Unit{ID: passing, LoadState: "loaded", ActiveState: "active", Wants: []string{unit}}
+		s.m.list(systemd.Listed{Name: passing, LoadState: "loaded", ActiveState: "active"})
+		c.Units = map[string]bool{passing: true}
+		return c
 	case 10:
 		containers := slices.Clone(s.env.Podman.(containers))
 		s.env.Podman = append(containers, podman.Container{ID: unit, Name: unit, State: "running", Labels: map[string]string{podman.LabelUnit: unit}})
@@ -164,6 +183,9 @@ func TestKept(t *testing.T) {
 				asked += len(m.asked)
 			}
 			want := collect(t.Context(), env, m.survey)
+			if got.Host != nil && want.Host != nil { // others write to the disk
+				got.Host.HomeFS, got.Host.StateFS = want.Host.HomeFS, want.Host.StateFS
+			}
 			if d := cmp.Diff(text(t, want), text(t, got)); d != "" {
 				t.Fatalf("seed %d, step %d, %+v: -fresh +kept\n%s", seed, i, change, d)
 			}

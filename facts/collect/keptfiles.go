@@ -38,7 +38,7 @@ func (k *kept) changed(units []string) []string {
 // concerns reports whether a change of other units or of files concerns the unit.
 func (k *kept) concerns(u facts.Unit, last walkedUnit) bool {
 	isDirty := func(name string) bool { return k.dirty[name] }
-	if k.change.Units[u.Name] || k.change.Units[k.raw[u.Name].ID] {
+	if k.again[u.Name] || k.change.Units[u.Name] || k.change.Units[k.raw[u.Name].ID] {
 		return true
 	}
 	if len(k.dirty) == 0 {

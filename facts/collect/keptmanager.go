@@ -64,7 +64,11 @@ func (k *kept) ask(ctx, limited context.Context, e Environment) (surveyed, error
 			return s, waits(path)
 		}
 	}
-	k.dirty = changedUnits(last.listed, s.listed)
+	changed := changedUnits(last.listed, s.listed)
+	k.dirty, k.went = changed.all, changed.went
+	if k.pulled, err = k.pulledBy(limited, changed.came); err != nil {
+		return s, err
+	}
 	for path := range k.change.Paths {
 		units, _ := k.unitsOf(e, path)
 		for _, unit := range units {
@@ -76,23 +80,62 @@ func (k *kept) ask(ctx, limited context.Context, e Environment) (surveyed, error
 	return s, nil
 }
 
-// changedUnits are the names of the units in memory that are in another state, appeared, or
-// went.
-func changedUnits(last, now []systemd.Listed) map[string]bool {
-	before, dirty := make(map[string]systemd.Listed, len(last)), map[string]bool{}
+// unitChanges are the names of units in memory: all that are in another state, came or went.
+type unitChanges struct {
+	all, went map[string]bool
+	came      []string
+}
+
+func changedUnits(last, now []systemd.Listed) unitChanges {
+	before := make(map[string]systemd.Listed, len(last))
+	c := unitChanges{all: map[string]bool{}, went: map[string]bool{}}
 	for _, l := range last {
 		before[l.Name] = l
 	}
 	for _, l := range now {
-		if old, was := before[l.Name]; !was || old.LoadState != l.LoadState || old.ActiveState != l.ActiveState {
-			dirty[l.Name] = true
+		old, was := before[l.Name]
+		if !was {
+			c.came = append(c.came, l.Name)
+		}
+		if !was || old.LoadState != l.LoadState || old.ActiveState != l.ActiveState {
+			c.all[l.Name] = true
 		}
 		delete(before, l.Name)
 	}
 	for name := range before {
-		dirty[name] = true
+		c.all[name], c.went[name] = true, true
 	}
-	return dirty
+	return c
+}
+
+// maxCame is how many units may come at once and be asked for what they pull in.
+const maxCame = 50
+
+// pulledBy returns the units that those which came into memory pull in, or trigger by their name:
+// the manager says it of these now.
+func (k *kept) pulledBy(ctx context.Context, came []string) (map[string]bool, error) {
+	pulled := map[string]bool{}
+	if len(came) > maxCame {
+		clear(k.raw) // all are asked for again
+		return pulled, nil
+	}
+	came = loadable(came)
+	if len(came) == 0 {
+		return pulled, nil
+	}
+	units, err := k.conn.Units(ctx, came, func(string) bool { return false })
+	for _, u := range units {
+		for _, list := range [][]string{u.Requires, u.Requisite, u.BindsTo, u.Wants, u.Upholds} {
+			for _, name := range list {
+				pulled[name] = true
+			}
+		}
+	}
+	for _, name := range came {
+		stem, _ := unitfile.Split(name)
+		pulled[stem+".service"] = true
+	}
+	return pulled, err
 }
 
 // keptConn asks the manager only for the units that changed.
@@ -106,8 +149,7 @@ func (c *keptConn) Units(ctx context.Context, names []string, idle func(string) 
 	var asked []string
 	for _, name := range names {
 		k.asked[name] = true
-		known, has := k.raw[name]
-		if !has || known.idle != idle(name) || k.change.Units[name] || k.change.Units[known.ID] || k.dirty[name] || k.dirty[known.ID] || k.dirty[unitfile.Template(name)] {
+		if k.mustAsk(name, idle(name)) {
 			asked = append(asked, name)
 		}
 	}
@@ -117,7 +159,7 @@ func (c *keptConn) Units(ctx context.Context, names []string, idle func(string) 
 			return nil, err
 		}
 		for i, name := range asked {
-			k.raw[name] = keptUnit{units[i], idle(name)}
+			k.raw[name], k.again[name] = keptUnit{units[i], idle(name)}, true
 		}
 	}
 	all := make([]systemd.Unit, len(names))
@@ -125,6 +167,20 @@ func (c *keptConn) Units(ctx context.Context, names []string, idle func(string) 
 		all[i] = k.raw[name].Unit
 	}
 	return all, nil
+}
+
+// mustAsk reports whether the manager may say something else of a unit than it did.
+func (k *kept) mustAsk(name string, isIdle bool) bool {
+	known, has := k.raw[name]
+	if !has || known.idle != isIdle || k.dirty[unitfile.Template(name)] {
+		return true
+	}
+	for _, n := range []string{name, known.ID} {
+		if k.change.Units[n] || k.dirty[n] || k.pulled[n] {
+			return true
+		}
+	}
+	return len(k.went) > 0 && known.mentions(func(name string) bool { return k.went[name] })
 }
 
 // understands reports whether the units are known that the changed files may concern.
