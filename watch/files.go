@@ -49,9 +49,9 @@ func newFiles() (*files, error) {
 	return &files{notify: notify, folders: map[string]*folder{}, single: map[string]bool{}}, nil
 }
 
-// watch watches these places, and no others any more. It reports whether a folder was added:
-// then what happened in it meanwhile was not seen.
-func (f *files) watch(store string, places []collect.Place) (added bool, err error) {
+// watch watches these places, and no others any more. It returns the folders that were added:
+// what happened in them meanwhile was not seen.
+func (f *files) watch(store string, places []collect.Place) (added []string, err error) {
 	p := newPlan(store, maxFolders)
 	for _, place := range places {
 		p.add(place)
@@ -72,14 +72,16 @@ func (f *files) watch(store string, places []collect.Place) (added bool, err err
 	return added, errors.Join(errs...)
 }
 
-// differences lists what is to be watched and is not yet, and what is no longer. It reports
-// whether a folder is among the new.
-func (f *files) differences(p *plan) (isNew, isOld []string, hasFolder bool) {
+// differences lists what is to be watched and is not yet, and what is no longer. Added are the
+// folders among the new.
+func (f *files) differences(p *plan) (isNew, isOld, added []string) {
 	now, before := p.paths(), (&plan{folders: f.folders, single: f.single}).paths()
 	for path := range now {
 		if !before[path] {
 			isNew = append(isNew, path)
-			hasFolder = hasFolder || p.folders[path] != nil
+			if p.folders[path] != nil {
+				added = append(added, path)
+			}
 		}
 	}
 	for path := range before {
@@ -87,7 +89,7 @@ func (f *files) differences(p *plan) (isNew, isOld []string, hasFolder bool) {
 			isOld = append(isOld, path)
 		}
 	}
-	return isNew, isOld, hasFolder
+	return isNew, isOld, added
 }
 
 func (f *files) add(path string) error {

@@ -56,7 +56,7 @@ func watchPlaces(t *testing.T, prepare func(dir string) error, places ...collect
 
 func (w *watched) again() {
 	w.t.Helper()
-	for added := true; added; {
+	for added := []string{""}; len(added) > 0; {
 		var err error
 		if added, err = w.f.watch(filepath.Join(w.dir, "store"), w.at); err != nil {
 			w.t.Fatal(err)
@@ -218,5 +218,32 @@ func TestTooManyFolders(t *testing.T) {
 		if got := p.err != nil; got != want || len(p.folders) > limit {
 			t.Errorf("%d folders at most: %d, %v", limit, len(p.folders), p.err)
 		}
+	}
+}
+
+// What changed between the reading of a rule and the moment from which its folder is watched was
+// not seen: the configuration is read again.
+func TestRewatchReadsTheConfigurationAgain(t *testing.T) {
+	dir := t.TempDir()
+	rules, other := filepath.Join(dir, "rules"), filepath.Join(dir, "other")
+	if err := errors.Join(os.Mkdir(rules, 0o755), os.Mkdir(other, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	f, err := newFiles()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.notify.Close()
+	f.fail = func(err error) { t.Error(err) }
+	l := &loop{pending: newPending(), configured: []collect.Place{{Path: rules, Depth: 1}}}
+	l.use(f)
+	if l.rewatch(); !l.pending.take().again {
+		t.Error("it is not read again")
+	}
+	if l.rewatch(); l.pending.has() {
+		t.Error("it is read again although no folder is new")
+	}
+	if l.hasConfiguration(other) {
+		t.Error("the configuration is said to be in a folder beside it")
 	}
 }

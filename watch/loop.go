@@ -382,13 +382,25 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// rewatch watches the places of the last document. A new folder may already have something in
-// it.
+// rewatch watches the places of the last document. What happened in a new folder meanwhile was
+// not seen.
 func (l *loop) rewatch() {
 	for range most {
-		if added := l.watchFiles(); !added {
+		added := l.watchFiles()
+		if len(added) == 0 {
 			return
 		}
-		l.pending.whole()
+		isConfiguration := slices.ContainsFunc(added, l.hasConfiguration)
+		l.pending.add(func(p *pending) { p.change.Whole, p.again = true, p.again || isConfiguration })
 	}
+}
+
+// hasConfiguration reports whether a part of the configuration is in a folder, or is looked for
+// there.
+func (l *loop) hasConfiguration(folder string) bool {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	return isBelow(l.configured, folder) || slices.ContainsFunc(l.configured, func(p collect.Place) bool {
+		return strings.HasPrefix(p.Path, strings.TrimSuffix(folder, "/")+"/")
+	})
 }

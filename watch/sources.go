@@ -99,7 +99,7 @@ func (s *sources) found(name string) {
 	if was {
 		s.say(fmt.Sprintf("follows %s again", sourceNames[name]))
 	}
-	s.pending.whole()
+	s.pending.add(func(p *pending) { p.change.Whole, p.again = true, p.again || name == FilesSource })
 }
 
 // missing lists the sources that are lost.

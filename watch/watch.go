@@ -142,13 +142,13 @@ func (l *loop) use(f *files) {
 	l.files = f
 }
 
-// watchFiles reports whether there is a folder that was not watched before.
-func (l *loop) watchFiles() (added bool) {
+// watchFiles returns the folders that were not watched before.
+func (l *loop) watchFiles() (added []string) {
 	l.lock.Lock()
 	f, env, doc, places := l.files, l.env, l.doc, slices.Clone(l.configured)
 	l.lock.Unlock()
 	if f == nil {
-		return false
+		return nil
 	}
 	store := "/nix/store"
 	if doc != nil {
