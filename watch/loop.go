@@ -25,6 +25,7 @@ type loop struct {
 	setup    Setup
 	isSetUp  bool
 	kept     *collect.Kept
+	units    int // of the last look
 	series   decide.Series
 	last     verdict       // that was shown
 	report   *audit.Report // of the last look; nil if something changed after it
@@ -50,9 +51,12 @@ const (
 	acting     = 20 * time.Minute
 )
 
-// lookGCPercent lets the heap grow during a look, which with a thousand units would be collected
-// twice before the verdict.
-const lookGCPercent = 300
+// lookGCPercent lets the heap grow during a look at more than manyUnits, which would be collected
+// twice before the verdict otherwise. With few it would only cost memory.
+const (
+	lookGCPercent = 300
+	manyUnits     = 200
+)
 
 // late is how long after a change its event may come: podman needs half a second.
 const late = 2 * time.Second
@@ -151,7 +155,9 @@ func (l *loop) undecided(ctx context.Context, why error) {
 
 // look collects what changed and decides, as if it was a given time.
 func (l *loop) look(ctx context.Context, change collect.Change, at time.Time) (*facts.Document, *audit.Report, error) {
-	defer debug.SetGCPercent(debug.SetGCPercent(lookGCPercent)) // what it needs is free again after it
+	if l.units > manyUnits {
+		defer debug.SetGCPercent(debug.SetGCPercent(lookGCPercent)) // what it needs is free again after it
+	}
 	l.beat(func(h *Health) { h.Busy = time.Now().Add(collecting) })
 	env := l.setup.Environment
 	if ahead := time.Until(at); ahead > 0 {
@@ -161,6 +167,7 @@ func (l *loop) look(ctx context.Context, change collect.Change, at time.Time) (*
 	defer done()
 	env.Memory = memory
 	doc := l.kept.Collect(ctx, env, change)
+	l.units = len(doc.Units)
 	collect.AddOptional(ctx, env, doc, l.setup.Policies.Reads)
 	report, err := l.decide(ctx, doc)
 	return doc, report, err
