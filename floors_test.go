@@ -34,7 +34,7 @@ var floors = [][]string{
 	{"decide/confined", "decide/remembered"},
 	{"enforce", "stack"},
 	{"audit", "alerts"},
-	{"replay", "explain", "learn", "gate", "watch", "drill"},
+	{"replay", "explain", "learn", "gate", "watch", "drill", "fleet"},
 	{"report"},
 	{"report/timeline"},
 	{"report/daily"},
