@@ -4,12 +4,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"stackpolicy/lab/programs"
 	"stackpolicy/lab/systems"
 	"stackpolicy/lab/usermanager"
 )
@@ -18,20 +17,7 @@ import (
 var program string
 
 func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "stackpolicy-adversary-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(dir)
-		program = filepath.Join(dir, "stackpolicy")
-		if out, err := exec.Command("go", "build", "-o", program, "stackpolicy/cmd/stackpolicy").CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "build stackpolicy: %v\n%s", err, out)
-			return 1
-		}
-		return m.Run()
-	}())
+	os.Exit(programs.Main(m, &program))
 }
 
 func newCampaign(t *testing.T, options usermanager.Options, wrapper string) *campaign {

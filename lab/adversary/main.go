@@ -22,15 +22,14 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"stackpolicy/lab/debian"
+	"stackpolicy/lab/programs"
 	"stackpolicy/lab/usermanager"
 )
 
@@ -65,15 +64,11 @@ func run(ctx context.Context, steps int, seed uint64, rights, suite string, verb
 		}
 		chosen = []string{rights}
 	}
-	dir, err := os.MkdirTemp("", "stackpolicy-adversary-")
+	program, remove, err := programs.Stackpolicy(ctx)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	program := filepath.Join(dir, "stackpolicy")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "stackpolicy/cmd/stackpolicy").CombinedOutput(); err != nil {
-		return fmt.Errorf("build stackpolicy: %w\n%s", err, out)
-	}
+	defer remove()
 	c := &campaign{program: program, options: options, log: os.Stdout, verbose: verbose, counts: counts{}}
 	defer c.close()
 	start, failures := time.Now(), 0

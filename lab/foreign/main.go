@@ -14,14 +14,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 
 	"stackpolicy/lab/debian"
 	"stackpolicy/lab/foreign/composes"
 	"stackpolicy/lab/foreign/definitions"
+	"stackpolicy/lab/programs"
 	"stackpolicy/lab/usermanager"
 )
 
@@ -45,15 +44,11 @@ func run(ctx context.Context, suite string, dirs []string) error {
 	if err != nil {
 		return err
 	}
-	bin, err := os.MkdirTemp("", "stackpolicy-foreign-")
+	program, remove, err := programs.Stackpolicy(ctx)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(bin)
-	program := filepath.Join(bin, "stackpolicy")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "stackpolicy/cmd/stackpolicy").CombinedOutput(); err != nil {
-		return fmt.Errorf("build stackpolicy: %w\n%s", err, out)
-	}
+	defer remove()
 	for _, dir := range dirs {
 		if err := judge(ctx, program, usermanager.Options{Root: root}, dir); err != nil {
 			return fmt.Errorf("%s: %w", dir, err)

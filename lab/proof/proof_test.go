@@ -9,8 +9,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -18,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"stackpolicy/lab/programs"
 	"stackpolicy/lab/scene"
 	"stackpolicy/lab/usermanager"
 )
@@ -33,21 +32,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "stackpolicy-proof-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(dir)
-		program = filepath.Join(dir, "stackpolicy")
-		build := exec.Command("go", "build", "-o", program, "stackpolicy/cmd/stackpolicy")
-		if out, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "build stackpolicy: %v\n%s", err, out)
-			return 1
-		}
-		return m.Run()
-	}())
+	os.Exit(programs.Main(m, &program))
 }
 
 // stage is a scene whose methods end the test if they fail.

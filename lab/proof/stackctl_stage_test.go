@@ -1,9 +1,9 @@
 package proof
 
 import (
+	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"stackpolicy/applied"
+	"stackpolicy/lab/programs"
 	"stackpolicy/lab/scene"
 	"stackpolicy/lab/usermanager"
 	"stackpolicy/stack"
@@ -18,11 +19,7 @@ import (
 
 // stackctl is the path of the stackctl program under test.
 var stackctl = sync.OnceValues(func() (string, error) {
-	path := filepath.Join(filepath.Dir(program), "stackctl")
-	if out, err := exec.Command("go", "build", "-o", path, "stackpolicy/cmd/stackctl").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build stackctl: %w\n%s", err, out)
-	}
-	return path, nil
+	return programs.Build(context.Background(), filepath.Dir(program), "stackctl")
 })
 
 // answering is a simulated podman that answers stackctl's other questions.

@@ -18,13 +18,12 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
 
 	"stackpolicy/lab/debian"
+	"stackpolicy/lab/programs"
 	"stackpolicy/lab/usermanager"
 )
 
@@ -52,15 +51,11 @@ func run(ctx context.Context, steps int, seed uint64, suite, only string, verbos
 		}
 		options.Root = root
 	}
-	dir, err := os.MkdirTemp("", "stackpolicy-walk-")
+	program, remove, err := programs.Stackpolicy(ctx)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	program := filepath.Join(dir, "stackpolicy")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "stackpolicy/cmd/stackpolicy").CombinedOutput(); err != nil {
-		return fmt.Errorf("build stackpolicy: %w\n%s", err, out)
-	}
+	defer remove()
 	w := &walk{program: program, options: options, only: only, patience: patience, log: os.Stdout, verbose: verbose, counts: counts{}}
 	defer w.close()
 	start, finds := time.Now(), 0

@@ -4,13 +4,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"stackpolicy/lab/debian"
+	"stackpolicy/lab/programs"
 	"stackpolicy/lab/systems"
 	"stackpolicy/lab/usermanager"
 )
@@ -19,20 +18,7 @@ import (
 var program string
 
 func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "stackpolicy-walk-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(dir)
-		program = filepath.Join(dir, "stackpolicy")
-		if out, err := exec.Command("go", "build", "-o", program, "stackpolicy/cmd/stackpolicy").CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "build stackpolicy: %v\n%s", err, out)
-			return 1
-		}
-		return m.Run()
-	}())
+	os.Exit(programs.Main(m, &program))
 }
 
 func newWalk(t *testing.T, options usermanager.Options) *walk {

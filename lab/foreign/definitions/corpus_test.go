@@ -3,7 +3,6 @@ package definitions
 import (
 	"flag"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stackpolicy/lab/debian"
+	"stackpolicy/lab/programs"
 	"stackpolicy/lab/usermanager"
 )
 
@@ -96,9 +96,9 @@ func textOf(groups []Group, name string) string {
 
 func build(t *testing.T) string {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "stackpolicy")
-	if out, err := exec.Command("go", "build", "-o", program, "stackpolicy/cmd/stackpolicy").CombinedOutput(); err != nil {
-		t.Fatalf("build stackpolicy: %v\n%s", err, out)
+	program, err := programs.Build(t.Context(), t.TempDir(), "stackpolicy")
+	if err != nil {
+		t.Fatal(err)
 	}
 	return program
 }
