@@ -75,7 +75,7 @@ func (l *loop) run(ctx context.Context) {
 // step makes a verdict after a change, and lets an audit act if it is another one.
 func (l *loop) step(ctx context.Context, change taken) {
 	if change.again || !l.isSetUp {
-		if !l.load(ctx) {
+		if !l.load(ctx, change.asked) {
 			return
 		}
 		change.Whole = true
@@ -117,9 +117,10 @@ func recollect(last time.Duration, failed bool) time.Duration {
 	return min(max(2*last, time.Second), tick)
 }
 
-// load reads the configuration and the rules.
-func (l *loop) load(ctx context.Context) bool {
-	l.beat(func(h *Health) { h.Loading, h.Busy = h.Ready, time.Now().Add(collecting) })
+// load reads the configuration and the rules, for somebody who asked for it or because they
+// changed.
+func (l *loop) load(ctx context.Context, asked bool) bool {
+	l.beat(func(h *Health) { h.Loading, h.Busy = h.Ready && asked, time.Now().Add(collecting) })
 	setup, err := l.Load(ctx)
 	places := l.Files()
 	l.lock.Lock()
@@ -318,7 +319,7 @@ func (l *loop) awaitLate(ctx context.Context) taken {
 	}
 	t := l.pending.take()
 	if t.again { // after the full audit
-		l.pending.add(func(p *pending) { p.again = true })
+		l.pending.add(func(p *pending) { p.again, p.asked = true, p.asked || t.asked })
 	}
 	return t
 }

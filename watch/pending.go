@@ -19,6 +19,7 @@ type pending struct {
 	change      collect.Change
 	structure   bool // folders are to be watched again
 	again       bool // the configuration and the rules are to be read again
+	asked       bool // by somebody who waits until it is done
 	first, last time.Time
 }
 
@@ -73,6 +74,7 @@ func (p *pending) settle(ctx context.Context, quiet, limit time.Duration) {
 type taken struct {
 	collect.Change
 	structure, again bool
+	asked            bool // for again
 	isTick           bool // nothing changed that says so
 }
 
@@ -83,8 +85,8 @@ func (t taken) isEmpty() bool {
 func (p *pending) take() taken {
 	p.lock.Lock()
 	defer p.lock.Unlock()
-	t := taken{Change: p.change, structure: p.structure, again: p.again}
-	p.change, p.structure, p.again, p.first, p.last = collect.Change{}, false, false, time.Time{}, time.Time{}
+	t := taken{Change: p.change, structure: p.structure, again: p.again, asked: p.asked}
+	p.change, p.structure, p.again, p.asked, p.first, p.last = collect.Change{}, false, false, false, time.Time{}, time.Time{}
 	select {
 	case <-p.wake:
 	default:

@@ -67,7 +67,7 @@ type Watch struct {
 // Health is how a watch is.
 type Health struct {
 	Ready       bool
-	Loading     bool // it reads its configuration again
+	Loading     bool // it was asked to read its configuration again, and does
 	ExitCode    int  // of the last verdict
 	Lost        []string
 	Differences int       // of full audits to what was believed
@@ -95,7 +95,7 @@ func (w Watch) Run(ctx context.Context) error {
 			case <-ctx.Done():
 				return
 			case <-w.Again:
-				p.add(func(p *pending) { p.again, p.structure, p.change.Whole = true, true, true })
+				p.add(func(p *pending) { p.asked, p.again, p.structure, p.change.Whole = true, true, true, true })
 			}
 		}
 	})
