@@ -33,7 +33,8 @@ type folder struct {
 // it are watched.
 type files struct {
 	notify *fsnotify.Watcher
-	fail   func(error) // is told of a place that cannot be watched
+	fail   func(error) // gets why a place cannot be watched
+	most   int         // how many folders may be watched
 
 	lock    sync.Mutex
 	folders map[string]*folder // by path without links
@@ -41,18 +42,18 @@ type files struct {
 	stale   []string           // paths that were forgotten, which inotify still follows
 }
 
-func newFiles() (*files, error) {
+func newFiles(most int) (*files, error) {
 	notify, err := fsnotify.NewWatcher()
 	if err != nil {
 		return nil, fmt.Errorf("watch files: %w", err)
 	}
-	return &files{notify: notify, folders: map[string]*folder{}, single: map[string]bool{}}, nil
+	return &files{notify: notify, most: most, folders: map[string]*folder{}, single: map[string]bool{}}, nil
 }
 
 // watch watches these places, and no others any more. It returns the folders that were added:
 // what happened in them meanwhile was not seen.
 func (f *files) watch(store string, places []collect.Place) (added []string, err error) {
-	p := newPlan(store, maxFolders)
+	p := newPlan(store, f.most)
 	for _, place := range places {
 		p.add(place)
 	}

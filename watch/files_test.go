@@ -33,7 +33,7 @@ func watchPlaces(t *testing.T, prepare func(dir string) error, places ...collect
 	for _, p := range places {
 		w.at = append(w.at, collect.Place{Path: filepath.Join(dir, p.Path), Depth: p.Depth})
 	}
-	f, err := newFiles()
+	f, err := newFiles(maxFolders)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +229,7 @@ func TestRewatchReadsTheConfigurationAgain(t *testing.T) {
 	if err := errors.Join(os.Mkdir(rules, 0o755), os.Mkdir(other, 0o755)); err != nil {
 		t.Fatal(err)
 	}
-	f, err := newFiles()
+	f, err := newFiles(maxFolders)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,5 +246,19 @@ func TestRewatchReadsTheConfigurationAgain(t *testing.T) {
 	}
 	if l.hasConfiguration(other) {
 		t.Error("the configuration is said to be in a folder beside it")
+	}
+}
+
+// A source that cannot begin is not ready: else it would be lost and found again each second.
+func TestFollowFilesThatCannotBeWatched(t *testing.T) {
+	for folders, want := range map[int]bool{1: false, maxFolders: true} {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		l := &loop{folders: folders, pending: newPending(), configured: []collect.Place{{Path: t.TempDir(), Depth: 1}}}
+		isReady := false
+		err := l.followFiles(ctx, func() { isReady = true; cancel() })
+		cancel()
+		if isReady != want || err == nil {
+			t.Errorf("%d folders: ready %t, want %t; %v", folders, isReady, want, err)
+		}
 	}
 }

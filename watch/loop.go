@@ -21,6 +21,7 @@ type loop struct {
 	Watch
 	pending *pending
 	sources *sources
+	folders int // that may be watched
 
 	setup    Setup
 	isSetUp  bool

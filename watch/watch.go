@@ -81,7 +81,7 @@ func (w Watch) Run(ctx context.Context) error {
 	defer running.Wait()
 	defer cancel()
 	p := newPending()
-	l := &loop{Watch: w, pending: p, sources: &sources{pending: p, say: w.Say, lost: map[string]string{}}}
+	l := &loop{Watch: w, folders: maxFolders, pending: p, sources: &sources{pending: p, say: w.Say, lost: map[string]string{}}}
 	l.configured = w.Files()
 	follow := func(name string, follow func(context.Context, func()) error) {
 		running.Go(func() { l.sources.follow(ctx, name, follow) })
@@ -105,7 +105,7 @@ func (w Watch) Run(ctx context.Context) error {
 
 // followFiles watches the places of the last document.
 func (l *loop) followFiles(ctx context.Context, ready func()) error {
-	f, err := newFiles()
+	f, err := newFiles(l.folders)
 	if err != nil {
 		return err
 	}
@@ -116,6 +116,9 @@ func (l *loop) followFiles(ctx context.Context, ready func()) error {
 	l.use(f)
 	defer l.use(nil)
 	l.watchFiles()
+	if ctx.Err() != nil { // a place cannot be watched
+		return context.Cause(ctx)
+	}
 	ready()
 	err = followFiles(ctx, f, l.pending, l.isConfiguration, l.isMemory)
 	if cause := context.Cause(ctx); cause != nil {
