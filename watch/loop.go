@@ -372,6 +372,7 @@ func (l *loop) wait(ctx context.Context) taken {
 	t := l.pending.take()
 	wasSuspended := woke.Round(0).Sub(now.Round(0))-woke.Sub(now) > poll // the wall clock went on, the other did not
 	t.Whole = t.Whole || len(lost) > 0 || wasSuspended
+	t.again = t.again || slices.Contains(lost, FilesSource) // nothing says when the configuration changes
 	if woke.Sub(l.ticked) >= tick {
 		t.isTick = t.isEmpty() && !isDue
 		l.ticked, t.Declared, t.Probes = woke, true, true

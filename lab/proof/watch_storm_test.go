@@ -130,6 +130,8 @@ func TestWatchWithoutInotify(t *testing.T) {
 				t.Logf("found after %d ms", w.until("web.service", "dropins_owned", "block").Milliseconds())
 				s.systemctl("stop", "web.service")
 				w.until("web.service", "wanted_is_running", "block")
+				s.do(s.Write(filepath.Join(s.Home, ".config/stackpolicy/config.yaml"), "stacks: [broken\n"))
+				w.until("host", "audit_complete", "block")
 			})
 		}
 	})
