@@ -279,6 +279,7 @@ func (l *loop) fullAudit(ctx context.Context, change taken) {
 		l.beat(func(h *Health) { h.Busy = time.Now().Add(collecting) })
 		fresh, freshReport, err := l.afresh(ctx)
 		if err != nil {
+			l.pending.whole() // the change was not looked at
 			l.undecided(ctx, err)
 			return
 		}
