@@ -16,8 +16,8 @@ type Link struct {
 // LinkOf returns the place of an envelope that [Open] returned.
 func LinkOf(e Envelope, sealed []byte) Link { return Link{e.Seq, DigestOf(sealed), e.Prev, e.At} }
 
-// Links are those of a source that are kept already. Absent means that there is none at that
-// place.
+// Links are those of a source that are kept already. Absent means that none is
+// kept at that place.
 type Links interface {
 	At(seq uint64) (l Link, absent bool, err error)
 }

@@ -67,7 +67,7 @@ func story(t testing.TB, k Key, n uint64, host string) (messages []message) {
 
 // mutations are what an attacker in the network, at the broker, with another host or with a
 // stolen key may do to what a host sends. Those that are harmless change nothing of what the hub
-// keeps.
+// keeps. Envelopes arrive in any order: the newest first after a pause.
 var mutations = map[string]struct {
 	isHarmless bool
 	do         func(t testing.TB, r *rand.Rand, k Key, all []message) []message
@@ -106,6 +106,9 @@ var mutations = map[string]struct {
 		other.Boot = "clone"
 		subject, sealed := seal(t, k, other)
 		all[at-1] = message{subject, sealed}
+		if r.IntN(2) == 0 {
+			slices.Reverse(all)
+		}
 		return all
 	}},
 	"foreign subject": {false, func(t testing.TB, r *rand.Rand, _ Key, all []message) []message {

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -45,16 +46,17 @@ func (d *Digest) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Limits of an envelope. A NATS server takes messages of a megabyte, unless it is told otherwise.
+// Limits of an envelope. A NATS server takes messages of a megabyte, unless it is configured otherwise.
 const (
 	MaxSealed = 900_000
 	maxOpened = 64 << 20
 )
 
 // The parts of a sealed envelope: what it is, the signature, and the deflated JSON.
-var mark = []byte("SPE1")
-
-const headSize = 4 + ed25519.SignatureSize
+const (
+	mark     = "SPE1"
+	headSize = len(mark) + ed25519.SignatureSize
+)
 
 // purpose separates signatures of envelopes from all others by the same key (RFC 8032, Ed25519ctx).
 var purpose = &ed25519.Options{Context: "stackpolicy evidence v1", Hash: crypto.Hash(0)}
@@ -89,7 +91,7 @@ func (k Key) Seal(e Envelope) (sealed []byte, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("sign an envelope: %w", err)
 	}
-	sealed = append(append(bytes.Clone(mark), signature...), body.Bytes()...)
+	sealed = slices.Concat([]byte(mark), signature, body.Bytes())
 	if len(text) > maxOpened || len(sealed) > MaxSealed {
 		return nil, fmt.Errorf("envelope %d of %s: %w: %d bytes", e.Seq, subject, ErrTooLarge, len(sealed))
 	}
@@ -109,7 +111,7 @@ func Open(subject string, sealed []byte, key PublicKey) (Envelope, error) {
 	if err != nil {
 		return e, err
 	}
-	if len(sealed) < headSize || len(sealed) > MaxSealed || !bytes.HasPrefix(sealed, mark) {
+	if len(sealed) < headSize || len(sealed) > MaxSealed || !bytes.HasPrefix(sealed, []byte(mark)) {
 		return e, errMark
 	}
 	signature, body := sealed[len(mark):headSize], sealed[headSize:]

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -113,7 +114,7 @@ func sealedText(t testing.TB, k Key, subject string, text []byte) []byte {
 	if err := errors.Join(err1, err2, err3); err != nil {
 		t.Fatal(err)
 	}
-	return append(append(bytes.Clone(mark), signature...), body.Bytes()...)
+	return slices.Concat([]byte(mark), signature, body.Bytes())
 }
 
 // A hostile host cannot make the hub use more memory than an envelope may have.

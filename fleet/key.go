@@ -79,7 +79,7 @@ func ReadKey(path string) (Key, error) {
 	}
 	private, isOurs := parsed.(ed25519.PrivateKey)
 	if !isOurs {
-		return Key{}, fmt.Errorf("the key %s is none of ed25519", path)
+		return Key{}, fmt.Errorf("the key %s is of another kind: want an ed25519 key", path)
 	}
 	return Key{private}, nil
 }
