@@ -3,7 +3,8 @@
 // the verdict is another one.
 //
 // Start at [Watch.Run]. pending.go has what changed, sources.go and files.go where that comes
-// from, loop.go what follows from it, clock.go when time alone changes a verdict.
+// from, loop.go what follows from it, full.go the audits of everything, clock.go when time alone
+// changes a verdict.
 package watch
 
 import (
