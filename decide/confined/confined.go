@@ -72,9 +72,9 @@ func Formatted(ctx context.Context, source policy.Source) ([]policy.File, error)
 	return r.Formatted, err
 }
 
-// once starts a child for one request.
-func once(ctx context.Context, r request, memory uint64, limit time.Duration) (reply, error) {
-	child, err := confine.Start(ctx, memory)
+// once starts a child with this much memory for one request.
+func once(ctx context.Context, r request, bytes uint64, limit time.Duration) (reply, error) {
+	child, err := confine.Start(ctx, bytes)
 	if err != nil {
 		return reply{}, err
 	}

@@ -47,8 +47,8 @@ func TestWatchHolds(t *testing.T) {
 	})
 }
 
-// TestWatchChecksItself: a full audit that finds what no event said is a defect and counts, and
-// one that comes between a change and its event is none.
+// TestWatchChecksItself: a full audit that finds what no event said is a defect and counts; one
+// that comes between a change and its event is not.
 func TestWatchChecksItself(t *testing.T) {
 	systems.One(t, func(t *testing.T, options usermanager.Options) {
 		s := open(t, options, nil)
