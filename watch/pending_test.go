@@ -185,3 +185,14 @@ func TestRecollect(t *testing.T) {
 		t.Errorf("%s although nothing failed", pause)
 	}
 }
+
+// After files could not be followed anything may have changed, the configuration too.
+func TestFoundFilesReadTheConfigurationAgain(t *testing.T) {
+	for _, name := range Sources() {
+		s := &sources{pending: newPending(), say: func(string) {}, lost: map[string]string{name: "gone"}}
+		s.found(name)
+		if got := s.pending.take(); !got.Whole || got.again != (name == FilesSource) {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
