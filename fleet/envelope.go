@@ -29,7 +29,8 @@ type Envelope struct {
 	At       time.Time       `json:"at"`
 	Boot     string          `json:"boot"`    // id of the boot (random(4)); "" is not known
 	Program  string          `json:"program"` // version of stackpolicy
-	Evidence json.RawMessage `json:"evidence"`
+	Beat     Beat            `json:"beat"`
+	Evidence json.RawMessage `json:"evidence,omitempty"` // rows of its memory; absent in a mere beat
 }
 
 // Digest is the SHA-256 of a sealed envelope.

@@ -1,0 +1,53 @@
+package fleet
+
+import "time"
+
+// Beat is how a source is, in every envelope: so the newest one alone says it, before all that
+// came earlier has arrived.
+type Beat struct {
+	Audited  time.Time     `json:"audited"` // the last audit; zero is none yet
+	Audits   int64         `json:"audits"`  // since the memory began
+	Every    time.Duration `json:"every"`   // the longest pause to the next envelope, in ns; 0 is not known
+	ExitCode int           `json:"exit_code"`
+	Mode     string        `json:"mode"`   // observe or enforce
+	Policy   string        `json:"policy"` // digest of the rules that decided
+	Open     Counts        `json:"open"`
+	Worst    *Worst        `json:"worst,omitempty"`   // nil is nothing open
+	Release  *Release      `json:"release,omitempty"` // nil: its rules come from no release
+	Waiting  uint64        `json:"waiting"`           // envelopes that it has still to send
+	Shadow   *Shadow       `json:"shadow,omitempty"`  // nil: no rules are tried beside those that decide
+}
+
+// Counts are numbers of open findings. One that is waived is only in Waived.
+type Counts struct {
+	Page    int `json:"page"`
+	Ticket  int `json:"ticket"`
+	Unknown int `json:"unknown"`
+	Waived  int `json:"waived"`
+}
+
+// Worst is the worst finding that is open.
+type Worst struct {
+	Invariant string    `json:"invariant"`
+	Subject   string    `json:"subject"`
+	Severity  string    `json:"severity"`
+	Message   string    `json:"message"`
+	Since     time.Time `json:"since"`
+}
+
+// Release is the release of rules by which a source decides.
+type Release struct {
+	Channel string `json:"channel"`
+	Version int64  `json:"version"`
+	Stage   string `json:"stage"`             // shadow, active or back
+	Problem string `json:"problem,omitempty"` // why it is not on the newest, or that this expired
+}
+
+// Shadow is what a release does that decides beside the rules in use, without acting.
+type Shadow struct {
+	Version  int64     `json:"version"`
+	Since    time.Time `json:"since"`
+	Audits   int       `json:"audits"`
+	Errors   int       `json:"errors"`    // audits that it could not decide
+	NewPages int       `json:"new_pages"` // findings to page about that the rules in use do not have
+}
