@@ -23,7 +23,7 @@ var floors = [][]string{
 		"internal/strictyaml", "internal/sqlite", "internal/agenix",
 		"internal/confine", "internal/foreground", "internal/journal", "internal/lock", "internal/atomicfile", "policies", "schemas", "units"},
 	{"notify", "applied", "internal/podman/quadlet", "fleet"},
-	{"config", "internal/engine"},
+	{"config", "internal/engine", "fleet/overview"},
 	{"facts/drift", "facts/blame"},
 	{"facts/collect"},
 	{"history"},
