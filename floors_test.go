@@ -39,7 +39,7 @@ var floors = [][]string{
 	{"report/timeline"},
 	{"report/daily"},
 	{"cmd/internal/cli"},
-	{"cmd/stackpolicy", "cmd/stackctl", "cmd/stackdrill"},
+	{"cmd/stackpolicy", "cmd/stackctl", "cmd/stackdrill", "cmd/stackfleet"},
 }
 
 // wards list, by import path, the only packages that may import it.
