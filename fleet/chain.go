@@ -64,7 +64,10 @@ func Judge(kept Links, l Link) (j Judgement, why string, err error) {
 }
 
 // Range is a range of envelopes, both ends included.
-type Range struct{ From, To uint64 }
+type Range struct {
+	From uint64 `json:"from"`
+	To   uint64 `json:"to"`
+}
 
 // Missing returns the ranges that are not among the numbers, which rise, below the last of
 // them. What is missing is never taken for good.

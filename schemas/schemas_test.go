@@ -14,6 +14,7 @@ import (
 	"stackpolicy/audit"
 	"stackpolicy/drill"
 	"stackpolicy/facts"
+	"stackpolicy/fleet/overview"
 	"stackpolicy/gate"
 	"stackpolicy/watch"
 )
@@ -31,6 +32,7 @@ func TestSchemasAreFresh(t *testing.T) {
 		{"v1/gate.json", gate.Schema, reflect.TypeFor[gate.Result]()},
 		{"v1/drill.json", drill.Schema, reflect.TypeFor[drill.Result]()},
 		{"v1/watch.json", watch.Schema, reflect.TypeFor[watch.Line]()},
+		{"v1/fleet.json", overview.Schema, reflect.TypeFor[overview.Fleet]()},
 	}
 	for _, c := range cases {
 		t.Run(c.file, func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -14,6 +15,8 @@ import (
 	"stackpolicy/decide"
 	"stackpolicy/facts"
 	"stackpolicy/finding"
+	"stackpolicy/fleet"
+	"stackpolicy/fleet/overview"
 	"stackpolicy/gate"
 	"stackpolicy/policies"
 )
@@ -114,4 +117,18 @@ func decoded(t *testing.T, content []byte) any {
 		t.Fatal(err)
 	}
 	return value
+}
+
+// A fleet fits its schema: an empty one, and one whose sources have all that a source can have.
+func TestFleetFits(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	full := overview.Source{
+		Source: fleet.Source{Org: "acme", Host: "den", User: "ada"}, Key: "SHA256:x", Enrolled: now, Revoked: &now, Received: now, Newest: 9, Applied: 2,
+		Missing: []fleet.Range{{From: 3, To: 4}}, Fork: "x", Clock: "x", Refused: 1, Boot: "x", Program: "x", AsOf: now, Page: "den.html",
+		Beat:     fleet.Beat{Audited: now, Worst: &fleet.Worst{}, Release: &fleet.Release{}, Shadow: &fleet.Shadow{}},
+		Findings: []overview.Finding{{Finding: finding.Finding{Waiver: &finding.Waiver{}}, Since: now}}, Days: []overview.Day{{From: now, To: now}},
+	}
+	schema := compiled(t, "v1/fleet.json")
+	fits(t, schema, overview.Build(nil, now))
+	fits(t, schema, overview.Build([]overview.Source{full, {}}, now))
 }
