@@ -323,12 +323,15 @@ func (x *exporter) actions(tx sqlite.Tx) error {
 		return err
 	}
 	rows, err := sqlite.List(tx, scanAction, actionQuery+`WHERE actions.id > ? OR actions.id IN (SELECT value FROM json_each(?))
-		ORDER BY actions.id LIMIT ?`, x.Cursor.Action, ids, x.room.Rows)
+		ORDER BY actions.id LIMIT ?`, x.Cursor.Action, ids, x.room.Rows+len(x.Cursor.Actions)+1)
 	if err != nil {
 		return err
 	}
 	for _, a := range rows {
-		ok, err := x.action(tx, a)
+		ok := len(x.Shipment.Actions) < x.room.Rows
+		if ok {
+			ok, err = x.action(tx, a)
+		}
 		if err != nil {
 			return err
 		}
@@ -337,7 +340,6 @@ func (x *exporter) actions(tx sqlite.Tx) error {
 			return nil
 		}
 	}
-	x.More = len(rows) == x.room.Rows
 	for id := range x.Cursor.Actions {
 		if id <= x.Cursor.Action-maxRecentActions {
 			delete(x.Cursor.Actions, id)

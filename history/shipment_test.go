@@ -100,7 +100,9 @@ func busy(t *testing.T, x *sender, r *rand.Rand, audits, limit int) {
 		}
 		a := audited(doc, at)
 		a.PolicyDigest = fmt.Sprintf("sha256:policies%d", i/20)
-		a.Rules = func() ([]byte, error) { return json.Marshal(map[string]string{"path": "<a>", "text": fmt.Sprint(i / 20)}) }
+		a.Rules = func() ([]byte, error) {
+			return json.Marshal(map[string]string{"path": "<a>", "text": fmt.Sprint(i / 20)})
+		}
 		for unit := range 3 {
 			if r.IntN(4) == 0 {
 				a.Findings = append(a.Findings, broken("stack_running", doc.Units[unit].Name, []string{"exited", "missing"}[r.IntN(2)]))
@@ -167,8 +169,9 @@ func TestShipmentAgain(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	busy(t, x, r, 30, MaxPackedPart)
 	x.cursor, x.numbers = x.cursor.Again(), map[string]int64{}
+	before := len(x.sent)
 	x.ship(t, MaxPackedPart)
-	if first := x.sent[len(x.sent)-1]; !first.Reset || len(x.places.Documents) == 0 {
+	if first := x.sent[before]; !first.Reset || len(x.places.Documents) == 0 {
 		t.Errorf("nothing was sent again: %+v", first)
 	}
 	if d := cmp.Diff(all(t, x.from), all(t, x.to)); d != "" {
