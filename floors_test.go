@@ -37,6 +37,7 @@ var floors = [][]string{
 	{"replay", "explain", "learn", "gate", "watch", "drill"},
 	{"report"},
 	{"report/timeline"},
+	{"report/look"},
 	{"report/daily"},
 	{"cmd/internal/cli"},
 	{"cmd/stackpolicy", "cmd/stackctl", "cmd/stackdrill", "cmd/stackfleet"},

@@ -10,6 +10,7 @@ import (
 	"stackpolicy/finding"
 	"stackpolicy/history"
 	"stackpolicy/internal/text"
+	"stackpolicy/report/look"
 	"stackpolicy/report/timeline"
 )
 
@@ -240,7 +241,7 @@ func TestClean(t *testing.T) {
 		if text.Clean(s) != s {
 			t.Errorf("%s is not clean: %q", path, s)
 		}
-		if len([]rune(s)) > 3*maxSentence && !strings.HasSuffix(path, ".Path") {
+		if len([]rune(s)) > 3*look.MaxSentence && !strings.HasSuffix(path, ".Path") {
 			t.Errorf("%s has %d runes", path, len([]rune(s)))
 		}
 	})

@@ -18,6 +18,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"stackpolicy/report/look"
 )
 
 // browser runs Chromium without a window; a test without it is skipped.
@@ -231,12 +233,8 @@ func colours(t *testing.T, path string) int {
 // palettes are the colours of the style, by name: light, dark and printed.
 func palettes(t *testing.T) []map[string]string {
 	t.Helper()
-	style, err := pages.ReadFile("page.css")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var out []map[string]string
-	for _, block := range regexp.MustCompile(`:root \{([^}]*)\}`).FindAllStringSubmatch(string(style), -1) {
+	for _, block := range regexp.MustCompile(`:root \{([^}]*)\}`).FindAllStringSubmatch(look.Style(), -1) {
 		colours := map[string]string{}
 		for _, c := range regexp.MustCompile(`--(\w+): #(\w{6});`).FindAllStringSubmatch(block[1], -1) {
 			colours[c[1]] = c[2]

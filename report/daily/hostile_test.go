@@ -12,6 +12,7 @@ import (
 	"stackpolicy/facts"
 	"stackpolicy/finding"
 	"stackpolicy/history"
+	"stackpolicy/report/look"
 	"stackpolicy/report/timeline"
 )
 
@@ -121,7 +122,7 @@ func TestTextIsHarmless(t *testing.T) {
 		}
 	}
 	for line := range strings.Lines(out.String()) {
-		if line = strings.TrimSuffix(line, "\n"); name(line) != line && len([]rune(line)) < maxName {
+		if line = strings.TrimSuffix(line, "\n"); name(line) != line && len([]rune(line)) < look.MaxName {
 			t.Errorf("not harmless: %q", line)
 		}
 	}

@@ -1,8 +1,6 @@
 package daily
 
 import (
-	"bytes"
-	"fmt"
 	"html/template"
 	"io"
 	"time"
@@ -11,6 +9,7 @@ import (
 	"stackpolicy/internal/output"
 	"stackpolicy/replay"
 	"stackpolicy/report"
+	"stackpolicy/report/look"
 	"stackpolicy/report/timeline"
 )
 
@@ -60,17 +59,7 @@ func WriteImpact(w io.Writer, i report.Impact) error {
 			}
 		}
 	}
-	t, err := template.New("impact.html").Funcs(template.FuncMap{"cells": func() int { return cells }, "minute": minuteOf, "name": name, "sentence": sentence}).
-		ParseFS(pages, "impact.html", "page.css")
-	if err != nil {
-		return fmt.Errorf("read the page's template: %w", err)
-	}
-	var out bytes.Buffer
-	if err := t.Execute(&out, page); err != nil {
-		return fmt.Errorf("write the page: %w", err)
-	}
-	_, err = w.Write(out.Bytes())
-	return err
+	return look.Write(w, pages, template.FuncMap{"minute": minuteOf, "name": name, "sentence": sentence}, page, "impact.html")
 }
 
 func minuteOf(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

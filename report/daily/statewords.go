@@ -2,13 +2,12 @@ package daily
 
 import (
 	"stackpolicy/finding"
+	"stackpolicy/report/look"
 	"stackpolicy/report/timeline"
 )
 
 // classOf returns the CSS class of a state.
-func classOf(s timeline.State) string {
-	return [...]string{"ok", "none", "ticket", "unknown", "page"}[s]
-}
+func classOf(s timeline.State) string { return look.Class(s) }
 
 // stateWord names a state.
 func stateWord(s timeline.State) string {

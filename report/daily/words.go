@@ -6,22 +6,14 @@ import (
 	"time"
 
 	"stackpolicy/internal/text"
-)
-
-// The longest that a text from outside may be.
-const (
-	maxName     = 200
-	maxSentence = 400
+	"stackpolicy/report/look"
 )
 
 // name makes a name or path from outside harmless, and not too long.
-func name(s string) string { return text.Clip(text.Clean(text.Clip(s, maxName)), maxName) }
+func name(s string) string { return look.Name(s) }
 
 // sentence makes words from outside harmless, and joins lines by semicolons.
-func sentence(s string) string {
-	s = strings.ReplaceAll(strings.TrimSpace(text.Clip(s, maxSentence)), "\n", "; ")
-	return text.Clip(text.Clean(s), maxSentence)
-}
+func sentence(s string) string { return look.Sentence(s) }
 
 // clock writes times relative to now, in the zone of now.
 type clock struct{ now time.Time }
