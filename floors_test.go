@@ -18,7 +18,7 @@ import (
 var floors = [][]string{
 	{"facts", "finding", "internal/probe", "internal/systemd/wire", "internal/lazyregexp", "internal/glob", "internal/regularfile",
 		"internal/text", "internal/diff3", "internal/times", "internal/bounded", "internal/podman/answer"},
-	{"internal/output", "internal/podman/transport"},
+	{"internal/output", "internal/openmetrics", "internal/podman/transport"},
 	{"internal/accounts", "internal/unitfile", "internal/systemd", "internal/podman", "internal/homemanager", "internal/compose",
 		"internal/strictyaml", "internal/sqlite", "internal/agenix",
 		"internal/confine", "internal/foreground", "internal/journal", "internal/lock", "internal/atomicfile", "policies", "schemas", "units"},

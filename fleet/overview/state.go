@@ -6,6 +6,7 @@ import (
 
 	"stackpolicy/finding"
 	"stackpolicy/fleet"
+	"stackpolicy/internal/text"
 )
 
 // State is how a source is at a time.
@@ -99,7 +100,7 @@ func neverSent(s Source) string {
 
 func silence(s Source, now time.Time) string {
 	if age := now.Sub(s.Received); !s.Received.IsZero() && age > Patience(s.Beat) {
-		return fmt.Sprintf("nothing was received for %s", age.Round(time.Second))
+		return fmt.Sprintf("nothing was received for %s", text.Elapsed(age))
 	}
 	return ""
 }
@@ -136,7 +137,7 @@ func undecided(s Source, now time.Time) string {
 	case b.Audited.After(s.Received.Add(skew)):
 		return "it says that it audited later than the hub received that"
 	case now.Sub(b.Audited) > Patience(b) && silence(s, now) == "": // else that says it already
-		return fmt.Sprintf("its last audit was %s ago", now.Sub(b.Audited).Round(time.Second))
+		return fmt.Sprintf("its last audit was %s", text.Ago(now, b.Audited))
 	}
 	return urgent(s, finding.LevelUnknown)
 }
