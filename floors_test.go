@@ -27,7 +27,7 @@ var floors = [][]string{
 	{"facts/drift", "facts/blame"},
 	{"facts/collect"},
 	{"history"},
-	{"decide/scope"},
+	{"decide/scope", "fleet/spool"},
 	{"decide/policy", "decide/internal/fixture"},
 	{"decide/lint"},
 	{"decide", "decide/regotest"},

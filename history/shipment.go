@@ -30,6 +30,12 @@ func (s Shipment) IsEmpty() bool {
 		len(s.Parts)+len(s.Documents)+len(s.Rules)+len(s.Spans)+len(s.Findings)+len(s.Forgotten)+len(s.Actions) == 0
 }
 
+// IsMore reports whether the shipment says only that audits found the same as before.
+func (s Shipment) IsMore() bool {
+	s.Extended = nil
+	return s.IsEmpty()
+}
+
 // Run is a number, and how many that follow it without a gap.
 type Run [2]int64
 
