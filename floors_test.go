@@ -24,6 +24,8 @@ var floors = [][]string{
 		"internal/confine", "internal/foreground", "internal/journal", "internal/lock", "internal/atomicfile", "policies", "schemas", "units"},
 	{"notify", "applied", "internal/podman/quadlet", "fleet"},
 	{"config", "internal/engine", "fleet/overview"},
+	{"fleet/authority", "fleet/link", "fleet/streams"},
+	{"fleet/broker"},
 	{"facts/drift", "facts/blame"},
 	{"facts/collect"},
 	{"history"},
@@ -45,15 +47,17 @@ var floors = [][]string{
 
 // wards list, by import path, the only packages that may import it.
 var wards = map[string][]string{
-	"github.com/open-policy-agent/": {"decide", "decide/policy", "decide/lint", "decide/regotest", "decide/scope"},
-	"github.com/godbus/":            {"internal/systemd"},
-	"os/exec":                       {"internal/podman/transport", "internal/podman/quadlet", "internal/compose", "internal/confine", "internal/foreground", "internal/journal", "drill"},
-	"github.com/compose-spec/":      {"internal/compose", "internal/engine"},
-	"github.com/docker/":            {"internal/engine"},
-	"github.com/coreos/go-systemd/": {"internal/journal"},
-	"modernc.org/":                  {"internal/sqlite"},
-	"github.com/fsnotify/":          {"watch"},
-	"stackpolicy/lab/":              {"drill"}, // and of it only what has no tests in it
+	"github.com/open-policy-agent/":  {"decide", "decide/policy", "decide/lint", "decide/regotest", "decide/scope"},
+	"github.com/godbus/":             {"internal/systemd"},
+	"os/exec":                        {"internal/podman/transport", "internal/podman/quadlet", "internal/compose", "internal/confine", "internal/foreground", "internal/journal", "drill"},
+	"github.com/compose-spec/":       {"internal/compose", "internal/engine"},
+	"github.com/docker/":             {"internal/engine"},
+	"github.com/coreos/go-systemd/":  {"internal/journal"},
+	"modernc.org/":                   {"internal/sqlite"},
+	"github.com/fsnotify/":           {"watch"},
+	"github.com/nats-io/nats-server": {"fleet/broker"},
+	"github.com/nats-io/jwt":         {"fleet/authority", "fleet/broker"},
+	"stackpolicy/lab/":               {"drill"}, // and of it only what has no tests in it
 }
 
 func TestFloors(t *testing.T) {
