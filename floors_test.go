@@ -31,7 +31,7 @@ var floors = [][]string{
 	{"history"},
 	{"decide/scope", "fleet/spool"},
 	{"decide/policy", "decide/internal/fixture"},
-	{"decide/lint"},
+	{"decide/lint", "fleet/release"},
 	{"decide", "decide/regotest"},
 	{"decide/confined", "decide/remembered"},
 	{"enforce", "stack"},
