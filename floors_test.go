@@ -32,7 +32,7 @@ var floors = [][]string{
 	{"decide/scope", "fleet/spool"},
 	{"decide/policy", "decide/internal/fixture"},
 	{"decide/lint", "fleet/release"},
-	{"decide", "decide/regotest"},
+	{"decide", "decide/regotest", "fleet/release/oci"},
 	{"decide/confined", "decide/remembered"},
 	{"enforce", "stack"},
 	{"audit", "alerts"},
@@ -57,6 +57,8 @@ var wards = map[string][]string{
 	"github.com/fsnotify/":           {"watch"},
 	"github.com/nats-io/nats-server": {"fleet/broker"},
 	"github.com/nats-io/jwt":         {"fleet/authority", "fleet/broker"},
+	"github.com/theupdateframework/": {"fleet/release"},
+	"oras.land/":                     {"fleet/release/oci"},
 	"stackpolicy/lab/":               {"drill"}, // and of it only what has no tests in it
 }
 
