@@ -40,7 +40,7 @@ var floors = [][]string{
 	{"report"},
 	{"report/timeline"},
 	{"report/look"},
-	{"report/daily"},
+	{"report/daily", "report/fleet"},
 	{"cmd/internal/cli"},
 	{"cmd/stackpolicy", "cmd/stackctl", "cmd/stackdrill", "cmd/stackfleet"},
 }

@@ -24,7 +24,7 @@ func writeJSON(w io.Writer, r *audit.Report, _ Options) error {
 		return fmt.Errorf("encode JSON: %w", err)
 	}
 	const key = `"decisions":[` // only as a key: in a string its quotes are escaped
-	before, after, _ := bytes.Cut(escaped(frame.Bytes()), []byte(key))
+	before, after, _ := bytes.Cut(EscapeJSON(frame.Bytes()), []byte(key))
 	out := bufio.NewWriter(w)
 	out.Write(before)
 	out.WriteString(key)
@@ -49,7 +49,7 @@ func writeLines(out *bufio.Writer, decisions []finding.Finding) error {
 			out.WriteByte(',')
 		}
 		out.WriteByte('\n')
-		out.Write(escaped(bytes.TrimSuffix(line.Bytes(), []byte("\n"))))
+		out.Write(EscapeJSON(bytes.TrimSuffix(line.Bytes(), []byte("\n"))))
 	}
 	return nil
 }
@@ -70,13 +70,13 @@ func JSON(w io.Writer, v any) error {
 	if err := e.Encode(v); err != nil {
 		return fmt.Errorf("encode JSON: %w", err)
 	}
-	_, err := w.Write(escaped(plain.Bytes()))
+	_, err := w.Write(EscapeJSON(plain.Bytes()))
 	return err
 }
 
-// escaped writes invisible characters as \uXXXX. Outside of strings JSON has only
+// EscapeJSON writes invisible characters as \uXXXX. Outside of strings JSON has only
 // printable ASCII and newlines.
-func escaped(plain []byte) []byte {
+func EscapeJSON(plain []byte) []byte {
 	if !slices.ContainsFunc(plain, func(b byte) bool { return b > '~' }) {
 		return plain
 	}

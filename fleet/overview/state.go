@@ -154,9 +154,12 @@ func urgent(s Source, l finding.Level) string {
 			counts[l] = max(counts[l], 1)
 		}
 	}
-	words := map[finding.Level]string{finding.LevelCritical: "to page about", finding.LevelUnknown: "undecided", finding.LevelWarning: "for a ticket"}
 	if n := counts[l]; n > 0 {
-		return fmt.Sprintf("%d open: %s", n, words[l])
+		return map[finding.Level]string{
+			finding.LevelCritical: text.Count(n, "page is", "pages are") + " open",
+			finding.LevelUnknown:  text.Count(n, "finding is", "findings are") + " undecided",
+			finding.LevelWarning:  text.Count(n, "ticket is", "tickets are") + " open",
+		}[l]
 	}
 	if finding.LevelOfExit(s.Beat.ExitCode) == l {
 		return fmt.Sprintf("its last audit ended with exit status %d", s.Beat.ExitCode)

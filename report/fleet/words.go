@@ -1,0 +1,148 @@
+package fleet
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"stackpolicy/finding"
+	"stackpolicy/fleet/overview"
+	"stackpolicy/internal/text"
+	"stackpolicy/report/look"
+)
+
+// classOf returns the CSS class of a state.
+func classOf(s overview.State) string {
+	switch s {
+	case overview.Waived, overview.Revoked:
+		return "none"
+	}
+	return classOfLevel(s.Level())
+}
+
+func classOfLevel(l finding.Level) string {
+	return [...]string{finding.LevelOK: "ok", finding.LevelWarning: "ticket", finding.LevelUnknown: "unknown", finding.LevelCritical: "page"}[l]
+}
+
+// about says what a state means, and what to do about it.
+func about(s overview.State) string {
+	return map[overview.State]string{
+		overview.Untrusted: "Two hosts have one key, or one signed two stories: nothing that these say is trusted. Find out who has the key, revoke the source, and enroll the host again.",
+		overview.Silent:    "Nothing was received for longer than these may pause. How they are now is not known; what is shown is what they said last.",
+		overview.Never:     "These are enrolled, and have not sent anything.",
+		overview.Page:      "Something is to be mended now.",
+		overview.Unknown:   "Audits could not collect or decide, or there was none for too long.",
+		overview.Gap:       "The hub does not have all that these sent. What is missing is not taken for good.",
+		overview.BadClock:  "Times of these cannot be right, so neither can how long something was open.",
+		overview.Ticket:    "Something is to be mended within working hours.",
+		overview.Waived:    "Somebody decided that all that is open does not count, until a time.",
+		overview.Good:      "Everything was looked at, and nothing is open.",
+		overview.Revoked:   "An operator took these out. Nothing of them is received.",
+	}[s]
+}
+
+// tally counts the sources by state, the most urgent first.
+func tally(f overview.Fleet) string {
+	var words []string
+	for _, t := range f.Totals {
+		if t.Sources > 0 {
+			words = append(words, fmt.Sprintf("%d %s", t.Sources, t.State))
+		}
+	}
+	if len(words) == 0 {
+		return "no source is enrolled"
+	}
+	return strings.Join(words, ", ")
+}
+
+// heard says when a source was heard from.
+func heard(r overview.Row, now time.Time) string {
+	if r.Received.IsZero() {
+		return "never"
+	}
+	return text.Ago(now, r.Received)
+}
+
+// rules says which release a source is on.
+func rules(r overview.Row) string {
+	on := r.Beat.Release
+	switch {
+	case r.Received.IsZero():
+		return ""
+	case on == nil:
+		return "no release"
+	case on.Stage == "active":
+		return fmt.Sprintf("%s %d", look.Name(on.Channel), on.Version)
+	}
+	return fmt.Sprintf("%s %d, %s", look.Name(on.Channel), on.Version, look.Name(on.Stage))
+}
+
+// aboutRules says what else there is to say of them: problems, and rules that are tried.
+func aboutRules(r overview.Row) string {
+	var words []string
+	if on := r.Beat.Release; on != nil && on.Problem != "" {
+		words = append(words, look.Sentence(on.Problem))
+	}
+	if s := r.Beat.Shadow; s != nil {
+		words = append(words, fmt.Sprintf("tries %d in shadow: %s, %s, %s", s.Version, text.Count(s.Audits, "audit", "audits"),
+			text.Count(s.Errors, "error", "errors"), text.Count(s.NewPages, "new page", "new pages")))
+	}
+	return strings.Join(words, "; ")
+}
+
+// evidence says what the hub has of a source.
+func evidence(r overview.Row) string {
+	if r.Newest == 0 {
+		return "none"
+	}
+	words := []string{fmt.Sprintf("to %d", r.Newest)}
+	if n := r.CountMissing(); n > 0 {
+		words = append(words, fmt.Sprintf("%d missing", n))
+	}
+	if r.Beat.Waiting > 0 {
+		words = append(words, fmt.Sprintf("%d to come", r.Beat.Waiting))
+	}
+	if r.Refused > 0 {
+		words = append(words, fmt.Sprintf("%d refused", r.Refused))
+	}
+	return strings.Join(words, ", ")
+}
+
+// maxRanges is how many ranges of missing envelopes are named.
+const maxRanges = 5
+
+// ranges names the envelopes that are missing.
+func ranges(r overview.Row) string {
+	var words []string
+	for i, m := range r.Missing {
+		switch {
+		case i == maxRanges:
+			return strings.Join(words, ", ") + fmt.Sprintf(" and %d more", len(r.Missing)-i)
+		case m.From == m.To:
+			words = append(words, fmt.Sprint(m.From))
+		default:
+			words = append(words, fmt.Sprintf("%d to %d", m.From, m.To))
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+// name returns the name of a source for one line.
+func nameOf(r overview.Row) string { return look.Name(r.Host) + " " + look.Name(r.User) }
+
+// worst returns the worst finding in one sentence, and its word; "" if there is none.
+func worst(r overview.Row) (word, sentence string) {
+	w := r.Worst
+	if w == nil {
+		return "", ""
+	}
+	word = "TICKET"
+	if s := finding.Severity(w.Severity); s == finding.Page || s == finding.Unknown {
+		word = strings.ToUpper(w.Severity)
+	}
+	sentence = look.Name(w.Invariant) + ": " + look.Sentence(w.Message)
+	if !strings.Contains(w.Message, w.Subject) {
+		sentence = look.Name(w.Invariant) + " of " + look.Name(w.Subject) + ": " + look.Sentence(w.Message)
+	}
+	return word, sentence
+}
