@@ -30,7 +30,7 @@ var floors = [][]string{
 	{"facts/collect"},
 	{"history"},
 	{"decide/scope", "fleet/spool"},
-	{"decide/policy", "decide/internal/fixture"},
+	{"decide/policy", "decide/internal/fixture", "fleet/archive"},
 	{"decide/lint", "fleet/release"},
 	{"decide", "decide/regotest", "fleet/release/oci"},
 	{"decide/confined", "decide/remembered"},

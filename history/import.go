@@ -35,7 +35,7 @@ func (s *Store) Places(ctx context.Context) (p Places, err error) {
 // Import adds what [Store.Export] returned elsewhere, in one transaction. Adding the same again
 // changes nothing. It adds to the places the numbers that are another id here, which the caller
 // keeps. What a shipment refers to and is not here is left out: a document without one of its
-// parts is none.
+// parts is none. So is a row that no sender of this program writes.
 func (s *Store) Import(ctx context.Context, sh Shipment, p *Places) error {
 	i := importer{sh: sh, p: Places{p.Span, p.Finding, p.Action, maps.Clone(p.Parts), maps.Clone(p.Documents)}}
 	if i.p.Parts == nil {
@@ -78,9 +78,9 @@ type importer struct {
 
 func (i *importer) parts(tx sqlite.Tx) error {
 	for n, text := range i.sh.Parts {
-		number, digest := i.sh.Part+int64(n), sha256.Sum256(text)
-		err := i.keep(tx, i.p.Parts, number, "SELECT id FROM parts WHERE digest = ?", digest[:], func() error {
-			return tx.Do("INSERT INTO parts (id, digest, content) VALUES (?, ?, ?)", number, digest[:], i.press.press(text))
+		digest := sha256.Sum256(text)
+		err := keep(tx, i.p.Parts, "parts", i.sh.Part+int64(n), digest[:], func(id any) (int64, error) {
+			return tx.Insert("INSERT INTO parts (id, digest, content) VALUES (?, ?, ?)", id, digest[:], i.press.press(text))
 		})
 		if err != nil {
 			return err
@@ -89,17 +89,35 @@ func (i *importer) parts(tx sqlite.Tx) error {
 	return nil
 }
 
-// keep inserts what is not here, and notes where it is if that is another id than its number.
-func (i *importer) keep(tx sqlite.Tx, places map[int64]int64, number int64, find string, digest any, insert func() error) error {
+// keep inserts what is not here, with its number as its id if that is free. It notes the id
+// where that is another one.
+func keep(tx sqlite.Tx, places map[int64]int64, table string, number int64, digest any, insert func(id any) (int64, error)) error {
 	var id int64
-	err := tx.One(find, digest).Scan(&id)
+	err := tx.One("SELECT id FROM "+table+" WHERE digest = ?", digest).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
-		return insert()
+		var taken bool
+		if err := tx.One("SELECT EXISTS (SELECT 1 FROM "+table+" WHERE id = ?)", number).Scan(&taken); err != nil {
+			return err
+		}
+		if id, err = insert(freeID(number, taken)); err != nil {
+			return err
+		}
 	}
 	if err == nil && id != number {
 		places[number] = id
 	}
 	return err
+}
+
+// maxNumber bounds the numbers that become ids: SQLite gives none above the largest.
+const maxNumber = 1 << 48
+
+// freeID returns the id to insert with; nil is whichever is free.
+func freeID(number int64, taken bool) any {
+	if taken || number <= 0 || number > maxNumber {
+		return nil
+	}
+	return number
 }
 
 func (i *importer) documents(tx sqlite.Tx) error {
@@ -119,9 +137,8 @@ func (i *importer) documents(tx sqlite.Tx) error {
 		if err != nil {
 			return err
 		}
-		number := i.sh.Document + int64(n)
-		err = i.keep(tx, i.p.Documents, number, "SELECT id FROM documents WHERE digest = ?", digest, func() error {
-			return tx.Do("INSERT INTO documents (id, digest, parts) VALUES (?, ?, ?)", number, digest, text)
+		err = keep(tx, i.p.Documents, "documents", i.sh.Document+int64(n), digest, func(id any) (int64, error) {
+			return tx.Insert("INSERT INTO documents (id, digest, parts) VALUES (?, ?, ?)", id, digest, text)
 		})
 		if err != nil {
 			return err
@@ -190,6 +207,9 @@ func (i *importer) spans(tx sqlite.Tx) error {
 		}
 	}
 	for _, s := range i.sh.Spans {
+		if sqlite.Decode(listOr(s.Gaps), new([]string)) != nil {
+			continue
+		}
 		document, err := i.document(tx, s.Document)
 		if err != nil {
 			return err
@@ -214,6 +234,10 @@ func listOr(text json.RawMessage) string {
 
 func (i *importer) findings(tx sqlite.Tx) error {
 	for _, f := range i.sh.Findings {
+		var stored StoredFinding
+		if sqlite.Decode(string(f.Finding), &stored) != nil || stored.Invariant == "" || stored.Subject == "" {
+			continue
+		}
 		err := tx.Do("INSERT OR REPLACE INTO standings (id, finding, since, seen, resolved) VALUES (?, ?, ?, ?, ?)",
 			f.ID+i.p.Finding, string(f.Finding), f.Since, f.Seen, f.Resolved)
 		if err != nil {
@@ -230,6 +254,9 @@ func (i *importer) findings(tx sqlite.Tx) error {
 
 func (i *importer) actions(tx sqlite.Tx) error {
 	for _, a := range i.sh.Actions {
+		if sqlite.Decode(listOr(a.Reasons), new([]Reason)) != nil {
+			continue
+		}
 		before, err1 := i.document(tx, a.Before)
 		after, err2 := i.document(tx, a.After)
 		if err := errors.Join(err1, err2); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -248,5 +249,30 @@ func TestShipmentOfALargePart(t *testing.T) {
 	got := must(x.to.LastAudit(t.Context()))(t)
 	if got == nil || got.DocumentDigest != "" || got.Count != 1 {
 		t.Errorf("sent %+v", got)
+	}
+}
+
+// What no sender of this program writes is left out, and the copy stays readable.
+func TestImportOfRubbish(t *testing.T) {
+	x := between(t)
+	busy(t, x, rand.New(rand.NewPCG(5, 5)), 10, MaxPackedPart)
+	want := all(t, x.to)
+	part := json.RawMessage(`{"rubbish": true}`)
+	for _, s := range []Shipment{
+		{Findings: []ShippedFinding{{ID: 900, Finding: json.RawMessage(`7`)}, {ID: 901}}},
+		{Actions: []ShippedAction{{ID: 900, Reasons: json.RawMessage(`"none"`)}}},
+		{Spans: []ShippedSpan{{ID: 900, Gaps: json.RawMessage(`{}`)}}},
+		{Part: 1, Parts: []json.RawMessage{part}, Document: 1, Documents: [][]Run{{{1, 0}, {1 << 40, 3}}}},
+		{Part: -5, Parts: []json.RawMessage{json.RawMessage(`1`)}},
+		{Part: math.MaxInt64, Parts: []json.RawMessage{json.RawMessage(`2`), json.RawMessage(`3`)}},
+		{Extended: &ShippedSpan{ID: 4000}, Forgotten: []int64{-1, 5000}},
+	} {
+		x.add(t, throughJSON(t, s))
+	}
+	if d := cmp.Diff(want, all(t, x.to)); d != "" {
+		t.Errorf("-want +got\n%s", d)
+	}
+	if err := x.to.Import(t.Context(), Shipment{Documents: [][]Run{{{1, 1 << 60}}}}, &x.places); err == nil {
+		t.Error("a document of any number of parts is taken")
 	}
 }

@@ -1,0 +1,222 @@
+package archive
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"stackpolicy/fleet"
+	"stackpolicy/internal/sqlite"
+	"stackpolicy/internal/times"
+)
+
+// Received is a message that a source published.
+type Received struct {
+	Subject string // by which the broker knows who published it
+	Data    []byte
+	At      time.Time // when the broker took it
+}
+
+// maxForks bounds the envelopes that are kept beside those of a chain.
+const maxForks = 20
+
+// Take puts envelopes on the disk. When it returns without an error, each is there, or was
+// refused, which is counted at its source. It returns the sources of which something came.
+func (a *Archive) Take(ctx context.Context, messages []Received) ([]fleet.Source, error) {
+	byShard := map[int][]opened{}
+	var from []fleet.Source
+	for _, m := range messages {
+		source, err := fleet.ParseSubject(m.Subject)
+		if err != nil {
+			continue // the broker lets nobody publish by such a subject
+		}
+		o, err := a.open(ctx, source, m)
+		if err != nil {
+			return nil, err
+		}
+		if o.id != nil {
+			byShard[shardOf(source)] = append(byShard[shardOf(source)], o)
+			if !slices.Contains(from, source) {
+				from = append(from, source)
+			}
+		}
+	}
+	for i, list := range byShard {
+		if err := a.keep(ctx, i, list); err != nil {
+			return nil, fmt.Errorf("keep envelopes: %w", err)
+		}
+	}
+	return from, nil
+}
+
+// opened is a message with what follows from its signature.
+type opened struct {
+	Received
+	id      *fleet.Identity // nil: it is of nobody who was enrolled
+	letter  fleet.Envelope
+	resets  bool
+	refused string // why; "" is taken
+}
+
+func (a *Archive) open(ctx context.Context, source fleet.Source, m Received) (o opened, err error) {
+	o.Received = m
+	if o.id, err = a.identity(ctx, m.Subject, source); err != nil || o.id == nil {
+		return o, err
+	}
+	if r := o.id.Revoked; r != nil && m.At.After(*r) {
+		o.refused = "it is revoked"
+		return o, nil
+	}
+	if o.letter, err = fleet.Open(m.Subject, m.Data, o.id.Key); err != nil {
+		o.refused = err.Error()
+		return o, nil
+	}
+	if len(o.letter.Evidence) > 0 {
+		var rows struct {
+			Reset bool `json:"reset"`
+		}
+		if err := json.Unmarshal(o.letter.Evidence, &rows); err != nil {
+			o.refused = fmt.Sprintf("envelope %d: %v", o.letter.Seq, err)
+		}
+		o.resets = rows.Reset
+	}
+	return o, nil
+}
+
+func (a *Archive) keep(ctx context.Context, i int, list []opened) error {
+	d, err := a.shard(ctx, i)
+	if err != nil {
+		return err
+	}
+	return d.UpdateNow(ctx, func(tx sqlite.Tx) error {
+		for _, o := range list {
+			c, err := chainOf(tx, o.Subject, o.id.Key)
+			if err == nil {
+				err = c.take(tx, o)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// chain is a row of chains, as far as it is needed to add to it.
+type chain struct {
+	id, newest, at int64
+	fork, clock    string
+}
+
+func chainOf(tx sqlite.Tx, subject string, key fleet.PublicKey) (c chain, err error) {
+	err = tx.One("SELECT id, newest, at, fork, clock FROM chains WHERE subject = ? AND key = ?", subject, []byte(key)).
+		Scan(&c.id, &c.newest, &c.at, &c.fork, &c.clock)
+	return c, err
+}
+
+func (c chain) take(tx sqlite.Tx, o opened) error {
+	if o.refused != "" {
+		return tx.Do("UPDATE chains SET refused = refused + 1, refusal = ? WHERE id = ?", o.refused, c.id)
+	}
+	link := fleet.LinkOf(o.letter, o.Data)
+	judgement, why, err := fleet.Judge(links{tx, c.id}, link)
+	if err != nil {
+		return err
+	}
+	switch judgement {
+	case fleet.Fork:
+		return c.forked(tx, o, link, why)
+	case fleet.New:
+		return c.add(tx, o, link)
+	}
+	return nil
+}
+
+// links reads the chain.
+type links struct {
+	tx    sqlite.Tx
+	chain int64
+}
+
+// At implements [fleet.Links].
+func (l links) At(seq uint64) (link fleet.Link, absent bool, err error) {
+	var digest, prev []byte
+	err = l.tx.One("SELECT digest, prev FROM envelopes WHERE chain = ? AND seq = ?", l.chain, int64(seq)).Scan(&digest, &prev)
+	if errors.Is(err, sql.ErrNoRows) {
+		return link, true, nil
+	}
+	link.Seq = seq
+	copy(link.Digest[:], digest)
+	copy(link.Prev[:], prev)
+	return link, false, err
+}
+
+// forked keeps what contradicts the chain. From then on the source is not trusted.
+func (c chain) forked(tx sqlite.Tx, o opened, link fleet.Link, why string) error {
+	if c.fork == "" {
+		if err := tx.Do("UPDATE chains SET fork = ? WHERE id = ?", why, c.id); err != nil {
+			return err
+		}
+	}
+	return tx.Do(`INSERT OR IGNORE INTO forks (chain, seq, digest, received, sealed)
+		SELECT ?1, ?2, ?3, ?4, ?5 WHERE (SELECT count(*) FROM forks WHERE chain = ?1) < ?6`,
+		c.id, int64(link.Seq), link.Digest[:], sqlite.Stamp(o.At), o.Data, maxForks)
+}
+
+// head is what an envelope says without its rows.
+type head struct {
+	Beat    fleet.Beat `json:"beat"`
+	Boot    string     `json:"boot"`
+	Program string     `json:"program"`
+}
+
+func (c chain) add(tx sqlite.Tx, o opened, link fleet.Link) error {
+	seq, at, received := int64(link.Seq), sqlite.Stamp(link.At), sqlite.Stamp(o.At)
+	if seq < 0 {
+		return tx.Do("UPDATE chains SET refused = refused + 1, refusal = 'its number is too high' WHERE id = ?", c.id)
+	}
+	err := tx.Do("INSERT INTO envelopes (chain, seq, digest, prev, at, received, resets, sealed) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+		c.id, seq, link.Digest[:], link.Prev[:], at, received, o.resets, o.Data)
+	if err != nil {
+		return err
+	}
+	if seq < c.newest {
+		return closeGap(tx, c.id, seq)
+	}
+	if seq > c.newest+1 {
+		if err := tx.Do("INSERT INTO gaps (chain, first, last) VALUES (?, ?, ?)", c.id, c.newest+1, seq-1); err != nil {
+			return err
+		}
+	}
+	text, err := sqlite.Encode(head{o.letter.Beat, o.letter.Boot, o.letter.Program})
+	if err != nil {
+		return err
+	}
+	clock := fleet.ClockFault(sqlite.Moment(c.at), link.At, o.At)
+	return tx.Do("UPDATE chains SET newest = ?, at = ?, received = max(received, ?), head = ?, clock = ? WHERE id = ?",
+		seq, sqlite.Stamp(times.Earlier(link.At, o.At)), received, text, clock, c.id)
+}
+
+// closeGap takes a number out of the gap in which it is.
+func closeGap(tx sqlite.Tx, chain, seq int64) error {
+	var first, last int64
+	err := tx.One("SELECT first, last FROM gaps WHERE chain = ? AND first <= ? ORDER BY first DESC LIMIT 1", chain, seq).Scan(&first, &last)
+	if err != nil {
+		return err
+	}
+	if err := tx.Do("DELETE FROM gaps WHERE chain = ? AND first = ?", chain, first); err != nil {
+		return err
+	}
+	for _, rest := range [][2]int64{{first, seq - 1}, {seq + 1, last}} {
+		if rest[0] <= rest[1] {
+			if err := tx.Do("INSERT INTO gaps (chain, first, last) VALUES (?, ?, ?)", chain, rest[0], rest[1]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
