@@ -132,16 +132,20 @@ func rowOf(r overview.Row, in Input) row {
 		Anchor: anchorOf(r), Host: look.Name(r.Host), User: look.Name(r.User), Page: pageOf(r.Page), Class: classOf(r.State), Word: string(r.State),
 		Heard: heard(r, in.At), Rules: rules(r), AboutRules: aboutRules(r), Evidence: evidence(r), Why: look.Sentence(r.Causes[0].Why),
 	}
-	out.Bands, out.Strip = strip(r.Days, in.At)
-	for i, c := range r.Causes {
-		l := label{classOf(c.State), string(c.State), look.Sentence(c.Why)}
-		out.Causes = append(out.Causes, l)
-		if i > 0 {
-			out.Also = append(out.Also, l)
-		}
+	if r.Fork == "" { // else nothing of it is trusted
+		out.Bands, out.Strip = strip(r.Days, in.At)
 	}
 	if word, sentence := worst(r); word != "" {
 		out.Worst = label{strings.ToLower(word), word, sentence}
+	}
+	for i, c := range r.Causes {
+		l := label{classOf(c.State), string(c.State), look.Sentence(c.Why)}
+		if i > 0 && l.Word != out.Worst.Class {
+			out.Also = append(out.Also, l)
+		}
+		if open := c.State == overview.Page || c.State == overview.Ticket; !open || len(r.Findings) == 0 { // else these say it
+			out.Causes = append(out.Causes, l)
+		}
 	}
 	if r.Applied != r.Newest && !r.AsOf.IsZero() {
 		out.AsOf = text.Ago(in.At, r.AsOf)

@@ -92,12 +92,15 @@ func aboutRules(r overview.Row) string {
 
 // evidence says what the hub has of a source.
 func evidence(r overview.Row) string {
-	if r.Newest == 0 {
+	switch {
+	case r.Newest == 0:
 		return "none"
+	case r.Fork != "":
+		return "not trusted"
 	}
-	words := []string{fmt.Sprintf("to %d", r.Newest)}
+	words := []string{fmt.Sprintf("complete to %d", r.Newest)}
 	if n := r.CountMissing(); n > 0 {
-		words = append(words, fmt.Sprintf("%d missing", n))
+		words = []string{fmt.Sprintf("to %d", r.Newest), fmt.Sprintf("%d missing", n)}
 	}
 	if r.Beat.Waiting > 0 {
 		words = append(words, fmt.Sprintf("%d to come", r.Beat.Waiting))
