@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -53,6 +54,15 @@ func StatementSubject(kind Kind, s Source) (string, error) {
 		return "", err
 	}
 	return string(kind) + subject[len(evidence):], nil
+}
+
+// ParseStatementSubject returns the source of a subject that [StatementSubject] made.
+func ParseStatementSubject(kind Kind, subject string) (Source, error) {
+	rest, isOfKind := strings.CutPrefix(subject, string(kind)+".")
+	if !isOfKind {
+		return Source{}, fmt.Errorf("%.300q is no subject of a statement of the kind %s", subject, kind)
+	}
+	return ParseSubject(evidence + "." + rest)
 }
 
 // Sign signs a statement of a kind about a source: a [Watermark] or an [Identity].

@@ -43,3 +43,19 @@ func TestSign(t *testing.T) {
 		}
 	}
 }
+
+// The subject of a statement has one source and one kind.
+func TestStatementSubjects(t *testing.T) {
+	subject, err := StatementSubject(IdentityKind, web)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := ParseStatementSubject(IdentityKind, subject); err != nil || s != web {
+		t.Errorf("%s: %v, %v", subject, s, err)
+	}
+	for _, bad := range []string{"", "identity", "identity.a.b", "watermark.home.web.alice", "identity.a.b.c.d", "evidence.a.b.c"} {
+		if s, err := ParseStatementSubject(IdentityKind, bad); err == nil {
+			t.Errorf("%q is about %v", bad, s)
+		}
+	}
+}

@@ -117,6 +117,11 @@ func (a *Authority) read() error {
 	return nil
 }
 
+// Accounts returns the JWT of each account, by its public key: what a broker needs to know.
+func (a *Authority) Accounts() map[string]string {
+	return map[string]string{a.System.ID: a.System.JWT, a.Fleet.ID: a.Fleet.JWT, a.Hosts.ID: a.Hosts.JWT}
+}
+
 func (a *Authority) account(name string) (*jwt.AccountClaims, error) {
 	text, err := a.text(name)
 	if err != nil {

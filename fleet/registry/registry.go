@@ -1,0 +1,153 @@
+// Package registry has the identities of a fleet: which key signs for which source. Each is the
+// last message of its own subject in the stream FLEET, signed by the registry's key.
+package registry
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"stackpolicy/fleet"
+	"stackpolicy/fleet/streams"
+)
+
+// Registry reads the identities of one organisation. Key is that by which they are signed: what
+// another key signed is an error.
+type Registry struct {
+	JetStream jetstream.JetStream
+	Org       string
+	Key       fleet.PublicKey
+}
+
+// ErrNotEnrolled means that a source was never enrolled.
+var ErrNotEnrolled = errors.New("it is not enrolled")
+
+// Find returns the identity of a source, also of one that is revoked. The error is
+// [ErrNotEnrolled] if there is none.
+func (r Registry) Find(ctx context.Context, s fleet.Source) (id fleet.Identity, err error) {
+	subject, err := fleet.StatementSubject(fleet.IdentityKind, s)
+	if err != nil {
+		return id, err
+	}
+	stream, err := r.JetStream.Stream(ctx, streams.Fleet)
+	if err != nil {
+		return id, fmt.Errorf("read identities: %w", err)
+	}
+	m, err := stream.GetLastMsgForSubject(ctx, subject)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return id, fmt.Errorf("%s: %w", subject, ErrNotEnrolled)
+	}
+	if err != nil {
+		return id, fmt.Errorf("read %s: %w", subject, err)
+	}
+	return r.open(subject, m.Data)
+}
+
+// Put signs an identity and publishes it. It is on the broker's disk then.
+func (r Registry) Put(ctx context.Context, key fleet.Key, id fleet.Identity) error {
+	subject, err := fleet.StatementSubject(fleet.IdentityKind, id.Source)
+	if err != nil {
+		return err
+	}
+	signed, err := key.Sign(fleet.IdentityKind, id.Source, id)
+	if err != nil {
+		return err
+	}
+	if _, err := r.JetStream.Publish(ctx, subject, signed); err != nil {
+		return fmt.Errorf("publish %s: %w", subject, err)
+	}
+	return nil
+}
+
+// List returns all identities by host and user. Those that cannot be read are in the error,
+// beside the others.
+func (r Registry) List(ctx context.Context) (all []fleet.Identity, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var unread []error
+	err = r.watch(ctx, func(id fleet.Identity, err error) {
+		if err != nil {
+			unread = append(unread, err)
+			return
+		}
+		all = append(all, id)
+	}, cancel)
+	if err != nil && !errors.Is(err, context.Canceled) {
+		return nil, err
+	}
+	slices.SortFunc(all, func(a, b fleet.Identity) int {
+		return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.User, b.User))
+	})
+	return all, errors.Join(unread...)
+}
+
+// Watch calls with each identity that there is, then ready, then with each that changes, until
+// the context ends. One that cannot be read is an error instead. All calls are one after the
+// other.
+func (r Registry) Watch(ctx context.Context, each func(fleet.Identity, error), ready func()) error {
+	return r.watch(ctx, each, ready)
+}
+
+func (r Registry) watch(ctx context.Context, each func(fleet.Identity, error), ready func()) error {
+	consumer, err := r.JetStream.OrderedConsumer(ctx, streams.Fleet, jetstream.OrderedConsumerConfig{
+		FilterSubjects: []string{r.all()}, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy,
+	})
+	if err != nil {
+		return fmt.Errorf("read identities: %w", err)
+	}
+	info, err := consumer.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("read identities: %w", err)
+	}
+	left := info.NumPending
+	if left == 0 {
+		ready()
+	}
+	messages, err := consumer.Messages()
+	if err != nil {
+		return fmt.Errorf("read identities: %w", err)
+	}
+	defer messages.Stop()
+	for ctx.Err() == nil {
+		m, err := messages.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			return errors.Join(fmt.Errorf("read identities: %w", err), ctx.Err())
+		}
+		each(r.open(m.Subject(), m.Data()))
+		if left > 0 {
+			if left--; left == 0 {
+				ready()
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+// all is the subject of every identity of the organisation.
+func (r Registry) all() string {
+	subject, err := fleet.StatementSubject(fleet.IdentityKind, fleet.Source{Org: r.Org, Host: "h", User: "u"})
+	if err != nil {
+		return "identity.none"
+	}
+	return strings.TrimSuffix(subject, ".h.u") + ".*.*"
+}
+
+// open reads an identity that came by a subject.
+func (r Registry) open(subject string, data []byte) (id fleet.Identity, err error) {
+	s, err := fleet.ParseStatementSubject(fleet.IdentityKind, subject)
+	if err != nil {
+		return id, err
+	}
+	if err := fleet.OpenStatement(fleet.IdentityKind, s, data, r.Key, &id); err != nil {
+		return fleet.Identity{}, err
+	}
+	if id.Source != s {
+		return fleet.Identity{}, fmt.Errorf("%s is about another source", subject)
+	}
+	return id, nil
+}
