@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"os/user"
-	"slices"
 	"strconv"
 	"time"
 
@@ -13,9 +12,6 @@ import (
 
 	"stackpolicy/audit"
 	"stackpolicy/cmd/internal/cli"
-	"stackpolicy/decide/policy"
-	"stackpolicy/facts"
-	"stackpolicy/finding"
 	"stackpolicy/report"
 )
 
@@ -80,24 +76,8 @@ func options(w io.Writer) report.Options {
 // optionsOf returns options with the steps from the runbooks of the policies in use.
 func optionsOf(w io.Writer, result audit.Result) report.Options {
 	o := options(w)
-	o.Steps = steps(result.Policies.Invariants(), accountOf(result.Document))
+	o.Steps = report.Steps(result.Policies.Invariants(), report.AccountOf(result.Document, userName()))
 	return o
-}
-
-// accountOf is the account that a document is about.
-func accountOf(doc *facts.Document) policy.Account {
-	a := policy.Account{Name: userName()}
-	if doc == nil {
-		return a
-	}
-	if doc.User != nil {
-		a.Name = doc.User.Name
-	}
-	if doc.Declared != nil {
-		a.NoHomeManager = doc.Declared.Source == ""
-		a.NixOS = doc.Declared.Activation.Service != nil
-	}
-	return a
 }
 
 // userName returns the account's name, for the label of its metrics.
@@ -106,17 +86,4 @@ func userName() string {
 		return u.Username
 	}
 	return strconv.Itoa(os.Getuid())
-}
-
-func steps(invariants []policy.Invariant, a policy.Account) func(finding.Finding) []string {
-	return func(f finding.Finding) []string {
-		if f.Invariant == finding.AuditComplete { // it has no runbook
-			return []string{"See what the audit could not do, and correct that: `stackpolicy eval`"}
-		}
-		i := slices.IndexFunc(invariants, func(x policy.Invariant) bool { return x.ID == f.Invariant })
-		if i < 0 || f.IsAllowed() {
-			return nil
-		}
-		return invariants[i].Runbook.Steps(f.Subject, f.Evidence, a)
-	}
 }

@@ -12,6 +12,7 @@ import (
 	"stackpolicy/facts/collect"
 	"stackpolicy/finding"
 	"stackpolicy/internal/homemanager"
+	"stackpolicy/report"
 )
 
 // invariants returns the invariants of the policies in use. It loads them at the first
@@ -41,7 +42,7 @@ func loadOnce(load func() (*decide.Policies, error)) invariants {
 }
 
 // steps returns what to do about a finding.
-func (list invariants) steps(f finding.Finding) []string { return steps(list(), account())(f) }
+func (list invariants) steps(f finding.Finding) []string { return report.Steps(list(), account())(f) }
 
 // account is the account that runs this, as far as that is known.
 func account() policy.Account {

@@ -79,7 +79,7 @@ func (a announcement) send(ctx context.Context, textfile string, errs io.Writer)
 }
 
 func (a announcement) alert(ctx context.Context) []alerts.Notice {
-	o := alerts.Options{Routes: a.routes, Steps: steps(a.result.Policies.Invariants(), accountOf(a.result.Document)), Host: "unknown", User: a.user, Now: a.now, Spool: a.spool}
+	o := alerts.Options{Routes: a.routes, Steps: report.Steps(a.result.Policies.Invariants(), report.AccountOf(a.result.Document, userName())), Host: "unknown", User: a.user, Now: a.now, Spool: a.spool}
 	if host, err := os.Hostname(); err == nil {
 		o.Host = host
 	}
