@@ -42,6 +42,7 @@ var floors = [][]string{
 	{"report/timeline"},
 	{"report/look"},
 	{"report/daily", "report/fleet"},
+	{"fleet/page"},
 	{"cmd/internal/cli"},
 	{"cmd/stackpolicy", "cmd/stackctl", "cmd/stackdrill", "cmd/stackfleet"},
 }
