@@ -33,7 +33,7 @@ var floors = [][]string{
 	{"decide/scope", "fleet/spool"},
 	{"decide/policy", "decide/internal/fixture", "fleet/archive"},
 	{"decide/lint", "fleet/release"},
-	{"decide", "decide/regotest", "fleet/release/oci"},
+	{"decide", "decide/regotest", "fleet/release/oci", "fleet/rollout"},
 	{"decide/confined", "decide/remembered"},
 	{"enforce", "stack"},
 	{"audit", "alerts"},
