@@ -83,7 +83,7 @@ func (a *app) root() *cobra.Command {
 		Long:  about,
 	})
 	root.PersistentFlags().StringVar(&a.data, "data", "", "`FOLDER` of the hub (default ~/.local/state/stackfleet)")
-	root.AddCommand(version(), cli.Man(manual()))
+	root.AddCommand(a.statusCommand(), a.pageCommand(), version(), cli.Man(manual()))
 	return root
 }
 
