@@ -30,6 +30,10 @@ type Archive struct {
 	shards   [shards]shard
 	release  func()
 
+	// Learn, if not nil, is asked for the identity of a source that is not known, or whose
+	// signature is not by the key that is known; it calls Enroll.
+	Learn func(context.Context, fleet.Source) error
+
 	mu         sync.Mutex
 	identities map[string]fleet.Identity // by subject, as far as they were asked for
 }

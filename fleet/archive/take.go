@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"stackpolicy/fleet"
@@ -29,18 +28,26 @@ const maxForks = 20
 func (a *Archive) Take(ctx context.Context, messages []Received) ([]fleet.Source, error) {
 	byShard := map[int][]opened{}
 	var from []fleet.Source
+	seen, asked := map[fleet.Source]bool{}, map[fleet.Source]bool{}
 	for _, m := range messages {
 		source, err := fleet.ParseSubject(m.Subject)
 		if err != nil {
 			continue // the broker lets nobody publish by such a subject
 		}
 		o, err := a.open(ctx, source, m)
+		if err == nil && o.isForeign && a.Learn != nil && !asked[source] {
+			asked[source] = true
+			if err = a.Learn(ctx, source); err == nil {
+				o, err = a.open(ctx, source, m)
+			}
+		}
 		if err != nil {
 			return nil, err
 		}
 		if o.id != nil {
 			byShard[shardOf(source)] = append(byShard[shardOf(source)], o)
-			if !slices.Contains(from, source) {
+			if !seen[source] {
+				seen[source] = true
 				from = append(from, source)
 			}
 		}
@@ -56,15 +63,17 @@ func (a *Archive) Take(ctx context.Context, messages []Received) ([]fleet.Source
 // opened is a message with what follows from its signature.
 type opened struct {
 	Received
-	id      *fleet.Identity // nil: it is of nobody who was enrolled
-	letter  fleet.Envelope
-	resets  bool
-	refused string // why; "" is taken
+	id        *fleet.Identity // nil: it is of nobody who was enrolled
+	isForeign bool            // it is not by the key that is known
+	letter    fleet.Envelope
+	resets    bool
+	refused   string // why; "" is taken
 }
 
 func (a *Archive) open(ctx context.Context, source fleet.Source, m Received) (o opened, err error) {
 	o.Received = m
 	if o.id, err = a.identity(ctx, m.Subject, source); err != nil || o.id == nil {
+		o.isForeign = true
 		return o, err
 	}
 	if r := o.id.Revoked; r != nil && m.At.After(*r) {
@@ -72,7 +81,7 @@ func (a *Archive) open(ctx context.Context, source fleet.Source, m Received) (o 
 		return o, nil
 	}
 	if o.letter, err = fleet.Open(m.Subject, m.Data, o.id.Key); err != nil {
-		o.refused = err.Error()
+		o.refused, o.isForeign = err.Error(), true
 		return o, nil
 	}
 	if len(o.letter.Evidence) > 0 {

@@ -1,0 +1,186 @@
+package ingest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"stackpolicy/fleet/archive"
+	"stackpolicy/fleet/courier"
+	"stackpolicy/fleet/overview"
+	"stackpolicy/fleet/streams"
+	"stackpolicy/lab/hub"
+)
+
+func send(t *testing.T, x *hub.Host) courier.Result {
+	t.Helper()
+	r, err := courier.Send(t.Context(), x.Options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func sourceOf(t *testing.T, h *hub.Hub, x *hub.Host) overview.Source {
+	t.Helper()
+	a := archive.OpenReadOnly(h.Data, h.Keys.Registry.Public())
+	defer a.Close()
+	all, err := a.Sources(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range all {
+		if s.Source == x.Source {
+			return s
+		}
+	}
+	return overview.Source{}
+}
+
+// What a host sends is in the archive within seconds, and the host then forgets it: its next
+// envelope comes after a watermark.
+func TestRun(t *testing.T) {
+	h := hub.New(t)
+	h.StartArchiver()
+	at := time.Now()
+	web := h.Enroll("web", "alice", at)
+	web.Audit(at, "a", "exited")
+	if r := send(t, web); r.Sent != 1 || r.IsBacklog {
+		t.Errorf("%+v", r)
+	}
+	if r := send(t, web); r.Sent != 0 {
+		t.Errorf("sent again: %+v", r)
+	}
+	if err := h.Await(10*time.Second, web); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(h.Read(web.Store), h.Memory(web)); d != "" {
+		t.Errorf("-host +hub\n%s", d)
+	}
+	if s := sourceOf(t, h, web); s.Beat.ExitCode != 2 || len(s.Findings) != 1 || s.Received.IsZero() {
+		t.Errorf("%+v", s)
+	}
+}
+
+// Behind a backlog the newest state is there first, and the rest follows over some calls.
+func TestBacklog(t *testing.T) {
+	h := hub.New(t)
+	at := time.Now().Add(-30 * 24 * time.Hour)
+	web := h.Enroll("web", "alice", at)
+	for i := range 1400 {
+		at = at.Add(30 * time.Minute)
+		web.Audit(at, fmt.Sprint("s", i), []string{"exited"}[:i%2]...)
+	}
+	h.StartArchiver()
+	first, err := web.Store.LastAudit(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for calls, more := 0, true; more; calls++ {
+		if calls > 20 {
+			t.Fatal("it does not end")
+		}
+		more = send(t, web).IsBacklog
+		if calls == 0 {
+			awaitBeat(t, h, web, first.To)
+		}
+	}
+	if err := h.Await(20*time.Second, web); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(h.Read(web.Store).Audits, h.Memory(web).Audits); d != "" {
+		t.Errorf("-host +hub\n%s", d)
+	}
+}
+
+func awaitBeat(t *testing.T, h *hub.Hub, x *hub.Host, audited time.Time) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if sourceOf(t, h, x).Beat.Audited.Equal(audited) {
+			return
+		}
+	}
+	t.Errorf("the newest beat is of %s, not %s", sourceOf(t, h, x).Beat.Audited, audited)
+}
+
+// Whatever is stopped and deleted meanwhile: in the end the hub remembers what the hosts do,
+// nothing is missing and nothing is there twice.
+func TestChaos(t *testing.T) {
+	h := hub.New(t)
+	h.StartArchiver()
+	begin := time.Now().Add(-24 * time.Hour)
+	r := rand.New(rand.NewPCG(7, 7))
+	hosts := []*hub.Host{h.Enroll("web", "alice", begin), h.Enroll("web", "bob", begin), h.Enroll("db", "alice", begin)}
+	for i := range 60 {
+		at := begin.Add(time.Duration(i) * 20 * time.Minute)
+		for _, x := range hosts {
+			x.Audit(at, fmt.Sprint("s", r.IntN(5)), []string{"exited", "missing"}[:r.IntN(3)]...)
+			if _, err := courier.Send(t.Context(), x.Options); err != nil {
+				t.Logf("%d: %v", i, err)
+			}
+		}
+		disturb(t, h, r.IntN(12))
+	}
+	h.StartBroker()
+	h.StopArchiver()
+	h.StartArchiver()
+	for i := range 30 { // what the broker lost is sent again within an hour
+		for _, x := range hosts {
+			x.Audit(begin.Add(time.Duration(60+3*i)*20*time.Minute), "end")
+			if _, err := courier.Send(t.Context(), x.Options); err != nil {
+				t.Log(err)
+			}
+		}
+		if h.Await(2*time.Second, hosts...) == nil {
+			break
+		}
+	}
+	if err := h.Await(5*time.Second, hosts...); err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range hosts {
+		if d := cmp.Diff(h.Read(x.Store), h.Memory(x)); d != "" {
+			t.Errorf("%s: -host +hub\n%s", x.Source.Host, d)
+		}
+	}
+}
+
+// disturb does one of several bad things, or nothing.
+func disturb(t *testing.T, h *hub.Hub, which int) {
+	t.Helper()
+	switch which {
+	case 0:
+		h.StopBroker()
+	case 1, 2:
+		h.StartBroker()
+	case 3:
+		h.StopArchiver()
+	case 4, 5:
+		h.StopArchiver()
+		h.StartArchiver()
+	case 6:
+		deleteStream(t, h, streams.Evidence)
+	case 7:
+		deleteStream(t, h, streams.Fleet)
+	}
+}
+
+func deleteStream(t *testing.T, h *hub.Hub, name string) {
+	t.Helper()
+	h.StartBroker()
+	c := h.Own()
+	defer c.Close()
+	js, err := jetstream.New(c)
+	if err == nil {
+		err = js.DeleteStream(context.WithoutCancel(t.Context()), name)
+	}
+	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+		t.Fatal(err)
+	}
+}
