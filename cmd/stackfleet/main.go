@@ -21,6 +21,7 @@ import (
 )
 
 func main() {
+	cli.ServeRules()
 	ctx, stop := cli.Context(stopLimit)
 	defer stop()
 	signal.Ignore(syscall.SIGPIPE) // a reader that went away must not end the broker
@@ -83,7 +84,7 @@ func (a *app) root() *cobra.Command {
 		Long:  about,
 	})
 	root.PersistentFlags().StringVar(&a.data, "data", "", "`FOLDER` of the hub (default ~/.local/state/stackfleet)")
-	root.AddCommand(a.statusCommand(), a.pageCommand(), version(), cli.Man(manual()))
+	root.AddCommand(a.release(), a.statusCommand(), a.pageCommand(), version(), cli.Man(manual()))
 	return root
 }
 

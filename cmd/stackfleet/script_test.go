@@ -7,9 +7,12 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"stackpolicy/cmd/internal/cli"
 )
 
 func TestMain(m *testing.M) {
+	cli.ServeRules()
 	testscript.Main(m, map[string]func(){"stackfleet": main})
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
@@ -81,34 +82,23 @@ type Signatures struct {
 // IsEnough reports whether enough have signed.
 func (s Signatures) IsEnough() bool { return len(s.Signed) >= s.Threshold }
 
-// String is such as "1 of 2 signatures; signed by ada; one of bob, eve is missing".
+// String is such as "1 of 2 signatures (ada); missing: 1 of bob, eve".
 func (s Signatures) String() string {
 	text := fmt.Sprintf("%d of %d signatures", len(s.Signed), s.Threshold)
 	if len(s.Signed) > 0 {
-		text += "; signed by " + joined(s.Signed)
+		text += " (" + strings.Join(s.Signed, ", ") + ")"
 	}
 	if missing := s.Threshold - len(s.Signed); missing > 0 {
-		text += fmt.Sprintf("; missing: %d of %s", missing, joined(s.Missing))
+		text += fmt.Sprintf("; missing: %d of %s", missing, strings.Join(s.Missing, ", "))
 	}
 	return text
-}
-
-func joined(names []string) string {
-	var b bytes.Buffer
-	for i, name := range names {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteString(name)
-	}
-	return b.String()
 }
 
 // signaturesOf checks each signature of a file by a root's keys for a role.
 func signaturesOf(root rootMeta, role string, version int64, meta any) Signatures {
 	r := root.Signed.Roles[role]
 	s := Signatures{Role: role, Version: version, Threshold: r.Threshold}
-	for _, id := range slices.Sorted(slices.Values(r.KeyIDs)) {
+	for _, id := range r.KeyIDs {
 		one := *root
 		one.Signed.Roles = map[string]*metadata.Role{role: {KeyIDs: []string{id}, Threshold: 1}}
 		if one.VerifyDelegate(role, meta) == nil {
@@ -117,6 +107,8 @@ func signaturesOf(root rootMeta, role string, version int64, meta any) Signature
 			s.Missing = append(s.Missing, nameOf(root, id))
 		}
 	}
+	slices.Sort(s.Signed)
+	slices.Sort(s.Missing)
 	return s
 }
 

@@ -92,7 +92,7 @@ func (r Repository) published(channel string) (Plan, error) {
 
 func (r Repository) planIn(targets targetsMeta, channel string) (Plan, error) {
 	if targets == nil || targets.Signed.Targets[planName(channel)] == nil {
-		return Plan{}, fmt.Errorf("channel %s has no release: %w", channel, fs.ErrNotExist)
+		return Plan{}, noRelease(channel)
 	}
 	text, err := r.target(targets, planName(channel))
 	if err != nil {
@@ -100,6 +100,15 @@ func (r Repository) planIn(targets targetsMeta, channel string) (Plan, error) {
 	}
 	return ParsePlan(text)
 }
+
+// noRelease is the error for a channel without a release, an fs.ErrNotExist.
+type noRelease string
+
+func (channel noRelease) Error() string {
+	return fmt.Sprintf("channel %.100q has no release; make one with stackfleet release build --channel", string(channel))
+}
+
+func (noRelease) Is(target error) bool { return target == fs.ErrNotExist }
 
 // target returns the content of a target, staged or published, if it is as the metadata says.
 func (r Repository) target(targets targetsMeta, name string) ([]byte, error) {

@@ -22,9 +22,16 @@ func hashOf(text []byte) metadata.HexBytes {
 // Status is how a repository is.
 type Status struct {
 	Waiting   []Signatures // what waits for signatures
+	Keys      *Keys        // of a root among it; nil: none is
 	Staged    []Plan       // plans among it
 	Published []Plan
 	Ends      []End // of what is published
+}
+
+// Keys says who may sign.
+type Keys struct {
+	People    []string
+	Threshold int
 }
 
 // End is when something ends that people or the hub have to sign again.
@@ -55,6 +62,13 @@ func (r Repository) Status(now time.Time) (s Status, err error) {
 		return s, ErrNoRoot
 	}
 	s.Waiting = p.signatures()
+	if p.root != nil {
+		role := p.root.Signed.Roles[roleRoot]
+		s.Keys = &Keys{Threshold: role.Threshold}
+		for _, id := range role.KeyIDs {
+			s.Keys.People = append(s.Keys.People, nameOf(p.root, id))
+		}
+	}
 	if s.Staged, err = r.plans(p.targets); err != nil {
 		return s, err
 	}
@@ -86,13 +100,13 @@ func (r Repository) ends(p pending, now time.Time) (ends []End, err error) {
 	if p.serving == nil {
 		return ends, nil
 	}
-	ends = append(ends, End{"the list of releases", p.serving.Signed.Expires, "Renew it: stackfleet release stage CHANNEL, then sign"})
+	ends = append(ends, End{"the list of releases", p.serving.Signed.Expires, "Renew it: stackfleet release stage CHANNEL --renew, then sign"})
 	plans, err := r.plans(p.serving)
 	if err != nil {
 		return nil, err
 	}
 	for _, plan := range plans {
-		ends = append(ends, End{fmt.Sprintf("release %d of channel %s", plan.Version, plan.Channel), plan.Expires, "Renew it: stackfleet release stage " + plan.Channel + ", then sign"})
+		ends = append(ends, End{fmt.Sprintf("release %d of channel %s", plan.Version, plan.Channel), plan.Expires, "Renew it: stackfleet release stage " + plan.Channel + " --renew, then sign"})
 	}
 	text, err := read(r.public("timestamp.json"), maxMetadata)
 	if err != nil || text == nil {

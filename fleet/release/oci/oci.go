@@ -74,9 +74,14 @@ func Open(reference string, authFiles ...string) (*Registry, error) {
 	return &Registry{repository: repository, tag: tag}, nil
 }
 
-// AuthFiles returns where podman and docker keep credentials of an account.
-func AuthFiles(home, configHome string) []string {
-	return []string{filepath.Join(configHome, "containers", "auth.json"), filepath.Join(home, ".docker", "config.json")}
+// AuthFiles returns where podman and docker keep the credentials of this account; nothing
+// without a home.
+func AuthFiles() []string {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return nil
+	}
+	return []string{filepath.Join(home, ".config", "containers", "auth.json"), filepath.Join(home, ".docker", "config.json")}
 }
 
 func credentialsOf(files []string) (auth.CredentialFunc, error) {
