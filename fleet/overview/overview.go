@@ -19,7 +19,26 @@ type Fleet struct {
 	ExitCode int       `json:"exit_code"` // of the worst state: 0 good, 1 tickets, 2 page, 3 unknown
 	Totals   []Total   `json:"totals"`    // of every state, in their order
 	Releases []Release `json:"releases"`  // the newest of each channel first
+	Channels []Channel `json:"channels"`  // what the hub offers; [Build] leaves it empty
+	Ends     []End     `json:"ends"`      // what people have to sign again in time; [Build] leaves it empty
 	Sources  []Row     `json:"sources"`   // the most urgent first
+}
+
+// Channel is the newest release of rules that the hub offers in a channel.
+type Channel struct {
+	Name    string `json:"name"`
+	Version int64  `json:"version"`
+	Open    int    `json:"open_stages"` // of the stages: on hosts of the others it may not act
+	Stages  int    `json:"stages"`
+	Halted  bool   `json:"halted"`           // no further host begins to use it
+	Reason  string `json:"reason,omitempty"` // why it is halted
+}
+
+// End is when a signature ends, and what to do about it before.
+type End struct {
+	What string    `json:"what"`
+	At   time.Time `json:"at"`
+	Do   string    `json:"do"`
 }
 
 // Total is how many sources are in a state.
@@ -50,7 +69,7 @@ func (r Row) CountMissing() uint64 { return missing(r.Source) }
 
 // Build returns the fleet at a time. It does not change the sources.
 func Build(sources []Source, now time.Time) Fleet {
-	f := Fleet{Schema: Schema, At: now, Sources: []Row{}}
+	f := Fleet{Schema: Schema, At: now, Channels: []Channel{}, Ends: []End{}, Sources: []Row{}}
 	worst := finding.LevelOK
 	for _, s := range sources {
 		r := rowOf(s, now)

@@ -37,8 +37,10 @@ type Archive interface {
 type Maker struct {
 	Archive    Archive
 	Invariants func() []policy.Invariant // for the steps of runbooks
-	Version    string
-	Now        func() time.Time
+	// Offered returns what the hub offers to hosts, and when signatures end. Nil is nothing.
+	Offered func(now time.Time) ([]overview.Channel, []overview.End, error)
+	Version string
+	Now     func() time.Time
 }
 
 // Fleet returns the fleet as it is now, to be written by package report/fleet. Each source whose
@@ -53,7 +55,15 @@ func (m Maker) Fleet(ctx context.Context) (reportfleet.Input, error) {
 			sources[i].Page = PathOf(s.Source)
 		}
 	}
-	return reportfleet.Input{Fleet: overview.Build(sources, m.Now()), Version: m.Version, Width: 80, Steps: m.steps()}, nil
+	f := overview.Build(sources, m.Now())
+	if m.Offered != nil {
+		channels, ends, err := m.Offered(f.At)
+		if err != nil {
+			return reportfleet.Input{}, fmt.Errorf("read the releases: %w", err)
+		}
+		f.Channels, f.Ends = append(f.Channels, channels...), append(f.Ends, ends...)
+	}
+	return reportfleet.Input{Fleet: f, Version: m.Version, Width: 80, Steps: m.steps()}, nil
 }
 
 // steps gives the steps of runbooks for the account of a source.

@@ -127,7 +127,10 @@ func sample() Input {
 	for i := range 5 {
 		sources = append(sources, source(fmt.Sprintf("web-%d", i+1), "app", nil))
 	}
-	return Input{Fleet: overview.Build(sources, now), Width: 80, Version: "1.0.0", Steps: steps}
+	f := overview.Build(sources, now)
+	f.Channels = []overview.Channel{{Name: "edge", Version: 3, Open: 1, Stages: 1}, {Name: "stable", Version: 13, Open: 1, Stages: 4, Halted: true, Reason: "it pages about every timer"}}
+	f.Ends = []overview.End{{What: "the root", At: now.Add(300 * 24 * time.Hour), Do: "Renew it"}, {What: "the list of releases", At: now.Add(100 * time.Hour), Do: "Renew it: stackfleet release stage stable, then sign"}}
+	return Input{Fleet: f, Width: 80, Version: "1.0.0", Steps: steps}
 }
 
 func steps(s overview.Source, f finding.Finding) []string {
@@ -201,6 +204,10 @@ func hostile(server string) Input {
 		}))
 	}
 	in := Input{Fleet: overview.Build(sources, now), Width: 80, Version: "1"}
+	for _, s := range nasty(server) {
+		in.Channels = append(in.Channels, overview.Channel{Name: s, Version: -1, Halted: true, Reason: s})
+		in.Ends = append(in.Ends, overview.End{What: s, At: now, Do: s})
+	}
 	in.Steps = func(s overview.Source, f finding.Finding) []string { return []string{f.Subject, "`" + f.Subject + "`"} }
 	return in
 }

@@ -36,6 +36,15 @@ func Metrics() []Metric {
 			}
 			return list
 		}),
+		channels("stackpolicy_fleet_channel_halted", "1 for a channel whose newest release is halted: no further host begins to use it.", func(c overview.Channel) float64 { return one(c.Halted) }),
+		channels("stackpolicy_fleet_channel_open_stages", "Stages in which the newest release of a channel may act.", func(c overview.Channel) float64 { return float64(c.Open) }),
+		channels("stackpolicy_fleet_channel_stages", "Stages of the newest release of a channel.", func(c overview.Channel) float64 { return float64(c.Stages) }),
+		metric("stackpolicy_fleet_expires_timestamp_seconds", "seconds", []string{"what"}, "When a signature ends: hosts take nothing new then.", func(f overview.Fleet) (list []openmetrics.Sample) {
+			for _, e := range f.Ends {
+				list = append(list, openmetrics.Sample{Labels: []string{e.What}, Value: seconds(e.At)})
+			}
+			return list
+		}),
 		each("stackpolicy_fleet_received_timestamp_seconds", "seconds", "When the newest evidence of a source arrived; 0 if none ever did.", func(r overview.Row) float64 { return seconds(r.Received) }),
 		each("stackpolicy_fleet_patience_seconds", "seconds", "How old the newest evidence of a source may be.", func(r overview.Row) float64 { return overview.Patience(r.Beat).Seconds() }),
 		each("stackpolicy_fleet_enrolled_timestamp_seconds", "seconds", "When a source was enrolled.", func(r overview.Row) float64 { return seconds(r.Enrolled) }),
@@ -57,6 +66,16 @@ const Back = "back"
 
 func metric(name, unit string, labels []string, help string, samples func(overview.Fleet) []openmetrics.Sample) Metric {
 	return Metric{openmetrics.Gauge{Name: name, Unit: unit, Labels: labels, Help: help}, samples}
+}
+
+// channels is a metric with one sample for each channel.
+func channels(name, help string, value func(overview.Channel) float64) Metric {
+	return metric(name, "", []string{"channel", "version"}, help, func(f overview.Fleet) (list []openmetrics.Sample) {
+		for _, c := range f.Channels {
+			list = append(list, openmetrics.Sample{Labels: []string{c.Name, strconv.FormatInt(c.Version, 10)}, Value: value(c)})
+		}
+		return list
+	})
 }
 
 // each is a metric with one sample for each source that is not revoked.

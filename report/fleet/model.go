@@ -24,6 +24,7 @@ type model struct {
 	Tiles                 []tile
 	Sections              []section
 	Releases              []releaseRow
+	Offered               []string
 	Axis                  []string
 	Number                int
 	Version               string
@@ -76,7 +77,7 @@ func build(in Input) model {
 		When: in.At.Format("Mon 2 Jan 2006 15:04 MST"), Stamp: in.At.UTC().Format(time.RFC3339), Number: len(in.Sources), Version: in.Version,
 		Axis: []string{in.At.Add(-overview.Length).Format("2 Jan"), in.At.Add(-overview.Length / 2).Format("2 Jan"), "now"},
 	}
-	m.Tiles = tiles(in.Fleet)
+	m.Tiles, m.Offered = tiles(in.Fleet), offered(in.Fleet)
 	for _, r := range in.Sources {
 		if last := len(m.Sections) - 1; last < 0 || m.Sections[last].Name != string(r.State) {
 			m.Sections = append(m.Sections, section{Anchor: anchor(string(r.State)), Name: string(r.State), Class: classOf(r.State), About: about(r.State)})

@@ -73,6 +73,9 @@ func WriteText(w io.Writer, in Input) error {
 		p.line(text.Count(good, "source that is good is", "sources that are good are") + " not listed: stackfleet status --all")
 	}
 	p.releases(in.Releases)
+	for _, words := range offered(in.Fleet) {
+		p.indented(0, "", words)
+	}
 	return p.err
 }
 

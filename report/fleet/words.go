@@ -111,6 +111,32 @@ func evidence(r overview.Row) string {
 	return strings.Join(words, ", ")
 }
 
+// soon is how long before its end a signature is spoken of.
+const soon = 14 * 24 * time.Hour
+
+// offered says what is to be known of the releases that the hub offers: which are halted or not
+// open to all, and what ends soon.
+func offered(f overview.Fleet) (lines []string) {
+	for _, c := range f.Channels {
+		of := fmt.Sprintf("%s %d", look.Name(c.Name), c.Version)
+		switch {
+		case c.Halted:
+			lines = append(lines, of+" is halted: "+look.Sentence(c.Reason))
+		case c.Open < c.Stages:
+			lines = append(lines, fmt.Sprintf("%s may act in %d of its %d stages", of, c.Open, c.Stages))
+		}
+	}
+	for _, e := range f.Ends {
+		switch left := e.At.Sub(f.At); {
+		case left <= 0:
+			lines = append(lines, look.Sentence(e.What)+" expired: hosts take nothing new. "+look.Sentence(e.Do))
+		case left < soon:
+			lines = append(lines, fmt.Sprintf("%s expires in %s. %s", look.Sentence(e.What), text.Elapsed(left), look.Sentence(e.Do)))
+		}
+	}
+	return lines
+}
+
 // maxRanges is how many ranges of missing envelopes are named.
 const maxRanges = 5
 
