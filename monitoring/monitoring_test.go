@@ -1,5 +1,5 @@
 // Package monitoring_test tests the shipped Prometheus rules and the Grafana
-// dashboard against the metrics there are, and against the programs that use
+// dashboards against the metrics there are, and against the programs that use
 // them.
 package monitoring_test
 
@@ -16,12 +16,28 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"stackpolicy/report"
+	"stackpolicy/report/fleet"
 )
 
-const (
-	rulesFile     = "prometheus.rules.yaml"
-	dashboardFile = "grafana.json"
-)
+// part is the monitoring of a program: of a host, or of a hub.
+type part struct {
+	rules, tests, dashboard string
+	metrics                 map[string][]string // labels by name
+}
+
+func parts() map[string]part {
+	host, hub := map[string][]string{}, map[string][]string{}
+	for _, m := range report.Metrics() {
+		host[m.Name] = m.Labels
+	}
+	for _, m := range fleet.Metrics() {
+		hub[m.Name] = m.Labels
+	}
+	return map[string]part{
+		"host": {"prometheus.rules.yaml", "prometheus.rules.test.yaml", "grafana.json", host},
+		"hub":  {"fleet.rules.yaml", "fleet.rules.test.yaml", "grafana-fleet.json", hub},
+	}
+}
 
 func read(t *testing.T, name string) []byte {
 	t.Helper()
@@ -33,14 +49,14 @@ func read(t *testing.T, name string) []byte {
 }
 
 // expressions returns the expressions of the rules, by alert.
-func ruleExpressions(t *testing.T) map[string]string {
+func (p part) ruleExpressions(t *testing.T) map[string]string {
 	t.Helper()
 	var file struct {
 		Groups []struct {
 			Rules []struct{ Alert, Expr string }
 		}
 	}
-	if err := yaml.Unmarshal(read(t, rulesFile), &file); err != nil {
+	if err := yaml.Unmarshal(read(t, p.rules), &file); err != nil {
 		t.Fatal(err)
 	}
 	all := map[string]string{}
@@ -54,7 +70,7 @@ func ruleExpressions(t *testing.T) map[string]string {
 
 // panelExpressions returns the dashboard's expressions, by panel, with their
 // variables filled in.
-func panelExpressions(t *testing.T) map[string]string {
+func (p part) panelExpressions(t *testing.T) map[string]string {
 	t.Helper()
 	var dashboard struct {
 		Panels []struct {
@@ -63,14 +79,14 @@ func panelExpressions(t *testing.T) map[string]string {
 			Targets []struct{ Expr, RefID string }
 		}
 	}
-	if err := json.Unmarshal(read(t, dashboardFile), &dashboard); err != nil {
+	if err := json.Unmarshal(read(t, p.dashboard), &dashboard); err != nil {
 		t.Fatal(err)
 	}
-	variables := strings.NewReplacer("$instance", ".*", "$user", ".*")
+	variables := strings.NewReplacer("$instance", ".*", "$user", ".*", "$host", ".*")
 	all := map[string]string{}
-	for _, p := range dashboard.Panels {
-		for _, target := range p.Targets {
-			all[fmt.Sprintf("%s %s", p.Title, target.RefID)] = variables.Replace(target.Expr)
+	for _, panel := range dashboard.Panels {
+		for _, target := range panel.Targets {
+			all[fmt.Sprintf("%s %s", panel.Title, target.RefID)] = variables.Replace(target.Expr)
 		}
 	}
 	return all
@@ -79,30 +95,33 @@ func panelExpressions(t *testing.T) map[string]string {
 // TestEveryMetricIsWritten: rules and panels use only metrics that exist, and every
 // metric is used. A misspelt metric would never alert.
 func TestEveryMetricIsWritten(t *testing.T) {
-	var written, shown []string
-	for _, m := range report.Metrics() {
-		written = append(written, m.Name)
+	for name, p := range parts() {
+		t.Run(name, p.everyMetricIsWritten)
 	}
+}
+
+func (p part) everyMetricIsWritten(t *testing.T) {
+	shown := map[string]bool{}
 	names := regexp.MustCompile(`\bstackpolicy_[a-z_]+\b`)
-	for of, expressions := range map[string]map[string]string{rulesFile: ruleExpressions(t), dashboardFile: panelExpressions(t)} {
+	for of, expressions := range map[string]map[string]string{p.rules: p.ruleExpressions(t), p.dashboard: p.panelExpressions(t)} {
 		if len(expressions) < 9 {
 			t.Errorf("%s has only %d expressions", of, len(expressions))
 		}
 		for where, expr := range expressions {
 			used := names.FindAllString(expr, -1)
-			shown = append(shown, used...)
 			if len(used) == 0 {
 				t.Errorf("%s, %s: no metric of ours in %s", of, where, expr)
 			}
 			for _, name := range used {
-				if !slices.Contains(written, name) {
+				shown[name] = true
+				if _, is := p.metrics[name]; !is {
 					t.Errorf("%s, %s: %s is not written", of, where, name)
 				}
 			}
 		}
 	}
-	for _, name := range written {
-		if !slices.Contains(shown, name) {
+	for name := range p.metrics {
+		if !shown[name] {
 			t.Errorf("nothing shows %s", name)
 		}
 	}
@@ -110,12 +129,18 @@ func TestEveryMetricIsWritten(t *testing.T) {
 
 // TestLabelsAreWritten: a matcher of a label that does not exist matches nothing.
 func TestLabelsAreWritten(t *testing.T) {
+	for name, p := range parts() {
+		t.Run(name, p.labelsAreWritten)
+	}
+}
+
+func (p part) labelsAreWritten(t *testing.T) {
 	known := []string{"instance", "user", "job"}
-	for _, m := range report.Metrics() {
-		known = append(known, m.Labels...)
+	for _, labels := range p.metrics {
+		known = append(known, labels...)
 	}
 	matcher := regexp.MustCompile(`([a-z_]+)\s*(?:=~|!~|!=|=)\s*"`)
-	for _, expressions := range []map[string]string{ruleExpressions(t), panelExpressions(t)} {
+	for _, expressions := range []map[string]string{p.ruleExpressions(t), p.panelExpressions(t)} {
 		for where, expr := range expressions {
 			for _, m := range matcher.FindAllStringSubmatch(expr, -1) {
 				if !slices.Contains(known, m[1]) {
@@ -128,12 +153,11 @@ func TestLabelsAreWritten(t *testing.T) {
 
 func TestPromtool(t *testing.T) {
 	promtool := installed(t, "promtool", "prometheus")
-	for _, args := range [][]string{
-		{"check", "rules", "--lint-fatal", rulesFile},
-		{"test", "rules", "prometheus.rules.test.yaml"},
-	} {
-		if out, err := exec.Command(promtool, args...).CombinedOutput(); err != nil {
-			t.Errorf("%v: %v\n%s", args, err, out)
+	for _, p := range parts() {
+		for _, args := range [][]string{{"check", "rules", "--lint-fatal", p.rules}, {"test", "rules", p.tests}} {
+			if out, err := exec.Command(promtool, args...).CombinedOutput(); err != nil {
+				t.Errorf("%v: %v\n%s", args, err, out)
+			}
 		}
 	}
 }

@@ -18,8 +18,11 @@ import (
 	"stackpolicy/audit"
 	"stackpolicy/enforce"
 	"stackpolicy/finding"
+	of "stackpolicy/fleet"
+	"stackpolicy/fleet/overview"
 	"stackpolicy/notify"
 	"stackpolicy/report"
+	"stackpolicy/report/fleet"
 )
 
 // TestRealPrometheus: a finding gets from the textfile through node_exporter and
@@ -29,8 +32,10 @@ func TestRealPrometheus(t *testing.T) {
 	broken := reported(2, block("stack_running", "page"), block("links_resolve", "ticket"))
 	c.write(t, broken, time.Time{})
 	c.waitFor(t, "a page", "StackpolicyPage")
-	for where, expr := range panelExpressions(t) {
-		c.query(t, where, expr)
+	for _, p := range parts() {
+		for where, expr := range p.panelExpressions(t) {
+			c.query(t, where, expr)
+		}
 	}
 	c.write(t, reported(0), time.Time{})
 	c.waitFor(t, "it is gone")
@@ -38,6 +43,26 @@ func TestRealPrometheus(t *testing.T) {
 	c.waitFor(t, "no success for half an hour", "StackpolicyNoSuccess")
 	c.write(t, reported(3), time.Now().Add(-29*time.Minute))
 	c.waitFor(t, "no success for less")
+	c.writeFleet(t, time.Minute, "")
+	c.waitFor(t, "a fleet in which all is well")
+	c.writeFleet(t, time.Hour, "there are two envelopes 7")
+	c.waitFor(t, "one that is silent and forked", "StackpolicyFleetFork", "StackpolicyFleetSilent")
+}
+
+// writeFleet writes the metrics of a hub whose only source was heard from some time ago.
+func (c chain) writeFleet(t *testing.T, age time.Duration, fork string) {
+	t.Helper()
+	now := time.Now()
+	s := overview.Source{
+		Source: of.Source{Org: "acme", Host: "den\" \\ \n", User: "ada"}, Enrolled: now.Add(-2 * time.Hour), Received: now.Add(-age), Newest: 1, Applied: 1, Fork: fork,
+		Beat: of.Beat{Audited: now.Add(-age)},
+	}
+	err := notify.WriteTextfile(filepath.Join(c.folder, "fleet.prom"), func(w io.Writer) error {
+		return fleet.WriteOpenMetrics(w, fleet.Input{Fleet: overview.Build([]overview.Source{s}, now)})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func reported(exit int, decisions ...finding.Finding) *audit.Report {
@@ -66,7 +91,7 @@ func startChain(t *testing.T) chain {
 	alertmanager := installed(t, "prometheus-alertmanager", "prometheus-alertmanager")
 	work, node := t.TempDir(), freeAddress(t)
 	c := chain{folder: t.TempDir(), prometheus: freeAddress(t), alertmanager: freeAddress(t)}
-	rules, err := filepath.Abs(rulesFile)
+	here, err := filepath.Abs(".")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +100,7 @@ global: {scrape_interval: 500ms, evaluation_interval: 500ms}
 rule_files: [%q]
 alerting: {alertmanagers: [{static_configs: [{targets: [%q]}]}]}
 scrape_configs: [{job_name: node, static_configs: [{targets: [%q]}]}]
-`, rules, c.alertmanager, node))
+`, filepath.Join(here, "*.rules.yaml"), c.alertmanager, node))
 	routes := put(t, filepath.Join(work, "alertmanager.yml"), "route: {receiver: none}\nreceivers: [{name: none}]\n")
 	start(t, "http://"+node+"/", exporter, "--web.listen-address="+node, "--collector.disable-defaults",
 		"--collector.textfile", "--collector.textfile.directory="+c.folder)
