@@ -13,7 +13,7 @@ import (
 func TestEveryCommandIsDocumented(t *testing.T) {
 	page := pages(t)["commands.md"]
 	ofEvery := []string{"completion", "help", "version"}
-	for program, least := range map[string]int{"stackpolicy": 9, "stackctl": 4} {
+	for program, least := range map[string]int{"stackpolicy": 9, "stackctl": 4, "stackfleet": 4} {
 		out, err := exec.CommandContext(t.Context(), filepath.Join(bin, program), "__complete", "").Output()
 		if err != nil {
 			t.Fatal(err)

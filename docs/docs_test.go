@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		bin = dir
-		build := exec.Command("go", "build", "-o", dir, "stackpolicy/cmd/stackpolicy", "stackpolicy/cmd/stackctl")
+		build := exec.Command("go", "build", "-o", dir, "stackpolicy/cmd/stackpolicy", "stackpolicy/cmd/stackctl", "stackpolicy/cmd/stackfleet")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build the programs: %v\n%s", err, out)
 			return 1

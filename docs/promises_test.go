@@ -14,15 +14,24 @@ var (
 	aTest     = regexp.MustCompile(`(?m)^func (Test\w+)\(`)
 )
 
-// TestPromisesAreKept checks that each test that threat-model.md names exists, and that each
-// promise of its tables names one.
+// TestPromisesAreKept checks that each test that threat-model.md and fleet-security.md name
+// exists, and that each promise of their tables names one.
 func TestPromisesAreKept(t *testing.T) {
-	text, err := os.ReadFile("threat-model.md")
-	if err != nil {
-		t.Fatal(err)
+	there := tests(t)
+	for page, least := range map[string]int{"threat-model.md": 30, "fleet-security.md": 15} {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keeps(t, page, string(text), there, least)
 	}
+}
+
+// tests returns the names of all tests of the project.
+func tests(t *testing.T) map[string]bool {
+	t.Helper()
 	there := map[string]bool{}
-	err = filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, "_test.go") {
 			return err
 		}
@@ -35,20 +44,26 @@ func TestPromisesAreKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	named := namedTest.FindAllSubmatch(text, -1)
+	return there
+}
+
+// keeps checks one page, which names at least so many tests.
+func keeps(t *testing.T, page, text string, there map[string]bool, least int) {
+	t.Helper()
+	named := namedTest.FindAllStringSubmatch(text, -1)
 	for _, m := range named {
-		if !there[string(m[1])] {
-			t.Errorf("there is no %s", m[1])
+		if !there[m[1]] {
+			t.Errorf("%s: there is no %s", page, m[1])
 		}
 	}
-	if len(named) < 30 {
-		t.Errorf("only %d tests are named", len(named))
+	if len(named) < least {
+		t.Errorf("%s: only %d tests are named", page, len(named))
 	}
 	isPromise := false
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(text) {
 		isPromise = strings.HasPrefix(line, "|") && (isPromise || strings.HasPrefix(line, "| promise |"))
 		if isPromise && !strings.HasPrefix(line, "| promise |") && !strings.HasPrefix(line, "|---") && !strings.Contains(line, "`Test") && !strings.Contains(line, "`testdata/") {
-			t.Errorf("no test keeps this: %s", line)
+			t.Errorf("%s: no test keeps this: %s", page, line)
 		}
 	}
 }

@@ -62,7 +62,7 @@ func verifyUnit(t *testing.T, b block) {
 		write(t, unit, string(shipped))
 		write(t, filepath.Join(dir, of+".d", "page.conf"), b.text)
 	}
-	for _, program := range []string{"stackpolicy", "stackctl"} {
+	for _, program := range []string{"stackpolicy", "stackctl", "stackfleet"} {
 		link(t, filepath.Join(bin, program), filepath.Join(dir, ".local/bin", program))
 	}
 	cmd := exec.CommandContext(t.Context(), analyze, "--user", "verify", "--man=no", unit)

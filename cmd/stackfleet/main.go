@@ -84,7 +84,11 @@ func (a *app) root() *cobra.Command {
 		Long:  about,
 	})
 	root.PersistentFlags().StringVar(&a.data, "data", "", "`FOLDER` of the hub (default ~/.local/state/stackfleet)")
-	root.AddCommand(a.release(), a.statusCommand(), a.pageCommand(), version(), cli.Man(manual()))
+	root.AddCommand(
+		a.serve(), a.enroll(), a.revoke(), a.members(),
+		a.release(), a.statusCommand(), a.pageCommand(),
+		version(), cli.Man(manual()),
+	)
 	return root
 }
 

@@ -13,7 +13,15 @@ import (
 
 func TestMain(m *testing.M) {
 	cli.ServeRules()
-	testscript.Main(m, map[string]func(){"stackfleet": main})
+	testscript.Main(cleaning{m}, map[string]func(){"stackfleet": main})
+}
+
+// cleaning removes the programs that the tests built.
+type cleaning struct{ m *testing.M }
+
+func (c cleaning) Run() int {
+	defer func() { _ = os.RemoveAll(builtIn) }()
+	return c.m.Run()
 }
 
 // TestScripts runs the transcripts in testdata/stackfleet: the program as an operator uses it.

@@ -117,7 +117,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.eval(), a.watch(), a.explain(), blameCommand(), statusCommand(&a.status), historyCommand(), replayCommand(&a.status), impactCommand(&a.status), gateCommand(&a.status), drillCommand(), reportCommand(), factsCommand(&a.status),
 		policyCommand(&a.status), initCommand(), resetBreakerCommand(), sendAlertsCommand(&a.status),
-		holdCommand(), releaseCommand(), waiveCommand(&policySource{}), unwaiveCommand(), versionCommand(),
+		holdCommand(), releaseCommand(), waiveCommand(&policySource{}), unwaiveCommand(), enrollCommand(), versionCommand(),
 		cli.Man(manual()), schemaCommand(), unitsCommand(),
 	)
 	return root

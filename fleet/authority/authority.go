@@ -24,6 +24,7 @@ import (
 
 	"stackpolicy/fleet"
 	"stackpolicy/internal/atomicfile"
+	"stackpolicy/internal/lock"
 	"stackpolicy/internal/regularfile"
 )
 
@@ -177,6 +178,11 @@ func (a *Authority) Revoke(path, nkey string, now time.Time) (Account, error) {
 	if public, err := operator.PublicKey(); err != nil || !nkeys.IsValidPublicOperatorKey(public) {
 		return Account{}, fmt.Errorf("%s is not the key of an operator", path)
 	}
+	release, err := lock.Take(filepath.Join(a.dir, "lock"), now)
+	if err != nil {
+		return Account{}, fmt.Errorf("change the account of hosts: the lock is %w: try again", err)
+	}
+	defer release()
 	claims, err := a.account(hostsFile)
 	if err != nil {
 		return Account{}, err

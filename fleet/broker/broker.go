@@ -43,6 +43,7 @@ const (
 type Broker struct {
 	server  *server.Server
 	release func() // of the lock
+	ended   chan struct{}
 }
 
 // Start starts a broker. What it acknowledged is on the disk (fsync(2)). The caller stops it.
@@ -54,7 +55,7 @@ func Start(ctx context.Context, o Options) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Broker{release: release}
+	b := &Broker{release: release, ended: make(chan struct{})}
 	if err := b.start(ctx, o); err != nil {
 		b.Stop()
 		return nil, fmt.Errorf("start the broker: %w", err)
@@ -84,6 +85,10 @@ func (b *Broker) start(ctx context.Context, o Options) error {
 	if !b.server.JetStreamEnabled() {
 		return errors.Join(errors.New("JetStream does not run"), log.fatal())
 	}
+	go func() {
+		b.server.WaitForShutdown()
+		close(b.ended)
+	}()
 	return nil
 }
 
@@ -146,6 +151,9 @@ func accounts(o Options) (server.AccountResolver, error) {
 	}
 	return r, nil
 }
+
+// Ended is closed when it does not run any more.
+func (b *Broker) Ended() <-chan struct{} { return b.ended }
 
 // Address returns HOST:PORT at which it listens.
 func (b *Broker) Address() string { return b.server.Addr().String() }

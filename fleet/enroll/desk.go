@@ -23,6 +23,7 @@ type Desk struct {
 	Issue       func(s fleet.Source, nkey string) (jwt string, err error)
 	Confirm     func(ctx context.Context, r Request) (bool, error) // asks the operator
 	Tell        func(line string)                                  // the operator
+	Ready       func() error                                       // called when the token can be used; nil is nothing
 }
 
 // ErrNotConfirmed means that the operator did not confirm the host.
@@ -59,6 +60,14 @@ func (d Desk) Await(ctx context.Context) (fleet.Identity, error) {
 		return fleet.Identity{}, fmt.Errorf("wait for the host: %w", err)
 	}
 	defer sub.Unsubscribe() //nolint:errcheck // the connection ends
+	if err := d.Conn.FlushWithContext(ctx); err != nil {
+		return fleet.Identity{}, fmt.Errorf("wait for the host: %w", err)
+	}
+	if d.Ready != nil {
+		if err := d.Ready(); err != nil {
+			return fleet.Identity{}, err
+		}
+	}
 	return (&desk{Desk: d, decided: make(chan decision, 1)}).serve(ctx, messages)
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -80,10 +79,7 @@ type candidate struct {
 }
 
 func (j Joining) candidate(t Token) (*candidate, error) {
-	if err := os.MkdirAll(folder(j.StateHome), 0o700); err != nil {
-		return nil, fmt.Errorf("make the folder of the keys: %w", err)
-	}
-	key, err := makeKey(fleet.KeyPath(j.StateHome))
+	key, err := Key(j.StateHome)
 	if err != nil {
 		return nil, err
 	}

@@ -140,6 +140,14 @@ func makeNkey(path string) (nkeys.KeyPair, error) {
 	return readNkey(path)
 }
 
+// Key returns the key of an account's evidence, and makes it if there is none.
+func Key(stateHome string) (fleet.Key, error) {
+	if err := os.MkdirAll(folder(stateHome), 0o700); err != nil {
+		return fleet.Key{}, fmt.Errorf("make the folder of the keys: %w", err)
+	}
+	return makeKey(fleet.KeyPath(stateHome))
+}
+
 // makeKey makes the key of the evidence, or reads it if there is one.
 func makeKey(path string) (fleet.Key, error) {
 	key, err := fleet.ReadKey(path)

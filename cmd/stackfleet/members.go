@@ -1,0 +1,85 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"stackpolicy/cmd/internal/cli"
+	"stackpolicy/fleet"
+	"stackpolicy/internal/output"
+	"stackpolicy/internal/text"
+)
+
+const membersSchema = "stackfleet.members/v1"
+
+func (a *app) members() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "members",
+		Short: "List the hosts and accounts that are enrolled",
+		Long: `Lists every account of every host that was enrolled, with the fingerprint of the
+key of its evidence. One that is revoked stays in the list.`,
+		Args: cobra.NoArgs,
+	}
+	format := cli.OutputFlag(cmd, []output.Format[[]fleet.Identity]{{Name: "text", Write: writeMembers}, {Name: "json", Write: writeMembersJSON}})
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		h, err := a.open()
+		if err != nil {
+			return err
+		}
+		c, js, err := h.connect(cmd.Context())
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		all, unread := h.registry(js).List(cmd.Context())
+		if err := format.Write(cmd.OutOrStdout(), all); err != nil {
+			return err
+		}
+		return unread
+	}
+	return cmd
+}
+
+func writeMembers(out io.Writer, all []fleet.Identity) error {
+	if len(all) == 0 {
+		_, err := fmt.Fprintln(out, "No host is enrolled yet: stackfleet enroll HOST")
+		return err
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "HOST\tUSER\tENROLLED\tREVOKED\tKEY")
+	for _, id := range all {
+		revoked := "-"
+		if id.Revoked != nil {
+			revoked = id.Revoked.Format(time.DateOnly)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", text.Clean(id.Host), text.Clean(id.User), id.Enrolled.Format(time.DateOnly), revoked, id.Key.Fingerprint())
+	}
+	return table.Flush()
+}
+
+// member is an identity as others read it.
+type member struct {
+	fleet.Source
+	Fingerprint string     `json:"fingerprint"`
+	Connection  string     `json:"connection"` // public nkey
+	Enrolled    time.Time  `json:"enrolled"`
+	Revoked     *time.Time `json:"revoked,omitempty"`
+}
+
+func writeMembersJSON(out io.Writer, all []fleet.Identity) error {
+	members := []member{}
+	for _, id := range all {
+		members = append(members, member{id.Source, id.Key.Fingerprint(), id.Connection, id.Enrolled, id.Revoked})
+	}
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	return e.Encode(struct {
+		Schema  string   `json:"schema"`
+		Members []member `json:"members"`
+	}{membersSchema, members})
+}

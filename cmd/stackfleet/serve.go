@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"path/filepath"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"stackpolicy/fleet/broker"
+	"stackpolicy/internal/text"
+)
+
+// defaultListen is where a hub listens that was given no address.
+const defaultListen = ":4222"
+
+type serving struct {
+	org, listen, certificate, key string
+	public                        []string
+}
+
+func (a *app) serve() *cobra.Command {
+	s := serving{}
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the hub: the broker and what reads from it",
+		Long: `Runs the hub until a signal ends it. The first time it makes the hub's keys and a
+certificate, which hosts know by its pin. What the flags say is kept in
+server.json, so later it needs none.
+
+Data are in one folder (--data): back it up, keys/ above all. Hosts that are
+enrolled are listed by "stackfleet members".`,
+		Example: "  stackfleet serve\n  stackfleet serve --org example --public hub.example.org:4222",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.runServe(cmd, s) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&s.org, "org", "", "`NAME` of the organisation; only the first time (default "+defaultOrg+")")
+	f.StringVar(&s.listen, "listen", "", "`HOST:PORT` to listen at (default "+defaultListen+", all addresses)")
+	f.StringSliceVar(&s.public, "public", nil, "`HOST:PORT` by which hosts reach this; may be repeated (default: name and addresses of this machine)")
+	f.StringVar(&s.certificate, "certificate", "", "your own certificate, a `FILE` in PEM, instead of one that the hub makes; hosts check it as browsers do")
+	f.StringVar(&s.key, "key", "", "the private key of --certificate, a `FILE` in PEM")
+	cmd.MarkFlagsRequiredTogether("certificate", "key")
+	return cmd
+}
+
+func (a *app) runServe(cmd *cobra.Command, s serving) error {
+	if err := s.check(); err != nil {
+		return err
+	}
+	h, err := a.openOrMake(s.org)
+	if err != nil {
+		return err
+	}
+	if h.hasCluster() {
+		return fmt.Errorf("the hub in %s uses a cluster of its own (%s): run its parts with `stackfleet archive`, or name another folder with --data", h.data, strings.Join(h.settings.Servers, ", "))
+	}
+	if err := s.apply(h); err != nil {
+		return err
+	}
+	a.endsBySignal = true
+	errs := cmd.ErrOrStderr()
+	b, err := h.broker(cmd.Context(), errs)
+	if err != nil {
+		return err
+	}
+	defer b.Stop()
+	if err := h.save(); err != nil {
+		return err
+	}
+	c, js, err := h.connect(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	h.announce(errs, b)
+	return h.run(cmd.Context(), b, c, js, errs)
+}
+
+// check refuses addresses that are none, before keys are made.
+func (s serving) check() error {
+	for _, address := range append([]string{s.listen}, s.public...) {
+		if address == "" {
+			continue
+		}
+		if _, port, err := net.SplitHostPort(address); err != nil || port == "" {
+			return fmt.Errorf("%q is no address of a hub: want HOST:PORT", address)
+		}
+	}
+	return nil
+}
+
+// apply changes the settings to what the flags say.
+func (s serving) apply(h *hub) (err error) {
+	to := &h.settings
+	if s.listen != "" {
+		to.Listen = s.listen
+	}
+	if to.Listen == "" {
+		to.Listen = defaultListen
+	}
+	if len(s.public) > 0 {
+		to.Public = s.public
+	}
+	if s.certificate != "" {
+		if to.Certificate, err = filepath.Abs(s.certificate); err != nil {
+			return err
+		}
+		if to.Key, err = filepath.Abs(s.key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// broker starts the broker inside.
+func (h *hub) broker(ctx context.Context, errs io.Writer) (*broker.Broker, error) {
+	certificate, err := h.certificate()
+	if err != nil {
+		return nil, err
+	}
+	return broker.Start(ctx, broker.Options{
+		Data: h.data, Listen: h.settings.Listen, Operator: h.keys.Operator, Accounts: h.keys.Accounts(), Certificate: certificate,
+		Log: func(line string) { fmt.Fprintf(errs, "stackfleet: broker: %s\n", text.Clean(line)) },
+	})
+}
+
+func (h *hub) announce(errs io.Writer, b *broker.Broker) {
+	fmt.Fprintf(errs, "stackfleet: the hub of %s listens at %s; its data are in %s\n", text.Clean(h.keys.Org), b.Address(), h.data)
+	fmt.Fprintln(errs, "stackfleet: enroll a host in another terminal: stackfleet enroll HOST")
+}
+
+// part is what runs beside the broker, until its context ends or it fails.
+type part func(ctx context.Context) error
+
+// parts returns what reads from the broker.
+func (h *hub) parts(*nats.Conn, jetstream.JetStream, io.Writer) []part {
+	return nil
+}
+
+// run runs the parts until a signal or an error ends one. The broker is stopped after them.
+func (h *hub) run(ctx context.Context, b *broker.Broker, c *nats.Conn, js jetstream.JetStream, errs io.Writer) error {
+	group, within := errgroup.WithContext(ctx)
+	for _, p := range h.parts(c, js, errs) {
+		group.Go(func() error { return p(within) })
+	}
+	group.Go(func() error {
+		select {
+		case <-within.Done():
+			return nil
+		case <-b.Ended():
+			return errors.New("the broker ended: what it logged says why")
+		}
+	})
+	err := group.Wait()
+	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
+		fmt.Fprintln(errs, "stackfleet: stopped")
+		return nil
+	}
+	return err
+}
