@@ -9,12 +9,16 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
+
+	"stackpolicy/internal/regularfile"
 )
 
 // Options are how to connect.
@@ -26,8 +30,12 @@ type Options struct {
 	Name string // that the broker shows
 }
 
-// connectTime bounds each address; a context bounds all of them.
-const connectTime = 4 * time.Second
+// Limits of time. A context bounds all addresses together.
+const (
+	connectTime = 4 * time.Second // each address
+	writeTime   = 10 * time.Second
+	pingEvery   = 30 * time.Second // two without an answer end a connection
+)
 
 // Limits of addresses: a token comes from outside.
 const maxURLs = 16
@@ -45,19 +53,60 @@ func PinOf(c *x509.Certificate) string {
 	return hex.EncodeToString(digest[:])
 }
 
+// PinOfFile returns the pin of the first certificate in a file in PEM.
+func PinOfFile(path string) (string, error) {
+	text, err := regularfile.Read(path, maxCreds)
+	if err != nil {
+		return "", fmt.Errorf("read the certificate: %w", err)
+	}
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		c, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return "", fmt.Errorf("read the certificate %s: %w", path, err)
+		}
+		return PinOf(c), nil
+	}
+	return "", fmt.Errorf("%s has no certificate in PEM", path)
+}
+
 // Connect connects once. It does not connect again if the connection ends: a host tries again
-// after its next audit. The error is [ErrPin] or [ErrRefused] if every address that answers is
+// after its next audit. The error is [ErrPin] or [ErrRefused] if an address that answers is
 // so. The caller closes the connection.
 func Connect(ctx context.Context, o Options) (*nats.Conn, error) {
-	return connect(ctx, o, nats.NoReconnect())
+	options, err := o.all(nats.NoReconnect(), nats.ReconnectWait(0))
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	for i, url := range o.URLs {
+		c, err := try(ctx, url, len(o.URLs)-i, options)
+		if err == nil {
+			return c, nil
+		}
+		errs = append(errs, err)
+	}
+	return nil, fmt.Errorf("connect to the hub: %w", errors.Join(errs...))
 }
 
-// Stay connects, and connects again for as long as the program runs, for the parts of the hub.
+// Stay connects, and connects again to any of the addresses for as long as the program runs, for
+// the parts of the hub. The caller closes the connection.
 func Stay(ctx context.Context, o Options) (*nats.Conn, error) {
-	return connect(ctx, o, nats.MaxReconnects(-1), nats.ReconnectWait(time.Second), nats.ReconnectJitter(time.Second, time.Second))
+	options, err := o.all(nats.MaxReconnects(-1), nats.ReconnectWait(time.Second), nats.ReconnectJitter(time.Second, time.Second))
+	if err != nil {
+		return nil, err
+	}
+	c, err := try(ctx, strings.Join(o.URLs, ","), 1, options)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the hub: %w", err)
+	}
+	return c, nil
 }
 
-func connect(ctx context.Context, o Options, more ...nats.Option) (*nats.Conn, error) {
+// all returns the options of the client.
+func (o Options) all(more ...nats.Option) ([]nats.Option, error) {
 	pair, err := nkeys.FromSeed(o.Seed)
 	if err != nil {
 		return nil, fmt.Errorf("read the seed of the connection's nkey: %w", err)
@@ -69,43 +118,37 @@ func connect(ctx context.Context, o Options, more ...nats.Option) (*nats.Conn, e
 	if len(o.URLs) == 0 || len(o.URLs) > maxURLs {
 		return nil, fmt.Errorf("there are %d addresses of the hub: want 1 to %d", len(o.URLs), maxURLs)
 	}
-	options := append([]nats.Option{
+	return append([]nats.Option{
 		nats.Name(o.Name), nats.CustomInboxPrefix("_INBOX." + public),
 		nats.UserJWT(func() (string, error) { return o.JWT, nil }, pair.Sign),
-		nats.Secure(config(o.Pin)), nats.NoCallbacksAfterClientClose(),
-	}, more...)
-	return each(ctx, o.URLs, options)
+		nats.Secure(config(o.Pin)), nats.NoCallbacksAfterClientClose(), nats.DontRandomize(),
+		nats.FlusherTimeout(writeTime), nats.PingInterval(pingEvery),
+	}, more...), nil
 }
 
-// each tries the addresses in their order. The client's own list would hide all errors but the
-// last.
-func each(ctx context.Context, urls []string, options []nats.Option) (*nats.Conn, error) {
-	var errs []error
-	for i, url := range urls {
-		if ctx.Err() != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", url, ctx.Err()))
-			break
-		}
-		limit := connectTime
-		if end, has := ctx.Deadline(); has {
-			limit = min(limit, max(time.Until(end)/time.Duration(len(urls)-i), time.Millisecond))
-		}
+// try connects to one address, or to a list of them. So many are still to be tried in the
+// context's time.
+func try(ctx context.Context, urls string, left int, options []nats.Option) (*nats.Conn, error) {
+	limit := connectTime
+	if end, has := ctx.Deadline(); has {
+		limit = min(limit, max(time.Until(end)/time.Duration(left), time.Millisecond))
+	}
+	err := ctx.Err()
+	if err == nil {
 		d := &dialer{limit: limit}
-		c, err := nats.Connect(url, append(options, nats.Timeout(limit), nats.SetCustomDialer(d))...)
-		if err == nil {
+		var c *nats.Conn
+		if c, err = nats.Connect(urls, append(options, nats.Timeout(limit), nats.SetCustomDialer(d))...); err == nil {
 			return c, nil
 		}
-		if d.err != nil {
-			err = d.err
+		if failed := d.failed(); failed != nil {
+			err = failed
 		}
-		errs = append(errs, fmt.Errorf("%s: %w", url, explained(err)))
 	}
-	return nil, fmt.Errorf("connect to the hub: %w", errors.Join(errs...))
+	return nil, fmt.Errorf("%s: %w", urls, explained(err))
 }
 
 func explained(err error) error {
-	switch {
-	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
+	if errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) || errors.Is(err, nats.ErrAuthRevoked) {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	return err
