@@ -105,3 +105,14 @@ func TestSpells(t *testing.T) {
 		}
 	}
 }
+
+// TestStripEndsWithWhatWasSeen: the last stretch is not drawn to its end if the source fell silent
+// in it.
+func TestStripEndsWithWhatWasSeen(t *testing.T) {
+	s := source("den", "ada", func(s *overview.Source) {
+		s.AsOf, s.Days = now.Add(-5*time.Hour), []overview.Day{{From: now.Add(-6 * time.Hour), To: now}}
+	})
+	if _, got := strip(seen(s), now); got != "not observed 13 d 22 h, in order 1 h 36 min" {
+		t.Errorf("got %s", got)
+	}
+}

@@ -11,7 +11,6 @@ import (
 	"stackpolicy/internal/text"
 	"stackpolicy/report"
 	"stackpolicy/report/look"
-	"stackpolicy/report/timeline"
 )
 
 // maxFindings is how many findings of one source are shown.
@@ -134,7 +133,7 @@ func rowOf(r overview.Row, in Input) row {
 		Heard: heard(r, in.At), Rules: rules(r), AboutRules: aboutRules(r), Evidence: evidence(r), Why: look.Sentence(r.Causes[0].Why),
 	}
 	if r.Fork == "" { // else nothing of it is trusted
-		out.Bands, out.Strip = strip(r.Days, in.At)
+		out.Bands, out.Strip = strip(seen(r.Source), in.At)
 	}
 	if word, sentence := worst(r); word != "" {
 		out.Worst = label{strings.ToLower(word), word, sentence}
@@ -236,47 +235,4 @@ func exit(r overview.Row) string {
 		return ""
 	}
 	return fmt.Sprintf("%d (%s), of %s", r.Beat.ExitCode, finding.LevelOfExit(r.Beat.ExitCode), text.Count(int(r.Beat.Audits), "audit", "audits"))
-}
-
-// strip draws the days of a source. What no audit looked at is not observed.
-func strip(days []overview.Day, now time.Time) ([]look.Band, string) {
-	spells := spellsOf(days, now)
-	bands, _ := look.Strip(spells)
-	sum := timeline.Durations(spells)
-	var words []string
-	for _, s := range []struct {
-		state timeline.State
-		word  string
-	}{{timeline.Page, "page"}, {timeline.Unknown, "unknown"}, {timeline.Ticket, "ticket"}, {timeline.Unseen, "not observed"}, {timeline.InOrder, "in order"}} {
-		if sum[s.state] > 0 {
-			words = append(words, s.word+" "+text.Elapsed(sum[s.state]))
-		}
-	}
-	return bands, strings.Join(words, ", ")
-}
-
-func spellsOf(days []overview.Day, now time.Time) []timeline.Spell {
-	at, end := now.Add(-overview.Length), now
-	var spells []timeline.Spell
-	for _, d := range days {
-		from, to := d.From, d.To
-		if from.Before(at) {
-			from = at
-		}
-		if to.After(end) {
-			to = end
-		}
-		if !from.Before(to) {
-			continue
-		}
-		if at.Before(from) {
-			spells = append(spells, timeline.Spell{From: at, To: from, State: timeline.Unseen})
-		}
-		state := [...]timeline.State{finding.LevelOK: timeline.InOrder, finding.LevelWarning: timeline.Ticket, finding.LevelUnknown: timeline.Unknown, finding.LevelCritical: timeline.Page}[min(max(d.Worst, 0), finding.LevelCritical)]
-		spells, at = append(spells, timeline.Spell{From: from, To: to, State: state}), to
-	}
-	if at.Before(end) {
-		spells = append(spells, timeline.Spell{From: at, To: end, State: timeline.Unseen})
-	}
-	return spells
 }
