@@ -75,7 +75,7 @@ The first host, on two terminals:
 Exit status:
   0  done
   3  not done: the message says why, and what to do
-After Ctrl-C it is 130, but for serve, which ends that way.`
+After Ctrl-C it is 130, but for serve and page, which end that way.`
 
 func (a *app) root() *cobra.Command {
 	root := cli.Root(&cobra.Command{

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 
 	"github.com/spf13/cobra"
@@ -63,4 +65,24 @@ func servePage(cmd *cobra.Command, m page.Maker, address string) error {
 	fmt.Fprintf(errs, "stackfleet: the page is at http://%s/\n", l.Addr())
 	failed := func(err error) { fmt.Fprintf(errs, "stackfleet: %s\n", text.CleanBlock(err.Error())) }
 	return page.NewServer(m, failed).Serve(cmd.Context(), l)
+}
+
+// pager returns what serves the page beside the broker. Evidence is taken also if it cannot: then
+// it says so.
+func (h *hub) pager(address string, errs io.Writer) part {
+	say := func(err error) { fmt.Fprintf(errs, "stackfleet: page: %s\n", text.CleanBlock(err.Error())) }
+	return func(ctx context.Context) error {
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+		if err != nil {
+			say(fmt.Errorf("it is not served: %w; choose another address with --page", err))
+			return nil
+		}
+		fmt.Fprintf(errs, "stackfleet: the page is at http://%s/\n", l.Addr())
+		m, archive := makerOf(ctx, h.data, h.keys)
+		defer archive.Close()
+		if err := page.NewServer(m, say).Serve(ctx, l); err != nil {
+			say(err)
+		}
+		return nil
+	}
 }

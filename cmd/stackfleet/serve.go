@@ -21,8 +21,12 @@ import (
 // defaultListen is where a hub listens that was given no address.
 const defaultListen = ":4222"
 
+// noPage is the address that means that no page is served.
+const noPage = "none"
+
 type serving struct {
 	org, listen, certificate, key string
+	page                          string // address, or none
 	public                        []string
 }
 
@@ -45,6 +49,7 @@ enrolled are listed by "stackfleet members".`,
 	f.StringVar(&s.org, "org", "", "`NAME` of the organisation; only the first time (default "+defaultOrg+")")
 	f.StringVar(&s.listen, "listen", "", "`HOST:PORT` to listen at (default "+defaultListen+", all addresses)")
 	f.StringSliceVar(&s.public, "public", nil, "`HOST:PORT` by which hosts reach this; may be repeated (default: name and addresses of this machine)")
+	f.StringVar(&s.page, "page", pageAddress, "`HOST:PORT` at which the page is served, or none")
 	f.StringVar(&s.certificate, "certificate", "", "your own certificate, a `FILE` in PEM, instead of one that the hub makes; hosts check it as browsers do")
 	f.StringVar(&s.key, "key", "", "the private key of --certificate, a `FILE` in PEM")
 	cmd.MarkFlagsRequiredTogether("certificate", "key")
@@ -81,13 +86,17 @@ func (a *app) runServe(cmd *cobra.Command, s serving) error {
 	}
 	defer c.Close()
 	h.announce(errs, b)
-	return h.run(cmd.Context(), b, c, js, errs)
+	parts := h.parts(c, js, errs)
+	if s.page != noPage {
+		parts = append(parts, h.pager(s.page, errs))
+	}
+	return h.run(cmd.Context(), b, parts, errs)
 }
 
 // check refuses addresses that are none, before keys are made.
 func (s serving) check() error {
-	for _, address := range append([]string{s.listen}, s.public...) {
-		if address == "" {
+	for _, address := range append([]string{s.listen, s.page}, s.public...) {
+		if address == "" || address == noPage {
 			continue
 		}
 		if _, port, err := net.SplitHostPort(address); err != nil || port == "" {
@@ -146,9 +155,9 @@ func (h *hub) parts(*nats.Conn, jetstream.JetStream, io.Writer) []part {
 }
 
 // run runs the parts until a signal or an error ends one. The broker is stopped after them.
-func (h *hub) run(ctx context.Context, b *broker.Broker, c *nats.Conn, js jetstream.JetStream, errs io.Writer) error {
+func (h *hub) run(ctx context.Context, b *broker.Broker, parts []part, errs io.Writer) error {
 	group, within := errgroup.WithContext(ctx)
-	for _, p := range h.parts(c, js, errs) {
+	for _, p := range parts {
 		group.Go(func() error { return p(within) })
 	}
 	group.Go(func() error {

@@ -3,8 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -14,26 +13,44 @@ import (
 	"stackpolicy/decide/policy"
 	"stackpolicy/fleet/archive"
 	"stackpolicy/fleet/authority"
+	"stackpolicy/fleet/overview"
 	"stackpolicy/fleet/page"
+	"stackpolicy/fleet/release"
 	"stackpolicy/report/fleet"
 )
 
 // maker returns a maker of pages from the archive in the hub's folder, which is only read. The
 // caller closes the archive.
 func (a *app) maker(ctx context.Context) (page.Maker, *archive.Archive, error) {
-	data, err := a.folder()
+	h, err := a.open()
 	if err != nil {
 		return page.Maker{}, nil, err
 	}
-	keys, err := authority.Open(data)
-	if errors.Is(err, fs.ErrNotExist) {
-		return page.Maker{}, nil, fmt.Errorf("there is no hub in %s: name its folder with --data, or begin with stackfleet serve", data)
-	}
-	if err != nil {
-		return page.Maker{}, nil, err
-	}
+	m, archive := makerOf(ctx, h.data, h.keys)
+	return m, archive, nil
+}
+
+// makerOf returns a maker of pages of a hub. The caller closes the archive.
+func makerOf(ctx context.Context, data string, keys *authority.Authority) (page.Maker, *archive.Archive) {
 	archive := archive.OpenReadOnly(data, keys.Registry.Public())
-	return page.Maker{Archive: archive, Invariants: runbooks(ctx), Version: cli.Version(), Now: time.Now}, archive, nil
+	return page.Maker{Archive: archive, Invariants: runbooks(ctx), Offered: offeredIn(data), Version: cli.Version(), Now: time.Now}, archive
+}
+
+// offeredIn returns what gives the releases in a hub's folder; one that has none offers nothing.
+func offeredIn(data string) func(time.Time) ([]overview.Channel, []overview.End, error) {
+	return func(now time.Time) (channels []overview.Channel, ends []overview.End, err error) {
+		s, err := release.At(filepath.Join(data, "release")).Status(now)
+		if errors.Is(err, release.ErrNoRoot) {
+			return nil, nil, nil
+		}
+		for _, p := range s.Published {
+			channels = append(channels, overview.Channel{Name: p.Channel, Version: p.Version, Open: p.OpenStage, Stages: len(p.Stages), Halted: p.Halted, Reason: p.Reason})
+		}
+		for _, e := range s.Ends {
+			ends = append(ends, overview.End{What: e.What, At: e.At, Do: e.Do})
+		}
+		return channels, ends, err
+	}
 }
 
 // runbooks returns the built-in invariants, which it loads when they are needed. Without them

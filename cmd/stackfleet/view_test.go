@@ -170,3 +170,35 @@ func TestPageListen(t *testing.T) {
 		t.Errorf("it ended with %d", status)
 	}
 }
+
+// TestServeHasAPage: serve serves the page of its hosts, and takes evidence also if it cannot.
+func TestServeHasAPage(t *testing.T) {
+	t.Parallel()
+	hub, address := newTerminal(t), freeAddress(t)
+	serve := hub.start("stackfleet", "serve", "--listen", freeAddress(t), "--page", address)
+	serve.until("the page is at http://" + address + "/")
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if text, err := io.ReadAll(answer.Body); err != nil || answer.StatusCode != 200 || !strings.Contains(string(text), "No host is enrolled") {
+		t.Errorf("%d: %v", answer.StatusCode, err)
+	}
+	if out, err := hub.run("stackfleet", "status"); err == nil || !strings.Contains(out, "no source is enrolled") {
+		t.Errorf("status: %v: %s", err, out)
+	}
+	other := newTerminal(t).start("stackfleet", "serve", "--listen", freeAddress(t), "--page", address)
+	other.until("page: it is not served")
+	none := newTerminal(t).start("stackfleet", "serve", "--listen", freeAddress(t), "--page", "none")
+	none.until("enroll a host in another terminal")
+	for _, p := range []*running{serve, other, none} {
+		if err := p.stop(); err != nil {
+			t.Error(err)
+		}
+	}
+}
