@@ -239,6 +239,10 @@ type view struct {
 	Findings []overview.Finding `json:"findings"`
 	Days     []overview.Day     `json:"days"`
 	AsOf     time.Time          `json:"as_of"`
+
+	// Of the account, for the steps of runbooks; only where there are findings.
+	NoHomeManager bool `json:"no_home_manager,omitempty"`
+	NixOS         bool `json:"nixos,omitempty"`
 }
 
 // look keeps what the memory says now.

@@ -73,7 +73,7 @@ func sourceOf(tx sqlite.Tx, id fleet.Identity) (s overview.Source, err error) {
 		return s, err
 	}
 	s.Newest, s.Applied, s.Beat, s.Boot, s.Program = uint64(newest), uint64(applied), h.Beat, h.Boot, h.Program
-	s.Findings, s.Days, s.AsOf = v.Findings, v.Days, v.AsOf
+	s.Findings, s.Days, s.AsOf, s.NoHomeManager, s.NixOS = v.Findings, v.Days, v.AsOf, v.NoHomeManager, v.NixOS
 	if newest > 0 {
 		s.Received = sqlite.Moment(received)
 	}

@@ -32,6 +32,13 @@ func viewOf(ctx context.Context, store *history.Store, now time.Time) (v view, e
 		return v, err
 	}
 	v.AsOf = spans[0].To
+	if len(v.Findings) > 0 {
+		// A document that cannot be read makes no finding less: the steps are then those with Home Manager.
+		doc, _ := store.Document(ctx, spans[0].DocumentDigest, spans[0].To)
+		if doc != nil && doc.Declared != nil {
+			v.NoHomeManager, v.NixOS = doc.Declared.Source == "", doc.Declared.Activation.Service != nil
+		}
+	}
 	slices.Reverse(spans)
 	v.Days = daysOf(spans, now)
 	return v, nil

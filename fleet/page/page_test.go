@@ -51,7 +51,7 @@ func newHub(t *testing.T) *hub {
 }
 
 func (h *hub) maker() Maker {
-	runbook := policy.Runbook{Cases: map[string][]policy.Step{policy.AnyCase: {{Text: "Start it: `systemctl --user start <unit>`"}}}}
+	runbook := policy.Runbook{Cases: map[string][]policy.Step{policy.AnyCase: {{Text: "Start it: `systemctl --user start web.service`"}, {Text: "{activate}"}}}}
 	return Maker{
 		Archive: h, Invariants: func() []policy.Invariant { return []policy.Invariant{{ID: "stack_running", Runbook: runbook}} },
 		Version: "1.0.0", Now: func() time.Time { return h.now },
@@ -88,7 +88,7 @@ func (h *hub) report(t *testing.T, from spool.Host, cases ...string) {
 	defer store.Close()
 	defer waiting.Close()
 	from.Store = store
-	a := history.Audit{At: at, Mode: "observe", PolicyDigest: "sha256:p", Document: &facts.Document{Schema: "s", Units: []facts.Unit{{Name: "web.service"}}}}
+	a := history.Audit{At: at, Mode: "observe", PolicyDigest: "sha256:p", Document: &facts.Document{Schema: "s", Units: []facts.Unit{{Name: "web.service"}}, Declared: &facts.Declared{}}}
 	for _, c := range cases {
 		a.ExitCode = 2
 		a.Findings = append(a.Findings, finding.Finding{
@@ -180,8 +180,10 @@ func TestWrite(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if !strings.Contains(index, "Start it: ") {
-		t.Error("the page lacks the step of the runbook")
+	for _, want := range []string{"Start it: ", "as your dotfiles have it"} { // the host is without Home Manager
+		if !strings.Contains(index, want) {
+			t.Errorf("the page lacks the step %q of the runbook", want)
+		}
 	}
 	web := read(t, filepath.Join(dir, "source", "home.web.app.html"))
 	for _, want := range []string{"web.service is not running", "The host may know more", "Start it: "} {
