@@ -135,7 +135,7 @@ said, and repeat end.
 	var f gateFlags
 	f.add(cmd)
 	name := nameFlag(cmd)
-	var changed ago
+	var changed cli.Ago
 	cmd.Flags().Var(&changed, "changed", "how long ago the change began, such as 10m: compare with the last audit before it, and not with gate begin")
 	format := cli.OutputFlag(cmd, report.GateFormats())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -23,7 +23,7 @@ func historyCommand() *cobra.Command {
 resolved, actions, and pauses without an audit.`,
 		Args: cobra.NoArgs,
 	}
-	since := sinceFlag(cmd, "7d")
+	since := cli.SinceFlag(cmd, "7d")
 	format := cli.OutputFlag(cmd, daily.LogFormats())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		l, err := log(cmd.Context(), time.Duration(*since))

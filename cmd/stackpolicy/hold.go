@@ -83,7 +83,7 @@ func unwaiveCommand() *cobra.Command {
 // exemption is a hold or a waiver to be made.
 type exemption struct {
 	source               *policySource // nil for a hold
-	period               ago
+	period               cli.Ago
 	until, reason, owner string
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/config"
 	"stackpolicy/facts"
 	"stackpolicy/facts/collect"
@@ -20,11 +21,11 @@ func TestEndOfAnExemption(t *testing.T) {
 		e    exemption
 		want string // RFC 3339, or part of the error
 	}{
-		"a period":             {exemption{period: ago(2 * time.Hour)}, "2026-05-04T05:02:01Z"},
+		"a period":             {exemption{period: cli.Ago(2 * time.Hour)}, "2026-05-04T05:02:01Z"},
 		"a time":               {exemption{until: "2026-05-05T00:00:00Z"}, "2026-05-05T00:00:00Z"},
 		"a time with a zone":   {exemption{until: "2026-05-05T00:00:00+02:00"}, "2026-05-04T22:00:00Z"},
-		"a year":               {exemption{period: ago(longest)}, "2027-05-05T03:02:01Z"},
-		"more than a year":     {exemption{period: ago(longest + time.Second)}, "is not within a year from now"},
+		"a year":               {exemption{period: cli.Ago(longest)}, "2027-05-05T03:02:01Z"},
+		"more than a year":     {exemption{period: cli.Ago(longest + time.Second)}, "is not within a year from now"},
 		"far away":             {exemption{until: "2999-01-01T00:00:00Z"}, "is not within a year from now"},
 		"now":                  {exemption{}, "is not within a year from now"},
 		"in the past":          {exemption{until: "2026-05-04T03:02:01Z"}, "is not within a year from now"},

@@ -3,28 +3,19 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/decide"
-	"stackpolicy/decide/confined"
-	"stackpolicy/decide/policy"
 	"stackpolicy/finding"
 	"stackpolicy/history"
-	"stackpolicy/internal/regularfile"
 	"stackpolicy/replay"
 	"stackpolicy/report"
 	"stackpolicy/report/daily"
 )
-
-// maxSettings is the size of a settings file.
-const maxSettings = 1 << 20
 
 func impactCommand(status *int) *cobra.Command {
 	cmd := &cobra.Command{
@@ -50,7 +41,7 @@ Exit status:
 	settings := cmd.Flags().String("settings", "", "settings.yaml to use instead of that of the rules")
 	memory := cmd.Flags().String("memory", "", "history.db to read instead of this account's, such as another host's")
 	documents := cmd.Flags().String("facts", "", "folder of facts documents to decide instead, of any time without --since")
-	since := sinceFlag(cmd, "30d")
+	since := cli.SinceFlag(cmd, "30d")
 	cmd.MarkFlagsMutuallyExclusive("memory", "facts")
 	_ = cmd.MarkFlagDirname("facts")
 	_ = cmd.MarkFlagFilename("memory", "db")
@@ -95,11 +86,11 @@ func impactOf(cmd *cobra.Command, source policySource, settings string, from rec
 	if err != nil {
 		return i, err
 	}
-	after, err := otherPolicies(ctx, source.dir(c), settings, shared)
+	after, err := cli.OtherPolicies(ctx, source.dir(c), settings, shared)
 	if err != nil {
 		return i, err
 	}
-	o := replay.Options{Since: from.since, Load: loadKept(shared), Progress: progress(cmd.ErrOrStderr(), "audits")}
+	o := replay.Options{Since: from.since, Load: cli.LoadKept(shared), Progress: cli.Progress(cmd.ErrOrStderr(), "audits")}
 	if from.documents != "" { // nothing decided then
 		o.Present, o.Apart = before, true
 	}
@@ -136,24 +127,4 @@ func openRecording(ctx context.Context, path string) (*history.Store, error) {
 		return nil, errors.New("there was no audit yet: run stackpolicy eval, or enable stackpolicy-audit.timer")
 	}
 	return store, err
-}
-
-// otherPolicies loads the policies of a folder, or the built-in ones for "", with the
-// settings of a file unless that is "".
-func otherPolicies(ctx context.Context, dir, settings string, m decide.Memory) (*decide.Policies, error) {
-	if settings == "" {
-		return cli.LoadPolicies(ctx, dir, m)
-	}
-	text, err := regularfile.Read(settings, maxSettings)
-	if err != nil {
-		return nil, fmt.Errorf("read the settings: %w", err)
-	}
-	source, err := cli.Policies(dir, policy.Open)
-	if err != nil {
-		return nil, err
-	}
-	source.Files = slices.DeleteFunc(source.Files, func(f policy.File) bool { return f.Name == policy.SettingsFile })
-	source.Files = append(source.Files, policy.File{Name: policy.SettingsFile, Text: text})
-	slices.SortFunc(source.Files, func(a, b policy.File) int { return strings.Compare(a.Name, b.Name) })
-	return confined.LoadSource(ctx, source, decide.Options{Name: dir, Memory: m, Program: cli.Program()})
 }

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"context"
-	"fmt"
-	"io"
 	"runtime/debug"
 	"time"
 
@@ -11,8 +8,6 @@ import (
 
 	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/decide"
-	"stackpolicy/decide/confined"
-	"stackpolicy/decide/policy"
 	"stackpolicy/finding"
 	"stackpolicy/replay"
 	"stackpolicy/report"
@@ -32,7 +27,7 @@ Exit status:
   3  none does, but some could not be decided again`,
 		Args: cobra.NoArgs,
 	}
-	since := sinceFlag(cmd, "30d")
+	since := cli.SinceFlag(cmd, "30d")
 	present := cmd.Flags().Bool("present", false, "decide with the present rules and settings instead of those of then")
 	format := cli.OutputFlag(cmd, report.ReplayFormats())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -43,7 +38,7 @@ Exit status:
 			return err
 		}
 		defer store.Close()
-		o := replay.Options{Since: time.Now().Add(-time.Duration(*since)), Load: loadKept(decide.NewMemory()), Progress: progress(cmd.ErrOrStderr(), "audits")}
+		o := replay.Options{Since: time.Now().Add(-time.Duration(*since)), Load: cli.LoadKept(decide.NewMemory()), Progress: cli.Progress(cmd.ErrOrStderr(), "audits")}
 		if *present {
 			c, err := cli.ReadConfig()
 			if err != nil {
@@ -82,33 +77,5 @@ func collectSeldom() {
 	debug.SetGCPercent(replayGCPercent)
 	if debug.SetMemoryLimit(-1) > replayMemory {
 		debug.SetMemoryLimit(replayMemory)
-	}
-}
-
-// loadKept loads policies of files that were kept. Files are not trusted because they were
-// kept: only the present built-in policies are evaluated in this process.
-func loadKept(m decide.Memory) func(ctx context.Context, digest string, files []policy.File) (*decide.Policies, error) {
-	return func(ctx context.Context, digest string, files []policy.File) (*decide.Policies, error) {
-		if p, err := cli.LoadPolicies(ctx, "", m); err == nil && p.Digest() == digest {
-			return p, nil
-		}
-		return confined.LoadSource(ctx, policy.Source{Files: files}, decide.Options{Memory: m, Program: cli.Program()})
-	}
-}
-
-// progress returns a function that says on a terminal how much is done.
-func progress(w io.Writer, what string) func(done, of int) {
-	if !cli.Terminal(w) {
-		return nil
-	}
-	last := time.Time{}
-	return func(done, of int) {
-		if now := time.Now(); now.Sub(last) > 200*time.Millisecond || done+1 == of {
-			last = now
-			fmt.Fprintf(w, "\r%d of %d %s", done+1, of, what)
-			if done+1 == of {
-				fmt.Fprint(w, "\r\x1b[K")
-			}
-		}
 	}
 }

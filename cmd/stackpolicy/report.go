@@ -27,7 +27,7 @@ was not up. It does not audit.`,
 		Example: "  stackpolicy report --since 7d --file ~/stackpolicy.html",
 		Args:    cobra.NoArgs,
 	}
-	since := sinceFlag(cmd, "24h")
+	since := cli.SinceFlag(cmd, "24h")
 	format := cli.OutputFlag(cmd, daily.Formats())
 	cmd.Flag("output").Usage += "; on a terminal text"
 	file := cmd.Flags().String("file", "-", "write to this file, atomically; - is standard output")

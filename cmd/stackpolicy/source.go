@@ -40,8 +40,8 @@ func (s *policySource) loadPolicies(ctx context.Context, c config.Config) (*deci
 
 // factSource says where a command's facts come from.
 type factSource struct {
-	factsFile string // value of --facts; if "", the live system
-	maxAge    ago    // value of --max-age; 0 accepts facts of any time
+	factsFile string  // value of --facts; if "", the live system
+	maxAge    cli.Ago // value of --max-age; 0 accepts facts of any time
 }
 
 func (s *factSource) factsFlag(cmd *cobra.Command) {

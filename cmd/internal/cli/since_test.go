@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"testing"
@@ -19,13 +19,13 @@ func TestSince(t *testing.T) {
 		"40s":   {40 * time.Second, "40s"},
 	}
 	for text, c := range cases {
-		var a ago
+		var a Ago
 		if err := a.Set(text); err != nil || time.Duration(a) != c.want || a.String() != c.shown {
 			t.Errorf("%s: got %s, shown as %q, %v; want %s, %q", text, time.Duration(a), a.String(), err, c.want, c.shown)
 		}
 	}
 	for _, text := range []string{"", "7", "d", "-1h", "0d", "0s", "7 d", "NaNd", "Infd", "1e300d"} {
-		var a ago
+		var a Ago
 		if err := a.Set(text); err == nil {
 			t.Errorf("%q is taken for %s", text, time.Duration(a))
 		}

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"fmt"
@@ -9,20 +9,21 @@ import (
 	"stackpolicy/internal/text"
 )
 
-// ago is a flag for how far back to read: a Go duration, or days as in 7d.
-type ago time.Duration
+// Ago is the value of a flag for how far back to read: a Go duration, or days as in 7d.
+type Ago time.Duration
 
-func sinceFlag(cmd *cobra.Command, usual string) *ago {
-	a := new(ago)
+// SinceFlag adds --since to a command.
+func SinceFlag(cmd *cobra.Command, usual string) *Ago {
+	a := new(Ago)
 	_ = a.Set(usual)
 	cmd.Flags().Var(a, "since", "how far back, such as 90m, 24h or 7d")
 	return a
 }
 
-const day = ago(24 * time.Hour)
+const day = Ago(24 * time.Hour)
 
 // String writes whole days as days and the rest as a Go duration.
-func (a *ago) String() string {
+func (a *Ago) String() string {
 	if *a == 0 {
 		return "" // a flag that was not given
 	}
@@ -33,11 +34,11 @@ func (a *ago) String() string {
 }
 
 // Type returns the name of the value in help.
-func (a *ago) Type() string { return "duration" }
+func (a *Ago) Type() string { return "duration" }
 
 // Set reads a duration, which must be positive.
-func (a *ago) Set(s string) error {
+func (a *Ago) Set(s string) error {
 	d, err := text.ParseSpan(s)
-	*a = ago(d)
+	*a = Ago(d)
 	return err
 }
