@@ -77,6 +77,7 @@ func (a *app) audit(cmd *cobra.Command, units []string, asked *bool) (audit.Resu
 			store: live.History, routes: routes, user: userName(), spool: a.spoolFor(env.RuntimeDir, errs), now: time.Now(), result: result,
 		}
 		n.send(ctx, string(c.Alerts.Textfile), errs)
+		n.tellHub(ctx, env.StateHome, errs)
 	}
 	return run.Run(cmd.Context())
 }

@@ -28,12 +28,13 @@ func (a *app) couldNotBegin(ctx context.Context, units []string, why error, errs
 		return
 	}
 	reason := text.Clip("the audit could not begin: "+strings.Join(strings.Fields(why.Error()), " "), maxReason)
-	if err := errors.Join(recordFailure(ctx, reason), notify.CouldNotBegin(reason)); err != nil {
+	if err := errors.Join(recordFailure(ctx, reason, a.queueAlerts), notify.CouldNotBegin(reason)); err != nil {
 		fmt.Fprintf(errs, "stackpolicy: %s\n", text.CleanBlock(err.Error()))
 	}
 }
 
-func recordFailure(ctx context.Context, reason string) error {
+// recordFailure records it, and tells the hub unless another unit does.
+func recordFailure(ctx context.Context, reason string, queue bool) error {
 	env, err := collect.OfProcess(config.Config{})
 	if err != nil {
 		return err
@@ -42,5 +43,9 @@ func recordFailure(ctx context.Context, reason string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(store.RecordFailure(ctx, time.Now(), reason), store.Close())
+	err = store.RecordFailure(ctx, time.Now(), reason)
+	if err == nil && !queue {
+		err = sendEvidence(ctx, env.StateHome, store)
+	}
+	return errors.Join(err, store.Close())
 }

@@ -22,8 +22,8 @@ func sendAlertsCommand(status *int) *cobra.Command {
 		Use:   "send-alerts",
 		Short: "Send the alerts that audits left to it",
 		Long: `Sends what audits with --queue-alerts left for sinks of the network: Alertmanager
-and webhooks. It audits nothing. stackpolicy-alerts.service runs it after each
-audit.
+and webhooks, and evidence for the hub if this account is enrolled in a fleet. It
+audits nothing. stackpolicy-alerts.service runs it after each audit.
 
 Exit status:
   0  everything was sent
@@ -31,9 +31,9 @@ Exit status:
   3  the configuration or the history cannot be read`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			notices, err := sendAlerts(cmd.Context())
-			for _, n := range notices {
-				fmt.Fprintf(cmd.ErrOrStderr(), "stackpolicy: %s\n", text.CleanBlock(n.String()))
+			unsent, err := sendAlerts(cmd.Context())
+			for _, why := range unsent {
+				fmt.Fprintf(cmd.ErrOrStderr(), "stackpolicy: %s\n", text.CleanBlock(why))
 				*status = finding.LevelWarning.ExitCode()
 			}
 			return err
@@ -43,7 +43,7 @@ Exit status:
 
 // sendAlerts sends what was left to it. If the history cannot be read, it sends what is not
 // in there, and returns the error.
-func sendAlerts(ctx context.Context) ([]alerts.Notice, error) {
+func sendAlerts(ctx context.Context) (unsent []string, err error) {
 	c, err := cli.ReadConfig()
 	if err != nil {
 		return nil, err
@@ -64,5 +64,13 @@ func sendAlerts(ctx context.Context) ([]alerts.Notice, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil // no audit has left anything there
 	}
-	return alerts.Send(ctx, o), err
+	for _, n := range alerts.Send(ctx, o) {
+		unsent = append(unsent, n.String())
+	}
+	if store != nil {
+		if err := sendEvidence(ctx, env.StateHome, store); err != nil {
+			unsent = append(unsent, err.Error())
+		}
+	}
+	return unsent, err
 }

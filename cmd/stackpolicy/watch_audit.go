@@ -98,7 +98,8 @@ func (r *watchRunner) announce(ctx context.Context, s watch.Setup, live *audit.L
 		store: live.History, routes: r.routes, user: userName(), spool: r.spoolFor(s.Environment.RuntimeDir, r.errs), now: time.Now(), result: result, watch: &r.health,
 	}
 	n.send(ctx, string(r.config.Alerts.Textfile), r.errs)
-	if n.spool == "" || len(r.routes) == 0 {
+	n.tellHub(ctx, s.Environment.StateHome, r.errs)
+	if n.spool == "" || len(r.routes) == 0 && !isMember(s.Environment.StateHome) {
 		return
 	}
 	if err := startAlerts(ctx, s.Environment); err != nil {

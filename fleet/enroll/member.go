@@ -163,10 +163,11 @@ func makeKey(path string) (fleet.Key, error) {
 	return fleet.ReadKey(path)
 }
 
-// PutAside renames the keys and fleet.json of an account to *.old, so that it can be enrolled
-// with new keys. What waits to be sent is kept.
+// PutAside renames the keys, fleet.json and the spool of an account to *.old, so that it can be
+// enrolled with new keys. What waits to be sent is in its memory, which is sent again as a whole.
 func PutAside(stateHome string) error {
-	for _, path := range []string{MemberPath(stateHome), fleet.KeyPath(stateHome), NkeyPath(stateHome)} {
+	spool := filepath.Join(folder(stateHome), "fleet.db")
+	for _, path := range []string{MemberPath(stateHome), fleet.KeyPath(stateHome), NkeyPath(stateHome), spool, spool + "-wal", spool + "-shm"} {
 		if err := os.Rename(path, path+".old"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("put the old keys aside: %w", err)
 		}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"time"
+
+	"stackpolicy/cmd/internal/cli"
+	"stackpolicy/fleet"
+	"stackpolicy/fleet/courier"
+	"stackpolicy/fleet/enroll"
+	"stackpolicy/fleet/spool"
+	"stackpolicy/history"
+	"stackpolicy/internal/regularfile"
+	"stackpolicy/internal/text"
+)
+
+// isMember reports whether the account was enrolled in a fleet. A file that cannot be read is
+// reported when evidence is sent.
+func isMember(stateHome string) bool {
+	_, err := enroll.ReadMember(stateHome)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// sendEvidence sends what the memory got to the hub of the fleet, if the account is a member of
+// one. It takes ten seconds at most.
+func sendEvidence(ctx context.Context, stateHome string, store *history.Store) error {
+	m, err := enroll.ReadMember(stateHome)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	key, err := fleet.ReadKey(fleet.KeyPath(stateHome))
+	if err != nil {
+		return err
+	}
+	_, err = courier.Send(ctx, courier.Options{
+		Host:      spool.Host{Source: m.Source, Key: key, Store: store, Boot: bootID(), Program: cli.Version()},
+		StateHome: stateHome, Archive: m.ArchiveKey, Now: time.Now,
+		Dial: func(ctx context.Context) (courier.Hub, error) {
+			c, err := enroll.Connect(ctx, stateHome, m)
+			if err != nil {
+				return nil, err
+			}
+			return courier.Over(c), nil
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("evidence for the hub waits: %w", err)
+	}
+	return nil
+}
+
+// bootID returns the id of the boot (random(4)); "" if it is not known.
+func bootID() string {
+	id, err := regularfile.Read("/proc/sys/kernel/random/boot_id", 100)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(id))
+}
+
+// tellHub sends evidence after an audit, unless another unit does that. What goes wrong is said,
+// and does not change the verdict.
+func (a announcement) tellHub(ctx context.Context, stateHome string, errs io.Writer) {
+	if a.spool != "" || !a.result.Remembered {
+		return
+	}
+	if err := sendEvidence(ctx, stateHome, a.store); err != nil {
+		fmt.Fprintf(errs, "stackpolicy: %s\n", text.CleanBlock(err.Error()))
+	}
+}
