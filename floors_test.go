@@ -33,12 +33,12 @@ var floors = [][]string{
 	{"decide/scope", "fleet/spool"},
 	{"decide/policy", "decide/internal/fixture", "fleet/archive", "fleet/courier"},
 	{"decide/lint", "fleet/release", "fleet/ingest"},
-	{"decide", "decide/regotest", "fleet/release/oci", "fleet/rollout"},
+	{"decide", "decide/regotest", "decide/query", "fleet/release/oci", "fleet/rollout"},
 	{"decide/confined", "decide/remembered"},
 	{"enforce", "stack"},
 	{"audit", "alerts"},
 	{"replay", "explain", "learn", "gate", "watch", "drill"},
-	{"report"},
+	{"report", "fleet/questions"},
 	{"report/timeline"},
 	{"report/look"},
 	{"report/daily", "report/fleet"},
@@ -49,7 +49,7 @@ var floors = [][]string{
 
 // wards list, by import path, the only packages that may import it.
 var wards = map[string][]string{
-	"github.com/open-policy-agent/":  {"decide", "decide/policy", "decide/lint", "decide/regotest", "decide/scope"},
+	"github.com/open-policy-agent/":  {"decide", "decide/policy", "decide/lint", "decide/regotest", "decide/scope", "decide/query"},
 	"github.com/godbus/":             {"internal/systemd"},
 	"os/exec":                        {"internal/podman/transport", "internal/podman/quadlet", "internal/compose", "internal/confine", "internal/foreground", "internal/journal", "drill"},
 	"github.com/compose-spec/":       {"internal/compose", "internal/engine"},

@@ -27,7 +27,7 @@ type Archive struct {
 	dir      string
 	keys     Keys
 	readOnly bool
-	shards   [shards]shard
+	shards   [Shards]shard
 	release  func()
 
 	// Learn, if not nil, is asked for the identity of a source that is not known, or whose
@@ -44,8 +44,8 @@ type Keys struct {
 	Registry   fleet.PublicKey // signed the identities
 }
 
-// shards is the number of files. It is part of the format.
-const shards = 64
+// Shards is the number of files. It is part of the format.
+const Shards = 64
 
 // shard is one file, which is opened when it is first used.
 type shard struct {
@@ -94,7 +94,7 @@ func (a *Archive) Close() error {
 func shardOf(s fleet.Source) int {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(s.Org + "\x00" + s.Host))
-	return int(h.Sum32() % shards)
+	return int(h.Sum32() % Shards)
 }
 
 // shard opens a shard, and creates it if the archive is written. Of one that is only read and
@@ -122,7 +122,7 @@ func (a *Archive) shard(ctx context.Context, i int) (*sqlite.DB, error) {
 
 // eachShard calls work for each shard that exists.
 func (a *Archive) eachShard(ctx context.Context, work func(*sqlite.DB) error) error {
-	for i := range shards {
+	for i := range Shards {
 		d, err := a.shard(ctx, i)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue

@@ -2,7 +2,9 @@ package archive
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 
 	"stackpolicy/fleet"
@@ -91,17 +93,32 @@ type Memory struct {
 // Memories returns the memories of all chains, in the order of their subjects: also of keys that
 // were replaced.
 func (a *Archive) Memories(ctx context.Context) (all []Memory, err error) {
-	err = a.eachShard(ctx, func(d *sqlite.DB) error {
-		return d.View(ctx, func(tx sqlite.Tx) error {
-			found, err := sqlite.List(tx, a.scanMemory, "SELECT subject, key FROM chains WHERE applied > 0 ORDER BY subject, id")
-			all = append(all, found...)
+	for shard := range Shards {
+		found, err := a.MemoriesOf(ctx, shard)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	slices.SortStableFunc(all, func(x, y Memory) int { return compareSources(x.Source, y.Source) })
+	return all, nil
+}
+
+// MemoriesOf returns the memories of the chains in a shard.
+func (a *Archive) MemoriesOf(ctx context.Context, shard int) (all []Memory, err error) {
+	d, err := a.shard(ctx, shard)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err == nil {
+		err = d.View(ctx, func(tx sqlite.Tx) (err error) {
+			all, err = sqlite.List(tx, a.scanMemory, "SELECT subject, key FROM chains WHERE applied > 0 ORDER BY subject, id")
 			return err
 		})
-	})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the memories of the archive: %w", err)
 	}
-	slices.SortStableFunc(all, func(x, y Memory) int { return compareSources(x.Source, y.Source) })
 	return all, nil
 }
 

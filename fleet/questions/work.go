@@ -1,0 +1,222 @@
+package questions
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"stackpolicy/decide"
+	"stackpolicy/decide/policy"
+	"stackpolicy/decide/query"
+	"stackpolicy/fleet/archive"
+	"stackpolicy/history"
+	"stackpolicy/replay"
+)
+
+// Worker takes shards of questions, and answers them from an archive on its disk.
+type Worker struct {
+	Archive   *archive.Archive // may be open read-only
+	JetStream jetstream.JetStream
+	Replicas  int
+	Name      string
+	// Load loads rules, with a memory of what they decided.
+	Load func(ctx context.Context, files []policy.File, m decide.Memory) (*decide.Policies, error)
+	// Present loads the rules that decide where those of then are not kept.
+	Present func(ctx context.Context, m decide.Memory) (*decide.Policies, error)
+	Log     func(line string) // what goes wrong; not nil
+}
+
+// Work answers until the context ends.
+func Work(ctx context.Context, w Worker) error {
+	if err := ensure(ctx, w.JetStream, w.Replicas); err != nil {
+		return err
+	}
+	c, err := w.JetStream.Consumer(ctx, workStream, workers)
+	if err != nil {
+		return fmt.Errorf("take work: %w", err)
+	}
+	s := session{Worker: w}
+	for ctx.Err() == nil {
+		batch, err := c.Fetch(1, jetstream.FetchMaxWait(2*time.Second))
+		if err != nil {
+			return fmt.Errorf("take work: %w", err)
+		}
+		for m := range batch.Messages() {
+			s.answer(ctx, m)
+		}
+		if err := batch.Error(); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("take work: %w", err)
+		}
+	}
+	return nil
+}
+
+// session keeps what shards of one job share: the rules, and what they decided of which facts.
+type session struct {
+	Worker
+	job           Job
+	before, after *decide.Policies
+	memory        decide.Memory
+	query         query.Query
+}
+
+// answer does one shard. Meanwhile it says every now and then that it works.
+func (s *session) answer(ctx context.Context, m jetstream.Msg) {
+	var w work
+	if err := unpack(m.Data(), &w); err != nil {
+		s.Log(err.Error())
+		_ = m.Term()
+		return
+	}
+	busy, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		for tick := time.NewTicker(takeAgain / 4); ; {
+			select {
+			case <-busy.Done():
+				tick.Stop()
+				return
+			case <-tick.C:
+				_ = m.InProgress()
+			}
+		}
+	}()
+	end := answer{Shard: w.Shard, Worker: s.Name, Try: rand.Text(), Done: true}
+	err := s.open(ctx, w.Job)
+	if err == nil {
+		err = s.shard(ctx, w, &end)
+	}
+	if ctx.Err() != nil {
+		_ = m.Nak() // another worker does it
+		return
+	}
+	if err != nil {
+		end.Problem = err.Error()
+		s.Log(fmt.Sprintf("shard %d of %s: %v", w.Shard, w.Job, err))
+	}
+	if err := s.publish(ctx, w.Job, end); err != nil {
+		s.Log(err.Error())
+		_ = m.NakWithDelay(time.Second)
+		return
+	}
+	_ = m.DoubleAck(ctx)
+}
+
+// open reads the job, and loads what it asks with, once.
+func (s *session) open(ctx context.Context, id string) error {
+	if s.job.ID == id {
+		return nil
+	}
+	stream, err := s.JetStream.Stream(ctx, answerStream)
+	if err != nil {
+		return fmt.Errorf("read the question: %w", err)
+	}
+	m, err := stream.GetLastMsgForSubject(ctx, "job."+id)
+	if err != nil {
+		return fmt.Errorf("read the question: %w", err)
+	}
+	next := session{Worker: s.Worker, memory: decide.NewMemory()}
+	if err := unpack(m.Data, &next.job); err != nil {
+		return err
+	}
+	if next.job.Query != "" {
+		next.query, err = query.Prepare(ctx, next.job.Query)
+	} else if next.before, err = s.Present(ctx, next.memory); err == nil {
+		next.after, err = s.Load(ctx, next.job.Rules, next.memory)
+	}
+	if err != nil {
+		return err
+	}
+	*s = next
+	return nil
+}
+
+func (s *session) shard(ctx context.Context, w work, end *answer) error {
+	memories, err := s.Archive.MemoriesOf(ctx, w.Shard)
+	if err != nil {
+		return err
+	}
+	for _, m := range memories {
+		a := answer{Shard: w.Shard, Worker: s.Name, Try: end.Try}
+		if s.job.Query != "" {
+			of := s.ask(ctx, m)
+			a.Answer = &of
+		} else {
+			of := s.impact(ctx, m)
+			a.Impact = &of
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := s.publish(ctx, w.Job, a); err != nil {
+			return err
+		}
+		end.Count++
+	}
+	return nil
+}
+
+// publish sends an answer. An impact that is too large is sent without its lists.
+func (s *session) publish(ctx context.Context, job string, a answer) error {
+	data, err := pack(a)
+	if errors.Is(err, errTooLarge) && a.Impact != nil {
+		short := shortened(*a.Impact)
+		a.Impact = &short
+		data, err = pack(a)
+	}
+	if err == nil {
+		_, err = s.JetStream.Publish(ctx, "answer."+job, data)
+	}
+	if err != nil {
+		return fmt.Errorf("send an answer: %w", err)
+	}
+	return nil
+}
+
+// impact is what `stackpolicy impact` says of a memory.
+func (s *session) impact(ctx context.Context, m archive.Memory) SourceImpact {
+	out := SourceImpact{Source: m.Source, Key: m.Key.Fingerprint()}
+	store, err := history.OpenReadOnly(ctx, m.Home)
+	if err == nil {
+		defer store.Close()
+		o := replay.Options{Since: s.job.Since, Load: func(ctx context.Context, _ string, files []policy.File) (*decide.Policies, error) {
+			return s.Load(ctx, files, s.memory)
+		}}
+		out.Impact, err = replay.Compare(ctx, replay.Of(store), s.before, s.after, o)
+	}
+	if err != nil {
+		out.Error, out.Impact = err.Error(), replay.Impact{}
+	}
+	return out
+}
+
+// ask asks the newest document of a memory.
+func (s *session) ask(ctx context.Context, m archive.Memory) SourceAnswer {
+	out := SourceAnswer{Source: m.Source, Key: m.Key.Fingerprint()}
+	err := func() error {
+		store, err := history.OpenReadOnly(ctx, m.Home)
+		if err != nil {
+			return err
+		}
+		defer store.Close()
+		last, err := store.LastAudit(ctx)
+		if err != nil || last == nil {
+			return errors.Join(err, errors.New("there was no audit"))
+		}
+		out.At = last.To
+		doc, err := store.Document(ctx, last.DocumentDigest, last.To)
+		if err != nil {
+			return err
+		}
+		out.Answers, err = s.query.Ask(ctx, doc)
+		return err
+	}()
+	if err != nil {
+		out.Error = err.Error()
+	}
+	return out
+}
