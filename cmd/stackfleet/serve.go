@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
@@ -80,13 +79,13 @@ func (a *app) runServe(cmd *cobra.Command, s serving) error {
 	if err := h.save(); err != nil {
 		return err
 	}
-	c, js, err := h.connect(cmd.Context())
+	c, _, err := h.connect(cmd.Context())
 	if err != nil {
 		return err
 	}
 	defer c.Close()
 	h.announce(errs, b)
-	parts := h.parts(c, js, errs)
+	parts := h.parts(c, errs)
 	if s.page != noPage {
 		parts = append(parts, h.pager(s.page, errs))
 	}
@@ -150,9 +149,7 @@ func (h *hub) announce(errs io.Writer, b *broker.Broker) {
 type part func(ctx context.Context) error
 
 // parts returns what reads from the broker.
-func (h *hub) parts(*nats.Conn, jetstream.JetStream, io.Writer) []part {
-	return nil
-}
+func (h *hub) parts(c *nats.Conn, errs io.Writer) []part { return []part{h.archiver(c, errs)} }
 
 // run runs the parts until a signal or an error ends one. The broker is stopped after them.
 func (h *hub) run(ctx context.Context, b *broker.Broker, parts []part, errs io.Writer) error {

@@ -214,7 +214,7 @@ func stamp(t, now time.Time) string {
 // factsOf are the particulars of a source.
 func factsOf(r overview.Row, now time.Time) []fact {
 	all := []fact{
-		{"Missing envelopes", ranges(r)}, {"Envelope received", stamp(r.Received, now)}, {"Last audit", stamp(r.Beat.Audited, now)},
+		{"Missing envelopes", ranges(r.Missing)}, {"Envelope received", stamp(r.Received, now)}, {"Last audit", stamp(r.Beat.Audited, now)},
 		{"Exit status", exit(r)}, {"Mode", look.Name(r.Beat.Mode)}, {"Rules", look.Name(r.Beat.Policy)}, {"stackpolicy", look.Name(r.Program)},
 		{"Boot", look.Name(r.Boot)}, {"Enrolled", stamp(r.Enrolled, now)}, {"Key", look.Name(r.Key)},
 	}

@@ -85,7 +85,7 @@ func (p *printer) rows(rows []overview.Row, in Input) {
 	}
 	room := 0
 	for _, r := range rows {
-		room = max(room, text.Width(nameOf(r)))
+		room = max(room, text.Width(nameOf(r.Source.Source)))
 	}
 	room = max(min(room, p.width-stateWidth-heardWidth-rulesWidth-3), minName)
 	p.line("")
@@ -107,7 +107,7 @@ func cells(state, name, heard, rules string, room int) string {
 }
 
 func (p *printer) row(r overview.Row, room int, in Input) {
-	line := cells(string(r.State), nameOf(r), heard(r, in.At), rules(r), room)
+	line := cells(string(r.State), nameOf(r.Source.Source), heard(r, in.At), rules(r), room)
 	p.line(strings.Replace(line, string(r.State), p.paint(string(r.State), r.Level), 1))
 	for _, c := range r.Causes {
 		if !saidElsewhere(c.State, r) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"stackpolicy/finding"
+	hosts "stackpolicy/fleet"
 	"stackpolicy/fleet/overview"
 	"stackpolicy/internal/text"
 	"stackpolicy/report/look"
@@ -141,12 +142,12 @@ func offered(f overview.Fleet) (lines []string) {
 const maxRanges = 5
 
 // ranges names the envelopes that are missing.
-func ranges(r overview.Row) string {
+func ranges(missing []hosts.Range) string {
 	var words []string
-	for i, m := range r.Missing {
+	for i, m := range missing {
 		switch {
 		case i == maxRanges:
-			return strings.Join(words, ", ") + fmt.Sprintf(" and %d more", len(r.Missing)-i)
+			return strings.Join(words, ", ") + fmt.Sprintf(" and %d more", len(missing)-i)
 		case m.From == m.To:
 			words = append(words, fmt.Sprint(m.From))
 		default:
@@ -157,7 +158,7 @@ func ranges(r overview.Row) string {
 }
 
 // name returns the name of a source for one line.
-func nameOf(r overview.Row) string { return look.Name(r.Host) + " " + look.Name(r.User) }
+func nameOf(s hosts.Source) string { return look.Name(s.Host) + " " + look.Name(s.User) }
 
 // worst returns the worst finding in one sentence, and its word; "" if there is none.
 func worst(r overview.Row) (word, sentence string) {

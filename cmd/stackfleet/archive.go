@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/spf13/cobra"
+
+	"stackpolicy/fleet/archive"
+	"stackpolicy/fleet/ingest"
+	"stackpolicy/internal/lock"
+	"stackpolicy/internal/text"
+)
+
+func (a *app) archiveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "archive",
+		Short: "Write the evidence of a broker of your own to the archive",
+		Long: `Writes evidence from the broker to the archive in the hub's folder until a signal
+ends it. "stackfleet serve" does this itself: the command is for a broker of your
+own. One process writes an archive at a time; a second one waits, and goes on
+when the first ends.`,
+		Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			h, err := a.open()
+			if err != nil {
+				return err
+			}
+			c, _, err := h.connect(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			a.endsBySignal = true
+			err = h.archiver(c, cmd.ErrOrStderr())(cmd.Context())
+			if cmd.Context().Err() != nil {
+				return nil
+			}
+			return err
+		},
+	}
+}
+
+// standBy is how often a second archiver looks whether the first has ended.
+const standBy = 2 * time.Second
+
+// archiver returns what moves evidence to the archive. While another process does that, it
+// waits.
+func (h *hub) archiver(c *nats.Conn, errs io.Writer) part {
+	say := func(line string) { fmt.Fprintf(errs, "stackfleet: archive: %s\n", text.Clean(line)) }
+	return func(ctx context.Context) error {
+		keys := archive.Keys{Watermarks: h.keys.Archive, Registry: h.keys.Registry.Public()}
+		for said := false; ; said = true {
+			store, err := archive.Open(ctx, h.data, keys, time.Now())
+			if held := (*lock.HeldError)(nil); errors.As(err, &held) {
+				if !said {
+					say("another process writes it: " + held.Error() + "; waiting")
+				}
+				select {
+				case <-ctx.Done():
+					return ctx.Err()
+				case <-time.After(standBy):
+				}
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if said {
+				say("goes on")
+			}
+			err = ingest.Run(ctx, ingest.Options{Archive: store, Conn: c, Replicas: h.replicas(), Log: say, Now: time.Now})
+			return errors.Join(err, store.Close())
+		}
+	}
+}
