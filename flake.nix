@@ -56,6 +56,7 @@
           default = app "stackpolicy";
           stackpolicy = app "stackpolicy";
           stackctl = app "stackctl";
+          stackfleet = app "stackfleet";
         }
       );
 

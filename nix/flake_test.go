@@ -32,7 +32,7 @@ func TestFlake(t *testing.T) {
 		t.Fatal(complaint)
 	}
 	want := map[string][]string{
-		"apps": {"default", "stackctl", "stackpolicy"}, "checks": {"machine", "nix", "options", "package", "policies", "version"},
+		"apps": {"default", "stackctl", "stackfleet", "stackpolicy"}, "checks": {"machine", "nix", "options", "package", "policies", "version"},
 		"homeManagerModules": {"default", "stackpolicy"}, "homeModules": {"default", "stackpolicy"}, "nixosModules": {"default", "stackpolicy"},
 		"overlays": {"default"}, "packages": {"default", "options", "stackpolicy"}, "revision": {"abc", "abc"}, "systems": {"aarch64-linux", "x86_64-linux"},
 	}

@@ -1,4 +1,4 @@
-# stackpolicy and stackctl, with manual pages and completions. revision is the commit that
+# stackpolicy, stackctl and stackfleet, with manual pages and completions. revision is the commit that
 # they are built from, if it is known.
 {
   lib,
@@ -23,11 +23,12 @@ buildGoModule (
     };
 
     # Updated by: go test ./nix -run TestVendorHash -update
-    vendorHash = "sha256-vJv8VOzc5bjDYE+Y2VOc3GAY426s44YgRtDDOtFBLO8=";
+    vendorHash = "sha256-7AXSj3wpYE/W0oTeWQ+OQ8zH4mjy1vJ+TMpqDjCh6Ic=";
 
     subPackages = [
       "cmd/stackctl"
       "cmd/stackdrill"
+      "cmd/stackfleet"
       "cmd/stackpolicy"
     ];
     env.CGO_ENABLED = 0;
@@ -49,7 +50,7 @@ buildGoModule (
       rm "$out/bin/stackdrill"
     ''
     + lib.optionalString canRun ''
-      for program in stackctl stackpolicy; do
+      for program in stackctl stackfleet stackpolicy; do
         "$out/bin/$program" man .
         installManPage "$program.1"
         installShellCompletion --cmd "$program" \
@@ -68,6 +69,7 @@ buildGoModule (
       "$out/bin/stackpolicy" policy check
       "$out/bin/stackpolicy" policy test
       "$out/bin/stackctl" --help >/dev/null
+      "$out/bin/stackfleet" --help >/dev/null
       "$out/bin/stackpolicy" drill --list >/dev/null
       runHook postInstallCheck
     '';

@@ -13,6 +13,8 @@ fileset.intersection (fileset.fromSource (lib.cleanSource ../.)) (
     ../decide/policy/example
     ../policies
     ../report/daily
+    ../report/fleet
+    ../report/look
     ../schemas
     ../units
   ]

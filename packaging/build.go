@@ -20,7 +20,7 @@ import (
 const buildLimit = 30 * time.Minute
 
 // programs are the programs that are packaged.
-func programs() []string { return []string{"stackctl", "stackpolicy"} }
+func programs() []string { return []string{"stackctl", "stackfleet", "stackpolicy"} }
 
 // parts are programs that others run. They are in libexec, and their commands have the help.
 func parts() []string { return []string{"stackdrill"} }

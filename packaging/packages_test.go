@@ -130,8 +130,8 @@ func checkContent(t *testing.T, products map[string]string) {
 	if string(members["debian-binary"]) != "2.0\n" {
 		t.Errorf("debian-binary is %q", members["debian-binary"])
 	}
-	for _, name := range []string{"bin/stackpolicy", "bin/stackctl", "libexec/stackpolicy/stackdrill", "lib/systemd/user/stackpolicy-audit.timer", "lib/systemd/catalog/stackpolicy.catalog",
-		"share/man/man1/stackpolicy.1.gz", "share/man/man1/stackctl.1.gz", "share/bash-completion/completions/stackctl",
+	for _, name := range []string{"bin/stackpolicy", "bin/stackctl", "bin/stackfleet", "libexec/stackpolicy/stackdrill", "lib/systemd/user/stackpolicy-audit.timer", "lib/systemd/catalog/stackpolicy.catalog",
+		"share/man/man1/stackpolicy.1.gz", "share/man/man1/stackctl.1.gz", "share/man/man1/stackfleet.1.gz", "share/bash-completion/completions/stackctl",
 		"share/fish/vendor_completions.d/stackpolicy.fish", "share/zsh/vendor-completions/_stackpolicy",
 		"share/doc/stackpolicy/docs/stackctl.md", "share/doc/stackpolicy/changelog.gz"} {
 		if len(data["./usr/"+name]) == 0 {
@@ -188,7 +188,7 @@ func checkOthers(t *testing.T, products map[string]string) {
 				}
 			}
 			list := sh(t, ".", append(tool, products[end])...)
-			for _, name := range []string{"bin/stackpolicy", "bin/stackctl", "libexec/stackpolicy/stackdrill", "lib/systemd/user/stackpolicy-audit.timer",
+			for _, name := range []string{"bin/stackpolicy", "bin/stackctl", "bin/stackfleet", "libexec/stackpolicy/stackdrill", "lib/systemd/user/stackpolicy-audit.timer",
 				"lib/systemd/catalog/stackpolicy.catalog", "share/man/man1/stackctl.1.gz", "share/zsh/site-functions/_stackpolicy",
 				"share/licenses/stackpolicy/LICENSES", "share/doc/stackpolicy/docs/stackctl.md"} {
 				if !strings.Contains(list, "usr/"+name+"\n") {

@@ -27,6 +27,8 @@ and are proved by a second snapshot.
 stackctl makes a restart of a compose stack a transaction: preflight, apply, and
 verify that every service is up and stays up.
 
+stackfleet is the hub of a fleet: it collects signed evidence from many hosts.
+
 Installing the package enables nothing: each user enables the timer.`
 
 // overrides name the warnings of lintian that are intended.

@@ -35,6 +35,6 @@ func manual() cli.Manual {
 			{Name: "/usr/lib/systemd/user/stackpolicy-audit.timer", Text: "Runs the audit, where a package installed it."},
 			{Name: "/usr/lib/systemd/user/stackpolicy-watch.service", Text: "Runs the watch instead, if it is enabled."},
 		},
-		SeeAlso: []string{"journalctl(1)", "loginctl(1)", "podman(1)", "stackctl(1)", "systemctl(1)", "systemd.unit(5)"},
+		SeeAlso: []string{"journalctl(1)", "loginctl(1)", "podman(1)", "stackctl(1)", "stackfleet(1)", "systemctl(1)", "systemd.unit(5)"},
 	}
 }
