@@ -37,7 +37,7 @@ var floors = [][]string{
 	{"decide/confined", "decide/remembered"},
 	{"enforce", "stack"},
 	{"audit", "alerts"},
-	{"replay", "explain", "learn", "gate", "watch", "drill"},
+	{"replay", "explain", "learn", "gate", "watch", "drill", "fleet/alarm"},
 	{"report", "fleet/questions"},
 	{"report/timeline"},
 	{"report/look"},

@@ -86,7 +86,7 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().StringVar(&a.data, "data", "", "`FOLDER` of the hub (default ~/.local/state/stackfleet)")
 	root.AddCommand(
 		a.serve(), a.enroll(), a.revoke(), a.members(), a.brokerConfig(),
-		a.release(), a.statusCommand(), a.pageCommand(),
+		a.release(), a.statusCommand(), a.pageCommand(), a.alertCommand(),
 		a.archiveCommand(), a.verifyCommand(), a.impactCommand(), a.askCommand(), a.workerCommand(),
 		version(), cli.Man(manual()),
 	)

@@ -149,7 +149,9 @@ func (h *hub) announce(errs io.Writer, b *broker.Broker) {
 type part func(ctx context.Context) error
 
 // parts returns what reads from the broker.
-func (h *hub) parts(c *nats.Conn, errs io.Writer) []part { return []part{h.archiver(c, errs)} }
+func (h *hub) parts(c *nats.Conn, errs io.Writer) []part {
+	return []part{h.archiver(c, errs), h.alarmer(errs)}
+}
 
 // run runs the parts until a signal or an error ends one. The broker is stopped after them.
 func (h *hub) run(ctx context.Context, b *broker.Broker, parts []part, errs io.Writer) error {

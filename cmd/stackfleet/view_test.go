@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -200,5 +201,38 @@ func TestServeHasAPage(t *testing.T) {
 		if err := p.stop(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestAlert: what is wrong is sent once, and what the sinks are must be said.
+func TestAlert(t *testing.T) {
+	data, sent := hubFolder(t, map[string]fleet.Beat{"den": {Audited: time.Now().Add(-3 * 24 * time.Hour)}}), make(chan string, 10)
+	var out, errs bytes.Buffer
+	if status := run(t.Context(), []string{"alert", "--data", data}, nil, &out, &errs); status != 3 || !strings.Contains(errs.String(), "alerts.yaml") {
+		t.Errorf("without sinks: %d: %s", status, errs.String())
+	}
+	sink := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		text, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		sent <- string(text)
+	}))
+	defer sink.Close()
+	config := "journal: {severity: none}\nwebhooks: [{name: chat, url: '" + sink.URL + "'}]\ntextfile: " + filepath.Join(t.TempDir(), "fleet.prom") + "\n"
+	if err := os.WriteFile(filepath.Join(data, "alerts.yaml"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		errs.Reset()
+		if status := run(t.Context(), []string{"alert", "--data", data}, nil, &out, &errs); status != 0 || errs.Len() > 0 {
+			t.Errorf("%d: %s", status, errs.String())
+		}
+	}
+	if len(sent) != 1 {
+		t.Fatalf("%d alerts were sent", len(sent))
+	}
+	if text := <-sent; !strings.Contains(text, "den ada sends, and has not audited since") {
+		t.Errorf("sent %s", text)
 	}
 }

@@ -136,11 +136,19 @@ func undecided(s Source, now time.Time) string {
 		return "it has not audited yet"
 	case b.Audited.After(s.Received.Add(skew)):
 		return "it says that it audited later than the hub received that"
-	case now.Sub(b.Audited) > Patience(b) && silence(s, now) == "": // else that says it already
+	case IsAuditLate(s, now):
 		return fmt.Sprintf("its last audit was %s", text.Ago(now, b.Audited))
 	}
 	return urgent(s, finding.LevelUnknown)
 }
+
+// IsAuditLate reports whether a source is heard from, and its last audit is too old.
+func IsAuditLate(s Source, now time.Time) bool {
+	return !s.Received.IsZero() && !s.Beat.Audited.IsZero() && now.Sub(s.Beat.Audited) > Patience(s.Beat) && silence(s, now) == ""
+}
+
+// Back is the stage of a release that a source went back from.
+const Back = "back"
 
 // urgent says why a source is at a level, by what it said last; "" if it is not. Neither its exit
 // status, nor its counts, nor its findings can make the others better.

@@ -56,13 +56,10 @@ func Metrics() []Metric {
 		each("stackpolicy_fleet_forked", "", "1 for a source with two stories: it is not trusted.", func(r overview.Row) float64 { return one(r.Fork != "") }),
 		each("stackpolicy_fleet_clock_wrong", "", "1 for a source whose times cannot be right.", func(r overview.Row) float64 { return one(r.Clock != "") }),
 		each("stackpolicy_fleet_release_back", "", "1 for a source that went back from a release of rules.", func(r overview.Row) float64 {
-			return one(r.Beat.Release != nil && r.Beat.Release.Stage == Back)
+			return one(r.Beat.Release != nil && r.Beat.Release.Stage == overview.Back)
 		}),
 	}
 }
-
-// Back is the stage of a release that a source went back from.
-const Back = "back"
 
 func metric(name, unit string, labels []string, help string, samples func(overview.Fleet) []openmetrics.Sample) Metric {
 	return Metric{openmetrics.Gauge{Name: name, Unit: unit, Labels: labels, Help: help}, samples}
