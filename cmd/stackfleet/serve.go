@@ -163,8 +163,8 @@ func (h *hub) run(ctx context.Context, b *broker.Broker, parts []part, errs io.W
 		select {
 		case <-within.Done():
 			return nil
-		case <-b.Ended():
-			return errors.New("the broker ended: what it logged says why")
+		case err := <-b.Ended():
+			return err
 		}
 	})
 	err := group.Wait()

@@ -43,7 +43,7 @@ const (
 type Broker struct {
 	server  *server.Server
 	release func() // of the lock
-	ended   chan struct{}
+	ended   chan error
 }
 
 // Start starts a broker. What it acknowledged is on the disk (fsync(2)). The caller stops it.
@@ -55,7 +55,7 @@ func Start(ctx context.Context, o Options) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Broker{release: release, ended: make(chan struct{})}
+	b := &Broker{release: release, ended: make(chan error, 2)}
 	if err := b.start(ctx, o); err != nil {
 		b.Stop()
 		return nil, fmt.Errorf("start the broker: %w", err)
@@ -74,7 +74,7 @@ func (b *Broker) start(ctx context.Context, o Options) error {
 	if b.server, err = server.NewServer(options); err != nil {
 		return err
 	}
-	log := &logger{to: o.Log}
+	log := &logger{to: o.Log, broken: func(err error) { b.end(err) }}
 	b.server.SetLoggerV2(log, false, false, false)
 	b.server.Start()
 	for end := time.Now().Add(readyTime); !b.server.ReadyForConnections(100 * time.Millisecond); {
@@ -87,7 +87,7 @@ func (b *Broker) start(ctx context.Context, o Options) error {
 	}
 	go func() {
 		b.server.WaitForShutdown()
-		close(b.ended)
+		b.end(errEnded)
 	}()
 	return nil
 }
@@ -152,8 +152,19 @@ func accounts(o Options) (server.AccountResolver, error) {
 	return r, nil
 }
 
-// Ended is closed when it does not run any more.
-func (b *Broker) Ended() <-chan struct{} { return b.ended }
+// Ended returns why it does not take messages any more, when that is so: then it has to be
+// stopped and started again. A stream that once could not write to the disk never does.
+func (b *Broker) Ended() <-chan error { return b.ended }
+
+// end says why it ended; only the first reasons count.
+func (b *Broker) end(why error) {
+	select {
+	case b.ended <- why:
+	default:
+	}
+}
+
+var errEnded = errors.New("the broker ended")
 
 // Address returns HOST:PORT at which it listens.
 func (b *Broker) Address() string { return b.server.Addr().String() }

@@ -3,12 +3,14 @@ package broker
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 )
 
 // logger takes what the server logs: errors and warnings, nothing else.
 type logger struct {
-	to func(string)
+	to     func(string)
+	broken func(error) // a stream cannot write to the disk
 
 	mu   sync.Mutex
 	last error // a fatal one
@@ -33,8 +35,19 @@ func (l *logger) fatal() error {
 	return l.last
 }
 
-func (l *logger) Errorf(format string, args ...any) { l.say(format, args...) }
-func (l *logger) Warnf(format string, args ...any)  { l.say(format, args...) }
-func (l *logger) Noticef(string, ...any)            {}
-func (l *logger) Debugf(string, ...any)             {}
-func (l *logger) Tracef(string, ...any)             {}
+// criticalWrite is in the message of the server when a stream could not write. The server tells it
+// in no other way.
+const criticalWrite = "critical write error"
+
+// Errorf takes errors.
+func (l *logger) Errorf(format string, args ...any) {
+	l.say(format, args...)
+	if line := fmt.Sprintf(format, args...); strings.Contains(strings.ToLower(line), criticalWrite) {
+		l.broken(fmt.Errorf("the broker cannot write to its disk: make space, and start it again: %s", line))
+	}
+}
+
+func (l *logger) Warnf(format string, args ...any) { l.say(format, args...) }
+func (l *logger) Noticef(string, ...any)           {}
+func (l *logger) Debugf(string, ...any)            {}
+func (l *logger) Tracef(string, ...any)            {}
