@@ -49,6 +49,7 @@ type row struct {
 	Rules, AboutRules        string
 	Evidence                 string
 	Worst                    label // "" is none
+	IsLast                   bool  // Worst is what it said last
 	Why                      string
 	Causes                   []label
 	AsOf                     string // of the findings, if that is not the newest evidence
@@ -85,7 +86,7 @@ func build(in Input) model {
 		s.Rows = append(s.Rows, rowOf(r, in))
 	}
 	for _, r := range in.Releases {
-		rr := releaseRow{look.Name(r.Channel), fmt.Sprint(r.Version), look.Name(r.Stage), fmt.Sprint(r.Sources)}
+		rr := releaseRow{short(r.Channel), fmt.Sprint(r.Version), short(r.Stage), fmt.Sprint(r.Sources)}
 		if r.Channel == "" {
 			rr = releaseRow{"no release", "", "", rr.Sources}
 		}
@@ -138,6 +139,7 @@ func rowOf(r overview.Row, in Input) row {
 	if word, sentence := worst(r); word != "" {
 		out.Worst = label{strings.ToLower(word), word, sentence}
 	}
+	out.IsLast = r.State == overview.Silent
 	for i, c := range r.Causes {
 		l := label{classOf(c.State), string(c.State), look.Sentence(c.Why)}
 		if i > 0 && l.Word != out.Worst.Class {

@@ -109,16 +109,11 @@ func cells(state, name, heard, rules string, room int) string {
 func (p *printer) row(r overview.Row, room int, in Input) {
 	line := cells(string(r.State), nameOf(r.Source.Source), heard(r, in.At), rules(r), room)
 	p.line(strings.Replace(line, string(r.State), p.paint(string(r.State), r.Level), 1))
+	p.worst(r)
 	for _, c := range r.Causes {
 		if !saidElsewhere(c.State, r) {
 			p.indented(2, "", look.Sentence(c.Why))
 		}
-	}
-	if word, sentence := worst(r); word != "" {
-		if r.State == overview.Silent {
-			word = "it said last: " + word
-		}
-		p.indented(2, word+" ", sentence)
 	}
 	if words := aboutRules(r); words != "" {
 		p.indented(2, "rules: ", words)
@@ -128,11 +123,24 @@ func (p *printer) row(r overview.Row, room int, in Input) {
 	}
 }
 
+// worst writes the worst finding of a source.
+func (p *printer) worst(r overview.Row) {
+	word, sentence := worst(r)
+	if word == "" {
+		return
+	}
+	if r.State == overview.Silent {
+		word = "it said last: " + word
+	}
+	p.indented(2, word+" ", sentence)
+}
+
 // saidElsewhere reports whether the line of a source, or its worst finding, says why it is in a state.
 func saidElsewhere(s overview.State, r overview.Row) bool {
 	switch s {
 	case overview.Page, overview.Ticket:
-		return r.Worst != nil
+		word, _ := worst(r)
+		return word != ""
 	case overview.Good, overview.Silent, overview.Never, overview.Revoked:
 		return true
 	}
@@ -148,7 +156,7 @@ func (p *printer) releases(list []overview.Release) {
 	for _, r := range list {
 		of := "no release"
 		if r.Channel != "" {
-			of = fmt.Sprintf("%s %d, %s", look.Name(r.Channel), r.Version, look.Name(r.Stage))
+			of = fmt.Sprintf("%s %d, %s", short(r.Channel), r.Version, short(r.Stage))
 		}
 		p.line(fmt.Sprintf("%-30s %s", of, text.Count(r.Sources, "source", "sources")))
 	}

@@ -73,10 +73,16 @@ func rules(r overview.Row) string {
 	case on == nil:
 		return "no release"
 	case on.Stage == "active":
-		return fmt.Sprintf("%s %d", look.Name(on.Channel), on.Version)
+		return fmt.Sprintf("%s %d", short(on.Channel), on.Version)
 	}
-	return fmt.Sprintf("%s %d, %s", look.Name(on.Channel), on.Version, look.Name(on.Stage))
+	return fmt.Sprintf("%s %d, %s", short(on.Channel), on.Version, short(on.Stage))
 }
+
+// maxShort is the longest that a word of a source may be in a narrow column.
+const maxShort = 32
+
+// short makes a word of a source harmless and short. No channel or stage of ours is longer.
+func short(s string) string { return text.Clip(look.Name(text.Clip(s, maxShort)), maxShort) }
 
 // aboutRules says what else there is to say of them: problems, and rules that are tried.
 func aboutRules(r overview.Row) string {
@@ -160,9 +166,15 @@ func ranges(missing []hosts.Range) string {
 // name returns the name of a source for one line.
 func nameOf(s hosts.Source) string { return look.Name(s.Host) + " " + look.Name(s.User) }
 
-// worst returns the worst finding in one sentence, and its word; "" if there is none.
+// worst returns the worst finding in one sentence, and its word; "" if there is none, or something
+// else is more important to know of the source.
 func worst(r overview.Row) (word, sentence string) {
 	w := r.Worst
+	switch r.State {
+	case overview.Page, overview.Ticket, overview.Silent:
+	default:
+		return "", ""
+	}
 	if w == nil {
 		return "", ""
 	}
