@@ -19,11 +19,11 @@ const (
 
 // Limits of the streams.
 const (
-	PerSource  = 20_000          // envelopes of a source that wait: more than two weeks of them
-	maxMessage = 1 << 20         // bytes
-	duplicates = 2 * time.Minute // messages with one Nats-Msg-Id are one
-	ackWait    = time.Minute     // then an envelope is given to the archive again
-	maxPending = 4096            // envelopes that the archive has and did not acknowledge
+	PerSource  = 20_000           // envelopes of a source that wait: more than two weeks of them
+	maxMessage = 1 << 20          // bytes
+	duplicates = 2 * time.Minute  // messages with one Nats-Msg-Id are one
+	ackWait    = 15 * time.Second // then an envelope is given to the archive again, as one that was killed had it
+	maxPending = 4096             // envelopes that the archive has and did not acknowledge
 )
 
 // Ensure makes the streams and the consumer, or changes them to what this version wants.
