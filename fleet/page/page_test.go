@@ -325,6 +325,36 @@ func TestServe(t *testing.T) {
 	}
 }
 
+// slow is a reader that does not read until it is told to.
+type slow struct {
+	*httptest.ResponseRecorder
+	wrote, read chan struct{}
+}
+
+func (s slow) Write(b []byte) (int, error) {
+	close(s.wrote)
+	<-s.read
+	return s.ResponseRecorder.Write(b)
+}
+
+// TestASlowReaderKeepsNobodyWaiting: others are answered meanwhile.
+func TestASlowReaderKeepsNobodyWaiting(t *testing.T) {
+	handler := NewServer(newHub(t).maker(), func(err error) { t.Error(err) }).Handler(false)
+	request := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
+	reader, done := slow{httptest.NewRecorder(), make(chan struct{}), make(chan struct{})}, make(chan struct{})
+	go func() {
+		handler.ServeHTTP(reader, request)
+		close(done)
+	}()
+	<-reader.wrote
+	answer := httptest.NewRecorder()
+	if handler.ServeHTTP(answer, request); answer.Code != 200 {
+		t.Errorf("%d", answer.Code)
+	}
+	close(reader.read)
+	<-done
+}
+
 func get(t *testing.T, url string) string {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)

@@ -104,18 +104,28 @@ func isLocalName(host string) bool {
 	return err == nil && address.IsLoopback()
 }
 
-// answer writes the fleet in a form.
+// answer answers with the fleet in a form.
 func (s *Server) answer(kind string, write func(io.Writer, reportfleet.Input) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		in, err := s.fleet(r.Context())
-		var out bytes.Buffer
-		if err == nil {
-			err = write(&out, in)
-		}
-		s.send(w, kind, out.Bytes(), err)
+		body, err := s.make(func(out io.Writer) error {
+			in, err := s.fleet(r.Context())
+			if err != nil {
+				return err
+			}
+			return write(out, in)
+		})
+		s.send(w, kind, body, err)
 	}
+}
+
+// make makes an answer while no other is made. It is sent afterwards: a reader that is slow keeps
+// nobody waiting.
+func (s *Server) make(write func(io.Writer) error) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out bytes.Buffer
+	err := write(&out)
+	return out.Bytes(), err
 }
 
 // fleet returns the fleet, which may be some seconds old. The caller has the lock.
@@ -131,29 +141,38 @@ func (s *Server) fleet(ctx context.Context) (reportfleet.Input, error) {
 	return in, nil
 }
 
+// errNoSource means that there is no page of a source.
+var errNoSource = errors.New("no such source, or nothing of it can be shown")
+
 // source answers with the page of a source.
 func (s *Server) source(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	in, err := s.fleet(r.Context())
-	if err != nil {
-		s.send(w, "", nil, err)
+	path := sourcesDir + "/" + r.PathValue("name")
+	body, err := s.make(func(out io.Writer) error { return s.writeSource(r.Context(), out, path) })
+	if errors.Is(err, errNoSource) {
+		http.Error(w, err.Error(), http.StatusNotFound)
 		return
 	}
-	path := sourcesDir + "/" + r.PathValue("name")
+	s.send(w, "text/html; charset=utf-8", body, err)
+}
+
+func (s *Server) writeSource(ctx context.Context, out io.Writer, path string) error {
+	in, err := s.fleet(ctx)
+	if err != nil {
+		return err
+	}
 	row, known := rowAt(in.Sources, path)
 	if !known {
-		http.Error(w, "no such source, or nothing of it can be shown", http.StatusNotFound)
-		return
+		return errNoSource
 	}
-	memories, err := s.maker.pages(r.Context(), []overview.Row{row})
+	memories, err := s.maker.pages(ctx, []overview.Row{row})
 	if err != nil {
-		s.send(w, "", nil, err)
-		return
+		return err
 	}
-	var out bytes.Buffer
-	err = s.maker.Source(r.Context(), &out, row, memories[path])
-	s.send(w, "text/html; charset=utf-8", out.Bytes(), err)
+	memory, known := memories[path]
+	if !known {
+		return errNoSource
+	}
+	return s.maker.Source(ctx, out, row, memory)
 }
 
 func rowAt(rows []overview.Row, path string) (overview.Row, bool) {
