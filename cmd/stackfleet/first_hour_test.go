@@ -188,7 +188,7 @@ func documented(t *testing.T) (commands [][]string) {
 }
 
 // TestFirstHour is the three commands of docs/fleet.md on two terminals, and what an operator does
-// next: the member sends evidence, is listed, is revoked.
+// next: an audit of the member is shown, it is listed, it is revoked.
 func TestFirstHour(t *testing.T) {
 	t.Parallel()
 	hub, host, commands := newTerminal(t), newTerminal(t), documented(t)
@@ -210,6 +210,7 @@ func TestFirstHour(t *testing.T) {
 			t.Errorf("%v: %v", p.cmd.Args, err)
 		}
 	}
+	audited(t, hub, host)
 	m := sends(t, host, true)
 
 	if out, err := hub.run("stackfleet", "members"); err != nil || !strings.Contains(out, "web   "+m.User) {
@@ -237,6 +238,19 @@ func TestFirstHour(t *testing.T) {
 	if out, err := hub.run("stackfleet", "members"); err != nil || !strings.Contains(out, time.Now().UTC().Format(time.DateOnly)+"  "+time.Now().UTC().Format(time.DateOnly)) {
 		t.Errorf("members: %v\n%s", err, out)
 	}
+}
+
+// audited wants that the hub shows what an audit at the host saw.
+func audited(t *testing.T, hub, host terminal) {
+	t.Helper()
+	audit, _ := host.run("stackpolicy", "eval") // there is no user manager: its status is not 0
+	var status string
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		if status, _ = hub.run("stackfleet", "status"); regexp.MustCompile(`(?m)^\w+ +web \w+ +\d+ s ago`).MatchString(status) {
+			return
+		}
+	}
+	t.Errorf("the hub shows\n%s\nafter\n%s", status, audit)
 }
 
 // sends wants that an account may send evidence, or that its connection is refused.
