@@ -80,17 +80,22 @@ type running struct {
 
 func (x terminal) start(args ...string) *running {
 	x.t.Helper()
-	cmd := x.command(args...)
+	return startCommand(x.t, x.command(args...))
+}
+
+// startCommand starts a command whose lines are read as they come.
+func startCommand(t *testing.T, cmd *exec.Cmd) *running {
+	t.Helper()
 	in, err := cmd.StdinPipe()
 	if err != nil {
-		x.t.Fatal(err)
+		t.Fatal(err)
 	}
 	r, w := io.Pipe()
 	cmd.Stdout, cmd.Stderr = w, w
 	if err := cmd.Start(); err != nil {
-		x.t.Fatal(err)
+		t.Fatal(err)
 	}
-	p := &running{x.t, cmd, in, make(chan string, 1000), make(chan error, 1)}
+	p := &running{t, cmd, in, make(chan string, 1000), make(chan error, 1)}
 	go func() {
 		p.done <- cmd.Wait()
 		w.Close()
@@ -101,7 +106,7 @@ func (x terminal) start(args ...string) *running {
 		}
 		close(p.lines)
 	}()
-	x.t.Cleanup(func() { _ = cmd.Process.Kill() })
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
 	return p
 }
 
