@@ -34,7 +34,7 @@ is secret. Use three servers, each on a machine of its own.
 Hosts check the servers' certificate as browsers do, or by its pin (--pin).`,
 		Example: `  stackfleet broker-config --server n1.example.org:4222 --server n2.example.org:4222 --server n3.example.org:4222 > n1.conf
   stackfleet broker-config --node n2.example.org > n2.conf`,
-		Args: cobra.NoArgs,
+		Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.runBrokerConfig(cmd.OutOrStdout(), cmd.ErrOrStderr(), c)
 		},

@@ -40,8 +40,8 @@ enrolled by itself. The token goes to standard output, all else to standard
 error. Whoever sees the token can ask in the host's place: send it by a way that
 you trust, and compare the fingerprints.`,
 		Example: "  stackfleet enroll web\n  stackfleet enroll web --user alice",
-		Args:    cobra.ExactArgs(1),
-		RunE:    func(cmd *cobra.Command, args []string) error { return a.runEnroll(cmd, args[0], e) },
+		Args:    cobra.ExactArgs(1), ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.runEnroll(cmd, args[0], e) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&e.user, "user", "", "`NAME` of the account that may use the token (default: any)")

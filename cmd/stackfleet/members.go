@@ -23,7 +23,7 @@ func (a *app) members() *cobra.Command {
 		Short: "List the hosts and accounts that are enrolled",
 		Long: `Lists every account of every host that was enrolled, with the fingerprint of the
 key of its evidence. One that is revoked stays in the list.`,
-		Args: cobra.NoArgs,
+		Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	format := cli.OutputFlag(cmd, []output.Format[[]fleet.Identity]{{Name: "text", Write: writeMembers}, {Name: "json", Write: writeMembersJSON}})
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -29,8 +29,8 @@ where you keep it.
 The host's key is never taken again. To enroll the host anew, give --new-key to
 stackpolicy enroll there.`,
 		Example: "  stackfleet revoke web\n  stackfleet revoke web --user alice --operator-key /media/stick/operator.nk",
-		Args:    cobra.ExactArgs(1),
-		RunE:    func(cmd *cobra.Command, args []string) error { return a.runRevoke(cmd, args[0], r) },
+		Args:    cobra.ExactArgs(1), ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.runRevoke(cmd, args[0], r) },
 	}
 	cmd.Flags().StringVar(&r.user, "user", "", "`NAME` of the only account to revoke")
 	cmd.Flags().StringVar(&r.operatorKey, "operator-key", "", "`FILE` of the operator's key (default: keys/operator.nk in the hub's folder)")

@@ -41,8 +41,8 @@ server.json, so later it needs none.
 Data are in one folder (--data): back it up, keys/ above all. Hosts that are
 enrolled are listed by "stackfleet members".`,
 		Example: "  stackfleet serve\n  stackfleet serve --org example --public hub.example.org:4222",
-		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.runServe(cmd, s) },
+		Args:    cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.runServe(cmd, s) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&s.org, "org", "", "`NAME` of the organisation; only the first time (default "+defaultOrg+")")

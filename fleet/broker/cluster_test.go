@@ -1,6 +1,8 @@
 package broker_test
 
 import (
+	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -20,8 +22,11 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"stackpolicy/fleet"
 	"stackpolicy/fleet/authority"
+	"stackpolicy/fleet/enroll"
 	"stackpolicy/fleet/link"
+	"stackpolicy/fleet/registry"
 	"stackpolicy/fleet/streams"
 )
 
@@ -51,8 +56,7 @@ func TestACluster(t *testing.T) {
 	until(t, "the streams are made", func() error { return streams.Ensure(t.Context(), h.js, 3) })
 
 	h.url = urls[1]
-	web := h.host("web")
-	web.link.URLs = urls[1:]
+	web := h.enrolled(urls[1:])
 	c, _ := h.connect(web)
 	send := func() error {
 		_, err := request(t, c, &nats.Msg{Subject: "evidence.home.web.alice", Data: []byte("x")})
@@ -90,8 +94,45 @@ func TestACluster(t *testing.T) {
 	}
 }
 
+// enrolled enrolls a host that reaches other servers than the hub's own parts.
+func (h *hub) enrolled(urls []string) host {
+	h.t.Helper()
+	s := fleet.Source{Org: "home", Host: "web", User: "alice"}
+	like := enroll.Token{URLs: urls, Pin: h.pin, Org: s.Org, Host: s.Host, Registry: h.keys.Registry.Public(), Archive: h.keys.Archive.Public()}
+	token, err := enroll.NewToken(like, time.Now().Add(time.Minute), h.keys.Enrollee)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	ready, ids := make(chan struct{}), make(chan fleet.Identity, 1)
+	d := enroll.Desk{
+		Conn: h.own, Token: token, Key: h.keys.Registry, Registry: registry.Registry{JetStream: h.js, Org: s.Org, Key: h.keys.Registry.Public()}, Issue: h.keys.Host,
+		Confirm: func(context.Context, enroll.Request) (bool, error) { return true, nil },
+		Tell:    func(line string) { h.t.Log(line) },
+		Ready:   func() error { close(ready); return nil },
+	}
+	go func() {
+		id, err := d.Await(h.t.Context())
+		if err != nil {
+			h.t.Error(err)
+		}
+		ids <- id
+	}()
+	<-ready
+	j := enroll.Joining{StateHome: h.t.TempDir(), User: s.User, Tell: func(string) {}}
+	var m enroll.Member
+	until(h.t, "a host is enrolled", func() (err error) { // the other servers know the desk after a moment
+		m, err = enroll.Join(h.t.Context(), token, j)
+		return err
+	})
+	seed, err := os.ReadFile(enroll.NkeyPath(j.StateHome))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return host{s, (<-ids).Connection, link.Options{URLs: urls, Pin: h.pin, JWT: m.JWT, Seed: bytes.TrimSpace(seed)}}
+}
+
 // until does something again until it succeeds.
-func until(t *testing.T, what string, do func() error) {
+func until(t testing.TB, what string, do func() error) {
 	t.Helper()
 	var err error
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {

@@ -29,6 +29,9 @@ type Desk struct {
 // ErrNotConfirmed means that the operator did not confirm the host.
 var ErrNotConfirmed = errors.New("it is not confirmed, so it is not enrolled")
 
+// maxTold bounds what the operator is told about others that have the token.
+const maxTold = 10
+
 // lastAnswers is how long a host is told that it is refused, before the token ends.
 const lastAnswers = 10 * time.Second
 
@@ -40,6 +43,14 @@ type desk struct {
 	source  fleet.Source
 	last    *answer // what it is told from now on
 	err     error   // why it was refused
+	told    int
+}
+
+// warn tells the operator about somebody who has the token and should not.
+func (d *desk) warn(line string) {
+	if d.told++; d.told <= maxTold {
+		d.Tell(line)
+	}
 }
 
 // decision is what the operator decided, or why it was not possible.
@@ -96,7 +107,7 @@ func (d *desk) serve(ctx context.Context, messages <-chan *nats.Msg) (fleet.Iden
 func (d *desk) receive(ctx context.Context, m *nats.Msg) (isLast bool, id fleet.Identity) {
 	r, s, err := openRequest(m.Data, d.Token.Org, d.Token.Host)
 	if err != nil {
-		d.Tell("what is no request was ignored: " + err.Error())
+		d.warn("what is no request was ignored: " + err.Error())
 		d.answer(m, answer{Refused: err.Error()})
 		return false, id
 	}
@@ -133,7 +144,7 @@ func (d *desk) claim(r Request) (why string) {
 	if equal(r.Key, d.first.Key) && r.Connection == d.first.Connection && r.User == d.first.User {
 		return ""
 	}
-	d.Tell(fmt.Sprintf("a second host has this token and is refused: %q, key %s; if you did not expect it, do not confirm the first one either", r.Hostname, r.Key.Fingerprint()))
+	d.warn(fmt.Sprintf("a second host has this token and is refused: %q, key %s; if you did not expect it, do not confirm the first one either", r.Hostname, r.Key.Fingerprint()))
 	return "the token was used by another host or account already: make a new one with: stackfleet enroll " + d.Token.Host
 }
 

@@ -25,8 +25,11 @@ const (
 	answerKind  fleet.Kind = "enrolment-answer"  // signed by the registry
 )
 
-// maxMessage bounds both messages.
-const maxMessage = 64 << 10
+// Limits of what comes from the other side.
+const (
+	maxMessage = 64 << 10
+	maxWords   = 255 // bytes of what a host says of itself
+)
 
 // asked is how a request is sent. The user and the key say how to open it.
 type asked struct {
@@ -74,6 +77,9 @@ func openRequest(data []byte, org, host string) (r Request, s fleet.Source, err 
 	s = fleet.Source{Org: org, Host: host, User: a.User}
 	if err := fleet.OpenStatement(requestKind, s, a.Signed, a.Key, &r); err != nil {
 		return Request{}, s, fmt.Errorf("read the request: %w", err)
+	}
+	if len(r.Hostname) > maxWords || len(r.Program) > maxWords || len(r.Boot) > maxWords || len(r.Connection) > maxWords {
+		return Request{}, s, errors.New("the request has words that are too long")
 	}
 	if r.User != a.User || !equal(r.Key, a.Key) {
 		return Request{}, s, errors.New("the request is about another account or key than it is signed for")
