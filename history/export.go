@@ -83,7 +83,7 @@ func (x *exporter) run(tx sqlite.Tx) error {
 func (x *exporter) spans(tx sqlite.Tx) error {
 	rows, err := sqlite.List(tx, scanShippedSpan, `SELECT spans.id, first, last, count, total, mode, exit_code, policy,
 		coalesce(digest, ''), gaps, duration_ms, verdict FROM spans LEFT JOIN documents ON documents.id = document
-		WHERE spans.id >= ? ORDER BY spans.id LIMIT ?`, x.Cursor.Span, x.room.Rows)
+		WHERE spans.id >= ? ORDER BY spans.id LIMIT ?`, x.Cursor.Span, x.room.Rows+2)
 	if err != nil {
 		return err
 	}
@@ -91,6 +91,10 @@ func (x *exporter) spans(tx sqlite.Tx) error {
 		if r.ID == x.Cursor.Span {
 			x.extend(r.ShippedSpan)
 			continue
+		}
+		if len(x.Shipment.Spans) == x.room.Rows {
+			x.More = true
+			return nil
 		}
 		number, ok, err := x.document(tx, r.digest)
 		if err == nil && ok {
@@ -108,7 +112,6 @@ func (x *exporter) spans(tx sqlite.Tx) error {
 		x.Shipment.Spans = append(x.Shipment.Spans, r.ShippedSpan)
 		x.Cursor.Span, x.Cursor.Total = r.ID, r.Total
 	}
-	x.More = len(rows) == x.room.Rows
 	return nil
 }
 
@@ -259,7 +262,7 @@ func (x *exporter) findings(tx sqlite.Tx) error {
 		return err
 	}
 	rows, err := sqlite.List(tx, scanShippedFinding, `SELECT id, finding, since, seen, resolved FROM standings
-		WHERE id > ? OR id IN (SELECT value FROM json_each(?)) ORDER BY id`, x.Cursor.Finding, ids)
+		WHERE id > ? OR id IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?`, x.Cursor.Finding, ids, len(x.Cursor.Open)+x.room.Rows+1)
 	if err != nil {
 		return err
 	}

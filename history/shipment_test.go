@@ -23,12 +23,13 @@ type sender struct {
 	numbers  map[string]int64
 	places   Places
 	sent     []Shipment
+	rows     int // of each kind in a shipment
 }
 
 func (x *sender) ship(t *testing.T, limit int) (shipments int) {
 	t.Helper()
 	for more := true; more; {
-		e, err := x.from.Export(t.Context(), x.cursor, func(key string) (int64, error) { return x.numbers[key], nil }, Room{limit, 10})
+		e, err := x.from.Export(t.Context(), x.cursor, func(key string) (int64, error) { return x.numbers[key], nil }, Room{limit, max(x.rows, 1)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -137,7 +138,7 @@ func heal(t *testing.T, s *Store, r *rand.Rand, at time.Time, doc *facts.Documen
 func between(t *testing.T) *sender {
 	from, _ := opened(t)
 	to, _ := opened(t)
-	return &sender{from: from, to: to, numbers: map[string]int64{}}
+	return &sender{from: from, to: to, numbers: map[string]int64{}, rows: 10}
 }
 
 // A copy is what was copied, whatever happened between two shipments and however small they are;
@@ -146,6 +147,7 @@ func TestShipment(t *testing.T) {
 	for seed := range uint64(8) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			x := between(t)
+			x.rows = []int{1, 10}[seed/2%2]
 			busy(t, x, rand.New(rand.NewPCG(seed, 1)), 60, []int{4_000, MaxPackedPart}[seed%2])
 			want := all(t, x.from)
 			if d := cmp.Diff(want, all(t, x.to)); d != "" {

@@ -25,13 +25,22 @@ const (
 // once a week all links are recreated. Policies decide each document, and nil decides
 // nothing: the findings are then made up.
 func Live(ctx context.Context, stateHome string, doc *facts.Document, now time.Time, days int, p *decide.Policies) error {
+	return LiveThrough(ctx, stateHome, doc, now, days, p, func(*history.Store, time.Time) error { return nil })
+}
+
+// LiveThrough is [Live], and calls each after every audit.
+func LiveThrough(ctx context.Context, stateHome string, doc *facts.Document, now time.Time, days int, p *decide.Policies, each func(*history.Store, time.Time) error) error {
 	begin := now.Add(-time.Duration(days) * day)
 	s, err := history.Open(ctx, stateHome, begin)
 	if err != nil {
 		return err
 	}
 	for i := range days * int(day/pace) {
-		if err = recordAudit(ctx, s, doc, i, begin.Add(time.Duration(i)*pace), p); err != nil {
+		at := begin.Add(time.Duration(i) * pace)
+		if err = recordAudit(ctx, s, doc, i, at, p); err == nil {
+			err = each(s, at)
+		}
+		if err != nil {
 			break
 		}
 	}
