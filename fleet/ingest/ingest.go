@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -32,13 +33,15 @@ type Options struct {
 
 // Limits and paces.
 const (
-	batch        = 500         // messages
+	batch        = 1000        // messages
 	markEvery    = time.Second // a source gets its watermark at most this often
 	wait         = 2 * time.Second
 	retry        = 2 * time.Second // after something went wrong
 	maxRetry     = 30 * time.Second
 	streamsEvery = 5 * time.Second // whether the streams exist
-	lookEvery    = time.Minute     // for what was not added to a memory
+	yield        = 100 * time.Millisecond
+	maxYield     = 10 * time.Second
+	lookEvery    = time.Minute // for what was not added to a memory
 	ackTimeout   = 10 * time.Second
 )
 
@@ -66,6 +69,7 @@ type run struct {
 	Options
 	js jetstream.JetStream
 
+	isBehind    atomic.Bool // more evidence waits than one batch
 	mu          sync.Mutex
 	marks, rows dirty
 	wake        chan struct{} // there are rows
@@ -160,6 +164,7 @@ func (r *run) move(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		r.isBehind.Store(len(messages) == batch)
 		if len(messages) == 0 {
 			continue
 		}
@@ -214,10 +219,16 @@ func (r *run) keep(ctx context.Context, messages []jetstream.Msg) error {
 	return nil
 }
 
-// apply adds rows to the memories as they come, and looks now and then for what was left.
+// apply adds rows to the memories as they come, and looks now and then for what was left. While
+// much evidence waits, that comes first.
 func (r *run) apply(ctx context.Context) error {
 	for more := true; ; {
 		var err error
+		for waited := time.Duration(0); r.isBehind.Load() && waited < maxYield; waited += yield {
+			if !sleep(ctx, yield) {
+				return ctx.Err()
+			}
+		}
 		if more {
 			if more, err = r.Archive.Apply(ctx, r.Now()); err != nil {
 				return err

@@ -1,0 +1,322 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"golang.org/x/sync/errgroup"
+
+	"stackpolicy/fleet"
+	"stackpolicy/fleet/link"
+	"stackpolicy/fleet/questions"
+	"stackpolicy/replay"
+)
+
+// row is a figure with its bound.
+type row struct {
+	what, got, bound string
+	missed           bool
+}
+
+func (b *bench) figure(what string, got, bound float64, unit string, isLower bool) {
+	r := row{what: what, got: fmt.Sprintf("%.4g %s", got, unit), bound: "-"}
+	if bound > 0 {
+		sign := "at most"
+		if r.missed = got > bound; !isLower {
+			sign, r.missed = "at least", got < bound
+		}
+		r.bound = fmt.Sprintf("%s %g", sign, bound)
+	}
+	b.rows = append(b.rows, r)
+	b.say("%s: %s (%s)", what, r.got, r.bound)
+}
+
+func pinOf(c tls.Certificate) string {
+	leaf, err := x509.ParseCertificate(c.Certificate[0])
+	if err != nil {
+		return "?"
+	}
+	return link.PinOf(leaf)
+}
+
+// burst is how many envelopes are sealed before they are sent, so that sealing is not measured.
+const burst = 20_000
+
+// ingest sends all envelopes, and measures how fast they are in the archive.
+func (b *bench) ingest(ctx context.Context) error {
+	total, bytes, first, took := 0, 0, 0, time.Duration(0)
+	for total < b.hosts*b.perHistory {
+		messages, err := b.sealed(burst)
+		if err != nil {
+			return err
+		}
+		begin := time.Now()
+		for i, m := range messages {
+			if bytes += len(m.Data); total+i < b.hosts {
+				first += len(m.Data)
+			}
+			if _, err := b.js.PublishMsgAsync(m); err != nil {
+				return err
+			}
+		}
+		total += len(messages)
+		for {
+			kept, _, err := b.behind(ctx)
+			if err != nil {
+				return err
+			}
+			if int(kept) >= total {
+				break
+			}
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
+		took += time.Since(begin)
+		b.say("%d envelopes are in the archive, %.0f a second", total, float64(total)/took.Seconds())
+	}
+	b.figure("ingest: envelopes a second in the archive", float64(total)/took.Seconds(), 2000, "", false)
+	b.figure("first envelope of a host, with the rules and all facts", float64(first)/float64(b.hosts)/1000, 0, "kB", true)
+	b.figure("bytes of a host and day, without that", float64(bytes-first)/float64(b.hosts*b.days)/1000, 80, "kB", true)
+	b.figure("bytes of a host and day, of 30 days with it", float64(first)/float64(b.hosts)/30000+float64(bytes-first)/float64(b.hosts*b.days)/1000, 80, "kB", true)
+	return nil
+}
+
+// sealed returns the next envelopes of all hosts, each host's in turn.
+func (b *bench) sealed(limit int) (messages []*nats.Msg, err error) {
+	for len(messages) < limit {
+		before := len(messages)
+		for _, s := range b.sources {
+			if int(s.seq) == len(s.letters) {
+				continue
+			}
+			data, err := s.seal()
+			if err != nil {
+				return nil, err
+			}
+			subject, err := s.Subject()
+			if err != nil {
+				return nil, err
+			}
+			id, _ := fleet.DigestOf(data).MarshalText()
+			messages = append(messages, &nats.Msg{Subject: subject, Data: data, Header: nats.Header{nats.MsgIdHdr: {string(id)}}})
+		}
+		if len(messages) == before {
+			break
+		}
+	}
+	return messages, nil
+}
+
+// apply waits until the memories have all.
+func (b *bench) apply(ctx context.Context) error {
+	begin := time.Now()
+	total := uint64(b.hosts * b.perHistory)
+	for said := time.Now(); ; {
+		_, applied, err := b.behind(ctx)
+		if err != nil {
+			return err
+		}
+		if applied >= total {
+			break
+		}
+		if time.Since(said) > 30*time.Second {
+			said = time.Now()
+			b.say("%d of %d envelopes are in the memories", applied, total)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+	b.figure("until all is in the memories, after the last envelope", time.Since(begin).Seconds(), 0, "s", true)
+	folder := filepath.Join(b.data, "archive")
+	scale := float64(30_000) / float64(b.hosts*b.days) / 1e9
+	shards := size(folder, func(path string) bool { return strings.Contains(path, "shard-") })
+	memories := size(folder, func(path string) bool { return strings.Contains(path, "/memory/") })
+	b.figure("archive of 1,000 hosts and 30 days", float64(shards)*scale, 3, "GB", true)
+	b.figure("memories of 1,000 hosts and 30 days", float64(memories)*scale, 0, "GB", true)
+	return nil
+}
+
+// look renders the page.
+func (b *bench) look(ctx context.Context) error {
+	to := filepath.Join(b.folder, "page")
+	cmd := exec.CommandContext(ctx, b.stackfleet, "--data", b.data, "status", "-o", "json")
+	begin := time.Now()
+	_ = cmd.Run() // its status is that of the fleet
+	b.figure("status of all hosts, as JSON", time.Since(begin).Seconds(), 1, "s", true)
+	for _, what := range []string{"all pages, the first time", "all pages again, as nothing changed"} {
+		begin = time.Now()
+		if _, err := b.run(ctx, "page", "--to", to); err != nil {
+			return err
+		}
+		b.figure(what, time.Since(begin).Seconds(), 0, "s", true)
+	}
+	info, err := os.Stat(filepath.Join(to, "index.html"))
+	if err == nil {
+		b.figure("the page of the fleet", float64(info.Size())/1e6, 0, "MB", true)
+	}
+	return err
+}
+
+// ask measures an impact over all hosts, by one worker and by two, and by a host itself.
+func (b *bench) ask(ctx context.Context) error {
+	layer := filepath.Join(b.folder, "settings.yaml")
+	text := "settings: {decide: [{invariant: stack_running, units: [\"*\"], severity: ticket}]}\n"
+	if err := os.WriteFile(layer, []byte(text), 0o600); err != nil {
+		return err
+	}
+	var took [3]time.Duration
+	for _, workers := range []int{1, 2} {
+		work, cancel := context.WithCancel(ctx)
+		group, within := errgroup.WithContext(work)
+		for range workers {
+			group.Go(func() error {
+				cmd := exec.CommandContext(within, b.stackfleet, "--data", b.data, "worker")
+				cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+				cmd.Stderr = os.Stderr
+				_ = cmd.Run()
+				return nil
+			})
+		}
+		begin := time.Now()
+		i, err := decoded[questions.Impact](b.run(ctx, "impact", "--only-ask", "--settings", layer, "--since", "400d", "-o", "json"))
+		took[workers] = time.Since(begin)
+		cancel()
+		_ = group.Wait()
+		if err != nil {
+			return err
+		}
+		if i.Sources != b.hosts || i.Audits == 0 {
+			return fmt.Errorf("the impact is of %d hosts and %d audits", i.Sources, i.Audits)
+		}
+		b.say("impact of %d audits by %d workers: %.1f s", i.Audits, workers, took[workers].Seconds())
+		if workers == 1 {
+			b.figure("impact: of a host and day, one worker", took[1].Seconds()/float64(b.hosts*b.days)*1000, 0, "ms", true)
+			b.figure("impact: of a document, one worker", took[1].Seconds()/float64(i.Documents)*1000, b.own(ctx, layer)*1000, "ms", true)
+		}
+	}
+	b.figure("impact: two workers against one", took[1].Seconds()/took[2].Seconds(), 1.7, "times", false)
+	return nil
+}
+
+// own is how long a host takes for a document of its own impact, in seconds.
+func (b *bench) own(ctx context.Context, layer string) float64 {
+	cmd := exec.CommandContext(ctx, b.policy, "impact", "--memory", filepath.Join(b.folder, "history0", "stackpolicy", "history.db"), "--settings", layer, "--since", "400d", "-o", "json")
+	begin := time.Now()
+	out, _ := cmd.Output() // 1 is a change
+	took := time.Since(begin)
+	i, err := decoded[replay.Impact](out, nil)
+	if err != nil || i.Documents == 0 {
+		b.say("the host's own impact: %v\n%s", err, out)
+		return 0
+	}
+	return took.Seconds() / float64(i.Documents)
+}
+
+// send measures what a host spends on the hub: stackpolicy send-alerts of a member with one new
+// audit, without what the same command needs when nothing is due.
+func (b *bench) send(ctx context.Context) error {
+	home := filepath.Join(b.folder, "member")
+	if err := os.MkdirAll(home, 0o700); err != nil {
+		return err
+	}
+	env := []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "XDG_RUNTIME_DIR=" + home, "DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent"}
+	policy := func(args ...string) (*exec.Cmd, *bytes.Buffer) {
+		cmd, out := exec.CommandContext(ctx, b.policy, args...), new(bytes.Buffer)
+		cmd.Env, cmd.Stdout, cmd.Stderr = env, out, out
+		return cmd, out
+	}
+	cmd, key := policy("enroll", "--fingerprint")
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%w: %s", err, key)
+	}
+	fields := strings.Fields(key.String())
+	if err := b.join(ctx, policy, fields[len(fields)-1]); err != nil {
+		return err
+	}
+	var sum, idle time.Duration
+	const rounds = 20
+	for range rounds {
+		audit, _ := policy("eval", "--queue-alerts")
+		_ = audit.Run() // there is no user manager, which is new evidence the first time
+		for _, spent := range []*time.Duration{&sum, &idle} {
+			cmd, out := policy("send-alerts")
+			if err := cmd.Run(); err != nil {
+				return fmt.Errorf("%w: %s", err, out)
+			}
+			*spent += cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+		}
+		if err := os.RemoveAll(filepath.Join(home, ".local/state/stackpolicy/history.db")); err != nil {
+			return err
+		}
+		for _, suffix := range []string{"-wal", "-shm"} {
+			_ = os.Remove(filepath.Join(home, ".local/state/stackpolicy/history.db") + suffix)
+		}
+	}
+	b.figure("processor of a host's send after an audit", (sum-idle).Seconds()*1000/rounds, 50, "ms", true)
+	return nil
+}
+
+func (b *bench) join(ctx context.Context, policy func(...string) (*exec.Cmd, *bytes.Buffer), fingerprint string) error {
+	desk := exec.CommandContext(ctx, b.stackfleet, "--data", b.data, "enroll", "member", "--fingerprint", fingerprint)
+	out, err := desk.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	desk.Stderr = os.Stderr
+	if err := desk.Start(); err != nil {
+		return err
+	}
+	token := ""
+	for text := make([]byte, 4096); token == ""; {
+		n, err := out.Read(text)
+		if _, rest, has := strings.Cut(string(text[:n]), "stackpolicy enroll "); has {
+			token = strings.Fields(rest)[0]
+		}
+		if err != nil {
+			return fmt.Errorf("no token: %w", err)
+		}
+	}
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+	cmd, said := policy("enroll", token)
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%w: %s", err, said)
+	}
+	return desk.Wait()
+}
+
+// table prints the figures.
+func (b *bench) table(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "%d hosts, %d days, %d units\tMEASURED\tBOUND\n", b.hosts, b.days, b.units)
+	missed := 0
+	for _, r := range b.rows {
+		mark := ""
+		if r.missed {
+			mark = "  MISSED"
+			missed++
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s%s\n", r.what, r.got, r.bound, mark)
+	}
+	if err := w.Flush(); err != nil || missed == 0 {
+		return err
+	}
+	return fmt.Errorf("%d bounds are missed", missed)
+}
