@@ -41,6 +41,8 @@ type Config struct {
 	Holds []Hold `yaml:"holds"`
 	// Alerts has the sinks that findings are sent to.
 	Alerts notify.Config `yaml:"alerts"`
+	// Fleet is about the fleet that the account belongs to.
+	Fleet Fleet `yaml:"fleet"`
 }
 
 // Path returns the path of the file below configHome ($XDG_CONFIG_HOME).
@@ -96,6 +98,7 @@ func (c *Config) check() error {
 	}
 	errs = append(errs, checkStacks(c.Stacks)...)
 	errs = append(errs, checkHolds(c.Holds)...)
+	errs = append(errs, c.Fleet.check()...)
 	return errors.Join(append(errs, c.Alerts.Check()...)...)
 }
 

@@ -48,7 +48,7 @@ stacks:
 			Stacks: map[string]Stack{"web": web},
 		}, ""},
 		{"unknown key", "mode: observe\nunit: [a.service]\n", Config{},
-			`line 2: unknown key "unit"; did you mean units? known: units, mode, policies, stacks, holds, alerts`},
+			`line 2: unknown key "unit"; did you mean units? known: units, mode, policies, stacks, holds, alerts, fleet`},
 		{"unknown key of a stack", "stacks:\n  web:\n    projct: x\n", Config{},
 			`line 3: unknown key "projct"; did you mean project? known: unit, project, compose, env_files, secrets, registries, apply, verify, probes, provider, discard_volumes, on_failure`},
 		{"unknown mode", "mode: enfroce\n", Config{}, `mode: "enfroce" is neither observe nor enforce`},
