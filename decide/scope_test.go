@@ -30,6 +30,7 @@ no_blocking_backup: document, declared.activation.service.backup_extension decla
 no_ghost_failure: units, manager.failed_without_file.*
 no_orphans: units, declared.activation.ahead manager.running_without_file.*
 no_unread_definition: unit, manager.loaded_at manager.unit_path.* manager.unit_path?
+policy_current: document, collected_at release.channel release.expires release.newest release.problem.kind release.problem.since release.problem.text release.problem? release.version
 probes_answer: unit, collected_at
 quadlets_generate: units,
 stack_owned: document, podman.unowned.*

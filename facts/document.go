@@ -26,6 +26,7 @@ type Document struct {
 	AutoUpdate   *AutoUpdate                `json:"auto_update,omitempty" jsonschema:"podman-auto-update.service of the user manager, and its last run"`
 	Storage      *Storage                   `json:"storage,omitempty" jsonschema:"where podman keeps containers and images"`
 	History      *HostHistory               `json:"history,omitempty" jsonschema:"what earlier audits saw and did on the host as a whole"`
+	Release      *Release                   `json:"release,omitempty" jsonschema:"the releases of rules that the account takes from its fleet; absent if it takes none, and in documents of earlier versions"`
 	Local        *map[string]LocalFact      `json:"local,omitempty" jsonschema:"the operator's own facts, by name: the files of facts.d; present if a loaded rule reads it"`
 	Units        []Unit                     `json:"units" jsonschema:"every managed unit, and the unmanaged units that a rule needs to know, sorted by name"`
 }

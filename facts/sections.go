@@ -29,6 +29,7 @@ func Sections() []Section {
 		{"auto_update", []string{"images", "podman"}, func(d *Document) error { return absent(d.AutoUpdate == nil) }},
 		{"storage", []string{"storage", "podman"}, func(d *Document) error { return absent(d.Storage == nil) }},
 		{"local", []string{"local"}, func(d *Document) error { return absent(d.Local == nil) }},
+		{"release", []string{"release"}, always},
 		{"history", []string{"history"}, func(d *Document) error { return absent(d.History == nil) }},
 		{"units.loaded", []string{"systemd"}, func(d *Document) error {
 			return lacking(d, func(u *Unit) bool { return u.Loaded == nil })

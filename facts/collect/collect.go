@@ -25,7 +25,7 @@ type collector struct {
 // collectors lists the rows in the order in which collect runs them.
 func collectors() []collector {
 	return []collector{
-		historyRow, userRow, homeManagerRow, systemdRow, quadletsRow, filesRow, appliedRow, podmanRow, imagesRow, storageRow, probesRow, localRow, propertiesRow,
+		historyRow, userRow, homeManagerRow, systemdRow, quadletsRow, filesRow, appliedRow, podmanRow, imagesRow, storageRow, probesRow, localRow, releaseRow, propertiesRow,
 	}
 }
 

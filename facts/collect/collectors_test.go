@@ -56,7 +56,12 @@ func TestCollectorsNeedEarlierOnes(t *testing.T) {
 // Every row is run, if rules read what AddOptional adds.
 func TestEveryCollectorRuns(t *testing.T) {
 	doc := collect(t.Context(), testEnvironment(t), (&fakeManager{}).survey)
-	AddOptional(t.Context(), testEnvironment(t), doc, all)
+	env := testEnvironment(t)
+	env.Releases = func() (*facts.Release, error) { return &facts.Release{Channel: "stable"}, nil }
+	AddOptional(t.Context(), env, doc, all)
+	if doc.Release == nil || doc.Release.Channel != "stable" {
+		t.Errorf("releases: %+v", doc.Release)
+	}
 	var rows []string
 	for _, c := range collectors() {
 		rows = append(rows, c.name)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"stackpolicy/config"
+	"stackpolicy/facts"
 	"stackpolicy/internal/podman"
 )
 
@@ -34,7 +35,10 @@ type Environment struct {
 	Storage    StorageSource  // nil: nothing is asked about podman's storage
 	Quadlets   QuadletChecker // nil: nothing is asked about quadlets
 	Memory     Rememberer     // nil: the history is a gap
-	Now        func() time.Time
+	// Releases says how the releases of the account are, nil if it uses none. If it is nil
+	// itself, nothing is known of them.
+	Releases func() (*facts.Release, error)
+	Now      func() time.Time
 
 	kept *kept // nil: each collection is one of its own
 }

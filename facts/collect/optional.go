@@ -19,6 +19,9 @@ func AddOptional(ctx context.Context, env Environment, doc *facts.Document, read
 	if reads("local") {
 		step(ctx, r, localRow, func(context.Context) (localFacts, error) { return collectLocal(env) })
 	}
+	if reads("release") && env.Releases != nil {
+		step(ctx, r, releaseRow, func(context.Context) (releaseFound, error) { return collectRelease(env) })
+	}
 	if reads("units.properties") {
 		step(ctx, r, propertiesRow, func(ctx context.Context) (propertiesFound, error) { return collectProperties(ctx, env, doc) })
 	}

@@ -42,6 +42,7 @@ func Places(env Environment, doc *facts.Document) []Place {
 	}
 	add(1, homemanager.Roots(env.StateHome, env.Name)...)
 	add(1, env.LocalDir(), applied.Folder(env.StateHome))
+	add(0, env.releasePlaces()...)
 	add(0, filepath.Join(env.LingerDir, env.Name), filepath.Join(env.EtcDir, "passwd"), filepath.Join(env.EtcDir, "group"))
 	for _, s := range env.Config.Stacks {
 		add(0, s.Compose...)
