@@ -183,9 +183,9 @@ func (p Plan) Equal(other Plan) bool {
 func (p Plan) Follows(before Plan) error {
 	switch {
 	case p.Version < before.Version:
-		return fmt.Errorf("version %d of channel %s is older than %d, which is known: to go back, release the older rules under a new version", p.Version, p.Channel, before.Version)
+		return fmt.Errorf("%w: version %d of channel %s, after %d; to go back, release the older rules under a new version", ErrRollback, p.Version, p.Channel, before.Version)
 	case p.Version == before.Version && p.Bundle != before.Bundle:
-		return fmt.Errorf("version %d of channel %s has another bundle than before: publish it as a new version", p.Version, p.Channel)
+		return fmt.Errorf("%w: version %d of channel %s has another bundle than before; publish it as a new version", ErrMixed, p.Version, p.Channel)
 	}
 	return nil
 }

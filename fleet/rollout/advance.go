@@ -178,6 +178,25 @@ func (h Host) waitsFor(s *State, now time.Time) string {
 	return ""
 }
 
+// GiveUp stops using a release that decides and cannot be used any more, such as one that a newer
+// program refuses. It does nothing if another release decides by now.
+func (h Host) GiveUp(version int64, why error, now time.Time) error {
+	s, done, err := h.lock(now)
+	if err != nil {
+		return err
+	}
+	defer done()
+	active, err := h.Active()
+	if err != nil || active == nil || active.Plan.Version != version {
+		return err
+	}
+	s.refuse(h, active.Plan, "it cannot be used: "+clip(why.Error()), now)
+	if err := h.save(s); err != nil {
+		return err
+	}
+	return h.goBack(s)
+}
+
 // goBack gives the place of the active release to the one before, if that is still there, and
 // otherwise to the rules of the program.
 func (h Host) goBack(s *State) error {

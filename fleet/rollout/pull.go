@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"stackpolicy/decide/policy"
+	"stackpolicy/facts"
 	"stackpolicy/fleet"
 	"stackpolicy/fleet/release"
 )
@@ -30,12 +32,47 @@ func (h Host) Pull(ctx context.Context, from release.Fetcher, now time.Time) err
 	if s.Channel != h.Channel { // another channel counts its own versions
 		s.Channel, s.Newest = h.Channel, release.Plan{}
 	}
+	s.Asked = now.UTC()
 	err = h.pull(ctx, s, from, now)
-	if s.Problem = ""; err != nil {
-		s.Problem = clip(err.Error())
-	}
+	s.Problem = problemOf(err, s.Problem, now)
 	return errors.Join(err, h.save(s))
 }
+
+// Asked returns when somebody last asked for releases; zero is never.
+func (h Host) Asked() (time.Time, error) {
+	s, err := h.state()
+	if err != nil {
+		return time.Time{}, err
+	}
+	return s.Asked, nil
+}
+
+// problemOf is what an error of a pull means. One that is still the same kind keeps its time.
+func problemOf(err error, before *Problem, now time.Time) *Problem {
+	if err == nil {
+		return nil
+	}
+	p := &Problem{Kind: facts.ReleaseUnreachable, Text: clip(err.Error()), Since: now.UTC()}
+	isRefused := func(target error) bool { return errors.Is(err, target) }
+	var useless *unusableError
+	switch {
+	case errors.As(err, &useless):
+		p.Kind = facts.ReleaseBack
+	case errors.Is(err, release.ErrExpired):
+		p.Kind = facts.ReleaseExpired
+	case slices.ContainsFunc([]error{release.ErrSignatures, release.ErrMixed, release.ErrRollback, release.ErrTooLarge}, isRefused):
+		p.Kind = facts.ReleaseRefused
+	}
+	if before != nil && before.Kind == p.Kind {
+		p.Since = before.Since
+	}
+	return p
+}
+
+// unusableError is about a release that was verified, and that this host cannot use.
+type unusableError struct{ why string }
+
+func (e *unusableError) Error() string { return e.why }
 
 func clip(text string) string {
 	text = strings.Join(strings.Fields(text), " ")
@@ -70,7 +107,7 @@ func (h Host) pull(ctx context.Context, s *State, from release.Fetcher, now time
 		return h.take(ctx, s, got, now)
 	}
 	if why := h.tooOld(got.Plan); why != "" && !isOf(active, got.Plan) {
-		return errors.New(why)
+		return &unusableError{why}
 	}
 	return h.advance(s, active, now)
 }
@@ -104,7 +141,7 @@ func (h Host) take(ctx context.Context, s *State, got release.Fetched, now time.
 	}
 	if err != nil {
 		s.refuse(h, got.Plan, "the rules are refused: "+clip(err.Error()), now)
-		return fmt.Errorf("release %d: the rules are refused: %w", got.Plan.Version, err)
+		return &unusableError{fmt.Sprintf("release %d: the rules are refused: %v", got.Plan.Version, err)}
 	}
 	if s.Candidate != "" { // its slot is about to be another one
 		s.dropCandidate()

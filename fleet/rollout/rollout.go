@@ -83,6 +83,9 @@ func (h Host) Active() (*Release, error) {
 	return h.read(slot)
 }
 
+// Link returns the link that changes when another release is active.
+func (h Host) Link() string { return h.path(activeLink) }
+
 // activeSlot returns "" if no release is in use.
 func (h Host) activeSlot() (string, error) {
 	target, err := os.Readlink(h.path(activeLink))

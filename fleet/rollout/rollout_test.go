@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"stackpolicy/decide/policy"
+	"stackpolicy/facts"
 	"stackpolicy/finding"
 	"stackpolicy/fleet/release"
 )
@@ -20,7 +21,7 @@ import (
 func TestRollout(t *testing.T) {
 	w := newWorld(t)
 	w.mustPull(t)
-	if s := w.status(t); s.Newest != nil || s.Problem != "" {
+	if s := w.status(t); s.Newest != nil || s.Problem != nil {
 		t.Errorf("before there is a release: %+v", s)
 	}
 	for version := int64(1); version <= 3; version++ {
@@ -129,16 +130,16 @@ func TestFailure(t *testing.T) {
 				w.audit(t, good)
 			}
 			s := w.status(t)
-			if w.active(t) != 1 || s.Stage != StageBack || !strings.Contains(s.Problem, c.want) {
+			if w.active(t) != 1 || s.Stage != StageBack || !strings.Contains(s.Problem.String(), c.want) {
 				t.Errorf("active is %d, %+v", w.active(t), s)
 			}
-			if r, _ := s.Beat(); r.Stage != StageBack || r.Version != 1 || r.Problem == "" {
+			if r, _ := s.Beat(w.now); r.Stage != StageBack || r.Version != 1 || r.Problem == "" {
 				t.Errorf("the beat says %+v", r)
 			}
 			w.publish(t, quick)
 			w.mustPull(t)
 			w.audit(t, good)
-			if s := w.status(t); w.active(t) != 3 || s.Problem != "" {
+			if s := w.status(t); w.active(t) != 3 || s.Problem != nil {
 				t.Errorf("after the next release: active is %d, %+v", w.active(t), s)
 			}
 		})
@@ -154,7 +155,7 @@ func TestBack(t *testing.T) {
 	w.mustPull(t)
 	w.audit(t, good)
 	w.audit(t, broken)
-	if s := w.status(t); w.active(t) != 0 || s.Stage != StageBack || !strings.Contains(s.Problem, "after it became active") {
+	if s := w.status(t); w.active(t) != 0 || s.Stage != StageBack || !strings.Contains(s.Problem.String(), "after it became active") {
 		t.Fatalf("active is %d, %+v", w.active(t), s)
 	}
 	w.publish(t, quick)
@@ -205,14 +206,14 @@ func TestStays(t *testing.T) {
 	w.publish(t, quick)
 	w.mustPull(t)
 	w.audit(t, good)
-	if err := w.host.Pull(t.Context(), away{}, w.now); err == nil || w.active(t) != 1 || w.status(t).Problem == "" {
+	if err := w.host.Pull(t.Context(), away{}, w.now); err == nil || w.active(t) != 1 || w.status(t).Problem == nil {
 		t.Errorf("away: %v, %+v", err, w.status(t))
 	}
 	w.now = w.now.Add(release.TargetsLife)
 	if err := w.pull(); !errors.Is(err, release.ErrExpired) || w.active(t) != 1 {
 		t.Errorf("expired: %v", err)
 	}
-	if s := w.status(t); !strings.Contains(s.Problem, "expired") {
+	if s := w.status(t); !strings.Contains(s.Problem.String(), "expired") {
 		t.Errorf("got %+v", s)
 	}
 	if w.audit(t, good) != 1 {
@@ -329,7 +330,7 @@ func TestEdited(t *testing.T) {
 			if r, err := w.host.Active(); !errors.Is(err, ErrDamaged) || r != nil {
 				t.Errorf("got %v, %v", r, err)
 			}
-			if s := w.status(t); s.Problem == "" || s.Active != nil {
+			if s := w.status(t); s.Problem == nil || s.Active != nil {
 				t.Errorf("got %+v", s)
 			}
 			w.mustPull(t) // which brings it again
@@ -381,5 +382,62 @@ func TestAnotherChannel(t *testing.T) {
 	w.audit(t, good)
 	if r, err := w.host.Active(); err != nil || r.Plan.Channel != "edge" || r.Plan.Version != 1 {
 		t.Errorf("got %+v, %v", r, err)
+	}
+}
+
+// TestGiveUp: a release that a newer program refuses does not decide any more, and is not fetched
+// again by that program.
+func TestGiveUp(t *testing.T) {
+	w := newWorld(t)
+	w.publish(t, quick)
+	w.mustPull(t)
+	for range 3 {
+		w.audit(t, good)
+	}
+	if err := w.host.GiveUp(9, errors.New("x"), w.now); err != nil || w.active(t) != 1 {
+		t.Fatalf("another release: %v, active is %d", err, w.active(t))
+	}
+	if err := w.host.GiveUp(1, errors.New("lib/lib.rego:2: a builtin that is gone"), w.now); err != nil {
+		t.Fatal(err)
+	}
+	w.mustPull(t)
+	w.audit(t, good)
+	if s := w.status(t); w.active(t) != 0 || s.Stage != StageBack || !strings.Contains(s.Problem.String(), "a builtin that is gone") {
+		t.Errorf("active is %d, %+v", w.active(t), s)
+	}
+}
+
+// TestFacts: the kinds of problems as rules see them, and since when.
+func TestFacts(t *testing.T) {
+	w := newWorld(t)
+	w.publish(t, quick)
+	w.mustPull(t)
+	w.audit(t, good)
+	want := func(kind string, since time.Time) {
+		t.Helper()
+		r := w.status(t).Facts()
+		if r.Channel != "stable" || r.Version != 1 || r.Newest != 1 || r.Stage != StageActive || r.Expires == nil {
+			t.Errorf("got %+v", r)
+		}
+		if kind == "" && r.Problem != nil || kind != "" && (r.Problem == nil || r.Problem.Kind != kind || !r.Problem.Since.Equal(since)) {
+			t.Errorf("got the problem %+v, want %s since %s", r.Problem, kind, since)
+		}
+	}
+	want("", time.Time{})
+	first := w.now
+	for range 2 {
+		_ = w.host.Pull(t.Context(), away{}, w.now)
+		want(facts.ReleaseUnreachable, first)
+		w.now = w.now.Add(time.Hour)
+	}
+	other := newWorld(t)
+	other.publish(t, quick)
+	_ = w.host.Pull(t.Context(), release.Folder(other.repository.Public()), w.now)
+	want(facts.ReleaseRefused, w.now)
+	w.now = w.now.Add(release.TargetsLife)
+	_ = w.pull()
+	want(facts.ReleaseExpired, w.now)
+	if w.host.Channel = ""; w.status(t).Facts() != nil {
+		t.Error("an account without a channel has releases")
 	}
 }

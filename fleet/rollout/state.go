@@ -18,8 +18,9 @@ import (
 type State struct {
 	Channel string       `json:"channel"`
 	Newest  release.Plan `json:"newest"`            // that was verified; the zero value is none yet
+	Asked   time.Time    `json:"asked"`             // the last pull, whatever came of it; zero is never
 	Pulled  time.Time    `json:"pulled"`            // the last time that the source answered; zero is never
-	Problem string       `json:"problem,omitempty"` // of the last pull; "" is none
+	Problem *Problem     `json:"problem,omitempty"` // of the last pull; nil is none
 
 	Candidate string        `json:"candidate,omitempty"` // the slot of the release in shadow
 	Shadow    *fleet.Shadow `json:"shadow,omitempty"`    // what it did so far
@@ -30,6 +31,21 @@ type State struct {
 
 	// Refused are releases that this host does not use, and why.
 	Refused []Refusal `json:"refused,omitempty"`
+}
+
+// Problem is why a host is not on the newest release, or does not know it.
+type Problem struct {
+	Kind  string    `json:"kind"` // as in facts.ReleaseProblem
+	Text  string    `json:"text"`
+	Since time.Time `json:"since"`
+}
+
+// String returns the text, "" for no problem.
+func (p *Problem) String() string {
+	if p == nil {
+		return ""
+	}
+	return p.Text
 }
 
 // Trial is the first time of a release that decides.

@@ -1,10 +1,12 @@
 package rollout
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
 
+	"stackpolicy/facts"
 	"stackpolicy/fleet"
 	"stackpolicy/fleet/release"
 )
@@ -16,9 +18,6 @@ const (
 	StageBack   = "back" // the newest release is not used, and the host is on what it had before
 )
 
-// WarnBefore is how long before the end of a release a host says so.
-const WarnBefore = release.WarnBefore
-
 // Status is how the releases of a host are.
 type Status struct {
 	Channel  string        `json:"channel"`
@@ -26,10 +25,9 @@ type Status struct {
 	Newest   *release.Plan `json:"newest"`    // nil: none is known
 	Stage    string        `json:"stage"`     // of the newest: shadow, active or back; "" for none
 	OfStages string        `json:"of_stages"` // in which stage of the newest plan this host is, such as 10%
-	Waits    string        `json:"waits"`     // what the one in shadow waits for; "" is nothing
+	Waits    string        `json:"waits"`     // what the newest waits for; "" is nothing
 	Shadow   *fleet.Shadow `json:"shadow"`
-	Expires  time.Time     `json:"expires"` // of the newest; zero is none
-	Problem  string        `json:"problem"` // why the host is not on the newest, or cannot tell; "" is none
+	Problem  *Problem      `json:"problem"` // what the clock does not change; nil is none
 	Pulled   time.Time     `json:"pulled"`  // the source answered last; zero is never
 }
 
@@ -45,7 +43,7 @@ func (h Host) Status(now time.Time) (Status, error) {
 		return Status{}, err
 	}
 	if err != nil {
-		status.Problem = clip(err.Error())
+		status.Problem = &Problem{facts.ReleaseDamaged, clip(err.Error()), s.Pulled}
 	}
 	if active != nil {
 		status.Active = &active.Plan
@@ -54,7 +52,7 @@ func (h Host) Status(now time.Time) (Status, error) {
 		return status, nil
 	}
 	newest := s.Newest
-	status.Newest, status.Expires = &newest, newest.Expires
+	status.Newest = &newest
 	if stage := newest.StageOf(h.Source, h.Labels); stage != release.NoStage {
 		status.OfStages = newest.Stages[stage].String()
 	}
@@ -64,33 +62,59 @@ func (h Host) Status(now time.Time) (Status, error) {
 
 func (h Host) stage(status *Status, s *State, active *Release, now time.Time) {
 	newest := *status.Newest
-	problem := ""
 	switch refusal := s.refusal(h, newest.Channel, newest.Version); {
 	case isOf(active, newest):
 		status.Stage = StageActive
 	case refusal != nil:
 		status.Stage = StageBack
-		problem = fmt.Sprintf("release %d is not used here: %s", newest.Version, refusal.Why)
+		text := fmt.Sprintf("release %d is not used here: %s", newest.Version, refusal.Why)
+		if status.Problem == nil || status.Problem.Kind == facts.ReleaseUnreachable {
+			status.Problem = &Problem{facts.ReleaseBack, text, refusal.At}
+		}
 	case s.Candidate != "":
 		status.Stage = StageShadow
 		status.Waits = h.waitsFor(s, now)
-	}
-	if problem == "" && now.After(newest.Expires) {
-		problem = fmt.Sprintf("release %d expired on %s, and nothing newer came", newest.Version, newest.Expires.Format(time.DateOnly))
-	}
-	if status.Problem == "" {
-		status.Problem = problem
+	case newest.Halted:
+		status.Waits = fmt.Sprintf("release %d is halted: %s", newest.Version, newest.Reason)
+	case s.Trial != nil && active != nil && s.Trial.Version == active.Plan.Version:
+		status.Waits = fmt.Sprintf("release %d is in its first audits, and its place to go back to is needed", active.Plan.Version)
 	}
 }
 
-// Beat returns what the host's beat says of its releases.
-func (s Status) Beat() (*fleet.Release, *fleet.Shadow) {
-	if s.Active == nil && s.Newest == nil && s.Problem == "" {
+// Ended says that the newest release expired; "" if it did not.
+func (s Status) Ended(now time.Time) string {
+	if s.Newest == nil || !now.After(s.Newest.Expires) {
+		return ""
+	}
+	return fmt.Sprintf("release %d expired on %s, and nothing newer came", s.Newest.Version, s.Newest.Expires.Format(time.DateOnly))
+}
+
+// Beat returns what the host's beat says of its releases: nil if it uses none.
+func (s Status) Beat(now time.Time) (*fleet.Release, *fleet.Shadow) {
+	if s.Channel == "" {
 		return nil, nil
 	}
-	r := &fleet.Release{Channel: s.Channel, Stage: s.Stage, Problem: s.Problem}
+	r := &fleet.Release{Channel: s.Channel, Stage: s.Stage, Problem: cmp.Or(s.Problem.String(), s.Ended(now))}
 	if s.Active != nil {
 		r.Version = s.Active.Version
 	}
 	return r, s.Shadow
+}
+
+// Facts returns what the document says of the releases: nil if the host uses none.
+func (s Status) Facts() *facts.Release {
+	if s.Channel == "" {
+		return nil
+	}
+	r := &facts.Release{Channel: s.Channel, Stage: s.Stage}
+	if s.Active != nil {
+		r.Version = s.Active.Version
+	}
+	if s.Newest != nil {
+		r.Newest, r.Expires = s.Newest.Version, &s.Newest.Expires
+	}
+	if p := s.Problem; p != nil {
+		r.Problem = &facts.ReleaseProblem{Kind: p.Kind, Text: p.Text, Since: p.Since}
+	}
+	return r
 }
