@@ -151,7 +151,7 @@ func operator(ctx context.Context, c config.Config, asksRules bool) (o *stack.Op
 		o.Manager = byHand{manager}
 	}
 	if asksRules {
-		o.Policies, err = cli.LoadPolicies(ctx, c.Policies, nil)
+		o.Policies, err = cli.LoadInUse(ctx, "", c, nil)
 	}
 	if err != nil {
 		done()

@@ -50,7 +50,7 @@ func (a *app) audit(cmd *cobra.Command, units []string, asked *bool) (audit.Resu
 		recorded := audit.Recorded(func() (*facts.Document, error) { return a.recorded(cmd) })
 		return audit.Audit{Source: recorded, Load: load, Units: units, MaxAge: time.Duration(a.maxAge)}.Run(cmd.Context())
 	}
-	env, err := collect.OfProcess(c)
+	env, err := cli.Environment(c)
 	if err != nil {
 		return audit.Result{}, err
 	}
@@ -61,11 +61,15 @@ func (a *app) audit(cmd *cobra.Command, units []string, asked *bool) (audit.Resu
 	defer closeLive(cmd.Context(), cmd.ErrOrStderr(), live)
 	run := live.Audit()
 	run.Units = units
+	if len(units) == 0 {
+		a.shadow = a.openShadow(c, env, cmd.ErrOrStderr())
+		a.shadow.attach(&run)
+	}
 	run.Load = func(ctx context.Context) (*decide.Policies, error) {
 		if live.History == nil { // there is no state folder
 			return load(ctx)
 		}
-		p, err := cli.LoadPolicies(ctx, a.dir(c), remembered.Open(env.StateHome, time.Now()))
+		p, err := cli.LoadInUse(ctx, a.policyDir, c, remembered.Open(env.StateHome, time.Now()))
 		if err == nil {
 			noteChangedPolicies(ctx, cmd.ErrOrStderr(), live.History, p)
 		}

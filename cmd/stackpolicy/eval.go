@@ -64,7 +64,10 @@ network to stackpolicy send-alerts, which its unit starts afterwards.
 		}
 		o := optionsOf(cmd.OutOrStdout(), result)
 		o.Around.User = userName()
-		return format.Write(cmd.OutOrStdout(), report.Audited{Report: result.Report, Options: o})
+		err = format.Write(cmd.OutOrStdout(), report.Audited{Report: result.Report, Options: o})
+		a.shadow.end(cmd.Context(), cmd.ErrOrStderr())
+		a.shadow.pullIfDue(cmd.Context(), cmd.ErrOrStderr())
+		return err
 	}
 	return cmd
 }

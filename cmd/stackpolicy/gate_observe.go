@@ -61,7 +61,7 @@ func (g *gateRunner) observer() (observer, error) {
 	if err != nil {
 		return observer{}, err
 	}
-	policies, err := cli.LoadPolicies(g.cmd.Context(), g.flags.dir(c), decide.NewMemory())
+	policies, err := cli.LoadInUse(g.cmd.Context(), g.flags.policyDir, c, decide.NewMemory())
 	return observer{policies}, err
 }
 

@@ -82,7 +82,7 @@ func impactOf(cmd *cobra.Command, source policySource, settings string, from rec
 	}
 	defer closed()
 	shared := decide.NewMemory()
-	before, err := cli.LoadPolicies(ctx, c.Policies, shared)
+	before, err := cli.LoadInUse(ctx, "", c, shared)
 	if err != nil {
 		return i, err
 	}

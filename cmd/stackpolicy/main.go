@@ -78,6 +78,7 @@ func (a *app) run(ctx context.Context, args []string, in io.Reader, out, errs io
 type app struct {
 	policySource
 	factSource
+	shadow      *shadow // of the audit; nil: no release is tried
 	status      int
 	audits      bool // the command is eval
 	queueAlerts bool

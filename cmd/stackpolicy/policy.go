@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -12,10 +13,10 @@ import (
 )
 
 func policyCommand(exit *int) *cobra.Command {
-	cmd := cli.Group(&cobra.Command{Use: "policy", Short: "List, check, test, copy, compare, upgrade and begin policies"})
+	cmd := cli.Group(&cobra.Command{Use: "policy", Short: "List, check, test, copy, compare, upgrade, begin and pull policies"})
 	cmd.AddCommand(policyListCommand(), policyCheckCommand(), policyTestCommand(exit), policyCopyCommand(),
 		policyNewCommand(), policyFmtCommand(exit), policyDiffCommand(exit), policyLearnCommand(),
-		policyUpgradeCommand(exit))
+		policyUpgradeCommand(exit), policyPullCommand(), policyStatusCommand())
 	return cmd
 }
 
@@ -25,7 +26,7 @@ func (s *policySource) open() (policy.Source, error) {
 	if err != nil {
 		return policy.Source{}, err
 	}
-	return cli.Policies(s.dir(c), policy.OpenWithTests)
+	return cli.PoliciesInUse(s.policyDir, c)
 }
 
 // folder returns the folder of the policies in use, which is to be written to.
@@ -36,6 +37,9 @@ func (s *policySource) folder() (string, error) {
 	}
 	if dir := s.dir(c); dir != "" {
 		return dir, nil
+	}
+	if r := cli.ActiveRelease(s.policyDir, c); r != nil {
+		return "", fmt.Errorf("the rules come from release %d of channel %s, which is signed; name another folder with --policy DIR", r.Plan.Version, r.Plan.Channel)
 	}
 	return "", errors.New("the built-in policies cannot be changed; name a folder: --policy DIR, or policies: in config.yaml. A folder without main.rego is laid over them")
 }

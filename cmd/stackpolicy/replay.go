@@ -44,7 +44,7 @@ Exit status:
 			if err != nil {
 				return err
 			}
-			if o.Present, err = cli.LoadPolicies(ctx, c.Policies, decide.NewMemory()); err != nil {
+			if o.Present, err = cli.LoadInUse(ctx, "", c, decide.NewMemory()); err != nil {
 				return err
 			}
 		}

@@ -13,6 +13,7 @@ import (
 
 	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/finding"
+	"stackpolicy/fleet/release"
 )
 
 func TestMain(m *testing.M) {
@@ -31,6 +32,7 @@ func TestScripts(t *testing.T) {
 		Setup:               offline,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": status, "edit": edit, "grow": grow, "faster": faster, "fifo": fifo,
+			"publish": publish, "active-rule": activeRule,
 		},
 	})
 }
@@ -42,6 +44,7 @@ func offline(e *testscript.Env) error {
 	if err != nil {
 		return err
 	}
+	e.Values[signer{}] = new(release.SigningKey)
 	bin, _, _ := strings.Cut(e.Getenv("PATH"), string(os.PathListSeparator))
 	e.Vars = append(e.Vars,
 		"PATH="+bin, "HOME="+filepath.Join(e.WorkDir, "home"), "XDG_RUNTIME_DIR="+filepath.Join(e.WorkDir, "nowhere"),

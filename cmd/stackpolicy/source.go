@@ -30,12 +30,12 @@ func (s *policySource) policyFlag(cmd *cobra.Command) {
 	_ = cmd.MarkFlagDirname("policy")
 }
 
-// dir returns the policy folder in use: the flag's, the configuration's, or "" for the
-// built-in policies.
+// dir returns the policy folder that the flag or the configuration names, "" for none: then the
+// active release or the built-in policies are in use.
 func (s *policySource) dir(c config.Config) string { return cmp.Or(s.policyDir, c.Policies) }
 
 func (s *policySource) loadPolicies(ctx context.Context, c config.Config) (*decide.Policies, error) {
-	return cli.LoadPolicies(ctx, s.dir(c), nil)
+	return cli.LoadInUse(ctx, s.policyDir, c, nil)
 }
 
 // factSource says where a command's facts come from.
@@ -97,7 +97,7 @@ func (s *factSource) snapshot(ctx context.Context, in io.Reader, c config.Config
 	if doc != nil || err != nil {
 		return doc, err
 	}
-	env, err := collect.OfProcess(c)
+	env, err := cli.Environment(c)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"sync"
 	"time"
 
 	"stackpolicy/audit"
@@ -35,6 +36,8 @@ type watchRunner struct {
 	config config.Config // as last read
 	routes []notify.Route
 	health watch.Health
+
+	pulling sync.Mutex // while a release is fetched
 }
 
 // load reads the configuration, the alert sinks and the policies.
@@ -55,11 +58,11 @@ func (r *watchRunner) load(ctx context.Context) (watch.Setup, error) {
 	if err != nil {
 		return watch.Setup{}, err
 	}
-	env, err := collect.OfProcess(c)
+	env, err := cli.Environment(c)
 	if err != nil {
 		return watch.Setup{}, err
 	}
-	policies, err := cli.LoadPolicies(ctx, r.dir(c), decide.NewLastingMemory())
+	policies, err := cli.LoadInUse(ctx, r.policyDir, c, decide.NewLastingMemory())
 	return watch.Setup{Environment: env, Policies: policies, Enforces: enforces}, err
 }
 
@@ -68,8 +71,11 @@ const maxRuleFolders = 6
 
 func (r *watchRunner) files() []collect.Place {
 	places := []collect.Place{{Path: config.Path(collect.ConfigHome())}}
-	if dir := r.dir(r.config); dir != "" {
+	if dir := cli.PolicyDir(r.policyDir, r.config); dir != "" {
 		places = append(places, collect.Place{Path: dir, Depth: maxRuleFolders})
+	}
+	if h, err := cli.Releases(r.config); err == nil && h != nil {
+		places = append(places, collect.Place{Path: h.Link()}) // another release
 	}
 	return places
 }
@@ -90,7 +96,20 @@ func (r *watchRunner) audit(ctx context.Context, s watch.Setup, doc *facts.Docum
 		return s.Policies, nil
 	}
 	run.Announce = func(ctx context.Context, result audit.Result) { r.announce(ctx, s, live, result) }
-	return run.Run(ctx)
+	shadow := r.openShadow(r.config, s.Environment, r.errs)
+	shadow.attach(&run)
+	result, err := run.Run(ctx)
+	if err != nil {
+		return result, err
+	}
+	shadow.end(ctx, r.errs)
+	if r.pulling.TryLock() { // its tests may take minutes, in which the watch goes on
+		go func() {
+			defer r.pulling.Unlock()
+			shadow.pullIfDue(ctx, r.errs)
+		}()
+	}
+	return result, nil
 }
 
 func (r *watchRunner) announce(ctx context.Context, s watch.Setup, live *audit.Live, result audit.Result) {
