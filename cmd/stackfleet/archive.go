@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"stackpolicy/fleet/archive"
 	"stackpolicy/fleet/ingest"
@@ -20,8 +21,8 @@ func (a *app) archiveCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "archive",
 		Short: "Write the evidence of a broker of your own to the archive",
-		Long: `Writes evidence from the broker to the archive in the hub's folder until a signal
-ends it. "stackfleet serve" does this itself: the command is for a broker of your
+		Long: `Writes evidence from the broker to the archive in the hub's folder, and publishes the
+releases there, until a signal ends it. "stackfleet serve" does this itself: the command is for a broker of your
 own. One process writes an archive at a time; a second one waits, and goes on
 when the first ends.`,
 		Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
@@ -36,13 +37,22 @@ when the first ends.`,
 			}
 			defer c.Close()
 			a.endsBySignal = true
-			err = h.archiver(c, cmd.ErrOrStderr())(cmd.Context())
+			err = together(cmd.Context(), []part{h.archiver(c, cmd.ErrOrStderr()), h.releaser(c, cmd.ErrOrStderr())})
 			if cmd.Context().Err() != nil {
 				return nil
 			}
 			return err
 		},
 	}
+}
+
+// together runs parts until one fails.
+func together(ctx context.Context, parts []part) error {
+	group, within := errgroup.WithContext(ctx)
+	for _, p := range parts {
+		group.Go(func() error { return p(within) })
+	}
+	return group.Wait()
 }
 
 // standBy is how often a second archiver looks whether the first has ended.

@@ -150,7 +150,7 @@ type part func(ctx context.Context) error
 
 // parts returns what reads from the broker.
 func (h *hub) parts(c *nats.Conn, errs io.Writer) []part {
-	return []part{h.archiver(c, errs), h.alarmer(errs)}
+	return []part{h.archiver(c, errs), h.releaser(c, errs), h.alarmer(errs)}
 }
 
 // run runs the parts until a signal or an error ends one. The broker is stopped after them.

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/txtar"
+)
+
+// enrollByScript enrolls an account of a host.
+func enrollByScript(t *testing.T, hub, host terminal, name string) {
+	t.Helper()
+	key, err := host.command("stackpolicy", "enroll", "--fingerprint").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	asks := hub.start("stackfleet", "enroll", name, "--fingerprint", strings.TrimSpace(string(key)))
+	token := strings.Fields(asks.until("stackpolicy enroll "))[2]
+	join := host.command("stackpolicy", "enroll", "-")
+	join.Stdin = bytes.NewReader([]byte(token + "\n"))
+	if out, err := join.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if err := asks.wait(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// does runs a command that must succeed.
+func (x terminal) does(args ...string) string {
+	x.t.Helper()
+	out, err := x.run(args...)
+	if err != nil {
+		x.t.Fatalf("%v: %v\n%s", args, err, out)
+	}
+	return out
+}
+
+func (x terminal) write(name, text string) string {
+	x.t.Helper()
+	path := filepath.Join(x.home, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		x.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		x.t.Fatal(err)
+	}
+	return path
+}
+
+// unpack writes the files of a transcript that are in a folder there, and returns the folder.
+func (x terminal) unpack(file, folder string) string {
+	x.t.Helper()
+	archive, err := txtar.ParseFile(file)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	for _, f := range archive.Files {
+		if strings.HasPrefix(f.Name, folder) {
+			x.write(f.Name, string(f.Data))
+		}
+	}
+	return filepath.Join(x.home, folder)
+}
+
+// TestReleaseThroughTheHub: a release that two people signed comes to an enrolled host through a
+// real broker, decides in shadow, and is active when its stage was opened; a halt stops it.
+func TestReleaseThroughTheHub(t *testing.T) {
+	t.Parallel()
+	hub, host := newTerminal(t), newTerminal(t)
+	words := hub.write("words", "correct horse\n")
+	release := func(args ...string) string {
+		return hub.does(append([]string{"stackfleet", "release"}, args...)...)
+	}
+	keys := map[string]string{}
+	for _, name := range []string{"ada", "bob", "eve"} {
+		keys[name] = filepath.Join(hub.home, name)
+		cmd := hub.command("stackfleet", "release", "key", name, "--passphrase-file", words)
+		cmd.Dir = hub.home
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	sign := func(people ...string) {
+		t.Helper()
+		for _, name := range people {
+			release("sign", "--key", keys[name]+".key", "--passphrase-file", words)
+		}
+	}
+	release("init", "--key", keys["ada"]+".pub", "--key", keys["bob"]+".pub", "--key", keys["eve"]+".pub")
+	sign("ada", "bob")
+	serveHub(t, hub, "--listen", freeAddress(t), "--page", "none")
+	enrollByScript(t, hub, host, "web")
+	host.write(".config/stackpolicy/config.yaml", "fleet: {channel: stable, labels: {role: canary}}\n")
+	release("build", hub.unpack("../../testdata/stackfleet/release.txtar", "other/"), "--min-audits", "1", "--min-time", "0s")
+	sign("bob", "eve")
+
+	pulls := func(want string) {
+		t.Helper()
+		for end := time.Now().Add(30 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+			out, err := host.run("stackpolicy", "policy", "pull")
+			if err == nil && strings.Contains(out, want) {
+				return
+			}
+			if time.Now().After(end) {
+				t.Fatalf("policy pull: %v, want %q in\n%s", err, want, out)
+			}
+		}
+	}
+	pulls("waits:   0 of 1 audits in shadow")
+	if out, _ := host.run("stackpolicy", "eval"); strings.Contains(out, "another release") {
+		t.Errorf("it is active before its stage is open:\n%s", out)
+	}
+	pulls("waits:   stage 1 (role=canary), which is not open")
+	release("halt", "stable", "--reason", "not on a Friday")
+	sign("ada", "bob")
+	pulls("is halted: not on a Friday")
+	release("halt", "stable", "--lift")
+	release("stage", "stable")
+	sign("ada", "eve")
+	pulls("decides: release 1 of channel stable")
+	if out := host.does("stackpolicy", "policy", "list"); !strings.Contains(out, "lingers  (host, ticket") {
+		t.Errorf("other rules decide:\n%s", out)
+	}
+}
