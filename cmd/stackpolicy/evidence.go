@@ -41,7 +41,7 @@ func sendEvidence(ctx context.Context, stateHome string, store *history.Store) e
 		return err
 	}
 	_, err = courier.Send(ctx, courier.Options{
-		Host:      spool.Host{Source: m.Source, Key: key, Store: store, Boot: bootID(), Program: cli.Version()},
+		Host:      spool.Host{Source: m.Source, Key: key, Store: store, Boot: bootID(), Program: cli.Version(), Around: releasesInBeat},
 		StateHome: stateHome, Archive: m.ArchiveKey, Now: time.Now,
 		Dial: func(ctx context.Context) (courier.Hub, error) {
 			c, err := enroll.Connect(ctx, stateHome, m)
@@ -55,6 +55,21 @@ func sendEvidence(ctx context.Context, stateHome string, store *history.Store) e
 		return fmt.Errorf("evidence for the hub waits: %w", err)
 	}
 	return nil
+}
+
+// releasesInBeat says how the account's releases are. What cannot be read is said by the facts.
+func releasesInBeat(b *fleet.Beat) {
+	c, err := cli.ReadConfig()
+	if err != nil {
+		return
+	}
+	h, err := cli.Releases(c)
+	if h == nil || err != nil {
+		return
+	}
+	if status, err := h.Status(time.Now()); err == nil {
+		b.Release, b.Shadow = status.Beat(time.Now())
+	}
 }
 
 // bootID returns the id of the boot (random(4)); "" if it is not known.
