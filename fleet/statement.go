@@ -24,6 +24,7 @@ const (
 // below, and sends what is missing again.
 type Watermark struct {
 	Source
+	Key     PublicKey `json:"key"`    // of the chain; the source's chain by another key is another one
 	Upto    uint64    `json:"upto"`   // all envelopes up to this one; 0 is none
 	Digest  Digest    `json:"digest"` // of that one; zero for none
 	Newest  uint64    `json:"newest"` // the highest that is kept

@@ -78,7 +78,7 @@ func (a *app) runEnroll(cmd *cobra.Command, host string, e enrolling) error {
 		tell("--yes: whoever uses the token first is enrolled, and nobody compares the key")
 	}
 	d := enroll.Desk{
-		Conn: c, Token: token, Key: h.keys.Registry, ReleaseRoot: root, Registry: h.registry(js), Issue: h.keys.Host,
+		Conn: c, Token: token, Key: h.keys.Registry, ReleaseRoot: root, Registry: h.registry(js), Issue: h.keys.Host, IsRevoked: h.keys.IsRevoked,
 		Confirm: e.confirm(host, cmd.InOrStdin(), errs), Tell: tell,
 		Ready: func() error { return offer(cmd.OutOrStdout(), errs, host, e.user, token) },
 	}

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"stackpolicy/fleet"
 	"stackpolicy/fleet/enroll"
 )
 
@@ -240,18 +241,45 @@ func TestFirstHour(t *testing.T) {
 		t.Errorf("revoke: %v\n%s", err, out)
 	}
 	sends(t, host, false)
+	again := hub.start("stackfleet", "enroll", "web", "--yes")
+	command = strings.Fields(again.until("stackpolicy enroll "))
+	if out, err := host.run(append(command, "--new-key")...); err != nil || again.wait() != nil {
+		t.Errorf("enrolled again: %v\n%s", err, out)
+	}
+	audited(t, hub, host)
+	sends(t, host, true)
+
+	if out, err := hub.run("stackfleet", "revoke", "web"); err != nil {
+		t.Errorf("revoke again: %v\n%s", err, out)
+	}
+	sends(t, host, false)
 	if out, err := hub.run("stackfleet", "members"); err != nil || !strings.Contains(out, time.Now().UTC().Format(time.DateOnly)+"  "+time.Now().UTC().Format(time.DateOnly)) {
 		t.Errorf("members: %v\n%s", err, out)
 	}
 }
 
-// audited wants that the hub shows what an audit at the host saw.
+// audited wants that the hub shows what an audit at the host saw, and trusts all that it sent.
 func audited(t *testing.T, hub, host terminal) {
 	t.Helper()
+	began := time.Now()
 	audit, _ := host.run("stackpolicy", "eval") // there is no user manager: its status is not 0
-	var status string
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		if status, _ = hub.run("stackfleet", "status"); regexp.MustCompile(`(?m)^\w+ +web \w+ +\d+ s ago`).MatchString(status) {
+	var status []byte
+	for end := began.Add(30 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		status, _ = hub.command("stackfleet", "status", "--all", "-o", "json").Output()
+		var shown struct {
+			Sources []struct {
+				Host     string
+				Received time.Time
+				Fork     string
+				Missing  []fleet.Range
+				Newest   uint64
+				Applied  uint64
+			}
+		}
+		if json.Unmarshal(status, &shown) != nil || len(shown.Sources) != 1 {
+			continue
+		}
+		if s := shown.Sources[0]; s.Host == "web" && s.Received.After(began) && s.Fork == "" && len(s.Missing) == 0 && s.Applied == s.Newest {
 			return
 		}
 	}

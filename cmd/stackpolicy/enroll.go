@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +14,7 @@ import (
 	"stackpolicy/config"
 	"stackpolicy/facts/collect"
 	"stackpolicy/fleet/enroll"
+	"stackpolicy/fleet/spool"
 	"stackpolicy/gate"
 	"stackpolicy/internal/text"
 )
@@ -44,7 +46,7 @@ Exit status:
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&isNew, "new-key", false, "put the account's keys and its membership aside first (*.old): after a theft, or to leave another fleet")
+	cmd.Flags().BoolVar(&isNew, "new-key", false, "put the account's keys, its membership and what waits to be sent aside first (*.old): after a theft, or to leave another fleet")
 	cmd.Flags().BoolVar(&isFingerprint, "fingerprint", false, "only print the fingerprint of this account's key, which is made if there is none")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		j, err := joining(cmd.ErrOrStderr())
@@ -52,7 +54,7 @@ Exit status:
 			return err
 		}
 		if isNew {
-			if err := enroll.PutAside(j.StateHome); err != nil {
+			if err := errors.Join(spool.PutAside(j.StateHome, time.Now()), enroll.PutAside(j.StateHome)); err != nil {
 				return err
 			}
 		}

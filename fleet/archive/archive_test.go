@@ -274,7 +274,7 @@ func TestWatermark(t *testing.T) {
 	}
 	w := hub.mark(t, web.Source, noon)
 	want := fleet.Watermark{
-		Source: web.Source, Upto: 2, Digest: fleet.DigestOf(sealed[1]), Newest: 9, Missing: []fleet.Range{{From: 3, To: 3}, {From: 5, To: 5}, {From: 7, To: 8}}, At: noon,
+		Source: web.Source, Key: web.Key.Public(), Upto: 2, Digest: fleet.DigestOf(sealed[1]), Newest: 9, Missing: []fleet.Range{{From: 3, To: 3}, {From: 5, To: 5}, {From: 7, To: 8}}, At: noon,
 	}
 	if d := cmp.Diff(want, w); d != "" {
 		t.Error(d)

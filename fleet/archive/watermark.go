@@ -29,7 +29,7 @@ func (a *Archive) Watermark(ctx context.Context, source fleet.Source, now time.T
 	if err != nil {
 		return "", nil, err
 	}
-	w := fleet.Watermark{Source: source, Missing: []fleet.Range{}, At: now.UTC()}
+	w := fleet.Watermark{Source: source, Key: id.Key, Missing: []fleet.Range{}, At: now.UTC()}
 	if err := d.View(ctx, func(tx sqlite.Tx) error { return mark(tx, from, id.Key, &w) }); err != nil {
 		return "", nil, fmt.Errorf("read what the archive has of %s: %w", from, err)
 	}

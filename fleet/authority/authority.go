@@ -157,6 +157,16 @@ func readSeed(path string) (nkeys.KeyPair, error) {
 	return pair, nil
 }
 
+// IsRevoked reports whether the right to connect of a public nkey was ended.
+func (a *Authority) IsRevoked(nkey string) (bool, error) {
+	claims, err := a.account(hostsFile)
+	if err != nil {
+		return false, err
+	}
+	_, is := claims.Revocations[nkey]
+	return is, nil
+}
+
 // ErrNoOperator means that the operator's key is not in the folder of keys.
 var ErrNoOperator = errors.New("the operator's key is not here")
 

@@ -181,11 +181,17 @@ func TestRevoke(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if is, err := again.IsRevoked(nkey(t)); is || err != nil {
+		t.Errorf("another key is revoked: %v", err)
+	}
 	claims, err := jwt.DecodeAccountClaims(again.Hosts.JWT)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, key := range []string{first, second} {
+		if is, err := again.IsRevoked(key); !is || err != nil {
+			t.Errorf("%s is not revoked: %v", key, err)
+		}
 		if !claims.Revocations.IsRevoked(key, noon) || claims.Revocations.IsRevoked(key, noon.Add(time.Second)) {
 			t.Errorf("%s: %v", key, claims.Revocations)
 		}

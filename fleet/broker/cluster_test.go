@@ -105,7 +105,7 @@ func (h *hub) enrolled(urls []string) host {
 	}
 	ready, ids := make(chan struct{}), make(chan fleet.Identity, 1)
 	d := enroll.Desk{
-		Conn: h.own, Token: token, Key: h.keys.Registry, Registry: registry.Registry{JetStream: h.js, Org: s.Org, Key: h.keys.Registry.Public()}, Issue: h.keys.Host,
+		Conn: h.own, Token: token, Key: h.keys.Registry, Registry: registry.Registry{JetStream: h.js, Org: s.Org, Key: h.keys.Registry.Public()}, Issue: h.keys.Host, IsRevoked: h.keys.IsRevoked,
 		Confirm: func(context.Context, enroll.Request) (bool, error) { return true, nil },
 		Tell:    func(line string) { h.t.Log(line) },
 		Ready:   func() error { close(ready); return nil },

@@ -21,6 +21,7 @@ type Desk struct {
 	ReleaseRoot []byte    // root.json of TUF; nil is none
 	Registry    registry.Registry
 	Issue       func(s fleet.Source, nkey string) (jwt string, err error)
+	IsRevoked   func(nkey string) (bool, error)                    // whether the broker refuses a connection
 	Confirm     func(ctx context.Context, r Request) (bool, error) // asks the operator
 	Tell        func(line string)                                  // the operator
 	Ready       func() error                                       // called when the token can be used; nil is nothing
@@ -185,7 +186,8 @@ func (d *Desk) enroll(ctx context.Context, r Request, s fleet.Source) (answer, e
 	return answer{Signed: signed}, err
 }
 
-// mayEnroll refuses a source that another key is enrolled for, and a key that was revoked.
+// mayEnroll refuses a source that other keys are enrolled for, and a key that was revoked. A
+// connection that nobody knows of any more could not be ended.
 func (d *Desk) mayEnroll(ctx context.Context, r Request, s fleet.Source) error {
 	old, err := d.Registry.Find(ctx, s)
 	if errors.Is(err, registry.ErrNotEnrolled) {
@@ -194,12 +196,22 @@ func (d *Desk) mayEnroll(ctx context.Context, r Request, s fleet.Source) error {
 	if err != nil {
 		return err
 	}
-	switch isSame := equal(old.Key, r.Key); {
+	isSame := equal(old.Key, r.Key)
+	revoke := fmt.Sprintf("stackfleet revoke %s --user %s", s.Host, s.User)
+	switch {
 	case old.Revoked == nil && !isSame:
-		return fmt.Errorf("%s at the host %s is enrolled since %s with another key, %s: if that machine was set up again, first: stackfleet revoke %s --user %s",
-			s.User, s.Host, old.Enrolled.Format(time.DateOnly), old.Key.Fingerprint(), s.Host, s.User)
+		return fmt.Errorf("%s at the host %s is enrolled since %s with another key, %s: if that machine was set up again, first: %s",
+			s.User, s.Host, old.Enrolled.Format(time.DateOnly), old.Key.Fingerprint(), revoke)
+	case old.Revoked == nil && old.Connection != r.Connection:
+		return fmt.Errorf("%s at the host %s is enrolled with another key of its connection: first: %s; then, at the host, give --new-key", s.User, s.Host, revoke)
 	case old.Revoked != nil && isSame:
 		return fmt.Errorf("the key %s was revoked: at the host, give --new-key to stackpolicy enroll", r.Key.Fingerprint())
+	case old.Revoked != nil:
+		isRefused, err := d.IsRevoked(old.Connection)
+		if err == nil && !isRefused {
+			err = fmt.Errorf("%s at the host %s was revoked, but can still connect: first, with the operator's key: %s", s.User, s.Host, revoke)
+		}
+		return err
 	}
 	return nil
 }

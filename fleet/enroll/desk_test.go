@@ -73,6 +73,13 @@ func TestEnrolledAlready(t *testing.T) {
 		}
 	}
 	join("", "first: stackfleet revoke web --user alice")
+	if err := os.Rename(enroll.NkeyPath(first), enroll.NkeyPath(first)+".kept"); err != nil {
+		t.Fatal(err)
+	}
+	join(first, "another key of its connection")
+	if err := os.Rename(enroll.NkeyPath(first)+".kept", enroll.NkeyPath(first)); err != nil {
+		t.Fatal(err)
+	}
 	id, err := h.registry.Find(t.Context(), fleet.Source{Org: "home", Host: "web", User: "alice"})
 	if err != nil {
 		t.Fatal(err)
@@ -83,6 +90,10 @@ func TestEnrolledAlready(t *testing.T) {
 		t.Fatal(err)
 	}
 	join(first, "give --new-key")
+	join("", "can still connect")
+	if _, err := h.keys.Revoke("", id.Connection, now); err != nil {
+		t.Fatal(err)
+	}
 	if err := enroll.PutAside(first); err != nil {
 		t.Fatal(err)
 	}

@@ -73,7 +73,7 @@ func (h *hub) desk(t *testing.T, host string, valid time.Duration) enroll.Desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return enroll.Desk{Conn: h.own, Token: token, Key: h.keys.Registry, Registry: h.registry, Issue: h.keys.Host}
+	return enroll.Desk{Conn: h.own, Token: token, Key: h.keys.Registry, Registry: h.registry, Issue: h.keys.Host, IsRevoked: h.keys.IsRevoked}
 }
 
 // listening waits until the desk of a token does, if it does.

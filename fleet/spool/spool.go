@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -42,6 +43,26 @@ CREATE TABLE numbers (key TEXT PRIMARY KEY, number INTEGER NOT NULL, used INTEGE
 
 // Path returns the path of the spool below stateHome ($XDG_STATE_HOME).
 func Path(stateHome string) string { return filepath.Join(stateHome, "stackpolicy", "fleet.db") }
+
+// PutAside renames the spool to *.old, for a chain by another key: that one begins with all that
+// the memory has. It is no error if there is none.
+func PutAside(stateHome string, now time.Time) error {
+	path := Path(stateHome)
+	release, err := lock.Take(path+".lock", now)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("put the old spool aside: %w", err)
+	}
+	defer release()
+	for _, end := range []string{"", "-wal", "-shm"} { // as SQLite names them
+		if err := os.Rename(path+end, path+".old"+end); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("put the old spool aside: %w", err)
+		}
+	}
+	return nil
+}
 
 // Open opens the spool of a source below stateHome, and creates it. If another process has it,
 // the error is a [*lock.HeldError]. A spool that is damaged, or of another source, is an error:

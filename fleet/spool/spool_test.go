@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -312,5 +314,37 @@ func TestOpen(t *testing.T) {
 	if s, err := Open(context.WithoutCancel(t.Context()), h.home, web, noon); err == nil {
 		_ = s.Close()
 		t.Error("a damaged spool is taken")
+	}
+}
+
+// A spool that is put aside is kept, and another one begins.
+func TestPutAside(t *testing.T) {
+	home := t.TempDir()
+	if err := PutAside(home, noon); err != nil {
+		t.Errorf("there is none: %v", err)
+	}
+	for range 2 {
+		if err := os.MkdirAll(filepath.Dir(Path(home)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(t.Context(), home, web, noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := PutAside(home, noon); err == nil {
+			t.Error("it is put aside while it is open")
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := PutAside(home, noon); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(Path(home)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("it is still there: %v", err)
+		}
+		if _, err := os.Stat(Path(home) + ".old"); err != nil {
+			t.Error(err)
+		}
 	}
 }
