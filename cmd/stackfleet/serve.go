@@ -134,10 +134,14 @@ func (h *hub) broker(ctx context.Context, errs io.Writer) (*broker.Broker, error
 	if err != nil {
 		return nil, err
 	}
-	return broker.Start(ctx, broker.Options{
+	o := broker.Options{
 		Data: h.data, Listen: h.settings.Listen, Operator: h.keys.Operator, Accounts: h.keys.Accounts(), Certificate: certificate,
 		Log: func(line string) { fmt.Fprintf(errs, "stackfleet: broker: %s\n", text.Clean(line)) },
-	})
+	}
+	if h.settings.Certificate != "" {
+		o.Renewed = h.certificate // it is renewed while the hub runs
+	}
+	return broker.Start(ctx, o)
 }
 
 func (h *hub) announce(errs io.Writer, b *broker.Broker) {

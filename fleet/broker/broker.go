@@ -27,7 +27,8 @@ type Options struct {
 	Operator    string            // JWT
 	Accounts    map[string]string // JWT of each account, by its public key
 	Certificate tls.Certificate
-	Log         func(line string) // what goes wrong; nil is nobody
+	Renewed     func() (tls.Certificate, error) // asked for the certificate of each connection instead; nil: it stays the same
+	Log         func(line string)               // what goes wrong; nil is nobody
 }
 
 // Limits of starting and stopping.
@@ -127,10 +128,24 @@ func options(o Options) (*server.Options, error) {
 	return &server.Options{
 		ServerName: "stackfleet", Host: host, Port: port, NoSigs: true, DisableJetStreamBanner: true,
 		JetStream: true, StoreDir: o.Data, SyncAlways: true,
-		TLS: true, TLSConfig: &tls.Config{Certificates: []tls.Certificate{o.Certificate}, MinVersion: tls.VersionTLS13}, TLSTimeout: 5,
+		TLS: true, TLSConfig: o.tls(), TLSTimeout: 5,
 		TrustedOperators: []*jwt.OperatorClaims{operator}, SystemAccount: operator.SystemAccount, AccountResolver: resolver,
 		MaxPayload: maxPayload, PingInterval: pingEvery, AuthTimeout: 5, NoFastProducerStall: true,
 	}, nil
+}
+
+// tls returns how the broker shows itself.
+func (o Options) tls() *tls.Config {
+	c := &tls.Config{MinVersion: tls.VersionTLS13}
+	if o.Renewed == nil {
+		c.Certificates = []tls.Certificate{o.Certificate}
+		return c
+	}
+	c.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		certificate, err := o.Renewed()
+		return &certificate, err
+	}
+	return c
 }
 
 // accounts are kept on the disk, where revocations are added while the broker runs. Of an
