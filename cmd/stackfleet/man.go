@@ -20,6 +20,7 @@ func manual() cli.Manual {
 			{Name: "~/.local/state/stackfleet/server.json", Text: "What serve was started with: the organisation and the addresses."},
 			{Name: "~/.local/state/stackfleet/alerts.yaml", Text: "The sinks of the hub's alerts, with the keys of the section alerts of a host's config.yaml. Without it nobody is told."},
 			{Name: "~/.local/state/stackfleet/alarm/", Text: "What the hub told."},
+			{Name: "~/.local/state/stackfleet/release/", Text: "The releases of rules: public/ is for the hosts, next/ waits for signatures, and online.key says that nothing is newer."},
 			{Name: "~/.local/state/stackfleet/tls/", Text: "The certificate that the hub made for itself."},
 			{Name: "~/.local/state/stackfleet/jetstream/", Text: "What hosts sent and the archive has not taken yet, and the statements of the hub."},
 		},

@@ -66,7 +66,7 @@ network to stackpolicy send-alerts, which its unit starts afterwards.
 		o.Around.User = userName()
 		err = format.Write(cmd.OutOrStdout(), report.Audited{Report: result.Report, Options: o})
 		a.shadow.end(cmd.Context(), cmd.ErrOrStderr())
-		a.shadow.pullIfDue(cmd.Context(), cmd.ErrOrStderr())
+		a.shadow.next(cmd.Context(), a.isOffline(), cmd.ErrOrStderr())
 		return err
 	}
 	return cmd

@@ -31,6 +31,7 @@ func manual() cli.Manual {
 			{Name: "~/.config/systemd/user/", Text: "The units that are audited, and those of the audit itself."},
 			{Name: "~/.local/state/stackpolicy/", Text: "The history of audits, and the daily report."},
 			{Name: "~/.local/state/stackpolicy/fleet.json", Text: "Which fleet this account is a member of. Its keys are beside it: fleet.key and fleet.nk."},
+			{Name: "~/.local/state/stackpolicy/release/", Text: "The releases of rules that this account has, and what it trusts of them."},
 			{Name: "$XDG_RUNTIME_DIR/stackpolicy/", Text: "The locks of audits that act and of the watch, and alerts to send if the history cannot be written."},
 			{Name: "/usr/lib/systemd/user/stackpolicy-audit.timer", Text: "Runs the audit, where a package installed it."},
 			{Name: "/usr/lib/systemd/user/stackpolicy-watch.service", Text: "Runs the watch instead, if it is enabled."},

@@ -53,6 +53,9 @@ func (a *app) spoolFor(runtimeDir string, errs io.Writer) string {
 	return alerts.SpoolPath(runtimeDir)
 }
 
+// isOffline reports whether an audit leaves what needs the network to stackpolicy-alerts.service.
+func (a *app) isOffline() bool { return a.queueAlerts || probe.Allowed(syscall.AF_INET) != nil }
+
 // announcement is an audit whose findings are sent to the alert sinks.
 type announcement struct {
 	store  *history.Store // nil if it could not be opened

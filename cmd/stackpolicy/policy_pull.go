@@ -19,7 +19,7 @@ import (
 	"stackpolicy/fleet/enroll"
 	"stackpolicy/fleet/release"
 	"stackpolicy/fleet/release/oci"
-	"stackpolicy/fleet/rollout"
+	"stackpolicy/internal/lock"
 	"stackpolicy/internal/regularfile"
 	"stackpolicy/internal/text"
 )
@@ -40,7 +40,7 @@ a success and its stage is open. Audits ask every hour by themselves.
 --root names the file 1.root.json, which an account that was not enrolled trusts from then on.`,
 		Args: cobra.NoArgs,
 	}
-	from := cmd.Flags().String("from", "", "`FOLDER` with the public files of the releases")
+	folder := cmd.Flags().String("from", "", "`FOLDER` with the public files of the releases")
 	_ = cmd.MarkFlagDirname("from")
 	root := cmd.Flags().String("root", "", "`FILE` with the root to trust, the first time")
 	_ = cmd.MarkFlagFilename("root", "json")
@@ -61,7 +61,9 @@ a success and its stage is open. Audits ask every hour by themselves.
 				return fmt.Errorf("read the root: %w", err)
 			}
 		}
-		if err := pull(cmd.Context(), c, *h, *from); err != nil {
+		ctx, cancel := context.WithTimeout(cmd.Context(), checkLimit)
+		defer cancel()
+		if err := from(ctx, c, *folder, func(f release.Fetcher) error { return h.Pull(ctx, f, time.Now()) }); err != nil {
 			return err
 		}
 		return showReleases(cmd.OutOrStdout(), *h)
@@ -71,31 +73,30 @@ a success and its stage is open. Audits ask every hour by themselves.
 
 const (
 	maxRoot      = 500_000
-	pullLimit    = 5 * time.Minute // most of it are the tests of the rules
-	connectLimit = 10 * time.Second
+	checkLimit   = 5 * time.Minute // most of it are the tests of the rules
+	fetchLimit   = 20 * time.Second
+	connectLimit = 10 * time.Second // of each file
 	pullEvery    = time.Hour
 )
 
-// pull pulls from a folder, from the registry of the configuration, or from the hub.
-func pull(ctx context.Context, c config.Config, h rollout.Host, folder string) error {
-	ctx, cancel := context.WithTimeout(ctx, pullLimit)
-	defer cancel()
+// from gives the source of releases: a folder, the registry of the configuration, or the hub.
+func from(ctx context.Context, c config.Config, folder string, pull func(release.Fetcher) error) error {
 	if folder != "" {
 		if _, err := os.Stat(filepath.Join(folder, "timestamp.json")); err != nil {
 			return fmt.Errorf("%s has no releases: want a copy of the folder public of stackfleet's releases: %w", folder, err)
 		}
-		return h.Pull(ctx, release.Folder(folder), time.Now())
+		return pull(release.Folder(folder))
 	}
 	if c.Fleet.Registry != "" {
 		r, err := oci.Open(c.Fleet.Registry, oci.AuthFiles()...)
 		if err != nil {
 			return err
 		}
-		return h.Pull(ctx, bounded{r}, time.Now())
+		return pull(bounded{r})
 	}
 	hub := &hubFiles{}
 	defer hub.close()
-	return h.Pull(ctx, hub, time.Now())
+	return pull(hub)
 }
 
 // bounded bounds the time of each file.
@@ -157,20 +158,49 @@ func (f *hubFiles) close() {
 	}
 }
 
-// pullIfDue asks for the newest release, at most once an hour. An error is kept in the state of
-// the releases, from which policy_current reports it.
-func (s *shadow) pullIfDue(ctx context.Context, errs io.Writer) {
+// fetchIfDue asks for the newest release, at most once an hour. An error is kept in the state of
+// the releases, too, from which policy_current reports it.
+func fetchIfDue(ctx context.Context, c config.Config, stateHome string) error {
+	if c.Fleet.Channel == "" {
+		return nil
+	}
+	if _, err := os.Stat(enroll.MemberPath(stateHome)); err != nil && c.Fleet.Registry == "" {
+		return nil // releases come by hand, with --from
+	}
+	h, err := cli.Releases(c)
+	if err != nil {
+		return err
+	}
+	asked, err := h.Asked()
+	if since := time.Since(asked); err != nil || 0 < since && since < pullEvery {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, fetchLimit)
+	defer cancel()
+	return from(ctx, c, "", func(f release.Fetcher) error { return h.Fetch(ctx, f, time.Now()) })
+}
+
+// isHeld reports whether another process of the account is at work on the releases.
+func isHeld(err error) bool {
+	held := (*lock.HeldError)(nil)
+	return errors.As(err, &held)
+}
+
+// next fetches the newest release if it is due, unless another unit does that, and checks one
+// that was fetched.
+func (s *shadow) next(ctx context.Context, isOffline bool, errs io.Writer) {
 	if s == nil || ctx.Err() != nil {
 		return
 	}
-	if _, err := os.Stat(enroll.MemberPath(s.env.StateHome)); err != nil && s.config.Fleet.Registry == "" {
-		return // releases come by hand, with --from
+	say := func(err error) {
+		if err != nil && !isHeld(err) {
+			fmt.Fprintf(errs, "stackpolicy: releases: %s\n", text.CleanBlock(err.Error()))
+		}
 	}
-	asked, err := s.host.Asked()
-	if err != nil || time.Since(asked) < pullEvery && time.Since(asked) > 0 {
-		return
+	if !isOffline {
+		say(fetchIfDue(ctx, s.config, s.env.StateHome))
 	}
-	if err := pull(ctx, s.config, s.host, ""); err != nil {
-		fmt.Fprintf(errs, "stackpolicy: releases: %s\n", text.CleanBlock(err.Error()))
-	}
+	ctx, cancel := context.WithTimeout(ctx, checkLimit)
+	defer cancel()
+	say(s.host.Prepare(ctx, time.Now()))
 }

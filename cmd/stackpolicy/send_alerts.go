@@ -23,6 +23,7 @@ func sendAlertsCommand(status *int) *cobra.Command {
 		Short: "Send the alerts that audits left to it",
 		Long: `Sends what audits with --queue-alerts left for sinks of the network: Alertmanager
 and webhooks, and evidence for the hub if this account is enrolled in a fleet. It
+fetches the newest release of rules every hour, if config.yaml names a channel. It
 audits nothing. stackpolicy-alerts.service runs it after each audit.
 
 Exit status:
@@ -71,6 +72,9 @@ func sendAlerts(ctx context.Context) (unsent []string, err error) {
 		if err := sendEvidence(ctx, env.StateHome, store); err != nil {
 			unsent = append(unsent, err.Error())
 		}
+	}
+	if err := fetchIfDue(ctx, c, env.StateHome); err != nil && !isHeld(err) {
+		unsent = append(unsent, "releases: "+err.Error())
 	}
 	return unsent, err
 }

@@ -17,7 +17,6 @@ import (
 	"stackpolicy/facts/collect"
 	"stackpolicy/finding"
 	"stackpolicy/fleet/rollout"
-	"stackpolicy/internal/lock"
 	"stackpolicy/internal/text"
 )
 
@@ -87,8 +86,8 @@ func (s *shadow) end(ctx context.Context, errs io.Writer) {
 		return // what was interrupted is no failure of the rules
 	}
 	isChanged, err := s.host.Record(tried, used, time.Now())
-	switch held := (*lock.HeldError)(nil); {
-	case errors.As(err, &held): // a pull checks a release
+	switch {
+	case isHeld(err): // a release is being checked
 	case err != nil:
 		fmt.Fprintf(errs, "stackpolicy: %s\n", text.CleanBlock(err.Error()))
 	case isChanged:
@@ -98,6 +97,8 @@ func (s *shadow) end(ctx context.Context, errs io.Writer) {
 
 // try decides by the release that is tried. An error is a failure of it.
 func (s *shadow) try(ctx context.Context) rollout.Observed {
+	ctx, end := context.WithCancel(ctx) // of the process that evaluates its rules
+	defer end()
 	o := rollout.Observed{Version: s.candidate.Plan.Version}
 	p, err := cli.LoadPolicies(ctx, s.candidate.Rules, nil)
 	if err != nil {

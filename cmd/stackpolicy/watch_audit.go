@@ -106,7 +106,7 @@ func (r *watchRunner) audit(ctx context.Context, s watch.Setup, doc *facts.Docum
 	if r.pulling.TryLock() { // its tests may take minutes, in which the watch goes on
 		go func() {
 			defer r.pulling.Unlock()
-			shadow.pullIfDue(ctx, r.errs)
+			shadow.next(ctx, r.isOffline(), r.errs)
 		}()
 	}
 	return result, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,11 +17,19 @@ import (
 	"stackpolicy/fleet/release"
 )
 
-// Pull asks a source for the newest release of the channel. One that is new is verified, checked
-// and written beside the one in use: it decides nothing yet. A change of the plan of a known
-// release is taken as it is. The error is also kept, for [Host.Status]; whatever it is, the host
-// stays on what it has. A source without a release is no error.
+// Pull does what [Host.Fetch] and then [Host.Prepare] do.
 func (h Host) Pull(ctx context.Context, from release.Fetcher, now time.Time) error {
+	if err := h.Fetch(ctx, from, now); err != nil {
+		return err
+	}
+	return h.Prepare(ctx, now)
+}
+
+// Fetch asks a source for the newest release of the channel. One that is new is verified and
+// written beside the one in use: it decides nothing before [Host.Prepare]. A change of the plan of
+// a known release is taken as it is. The error is also kept, for [Host.Status]; whatever it is,
+// the host stays on what it has. A source without a release is no error.
+func (h Host) Fetch(ctx context.Context, from release.Fetcher, now time.Time) error {
 	if h.Channel == "" {
 		return errors.New("this host follows no channel; set fleet.channel in config.yaml, for example to stable")
 	}
@@ -104,7 +113,7 @@ func (h Host) pull(ctx context.Context, s *State, from release.Fetcher, now time
 	}
 	s.Newest, s.Pulled = got.Plan, now.UTC()
 	if got.Bundle != nil {
-		return h.take(ctx, s, got, now)
+		return h.take(s, got)
 	}
 	if why := h.tooOld(got.Plan); why != "" && !isOf(active, got.Plan) {
 		return &unusableError{why}
@@ -130,19 +139,8 @@ func isOf(r *Release, p release.Plan) bool {
 	return r != nil && r.Plan.Channel == p.Channel && r.Plan.Version == p.Version && r.Plan.Bundle == p.Bundle
 }
 
-// take checks a new release and writes it into the free slot, in shadow.
-func (h Host) take(ctx context.Context, s *State, got release.Fetched, now time.Time) error {
-	files, err := release.Unpack(got.Bundle)
-	if err == nil {
-		err = h.Check(ctx, policy.Source{Name: fmt.Sprintf("release %d", got.Plan.Version), Files: files})
-	}
-	if ctx.Err() != nil {
-		return ctx.Err() // it was not refused, it was interrupted
-	}
-	if err != nil {
-		s.refuse(h, got.Plan, "the rules are refused: "+clip(err.Error()), now)
-		return &unusableError{fmt.Sprintf("release %d: the rules are refused: %v", got.Plan.Version, err)}
-	}
+// take writes a new release into the free slot.
+func (h Host) take(s *State, got release.Fetched) error {
 	if s.Candidate != "" { // its slot is about to be another one
 		s.dropCandidate()
 		if err := h.save(s); err != nil {
@@ -153,8 +151,51 @@ func (h Host) take(ctx context.Context, s *State, got release.Fetched, now time.
 	if err != nil {
 		return fmt.Errorf("write release %d: %w", got.Plan.Version, err)
 	}
-	s.Candidate, s.Shadow = slot, &fleet.Shadow{Version: got.Plan.Version, Since: now.UTC()}
+	s.Candidate, s.Unchecked = slot, true
 	return nil
+}
+
+// maxChecks is how often a release is checked that never comes to an end, because the process is
+// killed each time.
+const maxChecks = 3
+
+// Prepare checks a release that was fetched: from then on it decides in shadow, or it is refused.
+// It needs no network, and time: the rules' own tests run. It does nothing without such a
+// release.
+func (h Host) Prepare(ctx context.Context, now time.Time) error {
+	if s, err := h.state(); err != nil || !s.Unchecked {
+		return err
+	}
+	s, done, err := h.lock(now)
+	if err != nil {
+		return err
+	}
+	defer done()
+	candidate, err := h.read(s.Candidate)
+	if err != nil || !s.Unchecked {
+		s.dropCandidate() // it is fetched again
+		return h.save(s)
+	}
+	if s.Checks++; s.Checks > maxChecks {
+		err = fmt.Errorf("its check was killed %d times: it takes too much time or memory here", maxChecks)
+	} else if err = h.save(s); err == nil {
+		err = h.check(ctx, candidate)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err() // it was not refused, it was interrupted
+	}
+	if err != nil {
+		s.dropCandidate()
+		s.refuse(h, candidate.Plan, "the rules are refused: "+clip(err.Error()), now)
+		err = &unusableError{fmt.Sprintf("release %d: the rules are refused: %v", candidate.Plan.Version, err)}
+		return errors.Join(err, h.save(s))
+	}
+	s.Unchecked, s.Checks, s.Shadow = false, 0, &fleet.Shadow{Version: candidate.Plan.Version, Since: now.UTC()}
+	return h.save(s)
+}
+
+func (h Host) check(ctx context.Context, r *Release) error {
+	return h.Check(ctx, policy.OpenWithTests(os.DirFS(r.Rules), fmt.Sprintf("release %d", r.Plan.Version)))
 }
 
 // tooOld says that this program is too old for a release; "" if it is not.

@@ -102,7 +102,7 @@ func (h Host) activeSlot() (string, error) {
 // there is none.
 func (h Host) Candidate() (*Release, error) {
 	s, err := h.state()
-	if err != nil || s.Candidate == "" {
+	if err != nil || s.Candidate == "" || s.Unchecked {
 		return nil, err
 	}
 	return h.read(s.Candidate)

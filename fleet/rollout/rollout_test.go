@@ -441,3 +441,51 @@ func TestFacts(t *testing.T) {
 		t.Error("an account without a channel has releases")
 	}
 }
+
+// TestPrepare: what was fetched decides nothing before it was checked. A check that was
+// interrupted is done again; one whose process is killed each time ends in a refusal.
+func TestPrepare(t *testing.T) {
+	w := newWorld(t)
+	w.publish(t, quick)
+	fetch := func() {
+		t.Helper()
+		if err := w.host.Fetch(t.Context(), release.Folder(w.repository.Public()), w.now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fetch()
+	w.audit(t, good)
+	fetch()
+	if s := w.status(t); s.Stage != "" || !strings.Contains(s.Waits, "to be checked") || w.active(t) != 0 {
+		t.Errorf("before it was checked: %+v", s)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	w.host.Check = func(context.Context, policy.Source) error { cancel(); return ctx.Err() }
+	if err := w.host.Prepare(ctx, w.now); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	w.host.Check = func(context.Context, policy.Source) error { panic("killed") }
+	for range maxChecks - 1 {
+		func() {
+			defer func() { _ = recover() }()
+			_ = w.host.Prepare(t.Context(), w.now)
+		}()
+	}
+	w.host.Check = func(context.Context, policy.Source) error { return nil }
+	if err := w.host.Prepare(t.Context(), w.now); err == nil || !strings.Contains(err.Error(), "killed 3 times") {
+		t.Errorf("got %v", err)
+	}
+	fetch()
+	if s := w.status(t); s.Stage != StageBack {
+		t.Errorf("got %+v", s)
+	}
+	w.host.Program = "1.5.0" // another program has its own tries
+	fetch()
+	if err := w.host.Prepare(t.Context(), w.now); err != nil {
+		t.Fatal(err)
+	}
+	w.audit(t, good)
+	if w.active(t) != 1 {
+		t.Errorf("not active: %+v", w.status(t))
+	}
+}

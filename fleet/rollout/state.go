@@ -22,6 +22,11 @@ type State struct {
 	Pulled  time.Time    `json:"pulled"`            // the last time that the source answered; zero is never
 	Problem *Problem     `json:"problem,omitempty"` // of the last pull; nil is none
 
+	// Unchecked: nobody has checked the rules of the candidate yet, and Checks is how often
+	// somebody began to.
+	Unchecked bool `json:"unchecked,omitempty"`
+	Checks    int  `json:"checks,omitempty"`
+
 	Candidate string        `json:"candidate,omitempty"` // the slot of the release in shadow
 	Shadow    *fleet.Shadow `json:"shadow,omitempty"`    // what it did so far
 	NewPages  []string      `json:"new_pages,omitempty"` // identities of findings, of which Shadow has the number
@@ -144,7 +149,9 @@ func (s *State) refuse(h Host, p release.Plan, why string, now time.Time) {
 	}
 }
 
-func (s *State) dropCandidate() { s.Candidate, s.Shadow, s.NewPages = "", nil, nil }
+func (s *State) dropCandidate() {
+	s.Candidate, s.Shadow, s.NewPages, s.Unchecked, s.Checks = "", nil, nil, false, 0
+}
 
 // reconcile finishes what a process that was killed had begun: the link to the active release
 // was changed, and the state not yet, or the other way round.

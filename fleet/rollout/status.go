@@ -71,6 +71,8 @@ func (h Host) stage(status *Status, s *State, active *Release, now time.Time) {
 		if status.Problem == nil || status.Problem.Kind == facts.ReleaseUnreachable {
 			status.Problem = &Problem{facts.ReleaseBack, text, refusal.At}
 		}
+	case s.Unchecked:
+		status.Waits = "its rules are to be checked and tested, after the next audit or by stackpolicy policy pull"
 	case s.Candidate != "":
 		status.Stage = StageShadow
 		status.Waits = h.waitsFor(s, now)
