@@ -4,7 +4,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -96,7 +95,7 @@ func do(ctx context.Context, flags cli.DrillFlags, program string, errs io.Write
 	if err != nil {
 		return drill.Result{}, err
 	}
-	policy := cmp.Or(flags.Policy, c.Policies)
+	policy := cli.PolicyDir(flags.Policy, c)
 	if policy != "" {
 		if policy, err = filepath.Abs(policy); err != nil {
 			return drill.Result{}, err

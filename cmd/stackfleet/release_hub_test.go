@@ -67,6 +67,23 @@ func (x terminal) unpack(file, folder string) string {
 	return filepath.Join(x.home, folder)
 }
 
+// asUnitsDo takes a release as the installed units do: that of the alerts fetches it, and the next
+// audit, which has no network, checks it.
+func asUnitsDo(t *testing.T, hub terminal) {
+	t.Helper()
+	host := newTerminal(t)
+	enrollByScript(t, hub, host, "db")
+	host.write(".config/stackpolicy/config.yaml", "fleet: {channel: stable}\n")
+	host.does("stackpolicy", "send-alerts")
+	if out := host.does("stackpolicy", "policy", "status"); !strings.Contains(out, "waits:   its rules are to be checked") {
+		t.Errorf("after it was fetched:\n%s", out)
+	}
+	_, _ = host.run("stackpolicy", "eval", "--queue-alerts")
+	if out := host.does("stackpolicy", "policy", "status"); !strings.Contains(out, "waits:   0 of 1 audits in shadow") {
+		t.Errorf("after an audit:\n%s", out)
+	}
+}
+
 // TestReleaseThroughTheHub: a release that two people signed comes to an enrolled host through a
 // real broker, decides in shadow, and is active when its stage was opened; a halt stops it.
 func TestReleaseThroughTheHub(t *testing.T) {
@@ -123,6 +140,7 @@ func TestReleaseThroughTheHub(t *testing.T) {
 	release("stage", "stable")
 	sign("ada", "eve")
 	pulls("decides: release 1 of channel stable")
+	asUnitsDo(t, hub)
 	if out := host.does("stackpolicy", "policy", "list"); !strings.Contains(out, "lingers  (host, ticket") {
 		t.Errorf("other rules decide:\n%s", out)
 	}

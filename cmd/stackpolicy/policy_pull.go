@@ -34,7 +34,7 @@ func policyPullCommand() *cobra.Command {
 		Long: `Asks for the newest release of the channel that config.yaml names (fleet.channel), at the
 hub, or in the OCI registry of fleet.registry. A release is verified, checked and tested;
 then each audit lets it decide beside the rules in use. Nothing acts by it before that was
-a success and its stage is open. Audits ask every hour by themselves.
+a success and its stage is open. After audits it is done every hour.
 
 --from reads a copy of the public folder of the releases, for a machine without network.
 --root names the file 1.root.json, which an account that was not enrolled trusts from then on.`,
