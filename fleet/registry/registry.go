@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -23,6 +24,9 @@ type Registry struct {
 	Org       string
 	Key       fleet.PublicKey
 }
+
+// listTime bounds reading all identities.
+const listTime = 30 * time.Second
 
 // ErrNotEnrolled means that a source was never enrolled.
 var ErrNotEnrolled = errors.New("it is not enrolled")
@@ -67,65 +71,40 @@ func (r Registry) Put(ctx context.Context, key fleet.Key, id fleet.Identity) err
 // List returns all identities by host and user. Those that cannot be read are in the error,
 // beside the others.
 func (r Registry) List(ctx context.Context) (all []fleet.Identity, err error) {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithTimeout(ctx, listTime)
 	defer cancel()
+	consumer, err := r.JetStream.OrderedConsumer(ctx, streams.Fleet, jetstream.OrderedConsumerConfig{
+		FilterSubjects: []string{r.all()}, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read identities: %w", err)
+	}
+	info, err := consumer.Info(ctx)
+	if err != nil || info.NumPending == 0 {
+		return nil, err
+	}
+	messages, err := consumer.Messages()
+	if err != nil {
+		return nil, fmt.Errorf("read identities: %w", err)
+	}
+	defer messages.Stop()
 	var unread []error
-	err = r.watch(ctx, func(id fleet.Identity, err error) {
+	for range info.NumPending {
+		m, err := messages.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			return nil, fmt.Errorf("read identities: %w", err)
+		}
+		id, err := r.open(m.Subject(), m.Data())
 		if err != nil {
 			unread = append(unread, err)
-			return
+			continue
 		}
 		all = append(all, id)
-	}, cancel)
-	if err != nil && !errors.Is(err, context.Canceled) {
-		return nil, err
 	}
 	slices.SortFunc(all, func(a, b fleet.Identity) int {
 		return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.User, b.User))
 	})
 	return all, errors.Join(unread...)
-}
-
-// Watch calls with each identity that there is, then ready, then with each that changes, until
-// the context ends. One that cannot be read is an error instead. All calls are one after the
-// other.
-func (r Registry) Watch(ctx context.Context, each func(fleet.Identity, error), ready func()) error {
-	return r.watch(ctx, each, ready)
-}
-
-func (r Registry) watch(ctx context.Context, each func(fleet.Identity, error), ready func()) error {
-	consumer, err := r.JetStream.OrderedConsumer(ctx, streams.Fleet, jetstream.OrderedConsumerConfig{
-		FilterSubjects: []string{r.all()}, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy,
-	})
-	if err != nil {
-		return fmt.Errorf("read identities: %w", err)
-	}
-	info, err := consumer.Info(ctx)
-	if err != nil {
-		return fmt.Errorf("read identities: %w", err)
-	}
-	left := info.NumPending
-	if left == 0 {
-		ready()
-	}
-	messages, err := consumer.Messages()
-	if err != nil {
-		return fmt.Errorf("read identities: %w", err)
-	}
-	defer messages.Stop()
-	for ctx.Err() == nil {
-		m, err := messages.Next(jetstream.NextContext(ctx))
-		if err != nil {
-			return errors.Join(fmt.Errorf("read identities: %w", err), ctx.Err())
-		}
-		each(r.open(m.Subject(), m.Data()))
-		if left > 0 {
-			if left--; left == 0 {
-				ready()
-			}
-		}
-	}
-	return ctx.Err()
 }
 
 // all is the subject of every identity of the organisation.
