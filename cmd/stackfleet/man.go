@@ -9,6 +9,7 @@ func manual() cli.Manual {
 			{Name: "XDG_STATE_HOME", Text: "The folder in which the hub's folder is, instead of ~/.local/state."},
 			{Name: "HOME", Text: "The home, in which the hub's folder is."},
 			{Name: "CREDENTIALS_DIRECTORY", Text: "The folder in which systemd has put secrets of the alert sinks."},
+			{Name: "NOTIFY_SOCKET", Text: "Where serve says, as a service, that hosts can connect (sd_notify(3))."},
 			{Name: "LC_ALL", Text: "The locale; where its encoding is not UTF-8, texts are in ASCII."},
 			{Name: "LC_CTYPE", Text: "The locale, without LC_ALL."},
 			{Name: "LANG", Text: "The locale, without LC_ALL and LC_CTYPE."},

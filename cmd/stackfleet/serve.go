@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"stackpolicy/fleet/broker"
+	"stackpolicy/internal/systemd"
 	"stackpolicy/internal/text"
 )
 
@@ -147,6 +149,9 @@ func (h *hub) broker(ctx context.Context, errs io.Writer) (*broker.Broker, error
 func (h *hub) announce(errs io.Writer, b *broker.Broker) {
 	fmt.Fprintf(errs, "stackfleet: the hub of %s listens at %s; its data are in %s\n", text.Clean(h.keys.Org), b.Address(), h.data)
 	fmt.Fprintln(errs, "stackfleet: enroll a host in another terminal: stackfleet enroll HOST")
+	if err := systemd.Notify(os.Getenv("NOTIFY_SOCKET"), "READY=1"); err != nil {
+		fmt.Fprintf(errs, "stackfleet: %s\n", text.Clean(err.Error()))
+	}
 }
 
 // part is what runs beside the broker, until its context ends or it fails.
