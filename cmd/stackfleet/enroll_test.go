@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -61,4 +62,43 @@ func TestMistakesAtTheHub(t *testing.T) {
 	if err := serve.stop(); err != nil || ctx.Err() != nil {
 		t.Errorf("it ends with %v", err)
 	}
+}
+
+// TestOperatorOffline: without the operator's key a host's evidence is refused, and the rest of the
+// revocation can be done with the key later. Until then it is not enrolled again.
+func TestOperatorOffline(t *testing.T) {
+	t.Parallel()
+	hub, host := newTerminal(t), newTerminal(t)
+	serveHub(t, hub, "--listen", freeAddress(t))
+	join := func(more ...string) (string, error) {
+		asks := hub.start("stackfleet", "enroll", "web", "--yes")
+		return host.run(append(strings.Fields(asks.until("stackpolicy enroll ")), more...)...)
+	}
+	if out, err := join(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	key := filepath.Join(t.TempDir(), "operator.nk")
+	if err := os.Rename(filepath.Join(hub.home, ".local/state/stackfleet/keys/operator.nk"), key); err != nil {
+		t.Fatal(err)
+	}
+	out, err := hub.run("stackfleet", "revoke", "web")
+	if err == nil || !strings.Contains(out, "is refused from now on, but it can still connect") || !strings.Contains(out, "--operator-key") {
+		t.Errorf("without the key: %v\n%s", err, out)
+	}
+	if out, err := hub.run("stackfleet", "members"); err != nil || !strings.Contains(out, "(can still connect)") {
+		t.Errorf("members: %v\n%s", err, out)
+	}
+	if out, err := join("--new-key"); err == nil || !strings.Contains(out, "but can still connect: first, with the operator's key: stackfleet revoke web") {
+		t.Errorf("enrolled again: %v\n%s", err, out)
+	}
+	if out, err := hub.run("stackfleet", "revoke", "web", "--operator-key", key); err != nil {
+		t.Errorf("with the key: %v\n%s", err, out)
+	}
+	if out, err := hub.run("stackfleet", "members"); err != nil || strings.Contains(out, "(can still connect)") {
+		t.Errorf("members: %v\n%s", err, out)
+	}
+	if out, err := join("--new-key"); err != nil {
+		t.Errorf("enrolled again: %v\n%s", err, out)
+	}
+	sends(t, host, true)
 }
