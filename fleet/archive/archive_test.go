@@ -388,6 +388,45 @@ func TestEnrolledAgain(t *testing.T) {
 	}
 }
 
+// A gap that an operator accepted is no longer reported, but stays one; a later one is reported.
+func TestAccept(t *testing.T) {
+	hub := newHub(t)
+	web := newHost(t, hub, "web")
+	var sealed [][]byte
+	for i := range 9 {
+		web.audit(t, fmt.Sprint(i))
+		sealed = append(sealed, web.seal(t))
+	}
+	hub.take(t, noon, web.Source, sealed[0], sealed[5])
+	n, err := Accept(t.Context(), hub.data, hub.registry.Public(), web.Source, noon)
+	if err != nil || n != 4 {
+		t.Fatalf("%d, %v", n, err)
+	}
+	hub.take(t, noon, web.Source, sealed[7])
+	got := sourceNamed(t, hub, "web")
+	if d := cmp.Diff([]fleet.Range{{From: 7, To: 7}}, got.Missing); d != "" {
+		t.Errorf("reported: %s", d)
+	}
+	if w := hub.mark(t, web.Source, noon); len(w.Missing) != 2 || w.Upto != 1 {
+		t.Errorf("the host is told %+v", w)
+	}
+	hub.take(t, noon, web.Source, sealed[3]) // some of it arrives nevertheless
+	err = hub.Verify(t.Context(), func(v Verified) error {
+		want := Verified{Source: web.Source, Key: v.Key, Envelopes: 4, Newest: 8, Missing: []fleet.Range{{From: 7, To: 7}},
+			Accepted: []fleet.Range{{From: 2, To: 3}, {From: 5, To: 5}}, Changed: []uint64{}}
+		if d := cmp.Diff(want, v); d != "" {
+			t.Errorf("verify: %s", d)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if n, err := Accept(t.Context(), hub.data, hub.registry.Public(), fleet.Source{Org: "home", Host: "nobody", User: "x"}, noon); err != nil || n != 0 {
+		t.Errorf("of nobody: %d, %v", n, err)
+	}
+}
+
 // What is deleted or changed in the files is found when they are read again.
 func TestVerify(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -36,7 +36,9 @@ CREATE TABLE envelopes (
 	received INTEGER NOT NULL, resets INTEGER NOT NULL, sealed BLOB NOT NULL, PRIMARY KEY (chain, seq)
 ) STRICT;
 CREATE INDEX envelopes_resets ON envelopes (chain, seq) WHERE resets = 1;
-CREATE TABLE gaps (chain INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (chain, first)) STRICT;
+CREATE TABLE gaps (chain INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+	accepted INTEGER, -- when an operator accepted that it is lost
+	PRIMARY KEY (chain, first)) STRICT;
 CREATE TABLE forks (chain INTEGER NOT NULL, seq INTEGER NOT NULL, digest BLOB NOT NULL, received INTEGER NOT NULL,
 	sealed BLOB NOT NULL, PRIMARY KEY (chain, seq, digest)) STRICT;
 CREATE TABLE generations (chain INTEGER NOT NULL, began INTEGER NOT NULL, span INTEGER NOT NULL, finding INTEGER NOT NULL,

@@ -79,7 +79,11 @@ func sourceOf(tx sqlite.Tx, id fleet.Identity) (s overview.Source, err error) {
 	if newest > 0 {
 		s.Received = sqlite.Moment(received)
 	}
-	s.Missing, err = missing(tx, chain, maxRanges)
+	s.Missing, err = unaccepted(tx, chain, maxRanges)
+	if err == nil {
+		err = tx.One("SELECT lost, (SELECT coalesce(sum(last - first + 1), 0) FROM gaps WHERE chain = chains.id AND accepted IS NOT NULL) FROM chains WHERE id = ?", chain).
+			Scan(&s.Lost, &s.Accepted)
+	}
 	return s, err
 }
 

@@ -213,7 +213,8 @@ func (c chain) add(tx sqlite.Tx, o opened, link fleet.Link) error {
 // closeGap takes a number out of the gap in which it is.
 func closeGap(tx sqlite.Tx, chain, seq int64) error {
 	var first, last int64
-	err := tx.One("SELECT first, last FROM gaps WHERE chain = ? AND first <= ? ORDER BY first DESC LIMIT 1", chain, seq).Scan(&first, &last)
+	var accepted sql.NullInt64
+	err := tx.One("SELECT first, last, accepted FROM gaps WHERE chain = ? AND first <= ? ORDER BY first DESC LIMIT 1", chain, seq).Scan(&first, &last, &accepted)
 	if err != nil {
 		return err
 	}
@@ -222,7 +223,7 @@ func closeGap(tx sqlite.Tx, chain, seq int64) error {
 	}
 	for _, rest := range [][2]int64{{first, seq - 1}, {seq + 1, last}} {
 		if rest[0] <= rest[1] {
-			if err := tx.Do("INSERT INTO gaps (chain, first, last) VALUES (?, ?, ?)", chain, rest[0], rest[1]); err != nil {
+			if err := tx.Do("INSERT INTO gaps (chain, first, last, accepted) VALUES (?, ?, ?, ?)", chain, rest[0], rest[1], accepted); err != nil {
 				return err
 			}
 		}

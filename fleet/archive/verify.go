@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"stackpolicy/fleet"
 	"stackpolicy/internal/sqlite"
@@ -17,9 +18,10 @@ type Verified struct {
 	Envelopes int           `json:"envelopes"`
 	Newest    uint64        `json:"newest"`
 	Missing   []fleet.Range `json:"missing"`
-	Forks     int           `json:"forks"`   // envelopes that contradict the chain
-	Changed   []uint64      `json:"changed"` // whose signature, place or digest is no longer right; at most 100
-	Lost      int64         `json:"lost"`    // audits that the host forgot before it could send them
+	Accepted  []fleet.Range `json:"accepted"` // missing, and an operator accepted that
+	Forks     int           `json:"forks"`    // envelopes that contradict the chain
+	Changed   []uint64      `json:"changed"`  // whose signature, place or digest is no longer right; at most 100
+	Lost      int64         `json:"lost"`     // audits that the host forgot before it could send them
 }
 
 // IsGood reports whether nothing is missing, contradicts or was changed.
@@ -60,7 +62,7 @@ func (a *Archive) Verify(ctx context.Context, each func(Verified) error) error {
 }
 
 func verify(ctx context.Context, d *sqlite.DB, c applied) (v Verified, err error) {
-	v = Verified{Key: c.key.Fingerprint(), Missing: []fleet.Range{}, Changed: []uint64{}, Lost: c.lost}
+	v = Verified{Key: c.key.Fingerprint(), Missing: []fleet.Range{}, Accepted: []fleet.Range{}, Changed: []uint64{}, Lost: c.lost}
 	if v.Source, err = fleet.ParseSubject(c.subject); err != nil {
 		return v, err
 	}
@@ -86,7 +88,23 @@ func verify(ctx context.Context, d *sqlite.DB, c applied) (v Verified, err error
 		if uint64(newest) > v.Newest { // the last ones were deleted
 			v.Missing = append(v.Missing, fleet.Range{From: v.Newest + 1, To: uint64(newest)})
 		}
+		if err != nil {
+			return err
+		}
+		accepted, err := sqlite.List(tx, scanRange, "SELECT first, last FROM gaps WHERE chain = ? AND accepted IS NOT NULL ORDER BY first", c.id)
+		v.accept(accepted)
 		return err
+	})
+}
+
+// accept moves what an operator accepted out of what is missing. Only whole gaps are accepted.
+func (v *Verified) accept(accepted []fleet.Range) {
+	v.Missing = slices.DeleteFunc(v.Missing, func(r fleet.Range) bool {
+		is := slices.Contains(accepted, r)
+		if is {
+			v.Accepted = append(v.Accepted, r)
+		}
+		return is
 	})
 }
 

@@ -68,11 +68,19 @@ func mark(tx sqlite.Tx, subject string, key fleet.PublicKey, w *fleet.Watermark)
 	return err
 }
 
+// unaccepted returns at most limit ranges that are missing and that no operator accepted, lowest
+// first.
+func unaccepted(tx sqlite.Tx, chain int64, limit int) ([]fleet.Range, error) {
+	return sqlite.List(tx, scanRange, "SELECT first, last FROM gaps WHERE chain = ? AND accepted IS NULL ORDER BY first LIMIT ?", chain, limit)
+}
+
 // missing returns at most limit ranges that are missing, lowest first.
 func missing(tx sqlite.Tx, chain int64, limit int) ([]fleet.Range, error) {
-	return sqlite.List(tx, func(r sqlite.Row) (fleet.Range, error) {
-		var first, last int64
-		err := r.Scan(&first, &last)
-		return fleet.Range{From: uint64(first), To: uint64(last)}, err
-	}, "SELECT first, last FROM gaps WHERE chain = ? ORDER BY first LIMIT ?", chain, limit)
+	return sqlite.List(tx, scanRange, "SELECT first, last FROM gaps WHERE chain = ? ORDER BY first LIMIT ?", chain, limit)
+}
+
+func scanRange(r sqlite.Row) (fleet.Range, error) {
+	var first, last int64
+	err := r.Scan(&first, &last)
+	return fleet.Range{From: uint64(first), To: uint64(last)}, err
 }

@@ -28,6 +28,8 @@ type Source struct {
 	Missing  []fleet.Range `json:"missing"`           // envelopes below Newest that the hub does not have
 	Fork     string        `json:"fork,omitempty"`    // why it is not trusted; "" is nothing
 	Clock    string        `json:"clock,omitempty"`   // what is wrong with its clock; "" is nothing
+	Accepted int64         `json:"accepted"`          // envelopes that are missing, and that an operator accepted as lost
+	Lost     int64         `json:"lost"`              // audits that the host forgot before it could send them
 	Refused  int           `json:"refused"`           // envelopes that were refused since it was enrolled
 	Beat     fleet.Beat    `json:"beat"`              // of the newest envelope; empty without one
 	Boot     string        `json:"boot,omitempty"`    // of the newest envelope

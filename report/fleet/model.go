@@ -220,6 +220,12 @@ func factsOf(r overview.Row, now time.Time) []fact {
 		{"Exit status", exit(r)}, {"Mode", look.Name(r.Beat.Mode)}, {"Rules", look.Name(r.Beat.Policy)}, {"stackpolicy", look.Name(r.Program)},
 		{"Boot", look.Name(r.Boot)}, {"Enrolled", stamp(r.Enrolled, now)}, {"Key", look.Name(r.Key)},
 	}
+	if r.Accepted > 0 {
+		all = append(all, fact{"Accepted as lost", text.Count(int(r.Accepted), "envelope", "envelopes")})
+	}
+	if r.Lost > 0 {
+		all = append(all, fact{"Forgotten before they were sent", text.Count(int(r.Lost), "audit", "audits")})
+	}
 	if r.Revoked != nil {
 		all = append(all, fact{"Revoked", stamp(*r.Revoked, now)})
 	}
