@@ -15,7 +15,7 @@ type Release struct {
 
 // ReleaseProblem is what is wrong with the releases of an account.
 type ReleaseProblem struct {
-	Kind  string    `json:"kind" jsonschema:"unreachable (nobody answered), refused (what was offered cannot be trusted), expired (nothing newer was offered), back (the newest failed here), damaged (the one on the disk was edited), or overridden (the configuration names other rules)"`
+	Kind  string    `json:"kind" jsonschema:"unreachable (nobody answered), refused (what was offered cannot be trusted), expired (nothing newer was offered), back (the newest failed here) or damaged (the one on the disk was edited)"`
 	Text  string    `json:"text" jsonschema:"what is wrong, in one line"`
 	Since time.Time `json:"since" jsonschema:"when it was first seen"`
 }
@@ -27,5 +27,4 @@ const (
 	ReleaseExpired     = "expired"
 	ReleaseBack        = "back"
 	ReleaseDamaged     = "damaged"
-	ReleaseOverridden  = "overridden"
 )

@@ -86,7 +86,7 @@ func impactOf(cmd *cobra.Command, source policySource, settings string, from rec
 	if err != nil {
 		return i, err
 	}
-	after, err := cli.OtherPolicies(ctx, source.dir(c), settings, shared)
+	after, err := cli.OtherPolicies(ctx, cli.PolicyDir(source.policyDir, c), settings, shared)
 	if err != nil {
 		return i, err
 	}

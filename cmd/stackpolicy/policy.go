@@ -55,10 +55,11 @@ func fileNames(files []policy.File) []string {
 // base returns the base of the policies in use; the built-in ones have none.
 func (s *policySource) base() (policy.Base, error) {
 	c, err := cli.ReadConfig()
-	if err != nil || s.dir(c) == "" {
+	dir := cli.PolicyDir(s.policyDir, c)
+	if err != nil || dir == "" {
 		return policy.Base{}, err
 	}
-	return policy.ReadBase(s.dir(c))
+	return policy.ReadBase(dir) // a release has none
 }
 
 // origins compares the policies in use with the built-in ones.

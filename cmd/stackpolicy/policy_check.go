@@ -63,10 +63,11 @@ The exit status is 0, or 3 with every mistake, its file and its line on standard
 // outdated notes the files that an upgrade would change, besides rules, which origins has.
 func (s *policySource) outdated(opened policy.Source, origins policy.Origins) ([]string, error) {
 	c, err := cli.ReadConfig()
-	if err != nil || s.dir(c) == "" {
+	dir := cli.PolicyDir(s.policyDir, c)
+	if err != nil || dir == "" {
 		return nil, err
 	}
-	base, err := policy.ReadBase(s.dir(c))
+	base, err := policy.ReadBase(dir)
 	if err != nil || len(base.Files) == 0 {
 		return nil, err
 	}

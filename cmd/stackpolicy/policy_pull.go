@@ -66,7 +66,7 @@ a success and its stage is open. After audits it is done every hour.
 		if err := from(ctx, c, *folder, func(f release.Fetcher) error { return h.Pull(ctx, f, time.Now()) }); err != nil {
 			return err
 		}
-		return showReleases(cmd.OutOrStdout(), *h)
+		return showReleases(cmd.OutOrStdout(), *h, c.Policies)
 	}
 	return cmd
 }

@@ -30,21 +30,23 @@ func policyStatusCommand() *cobra.Command {
 			if h == nil {
 				return errNoChannel
 			}
-			if c.Policies != "" {
-				fmt.Fprintf(cmd.ErrOrStderr(), "stackpolicy: config.yaml names other rules, which decide: %s\n", text.Clean(c.Policies))
-			}
-			return showReleases(cmd.OutOrStdout(), *h)
+			return showReleases(cmd.OutOrStdout(), *h, c.Policies)
 		},
 	}
 }
 
-func showReleases(w io.Writer, h rollout.Host) error {
+// showReleases shows the releases, and which rules decide if none is active: those of a folder of
+// the configuration, or with "" those of the program.
+func showReleases(w io.Writer, h rollout.Host, below string) error {
 	now := time.Now()
 	s, err := h.Status(now)
 	if err != nil {
 		return err
 	}
 	decides := "the rules of the program"
+	if below != "" {
+		decides = "the rules in " + text.Clean(below)
+	}
 	if s.Active != nil {
 		decides = named(*s.Active)
 	}

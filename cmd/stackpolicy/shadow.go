@@ -34,11 +34,11 @@ type shadow struct {
 	inUse *decide.Policies
 }
 
-// openShadow returns nil if the account uses no releases, or the rules in use are others. What is
+// openShadow returns nil if the account uses no releases, or --policy names other rules. What is
 // wrong with the releases stops no audit: it is written, and is a gap in the facts.
 func (a *app) openShadow(c config.Config, env collect.Environment, errs io.Writer) *shadow {
 	h, err := cli.Releases(c)
-	if h == nil && err == nil || a.dir(c) != "" {
+	if h == nil && err == nil || a.policyDir != "" {
 		return nil
 	}
 	var s *shadow

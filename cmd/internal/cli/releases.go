@@ -70,29 +70,26 @@ func releaseFacts(c config.Config, now time.Time) (*facts.Release, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := status.Facts()
-	if c.Policies != "" {
-		r.Problem = &facts.ReleaseProblem{Kind: facts.ReleaseOverridden, Text: "config.yaml names other rules: " + c.Policies, Since: status.Pulled}
-	}
-	return r, nil
+	return status.Facts(), nil
 }
 
-// PolicyDir returns the folder of the policies in use: the given one, that of the configuration,
-// or that of the active release. "" means the built-in ones. A release that is damaged is not
-// used: policy_current says so.
+// PolicyDir returns the folder of the policies in use: the given one, that of the active
+// release, or that of the configuration. "" means the built-in ones. A release that is damaged is
+// not used: policy_current says so.
 func PolicyDir(given string, c config.Config) string {
-	if dir := cmp.Or(given, c.Policies); dir != "" {
-		return dir
+	if given != "" {
+		return given
 	}
 	if r := ActiveRelease(given, c); r != nil {
 		return r.Rules
 	}
-	return ""
+	return c.Policies
 }
 
-// ActiveRelease returns the release whose rules are in use; nil if they come from elsewhere.
+// ActiveRelease returns the release whose rules are in use; nil if they come from elsewhere: a
+// folder was given, or there is none.
 func ActiveRelease(given string, c config.Config) *rollout.Release {
-	if cmp.Or(given, c.Policies) != "" {
+	if given != "" {
 		return nil
 	}
 	h, err := Releases(c)
@@ -107,7 +104,8 @@ func ActiveRelease(given string, c config.Config) *rollout.Release {
 }
 
 // LoadInUse loads the policies in use, as [PolicyDir] finds them. A release that cannot be
-// loaded any more is given up, and the built-in rules are used: they are the floor.
+// loaded any more is given up, and the policies below it are used: those of the configuration or
+// the built-in ones.
 func LoadInUse(ctx context.Context, given string, c config.Config, memory decide.Memory) (*decide.Policies, error) {
 	r := ActiveRelease(given, c)
 	if r == nil {
@@ -121,7 +119,7 @@ func LoadInUse(ctx context.Context, given string, c config.Config, memory decide
 	if noHost == nil {
 		noHost = h.GiveUp(r.Plan.Version, err, time.Now())
 	}
-	p, floor := LoadPolicies(ctx, "", memory)
+	p, floor := LoadPolicies(ctx, c.Policies, memory)
 	if floor != nil {
 		return nil, errors.Join(err, noHost, floor)
 	}

@@ -47,10 +47,6 @@ cases := {
 		"doc": problem("damaged", "2026-05-04T03:02:00Z"),
 		"want": {["host", "block", "ticket", "damaged"]},
 	},
-	"overridden": {
-		"doc": problem("overridden", "2026-05-04T03:02:00Z"),
-		"want": {["host", "block", "ticket", "overridden"]},
-	},
 	"14 days are left": {"doc": with_release({"expires": "2026-05-18T03:02:01Z"}), "want": set()},
 	"less is left": {
 		"doc": with_release({"expires": "2026-05-18T03:02:00Z"}),
