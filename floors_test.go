@@ -32,7 +32,7 @@ var floors = [][]string{
 	{"history"},
 	{"decide/scope", "fleet/spool"},
 	{"decide/policy", "decide/internal/fixture", "fleet/archive", "fleet/courier"},
-	{"decide/lint", "fleet/release", "fleet/ingest"},
+	{"decide/lint", "fleet/release", "fleet/ingest", "fleet/export"},
 	{"decide", "decide/regotest", "decide/query", "fleet/release/oci", "fleet/rollout"},
 	{"decide/confined", "decide/remembered"},
 	{"enforce", "stack"},
@@ -60,6 +60,7 @@ var wards = map[string][]string{
 	"github.com/nats-io/nats-server": {"fleet/broker"},
 	"github.com/nats-io/jwt":         {"fleet/authority", "fleet/broker"},
 	"github.com/theupdateframework/": {"fleet/release"},
+	"github.com/parquet-go/":         {"fleet/export"},
 	"oras.land/":                     {"fleet/release/oci"},
 	"stackpolicy/lab/":               {"drill"}, // and of it only what has no tests in it
 }

@@ -87,7 +87,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.serve(), a.enroll(), a.revoke(), a.members(), a.brokerConfig(),
 		a.release(), a.statusCommand(), a.pageCommand(), a.alertCommand(),
-		a.archiveCommand(), a.verifyCommand(), a.acceptCommand(), a.impactCommand(), a.askCommand(), a.workerCommand(),
+		a.archiveCommand(), a.exportCommand(), a.verifyCommand(), a.acceptCommand(), a.impactCommand(), a.askCommand(), a.workerCommand(),
 		version(), cli.Man(manual()),
 	)
 	return root
