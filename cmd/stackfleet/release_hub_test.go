@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
+
+	"stackpolicy/lab/ociregistry"
 )
 
 // enrollByScript enrolls an account of a host.
@@ -84,32 +86,59 @@ func asUnitsDo(t *testing.T, hub terminal) {
 	}
 }
 
-// TestReleaseThroughTheHub: a release that two people signed comes to an enrolled host through a
-// real broker, decides in shadow, and is active when its stage was opened; a halt stops it.
-func TestReleaseThroughTheHub(t *testing.T) {
-	t.Parallel()
-	hub, host := newTerminal(t), newTerminal(t)
+// signers makes the keys of three people and a root that two of them signed. It returns how to run
+// a verb of releases, and how people sign.
+func signers(t *testing.T, hub terminal) (release func(args ...string) string, sign func(names ...string)) {
+	t.Helper()
 	words := hub.write("words", "correct horse\n")
-	release := func(args ...string) string {
+	release = func(args ...string) string {
 		return hub.does(append([]string{"stackfleet", "release"}, args...)...)
 	}
-	keys := map[string]string{}
+	key := func(name string) string { return filepath.Join(hub.home, name) }
 	for _, name := range []string{"ada", "bob", "eve"} {
-		keys[name] = filepath.Join(hub.home, name)
 		cmd := hub.command("stackfleet", "release", "key", name, "--passphrase-file", words)
 		cmd.Dir = hub.home
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
 	}
-	sign := func(people ...string) {
+	sign = func(names ...string) {
 		t.Helper()
-		for _, name := range people {
-			release("sign", "--key", keys[name]+".key", "--passphrase-file", words)
+		for _, name := range names {
+			release("sign", "--key", key(name)+".key", "--passphrase-file", words)
 		}
 	}
-	release("init", "--key", keys["ada"]+".pub", "--key", keys["bob"]+".pub", "--key", keys["eve"]+".pub")
+	release("init", "--key", key("ada")+".pub", "--key", key("bob")+".pub", "--key", key("eve")+".pub")
 	sign("ada", "bob")
+	return release, sign
+}
+
+// TestReleaseThroughARegistry: the same through a real registry, to an account that is in no fleet
+// and was given the root.
+func TestReleaseThroughARegistry(t *testing.T) {
+	t.Parallel()
+	reference := ociregistry.Start(t) + "/rules/home"
+	hub, host := newTerminal(t), newTerminal(t)
+	release, sign := signers(t, hub)
+	release("build", hub.unpack("../../testdata/stackfleet/release.txtar", "other/"), "--stage", "all", "--open", "1", "--min-audits", "1", "--min-time", "0s")
+	sign("bob", "eve")
+	release("push", reference)
+	host.write(".config/stackpolicy/config.yaml", "fleet: {channel: stable, registry: "+reference+"}\n")
+	root := filepath.Join(hub.home, ".local/state/stackfleet/release/public/1.root.json")
+	if out := host.does("stackpolicy", "policy", "pull", "--root", root); !strings.Contains(out, "waits:   0 of 1 audits in shadow") {
+		t.Errorf("after the pull:\n%s", out)
+	}
+	if out, _ := host.run("stackpolicy", "eval"); !strings.Contains(out, "another release of rules decides from now on") {
+		t.Errorf("after an audit:\n%s", out)
+	}
+}
+
+// TestReleaseThroughTheHub: a release that two people signed comes to an enrolled host through a
+// real broker, decides in shadow, and is active when its stage was opened; a halt stops it.
+func TestReleaseThroughTheHub(t *testing.T) {
+	t.Parallel()
+	hub, host := newTerminal(t), newTerminal(t)
+	release, sign := signers(t, hub)
 	serveHub(t, hub, "--listen", freeAddress(t), "--page", "none")
 	enrollByScript(t, hub, host, "web")
 	host.write(".config/stackpolicy/config.yaml", "fleet: {channel: stable, labels: {role: canary}}\n")
