@@ -53,6 +53,7 @@ type exporter struct {
 	known Known
 	room  Room
 	fresh map[string]int64 // what this shipment numbers
+	names int              // parts of its documents
 }
 
 // run exports spans, and when there is no more of them, findings and actions, which are as they
@@ -181,11 +182,17 @@ func (x *exporter) document(tx sqlite.Tx, digest string) (number int64, ok bool,
 	if err != nil {
 		return 0, false, err
 	}
+	if len(ids) > maxShippedParts {
+		return 0, true, nil
+	}
 	numbers := make([]int64, len(ids))
 	for i, id := range ids {
 		if numbers[i], ok, err = x.part(tx, id); err != nil || !ok || numbers[i] == 0 {
 			return 0, ok, err
 		}
+	}
+	if x.names += len(ids); x.names > maxShippedNames && len(x.Shipment.Documents) > 0 {
+		return 0, false, nil
 	}
 	number = x.give(documentKey(digest), &x.Cursor.Document)
 	if len(x.Shipment.Documents) == 0 {

@@ -35,8 +35,12 @@ func (s *Store) Places(ctx context.Context) (p Places, err error) {
 // Import adds what [Store.Export] returned elsewhere, in one transaction. Adding the same again
 // changes nothing. It adds to the places the numbers that are another id here, which the caller
 // keeps. What a shipment refers to and is not here is left out: a document without one of its
-// parts is none. So is a row that no sender of this program writes.
+// parts is none. So is a row that no sender of this program writes. A shipment that is larger than
+// any that they make is an [ErrForeign].
 func (s *Store) Import(ctx context.Context, sh Shipment, p *Places) error {
+	if err := sh.check(); err != nil {
+		return err
+	}
 	i := importer{sh: sh, p: Places{p.Span, p.Finding, p.Action, maps.Clone(p.Parts), maps.Clone(p.Documents)}}
 	if i.p.Parts == nil {
 		i.p.Parts = map[int64]int64{}
@@ -122,11 +126,7 @@ func freeID(number int64, taken bool) any {
 
 func (i *importer) documents(tx sqlite.Tx) error {
 	for n, all := range i.sh.Documents {
-		numbers, err := numbersOf(all)
-		if err != nil {
-			return err
-		}
-		ids, digest, err := i.assembled(tx, numbers)
+		ids, digest, err := i.assembled(tx, numbersOf(all))
 		if err != nil {
 			return err
 		}

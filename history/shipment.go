@@ -125,18 +125,3 @@ func runs(numbers []int64) []Run {
 	}
 	return all
 }
-
-// maxRun bounds the parts of a document, which somebody else names.
-const maxRun = 1 << 20
-
-func numbersOf(all []Run) (numbers []int64, err error) {
-	for _, r := range all {
-		if r[1] < 0 || r[1] > maxRun || len(numbers) > maxRun {
-			return nil, fmt.Errorf("a document of more than %d parts", maxRun)
-		}
-		for n := r[0]; n <= r[0]+r[1]; n++ {
-			numbers = append(numbers, n)
-		}
-	}
-	return numbers, nil
-}

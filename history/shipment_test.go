@@ -3,9 +3,12 @@ package history
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -274,7 +277,37 @@ func TestImportOfRubbish(t *testing.T) {
 	if d := cmp.Diff(want, all(t, x.to)); d != "" {
 		t.Errorf("-want +got\n%s", d)
 	}
-	if err := x.to.Import(t.Context(), Shipment{Documents: [][]Run{{{1, 1 << 60}}}}, &x.places); err == nil {
-		t.Error("a document of any number of parts is taken")
+}
+
+// A message of a few bytes cannot make the copy use all memory or all of the disk.
+func TestImportOfTooMuch(t *testing.T) {
+	x := between(t)
+	busy(t, x, rand.New(rand.NewPCG(5, 5)), 10, MaxPackedPart)
+	want := all(t, x.to)
+	long := strings.Repeat("s", maxShippedText+1)
+	finding := `{"invariant":"i","subject":"` + long[:maxShippedFinding] + `"}`
+	for name, s := range map[string]Shipment{
+		"the last number":        {Documents: [][]Run{{{math.MaxInt64, 0}}}},
+		"behind the last number": {Documents: [][]Run{{{math.MaxInt64 - 1, 5}}}},
+		"numbers below zero":     {Documents: [][]Run{{{math.MinInt64, 5}}}},
+		"a run without end":      {Documents: [][]Run{{{1, 1 << 60}}}},
+		"a run below zero":       {Documents: [][]Run{{{1, -1}}}},
+		"one part very often":    {Documents: [][]Run{slices.Repeat([]Run{{1, 0}}, maxShippedParts+1)}},
+		"many large documents":   {Documents: slices.Repeat([][]Run{{{1, maxShippedParts - 1}}}, 100)},
+		"many documents":         {Documents: slices.Repeat([][]Run{{{1, 0}}}, maxShippedRows+1)},
+		"many parts":             {Part: 1, Parts: slices.Repeat([]json.RawMessage{json.RawMessage("1")}, maxShippedParts+1)},
+		"many spans":             {Spans: make([]ShippedSpan, maxShippedRows+1)},
+		"many findings":          {Findings: make([]ShippedFinding, maxShippedRows+1)},
+		"many forgotten":         {Forgotten: make([]int64, maxShippedRows+1)},
+		"a long finding":         {Findings: []ShippedFinding{{ID: 900, Finding: json.RawMessage(finding)}}},
+		"a long message":         {Actions: []ShippedAction{{ID: 900, Message: long}}},
+		"many long verdicts":     {Spans: slices.Repeat([]ShippedSpan{{ID: 900, Verdict: long[:maxShippedText]}}, 200)},
+	} {
+		if err := x.to.Import(t.Context(), s, &x.places); !errors.Is(err, ErrForeign) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if d := cmp.Diff(want, all(t, x.to)); d != "" {
+		t.Errorf("-want +got\n%s", d)
 	}
 }
