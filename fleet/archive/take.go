@@ -10,6 +10,7 @@ import (
 
 	"stackpolicy/fleet"
 	"stackpolicy/internal/sqlite"
+	"stackpolicy/internal/text"
 	"stackpolicy/internal/times"
 )
 
@@ -20,8 +21,12 @@ type Received struct {
 	At      time.Time // when the broker took it
 }
 
-// maxForks bounds the envelopes that are kept beside those of a chain.
-const maxForks = 20
+// maxForks bounds the envelopes that are kept beside those of a chain, and maxRefusal the runes
+// that are kept of why one was refused.
+const (
+	maxForks   = 20
+	maxRefusal = 300
+)
 
 // Take puts envelopes on the disk. When it returns without an error, each is there, or was
 // refused, which is counted at its source. It returns the sources of which something came.
@@ -84,15 +89,11 @@ func (a *Archive) open(ctx context.Context, source fleet.Source, m Received) (o 
 		o.refused, o.isForeign = err.Error(), true
 		return o, nil
 	}
-	if len(o.letter.Evidence) > 0 {
-		var rows struct {
-			Reset bool `json:"reset"`
-		}
-		if err := json.Unmarshal(o.letter.Evidence, &rows); err != nil {
-			o.refused = fmt.Sprintf("envelope %d: %v", o.letter.Seq, err)
-		}
-		o.resets = rows.Reset
+	var rows struct {
+		Reset bool `json:"reset"`
 	}
+	_ = json.Unmarshal(o.letter.Evidence, &rows)  // what is no evidence is counted when it is to be added
+	o.resets, o.letter.Evidence = rows.Reset, nil // a batch of these would use up all memory
 	return o, nil
 }
 
@@ -129,7 +130,7 @@ func chainOf(tx sqlite.Tx, subject string, key fleet.PublicKey) (c chain, err er
 
 func (c chain) take(tx sqlite.Tx, o opened) error {
 	if o.refused != "" {
-		return tx.Do("UPDATE chains SET refused = refused + 1, refusal = ? WHERE id = ?", o.refused, c.id)
+		return tx.Do("UPDATE chains SET refused = refused + 1, refusal = ? WHERE id = ?", text.Clip(o.refused, maxRefusal), c.id)
 	}
 	link := fleet.LinkOf(o.letter, o.Data)
 	judgement, why, err := fleet.Judge(links{tx, c.id}, link)
