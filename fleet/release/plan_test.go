@@ -112,3 +112,24 @@ func TestIsOpen(t *testing.T) {
 		t.Error("open although it is halted")
 	}
 }
+
+func FuzzParsePlan(f *testing.F) {
+	text, err := plan().Text()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Fuzz(func(t *testing.T, text []byte) {
+		p, err := ParsePlan(text)
+		if err != nil {
+			return
+		}
+		again, err := p.Text()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if back, err := ParsePlan(again); err != nil || !back.Equal(p) {
+			t.Errorf("%+v becomes %+v, %v", p, back, err)
+		}
+	})
+}
