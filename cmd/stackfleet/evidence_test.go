@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -186,4 +189,74 @@ func memoryAt(t *testing.T, hub terminal) *history.Store {
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	return s
+}
+
+// A hub that is restored from a backup gets again all that hosts remember; what is then missing
+// stays known, and an operator accepts it.
+func TestRestored(t *testing.T) {
+	t.Parallel()
+	hub, host := newTerminal(t), newTerminal(t)
+	serve := serveHub(t, hub, "--listen", freeAddress(t), "--page", "none")
+	enrolled(t, hub, host, "web")
+	o := sending(t, host)
+	begin := time.Now().Add(-2 * time.Hour)
+	send := func(from, to int) {
+		t.Helper()
+		for i := from; i < to; i++ {
+			record(t, o.Store, begin.Add(time.Duration(i)*10*time.Minute), i%3)
+			if _, err := courier.Send(t.Context(), o); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	has := func(newest uint64) func(overview.Fleet) bool {
+		return func(f overview.Fleet) bool {
+			return f.Sources[0].Newest >= newest && f.Sources[0].Applied == f.Sources[0].Newest
+		}
+	}
+	send(0, 3)
+	status(t, hub, has(3))
+	if err := serve.stop(); err != nil {
+		t.Fatal(err)
+	}
+	data, backup := filepath.Join(hub.home, ".local/state/stackfleet"), filepath.Join(t.TempDir(), "backup")
+	copied(t, data, backup)
+	serve = serveHub(t, hub)
+	send(3, 6)
+	status(t, hub, has(6))
+	time.Sleep(1500 * time.Millisecond) // watermarks are published each second
+	send(6, 7)                          // takes it: the first six are forgotten
+	if err := serve.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(data); err != nil {
+		t.Fatal(err)
+	}
+	copied(t, backup, data)
+	serveHub(t, hub)
+	for i := range 4 { // the next audits read the watermark of the restored archive
+		send(7+i, 8+i)
+		time.Sleep(1500 * time.Millisecond)
+	}
+	f := status(t, hub, func(f overview.Fleet) bool {
+		return len(f.Sources[0].Missing) > 0 && f.Sources[0].Applied == f.Sources[0].Newest
+	})
+	if !slices.ContainsFunc(f.Sources[0].Causes, func(c overview.Cause) bool { return c.State == overview.Gap }) {
+		t.Errorf("the gap is not shown: %+v", f.Sources[0].Causes)
+	}
+	if d := cmp.Diff(audits(t, o.Store), audits(t, memoryAt(t, hub))); d != "" {
+		t.Errorf("-host +hub\n%s", d)
+	}
+	if out, err := hub.run("stackfleet", "accept", "web"); err != nil || !strings.Contains(out, "accepted as lost") {
+		t.Errorf("accept: %v\n%s", err, out)
+	}
+	status(t, hub, func(f overview.Fleet) bool { return len(f.Sources[0].Missing) == 0 && f.Sources[0].Accepted > 0 })
+}
+
+// copied copies a folder with the modes of its files.
+func copied(t *testing.T, from, to string) {
+	t.Helper()
+	if out, err := exec.Command("cp", "-a", from, to).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
 }

@@ -51,10 +51,12 @@ type bench struct {
 func (b *bench) end() {
 	if b.conn != nil {
 		b.conn.Close()
+		b.conn = nil
 	}
 	if b.serve != nil {
 		_ = b.serve.Process.Signal(syscall.SIGTERM)
 		_ = b.serve.Wait()
+		b.serve = nil
 	}
 }
 

@@ -73,7 +73,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 	}
 	b := &bench{options: o, say: say}
 	defer b.end()
-	for _, step := range []func(context.Context) error{b.start, b.histories, b.enroll, b.ingest, b.apply, b.look, b.ask, b.send} {
+	for _, step := range []func(context.Context) error{b.start, b.histories, b.enroll, b.ingest, b.apply, b.look, b.ask, b.send, b.sizes} {
 		if err := step(ctx); err != nil {
 			return err
 		}

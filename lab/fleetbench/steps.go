@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
 	"stackpolicy/fleet"
@@ -67,7 +68,7 @@ func (b *bench) ingest(ctx context.Context) error {
 			if bytes += len(m.Data); total+i < b.hosts {
 				first += len(m.Data)
 			}
-			if _, err := b.js.PublishMsgAsync(m); err != nil {
+			if _, err := b.js.PublishMsgAsync(m, jetstream.WithStallWait(time.Minute)); err != nil {
 				return err
 			}
 		}
@@ -145,6 +146,12 @@ func (b *bench) apply(ctx context.Context) error {
 		}
 	}
 	b.figure("until all is in the memories, after the last envelope", time.Since(begin).Seconds(), 0, "s", true)
+	return nil
+}
+
+// sizes stops the hub, so that all is in the files themselves, and measures them.
+func (b *bench) sizes(context.Context) error {
+	b.end()
 	folder := filepath.Join(b.data, "archive")
 	scale := float64(30_000) / float64(b.hosts*b.days) / 1e9
 	shards := size(folder, func(path string) bool { return strings.Contains(path, "shard-") })
