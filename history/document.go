@@ -152,6 +152,7 @@ type Snapshots struct {
 // decoded is a part: a unit, or everything else of a document.
 type decoded struct {
 	digest [sha256.Size]byte
+	weight int
 	head   facts.Document
 	unit   facts.Unit
 }
@@ -202,21 +203,25 @@ func (s *Snapshots) parts(tx sqlite.Tx, ids []int64) ([]decoded, error) {
 		return nil, err
 	}
 	defer find.Close()
-	parts, next := make([]decoded, len(ids)), map[int64]decoded{}
+	parts, next, weight := make([]decoded, 0, len(ids)), map[int64]decoded{}, 0
 	for i, id := range ids {
 		known, has := s.last[id]
 		if !has {
-			if known, err = decodePart(find.One(id), i == 0); err != nil {
+			if known, err = decodePart(find.One(id), i == 0, maxWeight-weight); err != nil {
 				return nil, err
 			}
 		}
-		parts[i], next[id] = known, known
+		if weight += 1 + known.weight; weight > maxWeight {
+			return nil, errWeight
+		}
+		parts, next[id] = append(parts, known), known
 	}
 	s.last = next
 	return parts, nil
 }
 
-func decodePart(r sqlite.Row, isHead bool) (d decoded, err error) {
+// decodePart reads a part that has no more than so many values.
+func decodePart(r sqlite.Row, isHead bool, room int) (d decoded, err error) {
 	p, err := unpack(r)
 	if errors.Is(err, sql.ErrNoRows) {
 		return d, errParts
@@ -224,7 +229,9 @@ func decodePart(r sqlite.Row, isHead bool) (d decoded, err error) {
 	if err != nil {
 		return d, err
 	}
-	d.digest = p.digest
+	if d.digest, d.weight = p.digest, weightOf(p.text); d.weight > room {
+		return d, errWeight
+	}
 	if isHead {
 		return d, json.Unmarshal(p.text, &d.head)
 	}

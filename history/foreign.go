@@ -1,6 +1,7 @@
 package history
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 )
@@ -9,14 +10,16 @@ import (
 var ErrForeign = errors.New("no version of stackpolicy makes such evidence")
 
 // Bounds of what somebody else sends. A message of the fleet is compressed, so that a small one
-// could make the copy of a history large.
+// could make the copy of a history large, or what reads it.
 const (
 	maxShippedRows    = 20_000    // of each kind
 	maxShippedParts   = 50_000    // also of one document
 	maxShippedNames   = 2_000_000 // parts of all documents together
-	maxShippedFinding = 256 << 10 // bytes; a host's own are far smaller
-	maxShippedText    = 4 << 20   // bytes of one row
-	maxShippedTexts   = 32 << 20  // bytes of all rows
+	maxShippedSpan    = 16 << 10  // bytes of text of each
+	maxShippedFinding = 64 << 10  // a host's own are far smaller
+	maxShippedAction  = 256 << 10
+	maxShippedRules   = 1 << 10 // of their digest
+	maxShippedTexts   = 32 << 20
 )
 
 // check returns an [ErrForeign] for a shipment that is larger than any that a host makes.
@@ -25,7 +28,7 @@ func (s Shipment) check() error {
 	if rows > maxShippedRows || len(s.Parts) > maxShippedParts {
 		return fmt.Errorf("%w: it has %d rows and %d parts", ErrForeign, rows, len(s.Parts))
 	}
-	var names, texts int64
+	var names int64
 	for _, all := range s.Documents {
 		n, err := countNumbers(all)
 		if names += n; err == nil && names > maxShippedNames {
@@ -35,34 +38,32 @@ func (s Shipment) check() error {
 			return err
 		}
 	}
-	for _, f := range s.Findings {
-		if len(f.Finding) > maxShippedFinding {
-			return fmt.Errorf("%w: a finding of %d bytes", ErrForeign, len(f.Finding))
-		}
-	}
-	for _, size := range s.textSizes() {
-		if texts += int64(size); size > maxShippedText || texts > maxShippedTexts {
-			return fmt.Errorf("%w: a row of %d bytes, beside %d", ErrForeign, size, texts)
-		}
-	}
-	return nil
+	return s.checkTexts()
 }
 
-// textSizes returns how many bytes of text each row has.
-func (s Shipment) textSizes() (sizes []int) {
+func (s Shipment) checkTexts() error {
+	total := 0
+	fits := func(size, limit int) bool {
+		total += size
+		return size <= limit && total <= maxShippedTexts
+	}
+	ok := true
 	for _, x := range s.Spans {
-		sizes = append(sizes, len(x.Mode)+len(x.Policy)+len(x.Gaps)+len(x.Verdict))
+		ok = fits(len(x.Mode)+len(x.Policy)+len(x.Gaps)+len(x.Verdict), maxShippedSpan) && ok
 	}
 	for _, x := range s.Findings {
-		sizes = append(sizes, len(x.Finding))
+		ok = fits(len(x.Finding), maxShippedFinding) && ok
 	}
 	for _, x := range s.Actions {
-		sizes = append(sizes, len(x.Action)+len(x.Subject)+len(x.Reasons)+len(x.Status)+len(x.Message))
+		ok = fits(len(x.Action)+len(x.Subject)+len(x.Reasons)+len(x.Status)+len(x.Message), maxShippedAction) && ok
 	}
 	for _, x := range s.Rules {
-		sizes = append(sizes, len(x.Digest))
+		ok = fits(len(x.Digest), maxShippedRules) && ok
 	}
-	return sizes
+	if !ok {
+		return fmt.Errorf("%w: its rows have %d bytes, or one has too many", ErrForeign, total)
+	}
+	return nil
 }
 
 // countNumbers returns how many numbers runs have, if a document may have them.
@@ -84,4 +85,18 @@ func numbersOf(all []Run) (numbers []int64) {
 		}
 	}
 	return numbers
+}
+
+// maxWeight bounds the values of a document, of all its parts together. A value takes up to a
+// hundred times as much memory as its JSON.
+const maxWeight = 4_000_000
+
+var errWeight = fmt.Errorf("it has more than %d values", maxWeight)
+
+// weightOf returns about how many values a JSON text has.
+func weightOf(text []byte) (n int) {
+	for _, c := range []byte("{[,") {
+		n += bytes.Count(text, []byte{c})
+	}
+	return n
 }

@@ -257,6 +257,24 @@ func TestShipmentOfALargePart(t *testing.T) {
 	}
 }
 
+// A document of which the JSON is small and the values are many is not read.
+func TestImportOfManyValues(t *testing.T) {
+	x := between(t)
+	head := json.RawMessage(`{"units": [` + strings.Repeat("{},", maxWeight/10) + `{}]}`)
+	x.add(t, Shipment{
+		Part: 1, Parts: []json.RawMessage{head, json.RawMessage(`{}`)}, Document: 1,
+		Documents: [][]Run{{{1, 1}}, slices.Repeat([]Run{{1, 0}}, 20)},
+		Spans:     []ShippedSpan{{ID: 1, Last: 1, Count: 1, Total: 1, Document: 1}, {ID: 2, Last: 2, Count: 1, Total: 2, Document: 2}},
+	})
+	audits := must(x.to.Audits(t.Context(), time.Time{}, 2))(t)
+	if _, err := x.to.Document(t.Context(), audits[1].DocumentDigest, noon); err != nil {
+		t.Errorf("of few: %v", err)
+	}
+	if _, err := x.to.Document(t.Context(), audits[0].DocumentDigest, noon); !errors.Is(err, errWeight) {
+		t.Errorf("of many: %v", err)
+	}
+}
+
 // What no sender of this program writes is left out, and the copy stays readable.
 func TestImportOfRubbish(t *testing.T) {
 	x := between(t)
@@ -284,7 +302,7 @@ func TestImportOfTooMuch(t *testing.T) {
 	x := between(t)
 	busy(t, x, rand.New(rand.NewPCG(5, 5)), 10, MaxPackedPart)
 	want := all(t, x.to)
-	long := strings.Repeat("s", maxShippedText+1)
+	long := strings.Repeat("s", maxShippedAction+1)
 	finding := `{"invariant":"i","subject":"` + long[:maxShippedFinding] + `"}`
 	for name, s := range map[string]Shipment{
 		"the last number":        {Documents: [][]Run{{{math.MaxInt64, 0}}}},
@@ -301,7 +319,9 @@ func TestImportOfTooMuch(t *testing.T) {
 		"many forgotten":         {Forgotten: make([]int64, maxShippedRows+1)},
 		"a long finding":         {Findings: []ShippedFinding{{ID: 900, Finding: json.RawMessage(finding)}}},
 		"a long message":         {Actions: []ShippedAction{{ID: 900, Message: long}}},
-		"many long verdicts":     {Spans: slices.Repeat([]ShippedSpan{{ID: 900, Verdict: long[:maxShippedText]}}, 200)},
+		"a long verdict":         {Spans: []ShippedSpan{{ID: 900, Verdict: long[:maxShippedSpan+1]}}},
+		"many long verdicts":     {Spans: slices.Repeat([]ShippedSpan{{ID: 900, Verdict: long[:maxShippedSpan]}}, 3000)},
+		"a long digest":          {Rules: []ShippedRules{{Digest: long, Files: json.RawMessage("[]")}}},
 	} {
 		if err := x.to.Import(t.Context(), s, &x.places); !errors.Is(err, ErrForeign) {
 			t.Errorf("%s: %v", name, err)
