@@ -1,6 +1,10 @@
 package fleet
 
-import "time"
+import (
+	"time"
+
+	"stackpolicy/internal/text"
+)
 
 // Beat is how a source is, in every envelope: so the newest one alone says it, before all that
 // came earlier has arrived.
@@ -50,4 +54,27 @@ type Shadow struct {
 	Audits   int       `json:"audits"`
 	Errors   int       `json:"errors"`    // audits that it could not decide
 	NewPages int       `json:"new_pages"` // findings to page about that the rules in use do not have
+}
+
+// Bounds of texts in a beat, in runes.
+const (
+	maxWord     = 200
+	maxSentence = 1000
+)
+
+// Clipped returns the beat with texts of no more than some lines: a host that lies about itself
+// must not make the page of all hosts large.
+func (b Beat) Clipped() Beat {
+	b.Mode, b.Policy = text.Clip(b.Mode, maxWord), text.Clip(b.Policy, maxWord)
+	if b.Worst != nil {
+		w := *b.Worst
+		w.Invariant, w.Subject, w.Severity = text.Clip(w.Invariant, maxWord), text.Clip(w.Subject, maxWord), text.Clip(w.Severity, maxWord)
+		w.Message, b.Worst = text.Clip(w.Message, maxSentence), &w
+	}
+	if b.Release != nil {
+		r := *b.Release
+		r.Channel, r.Stage, r.Problem = text.Clip(r.Channel, maxWord), text.Clip(r.Stage, maxWord), text.Clip(r.Problem, maxSentence)
+		b.Release = &r
+	}
+	return b
 }

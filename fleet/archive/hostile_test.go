@@ -134,6 +134,31 @@ func TestBeginsAnew(t *testing.T) {
 	}
 }
 
+// What one source says of itself does not make the page of all sources large.
+func TestLongTexts(t *testing.T) {
+	hub := newHub(t)
+	evil := newLiar(t, hub, "evil")
+	long := strings.Repeat("x", 5<<20)
+	beat := fleet.Beat{
+		Audited: noon, Mode: long, Policy: long, Worst: &fleet.Worst{Invariant: long, Subject: long, Severity: long, Message: long},
+		Release: &fleet.Release{Channel: long, Stage: long, Problem: long},
+	}
+	one := `{"id": %d, "finding": {"invariant": "i", "subject": "s", "message": "` + long[:5000] + `", "severity": "page", "evidence": {"case": "c", "x": "` + long[:50_000] + `"}}}`
+	var findings []string
+	for i := range 50 {
+		findings = append(findings, fmt.Sprintf(one, i+1))
+	}
+	hub.take(t, noon, evil.Source, evil.seal(t, beat, `{"spans": [{"id": 1, "count": 1, "total": 1}], "findings": [`+strings.Join(findings, ",")+`]}`))
+	hub.applyAll(t, noon)
+	all, err := hub.Sources(t.Context())
+	if err != nil || len(all) != 1 || len(all[0].Findings) != 50 || all[0].Findings[0].Case() != "c" {
+		t.Fatalf("%d sources, %v", len(all), err)
+	}
+	if text, err := json.Marshal(all); err != nil || len(text) > 200_000 {
+		t.Errorf("%d bytes of JSON, %v", len(text), err)
+	}
+}
+
 // A batch of envelopes of which each has a few kilobytes and 60 megabytes of evidence does not fill
 // the memory.
 func TestEvidenceIsNotHeld(t *testing.T) {

@@ -21,11 +21,10 @@ type Received struct {
 	At      time.Time // when the broker took it
 }
 
-// maxForks bounds the envelopes that are kept beside those of a chain, and maxRefusal the runes
-// that are kept of why one was refused.
 const (
-	maxForks   = 20
-	maxRefusal = 300
+	maxForks   = 20  // envelopes that are kept beside those of a chain
+	maxRefusal = 300 // runes that are kept of why one was refused
+	maxVersion = 100 // runes of a version, or of the id of a boot
 )
 
 // Take puts envelopes on the disk. When it returns without an error, each is there, or was
@@ -202,13 +201,13 @@ func (c chain) add(tx sqlite.Tx, o opened, link fleet.Link) error {
 			return err
 		}
 	}
-	text, err := sqlite.Encode(head{o.letter.Beat, o.letter.Boot, o.letter.Program})
+	encoded, err := sqlite.Encode(head{o.letter.Beat.Clipped(), text.Clip(o.letter.Boot, maxVersion), text.Clip(o.letter.Program, maxVersion)})
 	if err != nil {
 		return err
 	}
 	clock := fleet.ClockFault(sqlite.Moment(c.at), link.At, o.At)
 	return tx.Do("UPDATE chains SET newest = ?, at = ?, received = max(received, ?), head = ?, clock = ? WHERE id = ?",
-		seq, sqlite.Stamp(times.Earlier(link.At, o.At)), received, text, clock, c.id)
+		seq, sqlite.Stamp(times.Earlier(link.At, o.At)), received, encoded, clock, c.id)
 }
 
 // closeGap takes a number out of the gap in which it is.

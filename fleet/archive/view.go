@@ -2,12 +2,14 @@ package archive
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"time"
 
 	"stackpolicy/finding"
 	"stackpolicy/fleet/overview"
 	"stackpolicy/history"
+	"stackpolicy/internal/text"
 )
 
 // Bounds of what is shown of a source, and the width of one mark in its strip.
@@ -15,6 +17,9 @@ const (
 	maxFindings = 200
 	maxSpans    = 20_000
 	stretch     = 6 * time.Hour
+
+	maxEvidence = 32 << 10 // bytes of JSON; hosts keep half of that
+	maxText     = 2_000    // runes; hosts keep half of that
 )
 
 func viewOf(ctx context.Context, store *history.Store, now time.Time) (v view, err error) {
@@ -24,7 +29,7 @@ func viewOf(ctx context.Context, store *history.Store, now time.Time) (v view, e
 	}
 	for _, o := range open {
 		if o.ResolvedAt == nil {
-			v.Findings = append(v.Findings, overview.Finding{Finding: o.Finding, Since: o.Since})
+			v.Findings = append(v.Findings, overview.Finding{Finding: clipped(o.Finding), Since: o.Since})
 		}
 	}
 	spans, err := store.Audits(ctx, now.Add(-overview.Length), maxSpans)
@@ -42,6 +47,22 @@ func viewOf(ctx context.Context, store *history.Store, now time.Time) (v view, e
 	slices.Reverse(spans)
 	v.Days = daysOf(spans, now)
 	return v, nil
+}
+
+// clipped returns a finding with no more text than rules can write: what a host signs may have
+// more, and is on the page of all hosts.
+func clipped(f finding.Finding) finding.Finding {
+	for _, s := range []*string{&f.Invariant, &f.Subject, &f.Message, &f.Runbook} {
+		*s = text.Clip(*s, maxText)
+	}
+	if evidence, err := json.Marshal(f.Evidence); err != nil || len(evidence) > maxEvidence {
+		f.Evidence = map[string]any{"case": text.Clip(f.Case(), maxText)}
+	}
+	if f.Waiver != nil {
+		w := *f.Waiver
+		w.Reason, w.Owner, f.Waiver = text.Clip(w.Reason, maxText), text.Clip(w.Owner, maxText), &w
+	}
+	return f
 }
 
 // daysOf returns the worst that audits saw in each stretch of time. Where none looked there is
