@@ -29,6 +29,7 @@ type Archive struct {
 	readOnly bool
 	shards   [Shards]shard
 	release  func()
+	budgets  budgets
 
 	// Learn, if not nil, is asked for the identity of a source that is not known, or whose
 	// signature is not by the key that is known; it calls Enroll.
@@ -67,7 +68,7 @@ func Open(_ context.Context, data string, keys Keys, now time.Time) (*Archive, e
 	if err != nil {
 		return nil, fmt.Errorf("open the archive %s: %w", dir, err)
 	}
-	return &Archive{dir: dir, keys: keys, release: release, identities: map[string]fleet.Identity{}}, nil
+	return &Archive{dir: dir, keys: keys, release: release, budgets: newBudgets(), identities: map[string]fleet.Identity{}}, nil
 }
 
 // OpenReadOnly opens the archive of a hub for reading. A shard that does not exist is empty.

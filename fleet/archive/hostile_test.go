@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -156,6 +158,31 @@ func TestLongTexts(t *testing.T) {
 	}
 	if text, err := json.Marshal(all); err != nil || len(text) > 200_000 {
 		t.Errorf("%d bytes of JSON, %v", len(text), err)
+	}
+}
+
+// A source that floods is stopped, another one is not; after a while it may send again.
+func TestFlood(t *testing.T) {
+	hub := newHub(t)
+	evil, web := newLiar(t, hub, "evil"), newHost(t, hub, "web")
+	hub.budgets.daily = 1 << 20
+	bomb := evil.seal(t, fleet.Beat{}, `{"parts": ["`+strings.Repeat("x", 10<<20)+`"]}`)
+	hub.take(t, noon, evil.Source, bomb, bomb, evil.seal(t, fleet.Beat{}, ""))
+	if got := sourceNamed(t, hub, "evil"); got.Newest != 1 || got.Refused != 1 {
+		t.Errorf("%+v", got)
+	}
+	web.audit(t, "a")
+	hub.take(t, noon, web.Source, web.seal(t))
+	if got := sourceNamed(t, hub, "web"); got.Newest != 1 || got.Refused != 0 {
+		t.Errorf("the other: %+v", got)
+	}
+	hub.take(t, noon.Add(12*time.Hour), evil.Source, evil.seal(t, fleet.Beat{}, ""))
+	if got := sourceNamed(t, hub, "evil"); got.Newest != 3 || len(got.Missing) != 1 || got.Refused != 1 {
+		t.Errorf("later: %+v", got)
+	}
+	hub.take(t, noon, evil.Source, slices.Repeat([][]byte{[]byte("rubbish")}, 300)...)
+	if got := hub.budgets.of[subjectOf(t, evil.Source)]; got.left > 0 {
+		t.Errorf("rubbish costs nothing: %+v", got)
 	}
 }
 

@@ -84,8 +84,15 @@ func (a *Archive) open(ctx context.Context, source fleet.Source, m Received) (o 
 		o.refused = "it is revoked"
 		return o, nil
 	}
+	if a.budgets.isSpent(m) {
+		o.refused = fmt.Sprintf("it sent more than %d MB within a day", a.budgets.daily>>20)
+		return o, nil
+	}
 	if o.letter, err = fleet.Open(m.Subject, m.Data, o.id.Key); err != nil {
 		o.refused, o.isForeign = err.Error(), true
+	}
+	a.budgets.spend(m, len(o.letter.Evidence))
+	if err != nil {
 		return o, nil
 	}
 	var rows struct {

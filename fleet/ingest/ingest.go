@@ -34,6 +34,8 @@ type Options struct {
 // Limits and paces.
 const (
 	batch        = 1000        // messages
+	batchBytes   = 32 << 20    // of them, and one portion more
+	portion      = 50          // messages that are asked for at once
 	markEvery    = time.Second // a source gets its watermark at most this often
 	wait         = 2 * time.Second
 	retry        = 2 * time.Second // after something went wrong
@@ -160,11 +162,11 @@ func (r *run) move(ctx context.Context) error {
 		return fmt.Errorf("read evidence: %w", err)
 	}
 	for ctx.Err() == nil {
-		messages, err := fetch(ctx, c)
+		messages, isMore, err := fetch(ctx, c)
 		if err != nil {
 			return err
 		}
-		r.isBehind.Store(len(messages) == batch)
+		r.isBehind.Store(isMore)
 		if len(messages) == 0 {
 			continue
 		}
@@ -178,22 +180,43 @@ func (r *run) move(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// fetch returns what waits, and after a while nothing.
-func fetch(ctx context.Context, c jetstream.Consumer) (all []jetstream.Msg, err error) {
-	b, err := c.FetchNoWait(batch)
-	for first := true; err == nil; first = false {
-		for m := range b.Messages() {
-			all = append(all, m)
+// fetch returns what waits, as much as is kept at once, and after a while nothing. isMore
+// reports whether more may wait.
+func fetch(ctx context.Context, c jetstream.Consumer) (all []jetstream.Msg, isMore bool, err error) {
+	size := 0
+	for len(all) < batch && size < batchBytes {
+		got, err := some(c.FetchNoWait(portion))
+		for _, m := range got {
+			size += len(m.Data())
 		}
-		if err = b.Error(); err != nil || len(all) > 0 || !first {
+		if all = append(all, got...); err != nil {
+			return all, false, err
+		}
+		if len(got) < portion {
 			break
 		}
-		b, err = c.Fetch(1, jetstream.FetchMaxWait(wait))
+		isMore = len(all) >= batch || size >= batchBytes
+	}
+	if len(all) == 0 {
+		all, err = some(c.Fetch(1, jetstream.FetchMaxWait(wait)))
 	}
 	if err != nil && ctx.Err() == nil {
-		return all, fmt.Errorf("read evidence: %w", err)
+		return all, false, err
 	}
-	return all, nil
+	return all, isMore, nil
+}
+
+func some(b jetstream.MessageBatch, err error) (got []jetstream.Msg, _ error) {
+	if err == nil {
+		for m := range b.Messages() {
+			got = append(got, m)
+		}
+		err = b.Error()
+	}
+	if err != nil {
+		return got, fmt.Errorf("read evidence: %w", err)
+	}
+	return got, nil
 }
 
 // keep puts messages into the archive, and acknowledges them.
