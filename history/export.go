@@ -109,7 +109,9 @@ func (x *exporter) spans(tx sqlite.Tx) error {
 			return nil
 		}
 		r.Document = number
-		x.Shipment.Lost += max(0, r.Total-r.Count-x.Cursor.Total)
+		if x.Cursor.Span > 0 { // else nothing was sent yet: what is older was forgotten in due time
+			x.Shipment.Lost += max(0, r.Total-r.Count-x.Cursor.Total)
+		}
 		x.Shipment.Spans = append(x.Shipment.Spans, r.ShippedSpan)
 		x.Cursor.Span, x.Cursor.Total = r.ID, r.Total
 	}

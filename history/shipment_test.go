@@ -208,6 +208,20 @@ func TestShipmentOfWhatWasForgotten(t *testing.T) {
 	if got := x.sent[len(x.sent)-1].Lost; got != 3 { // of four, one had been sent
 		t.Errorf("%d audits are lost, want 3", got)
 	}
+	err = x.from.db.Update(t.Context(), func(tx sqlite.Tx) error { return tx.Do("DELETE FROM spans WHERE id = 1") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	y := between(t) // a host that is enrolled later
+	y.from = x.from
+	y.ship(t, MaxPackedPart)
+	x.cursor, x.numbers = x.cursor.Again(), map[string]int64{}
+	x.ship(t, MaxPackedPart)
+	for _, s := range append(y.sent, x.sent[len(x.sent)-1]) {
+		if s.Lost != 0 {
+			t.Errorf("from the beginning, %d audits are lost", s.Lost)
+		}
+	}
 }
 
 // A history that was replaced by a new one follows behind.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -27,10 +28,13 @@ func (s *Spool) Acknowledge(ctx context.Context, w fleet.Watermark) error {
 		if err != nil {
 			return err
 		}
+		if !isSensible(w) {
+			return errSenseless
+		}
 		if w.Fork != "" || w.Newest > st.seq {
 			return ErrCloned
 		}
-		if w.At.Before(st.marked) && w.Newest < st.newest {
+		if w.At.Before(st.marked) && w.Newest <= st.newest {
 			return nil // an old one, by a broker that repeats it
 		}
 		if err := tx.Do("UPDATE state SET marked = ?, newest = ?", sqlite.Stamp(w.At), int64(w.Newest)); err != nil {
@@ -55,6 +59,21 @@ func (s *Spool) Acknowledge(ctx context.Context, w fleet.Watermark) error {
 		return fmt.Errorf("take what the archive has: %w", err)
 	}
 	return nil
+}
+
+var errSenseless = errors.New("the hub says something about it that cannot be: see whether it runs the newest stackfleet")
+
+// isSensible reports whether ranges rise and are below the newest. A hub that is not the one that
+// the host was enrolled at could name numbers that no envelope has.
+func isSensible(w fleet.Watermark) bool {
+	last := uint64(0)
+	for _, r := range w.Missing {
+		if r.From <= last || r.To < r.From {
+			return false
+		}
+		last = r.To
+	}
+	return last <= w.Newest && w.Upto <= w.Newest && w.Newest < math.MaxInt64
 }
 
 // sameEnvelope compares the envelope that a watermark names with that which is kept here.

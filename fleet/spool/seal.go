@@ -38,6 +38,7 @@ type Draft struct {
 	IsBacklog bool
 
 	exported history.Exported
+	unsent   uint64   // envelopes that the broker or the archive lacks
 	touched  []string // keys of numbers that are used, and were not for a day
 }
 
@@ -69,7 +70,7 @@ func (s *Spool) draft(ctx context.Context, h Host, now time.Time, room history.R
 		if st, err = readState(tx); err != nil {
 			return err
 		}
-		if err := tx.One("SELECT count(*) FROM outbox").Scan(&waiting); err != nil {
+		if err := tx.One("SELECT count(*), count(*) FILTER (WHERE sent = 0) FROM outbox").Scan(&waiting, &d.unsent); err != nil {
 			return err
 		}
 		if waiting >= maxOutbox {
@@ -114,11 +115,11 @@ func (d *Draft) known(tx sqlite.Tx, now time.Time) (known history.Known, closed 
 
 // SealBeat seals an envelope that says only how the host is.
 func (s *Spool) SealBeat(ctx context.Context, h Host, now time.Time) (Envelope, error) {
-	_, st, err := s.draft(ctx, h, now, rooms[0])
+	d, st, err := s.draft(ctx, h, now, rooms[0])
 	if err != nil {
 		return Envelope{}, err
 	}
-	return s.seal(ctx, h, now, st, Draft{exported: history.Exported{Cursor: st.cursor}})
+	return s.seal(ctx, h, now, st, Draft{unsent: d.unsent, exported: history.Exported{Cursor: st.cursor}})
 }
 
 // Seal seals the next envelope, and keeps it. More reports whether there is something for
@@ -143,7 +144,7 @@ func (s *Spool) seal(ctx context.Context, h Host, now time.Time, st state, d Dra
 	if letter.Beat, err = BeatOf(ctx, h.Store, now); err != nil {
 		return e, err
 	}
-	letter.Beat.Audits = d.exported.Cursor.Total
+	letter.Beat.Audits, letter.Beat.Waiting = d.exported.Cursor.Total, d.unsent
 	if h.Around != nil {
 		h.Around(&letter.Beat)
 	}

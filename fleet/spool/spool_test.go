@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"stackpolicy/fleet"
 	"stackpolicy/history"
 	"stackpolicy/internal/lock"
+	"stackpolicy/internal/sqlite"
 )
 
 var (
@@ -229,12 +231,76 @@ func TestOldWatermark(t *testing.T) {
 		h.audit(t, fmt.Sprint(i))
 		h.seal(t)
 	}
-	for _, w := range []fleet.Watermark{{Source: web, Newest: 3, At: h.at}, old} {
+	gap := fleet.Watermark{Source: web, Newest: 3, Upto: 1, Missing: []fleet.Range{{From: 2, To: 2}}, At: h.at.Add(-time.Second)}
+	for _, w := range []fleet.Watermark{{Source: web, Newest: 3, At: h.at}, old, gap} {
 		if err := h.spool.Acknowledge(t.Context(), w); err != nil {
 			t.Fatal(err)
 		}
 	}
 	want(t, "sealed again", len(h.seal(t)), 0)
+}
+
+// A watermark that cannot be true is an error, and nothing is forgotten by it.
+func TestSenselessWatermark(t *testing.T) {
+	h := newHost(t)
+	for i := range 3 {
+		h.audit(t, fmt.Sprint(i))
+		h.seal(t)
+	}
+	most := uint64(math.MaxUint64)
+	for name, w := range map[string]fleet.Watermark{
+		"ranges that fall":         {Newest: 3, Missing: []fleet.Range{{From: 2, To: 2}, {From: 1, To: 1}}},
+		"a range from behind":      {Newest: 3, Missing: []fleet.Range{{From: 2, To: 1}}},
+		"a range from zero":        {Newest: 3, Missing: []fleet.Range{{From: 0, To: 1}}},
+		"a range above the newest": {Newest: 2, Missing: []fleet.Range{{From: 2, To: 3}}},
+		"a range without end":      {Newest: 3, Missing: []fleet.Range{{From: 3, To: most}}},
+		"more than the newest":     {Newest: 2, Upto: 3},
+		"the largest number":       {Newest: most, Upto: most},
+	} {
+		w.Source, w.At = web, h.at
+		if err := h.spool.Acknowledge(t.Context(), w); !errors.Is(err, errSenseless) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	want(t, "kept", len(h.unsent(t)), 3)
+	h.audit(t, "exited")
+	want(t, "made after that", len(h.seal(t)), 1)
+}
+
+// A beat says how many envelopes the archive still lacks, as far as the host knows.
+func TestWaiting(t *testing.T) {
+	h := newHost(t)
+	for i := range 3 {
+		h.audit(t, fmt.Sprint(i))
+		want(t, "waits at first", h.seal(t)[0].Beat.Waiting, uint64(i))
+	}
+	h.sent(t)
+	beat := func() uint64 {
+		e, err := h.spool.SealBeat(t.Context(), h.Host, h.at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.sent(t)
+		return h.opened(t, e).Beat.Waiting
+	}
+	want(t, "waits when all is sent", beat(), 0)
+	gap := fleet.Watermark{Source: web, Newest: 4, Upto: 1, Missing: []fleet.Range{{From: 2, To: 3}}, At: h.at}
+	gap.Digest = fleet.DigestOf(h.kept(t, 1))
+	if err := h.spool.Acknowledge(t.Context(), gap); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "waits when two are lost", beat(), 2)
+}
+
+func (h *host) kept(t *testing.T, seq uint64) (sealed []byte) {
+	t.Helper()
+	err := h.spool.db.View(t.Context(), func(tx sqlite.Tx) error {
+		return tx.One("SELECT sealed FROM outbox WHERE seq = ?", int64(seq)).Scan(&sealed)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sealed
 }
 
 // A copy of a host does not go on.
