@@ -89,7 +89,7 @@ func steps(f finding.Finding) []string {
 		heard:    {"On the host, see whether it audits and may connect: `stackpolicy status`", "If it is gone for good, on the hub: `stackfleet revoke HOST`"},
 		trusted:  {"Find out who has the key: a cloned machine, or a host that was brought back from a copy", "On the hub: `stackfleet revoke HOST`; then enroll each host again"},
 		audits:   {"On the host: `systemctl --user status stackpolicy-audit.timer stackpolicy-watch.service`"},
-		complete: {"They are lost. To begin anew, enroll the host again"},
+		complete: {"They are lost: see `stackfleet verify`. To accept that, on the hub: `stackfleet accept HOST`"},
 		clock:    {"On the host: `timedatectl`"},
 		kept:     {"See why, on the hub: `stackfleet status`", "Before more hosts take it: `stackfleet release halt CHANNEL`"},
 		goesOn:   {"See what then, on the hub: `stackfleet release status`"},

@@ -61,8 +61,8 @@ func sourceOf(tx sqlite.Tx, id fleet.Identity) (s overview.Source, err error) {
 	s = overview.Source{Source: id.Source, Key: id.Key.Fingerprint(), Enrolled: id.Enrolled, Revoked: id.Revoked}
 	var chain, newest, applied, received int64
 	var headText, viewText string
-	err = tx.One("SELECT id, newest, received, head, fork, clock, refused, applied, view FROM chains WHERE subject = ? AND key = ?", subject, []byte(id.Key)).
-		Scan(&chain, &newest, &received, &headText, &s.Fork, &s.Clock, &s.Refused, &applied, &viewText)
+	err = tx.One("SELECT id, newest, received, head, fork, clock, refused, refusal, applied, view FROM chains WHERE subject = ? AND key = ?", subject, []byte(id.Key)).
+		Scan(&chain, &newest, &received, &headText, &s.Fork, &s.Clock, &s.Refused, &s.Refusal, &applied, &viewText)
 	if err != nil {
 		return s, err
 	}

@@ -30,7 +30,8 @@ type Source struct {
 	Clock    string        `json:"clock,omitempty"`   // what is wrong with its clock; "" is nothing
 	Accepted int64         `json:"accepted"`          // envelopes that are missing, and that an operator accepted as lost
 	Lost     int64         `json:"lost"`              // audits that the host forgot before it could send them
-	Refused  int           `json:"refused"`           // envelopes that were refused since it was enrolled
+	Refused  int           `json:"refused"`           // envelopes that were refused since it was enrolled, or of which the evidence cannot be read
+	Refusal  string        `json:"refusal,omitempty"` // why the last of them was; not clean
 	Beat     fleet.Beat    `json:"beat"`              // of the newest envelope; empty without one
 	Boot     string        `json:"boot,omitempty"`    // of the newest envelope
 	Program  string        `json:"program,omitempty"` // version of stackpolicy that sent it

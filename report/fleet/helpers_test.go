@@ -110,7 +110,7 @@ func sample() Input {
 		source("den", "media", func(s *overview.Source) { s.Beat.ExitCode, s.Beat.Open.Unknown = 3, 2 }),
 		source("shop", "app", func(s *overview.Source) {
 			s.Missing, s.Applied, s.AsOf = []fleet.Range{{From: 3990, To: 4009}, {From: 4020, To: 4020}}, 3989, now.Add(-9*time.Hour)
-			s.Beat.Waiting, s.Refused = 21, 3
+			s.Beat.Waiting, s.Refused, s.Refusal = 21, 3, "the signature is not \x1b[31mthat of its source"
 		}),
 		source("clock", "ada", func(s *overview.Source) { s.Clock = "its clock is 2h0m0s ahead" }),
 		source("lab", "ada", func(s *overview.Source) { s.Findings, s.Beat.Open.Waived = []overview.Finding{waived}, 1 }),

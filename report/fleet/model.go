@@ -220,6 +220,9 @@ func factsOf(r overview.Row, now time.Time) []fact {
 		{"Exit status", exit(r)}, {"Mode", look.Name(r.Beat.Mode)}, {"Rules", look.Name(r.Beat.Policy)}, {"stackpolicy", look.Name(r.Program)},
 		{"Boot", look.Name(r.Boot)}, {"Enrolled", stamp(r.Enrolled, now)}, {"Key", look.Name(r.Key)},
 	}
+	if r.Refused > 0 {
+		all = append(all, fact{"Refused", refused(r)})
+	}
 	if r.Accepted > 0 {
 		all = append(all, fact{"Accepted as lost", text.Count(int(r.Accepted), "envelope", "envelopes")})
 	}

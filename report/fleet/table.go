@@ -119,7 +119,7 @@ func (p *printer) row(r overview.Row, room int, in Input) {
 		p.indented(2, "rules: ", words)
 	}
 	if r.Refused > 0 {
-		p.indented(2, "", text.Count(r.Refused, "envelope was", "envelopes were")+" refused")
+		p.indented(2, "", refused(r))
 	}
 }
 

@@ -118,6 +118,15 @@ func evidence(r overview.Row) string {
 	return strings.Join(words, ", ")
 }
 
+// refused says how many envelopes of a source were refused, and why the last one was.
+func refused(r overview.Row) string {
+	words := text.Count(r.Refused, "envelope was", "envelopes were") + " refused"
+	if r.Refusal != "" {
+		words += ", the last one: " + look.Sentence(r.Refusal)
+	}
+	return words
+}
+
 // soon is how long before its end a signature is spoken of.
 const soon = 14 * 24 * time.Hour
 
