@@ -27,11 +27,7 @@ own. One process writes an archive at a time; a second one waits, and goes on
 when the first ends.`,
 		Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			h, err := a.open()
-			if err != nil {
-				return err
-			}
-			c, _, err := h.connect(cmd.Context())
+			h, c, _, err := a.reach(cmd.Context())
 			if err != nil {
 				return err
 			}

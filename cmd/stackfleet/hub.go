@@ -232,6 +232,16 @@ func (h *hub) options() (link.Options, error) {
 	return o, err
 }
 
+// reach opens the hub's folder and connects to its broker. The caller closes the connection.
+func (a *app) reach(ctx context.Context) (*hub, *nats.Conn, jetstream.JetStream, error) {
+	h, err := a.open()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	c, js, err := h.connect(ctx)
+	return h, c, js, err
+}
+
 // connect connects the hub's own parts, for as long as the program runs. The caller closes it.
 func (h *hub) connect(ctx context.Context) (*nats.Conn, jetstream.JetStream, error) {
 	o, err := h.options()

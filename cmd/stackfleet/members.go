@@ -28,11 +28,7 @@ if the operator's key was not there.`,
 	}
 	format := cli.OutputFlag(cmd, []output.Format[[]member]{{Name: "text", Write: writeMembers}, {Name: "json", Write: writeMembersJSON}})
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		h, err := a.open()
-		if err != nil {
-			return err
-		}
-		c, js, err := h.connect(cmd.Context())
+		h, c, js, err := a.reach(cmd.Context())
 		if err != nil {
 			return err
 		}

@@ -118,11 +118,7 @@ func (x *asking) flags(cmd *cobra.Command) {
 
 // run asks, and works meanwhile.
 func (x *asking) run(a *app, cmd *cobra.Command, ask func(context.Context, questions.Asking) error) error {
-	h, err := a.open()
-	if err != nil {
-		return err
-	}
-	c, js, err := h.connect(cmd.Context())
+	h, c, js, err := a.reach(cmd.Context())
 	if err != nil {
 		return err
 	}
@@ -149,11 +145,7 @@ half the time of one. Rules run in a process of their own, which has neither fil
 nor a network.`,
 		Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			h, err := a.open()
-			if err != nil {
-				return err
-			}
-			c, js, err := h.connect(cmd.Context())
+			h, c, js, err := a.reach(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -38,11 +38,7 @@ stackpolicy enroll there.`,
 }
 
 func (a *app) runRevoke(cmd *cobra.Command, host string, r revoking) error {
-	h, err := a.open()
-	if err != nil {
-		return err
-	}
-	c, js, err := h.connect(cmd.Context())
+	h, c, js, err := a.reach(cmd.Context())
 	if err != nil {
 		return err
 	}
