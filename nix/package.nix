@@ -23,7 +23,7 @@ buildGoModule (
     };
 
     # Updated by: go test ./nix -run TestVendorHash -update
-    vendorHash = "sha256-7AXSj3wpYE/W0oTeWQ+OQ8zH4mjy1vJ+TMpqDjCh6Ic=";
+    vendorHash = "sha256-1nRuUpFUTCnuaHeRS5AGOSfQzivDyo9iIc8IiwHDh9c=";
 
     subPackages = [
       "cmd/stackctl"
