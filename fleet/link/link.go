@@ -74,7 +74,7 @@ func PinOfFile(path string) (string, error) {
 
 // Connect connects once. It does not connect again if the connection ends: a host tries again
 // after its next audit. The error is [ErrPin] or [ErrRefused] if an address that answers is
-// so. The caller closes the connection.
+// so. The caller closes the connection; it ends with the context, too.
 func Connect(ctx context.Context, o Options) (*nats.Conn, error) {
 	options, err := o.all(nats.NoReconnect(), nats.ReconnectWait(0))
 	if err != nil {
@@ -82,10 +82,13 @@ func Connect(ctx context.Context, o Options) (*nats.Conn, error) {
 	}
 	var errs []error
 	for i, url := range o.URLs {
-		c, err := try(ctx, url, len(o.URLs)-i, options)
+		d := &dialer{}
+		stop := context.AfterFunc(ctx, d.cut)
+		c, err := try(ctx, url, len(o.URLs)-i, d, options)
 		if err == nil {
 			return c, nil
 		}
+		stop()
 		errs = append(errs, err)
 	}
 	return nil, fmt.Errorf("connect to the hub: %w", errors.Join(errs...))
@@ -98,7 +101,7 @@ func Stay(ctx context.Context, o Options) (*nats.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := try(ctx, strings.Join(o.URLs, ","), 1, options)
+	c, err := try(ctx, strings.Join(o.URLs, ","), 1, &dialer{}, options)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the hub: %w", err)
 	}
@@ -128,14 +131,14 @@ func (o Options) all(more ...nats.Option) ([]nats.Option, error) {
 
 // try connects to one address, or to a list of them. So many are still to be tried in the
 // context's time.
-func try(ctx context.Context, urls string, left int, options []nats.Option) (*nats.Conn, error) {
+func try(ctx context.Context, urls string, left int, d *dialer, options []nats.Option) (*nats.Conn, error) {
 	limit := connectTime
 	if end, has := ctx.Deadline(); has {
 		limit = min(limit, max(time.Until(end)/time.Duration(left), time.Millisecond))
 	}
 	err := ctx.Err()
 	if err == nil {
-		d := &dialer{limit: limit}
+		d.limit = limit
 		var c *nats.Conn
 		if c, err = nats.Connect(urls, append(options, nats.Timeout(limit), nats.SetCustomDialer(d))...); err == nil {
 			return c, nil

@@ -1,10 +1,13 @@
 package link
 
 import (
+	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -106,5 +109,36 @@ func TestOptions(t *testing.T) {
 	}
 	if _, err := Connect(ended, good); !errors.Is(err, context.Canceled) {
 		t.Errorf("it is no error of the context: %v", err)
+	}
+}
+
+// A hub that no longer reads in the middle of a message keeps nobody for longer than the context.
+func TestHubThatHangs(t *testing.T) {
+	web := httptest.NewTLSServer(nil) // for its certificate
+	defer web.Close()
+	url := serve(t, func(c net.Conn) {
+		defer c.Close()
+		_, _ = io.WriteString(c, `INFO {"server_id":"x","version":"2.11.0","max_payload":67108864,"proto":1,"nonce":"abc","headers":true,"tls_required":true}`+"\r\n")
+		s := tls.Server(c, web.TLS)
+		for lines := bufio.NewReader(s); ; {
+			line, err := lines.ReadString('\n')
+			if err != nil || strings.HasPrefix(line, "PING") {
+				_, _ = io.WriteString(s, "PONG\r\n")
+				<-t.Context().Done()
+				return
+			}
+		}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	began := time.Now()
+	c, err := Connect(ctx, Options{URLs: []string{url}, Pin: PinOf(web.Certificate()), JWT: "a.b.c", Seed: seed(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.RequestWithContext(ctx, "evidence.a.b.c", make([]byte, 20<<20))
+	c.Close()
+	if took := time.Since(began); ctx.Err() == nil || took > 3*time.Second {
+		t.Errorf("after %s: %v", took, err)
 	}
 }
