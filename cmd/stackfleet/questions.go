@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -84,7 +85,11 @@ func (a *app) askCommand() *cobra.Command {
 		Use:   "ask QUERY",
 		Short: "Ask a Rego query of the newest facts of every host",
 		Long: `Asks a query in Rego of the newest document that the archive has of every host and
-account: its facts, as "stackpolicy facts" prints them, are the input.`,
+account: its facts, as "stackpolicy facts" prints them, are the input.
+
+Exit status:
+  0  every source was asked
+  3  one could not be asked`,
 		Example: `  stackfleet ask 'input.host.os'
   stackfleet ask 'some u in input.units; u.loaded.restarts > 3; name := u.name'`,
 		Args: cobra.ExactArgs(1), ValidArgsFunction: cobra.NoFileCompletions,
@@ -103,6 +108,9 @@ account: its facts, as "stackpolicy facts" prints them, are the input.`,
 		})
 		if err != nil {
 			return err
+		}
+		if slices.ContainsFunc(all.Each, func(x questions.SourceAnswer) bool { return x.Error != "" }) {
+			a.status = finding.LevelUnknown.ExitCode()
 		}
 		return format.Write(cmd.OutOrStdout(), all)
 	}
@@ -123,6 +131,10 @@ func (x *asking) run(a *app, cmd *cobra.Command, ask func(context.Context, quest
 		return err
 	}
 	defer c.Close()
+	enrolled, err := h.registry(js).List(cmd.Context())
+	if err != nil {
+		return err
+	}
 	work, done := context.WithCancel(cmd.Context())
 	group, ctx := errgroup.WithContext(work)
 	if !x.onlyAsks {
@@ -130,7 +142,9 @@ func (x *asking) run(a *app, cmd *cobra.Command, ask func(context.Context, quest
 	}
 	group.Go(func() error {
 		defer done()
-		return ask(ctx, questions.Asking{JetStream: js, Replicas: h.replicas(), Patience: patience, Progress: cli.Progress(cmd.ErrOrStderr(), "shards")})
+		return ask(ctx, questions.Asking{
+			JetStream: js, Replicas: h.replicas(), Patience: patience, Enrolled: enrolled, Progress: cli.Progress(cmd.ErrOrStderr(), "shards"),
+		})
 	})
 	return group.Wait()
 }

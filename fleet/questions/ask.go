@@ -3,6 +3,7 @@ package questions
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"stackpolicy/decide/query"
+	"stackpolicy/fleet"
 	"stackpolicy/fleet/archive"
 )
 
@@ -24,6 +26,7 @@ type Asking struct {
 	JetStream jetstream.JetStream
 	Replicas  int
 	Patience  time.Duration      // without any answer; then nobody works
+	Enrolled  []fleet.Identity   // those of which there should be an answer, unless they are revoked
 	Progress  func(done, of int) // nil is nobody
 }
 
@@ -37,6 +40,9 @@ func (a Asking) Impact(ctx context.Context, job Job) (Impact, error) {
 			}
 		}
 	})
+	for _, id := range a.absent(len(each), func(i int) string { return each[i].Key }) {
+		each = append(each, SourceImpact{Source: id.Source, Key: id.Key.Fingerprint(), Error: noEvidence})
+	}
 	return Sum(job.Since, each), err
 }
 
@@ -50,7 +56,27 @@ func (a Asking) Query(ctx context.Context, job Job) (Answers, error) {
 			}
 		}
 	})
+	for _, id := range a.absent(len(each), func(i int) string { return each[i].Key }) {
+		each = append(each, SourceAnswer{Source: id.Source, Key: id.Key.Fingerprint(), Error: noEvidence, Answers: []json.RawMessage{}})
+	}
 	return SortAnswers(job.Query, each), err
+}
+
+// noEvidence is why a source has no answer.
+const noEvidence = "no worker has evidence of it: it never sent any, or a worker reads another folder than that of the archive (--data)"
+
+// absent returns those who have no answer: a worker without an archive has one of nobody.
+func (a Asking) absent(n int, key func(i int) string) (list []fleet.Identity) {
+	answered := map[string]bool{}
+	for i := range n {
+		answered[key(i)] = true
+	}
+	for _, id := range a.Enrolled {
+		if id.Revoked == nil && !answered[id.Key.Fingerprint()] {
+			list = append(list, id)
+		}
+	}
+	return list
 }
 
 // ask queues the shards, and hands on the answers of each, once.

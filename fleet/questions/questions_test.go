@@ -17,6 +17,7 @@ import (
 	"stackpolicy/decide"
 	"stackpolicy/decide/policy"
 	"stackpolicy/facts"
+	"stackpolicy/fleet"
 	"stackpolicy/fleet/archive"
 	"stackpolicy/fleet/courier"
 	"stackpolicy/fleet/questions"
@@ -96,6 +97,11 @@ func newFleet(t *testing.T) (*hub.Hub, []*hub.Host) {
 // work runs workers until the test or the returned function ends them.
 func work(t *testing.T, h *hub.Hub, n int) jetstream.JetStream {
 	t.Helper()
+	return workFrom(t, h, h.Data, n)
+}
+
+func workFrom(t *testing.T, h *hub.Hub, data string, n int) jetstream.JetStream {
+	t.Helper()
 	conn := h.Own()
 	js, err := jetstream.New(conn)
 	if err != nil {
@@ -103,7 +109,7 @@ func work(t *testing.T, h *hub.Hub, n int) jetstream.JetStream {
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	var done sync.WaitGroup
-	store := archive.OpenReadOnly(h.Data, h.Keys.Registry.Public())
+	store := archive.OpenReadOnly(data, h.Keys.Registry.Public())
 	for i := range n {
 		done.Go(func() {
 			err := questions.Work(ctx, questions.Worker{
@@ -173,6 +179,24 @@ func query(t *testing.T, js jetstream.JetStream) {
 	}
 	if len(got.Each) != 2 || got.Each[0].Host != "db" || string(got.Each[1].Answers[0]) != `"lab"` {
 		t.Errorf("%s", asJSON(t, got))
+	}
+}
+
+// A worker that has no archive has no answer of anybody; nobody takes that for one.
+func TestAWorkerWithoutAnArchive(t *testing.T) {
+	h := hub.New(t)
+	x := h.Enroll("web", "alice", time.Now())
+	revoked := time.Now()
+	enrolled := []fleet.Identity{{Source: x.Source, Key: x.Key.Public()}, {Source: fleet.Source{Org: "home", Host: "old", User: "alice"}, Revoked: &revoked}}
+	js := workFrom(t, h, t.TempDir(), 1)
+	a := questions.Asking{JetStream: js, Replicas: 1, Patience: time.Minute, Enrolled: enrolled}
+	i, err := a.Impact(t.Context(), questions.Job{Since: time.Now().AddDate(0, 0, -1), Rules: builtIn()})
+	if err != nil || i.Sources != 0 || len(i.Each) != 1 || i.Each[0].Source != x.Source || i.Each[0].Error == "" {
+		t.Errorf("%v: %s", err, asJSON(t, i))
+	}
+	all, err := a.Query(t.Context(), questions.Job{Query: "true"})
+	if err != nil || len(all.Each) != 1 || all.Each[0].Source != x.Source || all.Each[0].Error == "" {
+		t.Errorf("%v: %s", err, asJSON(t, all))
 	}
 }
 
