@@ -100,7 +100,7 @@ func work(t *testing.T, h *hub.Hub, n int) jetstream.JetStream {
 	return workFrom(t, h, h.Data, n)
 }
 
-func workFrom(t *testing.T, h *hub.Hub, data string, n int) jetstream.JetStream {
+func workFrom(t *testing.T, h *hub.Hub, data string, n int, change ...func(*questions.Worker)) jetstream.JetStream {
 	t.Helper()
 	conn := h.Own()
 	js, err := jetstream.New(conn)
@@ -112,11 +112,15 @@ func workFrom(t *testing.T, h *hub.Hub, data string, n int) jetstream.JetStream 
 	store := archive.OpenReadOnly(data, h.Keys.Registry.Public())
 	for i := range n {
 		done.Go(func() {
-			err := questions.Work(ctx, questions.Worker{
+			w := questions.Worker{
 				Archive: store, JetStream: js, Replicas: 1, Name: fmt.Sprint("worker ", i), Load: load,
 				Present: func(ctx context.Context, m decide.Memory) (*decide.Policies, error) { return load(ctx, builtIn(), m) },
 				Log:     func(line string) { t.Error(line) },
-			})
+			}
+			for _, c := range change {
+				c(&w)
+			}
+			err := questions.Work(ctx, w)
 			if err != nil && ctx.Err() == nil {
 				t.Error(err)
 			}
@@ -197,6 +201,16 @@ func TestAWorkerWithoutAnArchive(t *testing.T) {
 	all, err := a.Query(t.Context(), questions.Job{Query: "true"})
 	if err != nil || len(all.Each) != 1 || all.Each[0].Source != x.Source || all.Each[0].Error == "" {
 		t.Errorf("%v: %s", err, asJSON(t, all))
+	}
+}
+
+// A source that takes too long is named, and the others are answered.
+func TestASourceThatIsSlow(t *testing.T) {
+	h, _ := newFleet(t)
+	js := workFrom(t, h, h.Data, 1, func(w *questions.Worker) { w.Limit = time.Millisecond })
+	i, err := questions.Asking{JetStream: js, Replicas: 1, Patience: time.Minute}.Impact(t.Context(), questions.Job{Since: time.Now().AddDate(0, 0, -30), Rules: otherwise(t)})
+	if err != nil || i.Sources != 0 || len(i.Each) != 2 || i.Each[0].Error != "it took longer than 1ms" {
+		t.Errorf("%v: %s", err, asJSON(t, i))
 	}
 }
 

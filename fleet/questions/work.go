@@ -1,6 +1,7 @@
 package questions
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -28,7 +29,13 @@ type Worker struct {
 	// Present loads the rules that decide where those of then are not kept.
 	Present func(ctx context.Context, m decide.Memory) (*decide.Policies, error)
 	Log     func(line string) // what goes wrong; not nil
+	Limit   time.Duration     // on one source, shorter than anybody's patience; 0 is five minutes
 }
+
+// limit is for a host of which the facts make rules slow: the question goes on without it.
+const limit = 5 * time.Minute
+
+func (w Worker) limit() time.Duration { return cmp.Or(w.Limit, limit) }
 
 // Work answers until the context ends.
 func Work(ctx context.Context, w Worker) error {
@@ -99,7 +106,9 @@ func (s *session) answer(ctx context.Context, m jetstream.Msg) {
 		s.Log(fmt.Sprintf("shard %d of %s: %v", w.Shard, w.Job, err))
 	}
 	if err := s.publish(ctx, w.Job, end); err != nil {
-		s.Log(err.Error())
+		if ctx.Err() == nil {
+			s.Log(err.Error())
+		}
 		_ = m.NakWithDelay(time.Second)
 		return
 	}
@@ -142,13 +151,15 @@ func (s *session) shard(ctx context.Context, w work, end *answer) error {
 	}
 	for _, m := range memories {
 		a := answer{Shard: w.Shard, Worker: s.Name, Try: end.Try}
+		limited, cancel := context.WithTimeoutCause(ctx, s.limit(), fmt.Errorf("it took longer than %s", s.limit()))
 		if s.job.Query != "" {
-			of := s.ask(ctx, m)
+			of := s.ask(limited, m)
 			a.Answer = &of
 		} else {
-			of := s.impact(ctx, m)
+			of := s.impact(limited, m)
 			a.Impact = &of
 		}
+		cancel()
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -189,7 +200,7 @@ func (s *session) impact(ctx context.Context, m archive.Memory) SourceImpact {
 		out.Impact, err = replay.Compare(ctx, replay.Of(store), s.before, s.after, o)
 	}
 	if err != nil {
-		out.Error, out.Impact = err.Error(), replay.Impact{}
+		out.Error, out.Impact = because(ctx, err), replay.Impact{}
 	}
 	return out
 }
@@ -216,7 +227,15 @@ func (s *session) ask(ctx context.Context, m archive.Memory) SourceAnswer {
 		return err
 	}()
 	if err != nil {
-		out.Error = err.Error()
+		out.Error = because(ctx, err)
 	}
 	return out
+}
+
+// because returns why a source has no answer.
+func because(ctx context.Context, err error) string {
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	return err.Error()
 }
