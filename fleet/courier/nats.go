@@ -39,7 +39,7 @@ func (h natsHub) Publish(ctx context.Context, subject, id string, data []byte) e
 		return fmt.Errorf("the broker's answer: %w", err)
 	}
 	if ack.Error != nil {
-		return fmt.Errorf("the broker does not take it: %s", ack.Error.Description)
+		return fmt.Errorf("the broker does not take it: %.200s; see on the hub whether the archive runs and has space", ack.Error.Description)
 	}
 	if ack.Stream != streams.Evidence {
 		return fmt.Errorf("the broker answers of the stream %q", ack.Stream)

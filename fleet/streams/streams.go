@@ -19,7 +19,7 @@ const (
 
 // Limits of the streams.
 const (
-	PerSource  = 20_000           // envelopes of a source that wait: more than two weeks of them
+	PerSource  = 2_000            // envelopes of a source that wait: a host makes 200, and sends them again each hour
 	maxMessage = 1 << 20          // bytes
 	duplicates = 2 * time.Minute  // messages with one Nats-Msg-Id are one
 	ackWait    = 15 * time.Second // then an envelope is given to the archive again, as one that was killed had it
