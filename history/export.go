@@ -63,11 +63,6 @@ func (x *exporter) run(tx sqlite.Tx) error {
 	if err := tx.One("SELECT began FROM origin").Scan(&began); err != nil {
 		return err
 	}
-	if back, err := x.isBack(tx); err != nil {
-		return err
-	} else if back {
-		x.Cursor = x.Cursor.Again()
-	}
 	if x.Cursor.Began != began {
 		x.Cursor = Cursor{Began: began, Part: x.Cursor.Part, Document: x.Cursor.Document, Reset: x.Cursor.Reset}
 	}
@@ -84,14 +79,6 @@ func (x *exporter) run(tx sqlite.Tx) error {
 		}
 	}
 	return nil
-}
-
-// isBack reports whether the history is no longer what was sent: after a power failure the last
-// audits may be missing, and it may have been restored from a copy. Others have their ids then.
-func (x *exporter) isBack(tx sqlite.Tx) (bool, error) {
-	var newest, first int64
-	err := tx.One("SELECT coalesce(max(id), 0), coalesce((SELECT first FROM spans WHERE id = ?), 0) FROM spans", x.Cursor.Span).Scan(&newest, &first)
-	return newest > 0 && (newest < x.Cursor.Span || first != 0 && x.Cursor.First != 0 && first != x.Cursor.First), err
 }
 
 func (x *exporter) spans(tx sqlite.Tx) error {
@@ -126,15 +113,14 @@ func (x *exporter) spans(tx sqlite.Tx) error {
 			x.Shipment.Lost += max(0, r.Total-r.Count-x.Cursor.Total)
 		}
 		x.Shipment.Spans = append(x.Shipment.Spans, r.ShippedSpan)
-		x.Cursor.Span, x.Cursor.First, x.Cursor.Total = r.ID, r.First, r.Total
+		x.Cursor.Span, x.Cursor.Total = r.ID, r.Total
 	}
 	return nil
 }
 
 // extend adds audits to the last span that was sent.
 func (x *exporter) extend(r ShippedSpan) {
-	if r.Total <= x.Cursor.Total { // less than that after a power failure
-		x.Cursor.Total = r.Total
+	if r.Total == x.Cursor.Total {
 		return
 	}
 	x.Shipment.Extended = &ShippedSpan{ID: r.ID, Last: r.Last, Count: r.Count, Total: r.Total, DurationMS: r.DurationMS}

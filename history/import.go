@@ -48,7 +48,7 @@ func (s *Store) Import(ctx context.Context, sh Shipment, p *Places) error {
 	if i.p.Documents == nil {
 		i.p.Documents = map[int64]int64{}
 	}
-	err := s.db.UpdateNow(ctx, func(tx sqlite.Tx) error { // before the caller notes that it is here
+	err := s.db.Update(ctx, func(tx sqlite.Tx) error {
 		for _, add := range []func(sqlite.Tx) error{i.parts, i.documents, i.rules, i.spans, i.findings, i.actions} {
 			if err := add(tx); err != nil {
 				return err
@@ -65,7 +65,7 @@ func (s *Store) Import(ctx context.Context, sh Shipment, p *Places) error {
 
 // Abandon ends the findings that are open, because the sender began a new history.
 func (s *Store) Abandon(ctx context.Context, began int64) error {
-	err := s.db.UpdateNow(ctx, func(tx sqlite.Tx) error {
+	err := s.db.Update(ctx, func(tx sqlite.Tx) error {
 		return tx.Do("UPDATE standings SET resolved = max(since, ?) WHERE resolved IS NULL", began)
 	})
 	if err != nil {

@@ -90,7 +90,6 @@ type ShippedAction struct {
 type Cursor struct {
 	Began    int64            `json:"began"`
 	Span     int64            `json:"span"`
-	First    int64            `json:"first"` // of that span; 0 is not known
 	Total    int64            `json:"total"` // audits up to that span's last
 	Finding  int64            `json:"finding"`
 	Open     map[int64]string `json:"open"` // findings that were open, with a digest of the row

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -224,70 +222,6 @@ func TestShipmentOfWhatWasForgotten(t *testing.T) {
 			t.Errorf("from the beginning, %d audits are lost", s.Lost)
 		}
 	}
-}
-
-// A history that a power failure, or somebody with a copy, brought back to what it was: what it got
-// since then is sent, though it has the ids of what was sent before.
-func TestShipmentOfWhatIsBack(t *testing.T) {
-	for name, lost := range map[string]int{"a span": 1, "some spans": 3} {
-		t.Run(name, func(t *testing.T) {
-			x := between(t)
-			at := noon
-			audit := func(exit int, found ...finding.Finding) {
-				at = at.Add(5 * time.Minute)
-				a := audited(document(t, 1), at)
-				a.ExitCode, a.Findings = exit, found
-				recorded(t, x.from, a)
-			}
-			for i := range 6 {
-				audit(i)
-			}
-			copied := backup(t, x.from)
-			for i := range lost {
-				audit(10+i, broken("stack_running", "a.service", "exited"))
-				audit(20 + i)
-			}
-			x.ship(t, MaxPackedPart)
-			x.from = copied
-			for i := range 2 {
-				audit(30+i, broken("stack_running", "b.service", "missing"))
-				audit(40 + i)
-			}
-			x.ship(t, MaxPackedPart)
-			kept := map[string]bool{}
-			for _, a := range must(x.to.Audits(t.Context(), time.Time{}, 1000))(t) {
-				kept[fmt.Sprint(a.From, a.ExitCode)] = true
-			}
-			for _, a := range must(x.from.Audits(t.Context(), time.Time{}, 1000))(t) {
-				if !kept[fmt.Sprint(a.From, a.ExitCode)] {
-					t.Errorf("the audit of %s with exit status %d was not sent", a.From, a.ExitCode)
-				}
-			}
-			open := map[string]bool{}
-			for _, o := range must(x.to.Occurrences(t.Context(), at.Add(time.Hour), 1000))(t) {
-				open[o.Subject] = true
-			}
-			if open["b.service"] { // the last audit did not find it
-				t.Errorf("open is %v", open)
-			}
-		})
-	}
-}
-
-// backup returns a copy of a history.
-func backup(t *testing.T, s *Store) *Store {
-	t.Helper()
-	home := t.TempDir()
-	if err := os.MkdirAll(filepath.Dir(Path(home)), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.db.Shrink(t.Context()); err != nil { // all is in the one file then
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(Path(home), must(os.ReadFile(s.db.Path))(t), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return must(Open(t.Context(), home, noon))(t)
 }
 
 // A history that was replaced by a new one follows behind.

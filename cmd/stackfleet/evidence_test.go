@@ -46,12 +46,18 @@ func status(t *testing.T, hub terminal, is func(overview.Fleet) bool) (f overvie
 	var out []byte
 	for end := time.Now().Add(40 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		out, _ = hub.command("stackfleet", "status", "-o", "json").Output() // its status is that of the fleet
-		if f = (overview.Fleet{}); json.Unmarshal(out, &f) == nil && is(f) {
+		if holds(out, func(now overview.Fleet) bool { f = now; return is(now) }) {
 			return f
 		}
 	}
 	t.Fatalf("the hub says:\n%s", out)
 	return f
+}
+
+// holds reports whether something is so in a fleet, which is JSON.
+func holds(out []byte, is func(overview.Fleet) bool) bool {
+	var f overview.Fleet
+	return json.Unmarshal(out, &f) == nil && is(f)
 }
 
 // After an audit the hub knows of it: here of one without a user manager.

@@ -143,7 +143,7 @@ func (x *asking) run(a *app, cmd *cobra.Command, ask func(context.Context, quest
 	group.Go(func() error {
 		defer done()
 		return ask(ctx, questions.Asking{
-			JetStream: js, Replicas: h.replicas(), Patience: patience, Enrolled: enrolled, Progress: cli.Progress(cmd.ErrOrStderr(), "shards"),
+			JetStream: js, Patience: patience, Enrolled: enrolled, Progress: cli.Progress(cmd.ErrOrStderr(), "shards"),
 		})
 	})
 	return group.Wait()
@@ -181,7 +181,7 @@ func (h *hub) work(ctx context.Context, js jetstream.JetStream, errs io.Writer) 
 		host = "worker"
 	}
 	return questions.Work(ctx, questions.Worker{
-		Archive: store, JetStream: js, Replicas: h.replicas(), Name: fmt.Sprintf("%s %d", host, os.Getpid()),
+		Archive: store, JetStream: js, Name: fmt.Sprintf("%s %d", host, os.Getpid()),
 		Load: func(ctx context.Context, files []policy.File, m decide.Memory) (*decide.Policies, error) {
 			return confined.LoadSource(ctx, policy.Source{Files: files}, decide.Options{Memory: m, Program: cli.Program()})
 		},

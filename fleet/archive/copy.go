@@ -80,7 +80,7 @@ func openMemory(ctx context.Context, d *sqlite.DB, c *applied, home string) (*hi
 		return store, err
 	}
 	c.applied, c.lost = 0, 0
-	if err := d.UpdateNow(ctx, func(tx sqlite.Tx) error {
+	if err := d.Update(ctx, func(tx sqlite.Tx) error {
 		return errors.Join(
 			tx.Do("UPDATE chains SET applied = 0, lost = 0 WHERE id = ?", c.id),
 			tx.Do("DELETE FROM generations WHERE chain = ?", c.id),

@@ -35,7 +35,7 @@ func placesOf(ctx context.Context, d *sqlite.DB, store *history.Store, chain, be
 	if err := store.Abandon(ctx, began); err != nil {
 		return p, err
 	}
-	return p, d.UpdateNow(ctx, func(tx sqlite.Tx) error { // else its rows would be there twice after a power failure
+	return p, d.Update(ctx, func(tx sqlite.Tx) error {
 		return tx.Do("INSERT INTO generations (chain, began, span, finding, action) VALUES (?, ?, ?, ?, ?)", chain, began, p.Span, p.Finding, p.Action)
 	})
 }

@@ -3,15 +3,8 @@ package broker_test
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -28,6 +21,7 @@ import (
 	"stackpolicy/fleet/link"
 	"stackpolicy/fleet/registry"
 	"stackpolicy/fleet/streams"
+	labhub "stackpolicy/lab/hub"
 )
 
 // TestACluster: three real servers with the configuration that the hub prints keep what a host
@@ -146,7 +140,7 @@ func until(t testing.TB, what string, do func() error) {
 // cluster starts three servers of the hub.
 func cluster(t *testing.T, h *hub) (servers []*server.Server, urls []string) {
 	t.Helper()
-	certificate, key := clusterCertificate(t, h.data)
+	certificate, key := labhub.Certificate(t, h.data, net.IPv4(127, 0, 0, 1))
 	routes := make([]string, 3)
 	for i := range routes {
 		routes[i] = freeAddress(t)
@@ -196,36 +190,6 @@ func freeAddress(t *testing.T) string {
 	}
 	defer l.Close()
 	return l.Addr().String()
-}
-
-// clusterCertificate makes one for all servers, which is its own authority.
-func clusterCertificate(t *testing.T, dir string) (certificate, key string) {
-	t.Helper()
-	pair, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "cluster"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, pair.Public(), pair)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(pair)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certificate, key = filepath.Join(dir, "cluster.pem"), filepath.Join(dir, "cluster.key")
-	err = errors.Join(
-		os.WriteFile(certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600),
-		os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return certificate, key
 }
 
 func pinOf(t *testing.T, path string) string {

@@ -39,7 +39,7 @@ func (h natsHub) Publish(ctx context.Context, subject, id string, data []byte) e
 		return fmt.Errorf("the broker's answer: %w", err)
 	}
 	if ack.Error != nil {
-		return fmt.Errorf("the broker does not take it: %.200s; see on the hub whether the archive runs and has space", ack.Error.Description)
+		return fmt.Errorf("the broker does not take it: %s", ack.Error.Description)
 	}
 	if ack.Stream != streams.Evidence {
 		return fmt.Errorf("the broker answers of the stream %q", ack.Stream)
@@ -66,7 +66,7 @@ func (h natsHub) Last(ctx context.Context, subject string) ([]byte, error) {
 // explained says what an answer that does not come may mean.
 func explained(err error) error {
 	if errors.Is(err, nats.ErrNoResponders) {
-		return errors.New("the broker has no such stream: start the hub, which makes it")
+		return errors.New("the broker has no stream for it now: the hub makes it when it starts, and a cluster that lost a server needs some seconds")
 	}
 	return err
 }

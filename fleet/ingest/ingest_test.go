@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"testing"
 	"time"
 
@@ -66,37 +65,6 @@ func TestRun(t *testing.T) {
 	}
 	if s := sourceOf(t, h, web); s.Beat.ExitCode != 2 || len(s.Findings) != 1 || s.Received.IsZero() {
 		t.Errorf("%+v", s)
-	}
-}
-
-// While the archive is stopped, a source that sends without end is refused, and no other is.
-func TestASourceThatFillsTheBroker(t *testing.T) {
-	h := hub.New(t)
-	at := time.Now()
-	evil, web := h.Enroll("evil", "alice", at), h.Enroll("web", "alice", at)
-	subject, err := evil.Source.Subject()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := h.Own()
-	defer c.Close()
-	js, err := jetstream.New(c)
-	for range streams.PerSource {
-		if err == nil {
-			_, err = js.PublishAsync(subject, []byte("rubbish"))
-		}
-	}
-	<-js.PublishAsyncComplete()
-	if err != nil {
-		t.Fatal(err)
-	}
-	web.Audit(at, "a")
-	evil.Audit(at, "a")
-	if r := send(t, web); r.Sent != 1 {
-		t.Errorf("the other sent %d", r.Sent)
-	}
-	if _, err := courier.Send(t.Context(), evil.Options); err == nil || !strings.Contains(err.Error(), "see on the hub") {
-		t.Errorf("it is not refused: %v", err)
 	}
 }
 

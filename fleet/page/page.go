@@ -7,7 +7,6 @@ package page
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -42,11 +41,7 @@ type Maker struct {
 	Offered func(now time.Time) ([]overview.Channel, []overview.End, error)
 	Version string
 	Now     func() time.Time
-	Limit   time.Duration // on the page of one source; 0 is [pageTime]
 }
-
-// pageTime bounds making the page of one source, while which all others wait.
-const pageTime = 20 * time.Second
 
 // Fleet returns the fleet as it is now, to be written by package report/fleet. Each source whose
 // memory is at the hub, and which is trusted, has the path of its page.
@@ -105,8 +100,6 @@ const window = 24 * time.Hour
 
 // Source writes the page of a source, from its memory. What the hub does not know is among its notes.
 func (m Maker) Source(ctx context.Context, w io.Writer, row overview.Row, memory archive.Memory) error {
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(m.Limit, pageTime))
-	defer cancel()
 	store, err := history.OpenReadOnly(ctx, memory.Home)
 	if err != nil {
 		return fmt.Errorf("open the memory of %s %s: %w", row.Host, row.User, err)

@@ -224,19 +224,6 @@ func TestWriteOfADamagedMemory(t *testing.T) {
 	}
 }
 
-// TestASlowMemory: a source whose page takes too long has none; that of the fleet is written.
-func TestASlowMemory(t *testing.T) {
-	h, dir := sample(t), t.TempDir()
-	m := h.maker()
-	m.Limit = time.Nanosecond
-	if err := m.Write(t.Context(), dir); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("got %v", err)
-	}
-	if index := read(t, filepath.Join(dir, "index.html")); strings.Contains(index, "home.den.ada.html\"") || !strings.Contains(index, "web.service is not running") {
-		t.Error("the fleet is not written, or links to what is not there")
-	}
-}
-
 func read(t *testing.T, path string) string {
 	t.Helper()
 	text, err := os.ReadFile(path)

@@ -13,6 +13,7 @@ import (
 	"stackpolicy/decide/query"
 	"stackpolicy/fleet"
 	"stackpolicy/fleet/archive"
+	"stackpolicy/fleet/streams"
 )
 
 // CheckQuery returns an error for a query that cannot be asked.
@@ -24,7 +25,6 @@ func CheckQuery(ctx context.Context, text string) error {
 // Asking is how to ask.
 type Asking struct {
 	JetStream jetstream.JetStream
-	Replicas  int
 	Patience  time.Duration      // without any answer; then nobody works
 	Enrolled  []fleet.Identity   // those of which there should be an answer, unless they are revoked
 	Progress  func(done, of int) // nil is nobody
@@ -81,9 +81,6 @@ func (a Asking) absent(n int, key func(i int) string) (list []fleet.Identity) {
 
 // ask queues the shards, and hands on the answers of each, once.
 func (a Asking) ask(ctx context.Context, job Job, take func([]answer)) error {
-	if err := ensure(ctx, a.JetStream, a.Replicas); err != nil {
-		return err
-	}
 	job.ID = rand.Text()
 	data, err := pack(job)
 	if err != nil {
@@ -92,7 +89,7 @@ func (a Asking) ask(ctx context.Context, job Job, take func([]answer)) error {
 	if _, err := a.JetStream.Publish(ctx, "job."+job.ID, data); err != nil {
 		return fmt.Errorf("ask: %w", err)
 	}
-	c, err := a.JetStream.OrderedConsumer(ctx, answerStream, jetstream.OrderedConsumerConfig{FilterSubjects: []string{"answer." + job.ID}})
+	c, err := a.JetStream.OrderedConsumer(ctx, streams.Answers, jetstream.OrderedConsumerConfig{FilterSubjects: []string{"answer." + job.ID}})
 	if err != nil {
 		return fmt.Errorf("ask: %w", err)
 	}
@@ -108,12 +105,29 @@ func (a Asking) ask(ctx context.Context, job Job, take func([]answer)) error {
 	return a.collect(ctx, c, take)
 }
 
+// next waits for the next answer. A cluster may be without a leader meanwhile.
+func (a Asking) next(ctx context.Context, c jetstream.Consumer) (jetstream.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.Patience)
+	defer cancel()
+	for {
+		m, err := c.Next(jetstream.FetchContext(ctx))
+		if err == nil || ctx.Err() != nil {
+			return m, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(time.Second):
+		}
+	}
+}
+
 // collect waits for all shards. The answers of a try count when it says that it is done.
 func (a Asking) collect(ctx context.Context, c jetstream.Consumer, take func([]answer)) error {
 	tries, done := map[string][]answer{}, map[int]bool{}
 	var problems []error
 	for len(done) < archive.Shards {
-		m, err := c.Next(jetstream.FetchMaxWait(a.Patience))
+		m, err := a.next(ctx, c)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

@@ -113,7 +113,7 @@ func workFrom(t *testing.T, h *hub.Hub, data string, n int, change ...func(*ques
 	for i := range n {
 		done.Go(func() {
 			w := questions.Worker{
-				Archive: store, JetStream: js, Replicas: 1, Name: fmt.Sprint("worker ", i), Load: load,
+				Archive: store, JetStream: js, Name: fmt.Sprint("worker ", i), Load: load,
 				Present: func(ctx context.Context, m decide.Memory) (*decide.Policies, error) { return load(ctx, builtIn(), m) },
 				Log:     func(line string) { t.Error(line) },
 			}
@@ -136,7 +136,7 @@ func TestImpact(t *testing.T) {
 	h, hosts := newFleet(t)
 	js := work(t, h, 2)
 	since := time.Now().AddDate(0, 0, -30).UTC()
-	got, err := questions.Asking{JetStream: js, Replicas: 1, Patience: time.Minute}.Impact(t.Context(), questions.Job{Since: since, Rules: otherwise(t)})
+	got, err := questions.Asking{JetStream: js, Patience: time.Minute}.Impact(t.Context(), questions.Job{Since: since, Rules: otherwise(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func asJSON(t *testing.T, v any) string {
 
 func query(t *testing.T, js jetstream.JetStream) {
 	t.Helper()
-	got, err := questions.Asking{JetStream: js, Replicas: 1, Patience: time.Minute}.Query(t.Context(), questions.Job{Query: "input.host.name"})
+	got, err := questions.Asking{JetStream: js, Patience: time.Minute}.Query(t.Context(), questions.Job{Query: "input.host.name"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func TestAWorkerWithoutAnArchive(t *testing.T) {
 	revoked := time.Now()
 	enrolled := []fleet.Identity{{Source: x.Source, Key: x.Key.Public()}, {Source: fleet.Source{Org: "home", Host: "old", User: "alice"}, Revoked: &revoked}}
 	js := workFrom(t, h, t.TempDir(), 1)
-	a := questions.Asking{JetStream: js, Replicas: 1, Patience: time.Minute, Enrolled: enrolled}
+	a := questions.Asking{JetStream: js, Patience: time.Minute, Enrolled: enrolled}
 	i, err := a.Impact(t.Context(), questions.Job{Since: time.Now().AddDate(0, 0, -1), Rules: builtIn()})
 	if err != nil || i.Sources != 0 || len(i.Each) != 1 || i.Each[0].Source != x.Source || i.Each[0].Error == "" {
 		t.Errorf("%v: %s", err, asJSON(t, i))
@@ -208,7 +208,7 @@ func TestAWorkerWithoutAnArchive(t *testing.T) {
 func TestASourceThatIsSlow(t *testing.T) {
 	h, _ := newFleet(t)
 	js := workFrom(t, h, h.Data, 1, func(w *questions.Worker) { w.Limit = time.Millisecond })
-	i, err := questions.Asking{JetStream: js, Replicas: 1, Patience: time.Minute}.Impact(t.Context(), questions.Job{Since: time.Now().AddDate(0, 0, -30), Rules: otherwise(t)})
+	i, err := questions.Asking{JetStream: js, Patience: time.Minute}.Impact(t.Context(), questions.Job{Since: time.Now().AddDate(0, 0, -30), Rules: otherwise(t)})
 	if err != nil || i.Sources != 0 || len(i.Each) != 2 || i.Each[0].Error != "it took longer than 1ms" {
 		t.Errorf("%v: %s", err, asJSON(t, i))
 	}
@@ -223,7 +223,7 @@ func TestNobodyWorks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = questions.Asking{JetStream: js, Replicas: 1, Patience: 200 * time.Millisecond}.Query(t.Context(), questions.Job{Query: "true"})
+	_, err = questions.Asking{JetStream: js, Patience: 200 * time.Millisecond}.Query(t.Context(), questions.Job{Query: "true"})
 	if err == nil || !strings.Contains(err.Error(), "stackfleet worker") {
 		t.Errorf("%v", err)
 	}

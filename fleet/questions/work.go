@@ -14,6 +14,7 @@ import (
 	"stackpolicy/decide/policy"
 	"stackpolicy/decide/query"
 	"stackpolicy/fleet/archive"
+	"stackpolicy/fleet/streams"
 	"stackpolicy/history"
 	"stackpolicy/replay"
 )
@@ -22,7 +23,6 @@ import (
 type Worker struct {
 	Archive   *archive.Archive // may be open read-only
 	JetStream jetstream.JetStream
-	Replicas  int
 	Name      string
 	// Load loads rules, with a memory of what they decided.
 	Load func(ctx context.Context, files []policy.File, m decide.Memory) (*decide.Policies, error)
@@ -37,16 +37,27 @@ const limit = 5 * time.Minute
 
 func (w Worker) limit() time.Duration { return cmp.Or(w.Limit, limit) }
 
-// Work answers until the context ends.
+// Work answers until the context ends. What goes wrong is logged and tried again.
 func Work(ctx context.Context, w Worker) error {
-	if err := ensure(ctx, w.JetStream, w.Replicas); err != nil {
-		return err
+	s := session{Worker: w}
+	for ctx.Err() == nil {
+		if err := s.take(ctx); err != nil && ctx.Err() == nil {
+			w.Log(err.Error())
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second): // a cluster may be without a leader
+			}
+		}
 	}
-	c, err := w.JetStream.Consumer(ctx, workStream, workers)
+	return nil
+}
+
+// take answers shards until something goes wrong.
+func (s *session) take(ctx context.Context) error {
+	c, err := s.JetStream.Consumer(ctx, streams.Work, streams.Workers)
 	if err != nil {
 		return fmt.Errorf("take work: %w", err)
 	}
-	s := session{Worker: w}
 	for ctx.Err() == nil {
 		batch, err := c.Fetch(1, jetstream.FetchMaxWait(2*time.Second))
 		if err != nil {
@@ -55,7 +66,7 @@ func Work(ctx context.Context, w Worker) error {
 		for m := range batch.Messages() {
 			s.answer(ctx, m)
 		}
-		if err := batch.Error(); err != nil && ctx.Err() == nil {
+		if err := batch.Error(); err != nil {
 			return fmt.Errorf("take work: %w", err)
 		}
 	}
@@ -82,7 +93,7 @@ func (s *session) answer(ctx context.Context, m jetstream.Msg) {
 	busy, stop := context.WithCancel(ctx)
 	defer stop()
 	go func() {
-		for tick := time.NewTicker(takeAgain / 4); ; {
+		for tick := time.NewTicker(streams.TakeAgain / 4); ; {
 			select {
 			case <-busy.Done():
 				tick.Stop()
@@ -120,7 +131,7 @@ func (s *session) open(ctx context.Context, id string) error {
 	if s.job.ID == id {
 		return nil
 	}
-	stream, err := s.JetStream.Stream(ctx, answerStream)
+	stream, err := s.JetStream.Stream(ctx, streams.Answers)
 	if err != nil {
 		return fmt.Errorf("read the question: %w", err)
 	}

@@ -4,9 +4,11 @@ package streams
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -15,27 +17,71 @@ const (
 	Evidence = "EVIDENCE" // envelopes, until the archive has them on its disk
 	Fleet    = "FLEET"    // the last statement of each subject, and the files of releases
 	Archive  = "archive"  // the durable consumer of EVIDENCE
+	Work     = "WORK"     // shards of questions, until one has answered them
+	Answers  = "ANSWERS"  // questions, and their answers
+	Workers  = "workers"  // the durable consumer of WORK
 )
 
 // Limits of the streams.
 const (
-	PerSource  = 2_000            // envelopes of a source that wait: a host makes 200, and sends them again each hour
+	PerSource  = 20_000           // envelopes of a source that wait: more than two weeks of them
 	maxMessage = 1 << 20          // bytes
 	duplicates = 2 * time.Minute  // messages with one Nats-Msg-Id are one
 	ackWait    = 15 * time.Second // then an envelope is given to the archive again, as one that was killed had it
 	maxPending = 4096             // envelopes that the archive has and did not acknowledge
+	maxAge     = time.Hour        // then a question is forgotten
+	maxAnswers = 1 << 30          // bytes
+	maxTries   = 3                // of a shard
 )
 
-// Ensure makes the streams and the consumer, or changes them to what this version wants.
-// Replicas is 1 for a single broker and 3 for a cluster. It deletes nothing.
+// TakeAgain is after how long a shard is given to another worker, if the first does not say that
+// it works.
+const TakeAgain = 2 * time.Minute
+
+// How long a cluster may need that chooses another leader, and one try.
+const (
+	patience = 30 * time.Second
+	oneTry   = 5 * time.Second
+	between  = 500 * time.Millisecond
+)
+
+// Ensure makes the streams and their consumers, or changes them to what this version wants.
+// Replicas is 1 for a single broker and 3 for a cluster, of which it waits half a minute for a
+// leader. It deletes nothing.
 func Ensure(ctx context.Context, js jetstream.JetStream, replicas int) error {
-	for _, c := range []jetstream.StreamConfig{evidence(replicas), statements(replicas)} {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		try, done := context.WithTimeout(ctx, oneTry)
+		err := ensure(try, js, replicas)
+		done()
+		if err == nil || replicas == 1 || !isWithoutLeader(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w; the cluster has no leader for it: see whether two of its servers run", err)
+		case <-time.After(between):
+		}
+	}
+}
+
+// isWithoutLeader reports whether an error may mean that a cluster has no leader at the moment.
+func isWithoutLeader(err error) bool {
+	api := (*jetstream.APIError)(nil)
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrNoResponders) || errors.As(err, &api) && api.Code == 503
+}
+
+func ensure(ctx context.Context, js jetstream.JetStream, replicas int) error {
+	for _, c := range []jetstream.StreamConfig{evidence(replicas), statements(replicas), work(replicas), answers(replicas)} {
 		if _, err := js.CreateOrUpdateStream(ctx, c); err != nil {
 			return fmt.Errorf("make the stream %s: %w", c.Name, err)
 		}
 	}
-	if _, err := js.CreateOrUpdateConsumer(ctx, Evidence, archive()); err != nil {
-		return fmt.Errorf("make the consumer %s: %w", Archive, err)
+	for stream, c := range map[string]jetstream.ConsumerConfig{Evidence: archive(), Work: workers()} {
+		if _, err := js.CreateOrUpdateConsumer(ctx, stream, c); err != nil {
+			return fmt.Errorf("make the consumer %s: %w", c.Durable, err)
+		}
 	}
 	return nil
 }
@@ -63,5 +109,26 @@ func archive() jetstream.ConsumerConfig {
 	return jetstream.ConsumerConfig{
 		Durable: Archive, Description: "writes envelopes to the archive",
 		AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait, MaxAckPending: maxPending,
+	}
+}
+
+func work(replicas int) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name: Work, Description: "shards of questions, until one has answered them",
+		Subjects: []string{"work.>"}, Retention: jetstream.WorkQueuePolicy, Storage: jetstream.FileStorage, MaxAge: maxAge, Replicas: replicas,
+	}
+}
+
+func answers(replicas int) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name: Answers, Description: "questions, and their answers",
+		Subjects: []string{"job.*", "answer.*"}, Storage: jetstream.FileStorage, MaxAge: maxAge, MaxBytes: maxAnswers, AllowDirect: true, Replicas: replicas,
+	}
+}
+
+func workers() jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{
+		Durable: Workers, Description: "answers questions",
+		AckPolicy: jetstream.AckExplicitPolicy, AckWait: TakeAgain, MaxDeliver: maxTries,
 	}
 }
