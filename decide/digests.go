@@ -84,8 +84,8 @@ func (t *tree) digest(places []string) string {
 	return keyOf(found...)[:tagSize]
 }
 
-// at returns what is at the end of a path, or as far as there are objects on it, and how
-// many of its keys it has followed.
+// at returns what is at the end of a path, or what is in its way and no object, and how many of
+// its keys it has followed. Of an object without the next key nothing matters.
 func (t *tree) at(keys []string) (depth int, text json.RawMessage) {
 	for i, key := range keys {
 		if key == "*" {
@@ -95,6 +95,9 @@ func (t *tree) at(keys []string) (depth int, text json.RawMessage) {
 			t.decode()
 		}
 		next, has := t.fields[key]
+		if !has && t.fields != nil {
+			return i, nil
+		}
 		if !has {
 			return i, t.text
 		}
