@@ -13,6 +13,7 @@ import (
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 	"github.com/theupdateframework/go-tuf/v2/metadata/config"
+	"github.com/theupdateframework/go-tuf/v2/metadata/trustedmetadata"
 	"github.com/theupdateframework/go-tuf/v2/metadata/updater"
 )
 
@@ -27,8 +28,14 @@ type Fetcher interface {
 // root, which the host gets when it joins the fleet; that is what all trust comes from.
 type Trusted map[string][]byte
 
-// Trust begins with a root.
-func Trust(root []byte) Trusted { return Trusted{"root.json": root} }
+// Trust begins with a root, which must be signed by enough of the keys that it names: so nothing
+// else is ever kept in its place.
+func Trust(root []byte) (Trusted, error) {
+	if _, err := trustedmetadata.New(root); err != nil {
+		return nil, fmt.Errorf("this is no root of releases; want the file release/public/1.root.json of the hub's folder: %w", err)
+	}
+	return Trusted{"root.json": root}, nil
+}
 
 // Fetched is a release that was verified.
 type Fetched struct {

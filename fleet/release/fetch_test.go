@@ -77,7 +77,7 @@ func TestAttacks(t *testing.T) {
 		"a freeze": {func(t *testing.T, f *fleetOf) Fetcher {
 			old := f.copy(t)
 			f.next(t)
-			f.trusted = Trust(f.trusted["root.json"]) // a host that saw nothing newer
+			f.trusted = trust(t, f.trusted["root.json"]) // a host that saw nothing newer
 			f.now = f.now.Add(timestampLife)
 			return old
 		}, ErrExpired},
@@ -93,7 +93,7 @@ func TestAttacks(t *testing.T) {
 		}, ErrMixed},
 		"targets of another time": {func(t *testing.T, f *fleetOf) Fetcher {
 			f.next(t)
-			f.trusted = Trust(f.trusted["root.json"])
+			f.trusted = trust(t, f.trusted["root.json"])
 			s := f.copy(t)
 			return s.with("2.targets.json", s["1.targets.json"])
 		}, ErrMixed},

@@ -31,8 +31,17 @@ func newFleet(t testing.TB) *fleetOf {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.trusted = Trust(root)
+	f.trusted = trust(t, root)
 	return f
+}
+
+func trust(t testing.TB, root []byte) Trusted {
+	t.Helper()
+	trusted, err := Trust(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return trusted
 }
 
 func newPerson(t testing.TB, name string) SigningKey {

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -42,6 +43,28 @@ func TestRollout(t *testing.T) {
 		}
 		w.audit(t, good) // its trial
 	}
+}
+
+// TestWrongRoot: a file that is no root is refused and not kept, so the right one is taken after it.
+func TestWrongRoot(t *testing.T) {
+	w := newWorld(t)
+	w.publish(t, quick)
+	root := w.host.Root
+	timestamp, err := os.ReadFile(filepath.Join(w.repository.Public(), "timestamp.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, wrong := range map[string][]byte{
+		"text": []byte("web\n"), "another file": timestamp, "half": root[:len(root)/2],
+		"changed": bytes.Replace(root, []byte("2027"), []byte("2028"), 1),
+	} {
+		w.host.Root = wrong
+		if err := w.pull(); err == nil || !strings.Contains(err.Error(), "this is no root of releases") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	w.host.Root = root
+	w.mustPull(t)
 }
 
 // TestStages: on a host whose stage is not open a release only decides in shadow, however long.

@@ -112,7 +112,7 @@ func (h Host) trusted() (release.Trusted, error) {
 		if len(h.Root) == 0 {
 			return nil, errors.New("this host trusts no root of releases yet: enroll it again, or give the root with --root FILE")
 		}
-		return release.Trust(h.Root), nil
+		return release.Trust(h.Root)
 	}
 	trusted := release.Trusted{}
 	if err == nil {

@@ -41,7 +41,9 @@ func newFleet(t *testing.T) *fleetOf {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.trusted = release.Trust(root)
+	if f.trusted, err = release.Trust(root); err != nil {
+		t.Fatal(err)
+	}
 	return f
 }
 
