@@ -32,7 +32,7 @@ verify it, test it, let it decide in shadow, and use it when its stage is open.
 Two of three people sign each release and each change of its stages. The hub's own key
 only says that what they signed is still the newest.
 
-  stackfleet release key ada                 each person, on a machine of their own
+  stackfleet release key ada                 each person, on their own machine
   stackfleet release init --key ada.pub --key bob.pub --key eve.pub
   stackfleet release sign --key ada.key      two of the three
   stackfleet release build ./rules

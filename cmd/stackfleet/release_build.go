@@ -31,7 +31,7 @@ func (r *releases) build() *cobra.Command {
 the built-in rules. It checks and tests the rules as each host will. The release waits
 for signatures, and no stage of it is open unless --open says so.`,
 		Example: `  stackfleet release build ./rules
-  stackfleet release build ./rules --stage role=canary --stage 10% --stage all --open 1`,
+  stackfleet release build ./rules --stage role=canary --stage all --open 1`,
 		Args: cobra.ExactArgs(1),
 	}
 	var plan planFlags

@@ -11,7 +11,7 @@ import (
 func (a *app) verifyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify",
-		Short: "Read all evidence in the archive again, and check signatures and gaps",
+		Short: "Read all evidence again, and check signatures and gaps",
 		Long: `Reads every envelope in the archive again: whether its source signed it, whether it
 follows the one before, and what is missing. It needs no broker.
 

@@ -79,12 +79,12 @@ Exit status:
   0  all sources are good, or what is open is waived
   1  tickets
   2  a page, or a source that is not heard from, never was, or is not trusted
-  3  could not tell: evidence is missing, a clock is wrong, audits could not decide,
-     no source is enrolled, or the archive cannot be read
+  3  could not tell: evidence is missing, a clock is wrong, audits could not
+     decide, no source is enrolled, or the archive cannot be read
 Of several the worst counts: 2, then 3, then 1.`,
 		Example: `  stackfleet status
   stackfleet status -o json
-  stackfleet status -o openmetrics > /var/lib/prometheus/node-exporter/fleet.prom`,
+  stackfleet status -o openmetrics > /srv/metrics/fleet.prom`,
 		Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	all := cmd.Flags().Bool("all", false, "list the sources that are good, too")

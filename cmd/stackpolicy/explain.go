@@ -30,7 +30,7 @@ import (
 func (a *app) explain() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain UNIT [INVARIANT]",
-		Short: "Explain a finding: evidence, the rule, what would make it allow, what to do",
+		Short: "Explain a finding: its evidence, its rule, and what to do",
 		Long: `Explains the findings of a unit ("host" means findings that are about no single
 unit): since when it is open, what changed before it, the evidence, the last log lines
 of the unit and of the container at fault, the rule that gave it and its place, what

@@ -119,7 +119,7 @@ func nameOption(name string) string {
 func gateEnd(status *int) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "end",
-		Short: "Wait until a change has settled, and say whether anything got worse",
+		Short: "Wait until a change has settled, and say if anything got worse",
 		Long: `Waits until activation, jobs, health checks and probes have settled, and compares the
 verdict with the one before the change: that of gate begin or, where no gate was begun,
 of the last audit before the change. Which one that is says the Home Manager generation:

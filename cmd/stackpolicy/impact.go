@@ -20,7 +20,7 @@ import (
 func impactCommand(status *int) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "impact",
-		Short: "Say what other rules or settings would have changed in recorded audits",
+		Short: "Say what other rules or settings would have changed",
 		Long: `Decides the recorded audits with the rules of --policy or the settings of
 --settings, and says what would have been different: findings that come, go, or
 change in effect or severity; alerts about new findings; and actions, by the real

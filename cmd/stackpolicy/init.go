@@ -30,7 +30,7 @@ func packaged() []string {
 func initCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init",
-		Short: "Set up audits for dotfiles without Nix: a configuration and units",
+		Short: "Set up audits without Nix: a configuration and units",
 		Long: `Shows the configuration and the units that it would write. They are made from
 what it finds: the units in the user's unit folder, podman, and the compose
 projects of its containers. A project that one of your units runs becomes a

@@ -97,7 +97,7 @@ var meanings = map[int]string{
 	0: "every invariant holds, or was healed",
 	1: "warning: tickets, or heals that were not done",
 	2: "critical: a page, or a heal that failed",
-	3: "unknown: could not collect or decide, bad policy, bad usage, nothing managed",
+	3: "unknown: could not collect or decide, bad policy or usage, nothing managed",
 }
 
 func exitStatus() string {

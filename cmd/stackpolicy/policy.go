@@ -13,7 +13,7 @@ import (
 )
 
 func policyCommand(exit *int) *cobra.Command {
-	cmd := cli.Group(&cobra.Command{Use: "policy", Short: "List, check, test, copy, compare, upgrade, begin and pull policies"})
+	cmd := cli.Group(&cobra.Command{Use: "policy", Short: "List, check, test, copy, compare, upgrade and pull policies"})
 	cmd.AddCommand(policyListCommand(), policyCheckCommand(), policyTestCommand(exit), policyCopyCommand(),
 		policyNewCommand(), policyFmtCommand(exit), policyDiffCommand(exit), policyLearnCommand(),
 		policyUpgradeCommand(exit), policyPullCommand(), policyStatusCommand())

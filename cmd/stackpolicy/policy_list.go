@@ -10,7 +10,7 @@ import (
 func policyListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List the invariants: class, severity, actions, origin, and the good state",
+		Short: "List the invariants: class, severity, actions, origin, good state",
 		Args:  cobra.NoArgs,
 	}
 	var source policySource

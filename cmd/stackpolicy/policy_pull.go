@@ -30,7 +30,7 @@ var errNoChannel = errors.New("this account follows no channel of releases; set 
 func policyPullCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pull",
-		Short: "Take the newest release of rules from the fleet, to be tried in shadow",
+		Short: "Take the newest release of rules, to be tried in shadow",
 		Long: `Asks for the newest release of the channel that config.yaml names (fleet.channel), at the
 hub, or in the OCI registry of fleet.registry. A release is verified, checked and tested;
 then each audit lets it decide beside the rules in use. Nothing acts by it before that was

@@ -31,7 +31,7 @@ func policyUpgradeCommand(exit *int) *cobra.Command {
 	u := &policyUpgrade{}
 	cmd := &cobra.Command{
 		Use:   "upgrade [DIR]",
-		Short: "Merge the changes of newer built-in policies into the policy folder",
+		Short: "Merge changes of newer built-in policies into the policy folder",
 		Long: `Merges what the built-in policies of this stackpolicy have changed into a folder that
 policy copy made, or into the invariants of a layer that replace built-in ones. A file
 that was not edited becomes the newer one; an edited one keeps its edits. Where both

@@ -15,7 +15,7 @@ import (
 func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
-		Short: "Print the version, the built-in policies' digest and the contracts",
+		Short: "Print the version, the policies' digest and the contracts",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p, err := decide.Load(cmd.Context(), policies.FS, decide.Options{Trusted: true})

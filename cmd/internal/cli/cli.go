@@ -27,6 +27,7 @@ import (
 func Root(cmd *cobra.Command) *cobra.Command {
 	cmd.SilenceUsage, cmd.SilenceErrors = true, true
 	cmd.SetFlagErrorFunc(knownFlag)
+	fitHelp(cmd)
 	cmd.PersistentPreRun = func(c *cobra.Command, _ []string) {
 		if !c.Hidden {
 			warnOfSudo(c.ErrOrStderr(), cmd.Name(), os.Getuid())
