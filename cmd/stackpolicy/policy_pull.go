@@ -72,11 +72,11 @@ a success and its stage is open. After audits it is done every hour.
 }
 
 const (
-	maxRoot      = 500_000
-	checkLimit   = 5 * time.Minute // most of it are the tests of the rules
-	fetchLimit   = 20 * time.Second
-	connectLimit = 10 * time.Second // of each file
-	pullEvery    = time.Hour
+	maxRoot    = 500_000
+	checkLimit = 5 * time.Minute // most of it are the tests of the rules
+	fetchLimit = 20 * time.Second
+	fileLimit  = 10 * time.Second // of each file
+	pullEvery  = time.Hour
 )
 
 // from gives the source of releases: a folder, the registry of the configuration, or the hub.
@@ -103,7 +103,7 @@ func from(ctx context.Context, c config.Config, folder string, pull func(release
 type bounded struct{ release.Fetcher }
 
 func (b bounded) File(ctx context.Context, name string, limit int64) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, connectLimit)
+	ctx, cancel := context.WithTimeout(ctx, fileLimit)
 	defer cancel()
 	return b.Fetcher.File(ctx, name, limit)
 }
@@ -114,14 +114,15 @@ type hubFiles struct {
 	org string
 }
 
+// File gets a context for all files: the connection, which all use, ends with it.
 func (f *hubFiles) File(ctx context.Context, name string, limit int64) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, connectLimit)
-	defer cancel()
 	if f.hub == nil {
 		if err := f.connect(ctx); err != nil {
 			return nil, err
 		}
 	}
+	ctx, cancel := context.WithTimeout(ctx, fileLimit)
+	defer cancel()
 	m := release.Messages{Org: f.org, Last: func(ctx context.Context, subject string) ([]byte, error) {
 		content, err := f.hub.Last(ctx, subject)
 		if err == nil && content == nil {
