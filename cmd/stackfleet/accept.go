@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/fleet/archive"
 	"stackpolicy/internal/text"
 )
@@ -20,7 +21,7 @@ remembers. It stays known as missing, and its page says so, but it is no longer 
 state of the host. What goes missing later is reported. Without --user it is about
 every account of the host.`,
 		Example: "  stackfleet accept web",
-		Args:    cobra.ExactArgs(1), ValidArgsFunction: cobra.NoFileCompletions,
+		Args:    cli.Takes("HOST"), ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	user := cmd.Flags().String("user", "", "`NAME` of the only account")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

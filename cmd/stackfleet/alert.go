@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/fleet/alarm"
 	"stackpolicy/fleet/page"
 	"stackpolicy/internal/text"
@@ -33,7 +34,7 @@ command is for a timer beside a broker of your own, and to try the sinks.
 Exit status:
   0  done
   3  there is no alerts.yaml, or something could not be sent`,
-		Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		Args: cli.Takes(), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			h, err := a.open()
 			if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/fleet/archive"
 	"stackpolicy/fleet/ingest"
 	"stackpolicy/internal/lock"
@@ -25,7 +26,7 @@ func (a *app) archiveCommand() *cobra.Command {
 releases there, until a signal ends it. "stackfleet serve" does this itself: the command is for a broker of your
 own. One process writes an archive at a time; a second one waits, and goes on
 when the first ends.`,
-		Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		Args: cli.Takes(), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			h, c, _, err := a.reach(cmd.Context())
 			if err != nil {

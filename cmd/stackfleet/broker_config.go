@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/fleet/authority"
 	"stackpolicy/fleet/link"
 	"stackpolicy/internal/text"
@@ -34,7 +35,7 @@ is secret. Use three servers, each on a machine of its own.
 Hosts check the servers' certificate as browsers do, or by its pin (--pin).`,
 		Example: `  stackfleet broker-config --server n1.example.org:4222 --server n2.example.org:4222 --server n3.example.org:4222 > n1.conf
   stackfleet broker-config --node n2.example.org > n2.conf`,
-		Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		Args: cli.Takes(), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.runBrokerConfig(cmd.OutOrStdout(), cmd.ErrOrStderr(), c)
 		},

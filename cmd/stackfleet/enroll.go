@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/fleet/enroll"
 	"stackpolicy/fleet/release"
 	"stackpolicy/internal/text"
@@ -40,7 +41,7 @@ enrolled by itself. The token goes to standard output, all else to standard
 error. Whoever sees the token can ask in the host's place: send it by a way that
 you trust, and compare the fingerprints.`,
 		Example: "  stackfleet enroll web\n  stackfleet enroll web --user alice",
-		Args:    cobra.ExactArgs(1), ValidArgsFunction: cobra.NoFileCompletions,
+		Args:    cli.Takes("HOST"), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runEnroll(cmd, args[0], e) },
 	}
 	f := cmd.Flags()

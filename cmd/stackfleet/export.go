@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/fleet/archive"
 	"stackpolicy/fleet/export"
 )
@@ -22,7 +23,7 @@ audits.parquet (audits with the same result, which ended in it), findings.parque
 (those that were open in it) and actions.parquet. Each file is whole or not there, and
 replaces the one of an earlier export. The archive is not changed.`,
 		Example: "  stackfleet export --to ./months\n  stackfleet export --to ./months --month 2026-10",
-		Args:    cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		Args:    cli.Takes(), ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	to := cmd.Flags().String("to", "", "`FOLDER` to write to")
 	month := cmd.Flags().String("month", "", "`MONTH` such as 2026-10 (default: the last that has ended)")

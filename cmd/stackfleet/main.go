@@ -95,7 +95,7 @@ func (a *app) root() *cobra.Command {
 
 func version() *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		Use: "version", Short: "Print the version", Args: cli.Takes(),
 		Run: func(cmd *cobra.Command, _ []string) { fmt.Fprintf(cmd.OutOrStdout(), "stackfleet %s\n", cli.Version()) },
 	}
 }

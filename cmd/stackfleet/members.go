@@ -24,7 +24,7 @@ func (a *app) members() *cobra.Command {
 		Long: `Lists every account of every host that was enrolled, with the fingerprint of the
 key of its evidence. One that is revoked stays in the list; it can still connect
 if the operator's key was not there.`,
-		Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		Args: cli.Takes(), ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	format := cli.OutputFlag(cmd, []output.Format[[]member]{{Name: "text", Write: writeMembers}, {Name: "json", Write: writeMembersJSON}})
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/fleet/page"
 	"stackpolicy/internal/text"
 )
@@ -32,7 +33,7 @@ Written pages do not change by themselves: write them again every few minutes. A
 that is older than half an hour says so in a browser with JavaScript.`,
 		Example: `  stackfleet page --listen 127.0.0.1:8460
   stackfleet page --to /srv/www/fleet`,
-		Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		Args: cli.Takes(), ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	to := cmd.Flags().String("to", "", "write index.html, fleet.json, fleet.prom and source/ to this `FOLDER`")
 	listen := cmd.Flags().String("listen", pageAddress, "serve at this `ADDRESS`, without --to")

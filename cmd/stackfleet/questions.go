@@ -39,7 +39,7 @@ Exit status:
   1  something would have been
   3  it could not be told`,
 		Example: "  stackfleet impact --policy ./rules --since 30d",
-		Args:    cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		Args:    cli.Takes(), ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	dir := cmd.Flags().String("policy", "", "`FOLDER` of rules, or of a layer over the built-in ones")
 	settings := cmd.Flags().String("settings", "", "settings.yaml to use instead of that of the rules, a `FILE`")
@@ -92,7 +92,7 @@ Exit status:
   3  one could not be asked`,
 		Example: `  stackfleet ask 'input.host.os'
   stackfleet ask 'some u in input.units; u.loaded.restarts > 3; name := u.name'`,
-		Args: cobra.ExactArgs(1), ValidArgsFunction: cobra.NoFileCompletions,
+		Args: cli.Takes("QUERY"), ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	asks := asking{}
 	asks.flags(cmd)
@@ -157,7 +157,7 @@ func (a *app) workerCommand() *cobra.Command {
 ends it, and answers them from the archive in the hub's folder. Two workers need
 half the time of one. Rules run in a process of their own, which has neither files
 nor a network.`,
-		Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		Args: cli.Takes(), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			h, c, js, err := a.reach(cmd.Context())
 			if err != nil {

@@ -93,7 +93,7 @@ func describe(w io.Writer, p release.Plan) {
 
 func (r *releases) status() *cobra.Command {
 	return &cobra.Command{
-		Use: "status", Short: "Show the releases, what waits for signatures, and what expires", Args: cobra.NoArgs,
+		Use: "status", Short: "Show the releases, what waits for signatures, and what expires", Args: cli.Takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			repository, err := r.open()
 			if err != nil {
@@ -131,7 +131,7 @@ func (r *releases) stage() *cobra.Command {
 		Long: `Opens the next stage of the newest release of a channel, or as many as N says: 0 is none.
 It waits for signatures then: a stage is open when enough people have signed. On hosts
 where the release is active already it stays active.`,
-		Args: cobra.RangeArgs(1, 2),
+		Args: cli.Takes("CHANNEL", "[N]"),
 	}
 	renew := cmd.Flags().Bool("renew", false, "only move the end of the release; no stage is opened")
 	expires := cmd.Flags().Duration("expires", release.TargetsLife, "when hosts begin to use it no more, from now")
@@ -162,7 +162,7 @@ func (r *releases) halt() *cobra.Command {
 		Long: `Stops the newest release of a channel: no further host begins to use it. Hosts that use it
 go on; to take it away from them, release the older rules under a new version:
 stackfleet release build. A halt waits for signatures, as every change does.`,
-		Args: cobra.ExactArgs(1),
+		Args: cli.Takes("CHANNEL"),
 	}
 	reason := cmd.Flags().String("reason", "", "why, in one line; hosts show it")
 	lift := cmd.Flags().Bool("lift", false, "let it go on")
@@ -211,7 +211,7 @@ func (r *releases) push() *cobra.Command {
 Hosts that have this reference as fleet.registry in config.yaml take them from there.
 Credentials are those of podman login --authfile ~/.config/containers/auth.json. The
 registry is not trusted: hosts verify the signatures.`,
-		Args: cobra.ExactArgs(1),
+		Args: cli.Takes("REFERENCE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			repository, err := r.open()
 			if err != nil {
@@ -228,7 +228,7 @@ registry is not trusted: hosts verify the signatures.`,
 
 func (r *releases) discard() *cobra.Command {
 	return &cobra.Command{
-		Use: "discard", Short: "Throw away what waits for signatures", Args: cobra.NoArgs,
+		Use: "discard", Short: "Throw away what waits for signatures", Args: cli.Takes(),
 		RunE: func(*cobra.Command, []string) error {
 			repository, err := r.open()
 			if err != nil {

@@ -32,7 +32,7 @@ the built-in rules. It checks and tests the rules as each host will. The release
 for signatures, and no stage of it is open unless --open says so.`,
 		Example: `  stackfleet release build ./rules
   stackfleet release build ./rules --stage role=canary --stage all --open 1`,
-		Args: cobra.ExactArgs(1),
+		Args: cli.Takes("RULES"),
 	}
 	var plan planFlags
 	plan.flags(cmd)

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/fleet/release"
 	"stackpolicy/internal/regularfile"
 )
@@ -66,7 +67,7 @@ func (r *releases) key() *cobra.Command {
 		Long: `Makes NAME.key, encrypted with a passphrase, and NAME.pub, which the others need. Keep the
 key on a machine of the person, and a copy elsewhere: with too few keys left, nobody can
 release anything to the hosts as they are.`,
-		Args: cobra.ExactArgs(1),
+		Args: cli.Takes("NAME"),
 	}
 	var words passphrase
 	words.flag(cmd)
@@ -121,7 +122,7 @@ func (r *releases) init() *cobra.Command {
 		Short: "Begin: who may sign releases, and how many must",
 		Long: `Makes the root: it says who may sign releases, and how many of them must. It waits for
 their signatures. Hosts get it when they are enrolled; all that they trust comes from it.`,
-		Args: cobra.NoArgs,
+		Args: cli.Takes(),
 	}
 	var who people
 	who.flags(cmd)
@@ -149,7 +150,7 @@ func (r *releases) keys() *cobra.Command {
 		Long: `Makes the next root, with all people that may sign from then on; with the same people it
 is only renewed. It waits for the signatures of those who may sign now and of those who
 may sign then. Hosts follow by themselves.`,
-		Args: cobra.NoArgs,
+		Args: cli.Takes(),
 	}
 	var who people
 	who.flags(cmd)

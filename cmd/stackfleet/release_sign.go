@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/fleet/release"
 )
 
@@ -21,7 +22,7 @@ rules: so nobody has to trust the machine on which it was built.
 
 To sign on another machine, copy the folder of the releases there without online.key,
 and copy it back.`,
-		Args: cobra.NoArgs,
+		Args: cli.Takes(),
 	}
 	file := cmd.Flags().String("key", "", "`FILE` of your key")
 	_ = cmd.MarkFlagRequired("key")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/fleet"
 	"stackpolicy/fleet/link"
 	"stackpolicy/fleet/registry"
@@ -29,7 +30,7 @@ where you keep it.
 The host's key is never taken again. To enroll the host anew, give --new-key to
 stackpolicy enroll there.`,
 		Example: "  stackfleet revoke web\n  stackfleet revoke web --user alice --operator-key /media/stick/operator.nk",
-		Args:    cobra.ExactArgs(1), ValidArgsFunction: cobra.NoFileCompletions,
+		Args:    cli.Takes("HOST"), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runRevoke(cmd, args[0], r) },
 	}
 	cmd.Flags().StringVar(&r.user, "user", "", "`NAME` of the only account to revoke")

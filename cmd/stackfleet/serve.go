@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"stackpolicy/cmd/internal/cli"
 	"stackpolicy/fleet/broker"
 	"stackpolicy/internal/systemd"
 	"stackpolicy/internal/text"
@@ -43,7 +44,7 @@ server.json, so later it needs none.
 Data are in one folder (--data): back it up, keys/ above all. Hosts that are
 enrolled are listed by "stackfleet members".`,
 		Example: "  stackfleet serve\n  stackfleet serve --org example --public hub.example.org:4222",
-		Args:    cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		Args:    cli.Takes(), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runServe(cmd, s) },
 	}
 	f := cmd.Flags()

@@ -21,7 +21,7 @@ Exit status:
   3  something is missing, or the archive cannot be read
 Of several the worst counts: 2, then 3.`,
 		Example: "  stackfleet verify\n  stackfleet verify -o json",
-		Args:    cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		Args:    cli.Takes(), ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	format := cli.OutputFlag(cmd, fleet.VerifyFormats())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -85,7 +85,7 @@ Of several the worst counts: 2, then 3, then 1.`,
 		Example: `  stackfleet status
   stackfleet status -o json
   stackfleet status -o openmetrics > /srv/metrics/fleet.prom`,
-		Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		Args: cli.Takes(), ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	all := cmd.Flags().Bool("all", false, "list the sources that are good, too")
 	format := cli.OutputFlag(cmd, fleet.Formats())

@@ -38,7 +38,7 @@ acts on it. They stay visible, with the reason. Other findings count as before.
 When the hold ends and the unit is still down, its findings count again. To
 declare a hold, see holds in config.yaml.`,
 		Example: "  stackpolicy hold web --for 2h --reason \"new disk\"",
-		Args:    cobra.ExactArgs(1),
+		Args:    cli.Takes("UNIT"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return e.make(cmd, args[0], "") },
 	}
 	e.flags(cmd)
@@ -54,7 +54,7 @@ func waiveCommand(source *policySource) *cobra.Command {
 from the given time on. For waivers that go to every machine, see waivers in
 settings.yaml.`,
 		Example: "  stackpolicy waive web probes_answer --for 2d --reason \"certificate is ordered\"",
-		Args:    cobra.ExactArgs(2),
+		Args:    cli.Takes("UNIT|host", "INVARIANT"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return e.make(cmd, args[0], args[1]) },
 	}
 	e.flags(cmd)
@@ -66,7 +66,7 @@ func releaseCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "release UNIT",
 		Short: "End planned maintenance of a unit",
-		Args:  cobra.ExactArgs(1),
+		Args:  cli.Takes("UNIT"),
 		RunE:  func(cmd *cobra.Command, args []string) error { return endExemption(cmd, args[0], "") },
 	}
 }
@@ -75,7 +75,7 @@ func unwaiveCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "unwaive UNIT|host INVARIANT",
 		Short: "End a waiver that was made with waive",
-		Args:  cobra.ExactArgs(2),
+		Args:  cli.Takes("UNIT|host", "INVARIANT"),
 		RunE:  func(cmd *cobra.Command, args []string) error { return endExemption(cmd, args[0], args[1]) },
 	}
 }
