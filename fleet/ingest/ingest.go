@@ -35,7 +35,8 @@ type Options struct {
 const (
 	batch        = 1000        // messages
 	batchBytes   = 32 << 20    // of them, and one portion more
-	portion      = 50          // messages that are asked for at once
+	portion      = 50          // messages that are asked for at first
+	maxPortion   = 250         // and then, where they are small
 	markEvery    = time.Second // a source gets its watermark at most this often
 	wait         = 2 * time.Second
 	retry        = 2 * time.Second // after something went wrong
@@ -183,19 +184,20 @@ func (r *run) move(ctx context.Context) error {
 // fetch returns what waits, as much as is kept at once, and after a while nothing. isMore
 // reports whether more may wait.
 func fetch(ctx context.Context, c jetstream.Consumer) (all []jetstream.Msg, isMore bool, err error) {
-	size := 0
+	size, ask := 0, portion
 	for len(all) < batch && size < batchBytes {
-		got, err := some(c.FetchNoWait(portion))
+		got, err := some(c.FetchNoWait(ask))
 		for _, m := range got {
 			size += len(m.Data())
 		}
 		if all = append(all, got...); err != nil {
 			return all, false, err
 		}
-		if len(got) < portion {
+		if len(got) < ask {
 			break
 		}
 		isMore = len(all) >= batch || size >= batchBytes
+		ask = min(max(batchBytes/(size/len(all)+1), 1), maxPortion)
 	}
 	if len(all) == 0 {
 		all, err = some(c.Fetch(1, jetstream.FetchMaxWait(wait)))
