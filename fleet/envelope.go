@@ -2,7 +2,7 @@
 // account of a host signs and chains, and how the hub judges it. It does not import the hub's
 // server, so that the host's program stays small.
 //
-// Start at [Key.Seal] and [Open], which write and read one envelope, and [Chain], which judges
+// Start at [Key.Seal] and [Open], which write and read one envelope, and [Judge], which judges
 // those of one source.
 package fleet
 

@@ -2,7 +2,7 @@
 // query says of the newest facts. The shards of the archive are work that any number of workers
 // takes from a queue at the broker; their answers are added up.
 //
-// Start at [Ask] and [Work].
+// Start at [Asking] and [Work].
 package questions
 
 import (
