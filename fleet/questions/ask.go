@@ -46,12 +46,13 @@ func (a Asking) Impact(ctx context.Context, job Job) (Impact, error) {
 	return Sum(job.Since, each), err
 }
 
-// Query asks all workers together a query of the newest documents.
+// Query asks all workers together a query of the newest documents. A source that is revoked, or was
+// enrolled again with another key, has none of its former key.
 func (a Asking) Query(ctx context.Context, job Job) (Answers, error) {
 	var each []SourceAnswer
 	err := a.ask(ctx, job, func(all []answer) {
 		for _, x := range all {
-			if x.Answer != nil {
+			if x.Answer != nil && !a.isFormer(x.Answer.Source, x.Answer.Key) {
 				each = append(each, *x.Answer)
 			}
 		}
@@ -77,6 +78,17 @@ func (a Asking) absent(n int, key func(i int) string) (list []fleet.Identity) {
 		}
 	}
 	return list
+}
+
+// isFormer reports whether a key of a source is not the one that it is enrolled with now. Of a source
+// that is not in the list nobody knows.
+func (a Asking) isFormer(s fleet.Source, key string) bool {
+	for _, id := range a.Enrolled {
+		if id.Source == s {
+			return id.Revoked != nil || id.Key.Fingerprint() != key
+		}
+	}
+	return false
 }
 
 // ask queues the shards, and hands on the answers of each, once.

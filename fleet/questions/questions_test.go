@@ -204,6 +204,24 @@ func TestAWorkerWithoutAnArchive(t *testing.T) {
 	}
 }
 
+// The facts of a key that is revoked, or that another one replaced, are no answer of today.
+func TestAFormerKeyIsNotAsked(t *testing.T) {
+	h, hosts := newFleet(t)
+	js := work(t, h, 1)
+	revoked := time.Now()
+	other, err := fleet.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	enrolled := []fleet.Identity{
+		{Source: hosts[0].Source, Key: hosts[0].Key.Public(), Revoked: &revoked}, {Source: hosts[1].Source, Key: other.Public()},
+	}
+	got, err := questions.Asking{JetStream: js, Patience: time.Minute, Enrolled: enrolled}.Query(t.Context(), questions.Job{Query: "true"})
+	if err != nil || len(got.Each) != 1 || got.Each[0].Key != other.Public().Fingerprint() || got.Each[0].Error == "" {
+		t.Errorf("%v: %s", err, asJSON(t, got))
+	}
+}
+
 // A source that takes too long is named, and the others are answered.
 func TestASourceThatIsSlow(t *testing.T) {
 	h, _ := newFleet(t)

@@ -111,7 +111,7 @@ func AnswerFormats() []output.Format[questions.Answers] {
 	}
 }
 
-// writeAnswers writes a line for each answer, and counts the sources that have none.
+// writeAnswers writes a line for each answer, and counts the sources at which the query does not hold.
 func writeAnswers(w io.Writer, a questions.Answers) error {
 	var out strings.Builder
 	none := 0
@@ -125,7 +125,7 @@ func writeAnswers(w io.Writer, a questions.Answers) error {
 			fmt.Fprintf(&out, "%s  %s\n", nameOf(s.Source), text.Clean(string(answer)))
 		}
 	}
-	fmt.Fprintf(&out, "%s asked, %d without an answer.\n", text.Count(len(a.Each), "source was", "sources were"), none)
+	fmt.Fprintf(&out, "%s asked; the query has no result at %d.\n", text.Count(len(a.Each), "source was", "sources were"), none)
 	_, err := io.WriteString(w, out.String())
 	return err
 }
