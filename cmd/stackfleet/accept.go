@@ -45,10 +45,14 @@ every account of the host.`,
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s of %s at %s: accepted as lost\n", text.Count(int(n), "missing envelope", "missing envelopes"), text.Clean(s.User), text.Clean(s.Host))
+			words := text.Count(int(n), "missing envelope is", "missing envelopes are") + " accepted as lost"
+			if n == 0 {
+				words = "nothing is missing"
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s at the host %s: %s\n", text.Clean(s.User), text.Clean(s.Host), words)
 		}
 		if !found {
-			return fmt.Errorf("no such host is in the archive: %s; see `stackfleet members`", text.Clean(args[0]))
+			return notEnrolled(args[0], *user)
 		}
 		return nil
 	}

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -41,13 +43,28 @@ Exit status:
 				return err
 			}
 			if !exists(alarm.Path(h.data)) {
-				return fmt.Errorf("nobody is to be told: there is no %s", alarm.Path(h.data))
+				return fmt.Errorf("there is no %s: write into it where alerts go, for example `journal: {severity: ticket}`", alarm.Path(h.data))
 			}
 			m, archive := makerOf(cmd.Context(), h.data, h.keys)
 			defer archive.Close()
-			return tell(cmd.Context(), h.data, m)
+			if err := tell(cmd.Context(), h.data, m); err != nil {
+				return err
+			}
+			return waitingAlerts(cmd.Context(), h.data)
 		},
 	}
+}
+
+// waitingAlerts is an error if alerts wait for a sink that failed before: it is not tried each time.
+func waitingAlerts(ctx context.Context, data string) error {
+	waiting, err := alarm.Waiting(ctx, data, time.Now())
+	if err != nil {
+		return err
+	}
+	for _, sink := range slices.Sorted(maps.Keys(waiting)) {
+		err = errors.Join(err, fmt.Errorf("%s for %s: it failed before, and is tried again within the hour", text.Count(waiting[sink], "alert waits", "alerts wait"), sink))
+	}
+	return err
 }
 
 // tell looks at the fleet once, and tells what is wrong. Its error says what could not be sent.

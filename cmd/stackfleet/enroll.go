@@ -93,7 +93,7 @@ func (a *app) runEnroll(cmd *cobra.Command, host string, e enrolling) error {
 
 // offer prints the command for the host.
 func offer(out, errs io.Writer, host, user string, token enroll.Token) error {
-	fmt.Fprintf(errs, "stackfleet: at %s, as %s, until %s:\n\n", text.Clean(host), text.Clean(cmp.Or(user, "the account whose units it audits")), token.Expires.Local().Format("15:04"))
+	fmt.Fprintf(errs, "stackfleet: run this at %s as %s, before %s; this command waits for it:\n\n", text.Clean(host), text.Clean(cmp.Or(user, "the account whose units are audited")), token.Expires.Local().Format("15:04"))
 	if _, err := fmt.Fprintf(out, "stackpolicy enroll %s\n", token); err != nil {
 		return err
 	}

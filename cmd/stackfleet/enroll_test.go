@@ -57,6 +57,7 @@ func TestMistakesAtTheHub(t *testing.T) {
 	wants("want SHA256:", "stackfleet", "enroll", "web", "--fingerprint", "x")
 	wants("is no name in a fleet", "stackfleet", "enroll", strings.Repeat("x", 65))
 	wants("no such host is enrolled: web", "stackfleet", "revoke", "web")
+	wants("no account bob at a host web is enrolled", "stackfleet", "revoke", "web", "--user", "bob")
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	if err := serve.stop(); err != nil || ctx.Err() != nil {

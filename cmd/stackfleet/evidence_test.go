@@ -256,6 +256,9 @@ func TestRestored(t *testing.T) {
 	if out, err := hub.run("stackfleet", "accept", "web"); err != nil || !strings.Contains(out, "accepted as lost") {
 		t.Errorf("accept: %v\n%s", err, out)
 	}
+	if out, err := hub.run("stackfleet", "accept", "web"); err != nil || !strings.Contains(out, "at the host web: nothing is missing") {
+		t.Errorf("accept again: %v\n%s", err, out)
+	}
 	status(t, hub, func(f overview.Fleet) bool { return len(f.Sources[0].Missing) == 0 && f.Sources[0].Accepted > 0 })
 }
 

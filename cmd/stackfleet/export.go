@@ -55,5 +55,8 @@ func monthOf(text string, now time.Time) (time.Time, error) {
 	if err != nil {
 		return begin, fmt.Errorf("--month: %q is no month; want one such as 2026-10", text)
 	}
+	if begin.After(now) {
+		return begin, fmt.Errorf("--month: %s has not begun yet", text)
+	}
 	return begin, nil
 }

@@ -250,7 +250,11 @@ func (h *hub) connect(ctx context.Context) (*nats.Conn, jetstream.JetStream, err
 	}
 	c, err := link.Stay(ctx, o)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w; does `stackfleet serve` run?", err)
+		ask := "does `stackfleet serve` run?"
+		if h.hasCluster() {
+			ask = "do the servers of the cluster run?"
+		}
+		return nil, nil, fmt.Errorf("%w; %s", err, ask)
 	}
 	js, err := jetstream.New(c)
 	if err == nil {

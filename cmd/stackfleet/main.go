@@ -50,6 +50,9 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	if err == nil || cli.SeenEnough(err) {
 		return a.status
 	}
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		err = errors.New("a signal ended it")
+	}
 	fmt.Fprintf(errs, "stackfleet: %s\n", text.CleanBlock(err.Error()))
 	return max(a.status, failed)
 }

@@ -63,9 +63,17 @@ func servePage(cmd *cobra.Command, m page.Maker, address string) error {
 		return fmt.Errorf("serve the page: %w; choose another address with --listen", err)
 	}
 	errs := cmd.ErrOrStderr()
-	fmt.Fprintf(errs, "stackfleet: the page is at http://%s/\n", l.Addr())
+	announcePage(errs, l.Addr())
 	failed := func(err error) { fmt.Fprintf(errs, "stackfleet: %s\n", text.CleanBlock(err.Error())) }
 	return page.NewServer(m, failed).Serve(cmd.Context(), l)
+}
+
+// announcePage says where the page is, and who can read it if that is not only this machine.
+func announcePage(errs io.Writer, at net.Addr) {
+	fmt.Fprintf(errs, "stackfleet: the page is at http://%s/\n", at)
+	if tcp, is := at.(*net.TCPAddr); is && !tcp.IP.IsLoopback() {
+		fmt.Fprintln(errs, "stackfleet: this address is not loopback, and the page asks for no password: whoever reaches it can read the page, with Host: localhost")
+	}
 }
 
 // pager returns what serves the page beside the broker. Evidence is taken also if it cannot: then
@@ -78,7 +86,7 @@ func (h *hub) pager(address string, errs io.Writer) part {
 			say(fmt.Errorf("it is not served: %w; choose another address with --page", err))
 			return nil
 		}
-		fmt.Fprintf(errs, "stackfleet: the page is at http://%s/\n", l.Addr())
+		announcePage(errs, l.Addr())
 		m, archive := makerOf(ctx, h.data, h.keys)
 		defer archive.Close()
 		if err := page.NewServer(m, say).Serve(ctx, l); err != nil {

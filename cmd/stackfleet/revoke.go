@@ -67,9 +67,17 @@ func (r revoking) find(ctx context.Context, known registry.Registry, host string
 		}
 	}
 	if len(ids) == 0 {
-		return nil, errors.Join(fmt.Errorf("no such host is enrolled: %s; `stackfleet members` lists them", host), unread)
+		return nil, errors.Join(notEnrolled(host, r.user), unread)
 	}
 	return ids, nil
+}
+
+// notEnrolled says that a host is not known, or has no such account.
+func notEnrolled(host, user string) error {
+	if user != "" {
+		return fmt.Errorf("no account %s at a host %s is enrolled; `stackfleet members` lists them", text.Clean(user), text.Clean(host))
+	}
+	return fmt.Errorf("no such host is enrolled: %s; `stackfleet members` lists them", text.Clean(host))
 }
 
 // revoke does both: the archive refuses what is signed from now on, and the broker the connection.

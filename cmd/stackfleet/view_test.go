@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -234,5 +235,45 @@ func TestAlert(t *testing.T) {
 	}
 	if text := <-sent; !strings.Contains(text, "den ada sends, and has not audited since") {
 		t.Errorf("sent %s", text)
+	}
+}
+
+// TestEndedByASignal: the error of a context is no message to people.
+func TestEndedByASignal(t *testing.T) {
+	ctx, end := context.WithCancel(t.Context())
+	end()
+	var out, errs bytes.Buffer
+	args := []string{"verify", "--data", hubFolder(t, map[string]fleet.Beat{"den": {}})}
+	if status := run(ctx, args, nil, &out, &errs); status != 3 || errs.String() != "stackfleet: a signal ended it\n" {
+		t.Errorf("%d: %s", status, errs.String())
+	}
+}
+
+// TestPageElsewhere: who can read a page that is not on loopback is said.
+func TestPageElsewhere(t *testing.T) {
+	for ip, want := range map[string]bool{"127.0.0.1": false, "::1": false, "::": true, "192.0.2.1": true} {
+		var errs strings.Builder
+		announcePage(&errs, &net.TCPAddr{IP: net.ParseIP(ip), Port: 8460})
+		if got := strings.Contains(errs.String(), "asks for no password"); got != want {
+			t.Errorf("%s: %s", ip, &errs)
+		}
+	}
+}
+
+// TestAlertWaits: what a sink did not take is said in each run until it is sent, not only in those
+// that try again.
+func TestAlertWaits(t *testing.T) {
+	data := hubFolder(t, map[string]fleet.Beat{"den": {Audited: time.Now().Add(-3 * 24 * time.Hour)}})
+	down := httptest.NewServer(http.NotFoundHandler())
+	defer down.Close()
+	config := "journal: {severity: none}\nwebhooks: [{name: chat, url: '" + down.URL + "'}]\n"
+	if err := os.WriteFile(filepath.Join(data, "alerts.yaml"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"404", "1 alert waits for webhook:chat: it failed before"} {
+		var out, errs bytes.Buffer
+		if status := run(t.Context(), []string{"alert", "--data", data}, nil, &out, &errs); status != 3 || !strings.Contains(errs.String(), want) {
+			t.Errorf("%d: %q, want %q", status, errs.String(), want)
+		}
 	}
 }

@@ -118,6 +118,17 @@ func Tell(ctx context.Context, data, host string, env notify.Environment, f over
 	return notices
 }
 
+// Waiting counts the messages that could not be sent yet, by sink: a sink that failed is tried again
+// later, so a run may be without a notice of it.
+func Waiting(ctx context.Context, data string, now time.Time) (map[string]int, error) {
+	store, err := history.OpenReadOnly(ctx, memory(data))
+	if err != nil {
+		return nil, err
+	}
+	defer store.Close()
+	return alerts.Waiting(ctx, store, now, time.Time{})
+}
+
 // Pause is how long a hub waits between two looks.
 const Pause = time.Minute
 

@@ -110,10 +110,11 @@ func gap(s Source) string {
 	if n == 0 {
 		return ""
 	}
+	words := text.Count(int(n), "of its envelopes is missing", "of its envelopes are missing")
 	if s.Beat.Waiting > 0 {
-		return fmt.Sprintf("%d of its envelopes are missing; it has %d still to send", n, s.Beat.Waiting)
+		return fmt.Sprintf("%s; it has %d still to send", words, s.Beat.Waiting)
 	}
-	return fmt.Sprintf("%d of its envelopes are missing, and it has none to send", n)
+	return words + ", and it has none to send"
 }
 
 // missing counts the envelopes below the newest that are missing.

@@ -67,6 +67,9 @@ func WriteText(w io.Writer, in Input) error {
 		}
 		listed = append(listed, r)
 	}
+	if len(in.Sources) == 0 {
+		p.line("enroll a host: stackfleet enroll HOST")
+	}
 	p.rows(listed, in)
 	if good > 0 {
 		p.line("")

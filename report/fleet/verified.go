@@ -41,19 +41,28 @@ func writeJSON(w io.Writer, v any) error {
 
 func writeVerified(w io.Writer, list []archive.Verified) error {
 	var out strings.Builder
-	envelopes, bad := 0, 0
+	envelopes, bad, accepted := 0, 0, 0
 	for _, v := range list {
 		envelopes += v.Envelopes
+		for _, r := range v.Accepted {
+			accepted += int(r.To - r.From + 1)
+		}
 		if !v.IsGood() {
 			bad++
 			fmt.Fprintf(&out, "%s: %s\n", nameOf(v.Source), strings.Join(wrongWith(v), "; "))
 		}
 	}
 	fmt.Fprintf(&out, "%s of %s were read again.", text.Count(envelopes, "envelope", "envelopes"), text.Count(len(list), "key", "keys"))
-	if bad == 0 {
+	if accepted > 0 {
+		fmt.Fprintf(&out, " %s, which was accepted.", text.Count(accepted, "envelope is lost", "envelopes are lost"))
+	}
+	switch {
+	case bad > 0:
+		fmt.Fprintf(&out, " %s.\n", text.Count(bad, "source is not as it should be", "sources are not as they should be"))
+	case accepted > 0:
+		out.WriteString(" No other is missing, contradicts another or was changed.\n")
+	default:
 		out.WriteString(" None is missing, contradicts another or was changed.\n")
-	} else {
-		fmt.Fprintf(&out, " %s as they should not be.\n", text.Count(bad, "source is", "sources are"))
 	}
 	_, err := io.WriteString(w, out.String())
 	return err
