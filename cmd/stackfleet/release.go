@@ -57,7 +57,14 @@ func (r *releases) open() (release.Repository, error) {
 // waiting says what waits for signatures, and what to do.
 func waiting(w io.Writer, signed []release.Signatures) {
 	for _, s := range signed {
-		fmt.Fprintf(w, "%s %d: %s\n", s.Role, s.Version, text.Clean(s.String()))
+		role, by, isBy := strings.Cut(s.Role, ",")
+		if role == "targets" {
+			role = "list of releases"
+		}
+		if isBy {
+			by = "," + by
+		}
+		fmt.Fprintf(w, "%s %d%s: %s\n", role, s.Version, by, text.Clean(s.String()))
 	}
 }
 
@@ -72,7 +79,11 @@ func warn(w io.Writer, s release.Status, now time.Time) {
 
 // describe writes a plan for somebody who is about to sign it.
 func describe(w io.Writer, p release.Plan) {
-	fmt.Fprintf(w, "release %d of channel %s, after %d\n", p.Version, p.Channel, p.Previous)
+	after := ""
+	if p.Previous > 0 {
+		after = fmt.Sprintf(", after %d", p.Previous)
+	}
+	fmt.Fprintf(w, "release %d of channel %s%s\n", p.Version, p.Channel, after)
 	fmt.Fprintf(w, "  bundle   sha256:%s\n", p.Bundle)
 	fmt.Fprintf(w, "  expires  %s\n", p.Expires.Format(time.DateOnly))
 	if p.MinimumProgram != "" {
@@ -134,10 +145,10 @@ where the release is active already it stays active.`,
 		Args: cli.Takes("CHANNEL", "[N]"),
 	}
 	renew := cmd.Flags().Bool("renew", false, "only move the end of the release; no stage is opened")
-	expires := cmd.Flags().Duration("expires", release.TargetsLife, "when hosts begin to use it no more, from now")
+	expires := expiresFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return r.amend(cmd, args[0], func(p *release.Plan) (err error) {
-			p.Expires = time.Now().Add(*expires).UTC().Truncate(time.Second)
+			p.Expires = time.Now().Add(time.Duration(*expires)).UTC().Truncate(time.Second)
 			switch {
 			case *renew:
 			case len(args) == 2:
@@ -164,7 +175,7 @@ go on; to take it away from them, release the older rules under a new version:
 stackfleet release build. A halt waits for signatures, as every change does.`,
 		Args: cli.Takes("CHANNEL"),
 	}
-	reason := cmd.Flags().String("reason", "", "why, in one line; hosts show it")
+	reason := cmd.Flags().String("reason", "", "a `TEXT` that says why, in one line; hosts show it")
 	lift := cmd.Flags().Bool("lift", false, "let it go on")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if *reason == "" && !*lift {
@@ -229,12 +240,22 @@ registry is not trusted: hosts verify the signatures.`,
 func (r *releases) discard() *cobra.Command {
 	return &cobra.Command{
 		Use: "discard", Short: "Throw away what waits for signatures", Args: cli.Takes(),
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			repository, err := r.open()
 			if err != nil {
 				return err
 			}
-			return repository.Discard()
+			s, unread := repository.Status(time.Now()) // what cannot be read is thrown away, too
+			if err := repository.Discard(); err != nil {
+				return err
+			}
+			if len(s.Waiting) == 0 && unread == nil {
+				fmt.Fprintln(cmd.OutOrStdout(), "nothing waited for signatures")
+				return nil
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), "thrown away:")
+			waiting(cmd.OutOrStdout(), s.Waiting)
+			return nil
 		},
 	}
 }

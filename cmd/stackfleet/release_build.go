@@ -71,21 +71,27 @@ type planFlags struct {
 	channel, program string
 	stages           []string
 	open             int
-	expires          time.Duration
+	expires          *cli.Ago
 	success          release.Success
 	minTime          time.Duration
 }
 
 func (f *planFlags) flags(cmd *cobra.Command) {
 	f.success = release.DefaultSuccess()
-	cmd.Flags().StringVar(&f.channel, "channel", "stable", "the channel that hosts follow")
-	cmd.Flags().StringArrayVar(&f.stages, "stage", nil, "a stage, once for each in order: labels, a share of the hosts, or all (default role=canary, 10%, 50%, all)")
+	cmd.Flags().StringVar(&f.channel, "channel", "stable", "`NAME` of the channel that hosts follow")
+	cmd.Flags().StringArrayVar(&f.stages, "stage", nil, "a `STAGE`, once for each in order: labels, a share of the hosts, or all (default role=canary, 10%, 50%, all)")
 	cmd.Flags().IntVar(&f.open, "open", 0, "how many stages are open from the beginning")
-	cmd.Flags().DurationVar(&f.expires, "expires", release.TargetsLife, "when hosts begin to use it no more, from now")
-	cmd.Flags().StringVar(&f.program, "minimum-program", "", "the oldest version of stackpolicy that the rules are for")
+	f.expires = expiresFlag(cmd)
+	cmd.Flags().StringVar(&f.program, "minimum-program", "", "the oldest `VERSION` of stackpolicy that the rules are for")
 	cmd.Flags().IntVar(&f.success.MinAudits, "min-audits", f.success.MinAudits, "audits in shadow before it acts on a host")
 	cmd.Flags().DurationVar(&f.minTime, "min-time", time.Duration(f.success.MinTime), "time in shadow before it acts on a host")
 	cmd.Flags().IntVar(&f.success.MaxNewPages, "max-new-pages", 0, "how many findings to page about may be new on a host, as stackpolicy impact predicts")
+}
+
+// expiresFlag adds --expires.
+func expiresFlag(cmd *cobra.Command) *cli.Ago {
+	usual := cli.Ago(release.TargetsLife)
+	return cli.SpanFlag(cmd, "expires", usual.String(), "after how long hosts no longer begin to use it, such as 30d or 240h")
 }
 
 func (f *planFlags) edit() (func(*release.Plan), error) {
@@ -96,7 +102,7 @@ func (f *planFlags) edit() (func(*release.Plan), error) {
 	return func(p *release.Plan) {
 		p.MinimumProgram, p.OpenStage, p.Success = f.program, f.open, f.success
 		p.Success.MinTime = release.Duration(f.minTime)
-		p.Expires = time.Now().Add(f.expires).UTC().Truncate(time.Second)
+		p.Expires = time.Now().Add(time.Duration(*f.expires)).UTC().Truncate(time.Second)
 		if len(stages) > 0 {
 			p.Stages = stages
 		}

@@ -50,10 +50,22 @@ and copy it back.`,
 		waiting(cmd.OutOrStdout(), signed)
 		if published {
 			fmt.Fprintln(cmd.OutOrStdout(), "published")
+			return r.afterwards(cmd, repository)
 		}
 		return nil
 	}
 	return cmd
+}
+
+// afterwards says of releases that may act on no host yet what makes them act.
+func (r *releases) afterwards(cmd *cobra.Command, repository release.Repository) error {
+	s, err := repository.Status(time.Now())
+	for _, p := range s.Published {
+		if p.OpenStage == 0 && !p.Halted {
+			fmt.Fprintf(cmd.OutOrStdout(), "no stage of release %d is open yet: stackfleet release stage %s, then sign\n", p.Version, p.Channel)
+		}
+	}
+	return err
 }
 
 // show writes what is about to be signed. It is an error if the rules are given, and no release

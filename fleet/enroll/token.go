@@ -82,19 +82,22 @@ func (t Token) String() string {
 	return base64.RawURLEncoding.EncodeToString(text)
 }
 
+// errNoToken is about a line that was not pasted as it was printed.
+var errNoToken = errors.New("this is no token, or not all of it, or more than it: paste the line that `stackfleet enroll` printed, once")
+
 // ParseToken reads what [Token.String] returns. Blanks around it are ignored.
 func ParseToken(line string) (Token, error) {
 	line = strings.TrimSpace(line)
 	if len(line) > maxToken {
-		return Token{}, fmt.Errorf("this is no token: it is longer than %d bytes", maxToken)
+		return Token{}, fmt.Errorf("%w: it is longer than %d bytes", errNoToken, maxToken)
 	}
 	text, err := base64.RawURLEncoding.DecodeString(line)
 	if err != nil || !bytes.HasPrefix(text, []byte("{")) {
-		return Token{}, errors.New("this is no token, or not all of it: give the whole line that `stackfleet enroll` printed")
+		return Token{}, errNoToken
 	}
 	var t Token
 	if err := json.Unmarshal(text, &t); err != nil {
-		return Token{}, fmt.Errorf("this is no token, or not all of it: %w", err)
+		return Token{}, errNoToken // what the JSON lacks says nothing to somebody who pastes
 	}
 	if t.Version != tokenVersion {
 		return Token{}, fmt.Errorf("the token is of version %d, and this program knows %d: update stackpolicy on this host", t.Version, tokenVersion)

@@ -91,7 +91,11 @@ func writeNew(path string, k keyFile) error {
 		return fmt.Errorf("write the key: %w", err)
 	}
 	defer os.Remove(whole)
-	if err := os.Link(whole, path); err != nil { // a rename would replace
+	err = os.Link(whole, path) // a rename would replace
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s is there, and a key is never replaced: %w", path, fs.ErrExist)
+	}
+	if err != nil {
 		return fmt.Errorf("write the key: %w", err)
 	}
 	return nil

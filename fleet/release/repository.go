@@ -167,7 +167,7 @@ func (r Repository) ChangeKeys(people []PublicKey, threshold int, newOnline bool
 
 func (r Repository) stageRoot(version int64, people []PublicKey, threshold int, online PublicKey, now time.Time) error {
 	if threshold < 1 || threshold > len(people) {
-		return fmt.Errorf("%d of %d keys cannot sign: want a threshold from 1 to %d", threshold, len(people), len(people))
+		return fmt.Errorf("%d of %d keys cannot sign: give more keys, or a threshold from 1 to %d", threshold, len(people), len(people))
 	}
 	root, err := newRoot(version, people, threshold, online, now.Add(RootLife))
 	if err != nil {

@@ -9,14 +9,19 @@ import (
 	"stackpolicy/internal/text"
 )
 
-// Ago is the value of a flag for how far back to read: a Go duration, or days as in 7d.
+// Ago is the value of a flag for a span of time: a Go duration, or days as in 7d.
 type Ago time.Duration
 
 // SinceFlag adds --since to a command.
 func SinceFlag(cmd *cobra.Command, usual string) *Ago {
+	return SpanFlag(cmd, "since", usual, "how far back, such as 90m, 24h or 7d")
+}
+
+// SpanFlag adds a flag for a span of time to a command.
+func SpanFlag(cmd *cobra.Command, name, usual, usage string) *Ago {
 	a := new(Ago)
 	_ = a.Set(usual)
-	cmd.Flags().Var(a, "since", "how far back, such as 90m, 24h or 7d")
+	cmd.Flags().Var(a, name, usage)
 	return a
 }
 
