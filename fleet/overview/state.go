@@ -14,7 +14,7 @@ type State string
 
 // States, in the order in which they are shown. What the hub cannot see comes first.
 const (
-	Untrusted State = "untrusted"        // two hosts have its key, or one signed two stories
+	Untrusted State = "untrusted"        // two hosts have its key, or one contradicts what it sent before
 	Silent    State = "not heard from"   // its newest envelope is too old
 	Never     State = "never heard from" // it is enrolled, and has not sent anything
 	Page      State = "page"             // something is to be mended now

@@ -53,7 +53,7 @@ func Metrics() []Metric {
 		each("stackpolicy_fleet_missing_envelopes", "", "Envelopes of a source that the hub does not have, below the newest one.", func(r overview.Row) float64 { return float64(r.CountMissing()) }),
 		each("stackpolicy_fleet_waiting_envelopes", "", "Envelopes that a source has still to send, by its newest one.", func(r overview.Row) float64 { return float64(r.Beat.Waiting) }),
 		each("stackpolicy_fleet_refused_envelopes", "", "Envelopes that were refused since the source was enrolled.", func(r overview.Row) float64 { return float64(r.Refused) }),
-		each("stackpolicy_fleet_forked", "", "1 for a source with two stories: it is not trusted.", func(r overview.Row) float64 { return one(r.Fork != "") }),
+		each("stackpolicy_fleet_forked", "", "1 for a source that contradicts what it sent before: it is not trusted.", func(r overview.Row) float64 { return one(r.Fork != "") }),
 		each("stackpolicy_fleet_clock_wrong", "", "1 for a source whose times cannot be right.", func(r overview.Row) float64 { return one(r.Clock != "") }),
 		each("stackpolicy_fleet_release_back", "", "1 for a source that went back from a release of rules.", func(r overview.Row) float64 {
 			return one(r.Beat.Release != nil && r.Beat.Release.Stage == overview.Back)

@@ -109,7 +109,7 @@ func tiles(f overview.Fleet) []tile {
 		states      []overview.State
 	}{
 		{"Not heard from", "or never", []overview.State{overview.Silent, overview.Never}},
-		{"Untrusted", "two stories", []overview.State{overview.Untrusted}},
+		{"Untrusted", "contradict themselves", []overview.State{overview.Untrusted}},
 		{"Page", "to mend now", []overview.State{overview.Page}},
 		{"Not known", "undecided, evidence missing, or a wrong clock", []overview.State{overview.Unknown, overview.Gap, overview.BadClock}},
 		{"Ticket", "within working hours", []overview.State{overview.Ticket}},

@@ -28,7 +28,7 @@ func classOfLevel(l finding.Level) string {
 // about says what a state means, and what to do about it.
 func about(s overview.State) string {
 	return map[overview.State]string{
-		overview.Untrusted: "Two hosts have one key, or one signed two stories: nothing that these say is trusted. Find out who has the key, revoke the source, and enroll the host again.",
+		overview.Untrusted: "Two hosts have one key, or one contradicts what it sent before: nothing that these say is trusted. Find out who has the key, revoke the source, and enroll the host again.",
 		overview.Silent:    "Nothing was received for longer than these may pause. How they are now is not known; what is shown is what they said last.",
 		overview.Never:     "These are enrolled, and have not sent anything.",
 		overview.Page:      "Something is to be mended now.",
