@@ -117,7 +117,7 @@ func (m Maker) Source(ctx context.Context, w io.Writer, row overview.Row, memory
 			r.Cut = append(r.Cut, fmt.Sprintf("The hub has it as %s: %s.", c.State, c.Why))
 		}
 	}
-	model := daily.Build(daily.Input{Record: r, Steps: report.Steps(m.Invariants(), report.AccountOf(r.Document, row.User)), Version: m.Version})
+	model := daily.Build(daily.Input{Record: r, Steps: report.Steps(m.Invariants(), report.AccountOf(r.Document, row.User)), Version: m.Version, Name: row.Host + " " + row.User})
 	var out bytes.Buffer
 	if err := daily.WriteHTML(&out, model); err != nil {
 		return err

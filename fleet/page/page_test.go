@@ -247,6 +247,7 @@ func TestHandler(t *testing.T) {
 		"JSON":               {"GET", "/fleet.json", "localhost", 200, `"stackpolicy.fleet/v1"`},
 		"metrics":            {"GET", "/metrics", "localhost", 200, "# EOF"},
 		"a source":           {"GET", "/source/home.web.app.html", "localhost", 200, "web.service is not running"},
+		"with its name":      {"GET", "/source/home.web.app.html", "localhost", 200, "<title>stackpolicy: CRITICAL on web app"},
 		"that never sent":    {"GET", "/source/home.new.ada.html", "localhost", 404, ""},
 		"no source":          {"GET", "/source/home.x.y.html", "localhost", 404, ""},
 		"out of the folder":  {"GET", "/source/..%2f..%2fetc%2fpasswd", "localhost", 404, ""},

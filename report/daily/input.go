@@ -17,4 +17,5 @@ type Input struct {
 	timeline.Record
 	Steps   func(finding.Finding) []string // what to do about a finding; may be nil
 	Version string                         // of the program that writes the report; may be ""
+	Name    string                         // what the report is about, where machines may have one name; "" is the host's
 }

@@ -44,7 +44,7 @@ func Build(in Input) Model {
 	m.Failed = failed(in.Spans, c)
 	m.Latency, m.False = latency(in.Deliveries(), in.FirstSent != nil), falseSuccess(in.Successes(), in.Document)
 	m.Tiles = tiles(m, in.Record, t.Overall())
-	m.Title = "stackpolicy: " + m.Verdict.Word + onHost(in.Document)
+	m.Title = "stackpolicy: " + m.Verdict.Word + in.onHost()
 	return m
 }
 

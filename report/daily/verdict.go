@@ -84,11 +84,14 @@ func onUnits(doc *facts.Document, n int) string {
 	return " on " + text.Count(n, "managed unit", "managed units")
 }
 
-func onHost(doc *facts.Document) string {
-	if doc == nil || doc.Host == nil {
+func (in Input) onHost() string {
+	switch {
+	case in.Name != "":
+		return " on " + name(in.Name)
+	case in.Document == nil || in.Document.Host == nil:
 		return ""
 	}
-	return " on " + name(doc.Host.Name)
+	return " on " + name(in.Document.Host.Name)
 }
 
 // exitWord returns the word for an exit status, and its class.
