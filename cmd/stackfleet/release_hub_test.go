@@ -173,4 +173,7 @@ func TestReleaseThroughTheHub(t *testing.T) {
 	if out := host.does("stackpolicy", "policy", "list"); !strings.Contains(out, "lingers  (host, ticket") {
 		t.Errorf("other rules decide:\n%s", out)
 	}
+	release("halt", "stable", "--reason", "not on a Monday")
+	sign("ada", "bob")
+	pulls("halted:  no further host begins to use it: not on a Monday")
 }

@@ -56,6 +56,9 @@ func showReleases(w io.Writer, h rollout.Host, below string) error {
 		fmt.Fprintf(w, "newest:  none is known of channel %s\n", s.Channel)
 	case s.Stage == rollout.StageActive:
 		fmt.Fprintf(w, "newest:  the same, until %s\n", s.Newest.Expires.Format(time.DateOnly))
+		if s.Newest.Halted {
+			fmt.Fprintf(w, "halted:  no further host begins to use it: %s\n", text.Clean(s.Newest.Reason))
+		}
 	default:
 		fmt.Fprintf(w, "newest:  %s, until %s\n", named(*s.Newest), s.Newest.Expires.Format(time.DateOnly))
 	}
