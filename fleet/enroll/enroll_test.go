@@ -50,12 +50,17 @@ func (h *hub) await(t *testing.T, d enroll.Desk) *awaiting {
 	ctx, cancel := context.WithCancel(t.Context())
 	a := &awaiting{done: make(chan struct{})}
 	d.Tell = a.tell
+	listens := make(chan struct{})
+	d.Ready = func() error { close(listens); return nil }
 	go func() {
 		defer close(a.done)
 		a.id, a.err = d.Await(ctx)
 	}()
 	t.Cleanup(func() { cancel(); <-a.done })
-	h.listening(t, d.Token)
+	select {
+	case <-listens:
+	case <-a.done: // the token has expired
+	}
 	return a
 }
 

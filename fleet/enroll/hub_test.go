@@ -75,23 +75,3 @@ func (h *hub) desk(t *testing.T, host string, valid time.Duration) enroll.Desk {
 	}
 	return enroll.Desk{Conn: h.own, Token: token, Key: h.keys.Registry, Registry: h.registry, Issue: h.keys.Host, IsRevoked: h.keys.IsRevoked}
 }
-
-// listening waits until the desk of a token does, if it does.
-func (h *hub) listening(t *testing.T, token enroll.Token) {
-	t.Helper()
-	if err := h.own.Flush(); err != nil {
-		t.Fatal(err)
-	}
-	if token.Expires.Before(time.Now()) {
-		return
-	}
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if h.own.NumSubscriptions() > 0 {
-			if err := h.own.Flush(); err != nil {
-				t.Fatal(err)
-			}
-			return
-		}
-	}
-	t.Fatal("the desk does not listen")
-}
