@@ -9,7 +9,7 @@
 # go run ./lab/root SUITE DIR
 # Proofs that hardly depend on the version of systemd run on one, and scenarios that
 # hardly depend on that of podman on one Debian; with STACKPOLICY_LAB_EACH=1 all run on
-# each, which takes twice as long. Without it, what has not begun after 15 minutes of
+# each, which takes twice as long. Without it, what has not begun after 14 minutes of
 # tests is skipped and counted, so that it ends on a slow machine, too. With
 # STACKPOLICY_FUZZ=10s each fuzz target runs for ten seconds afterwards, if the tests took
 # less than 15 minutes.
@@ -61,7 +61,7 @@ go build -o "$work/stackpolicy" ./cmd/stackpolicy
 
 step "go test ./..."
 status=0
-[ "${STACKPOLICY_LAB_EACH:-}" = 1 ] || export STACKPOLICY_LAB_UNTIL=$(($(date +%s) + 900))
+[ "${STACKPOLICY_LAB_EACH:-}" = 1 ] || export STACKPOLICY_LAB_UNTIL=$(($(date +%s) + 840))
 # What takes longest is first, so that nothing long is left alone at the end.
 go test -vet=off -count=1 -timeout 23m -v ./lab/proof ./lab/matrix ./packaging ./cmd/stackpolicy ./stack ./... >"$work/log" 2>&1 || status=$?
 grep -E '^(ok|FAIL|panic|#)' "$work/log" || true

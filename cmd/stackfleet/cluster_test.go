@@ -15,6 +15,7 @@ import (
 
 	"stackpolicy/fleet/courier"
 	"stackpolicy/fleet/overview"
+	"stackpolicy/lab/debian"
 	labhub "stackpolicy/lab/hub"
 )
 
@@ -96,6 +97,7 @@ func (n *nodes) kill(i int) {
 // Any server of a cluster and any archiver is killed: nothing that a host sent is lost, nothing is
 // there twice, and the other ones go on.
 func TestClusterKilled(t *testing.T) {
+	debian.InTime(t)
 	t.Parallel()
 	hub, host := newTerminal(t), newTerminal(t)
 	n := newNodes(t, hub)

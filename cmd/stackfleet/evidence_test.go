@@ -24,6 +24,7 @@ import (
 	"stackpolicy/fleet/overview"
 	"stackpolicy/fleet/spool"
 	"stackpolicy/history"
+	"stackpolicy/lab/debian"
 )
 
 // enrolled enrolls a host by a script.
@@ -101,6 +102,7 @@ func exitStatus(err error) int {
 // The hub is killed at any instant, again and again: nothing that a host sent is lost, nothing is
 // there twice.
 func TestKilled(t *testing.T) {
+	debian.InTime(t)
 	t.Parallel()
 	hub, host := newTerminal(t), newTerminal(t)
 	address := freeAddress(t)
@@ -201,6 +203,7 @@ func memoryAt(t *testing.T, hub terminal) *history.Store {
 // A hub that is restored from a backup gets again all that hosts remember; what is then missing
 // stays known, and an operator accepts it.
 func TestRestored(t *testing.T) {
+	debian.InTime(t)
 	t.Parallel()
 	hub, host := newTerminal(t), newTerminal(t)
 	serve := serveHub(t, hub, "--listen", freeAddress(t), "--page", "none")

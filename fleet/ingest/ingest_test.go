@@ -15,6 +15,7 @@ import (
 	"stackpolicy/fleet/courier"
 	"stackpolicy/fleet/overview"
 	"stackpolicy/fleet/streams"
+	"stackpolicy/lab/debian"
 	"stackpolicy/lab/hub"
 )
 
@@ -70,6 +71,7 @@ func TestRun(t *testing.T) {
 
 // Behind a backlog the newest state is there first, and the rest follows over some calls.
 func TestBacklog(t *testing.T) {
+	debian.InTime(t)
 	h := hub.New(t)
 	at := time.Now().Add(-30 * 24 * time.Hour)
 	web := h.Enroll("web", "alice", at)
@@ -112,6 +114,7 @@ func awaitBeat(t *testing.T, h *hub.Hub, x *hub.Host, audited time.Time) {
 // Whatever is stopped and deleted meanwhile: in the end the hub remembers what the hosts do,
 // nothing is missing and nothing is there twice.
 func TestChaos(t *testing.T) {
+	debian.InTime(t)
 	h := hub.New(t)
 	h.StartArchiver()
 	begin := time.Now().Add(-24 * time.Hour)
