@@ -55,7 +55,10 @@ func Run(ctx context.Context, o Options) error {
 		return fmt.Errorf("use the streams of the broker: %w", err)
 	}
 	r := &run{Options: o, js: js, marks: dirty{}, rows: dirty{}, wake: make(chan struct{}, 1)}
-	o.Archive.Learn = r.learn
+	o.Archive.Learn = func(ctx context.Context, s fleet.Source) error {
+		_, err := r.learn(ctx, s)
+		return err
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.again(ctx, "move evidence", r.move) })
 	g.Go(func() error { return r.again(ctx, "follow identities", r.follow) })
@@ -173,7 +176,7 @@ func (r *run) move(ctx context.Context) error {
 		}
 		if err := r.keep(ctx, messages); err != nil {
 			for _, m := range messages {
-				_ = m.NakWithDelay(retry) // else it comes again after a minute
+				_ = m.NakWithDelay(retry) // else it comes again only after a while
 			}
 			return err
 		}
@@ -245,32 +248,33 @@ func (r *run) keep(ctx context.Context, messages []jetstream.Msg) error {
 }
 
 // apply adds rows to the memories as they come, and looks now and then for what was left. While
-// much evidence waits, that comes first.
+// much evidence waits, that comes first. What is wrong with one chain is logged, and delays no
+// other; it is tried again with all that was left.
 func (r *run) apply(ctx context.Context) error {
 	for more := true; ; {
-		var err error
 		for waited := time.Duration(0); r.isBehind.Load() && waited < maxYield; waited += yield {
 			if !sleep(ctx, yield) {
 				return ctx.Err()
 			}
 		}
-		if more {
-			if more, err = r.Archive.Apply(ctx, r.Now()); err != nil {
-				return err
-			}
-			continue
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(lookEvery):
-			more = true
-		case <-r.wake:
-			if sources := r.take(r.rows); len(sources) > 0 {
-				if more, err = r.Archive.Apply(ctx, r.Now(), sources...); err != nil {
-					return err
+		var sources []fleet.Source // nil: all
+		if !more {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(lookEvery):
+			case <-r.wake:
+				if sources = r.take(r.rows); len(sources) == 0 {
+					continue
 				}
 			}
+		}
+		var err error
+		if more, err = r.Archive.Apply(ctx, r.Now(), sources...); err != nil && ctx.Err() == nil {
+			r.Log(fmt.Sprintf("add to the memories: %v; tried again within %s", err, lookEvery))
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
 	}
 }

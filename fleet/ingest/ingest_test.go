@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"stackpolicy/fleet/courier"
 	"stackpolicy/fleet/overview"
 	"stackpolicy/fleet/streams"
+	"stackpolicy/internal/sqlite"
 	"stackpolicy/lab/debian"
 	"stackpolicy/lab/hub"
 )
@@ -185,5 +187,62 @@ func deleteStream(t *testing.T, h *hub.Hub, name string) {
 	}
 	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
 		t.Fatal(err)
+	}
+}
+
+// A chain that was changed on the disk does not delay the memories of the others.
+func TestABrokenChainDelaysNobody(t *testing.T) {
+	h := hub.New(t)
+	h.StartArchiver()
+	at := time.Now()
+	web, db := h.Enroll("web", "alice", at), h.Enroll("db", "alice", at)
+	for _, x := range []*hub.Host{web, db} {
+		x.Audit(at, "a")
+		send(t, x)
+	}
+	if err := h.Await(20*time.Second, web, db); err != nil {
+		t.Fatal(err)
+	}
+	h.StopArchiver()
+	breakChain(t, h, "evidence.home.web.alice")
+	h.StartArchiver()
+	began := time.Now()
+	for i := range 5 { // an archiver that waits after each error needs 14 seconds for five
+		at = at.Add(time.Minute)
+		db.Audit(at, fmt.Sprint("b", i))
+		send(t, db)
+		if err := h.Await(20*time.Second, db); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("five envelopes of another host took %s", took)
+	}
+}
+
+// breakChain changes an envelope in the archive, and takes it for one that is in no memory yet.
+func breakChain(t *testing.T, h *hub.Hub, subject string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(archive.Path(h.Data), "shard-*.db"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, path := range files {
+		d, err := sqlite.Open(t.Context(), path, false, func(context.Context, *sqlite.DB) error { return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = d.Update(t.Context(), func(tx sqlite.Tx) error {
+			var tables int
+			if err := tx.One("SELECT count(*) FROM sqlite_schema WHERE name = 'chains'").Scan(&tables); err != nil || tables == 0 {
+				return err // nobody is in this shard
+			}
+			return errors.Join(
+				tx.Do("UPDATE envelopes SET sealed = x'00' WHERE chain IN (SELECT id FROM chains WHERE subject = ?)", subject),
+				tx.Do("UPDATE chains SET applied = 0 WHERE subject = ?", subject))
+		})
+		if err := errors.Join(err, d.Close()); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

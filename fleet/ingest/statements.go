@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -24,24 +23,21 @@ func (r *run) restore(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := r.learn(ctx, source); err != nil {
+		r.note([]fleet.Source{source})
+		isThere, err := r.learn(ctx, source)
+		if err != nil {
 			return err
+		}
+		if isThere {
+			continue
 		}
 		to, err := fleet.StatementSubject(fleet.IdentityKind, source)
 		if err != nil {
 			return err
 		}
-		if present, err := r.last(ctx, to); err != nil || present != nil {
-			if err != nil {
-				return err
-			}
-			r.note([]fleet.Source{source})
-			continue
-		}
 		if _, err := r.js.Publish(ctx, to, statement); err != nil {
 			return fmt.Errorf("publish an identity again: %w", err)
 		}
-		r.note([]fleet.Source{source})
 	}
 	return nil
 }
@@ -75,21 +71,21 @@ func (r *run) follow(ctx context.Context) error {
 	}
 }
 
-// learn takes the identity of a source over from the stream. One that the registry did not
-// sign is logged, and not taken.
-func (r *run) learn(ctx context.Context, source fleet.Source) error {
+// learn takes the identity of a source over from the stream, if it is there. One that the
+// registry did not sign is logged, and not taken.
+func (r *run) learn(ctx context.Context, source fleet.Source) (isThere bool, err error) {
 	subject, err := fleet.StatementSubject(fleet.IdentityKind, source)
 	if err != nil {
-		return err
+		return false, err
 	}
 	statement, err := r.last(ctx, subject)
 	if err != nil || statement == nil {
-		return err
+		return false, err
 	}
 	if err := r.Archive.Enroll(ctx, source, statement); err != nil {
 		r.Log(fmt.Sprintf("an identity is not taken: %v", err))
 	}
-	return nil
+	return true, nil
 }
 
 // last returns the last message of a subject of the stream of statements; nil if there is none.
@@ -130,7 +126,7 @@ func (r *run) publishMark(ctx context.Context, s fleet.Source) error {
 	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
 	defer cancel()
 	if _, err := r.js.Publish(ctx, subject, statement); err != nil {
-		return fmt.Errorf("publish a watermark by %s: %w", strings.Join(strings.SplitN(subject, ".", 2), "."), err)
+		return fmt.Errorf("publish a watermark by %s: %w", subject, err)
 	}
 	return nil
 }
