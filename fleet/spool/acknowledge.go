@@ -100,8 +100,8 @@ func lostAmong(tx sqlite.Tx, missing []fleet.Range, givenUp uint64) (lost uint64
 		if r.To < from {
 			continue
 		}
-		var kept, lowest int64
-		err := tx.One("SELECT count(*), coalesce(min(seq), ?) FROM outbox WHERE seq BETWEEN ? AND ?", int64(r.To)+1, int64(from), int64(r.To)).Scan(&kept, &lowest)
+		var kept int64
+		err := tx.One("SELECT count(*) FROM outbox WHERE seq BETWEEN ? AND ?", int64(from), int64(r.To)).Scan(&kept)
 		if err != nil {
 			return 0, err
 		}
