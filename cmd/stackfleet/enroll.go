@@ -37,7 +37,7 @@ hour. Then it waits for the host, shows the fingerprint of the key that the host
 made, and asks whether it is the same that the host shows.
 
 HOST is the name that the host has in the fleet. Each account of a host is
-enrolled by itself. The token goes to standard output, all else to standard
+enrolled separately. The token goes to standard output, all else to standard
 error. Whoever sees the token can ask in the host's place: send it by a way that
 you trust, and compare the fingerprints.`,
 		Example: "  stackfleet enroll web\n  stackfleet enroll web --user alice",

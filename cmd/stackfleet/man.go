@@ -19,7 +19,7 @@ func manual() cli.Manual {
 		Files: []cli.Entry{
 			{Name: "~/.local/state/stackfleet/keys/", Text: "The keys of the hub. Whoever has them is the hub."},
 			{Name: "~/.local/state/stackfleet/server.json", Text: "What serve was started with: the organisation and the addresses."},
-			{Name: "~/.local/state/stackfleet/alerts.yaml", Text: "The sinks of the hub's alerts, with the keys of the section alerts of a host's config.yaml. Without it nobody is told."},
+			{Name: "~/.local/state/stackfleet/alerts.yaml", Text: "The sinks of the hub's alerts, with the keys of the section alerts of a host's config.yaml. Without it no alert is sent."},
 			{Name: "~/.local/state/stackfleet/alarm/", Text: "What the hub told."},
 			{Name: "~/.local/state/stackfleet/release/", Text: "The releases of rules: public/ is for the hosts, next/ waits for signatures, and online.key says that nothing is newer."},
 			{Name: "~/.local/state/stackfleet/tls/", Text: "The certificate that the hub made for itself."},

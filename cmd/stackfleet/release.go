@@ -139,7 +139,7 @@ func (r *releases) stage() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "stage CHANNEL [N]",
 		Short: "Open the next stage of a release, or N stages",
-		Long: `Opens the next stage of the newest release of a channel, or as many as N says: 0 is none.
+		Long: `Opens the next stage of the newest release of a channel, or as many as N says: 0 means none.
 It waits for signatures then: a stage is open when enough people have signed. On hosts
 where the release is active already it stays active.`,
 		Args: cli.Takes("CHANNEL", "[N]"),

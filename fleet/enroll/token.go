@@ -120,7 +120,7 @@ func (t Token) check() error {
 		return errors.New("a key of the hub is missing")
 	}
 	if t.ID == "" || strings.ContainsAny(t.ID, ".*> \t\r\n") {
-		return errors.New("its id is none")
+		return errors.New("its id is not valid")
 	}
 	return checkAddress(t.URLs, t.Pin)
 }
@@ -136,7 +136,7 @@ func checkAddress(urls []string, pin string) error {
 		}
 	}
 	if digest, err := hex.DecodeString(pin); err != nil || len(digest) != 0 && len(digest) != 32 {
-		return errors.New("the pin of the hub's certificate is none")
+		return errors.New("the pin of the hub's certificate is not one")
 	}
 	return nil
 }

@@ -203,7 +203,7 @@ func (h *Hub) Await(limit time.Duration, hosts ...*Host) error {
 			return nil
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("after %s: %s%w", limit, behind, err)
+			return errors.Join(fmt.Errorf("after %s: %s", limit, behind), err)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
