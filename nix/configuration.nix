@@ -7,7 +7,7 @@ rec {
     o: policies:
     text.compact {
       mode = stages.modeOf o;
-      inherit (o) units holds;
+      inherit (o) units holds fleet;
       inherit policies;
       stacks = builtins.mapAttrs (_: stack) o.stacks;
       alerts = alerts o.alerts;

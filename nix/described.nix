@@ -52,6 +52,16 @@ rec {
 
   promFile = matching "/.*\\.prom" ''absolute path of a file NAME.prom, such as "/var/lib/node-exporter/stackpolicy.prom"'';
 
+  channel = matching "[a-z][a-z0-9-]{0,31}" ''name of a channel of releases: small letters, digits and -, such as "stable"'';
+
+  label = matching "[A-Za-z0-9][A-Za-z0-9._-]{0,62}" ''label of letters, digits, dots, _ and -, such as "canary"'';
+
+  # reference is of an OCI registry. It has no scheme.
+  reference =
+    checked types.str
+      (r: builtins.match "[^[:space:][:cntrl:]]+" r != null && lib.hasInfix "/" r && !(lib.hasInfix "://" r) && lib.stringLength r <= 300)
+      ''reference of an OCI registry without a scheme, such as "registry.example.org/rules/home"'';
+
   # place is where a file is: a Nix path, or a path on the host, which may be agenix's.
   place =
     checked (types.either types.path types.str)

@@ -33,6 +33,7 @@ var mistakes = map[string]mistake{
 	"wrong stage":           {options: web + `stage = "heal";`, want: `one of "observe", "reconcile", "heal-artifacts", "verified-apply"`},
 	"wrong mode":            {options: web + `mode = "act";`, want: `one of "observe", "enforce"`},
 	"onFailure":             {options: web + `stacks.web.onFailure = "undo";`, want: `one of "keep", "rollback"`},
+	"enrolment":             {options: web + `fleet.token = "x";`, want: "services.stackpolicy.fleet.token' does not exist"},
 	"severity":              {options: web + `alerts.journal.severity = "critical";`, want: `one of "page", "ticket", "none"`},
 	"effect":                {options: web + `settings.decide = [ { invariant = "a"; units = [ "a.service" ]; effect = "heal"; } ];`, want: `value "block"`},
 	"method":                {options: web + `alerts.webhooks.phone = { url = "https://a.example"; method = "GET"; };`, want: `one of "POST", "PUT"`},
@@ -66,6 +67,11 @@ var mistakes = map[string]mistake{
 	"textfile":               {options: web + `alerts.textfile = "/var/lib/stackpolicy.txt";`, want: "absolute path of a file NAME.prom"},
 	"credential is relative": {options: web + `credentials.ntfy = "ntfy";`, want: `absolute path, such as "/run/secrets/NAME"`},
 	"policies as text":       {options: web + `policies = "/home/ada/rules";`, want: "Write a Nix path, without quotes"},
+	"channel in capitals":    {options: web + `fleet.channel = "Stable";`, want: `name of a channel of releases: small letters, digits and -, such as "stable"`},
+	"label is a number":      {options: web + `fleet.labels.rack = 3;`, want: `label of letters, digits, dots, _ and -, such as "canary"`},
+	"label with blank":       {options: web + `fleet.labels.role = "a canary";`, want: `label of letters, digits, dots, _ and -, such as "canary"`},
+	"registry is a URL":      {options: web + `fleet.channel = "stable"; fleet.registry = "https://registry.example.org/rules";`, want: `without a scheme, such as "registry.example.org/rules/home"`},
+	"registry has no path":   {options: web + `fleet.channel = "stable"; fleet.registry = "registry.example.org";`, want: `without a scheme, such as "registry.example.org/rules/home"`},
 
 	// Values that do not fit each other or the host.
 	"a stack's name":       {options: `stacks."my web" = { project = "web"; unit = "web.service"; compose = [ "/home/ada/web/compose.yaml" ]; };`, want: "Write one of letters, digits"},
@@ -90,6 +96,8 @@ var mistakes = map[string]mistake{
 	"declared twice":       {options: web, more: `systemd.user.services.web.Service.ExecStart = [ "/bin/true" ];`, want: "Remove systemd.user.services.\"web\".Service.ExecStart there"},
 	"declared as a string": {options: web, more: `systemd.user.services.web.Service.ExecStart = "/bin/true";`, want: "Remove systemd.user.services.\"web\".Service.ExecStart there"},
 	"declared by force":    {options: web, more: `systemd.user.services.web.Service.ExecStart = { _type = "override"; priority = 50; content = "/bin/true"; };`, want: "Remove systemd.user.services.\"web\".Service.ExecStart there"},
+	"name of a label":      {options: web + `fleet.labels."my role" = "canary";`, want: `as in: services.stackpolicy.fleet.labels.role = "canary";`},
+	"registry alone":       {options: web + `fleet.registry = "registry.example.org/rules/home";`, want: `Write: services.stackpolicy.fleet.channel = "stable";`},
 	"misspelt stamp":       {options: web + `stamp = [ "wbe.service" ];`, want: "is not a unit that systemd.user declares"},
 	"two settings":         {options: web + `policies = ../policies; settings.budget.unit = 5;`, want: "Keep one: remove settings.yaml from the folder"},
 	"nothing to put up":    {options: `stacks.web.stage = "heal-artifacts";`, want: "Home Manager declares no web.service"},

@@ -226,4 +226,5 @@ in
   };
   inherit (settings) settings holds waivers;
   inherit alerts;
+  fleet = import ./fleet-options.nix { inherit lib; };
 }

@@ -165,6 +165,13 @@ func TestProgramReadsConfiguration(t *testing.T) {
 		if name == "observe" {
 			wantMode = config.Observe
 		}
+		wantFleet := config.Fleet{}
+		if name == "full" {
+			wantFleet = config.Fleet{Channel: "stable", Labels: map[string]string{"role": "canary", "rack": "3", "spare": "true"}, Registry: "registry.example.org/rules/home"}
+		}
+		if diff := cmp.Diff(wantFleet, c.Fleet); diff != "" {
+			t.Errorf("%s: fleet (-want +got)\n%s", name, diff)
+		}
 		if c.Mode != wantMode || c.Stacks["web"].Unit != "web.service" {
 			t.Errorf("%s: mode %q, stacks %v", name, c.Mode, c.Stacks)
 		}
@@ -239,7 +246,7 @@ func TestEveryShippedUnit(t *testing.T) {
 func TestEveryFootGunIsRefused(t *testing.T) {
 	var refusals map[string][]string
 	read(t, "refusals", &refusals)
-	passes := []string{"none", "backup-meant", "job-timeout-of-no-matter", "start-timeout-long-without-nixos", "start-timeout-of-one-command", "just-short-enough", "quadlet-to-heal"}
+	passes := []string{"none", "backup-meant", "job-timeout-of-no-matter", "start-timeout-long-without-nixos", "start-timeout-of-one-command", "just-short-enough", "quadlet-to-heal", "member-without-releases"}
 	for name, messages := range refusals {
 		if slices.Contains(passes, name) != (len(messages) == 0) {
 			t.Errorf("%s: %q", name, messages)

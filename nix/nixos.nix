@@ -1,6 +1,6 @@
 # The NixOS module: gives every user of Home Manager the option services.stackpolicy, and
 # the accounts that enable it what Home Manager cannot provide: linger, and a reaction to
-# an activation that failed.
+# an activation that failed. What it says of the fleet holds for all homes of the machine.
 {
   config,
   lib,
@@ -31,7 +31,7 @@ let
   ) (lib.attrNames (homes // cfg.users));
 in
 {
-  options.services.stackpolicy.users = import ./account-options.nix { inherit lib; };
+  options.services.stackpolicy = import ./system-options.nix { inherit lib; };
 
   config = {
     assertions = map (message: {
@@ -50,6 +50,9 @@ in
     );
   }
   // lib.optionalAttrs (options ? home-manager) {
-    home-manager.sharedModules = [ ./home-manager.nix ];
+    home-manager.sharedModules = [
+      ./home-manager.nix
+      { services.stackpolicy.fleet = plain.fleet lib.mkDefault cfg.fleet; }
+    ];
   };
 }

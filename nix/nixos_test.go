@@ -8,6 +8,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"stackpolicy/config"
 )
 
 // system is the result of testdata/evaluate-nixos.nix.
@@ -18,7 +22,8 @@ type system struct {
 		After, OnFailure []string
 		User             string
 	}
-	Homes map[string][]string // names of files of units
+	Homes          map[string][]string // names of files of units
+	Configurations map[string]string   // config.yaml; "" if the audit is not enabled
 }
 
 // evaluateSystem evaluates a NixOS configuration, which is the text of a module.
@@ -110,6 +115,37 @@ func TestNixOSAccountsCanBeChanged(t *testing.T) {
 		}
 		if got := s.Services["linger-users"].After; !slices.Equal(got, []string{"home-manager-ada.service"}) {
 			t.Errorf("linger-users is after %q", got)
+		}
+	})
+}
+
+// TestNixOSSaysTheFleetOfEachHome: what the system says of the fleet holds for each home that
+// does not say otherwise, one label at a time.
+func TestNixOSSaysTheFleetOfEachHome(t *testing.T) {
+	eachSystem(t, func(t *testing.T, evaluate func(string) system) {
+		s := evaluate(`{
+			users.users = { ada = { }; bob = { }; eve = { }; };
+			services.stackpolicy.fleet = { channel = "stable"; labels = { site = "attic"; role = "canary"; }; };
+			home-manager.users = {
+				ada = ` + enabled + `; eve = { };
+				bob = { imports = [ ` + enabled + ` ]; services.stackpolicy.fleet = { channel = "lab"; labels.role = "desk"; }; };
+			};
+		}`)
+		if len(s.Refused) > 0 {
+			t.Errorf("refused: %q", s.Refused)
+		}
+		for name, want := range map[string]config.Fleet{
+			"ada": {Channel: "stable", Labels: map[string]string{"site": "attic", "role": "canary"}},
+			"bob": {Channel: "lab", Labels: map[string]string{"site": "attic", "role": "desk"}},
+		} {
+			path := filepath.Join(t.TempDir(), "config.yaml")
+			write(t, path, s.Configurations[name])
+			if got, err := config.Read(path); err != nil || cmp.Diff(want, got.Fleet) != "" {
+				t.Errorf("%s: %+v, %v; want %+v", name, got.Fleet, err, want)
+			}
+		}
+		if text := s.Configurations["eve"]; text != "" {
+			t.Errorf("eve did not enable the audit, and has the configuration %q", text)
 		}
 	})
 }

@@ -21,5 +21,5 @@ in
       cfg = throw "an option's default has no text for the documents";
     };
   };
-  nixos = of { services.stackpolicy.users = import ./account-options.nix { inherit lib; }; };
+  nixos = of { services.stackpolicy = import ./system-options.nix { inherit lib; }; };
 }

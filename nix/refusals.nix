@@ -32,6 +32,7 @@ rec {
         (builtins.concatMap credentialName (builtins.attrNames o.credentials))
         (inStore host "credentials" (builtins.attrNames o.credentials) (name: o.credentials.${name}))
         (sinkSecrets o host)
+        (fleet o)
       ]
       ++ [
         (shared o "unit")
@@ -100,6 +101,26 @@ rec {
     unless (o.stage != "observe" || o.mode != "enforce") ''
       services.stackpolicy: stage "observe" acts on nothing, so mode = "enforce" contradicts it.
       Write: stage = "reconcile"; and leave mode out.'';
+
+  # fleet: the options check the values, but not the names of labels.
+  fleet =
+    o:
+    let
+      names = builtins.attrNames o.fleet.labels;
+      at = "services.stackpolicy.fleet";
+    in
+    builtins.concatMap (
+      name:
+      unless (builtins.match "[A-Za-z0-9][A-Za-z0-9._-]{0,62}" name != null) ''
+        ${at}.labels."${name}": this is no name of a label.
+        Write one of letters, digits, dots, _ and -, as in: ${at}.labels.role = "canary";''
+    ) names
+    ++ unless (builtins.length names <= 20) ''
+      ${at}.labels: an account has at most 20 labels, and these are ${toString (builtins.length names)}.
+      Remove those that no stage of a release names.''
+    ++ unless (o.fleet.registry == null || o.fleet.channel != null) ''
+      ${at}.registry = "${o.fleet.registry}": without a channel no releases are taken, also not from a registry.
+      Write: ${at}.channel = "stable"; with the channel's name, or leave the registry out.'';
 
   # backup: systemd would read a backup of such a name.
   backup =

@@ -45,6 +45,14 @@ rec {
     '';
   };
 
+  # fleet returns what the system says of the fleet as the defaults of a home. A home may
+  # replace each one, a single label too.
+  fleet = mkDefault: f: {
+    channel = mkDefault f.channel;
+    labels = builtins.mapAttrs (_: mkDefault) f.labels;
+    registry = mkDefault f.registry;
+  };
+
   refusals =
     config: u:
     let

@@ -18,6 +18,11 @@ let
     holds = [ ];
     waivers = [ ];
     stacks = { };
+    fleet = {
+      channel = null;
+      labels = { };
+      registry = null;
+    };
     alerts = {
       journal = {
         severity = null;
@@ -126,6 +131,15 @@ let
         headers = { };
         body = "{\"title\": {{json .Title}}}\n";
       };
+    };
+    fleet = {
+      channel = "stable";
+      labels = {
+        role = "canary";
+        rack = "3";
+        spare = "true";
+      };
+      registry = "registry.example.org/rules/home";
     };
     stacks.web = (at "verified-apply").stacks.web // {
       secrets = [
@@ -542,6 +556,39 @@ in
         "stackpolicy-watch.service"
       ];
     };
+    member-without-releases = {
+      options = web { } // {
+        fleet = options.fleet // {
+          labels.role = "canary";
+        };
+      };
+    };
+    label-with-blank = {
+      options = web { } // {
+        fleet = options.fleet // {
+          labels."my role" = "canary";
+        };
+      };
+    };
+    too-many-labels = {
+      options = web { } // {
+        fleet = options.fleet // {
+          labels = builtins.listToAttrs (
+            builtins.genList (n: {
+              name = "label${toString n}";
+              value = "a";
+            }) 21
+          );
+        };
+      };
+    };
+    registry-without-channel = {
+      options = web { } // {
+        fleet = options.fleet // {
+          registry = "registry.example.org/rules/home";
+        };
+      };
+    };
     observe-but-enforce = {
       options = at "observe" // {
         mode = "enforce";
@@ -550,6 +597,7 @@ in
   };
 
   system = {
+    fleet = system.fleet (value: { default = value; }) full.fleet;
     services = system.services (system' { }) account;
     own-lingering = system.services (system' {
       users = {

@@ -104,4 +104,7 @@ in
   homes = lib.mapAttrs (
     _: h: lib.filter (lib.hasPrefix "systemd/user/") (lib.attrNames h.xdg.configFile)
   ) (config.home-manager.users or { });
+  configurations = lib.mapAttrs (
+    _: h: h.xdg.configFile."stackpolicy/config.yaml".source.text or ""
+  ) (config.home-manager.users or { });
 }
