@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -183,6 +184,25 @@ func query(t *testing.T, js jetstream.JetStream) {
 	}
 	if len(got.Each) != 2 || got.Each[0].Host != "db" || string(got.Each[1].Answers[0]) != `"lab"` {
 		t.Errorf("%s", asJSON(t, got))
+	}
+}
+
+// Rules that decided at several hosts are loaded once, and so are those that are tried.
+func TestRulesAreLoadedOnce(t *testing.T) {
+	h, _ := newFleet(t)
+	var loads atomic.Int32
+	js := workFrom(t, h, h.Data, 1, func(w *questions.Worker) {
+		w.Present = func(ctx context.Context, m decide.Memory) (*decide.Policies, error) {
+			return load(ctx, otherwise(t), m)
+		}
+		w.Load = func(ctx context.Context, files []policy.File, m decide.Memory) (*decide.Policies, error) {
+			loads.Add(1)
+			return load(ctx, files, m)
+		}
+	})
+	i, err := questions.Asking{JetStream: js, Patience: time.Minute}.Impact(t.Context(), questions.Job{Since: time.Now().AddDate(0, 0, -30), Rules: otherwise(t)})
+	if err != nil || i.Changed != 2 || loads.Load() != 2 {
+		t.Errorf("%d loads, %v: %s", loads.Load(), err, asJSON(t, i))
 	}
 }
 

@@ -40,6 +40,7 @@ func (w Worker) limit() time.Duration { return cmp.Or(w.Limit, limit) }
 // Work answers until the context ends. What goes wrong is logged and tried again.
 func Work(ctx context.Context, w Worker) error {
 	s := session{Worker: w}
+	defer s.close()
 	for ctx.Err() == nil {
 		if err := s.take(ctx); err != nil && ctx.Err() == nil {
 			w.Log(err.Error())
@@ -73,13 +74,21 @@ func (s *session) take(ctx context.Context) error {
 	return nil
 }
 
-// session keeps what shards of one job share: the rules, and what they decided of which facts.
+// session keeps what shards of one job share: the rules, with what they decided of which facts.
 type session struct {
 	Worker
 	job           Job
 	before, after *decide.Policies
-	memory        decide.Memory
+	then          rulebooks
 	query         query.Query
+	end           context.CancelFunc // of the processes of its rules; nil: it has none
+}
+
+// close ends the processes of the rules.
+func (s *session) close() {
+	if s.end != nil {
+		s.end()
+	}
 }
 
 // answer does one shard. Meanwhile it says every now and then that it works.
@@ -139,20 +148,35 @@ func (s *session) open(ctx context.Context, id string) error {
 	if err != nil {
 		return fmt.Errorf("read the question: %w", err)
 	}
-	next := session{Worker: s.Worker, memory: decide.NewMemory()}
+	next := session{Worker: s.Worker}
 	if err := unpack(m.Data, &next.job); err != nil {
 		return err
 	}
-	if next.job.Query != "" {
-		next.query, err = query.Prepare(ctx, next.job.Query)
-	} else if next.before, err = s.Present(ctx, next.memory); err == nil {
-		next.after, err = s.Load(ctx, next.job.Rules, next.memory)
-	}
-	if err != nil {
+	s.close()
+	*s = session{Worker: s.Worker}
+	if err := next.load(ctx); err != nil {
+		next.close()
 		return err
 	}
 	*s = next
 	return nil
+}
+
+// load loads what the job asks with. Processes of rules live until the session is closed.
+func (s *session) load(ctx context.Context) (err error) {
+	if s.job.Query != "" {
+		s.query, err = query.Prepare(ctx, s.job.Query)
+		return err
+	}
+	ctx, s.end = context.WithCancel(ctx)
+	memory := decide.NewMemory()
+	if s.before, err = s.Present(ctx, memory); err == nil {
+		s.after, err = s.Load(ctx, s.job.Rules, memory)
+	}
+	s.then = rulebooks{life: ctx, present: s.before, load: func(life context.Context, files []policy.File) (*decide.Policies, error) {
+		return s.Load(life, files, memory)
+	}}
+	return err
 }
 
 func (s *session) shard(ctx context.Context, w work, end *answer) error {
@@ -205,9 +229,7 @@ func (s *session) impact(ctx context.Context, m archive.Memory) SourceImpact {
 	store, err := history.OpenReadOnly(ctx, m.Home)
 	if err == nil {
 		defer store.Close()
-		o := replay.Options{Since: s.job.Since, Load: func(ctx context.Context, _ string, files []policy.File) (*decide.Policies, error) {
-			return s.Load(ctx, files, s.memory)
-		}}
+		o := replay.Options{Since: s.job.Since, Load: s.then.get}
 		out.Impact, err = replay.Compare(ctx, replay.Of(store), s.before, s.after, o)
 	}
 	if err != nil {

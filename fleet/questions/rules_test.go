@@ -1,0 +1,56 @@
+package questions
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"stackpolicy/decide"
+	"stackpolicy/decide/policy"
+)
+
+// Rules are loaded once, as long as their files are the same, and the last few stay. Of those that
+// do not the process ends.
+func TestRulebooks(t *testing.T) {
+	broken, lives := errors.New("broken"), map[string]context.Context{}
+	loads := 0
+	r := rulebooks{life: t.Context(), present: rules("present"), load: func(life context.Context, files []policy.File) (*decide.Policies, error) {
+		loads++
+		text := string(files[0].Text)
+		if text == "broken" {
+			return nil, broken
+		}
+		lives[text] = life
+		return rules(text), nil
+	}}
+	for _, step := range []struct {
+		what, digest, text string
+		wantLoads          int
+		wantErr            error
+	}{
+		{"the present ones", "present", "any", 0, nil},
+		{"others", "0", "0", 1, nil},
+		{"the same again", "0", "0", 1, nil},
+		{"a digest that is not that of its files", "0", "1", 2, nil},
+		{"what cannot be loaded", "0", "broken", 3, broken},
+		{"is tried again", "0", "broken", 4, broken},
+	} {
+		_, err := r.get(t.Context(), step.digest, []policy.File{{Text: []byte(step.text)}})
+		if !errors.Is(err, step.wantErr) || loads != step.wantLoads {
+			t.Errorf("%s: %d loads, want %d; %v", step.what, loads, step.wantLoads, err)
+		}
+	}
+	for i := 2; i <= maxRules; i++ {
+		_, _ = r.get(t.Context(), fmt.Sprint(i), []policy.File{{Text: fmt.Append(nil, i)}})
+	}
+	if lives["0"].Err() == nil || lives["1"].Err() != nil || len(r.kept) != maxRules {
+		t.Errorf("the first is kept: %v; %d are", lives["0"].Err(), len(r.kept))
+	}
+}
+
+// rules returns policies of which the digest is their only file.
+func rules(digest string) *decide.Policies {
+	source := policy.Source{Files: []policy.File{{Text: []byte(digest)}}}
+	return decide.New(source, nil, policy.Settings{}, digest, nil, decide.Options{})
+}
