@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -154,9 +156,9 @@ func (a *app) workerCommand() *cobra.Command {
 		Use:   "worker",
 		Short: "Work on questions that are asked about the fleet",
 		Long: `Takes parts of the questions of "stackfleet impact" and "stackfleet ask" until a signal
-ends it, and answers them from the archive in the hub's folder. Two workers need
-half the time of one. Rules run in a process of their own, which has neither files
-nor a network.`,
+ends it, and answers them from the archive in the hub's folder. A worker uses one
+processor, and two need about half the time of one. Rules run in a process of their
+own, which has neither files nor a network.`,
 		Args: cli.Takes(), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			h, c, js, err := a.reach(cmd.Context())
@@ -165,6 +167,7 @@ nor a network.`,
 			}
 			defer c.Close()
 			a.endsBySignal = true
+			runtime.GOMAXPROCS(1) // others are for other workers; its rules' process has the same
 			if err := h.work(cmd.Context(), js, cmd.ErrOrStderr()); cmd.Context().Err() == nil {
 				return err
 			}
@@ -173,7 +176,20 @@ nor a network.`,
 	}
 }
 
+// Deciding many documents makes much garbage: it is collected less often, until there is so
+// much of it.
+const (
+	workGCPercent = 400
+	workMemory    = 400 << 20
+)
+
+// work answers questions until the context ends. What the environment says of the limit of
+// memory (GOMEMLIMIT) holds if that is lower.
 func (h *hub) work(ctx context.Context, js jetstream.JetStream, errs io.Writer) error {
+	debug.SetGCPercent(workGCPercent)
+	if debug.SetMemoryLimit(-1) > workMemory {
+		debug.SetMemoryLimit(workMemory)
+	}
 	store := archive.OpenReadOnly(h.data, h.keys.Registry.Public())
 	defer store.Close()
 	host, err := os.Hostname()

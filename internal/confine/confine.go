@@ -15,6 +15,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"time"
 )
@@ -92,7 +93,7 @@ func start(ctx context.Context, memory uint64) (*Process, error) {
 	// The link is to what runs, also after an upgrade has replaced the file.
 	p.cmd = exec.CommandContext(ctx, "/proc/self/exe")
 	p.cmd.Args = []string{os.Args[0], hidden}
-	p.cmd.Env = []string{"TZ=UTC", "GOTRACEBACK=none", memoryVariable + "=" + fmt.Sprint(memory)}
+	p.cmd.Env = []string{"TZ=UTC", "GOTRACEBACK=none", memoryVariable + "=" + fmt.Sprint(memory), "GOMAXPROCS=" + fmt.Sprint(runtime.GOMAXPROCS(0))}
 	p.cmd.Dir = "/"
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = childIn, childOut, p.stderr
 	if err := p.cmd.Start(); err != nil {
