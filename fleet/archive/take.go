@@ -1,12 +1,15 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"stackpolicy/fleet"
 	"stackpolicy/internal/sqlite"
@@ -25,6 +28,7 @@ const (
 	maxForks   = 20  // envelopes that are kept beside those of a chain
 	maxRefusal = 300 // runes that are kept of why one was refused
 	maxVersion = 100 // runes of a version, or of the id of a boot
+	atOnce     = 16  // shards that are written at the same time: a disk syncs several files as fast as one
 )
 
 // Take puts envelopes on the disk. When it returns without an error, each is there, or was
@@ -56,10 +60,13 @@ func (a *Archive) Take(ctx context.Context, messages []Received) ([]fleet.Source
 			}
 		}
 	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
 	for i, list := range byShard {
-		if err := a.keep(ctx, i, list); err != nil {
-			return nil, fmt.Errorf("keep envelopes: %w", err)
-		}
+		group.Go(func() error { return a.keep(ctx, i, list) })
+	}
+	if err := group.Wait(); err != nil {
+		return nil, fmt.Errorf("keep envelopes: %w", err)
 	}
 	return from, nil
 }
@@ -109,12 +116,23 @@ func (a *Archive) keep(ctx context.Context, i int, list []opened) error {
 		return err
 	}
 	return d.UpdateNow(ctx, func(tx sqlite.Tx) error {
+		type place struct{ subject, key string }
+		chains := map[place]*chain{}
 		for _, o := range list {
-			c, err := chainOf(tx, o.Subject, o.id.Key)
-			if err == nil {
-				err = c.take(tx, o)
+			of := place{o.Subject, string(o.id.Key)}
+			c, has := chains[of]
+			if !has {
+				if c, err = chainOf(tx, o.Subject, o.id.Key); err != nil {
+					return err
+				}
+				chains[of] = c
 			}
-			if err != nil {
+			if err := c.take(tx, o); err != nil {
+				return err
+			}
+		}
+		for _, c := range chains {
+			if err := c.save(tx); err != nil {
 				return err
 			}
 		}
@@ -122,24 +140,48 @@ func (a *Archive) keep(ctx context.Context, i int, list []opened) error {
 	})
 }
 
-// chain is a row of chains, as far as it is needed to add to it.
+// chain is a row of chains, as far as it is needed to add to it, and changes with each envelope.
 type chain struct {
-	id, newest, at int64
-	fork, clock    string
+	id, newest, at, received int64
+	fork, clock, refusal     string
+	refused                  int64
+	head                     *head // nil: as it was
+
+	links map[uint64]fleet.Link // those that were read or added
 }
 
-func chainOf(tx sqlite.Tx, subject string, key fleet.PublicKey) (c chain, err error) {
-	err = tx.One("SELECT id, newest, at, fork, clock FROM chains WHERE subject = ? AND key = ?", subject, []byte(key)).
-		Scan(&c.id, &c.newest, &c.at, &c.fork, &c.clock)
-	return c, err
+func chainOf(tx sqlite.Tx, subject string, key fleet.PublicKey) (*chain, error) {
+	c := chain{links: map[uint64]fleet.Link{}}
+	err := tx.One("SELECT id, newest, at, received, fork, clock, refused, refusal FROM chains WHERE subject = ? AND key = ?", subject, []byte(key)).
+		Scan(&c.id, &c.newest, &c.at, &c.received, &c.fork, &c.clock, &c.refused, &c.refusal)
+	return &c, err
 }
 
-func (c chain) take(tx sqlite.Tx, o opened) error {
+func (c *chain) save(tx sqlite.Tx) error {
+	const set = "UPDATE chains SET newest = ?, at = ?, received = ?, fork = ?, clock = ?, refused = ?, refusal = ?"
+	args := []any{c.newest, c.at, c.received, c.fork, c.clock, c.refused, c.refusal}
+	if c.head == nil {
+		return tx.Do(set+" WHERE id = ?", append(args, c.id)...)
+	}
+	encoded, err := sqlite.Encode(c.head)
+	if err != nil {
+		return err
+	}
+	return tx.Do(set+", head = ? WHERE id = ?", append(args, encoded, c.id)...)
+}
+
+func (c *chain) refuse(why string) {
+	c.refused++
+	c.refusal = text.Clip(why, maxRefusal)
+}
+
+func (c *chain) take(tx sqlite.Tx, o opened) error {
 	if o.refused != "" {
-		return tx.Do("UPDATE chains SET refused = refused + 1, refusal = ? WHERE id = ?", text.Clip(o.refused, maxRefusal), c.id)
+		c.refuse(o.refused)
+		return nil
 	}
 	link := fleet.LinkOf(o.letter, o.Data)
-	judgement, why, err := fleet.Judge(links{tx, c.id}, link)
+	judgement, why, err := fleet.Judge(links{tx, c}, link)
 	if err != nil {
 		return err
 	}
@@ -154,30 +196,35 @@ func (c chain) take(tx sqlite.Tx, o opened) error {
 
 // links reads the chain.
 type links struct {
-	tx    sqlite.Tx
-	chain int64
+	tx sqlite.Tx
+	of *chain
 }
 
 // At implements [fleet.Links].
 func (l links) At(seq uint64) (link fleet.Link, absent bool, err error) {
+	if link, has := l.of.links[seq]; has {
+		return link, false, nil
+	}
+	if seq > uint64(l.of.newest) {
+		return link, true, nil
+	}
 	var digest, prev []byte
-	err = l.tx.One("SELECT digest, prev FROM envelopes WHERE chain = ? AND seq = ?", l.chain, int64(seq)).Scan(&digest, &prev)
+	err = l.tx.One("SELECT digest, prev FROM envelopes WHERE chain = ? AND seq = ?", l.of.id, int64(seq)).Scan(&digest, &prev)
 	if errors.Is(err, sql.ErrNoRows) {
 		return link, true, nil
 	}
 	link.Seq = seq
 	copy(link.Digest[:], digest)
 	copy(link.Prev[:], prev)
+	if err == nil {
+		l.of.links[seq] = link
+	}
 	return link, false, err
 }
 
 // forked keeps what contradicts the chain. From then on the source is not trusted.
-func (c chain) forked(tx sqlite.Tx, o opened, link fleet.Link, why string) error {
-	if c.fork == "" {
-		if err := tx.Do("UPDATE chains SET fork = ? WHERE id = ?", why, c.id); err != nil {
-			return err
-		}
-	}
+func (c *chain) forked(tx sqlite.Tx, o opened, link fleet.Link, why string) error {
+	c.fork = cmp.Or(c.fork, why)
 	return tx.Do(`INSERT OR IGNORE INTO forks (chain, seq, digest, received, sealed)
 		SELECT ?1, ?2, ?3, ?4, ?5 WHERE (SELECT count(*) FROM forks WHERE chain = ?1) < ?6`,
 		c.id, int64(link.Seq), link.Digest[:], sqlite.Stamp(o.At), o.Data, maxForks)
@@ -190,16 +237,18 @@ type head struct {
 	Program string     `json:"program"`
 }
 
-func (c chain) add(tx sqlite.Tx, o opened, link fleet.Link) error {
+func (c *chain) add(tx sqlite.Tx, o opened, link fleet.Link) error {
 	seq, at, received := int64(link.Seq), sqlite.Stamp(link.At), sqlite.Stamp(o.At)
 	if seq < 0 {
-		return tx.Do("UPDATE chains SET refused = refused + 1, refusal = 'its number is too high' WHERE id = ?", c.id)
+		c.refuse("its number is too high")
+		return nil
 	}
 	err := tx.Do("INSERT INTO envelopes (chain, seq, digest, prev, at, received, resets, sealed) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
 		c.id, seq, link.Digest[:], link.Prev[:], at, received, o.resets, o.Data)
 	if err != nil {
 		return err
 	}
+	c.links[link.Seq] = link
 	if seq < c.newest {
 		return closeGap(tx, c.id, seq)
 	}
@@ -208,13 +257,10 @@ func (c chain) add(tx sqlite.Tx, o opened, link fleet.Link) error {
 			return err
 		}
 	}
-	encoded, err := sqlite.Encode(head{o.letter.Beat.Clipped(), text.Clip(o.letter.Boot, maxVersion), text.Clip(o.letter.Program, maxVersion)})
-	if err != nil {
-		return err
-	}
-	clock := fleet.ClockFault(sqlite.Moment(c.at), link.At, o.At)
-	return tx.Do("UPDATE chains SET newest = ?, at = ?, received = max(received, ?), head = ?, clock = ? WHERE id = ?",
-		seq, sqlite.Stamp(times.Earlier(link.At, o.At)), received, encoded, clock, c.id)
+	c.head = &head{o.letter.Beat.Clipped(), text.Clip(o.letter.Boot, maxVersion), text.Clip(o.letter.Program, maxVersion)}
+	c.clock = fleet.ClockFault(sqlite.Moment(c.at), link.At, o.At)
+	c.newest, c.at, c.received = seq, sqlite.Stamp(times.Earlier(link.At, o.At)), max(c.received, received)
+	return nil
 }
 
 // closeGap takes a number out of the gap in which it is.

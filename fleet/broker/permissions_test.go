@@ -58,8 +58,8 @@ func TestAHostMayNot(t *testing.T) {
 		"$JS.API.DIRECT.GET.FLEET", "$JS.API.DIRECT.GET.EVIDENCE.evidence.home.web.alice",
 		"$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.INFO.EVIDENCE", "$JS.API.STREAM.DELETE.EVIDENCE", "$JS.API.STREAM.PURGE.EVIDENCE",
 		"$JS.API.STREAM.MSG.GET.FLEET", "$JS.API.STREAM.MSG.DELETE.EVIDENCE", "$JS.API.STREAM.CREATE.MINE", "$JS.API.STREAM.UPDATE.FLEET",
-		"$JS.API.CONSUMER.CREATE.EVIDENCE", "$JS.API.CONSUMER.MSG.NEXT.EVIDENCE.archive", "$JS.API.CONSUMER.DELETE.EVIDENCE.archive",
-		"$JS.ACK.EVIDENCE.archive.1.1.1.1.1", "$SYS.REQ.CLAIMS.UPDATE", "$SYS.REQ.SERVER.PING", "_INBOX." + db.nkey + ".x", "anything",
+		"$JS.API.CONSUMER.CREATE.EVIDENCE", "$JS.API.CONSUMER.CREATE.EVIDENCE.x.evidence.home.db.alice", "$JS.API.CONSUMER.MSG.NEXT.WORK.workers", "$JS.API.CONSUMER.DELETE.WORK.workers",
+		"$JS.ACK.WORK.workers.1.1.1.1.1", "$SYS.REQ.CLAIMS.UPDATE", "$SYS.REQ.SERVER.PING", "_INBOX." + db.nkey + ".x", "anything",
 	} {
 		wantRefused(t, c, refused, "publish "+subject, func() error { return c.PublishRequest(subject, "_INBOX."+web.nkey+".x", []byte("x")) })
 	}
@@ -147,7 +147,7 @@ func (h *hub) answerTo(c *nats.Conn) (replaced int) {
 		}
 	}
 	for _, reply := range append(statements, "enroll.x", "evidence.home.db.alice",
-		"$JS.API.STREAM.PURGE.EVIDENCE", "$JS.API.STREAM.DELETE.EVIDENCE", "$JS.API.CONSUMER.DELETE.EVIDENCE.archive", "$JS.ACK.EVIDENCE.archive.1.1.1.1.1",
+		"$JS.API.STREAM.PURGE.EVIDENCE", "$JS.API.STREAM.DELETE.EVIDENCE", "$JS.API.CONSUMER.DELETE.WORK.workers", "$JS.ACK.WORK.workers.1.1.1.1.1",
 	) {
 		for _, m := range []*nats.Msg{
 			{Subject: "evidence.home.web.alice", Reply: reply, Data: []byte("x"), Header: nats.Header{nats.MsgIdHdr: {reply}}},
@@ -179,7 +179,7 @@ func (h *hub) answerTo(c *nats.Conn) (replaced int) {
 	if n := h.count("EVIDENCE", "evidence.home.web.alice"); n != uint64(len(statements)+2+1) {
 		h.t.Errorf("EVIDENCE has %d messages of web", n)
 	}
-	if _, err := h.js.Consumer(h.t.Context(), "EVIDENCE", "archive"); err != nil {
+	if _, err := h.js.Consumer(h.t.Context(), "WORK", "workers"); err != nil {
 		h.t.Error(err)
 	}
 	return replaced

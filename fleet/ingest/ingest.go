@@ -1,6 +1,5 @@
-// Package ingest moves evidence from the broker to the archive of the hub. A message is
-// acknowledged at the broker when it is on the archive's disk, and then the source is told so by a
-// watermark.
+// Package ingest moves evidence from the broker to the archive of the hub. A message is deleted
+// at the broker when it is on the archive's disk, and then the source is told so by a watermark.
 //
 // Start at [Run].
 package ingest
@@ -33,12 +32,7 @@ type Options struct {
 
 // Limits and paces.
 const (
-	batch        = 1000        // messages
-	batchBytes   = 32 << 20    // of them, and one portion more
-	portion      = 50          // messages that are asked for at first
-	maxPortion   = 250         // and then, where they are small
-	markEvery    = time.Second // a source gets its watermark at most this often
-	wait         = 2 * time.Second
+	markEvery    = time.Second     // a source gets its watermark at most this often
 	retry        = 2 * time.Second // after something went wrong
 	maxRetry     = 30 * time.Second
 	streamsEvery = 5 * time.Second // whether the streams exist
@@ -157,94 +151,6 @@ func (r *run) lookAfter(ctx context.Context) error {
 			}
 		}
 	}
-}
-
-// move takes envelopes from the stream until something goes wrong.
-func (r *run) move(ctx context.Context) error {
-	c, err := r.js.Consumer(ctx, streams.Evidence, streams.Archive)
-	if err != nil {
-		return fmt.Errorf("read evidence: %w", err)
-	}
-	for ctx.Err() == nil {
-		messages, isMore, err := fetch(ctx, c)
-		if err != nil {
-			return err
-		}
-		r.isBehind.Store(isMore)
-		if len(messages) == 0 {
-			continue
-		}
-		if err := r.keep(ctx, messages); err != nil {
-			for _, m := range messages {
-				_ = m.NakWithDelay(retry) // else it comes again only after a while
-			}
-			return err
-		}
-	}
-	return ctx.Err()
-}
-
-// fetch returns what waits, as much as is kept at once, and after a while nothing. isMore
-// reports whether more may wait.
-func fetch(ctx context.Context, c jetstream.Consumer) (all []jetstream.Msg, isMore bool, err error) {
-	size, ask := 0, portion
-	for len(all) < batch && size < batchBytes {
-		got, err := some(c.FetchNoWait(ask))
-		for _, m := range got {
-			size += len(m.Data())
-		}
-		if all = append(all, got...); err != nil {
-			return all, false, err
-		}
-		if len(got) < ask {
-			break
-		}
-		isMore = len(all) >= batch || size >= batchBytes
-		ask = min(max(batchBytes/(size/len(all)+1), 1), maxPortion)
-	}
-	if len(all) == 0 {
-		all, err = some(c.Fetch(1, jetstream.FetchMaxWait(wait)))
-	}
-	if err != nil && ctx.Err() == nil {
-		return all, false, err
-	}
-	return all, isMore, nil
-}
-
-func some(b jetstream.MessageBatch, err error) (got []jetstream.Msg, _ error) {
-	if err == nil {
-		for m := range b.Messages() {
-			got = append(got, m)
-		}
-		err = b.Error()
-	}
-	if err != nil {
-		return got, fmt.Errorf("read evidence: %w", err)
-	}
-	return got, nil
-}
-
-// keep puts messages into the archive, and acknowledges them.
-func (r *run) keep(ctx context.Context, messages []jetstream.Msg) error {
-	list := make([]archive.Received, len(messages))
-	for i, m := range messages {
-		at := r.Now()
-		if meta, err := m.Metadata(); err == nil {
-			at = meta.Timestamp
-		}
-		list[i] = archive.Received{Subject: m.Subject(), Data: m.Data(), At: at}
-	}
-	sources, err := r.Archive.Take(ctx, list)
-	if err != nil {
-		return err
-	}
-	for _, m := range messages {
-		if err := m.Ack(); err != nil {
-			return fmt.Errorf("acknowledge evidence: %w", err)
-		}
-	}
-	r.note(sources)
-	return nil
 }
 
 // apply adds rows to the memories as they come, and looks now and then for what was left. While

@@ -190,6 +190,39 @@ func deleteStream(t *testing.T, h *hub.Hub, name string) {
 	}
 }
 
+// A stream of the version that had it as a work queue is made anew. What waited in it comes again.
+func TestAWorkQueueIsMadeAnew(t *testing.T) {
+	h := hub.New(t)
+	deleteStream(t, h, streams.Evidence)
+	c := h.Own()
+	defer c.Close()
+	js, err := jetstream.New(c)
+	if err == nil {
+		_, err = js.CreateStream(t.Context(), jetstream.StreamConfig{Name: streams.Evidence, Subjects: []string{"evidence.*.*.*"}, Retention: jetstream.WorkQueuePolicy})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Now()
+	web := h.Enroll("web", "alice", at)
+	web.Audit(at, "a")
+	send(t, web)
+	h.StartArchiver()
+	for range 10 { // a host looks after an hour whether it is there
+		at = at.Add(31 * time.Minute)
+		web.Audit(at, "b")
+		if _, err := courier.Send(t.Context(), web.Options); err != nil {
+			t.Log(err) // the stream is being made
+		}
+		if h.Await(2*time.Second, web) == nil {
+			break
+		}
+	}
+	if d := cmp.Diff(h.Read(web.Store), h.Memory(web)); d != "" {
+		t.Errorf("-host +hub\n%s", d)
+	}
+}
+
 // A chain that was changed on the disk does not delay the memories of the others.
 func TestABrokenChainDelaysNobody(t *testing.T) {
 	h := hub.New(t)
