@@ -1,6 +1,5 @@
-// Package schemas holds the published JSON Schemas, in v1/: facts.json,
-// report.json, gate.json, watch.json, fleet.json and drill.json are generated from the Go types (go test ./schemas -update),
-// settings.json is written by hand. They are not in policies/, because OPA would load
+// Package schemas holds the published JSON Schemas, in v1/: settings.json is written by hand, all
+// others are generated from the Go types (go test ./schemas -update). They are not in policies/, because OPA would load
 // JSON there as data, and not beside this file, because a stock OPA reads every file
 // of their folder: opa check --strict -s schemas/v1 policies.
 package schemas
@@ -13,7 +12,7 @@ import (
 //go:embed v1/*.json editor/*.json
 var all embed.FS
 
-// FS holds facts.json, report.json, gate.json, watch.json, fleet.json, drill.json and settings.json.
+// FS holds the files of v1/.
 var FS = must(fs.Sub(all, "v1"))
 
 // Editor holds the schemas of what people write in YAML: config.json, settings.json and

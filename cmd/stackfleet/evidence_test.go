@@ -83,6 +83,7 @@ func TestEvidence(t *testing.T) {
 	if s := f.Sources[0]; s.Host != "web" || s.Beat.ExitCode != exit || f.ExitCode != exit {
 		t.Errorf("after it the hub says %s, %d, of %d findings; want %d", s.State, f.ExitCode, len(s.Findings), exit)
 	}
+	writesBySchema(hub)
 	if out, err := hub.run("stackfleet", "verify"); err != nil || !strings.Contains(out, "None is missing") {
 		t.Errorf("verify: %v\n%s", err, out)
 	}

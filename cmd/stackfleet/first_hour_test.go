@@ -12,6 +12,7 @@ import (
 
 	"stackpolicy/fleet"
 	"stackpolicy/fleet/enroll"
+	report "stackpolicy/report/fleet"
 )
 
 // documented returns the commands of the first hour in docs/fleet.md.
@@ -96,7 +97,7 @@ func listed(t *testing.T, hub terminal, m enroll.Member) {
 	if out, err := hub.run("stackfleet", "members"); err != nil || !strings.Contains(out, "web   "+m.User) {
 		t.Errorf("members: %v\n%s", err, out)
 	}
-	var listed struct{ Members []member }
+	var listed report.Members
 	out, err := hub.command("stackfleet", "members", "-o", "json").Output()
 	if err != nil || json.Unmarshal(out, &listed) != nil || len(listed.Members) != 1 || listed.Members[0].Source != m.Source {
 		t.Errorf("members -o json: %v\n%s", err, out)

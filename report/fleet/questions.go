@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -19,8 +20,21 @@ const maxListed = 30
 func ImpactFormats() []output.Format[questions.Impact] {
 	return []output.Format[questions.Impact]{
 		{Name: "text", Write: writeImpact},
-		{Name: "json", Write: func(w io.Writer, i questions.Impact) error { return writeJSON(w, i) }},
+		{Name: "json", Write: func(w io.Writer, i questions.Impact) error { return writeJSON(w, wholeImpact(i)) }},
 	}
+}
+
+// wholeImpact returns an impact with empty lists instead of null: those of a source that cannot be
+// told of, and that of an empty fleet.
+func wholeImpact(i questions.Impact) questions.Impact {
+	i.Each = append([]questions.SourceImpact{}, i.Each...)
+	for n := range i.Each {
+		of := &i.Each[n].Impact
+		of.Schema = replay.ImpactSchema
+		of.Findings, of.Alerts = append([]replay.Changed{}, of.Findings...), append([]replay.AlertChange{}, of.Alerts...)
+		of.Actions, of.Unknown = append([]replay.ActionChange{}, of.Actions...), append([]replay.Unknown{}, of.Unknown...)
+	}
+	return i
 }
 
 func writeImpact(w io.Writer, i questions.Impact) error {
@@ -107,8 +121,17 @@ func changes(i replay.Impact) string {
 func AnswerFormats() []output.Format[questions.Answers] {
 	return []output.Format[questions.Answers]{
 		{Name: "text", Write: writeAnswers},
-		{Name: "json", Write: func(w io.Writer, a questions.Answers) error { return writeJSON(w, a) }},
+		{Name: "json", Write: func(w io.Writer, a questions.Answers) error { return writeJSON(w, wholeAnswers(a)) }},
 	}
+}
+
+// wholeAnswers returns answers in which a source without one has an empty list instead of null.
+func wholeAnswers(a questions.Answers) questions.Answers {
+	a.Each = append([]questions.SourceAnswer{}, a.Each...)
+	for n := range a.Each {
+		a.Each[n].Answers = append([]json.RawMessage{}, a.Each[n].Answers...)
+	}
+	return a
 }
 
 // writeAnswers writes a line for each answer, and counts the sources at which the query does not hold.

@@ -12,8 +12,14 @@ import (
 	"stackpolicy/report"
 )
 
-// VerifySchema names the JSON of what was verified.
+// VerifySchema names the JSON of [Verified].
 const VerifySchema = "stackpolicy.fleet-verify/v1"
+
+// Verified is what was verified. Its JSON is stackpolicy.fleet-verify/v1.
+type Verified struct {
+	Schema string             `json:"schema"`
+	Chains []archive.Verified `json:"chains"` // by source, each with the envelopes of one key
+}
 
 // VerifyFormats lists every way to write what was verified.
 func VerifyFormats() []output.Format[[]archive.Verified] {
@@ -21,10 +27,7 @@ func VerifyFormats() []output.Format[[]archive.Verified] {
 }
 
 func writeVerifiedJSON(w io.Writer, list []archive.Verified) error {
-	return writeJSON(w, struct {
-		Schema string             `json:"schema"`
-		Chains []archive.Verified `json:"chains"`
-	}{VerifySchema, list})
+	return writeJSON(w, Verified{VerifySchema, append([]archive.Verified{}, list...)})
 }
 
 // writeJSON writes a value, indented.
