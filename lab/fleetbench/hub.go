@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -164,6 +165,19 @@ func (b *bench) behind(ctx context.Context) (kept, applied uint64, err error) {
 		}
 	}
 	return kept, applied, err
+}
+
+// processor returns what the hub has used of the processor (proc(5), stat), in ticks of 10 ms.
+func (b *bench) processor() time.Duration {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", b.serve.Process.Pid))
+	_, rest, _ := strings.Cut(string(text), ") ")
+	fields := strings.Fields(rest)
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.Atoi(fields[11])
+	system, _ := strconv.Atoi(fields[12])
+	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
 // run runs stackfleet to its end, and returns its output.

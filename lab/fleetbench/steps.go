@@ -22,6 +22,7 @@ import (
 	"stackpolicy/fleet"
 	"stackpolicy/fleet/link"
 	"stackpolicy/fleet/questions"
+	"stackpolicy/fleet/streams"
 	"stackpolicy/replay"
 )
 
@@ -57,44 +58,76 @@ const burst = 20_000
 
 // ingest sends all envelopes, and measures how fast they are in the archive.
 func (b *bench) ingest(ctx context.Context) error {
-	total, bytes, first, took := 0, 0, 0, time.Duration(0)
+	total, bytes, first := 0, 0, 0
+	var took, sent, spent time.Duration
 	for total < b.hosts*b.perHistory {
 		messages, err := b.sealed(burst)
 		if err != nil {
 			return err
 		}
-		begin := time.Now()
 		for i, m := range messages {
 			if bytes += len(m.Data); total+i < b.hosts {
 				first += len(m.Data)
 			}
-			if _, err := b.js.PublishMsgAsync(m, jetstream.WithStallWait(time.Minute)); err != nil {
-				return err
-			}
 		}
+		begin, before := time.Now(), b.processor()
+		if err := b.publish(ctx, messages); err != nil {
+			return err
+		}
+		sent += time.Since(begin)
+		if err := b.empty(ctx); err != nil {
+			return err
+		}
+		took, spent = took+time.Since(begin), spent+b.processor()-before
 		total += len(messages)
-		for {
-			kept, _, err := b.behind(ctx)
-			if err != nil {
-				return err
-			}
-			if int(kept) >= total {
-				break
-			}
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-time.After(50 * time.Millisecond):
-			}
-		}
-		took += time.Since(begin)
 		b.say("%d envelopes are in the archive, %.0f a second", total, float64(total)/took.Seconds())
 	}
+	if kept, _, err := b.behind(ctx); err != nil || kept != uint64(total) {
+		return fmt.Errorf("the archive has %d envelopes of %d: %w", kept, total, err)
+	}
 	b.figure("ingest: envelopes a second in the archive", float64(total)/took.Seconds(), 2000, "", false)
+	b.figure("ingest: envelopes a second that the broker took meanwhile", float64(total)/sent.Seconds(), 0, "", false)
+	b.figure("ingest: processor of the hub for an envelope", spent.Seconds()*1000/float64(total), 0, "ms", true)
 	b.figure("first envelope of a host, with the rules and all facts", float64(first)/float64(b.hosts)/1000, 0, "kB", true)
 	b.figure("bytes of a host and day, without that", float64(bytes-first)/float64(b.hosts*b.days)/1000, 80, "kB", true)
 	b.figure("bytes of a host and day, of 30 days with it", float64(first)/float64(b.hosts)/30000+float64(bytes-first)/float64(b.hosts*b.days)/1000, 80, "kB", true)
 	return nil
+}
+
+// publish sends messages until the broker has them on its disk.
+func (b *bench) publish(ctx context.Context, messages []*nats.Msg) error {
+	acks := make([]jetstream.PubAckFuture, len(messages))
+	for i, m := range messages {
+		var err error
+		if acks[i], err = b.js.PublishMsgAsync(m, jetstream.WithStallWait(time.Minute)); err != nil {
+			return err
+		}
+	}
+	for _, a := range acks {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case err := <-a.Err():
+			return err
+		case <-a.Ok():
+		}
+	}
+	return nil
+}
+
+// empty waits until the archive has all from the stream.
+func (b *bench) empty(ctx context.Context) error {
+	for {
+		s, err := b.js.Stream(ctx, streams.Evidence)
+		if err != nil || s.CachedInfo().State.Msgs == 0 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }
 
 // sealed returns the next envelopes of all hosts, each host's in turn.
@@ -142,7 +175,7 @@ func (b *bench) apply(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(200 * time.Millisecond):
+		case <-time.After(2 * time.Second):
 		}
 	}
 	b.figure("until all is in the memories, after the last envelope", time.Since(begin).Seconds(), 0, "s", true)
