@@ -69,7 +69,7 @@ type run struct {
 	Options
 	js jetstream.JetStream
 
-	isBehind    atomic.Bool // more evidence waits than one batch
+	isBehind    atomic.Bool // much evidence comes
 	mu          sync.Mutex
 	marks, rows dirty
 	wake        chan struct{} // there are rows
@@ -154,7 +154,7 @@ func (r *run) lookAfter(ctx context.Context) error {
 }
 
 // apply adds rows to the memories as they come, and looks now and then for what was left. While
-// much evidence waits, that comes first. What is wrong with one chain is logged, and delays no
+// much evidence comes, that goes first. What is wrong with one chain is logged, and delays no
 // other; it is tried again with all that was left.
 func (r *run) apply(ctx context.Context) error {
 	for more := true; ; {

@@ -19,6 +19,7 @@ const (
 	batch      = 4000                  // messages
 	batchBytes = 16 << 20              // of them, and one message more
 	moment     = 50 * time.Millisecond // for the rest of a batch
+	busy       = 50                    // messages in that time, which are 1,000 a second
 	pull       = 10 * time.Second      // of a request; after as long without a sign the reader begins anew
 	forgotten  = time.Minute           // then the broker drops a reader that went away
 )
@@ -60,7 +61,7 @@ func (r *run) move(ctx context.Context) error {
 // batched reads messages in batches. After an error it is not used again.
 type batched struct {
 	messages jetstream.MessagesContext
-	isBehind *atomic.Bool // is set while there is always more than one batch
+	isBehind *atomic.Bool // whether so much comes that it goes first
 	given    uint64       // messages that the reader was given
 
 	list []archive.Received
@@ -80,8 +81,8 @@ func (b *batched) fetch(ctx context.Context) error {
 		if err := b.add(m); err != nil {
 			return err
 		}
+		b.isBehind.Store(len(b.list) > busy)
 		if len(b.list) >= batch || b.size >= batchBytes {
-			b.isBehind.Store(true)
 			return nil
 		}
 		left := time.Until(end)
