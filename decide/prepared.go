@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"bytes"
 	"encoding/json"
 	"reflect"
 	"slices"
@@ -33,6 +34,19 @@ type part struct {
 	decoding sync.Mutex
 	tree     *tree             // of the text
 	places   map[string]string // digests of places that were asked for, by their names
+	last     row               // what was remembered of it last
+	sealed   []byte            // the text of last
+}
+
+// row returns what is remembered of the part. It reads the same text once.
+func (x *part) row(key string, sealed []byte) row {
+	x.decoding.Lock()
+	defer x.decoding.Unlock()
+	if x.last.key != key || !bytes.Equal(x.sealed, sealed) {
+		x.last, x.sealed = row{key: key}, sealed
+		x.last.read(sealed)
+	}
+	return x.last
 }
 
 // at returns a digest of what is at places of the part. name is that of the places.

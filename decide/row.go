@@ -6,7 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
-	"io"
+	"maps"
 
 	"stackpolicy/finding"
 )
@@ -15,15 +15,21 @@ import (
 type row struct {
 	key     string
 	tags    []byte                  // of the invariants that were decided, one after the other
-	found   map[string][]remembered // what they found, by the tag in hex
+	found   map[string][]remembered // what they found, by the tag in hex; rows share it
 	changed bool
+	next    int // the tag that is asked for next, most times
 }
 
 const tagSize = 16
 
+// has looks from the tag that follows the last on: they are asked for in the order in which they
+// were added.
 func (r *row) has(tag string) bool {
-	for tags := r.tags; len(tags) >= tagSize; tags = tags[tagSize:] {
-		if string(tags[:tagSize]) == tag {
+	n := len(r.tags) / tagSize
+	for k := range n {
+		i := (r.next + k) % n
+		if string(r.tags[i*tagSize:(i+1)*tagSize]) == tag {
+			r.next = i + 1
 			return true
 		}
 	}
@@ -33,7 +39,7 @@ func (r *row) has(tag string) bool {
 func (r *row) add(tag string, found []remembered) {
 	r.tags, r.changed = append(r.tags, tag...), true
 	if len(found) > 0 {
-		if r.found == nil {
+		if r.found = maps.Clone(r.found); r.found == nil {
 			r.found = map[string][]remembered{}
 		}
 		r.found[hex.EncodeToString([]byte(tag))] = found
@@ -89,7 +95,8 @@ func (r *row) write() []byte {
 
 // seal puts a checksum before what is kept: damage must not look like no findings.
 func seal(key string, data []byte) []byte {
-	return append([]byte(keyOf(key, string(data)))[:8], data...)
+	sum := checksum(key, data)
+	return append(sum[:], data...)
 }
 
 func unseal(key string, sealed []byte) ([]byte, bool) {
@@ -97,17 +104,33 @@ func unseal(key string, sealed []byte) ([]byte, bool) {
 		return nil, false
 	}
 	data := sealed[8:]
-	return data, keyOf(key, string(data))[:8] == string(sealed[:8])
+	sum := checksum(key, data)
+	return data, string(sum[:]) == string(sealed[:8])
+}
+
+func checksum(key string, data []byte) [8]byte {
+	var short [maxShort]byte
+	sum := sha256.Sum256(withSize(withSize(short[:0], key), data))
+	return [8]byte(sum[:8])
 }
 
 // keyOf is a digest of texts.
 func keyOf(parts ...string) string {
-	sum := sha256.New()
+	var short [maxShort]byte
+	text := short[:0]
 	for _, p := range parts {
-		_ = binary.Write(sum, binary.BigEndian, uint64(len(p))) // to a hash
-		_, _ = io.WriteString(sum, p)
+		text = withSize(text, p)
 	}
-	return string(sum.Sum(nil))
+	sum := sha256.Sum256(text)
+	return string(sum[:])
+}
+
+// maxShort is the size of most texts of which there is a digest.
+const maxShort = 1 << 10
+
+// withSize appends a part after its size, so that other parts are another text.
+func withSize[T string | []byte](text []byte, part T) []byte {
+	return append(binary.BigEndian.AppendUint64(text, uint64(len(part))), part...)
 }
 
 // decode reads JSON, and leaves numbers as they were written.
