@@ -146,7 +146,8 @@ func (l AuditLog) Document(ctx context.Context, digest string, at time.Time) (*f
 // are not read again.
 type Snapshots struct {
 	log  AuditLog
-	last map[int64]decoded // the parts of the last document
+	last map[int64]*decoded // the parts of the last document
+	unpacker
 }
 
 // decoded is a part: a unit, or everything else of a document.
@@ -197,17 +198,17 @@ func (s *Snapshots) read(tx sqlite.Tx, digest string) (*facts.Document, error) {
 
 // parts returns the parts with the given ids, in their order: those of the last document,
 // and what must be read.
-func (s *Snapshots) parts(tx sqlite.Tx, ids []int64) ([]decoded, error) {
+func (s *Snapshots) parts(tx sqlite.Tx, ids []int64) ([]*decoded, error) {
 	find, err := tx.Prepare("SELECT content FROM parts WHERE id = ?")
 	if err != nil {
 		return nil, err
 	}
 	defer find.Close()
-	parts, next, weight := make([]decoded, 0, len(ids)), map[int64]decoded{}, 0
+	parts, next, weight := make([]*decoded, 0, len(ids)), make(map[int64]*decoded, len(ids)), 0
 	for i, id := range ids {
 		known, has := s.last[id]
 		if !has {
-			if known, err = decodePart(find.One(id), i == 0, maxWeight-weight); err != nil {
+			if known, err = s.decode(find.One(id), i == 0, maxWeight-weight); err != nil {
 				return nil, err
 			}
 		}
@@ -220,17 +221,18 @@ func (s *Snapshots) parts(tx sqlite.Tx, ids []int64) ([]decoded, error) {
 	return parts, nil
 }
 
-// decodePart reads a part that has no more than so many values.
-func decodePart(r sqlite.Row, isHead bool, room int) (d decoded, err error) {
-	p, err := unpack(r)
+// decode reads a part that has no more than so many values.
+func (u *unpacker) decode(r sqlite.Row, isHead bool, room int) (*decoded, error) {
+	p, err := u.unpack(r)
 	if errors.Is(err, sql.ErrNoRows) {
-		return d, errParts
+		return nil, errParts
 	}
 	if err != nil {
-		return d, err
+		return nil, err
 	}
-	if d.digest, d.weight = p.digest, weightOf(p.text); d.weight > room {
-		return d, errWeight
+	d := &decoded{digest: p.digest, weight: weightOf(p.text)}
+	if d.weight > room {
+		return nil, errWeight
 	}
 	if isHead {
 		return d, json.Unmarshal(p.text, &d.head)
@@ -241,7 +243,7 @@ func decodePart(r sqlite.Row, isHead bool, room int) (d decoded, err error) {
 var errParts = errors.New("parts of it are missing or not what was stored")
 
 // assemble puts a document together, and checks its digest.
-func assemble(digest string, parts []decoded) (*facts.Document, error) {
+func assemble(digest string, parts []*decoded) (*facts.Document, error) {
 	whole := sha256.New()
 	for _, p := range parts {
 		whole.Write(p.digest[:])
@@ -266,12 +268,30 @@ func digestOf(parts []part) string {
 }
 
 // unpack reads one part, and computes its digest again.
-func unpack(r sqlite.Row) (p part, err error) {
+func unpack(r sqlite.Row) (part, error) { return new(unpacker).unpack(r) }
+
+// unpacker reads many parts: most are small, and a new decompressor is not.
+type unpacker struct {
+	packed bytes.Reader
+	flate  io.ReadCloser
+	text   bytes.Buffer
+}
+
+// unpack is [unpack]. The text is valid until the next call.
+func (u *unpacker) unpack(r sqlite.Row) (p part, err error) {
 	var content []byte
 	if err := r.Scan(&content); err != nil {
 		return p, err
 	}
-	p.text, err = io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(content)), maxPart))
+	u.packed.Reset(content)
+	if u.flate == nil {
+		u.flate = flate.NewReader(&u.packed)
+	} else if err := u.flate.(flate.Resetter).Reset(&u.packed, nil); err != nil {
+		return p, err
+	}
+	u.text.Reset()
+	_, err = u.text.ReadFrom(io.LimitReader(u.flate, maxPart))
+	p.text = u.text.Bytes()
 	p.digest = sha256.Sum256(p.text)
 	return p, err
 }
