@@ -20,6 +20,16 @@ func (p *Policies) Decide(ctx context.Context, doc *facts.Document) (Result, err
 // DecidePrepared is Decide for a document that other policies decide, too, or that is one of
 // a series.
 func (p *Policies) DecidePrepared(ctx context.Context, prepared *Prepared) (Result, error) {
+	return p.decide(ctx, prepared, subjects.withAllows)
+}
+
+// Findings is DecidePrepared without what is allowed, which is nearly all of its result.
+func (p *Policies) Findings(ctx context.Context, prepared *Prepared) (Result, error) {
+	return p.decide(ctx, prepared, func(_ subjects, _ *policy.Invariant, found []finding.Finding) []finding.Finding { return found })
+}
+
+// decide decides; complete adds what is allowed to the findings of an invariant.
+func (p *Policies) decide(ctx context.Context, prepared *Prepared, complete func(subjects, *policy.Invariant, []finding.Finding) []finding.Finding) (Result, error) {
 	doc := prepared.Document
 	if doc.Schema != facts.Schema {
 		return Result{}, fmt.Errorf("decide: the document's schema is %q; want %q", doc.Schema, facts.Schema)
@@ -30,7 +40,11 @@ func (p *Policies) DecidePrepared(ctx context.Context, prepared *Prepared) (Resu
 	gaps, asked := p.gaps(doc)
 	verdicts := [][]finding.Finding{gaps}
 	for i, answer := range p.answers(total, prepared, asked) {
-		verdicts = append(verdicts, s.verdict(asked[i], answer))
+		decisions := verdict(asked[i], answer)
+		if answer.Err == nil {
+			decisions = complete(s, asked[i], decisions)
+		}
+		verdicts = append(verdicts, decisions)
 	}
 	decisions := slices.Concat(verdicts...)
 	if err := ctx.Err(); err != nil {
@@ -105,14 +119,11 @@ func subjectsOf(doc *facts.Document) subjects {
 	return s
 }
 
-// verdict returns an invariant's decisions. If its rule failed, it blocks. A subject is
-// only allowed if the rule was evaluated for it.
-func (s subjects) verdict(inv *policy.Invariant, a Answer) []finding.Finding {
+// verdict returns an invariant's findings. If its rule failed, it blocks.
+func verdict(inv *policy.Invariant, a Answer) []finding.Finding {
 	decisions := a.Findings
 	if a.Err != nil {
 		decisions = append(decisions, undecided(inv, a.Err))
-	} else {
-		decisions = s.withAllows(inv, decisions)
 	}
 	for i := range decisions {
 		decisions[i].Class = inv.Class
@@ -138,8 +149,9 @@ func unknown(inv *policy.Invariant, message string, evidence map[string]any) fin
 	}
 }
 
-// withAllows adds an allow for each subject of the invariant's class that has no finding.
-// The host is only allowed if there are no findings at all.
+// withAllows adds an allow for each subject of the invariant's class that has no finding: of an
+// invariant whose rule was evaluated for it. The host is only allowed if there are no findings
+// at all.
 func (s subjects) withAllows(inv *policy.Invariant, findings []finding.Finding) []finding.Finding {
 	found := map[string]bool{}
 	for _, d := range findings {
@@ -151,7 +163,7 @@ func (s subjects) withAllows(inv *policy.Invariant, findings []finding.Finding) 
 		if !found[subject] {
 			decisions = append(decisions, finding.Finding{
 				Invariant: inv.ID, Subject: subject, Effect: finding.Allow,
-				Message: inv.Title, Evidence: map[string]any{},
+				Message: inv.Title, Evidence: map[string]any{}, Class: inv.Class,
 			})
 		}
 	}

@@ -33,7 +33,7 @@ type Impact struct {
 	Alerts     []AlertChange  `json:"alerts"`
 	Actions    []ActionChange `json:"actions"`
 	Unknown    []Unknown      `json:"unknown"` // audits that cannot be decided again
-	Strips     []Strip        `json:"-"`       // how each subject was, the host first
+	Strips     []Strip        `json:"-"`       // how each subject was, the host first; empty unless they were asked for
 }
 
 // IsNone reports whether nothing would have been another thing.
@@ -175,18 +175,27 @@ func (c *comparison) span(ctx context.Context, span history.AuditSpan) (unknown 
 		var results [2]decide.Result
 		prepared := c.p.series.Prepare(doc)
 		for k, p := range []*decide.Policies{then, c.after} {
-			if results[k], err = p.DecidePrepared(ctx, prepared); err != nil {
+			if results[k], err = c.decide(ctx, p, prepared); err != nil {
 				return err.Error()
 			}
 		}
 		c.findings(at, audits, results[0], results[1])
 		c.alert(at, results)
-		c.strips.look(at, n > 0, results)
+		if c.p.Strips {
+			c.strips.look(at, n > 0, results)
+		}
 		if span.Mode == "enforce" {
 			c.act(at, doc, [2]*decide.Policies{then, c.after}, results)
 		}
 	}
 	return ""
+}
+
+func (c *comparison) decide(ctx context.Context, p *decide.Policies, doc *decide.Prepared) (decide.Result, error) {
+	if c.p.Strips {
+		return p.DecidePrepared(ctx, doc)
+	}
+	return p.Findings(ctx, doc)
 }
 
 // byIdentity returns the findings that are open, or waived, by what makes each the same one
@@ -348,7 +357,7 @@ func (c *comparison) recorded(ctx context.Context, a history.Action) (unknown st
 	if err != nil {
 		return err.Error()
 	}
-	r, err := c.after.Decide(ctx, doc)
+	r, err := c.after.Findings(ctx, c.p.series.Prepare(doc))
 	if err != nil {
 		return err.Error()
 	}

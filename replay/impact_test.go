@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"stackpolicy/decide"
 	"stackpolicy/decide/policy"
 	"stackpolicy/finding"
@@ -35,7 +37,13 @@ func edited(t *testing.T, file, old, other string) *decide.Policies {
 
 func (r *recorder) impact(after *decide.Policies) Impact {
 	r.t.Helper()
-	return must(Compare(r.t.Context(), Of(r.store), r.rules, after, Options{Load: loadTrusted}))(r.t)
+	with := must(Compare(r.t.Context(), Of(r.store), r.rules, after, Options{Load: loadTrusted, Strips: true}))(r.t)
+	without := must(Compare(r.t.Context(), Of(r.store), r.rules, after, Options{Load: loadTrusted}))(r.t)
+	without.Strips = with.Strips
+	if d := cmp.Diff(with, without); d != "" {
+		r.t.Errorf("-with strips +without\n%s", d)
+	}
+	return with
 }
 
 // lines are the changes of an impact, a line each.

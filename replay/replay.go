@@ -57,6 +57,9 @@ type Options struct {
 	// Apart says that no document follows from the one before: another action in one would
 	// have changed nothing in the next.
 	Apart bool
+	// Strips says that [Impact.Strips] is asked for. It needs all that is allowed, too, which
+	// takes longer.
+	Strips bool
 	// Progress, if not nil, is called before each of the spans.
 	Progress func(done, of int)
 }
@@ -195,7 +198,7 @@ func (p *player) play(ctx context.Context, span history.AuditSpan) outcome {
 		if err != nil {
 			return outcome{unknown: err.Error()}
 		}
-		result, err := rules.policies.DecidePrepared(ctx, p.series.Prepare(doc))
+		result, err := rules.policies.Findings(ctx, p.series.Prepare(doc))
 		if err != nil {
 			return outcome{unknown: err.Error()}
 		}

@@ -53,7 +53,7 @@ Exit status:
 			from.since = time.Time{}
 		}
 		collectSeldom()
-		i, err := impactOf(cmd, source, *settings, from)
+		i, err := impactOf(cmd, source, *settings, from, format.String() == "html")
 		if err != nil {
 			return err
 		}
@@ -70,7 +70,7 @@ Exit status:
 }
 
 // impactOf compares the policies in use with those of the flags, on a recording.
-func impactOf(cmd *cobra.Command, source policySource, settings string, from recordingSource) (i replay.Impact, err error) {
+func impactOf(cmd *cobra.Command, source policySource, settings string, from recordingSource, strips bool) (i replay.Impact, err error) {
 	ctx := cmd.Context()
 	c, err := cli.ReadConfig()
 	if err != nil {
@@ -90,7 +90,7 @@ func impactOf(cmd *cobra.Command, source policySource, settings string, from rec
 	if err != nil {
 		return i, err
 	}
-	o := replay.Options{Since: from.since, Load: cli.LoadKept(shared), Progress: cli.Progress(cmd.ErrOrStderr(), "audits")}
+	o := replay.Options{Since: from.since, Load: cli.LoadKept(shared), Strips: strips, Progress: cli.Progress(cmd.ErrOrStderr(), "audits")}
 	if from.documents != "" { // nothing decided then
 		o.Present, o.Apart = before, true
 	}
