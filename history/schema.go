@@ -85,7 +85,7 @@ const tableCount = 14
 
 // create creates the tables. If the process is killed, all of them exist or none.
 func create(ctx context.Context, path string, now time.Time) error {
-	return sqlite.Create(ctx, path, func(tx sqlite.Tx) error {
+	return sqlite.Create(ctx, path, 0, func(tx sqlite.Tx) error {
 		marks := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, version)
 		if err := tx.Do(marks + tables); err != nil {
 			return err

@@ -97,7 +97,7 @@ func open(ctx context.Context, path string, source fleet.Source, now time.Time) 
 }
 
 func create(ctx context.Context, path, subject string) error {
-	return sqlite.Create(ctx, path, func(tx sqlite.Tx) error {
+	return sqlite.Create(ctx, path, 0, func(tx sqlite.Tx) error {
 		marks := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, version)
 		if err := tx.Do(marks + tables); err != nil {
 			return err

@@ -5,6 +5,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -73,16 +74,21 @@ func Open(ctx context.Context, path string, readOnly bool, check func(context.Co
 }
 
 // Create creates the database if the file does not exist or is blank, and fills it in one
-// transaction: if the process is killed, all is there or nothing.
-func Create(ctx context.Context, path string, fill func(Tx) error) error {
+// transaction: if the process is killed, all is there or nothing. Its pages have so many bytes; 0
+// is SQLite's default, 4096. Rows that nearly fill a page of that leave much of it unused.
+func Create(ctx context.Context, path string, page int, fill func(Tx) error) error {
 	if err := createFile(path); err != nil {
 		return err
 	}
 	d := &DB{Path: path}
-	if err := d.dial("_auto_vacuum", "INCREMENTAL", "_journal_mode", "WAL"); err != nil {
+	if err := d.dial(); err != nil {
 		return err
 	}
-	err := d.Update(ctx, fill)
+	// The first of them that writes fixes the size of pages.
+	_, err := d.sql.ExecContext(ctx, fmt.Sprintf("PRAGMA page_size = %d; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL", cmp.Or(page, 4096)))
+	if err == nil {
+		err = d.Update(ctx, fill)
+	}
 	if closing := d.sql.Close(); err == nil {
 		err = closing
 	}

@@ -10,7 +10,7 @@ import (
 // A transaction is complete or absent.
 func TestUpdate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "notes.db")
-	err := Create(t.Context(), path, func(tx Tx) error { return tx.Do("CREATE TABLE notes (text TEXT NOT NULL) STRICT") })
+	err := Create(t.Context(), path, 0, func(tx Tx) error { return tx.Do("CREATE TABLE notes (text TEXT NOT NULL) STRICT") })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,10 +46,33 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
+// Pages have the size that they were created with, and else SQLite's.
+func TestPageSize(t *testing.T) {
+	for size, want := range map[int]int{0: 4096, 16 << 10: 16 << 10} {
+		path := filepath.Join(t.TempDir(), "notes.db")
+		if err := Create(t.Context(), path, size, func(tx Tx) error { return tx.Do("CREATE TABLE notes (text TEXT) STRICT") }); err != nil {
+			t.Fatal(err)
+		}
+		var got, vacuum int
+		var journal string
+		db, err := Open(t.Context(), path, false, func(ctx context.Context, d *DB) error {
+			return d.View(ctx, func(tx Tx) error {
+				return tx.One("SELECT page_size, auto_vacuum, journal_mode FROM pragma_page_size, pragma_auto_vacuum, pragma_journal_mode").Scan(&got, &vacuum, &journal)
+			})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Close(); err != nil || got != want || vacuum != 2 || journal != "wal" {
+			t.Errorf("%d bytes, want %d; vacuum %d, journal %s; %v", got, want, vacuum, journal, err)
+		}
+	}
+}
+
 // A database that was found damaged in use, or that its check refuses, is not opened.
 func TestOpenRefuses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "notes.db")
-	if err := Create(t.Context(), path, func(tx Tx) error { return tx.Do("CREATE TABLE notes (text TEXT) STRICT") }); err != nil {
+	if err := Create(t.Context(), path, 0, func(tx Tx) error { return tx.Do("CREATE TABLE notes (text TEXT) STRICT") }); err != nil {
 		t.Fatal(err)
 	}
 	refused := errors.New("of another program")
