@@ -105,16 +105,25 @@ func (a Asking) ask(ctx context.Context, job Job, take func([]answer)) error {
 	if err != nil {
 		return fmt.Errorf("ask: %w", err)
 	}
-	for shard := range archive.Shards {
-		data, err := pack(work{job.ID, shard})
-		if err == nil {
-			_, err = a.JetStream.Publish(ctx, "work."+job.ID, data)
-		}
-		if err != nil {
-			return fmt.Errorf("ask: %w", err)
-		}
+	if err := a.queue(ctx, job.ID); err != nil {
+		return fmt.Errorf("ask: %w", err)
 	}
 	return a.collect(ctx, c, take)
+}
+
+// queue queues the shards.
+func (a Asking) queue(ctx context.Context, job string) error {
+	post := posts{JetStream: a.JetStream}
+	for shard := range archive.Shards {
+		data, err := pack(work{job, shard})
+		if err == nil {
+			err = post.send("work."+job, data)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return post.wait(ctx)
 }
 
 // next waits for the next answer. A cluster may be without a leader meanwhile.

@@ -187,12 +187,14 @@ func query(t *testing.T, js jetstream.JetStream) {
 	}
 }
 
-// Rules that decided at several hosts are loaded once, and so are those that are tried.
+// Rules that decided at several hosts are loaded once for a question, and so are those that are
+// tried; the present ones are loaded once for all questions.
 func TestRulesAreLoadedOnce(t *testing.T) {
 	h, _ := newFleet(t)
-	var loads atomic.Int32
+	var loads, presents atomic.Int32
 	js := workFrom(t, h, h.Data, 1, func(w *questions.Worker) {
 		w.Present = func(ctx context.Context, m decide.Memory) (*decide.Policies, error) {
+			presents.Add(1)
 			return load(ctx, otherwise(t), m)
 		}
 		w.Load = func(ctx context.Context, files []policy.File, m decide.Memory) (*decide.Policies, error) {
@@ -200,9 +202,11 @@ func TestRulesAreLoadedOnce(t *testing.T) {
 			return load(ctx, files, m)
 		}
 	})
-	i, err := questions.Asking{JetStream: js, Patience: time.Minute}.Impact(t.Context(), questions.Job{Since: time.Now().AddDate(0, 0, -30), Rules: otherwise(t)})
-	if err != nil || i.Changed != 2 || loads.Load() != 2 {
-		t.Errorf("%d loads, %v: %s", loads.Load(), err, asJSON(t, i))
+	for n := range int32(2) {
+		i, err := questions.Asking{JetStream: js, Patience: time.Minute}.Impact(t.Context(), questions.Job{Since: time.Now().AddDate(0, 0, -30), Rules: otherwise(t)})
+		if err != nil || i.Changed != 2 || loads.Load() != 2*(n+1) || presents.Load() != 1 {
+			t.Errorf("%d loads, %d of the present rules, %v: %s", loads.Load(), presents.Load(), err, asJSON(t, i))
+		}
 	}
 }
 

@@ -39,8 +39,9 @@ func (w Worker) limit() time.Duration { return cmp.Or(w.Limit, limit) }
 
 // Work answers until the context ends. What goes wrong is logged and tried again.
 func Work(ctx context.Context, w Worker) error {
-	s := session{Worker: w}
+	s := session{Worker: w, memory: decide.NewMemory()}
 	defer s.close()
+	_ = s.present(ctx) // before anybody asks; a question says why it cannot be
 	for ctx.Err() == nil {
 		if err := s.take(ctx); err != nil && ctx.Err() == nil {
 			w.Log(err.Error())
@@ -74,14 +75,18 @@ func (s *session) take(ctx context.Context) error {
 	return nil
 }
 
-// session keeps what shards of one job share: the rules, with what they decided of which facts.
+// session keeps what questions share, which are the present rules and what any rules decided of
+// which facts, and what the shards of one question share.
 type session struct {
 	Worker
-	job           Job
-	before, after *decide.Policies
-	then          rulebooks
-	query         query.Query
-	end           context.CancelFunc // of the processes of its rules; nil: it has none
+	memory decide.Memory
+	before *decide.Policies
+
+	job   Job
+	after *decide.Policies
+	then  rulebooks
+	query query.Query
+	end   context.CancelFunc // of the processes of its rules; nil: it has none
 }
 
 // close ends the processes of the rules.
@@ -113,9 +118,10 @@ func (s *session) answer(ctx context.Context, m jetstream.Msg) {
 		}
 	}()
 	end := answer{Shard: w.Shard, Worker: s.Name, Try: rand.Text(), Done: true}
+	post := posts{JetStream: s.JetStream}
 	err := s.open(ctx, w.Job)
 	if err == nil {
-		err = s.shard(ctx, w, &end)
+		err = s.shard(ctx, w, &end, &post)
 	}
 	if ctx.Err() != nil {
 		_ = m.Nak() // another worker does it
@@ -125,14 +131,25 @@ func (s *session) answer(ctx context.Context, m jetstream.Msg) {
 		end.Problem = err.Error()
 		s.Log(fmt.Sprintf("shard %d of %s: %v", w.Shard, w.Job, err))
 	}
-	if err := s.publish(ctx, w.Job, end); err != nil {
+	if err := conclude(ctx, w.Job, end, &post); err != nil {
 		if ctx.Err() == nil {
 			s.Log(err.Error())
 		}
 		_ = m.NakWithDelay(time.Second)
 		return
 	}
-	_ = m.DoubleAck(ctx)
+	_ = m.Ack() // if it gets lost the shard is answered twice, of which one counts
+}
+
+// conclude sends that a shard is done, after all of its answers are stored.
+func conclude(ctx context.Context, job string, end answer, post *posts) error {
+	if err := post.wait(ctx); err != nil {
+		return err
+	}
+	if err := publish(post, job, end); err != nil {
+		return err
+	}
+	return post.wait(ctx)
 }
 
 // open reads the job, and loads what it asks with, once.
@@ -148,18 +165,26 @@ func (s *session) open(ctx context.Context, id string) error {
 	if err != nil {
 		return fmt.Errorf("read the question: %w", err)
 	}
-	next := session{Worker: s.Worker}
-	if err := unpack(m.Data, &next.job); err != nil {
-		return err
-	}
 	s.close()
-	*s = session{Worker: s.Worker}
-	if err := next.load(ctx); err != nil {
+	*s = session{Worker: s.Worker, memory: s.memory, before: s.before}
+	next := *s
+	if err = unpack(m.Data, &next.job); err == nil {
+		err = next.load(ctx)
+	}
+	if err != nil {
 		next.close()
 		return err
 	}
 	*s = next
 	return nil
+}
+
+// present loads the present rules, once.
+func (s *session) present(ctx context.Context) (err error) {
+	if s.before == nil {
+		s.before, err = s.Present(ctx, s.memory)
+	}
+	return err
 }
 
 // load loads what the job asks with. Processes of rules live until the session is closed.
@@ -168,18 +193,19 @@ func (s *session) load(ctx context.Context) (err error) {
 		s.query, err = query.Prepare(ctx, s.job.Query)
 		return err
 	}
-	ctx, s.end = context.WithCancel(ctx)
-	memory := decide.NewMemory()
-	if s.before, err = s.Present(ctx, memory); err == nil {
-		s.after, err = s.Load(ctx, s.job.Rules, memory)
+	if err := s.present(ctx); err != nil {
+		return err
 	}
+	ctx, s.end = context.WithCancel(ctx)
+	load, memory := s.Load, s.memory
 	s.then = rulebooks{life: ctx, present: s.before, load: func(life context.Context, files []policy.File) (*decide.Policies, error) {
-		return s.Load(life, files, memory)
+		return load(life, files, memory)
 	}}
+	s.after, err = load(ctx, s.job.Rules, memory)
 	return err
 }
 
-func (s *session) shard(ctx context.Context, w work, end *answer) error {
+func (s *session) shard(ctx context.Context, w work, end *answer, post *posts) error {
 	memories, err := s.Archive.MemoriesOf(ctx, w.Shard)
 	if err != nil {
 		return err
@@ -198,7 +224,7 @@ func (s *session) shard(ctx context.Context, w work, end *answer) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := s.publish(ctx, w.Job, a); err != nil {
+		if err := publish(post, w.Job, a); err != nil {
 			return err
 		}
 		end.Count++
@@ -206,8 +232,8 @@ func (s *session) shard(ctx context.Context, w work, end *answer) error {
 	return nil
 }
 
-// publish sends an answer. An impact that is too large is sent without its lists.
-func (s *session) publish(ctx context.Context, job string, a answer) error {
+// publish posts an answer. An impact that is too large is sent without its lists.
+func publish(post *posts, job string, a answer) error {
 	data, err := pack(a)
 	if errors.Is(err, errTooLarge) && a.Impact != nil {
 		short := shortened(*a.Impact)
@@ -215,7 +241,7 @@ func (s *session) publish(ctx context.Context, job string, a answer) error {
 		data, err = pack(a)
 	}
 	if err == nil {
-		_, err = s.JetStream.Publish(ctx, "answer."+job, data)
+		err = post.send("answer."+job, data)
 	}
 	if err != nil {
 		return fmt.Errorf("send an answer: %w", err)
