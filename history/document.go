@@ -97,14 +97,9 @@ func keepDocument(tx sqlite.Tx, p *packed) (id sql.NullInt64, err error) {
 }
 
 func keepParts(tx sqlite.Tx, parts []part) ([]int64, error) {
-	find, err := tx.Prepare("SELECT id FROM parts WHERE digest = ?")
-	if err != nil {
-		return nil, err
-	}
-	defer find.Close()
 	ids, press := make([]int64, len(parts)), press{}
 	for i, p := range parts {
-		err := find.One(p.digest[:]).Scan(&ids[i])
+		err := tx.One("SELECT id FROM parts WHERE digest = ?", p.digest[:]).Scan(&ids[i])
 		if errors.Is(err, sql.ErrNoRows) {
 			ids[i], err = tx.Insert("INSERT INTO parts (digest, content) VALUES (?, ?)", p.digest[:], press.press(p.text))
 		}
@@ -199,16 +194,12 @@ func (s *Snapshots) read(tx sqlite.Tx, digest string) (*facts.Document, error) {
 // parts returns the parts with the given ids, in their order: those of the last document,
 // and what must be read.
 func (s *Snapshots) parts(tx sqlite.Tx, ids []int64) ([]*decoded, error) {
-	find, err := tx.Prepare("SELECT content FROM parts WHERE id = ?")
-	if err != nil {
-		return nil, err
-	}
-	defer find.Close()
 	parts, next, weight := make([]*decoded, 0, len(ids)), make(map[int64]*decoded, len(ids)), 0
 	for i, id := range ids {
 		known, has := s.last[id]
 		if !has {
-			if known, err = s.decode(find.One(id), i == 0, maxWeight-weight); err != nil {
+			var err error
+			if known, err = s.decode(tx.One("SELECT content FROM parts WHERE id = ?", id), i == 0, maxWeight-weight); err != nil {
 				return nil, err
 			}
 		}

@@ -149,16 +149,11 @@ func (i *importer) documents(tx sqlite.Tx) error {
 
 // assembled returns the ids of a document's parts, and its digest; nil if one is not here.
 func (i *importer) assembled(tx sqlite.Tx, numbers []int64) (ids []int64, digest string, err error) {
-	find, err := tx.Prepare("SELECT digest FROM parts WHERE id = ?")
-	if err != nil {
-		return nil, "", err
-	}
-	defer find.Close()
 	whole := sha256.New()
 	for _, n := range numbers {
 		id := placed(i.p.Parts, n)
 		var part []byte
-		err := find.One(id).Scan(&part)
+		err := tx.One("SELECT digest FROM parts WHERE id = ?", id).Scan(&part)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil, "", nil
 		}

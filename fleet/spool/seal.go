@@ -76,12 +76,7 @@ func (s *Spool) draft(ctx context.Context, h Host, now time.Time, room history.R
 		if waiting >= maxOutbox {
 			return ErrFull
 		}
-		known, closed, err := d.known(tx, now)
-		if err != nil {
-			return err
-		}
-		defer closed()
-		d.exported, err = h.Store.Export(ctx, st.cursor, known, room)
+		d.exported, err = h.Store.Export(ctx, st.cursor, d.known(tx, now), room)
 		return err
 	})
 	if err != nil {
@@ -93,16 +88,12 @@ func (s *Spool) draft(ctx context.Context, h Host, now time.Time, room history.R
 	return d, st, nil
 }
 
-// known returns a [history.Known], and what releases it.
-func (d *Draft) known(tx sqlite.Tx, now time.Time) (known history.Known, closed func(), err error) {
-	find, err := tx.Prepare("SELECT number, used FROM numbers WHERE key = ?")
-	if err != nil {
-		return nil, nil, err
-	}
+// known returns a [history.Known].
+func (d *Draft) known(tx sqlite.Tx, now time.Time) history.Known {
 	recently := sqlite.Stamp(now.Add(-day))
 	return func(key string) (n int64, err error) {
 		var used int64
-		err = find.One(key).Scan(&n, &used)
+		err = tx.One("SELECT number, used FROM numbers WHERE key = ?", key).Scan(&n, &used)
 		if errors.Is(err, sql.ErrNoRows) {
 			return 0, nil
 		}
@@ -110,7 +101,7 @@ func (d *Draft) known(tx sqlite.Tx, now time.Time) (known history.Known, closed 
 			d.touched = append(d.touched, key)
 		}
 		return n, err
-	}, find.Close, nil
+	}
 }
 
 // SealBeat seals an envelope that says only how the host is.

@@ -183,7 +183,7 @@ func (d *DB) within(ctx context.Context, first string, options *sql.TxOptions, w
 	if err != nil {
 		return d.explain(err)
 	}
-	if err = work(Tx{ctx, tx}); err != nil {
+	if err = work(newTx(ctx, tx)); err != nil {
 		_ = tx.Rollback() // if that fails too, the connection is closed, which ends the transaction
 		return d.explain(err)
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"path/filepath"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // A transaction is complete or absent.
@@ -85,5 +87,41 @@ func TestOpenRefuses(t *testing.T) {
 	_, err := Open(t.Context(), path, false, func(context.Context, *DB) error { return nil })
 	if unusable := (*UnusableError)(nil); !errors.As(err, &unusable) || unusable.Why != "page 7 is torn" {
 		t.Errorf("got error %v, want why it was marked", err)
+	}
+}
+
+// A query may be run again while its rows are read, and its statement is used again afterwards.
+func TestQueryWithinItself(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notes.db")
+	if err := Create(t.Context(), path, 0, func(tx Tx) error { return tx.Do("CREATE TABLE notes (id INTEGER PRIMARY KEY) STRICT") }); err != nil {
+		t.Fatal(err)
+	}
+	db, err := Open(t.Context(), path, false, func(context.Context, *DB) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	const query = "SELECT id FROM notes WHERE id >= ? ORDER BY id"
+	var all [][]int
+	err = db.Update(t.Context(), func(tx Tx) error {
+		for id := range 3 {
+			if err := tx.Do("INSERT INTO notes VALUES (?)", id); err != nil {
+				return err
+			}
+		}
+		all, err = List(tx, func(r Row) ([]int, error) {
+			var id int
+			if err := r.Scan(&id); err != nil {
+				return nil, err
+			}
+			return List(tx, func(r Row) (n int, err error) { return n, r.Scan(&n) }, query, id)
+		}, query, 0)
+		if len(tx.idle) != 2 {
+			t.Errorf("%d statements are kept, want the INSERT and the query", len(tx.idle))
+		}
+		return err
+	})
+	if d := cmp.Diff([][]int{{0, 1, 2}, {1, 2}, {2}}, all); d != "" || err != nil {
+		t.Errorf("-want +got\n%s, error %v", d, err)
 	}
 }

@@ -6,21 +6,46 @@ import (
 	"errors"
 )
 
-// Tx is one transaction, bounded by the context of its call.
+// Tx is one transaction, bounded by the context of its call. A query that it runs again is not
+// parsed again, so give values as arguments. Use it from one goroutine.
 type Tx struct {
-	ctx context.Context
-	tx  *sql.Tx
+	ctx  context.Context
+	tx   *sql.Tx
+	idle map[string]*sql.Stmt // by query, those of which no rows are being read
+}
+
+func newTx(ctx context.Context, tx *sql.Tx) Tx { return Tx{ctx, tx, map[string]*sql.Stmt{}} }
+
+// borrow returns a prepared query, which nothing else uses until it is given back. What is never
+// given back is closed at the end of the transaction.
+func (t Tx) borrow(query string) (*sql.Stmt, error) {
+	if s, has := t.idle[query]; has {
+		delete(t.idle, query)
+		return s, nil
+	}
+	return t.tx.PrepareContext(t.ctx, query)
+}
+
+func (t Tx) giveBack(query string, s *sql.Stmt) { t.idle[query] = s }
+
+func (t Tx) exec(query string, args []any) (sql.Result, error) {
+	s, err := t.borrow(query)
+	if err != nil {
+		return nil, err
+	}
+	defer t.giveBack(query, s)
+	return s.ExecContext(t.ctx, args...)
 }
 
 // Do runs a statement that returns nothing.
 func (t Tx) Do(query string, args ...any) error {
-	_, err := t.tx.ExecContext(t.ctx, query, args...)
+	_, err := t.exec(query, args)
 	return err
 }
 
 // Insert runs an INSERT, and returns the new row's id.
 func (t Tx) Insert(query string, args ...any) (int64, error) {
-	result, err := t.tx.ExecContext(t.ctx, query, args...)
+	result, err := t.exec(query, args)
 	if err != nil {
 		return 0, err
 	}
@@ -29,7 +54,7 @@ func (t Tx) Insert(query string, args ...any) (int64, error) {
 
 // Change runs an UPDATE or DELETE, and returns how many rows it changed.
 func (t Tx) Change(query string, args ...any) (int64, error) {
-	result, err := t.tx.ExecContext(t.ctx, query, args...)
+	result, err := t.exec(query, args)
 	if err != nil {
 		return 0, err
 	}
@@ -37,32 +62,43 @@ func (t Tx) Change(query string, args ...any) (int64, error) {
 }
 
 // One returns the only row of the query.
-func (t Tx) One(query string, args ...any) Row { return t.tx.QueryRowContext(t.ctx, query, args...) }
-
-// Prepare returns a query that is run many times. The caller closes it.
-func (t Tx) Prepare(query string) (Prepared, error) {
-	stmt, err := t.tx.PrepareContext(t.ctx, query)
-	return Prepared{t.ctx, stmt}, err
+func (t Tx) One(query string, args ...any) Row {
+	s, err := t.borrow(query)
+	if err != nil {
+		return failed{err}
+	}
+	return only{s.QueryRowContext(t.ctx, args...), func() { t.giveBack(query, s) }}
 }
-
-// Prepared is a query that is run many times.
-type Prepared struct {
-	ctx  context.Context
-	stmt *sql.Stmt
-}
-
-// One returns the only row of the query.
-func (p Prepared) One(args ...any) Row { return p.stmt.QueryRowContext(p.ctx, args...) }
-
-// Close releases the query.
-func (p Prepared) Close() { _ = p.stmt.Close() }
 
 // Row is one row of a result.
 type Row interface{ Scan(...any) error }
 
+// only is the only row of a query, which ends when it was scanned.
+type only struct {
+	row  *sql.Row
+	done func()
+}
+
+// Scan implements [Row].
+func (o only) Scan(to ...any) error {
+	defer o.done()
+	return o.row.Scan(to...)
+}
+
+// failed is the row of a query that cannot be run.
+type failed struct{ err error }
+
+// Scan implements [Row].
+func (f failed) Scan(...any) error { return f.err }
+
 // List reads every row of the query. Without rows it returns an empty slice, not nil.
 func List[T any](t Tx, scan func(Row) (T, error), query string, args ...any) ([]T, error) {
-	rows, err := t.tx.QueryContext(t.ctx, query, args...)
+	s, err := t.borrow(query)
+	if err != nil {
+		return nil, err
+	}
+	defer t.giveBack(query, s)
+	rows, err := s.QueryContext(t.ctx, args...)
 	if err != nil {
 		return nil, err
 	}
