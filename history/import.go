@@ -38,79 +38,114 @@ func (s *Store) Places(ctx context.Context) (p Places, err error) {
 // parts is none. So is a row that no sender of this program writes. A shipment that is larger than
 // any that they make is an [ErrForeign].
 func (s *Store) Import(ctx context.Context, sh Shipment, p *Places) error {
-	if err := sh.check(); err != nil {
+	after := Places{p.Span, p.Finding, p.Action, maps.Clone(p.Parts), maps.Clone(p.Documents)}
+	err := s.ImportAll(ctx, func(i *Importer) error {
+		_, err := i.Import(sh, &after)
 		return err
+	})
+	if err == nil {
+		*p = after
 	}
-	i := importer{sh: sh, p: Places{p.Span, p.Finding, p.Action, maps.Clone(p.Parts), maps.Clone(p.Documents)}}
-	if i.p.Parts == nil {
-		i.p.Parts = map[int64]int64{}
-	}
-	if i.p.Documents == nil {
-		i.p.Documents = map[int64]int64{}
-	}
-	err := s.db.Update(ctx, func(tx sqlite.Tx) error {
-		for _, add := range []func(sqlite.Tx) error{i.parts, i.documents, i.rules, i.spans, i.findings, i.actions} {
-			if err := add(tx); err != nil {
-				return err
-			}
-		}
-		return nil
+	return err
+}
+
+// ImportAll lets work add shipments in one transaction, which is on the disk when it returns. If
+// it returns an error, nothing of them is added. Like any transaction, it takes no more than ten
+// seconds.
+func (s *Store) ImportAll(ctx context.Context, work func(*Importer) error) error {
+	err := s.db.UpdateNow(ctx, func(tx sqlite.Tx) error {
+		return work(&Importer{tx: tx, digests: map[int64][]byte{}})
 	})
 	if err != nil {
 		return fmt.Errorf("add to the copy of a history: %w", err)
 	}
-	*p = i.p
 	return nil
 }
 
-// Abandon ends the findings that are open, because the sender began a new history.
+// Abandon ends the findings that are open, because the sender began a new history. That is on the
+// disk when it returns.
 func (s *Store) Abandon(ctx context.Context, began int64) error {
-	err := s.db.Update(ctx, func(tx sqlite.Tx) error {
-		return tx.Do("UPDATE standings SET resolved = max(since, ?) WHERE resolved IS NULL", began)
-	})
-	if err != nil {
-		return fmt.Errorf("end the findings of a history that was replaced: %w", err)
+	return s.ImportAll(ctx, func(i *Importer) error { return i.Abandon(began) })
+}
+
+// Importer adds to a copy of a history, within [Store.ImportAll].
+type Importer struct {
+	tx      sqlite.Tx
+	press   press
+	digests map[int64][]byte // of parts that are here, by id; not of all
+
+	sh       Shipment // the one that is added
+	p, noted Places
+}
+
+// Import is [Store.Import]. It returns the numbers that it added to the places. An [ErrForeign]
+// leaves the copy as it was; after another error the transaction must end.
+func (i *Importer) Import(sh Shipment, p *Places) (noted Places, err error) {
+	if err := sh.check(); err != nil {
+		return noted, err
 	}
-	return nil
+	for _, m := range []*map[int64]int64{&p.Parts, &p.Documents, &noted.Parts, &noted.Documents} {
+		if *m == nil {
+			*m = map[int64]int64{}
+		}
+	}
+	i.sh, i.p, i.noted = sh, *p, noted
+	for _, add := range []func() error{i.parts, i.documents, i.rules, i.spans, i.findings, i.actions} {
+		if err := add(); err != nil {
+			return noted, err
+		}
+	}
+	return noted, nil
 }
 
-type importer struct {
-	sh    Shipment
-	p     Places
-	press press
+// Abandon is [Store.Abandon].
+func (i *Importer) Abandon(began int64) error {
+	return i.tx.Do("UPDATE standings SET resolved = max(since, ?) WHERE resolved IS NULL", began)
 }
 
-func (i *importer) parts(tx sqlite.Tx) error {
+func (i *Importer) parts() error {
 	for n, text := range i.sh.Parts {
 		digest := sha256.Sum256(text)
-		err := keep(tx, i.p.Parts, "parts", i.sh.Part+int64(n), digest[:], func(id any) (int64, error) {
-			return tx.Insert("INSERT INTO parts (id, digest, content) VALUES (?, ?, ?)", id, digest[:], i.press.press(text))
+		id, err := i.keep("parts", i.sh.Part+int64(n), digest[:], func(id any) (int64, error) {
+			return i.tx.Insert("INSERT INTO parts (id, digest, content) VALUES (?, ?, ?)", id, digest[:], i.press.press(text))
 		})
 		if err != nil {
 			return err
 		}
+		noteID(i.p.Parts, i.noted.Parts, i.sh.Part+int64(n), id)
+		i.remember(id, digest[:])
 	}
 	return nil
 }
 
-// keep inserts what is not here, with its number as its id if that is free. It notes the id
-// where that is another one.
-func keep(tx sqlite.Tx, places map[int64]int64, table string, number int64, digest any, insert func(id any) (int64, error)) error {
-	var id int64
-	err := tx.One("SELECT id FROM "+table+" WHERE digest = ?", digest).Scan(&id)
-	if errors.Is(err, sql.ErrNoRows) {
-		var taken bool
-		if err := tx.One("SELECT EXISTS (SELECT 1 FROM "+table+" WHERE id = ?)", number).Scan(&taken); err != nil {
-			return err
-		}
-		if id, err = insert(freeID(number, taken)); err != nil {
-			return err
-		}
+// keep inserts what is not here, with its number as its id if that is free. It returns the id.
+func (i *Importer) keep(table string, number int64, digest any, insert func(id any) (int64, error)) (id int64, err error) {
+	err = i.tx.One("SELECT id FROM "+table+" WHERE digest = ?", digest).Scan(&id)
+	if !errors.Is(err, sql.ErrNoRows) {
+		return id, err
 	}
-	if err == nil && id != number {
-		places[number] = id
+	var taken bool
+	if err := i.tx.One("SELECT EXISTS (SELECT 1 FROM "+table+" WHERE id = ?)", number).Scan(&taken); err != nil {
+		return 0, err
 	}
-	return err
+	return insert(freeID(number, taken))
+}
+
+// noteID notes the id of a number where that is another one.
+func noteID(places, noted map[int64]int64, number, id int64) {
+	if was, has := places[number]; id != number && (!has || was != id) {
+		places[number], noted[number] = id, id
+	}
+}
+
+// maxDigests bounds the digests that are remembered.
+const maxDigests = 100_000
+
+func (i *Importer) remember(id int64, digest []byte) {
+	if len(i.digests) >= maxDigests {
+		clear(i.digests)
+	}
+	i.digests[id] = digest
 }
 
 // maxNumber bounds the numbers that become ids: SQLite gives none above the largest.
@@ -124,9 +159,9 @@ func freeID(number int64, taken bool) any {
 	return number
 }
 
-func (i *importer) documents(tx sqlite.Tx) error {
+func (i *Importer) documents() error {
 	for n, all := range i.sh.Documents {
-		ids, digest, err := i.assembled(tx, numbersOf(all))
+		ids, digest, err := i.assembled(numbersOf(all))
 		if err != nil {
 			return err
 		}
@@ -137,33 +172,44 @@ func (i *importer) documents(tx sqlite.Tx) error {
 		if err != nil {
 			return err
 		}
-		err = keep(tx, i.p.Documents, "documents", i.sh.Document+int64(n), digest, func(id any) (int64, error) {
-			return tx.Insert("INSERT INTO documents (id, digest, parts) VALUES (?, ?, ?)", id, digest, text)
+		id, err := i.keep("documents", i.sh.Document+int64(n), digest, func(id any) (int64, error) {
+			return i.tx.Insert("INSERT INTO documents (id, digest, parts) VALUES (?, ?, ?)", id, digest, text)
 		})
 		if err != nil {
 			return err
 		}
+		noteID(i.p.Documents, i.noted.Documents, i.sh.Document+int64(n), id)
 	}
 	return nil
 }
 
 // assembled returns the ids of a document's parts, and its digest; nil if one is not here.
-func (i *importer) assembled(tx sqlite.Tx, numbers []int64) (ids []int64, digest string, err error) {
+func (i *Importer) assembled(numbers []int64) (ids []int64, digest string, err error) {
 	whole := sha256.New()
 	for _, n := range numbers {
 		id := placed(i.p.Parts, n)
-		var part []byte
-		err := tx.One("SELECT digest FROM parts WHERE id = ?", id).Scan(&part)
+		digest, err := i.digest(id)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil, "", nil
 		}
 		if err != nil {
 			return nil, "", err
 		}
-		whole.Write(part)
+		whole.Write(digest)
 		ids = append(ids, id)
 	}
 	return ids, fmt.Sprintf("sha256:%x", whole.Sum(nil)), nil
+}
+
+// digest returns the digest of a part that is here; else the error is [sql.ErrNoRows].
+func (i *Importer) digest(id int64) (digest []byte, err error) {
+	if digest, has := i.digests[id]; has {
+		return digest, nil
+	}
+	if err = i.tx.One("SELECT digest FROM parts WHERE id = ?", id).Scan(&digest); err == nil {
+		i.remember(id, digest)
+	}
+	return digest, err
 }
 
 func placed(places map[int64]int64, number int64) int64 {
@@ -173,9 +219,9 @@ func placed(places map[int64]int64, number int64) int64 {
 	return number
 }
 
-func (i *importer) rules(tx sqlite.Tx) error {
+func (i *Importer) rules() error {
 	for _, r := range i.sh.Rules {
-		if err := tx.Do("INSERT OR IGNORE INTO rules (digest, files) VALUES (?, ?)", r.Digest, i.press.press(r.Files)); err != nil {
+		if err := i.tx.Do("INSERT OR IGNORE INTO rules (digest, files) VALUES (?, ?)", r.Digest, i.press.press(r.Files)); err != nil {
 			return err
 		}
 	}
@@ -183,20 +229,20 @@ func (i *importer) rules(tx sqlite.Tx) error {
 }
 
 // document returns the id of a document; NULL if it is not here.
-func (i *importer) document(tx sqlite.Tx, number int64) (id sql.NullInt64, err error) {
+func (i *Importer) document(number int64) (id sql.NullInt64, err error) {
 	if number == 0 {
 		return id, nil
 	}
-	err = tx.One("SELECT id FROM documents WHERE id = ?", placed(i.p.Documents, number)).Scan(&id)
+	err = i.tx.One("SELECT id FROM documents WHERE id = ?", placed(i.p.Documents, number)).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil
 	}
 	return id, err
 }
 
-func (i *importer) spans(tx sqlite.Tx) error {
+func (i *Importer) spans() error {
 	if x := i.sh.Extended; x != nil {
-		err := tx.Do("UPDATE spans SET last = ?, count = ?, total = ?, duration_ms = ? WHERE id = ?", x.Last, x.Count, x.Total, x.DurationMS, x.ID+i.p.Span)
+		err := i.tx.Do("UPDATE spans SET last = ?, count = ?, total = ?, duration_ms = ? WHERE id = ?", x.Last, x.Count, x.Total, x.DurationMS, x.ID+i.p.Span)
 		if err != nil {
 			return err
 		}
@@ -205,11 +251,11 @@ func (i *importer) spans(tx sqlite.Tx) error {
 		if sqlite.Decode(listOr(s.Gaps), new([]string)) != nil {
 			continue
 		}
-		document, err := i.document(tx, s.Document)
+		document, err := i.document(s.Document)
 		if err != nil {
 			return err
 		}
-		err = tx.Do(`INSERT OR REPLACE INTO spans (id, first, last, count, total, mode, exit_code, policy, document, gaps, duration_ms, verdict)
+		err = i.tx.Do(`INSERT OR REPLACE INTO spans (id, first, last, count, total, mode, exit_code, policy, document, gaps, duration_ms, verdict)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, s.ID+i.p.Span, s.First, s.Last, s.Count, s.Total, s.Mode, s.ExitCode,
 			s.Policy, document, listOr(s.Gaps), s.DurationMS, s.Verdict)
 		if err != nil {
@@ -227,37 +273,37 @@ func listOr(text json.RawMessage) string {
 	return string(text)
 }
 
-func (i *importer) findings(tx sqlite.Tx) error {
+func (i *Importer) findings() error {
 	for _, f := range i.sh.Findings {
 		var stored StoredFinding
 		if sqlite.Decode(string(f.Finding), &stored) != nil || stored.Invariant == "" || stored.Subject == "" {
 			continue
 		}
-		err := tx.Do("INSERT OR REPLACE INTO standings (id, finding, since, seen, resolved) VALUES (?, ?, ?, ?, ?)",
+		err := i.tx.Do("INSERT OR REPLACE INTO standings (id, finding, since, seen, resolved) VALUES (?, ?, ?, ?, ?)",
 			f.ID+i.p.Finding, string(f.Finding), f.Since, f.Seen, f.Resolved)
 		if err != nil {
 			return err
 		}
 	}
 	for _, id := range i.sh.Forgotten {
-		if err := tx.Do("DELETE FROM standings WHERE id = ?", id+i.p.Finding); err != nil {
+		if err := i.tx.Do("DELETE FROM standings WHERE id = ?", id+i.p.Finding); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (i *importer) actions(tx sqlite.Tx) error {
+func (i *Importer) actions() error {
 	for _, a := range i.sh.Actions {
 		if sqlite.Decode(listOr(a.Reasons), new([]Reason)) != nil {
 			continue
 		}
-		before, err1 := i.document(tx, a.Before)
-		after, err2 := i.document(tx, a.After)
+		before, err1 := i.document(a.Before)
+		after, err2 := i.document(a.After)
 		if err := errors.Join(err1, err2); err != nil {
 			return err
 		}
-		err := tx.Do(`INSERT OR REPLACE INTO actions (id, at, action, subject, reasons, status, healed, message, duration_ms, before, after)
+		err := i.tx.Do(`INSERT OR REPLACE INTO actions (id, at, action, subject, reasons, status, healed, message, duration_ms, before, after)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, a.ID+i.p.Action, a.At, a.Action, a.Subject, listOr(a.Reasons), a.Status,
 			a.Healed, a.Message, a.DurationMS, before, after)
 		if err != nil {

@@ -8,7 +8,6 @@ import (
 
 	"stackpolicy/fleet"
 	"stackpolicy/fleet/overview"
-	"stackpolicy/history"
 	"stackpolicy/internal/sqlite"
 )
 
@@ -79,19 +78,4 @@ type view struct {
 	// Of the account, for the steps of runbooks; only where there are findings.
 	NoHomeManager bool `json:"no_home_manager,omitempty"`
 	NixOS         bool `json:"nixos,omitempty"`
-}
-
-// look keeps what the memory says now.
-func (a *Archive) look(ctx context.Context, d *sqlite.DB, store *history.Store, c applied, now time.Time) error {
-	v, err := viewOf(ctx, store, now)
-	if err != nil {
-		return err
-	}
-	text, err := sqlite.Encode(v)
-	if err != nil {
-		return err
-	}
-	return d.Update(ctx, func(tx sqlite.Tx) error {
-		return tx.Do("UPDATE chains SET view = ? WHERE id = ?", text, c.id)
-	})
 }

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,8 +23,8 @@ import (
 // Bounds of what one source may cost.
 const (
 	maxAtOnce  = 200             // envelopes of a chain that are added before the next chain's
-	maxBytes   = 32 << 20        // of them
-	maxTurn    = 5 * time.Second // that this may take
+	maxBytes   = 8 << 20         // of them, as they came, and of their rows; one may have more
+	maxTurn    = 5 * time.Second // that this may take, half of what a transaction may
 	maxMemory  = 2 << 30         // bytes; a source has a few million
 	maxAliases = 1_000_000
 	maxFolder  = 200 // bytes of a name
@@ -40,7 +42,10 @@ func (a *Archive) memoryFolder(subject string, key fleet.PublicKey) string {
 	return filepath.Join(a.dir, "memory", name+"~"+short)
 }
 
-// applyChain adds what follows in a chain to its memory.
+// applyChain adds what follows in a chain to its memory, and then notes in the shard that it is
+// there. The order matters: the memory's transaction is on the disk before the shard says so. A
+// process that is killed between the two, or the machine, adds the same envelopes again, which
+// changes nothing. The other way round they would be missing in the memory for ever.
 func (a *Archive) applyChain(ctx context.Context, d *sqlite.DB, c applied, now time.Time) (more bool, err error) {
 	if from, err := nextNumber(ctx, d, c); err != nil || from == 0 {
 		return false, err
@@ -54,21 +59,19 @@ func (a *Archive) applyChain(ctx context.Context, d *sqlite.DB, c applied, now t
 	if err != nil {
 		return false, err
 	}
-	began := time.Now()
-	for _, e := range next {
-		if err := x.add(ctx, e); err != nil {
-			return false, err
-		}
-		if time.Since(began) > maxTurn {
-			break
-		}
+	list, unread := x.read(next)
+	t, err := x.add(ctx, list)
+	if t.count == 0 {
+		return false, errors.Join(err, unread)
 	}
-	from, err := nextNumber(ctx, d, c)
-	return from > 0, errors.Join(err, a.look(ctx, d, x.store, c, now))
+	v, unseen := viewOf(ctx, x.store, now)
+	more, unkept := x.keep(ctx, t, v, unseen == nil)
+	return more, errors.Join(err, unread, unseen, unkept)
 }
 
 // openMemory opens the memory of a chain. One that is gone or damaged is made again from all
-// envelopes: the shard says so first, else a process that is killed here would leave a hole.
+// envelopes: the disk of the shard has that first, else a process that is killed here would leave a
+// hole.
 func openMemory(ctx context.Context, d *sqlite.DB, c *applied, home string) (*history.Store, error) {
 	for _, dir := range []string{filepath.Dir(home), home} {
 		if err := sqlite.OwnFolder(dir); err != nil {
@@ -80,7 +83,7 @@ func openMemory(ctx context.Context, d *sqlite.DB, c *applied, home string) (*hi
 		return store, err
 	}
 	c.applied, c.lost = 0, 0
-	if err := d.Update(ctx, func(tx sqlite.Tx) error {
+	if err := d.UpdateNow(ctx, func(tx sqlite.Tx) error {
 		return errors.Join(
 			tx.Do("UPDATE chains SET applied = 0, lost = 0 WHERE id = ?", c.id),
 			tx.Do("DELETE FROM generations WHERE chain = ?", c.id),
@@ -94,21 +97,27 @@ func openMemory(ctx context.Context, d *sqlite.DB, c *applied, home string) (*hi
 // nextNumber returns the number of the envelope that follows in the chain; 0 if none is there.
 // After a gap that is the next one that begins anew.
 func nextNumber(ctx context.Context, d *sqlite.DB, c applied) (seq int64, err error) {
-	err = d.View(ctx, func(tx sqlite.Tx) error {
-		return tx.One(`SELECT coalesce((SELECT seq FROM envelopes WHERE chain = ?1 AND seq = ?2 + 1),
-			(SELECT min(seq) FROM envelopes WHERE chain = ?1 AND seq > ?2 AND resets = 1), 0)`, c.id, c.applied).Scan(&seq)
+	err = d.View(ctx, func(tx sqlite.Tx) (err error) {
+		seq, err = numberAfter(tx, c)
+		return err
 	})
+	return seq, err
+}
+
+func numberAfter(tx sqlite.Tx, c applied) (seq int64, err error) {
+	err = tx.One(`SELECT coalesce((SELECT seq FROM envelopes WHERE chain = ?1 AND seq = ?2 + 1),
+		(SELECT min(seq) FROM envelopes WHERE chain = ?1 AND seq > ?2 AND resets = 1), 0)`, c.id, c.applied).Scan(&seq)
 	return seq, err
 }
 
 // nextEnvelopes returns what follows in the chain, up to the next gap, and no more than is added
 // at once.
 func nextEnvelopes(ctx context.Context, d *sqlite.DB, c applied) (list []stored, err error) {
-	from, err := nextNumber(ctx, d, c)
-	if err != nil || from == 0 {
-		return nil, err
-	}
 	err = d.View(ctx, func(tx sqlite.Tx) error {
+		from, err := numberAfter(tx, c)
+		if err != nil || from == 0 {
+			return err
+		}
 		list, err = sqlite.List(tx, scanStored, `SELECT seq, sealed FROM envelopes WHERE chain = ?1 AND seq IN (
 			SELECT seq FROM (SELECT seq, sum(size) OVER (ORDER BY seq) AS total FROM (
 				SELECT seq, length(sealed) AS size FROM envelopes WHERE chain = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3))
@@ -139,98 +148,171 @@ type copier struct {
 	store *history.Store
 	chain *applied
 	home  string
-
-	of     int64           // the history whose rows places is about
-	places *history.Places // nil: not read yet
 }
 
-// add adds the rows of one envelope. What no version of the program makes is passed over, and
+// addition is an envelope that was read. What no version of the program makes is passed over, and
 // counted as refused.
-func (x *copier) add(ctx context.Context, e stored) error {
-	letter, err := fleet.Open(x.chain.subject, e.sealed, x.chain.key)
-	if err != nil {
-		return fmt.Errorf("envelope %d was changed on the disk: %w; see stackfleet verify", e.seq, err)
-	}
-	fresh, lost, err := x.rows(ctx, letter)
-	why := ""
-	if errors.Is(err, history.ErrForeign) {
-		why, err = text.Clip(fmt.Sprintf("envelope %d: %v", e.seq, err), maxRefusal), nil
-	}
-	if err != nil {
-		return err
-	}
-	x.chain.applied = e.seq
-	x.chain.lost += min(max(0, lost), maxLost)
-	return x.d.Update(ctx, func(tx sqlite.Tx) error {
-		if err := keepAliases(tx, x.chain.id, fresh); err != nil {
-			return err
+type addition struct {
+	seq     int64
+	at      time.Time
+	rows    *history.Shipment // nil: it has none, or is foreign
+	foreign error             // why it is a [history.ErrForeign]
+}
+
+// read reads as many envelopes as are added in one transaction: all rows are of one history. One
+// that was changed on the disk is an error; what was read before it is returned with the error.
+func (x *copier) read(next []stored) (list []addition, err error) {
+	size := 0
+	var first *history.Shipment
+	for _, e := range next {
+		letter, err := fleet.Open(x.chain.subject, e.sealed, x.chain.key)
+		if err != nil {
+			return list, fmt.Errorf("envelope %d was changed on the disk: %w; see stackfleet verify", e.seq, err)
 		}
-		if why != "" {
-			if err := tx.Do("UPDATE chains SET refused = refused + 1, refusal = ? WHERE id = ?", why, x.chain.id); err != nil {
-				return err
+		one := addition{seq: e.seq, at: letter.At}
+		one.rows, one.foreign = rowsOf(letter)
+		if size += len(letter.Evidence); size > maxBytes && len(list) > 0 {
+			break
+		}
+		if one.rows != nil && first == nil {
+			first = one.rows
+		}
+		if one.rows != nil && one.rows.Began != first.Began {
+			break
+		}
+		list = append(list, one)
+	}
+	return list, nil
+}
+
+func rowsOf(letter fleet.Envelope) (*history.Shipment, error) {
+	if len(letter.Evidence) == 0 {
+		return nil, nil
+	}
+	rows := new(history.Shipment)
+	if err := json.Unmarshal(letter.Evidence, rows); err != nil {
+		return nil, fmt.Errorf("%w: %w", history.ErrForeign, err)
+	}
+	return rows, nil
+}
+
+// turn is what was added to the memory, and is not yet noted in the shard.
+type turn struct {
+	count   int   // envelopes
+	applied int64 // the last one's number
+	lost    int64 // audits that they say are lost
+	refused int   // envelopes
+	refusal string
+	aliases history.Places // those that are new
+}
+
+// add adds envelopes in one transaction of the memory; none is begun if they have no rows. If one
+// cannot be added, those before it are, and the error says why.
+func (x *copier) add(ctx context.Context, list []addition) (t turn, err error) {
+	i := slices.IndexFunc(list, func(one addition) bool { return one.rows != nil })
+	if i < 0 {
+		err = x.each(list, nil, nil, &t)
+		return t, err
+	}
+	places, err := x.seek(ctx, list[i].rows.Began)
+	if errors.Is(err, history.ErrForeign) {
+		for n := range list {
+			if list[n].rows != nil {
+				list[n].rows, list[n].foreign = nil, err
 			}
 		}
-		return tx.Do("UPDATE chains SET applied = ?, lost = ? WHERE id = ?", x.chain.applied, x.chain.lost, x.chain.id)
-	})
+		err = x.each(list, nil, nil, &t)
+		return t, err
+	}
+	if err != nil {
+		return t, err
+	}
+	err = x.store.ImportAll(ctx, func(to *history.Importer) error { return x.each(list, to, &places, &t) })
+	if err == nil {
+		return t, nil
+	}
+	if t.count == 0 || t.count == len(list) || ctx.Err() != nil {
+		return turn{}, err
+	}
+	t, again := x.add(ctx, list[:t.count])
+	return t, errors.Join(err, again)
+}
+
+// each adds one envelope after the other, until that took long.
+func (x *copier) each(list []addition, to *history.Importer, places *history.Places, t *turn) error {
+	t.aliases = history.Places{Parts: map[int64]int64{}, Documents: map[int64]int64{}}
+	began := time.Now()
+	for _, one := range list {
+		if one.rows != nil && t.count > 0 && (time.Since(began) > maxTurn || len(places.Parts)+len(places.Documents) > maxAliases) {
+			return nil
+		}
+		err := one.foreign
+		if one.rows != nil {
+			err = t.add(one, to, places)
+		}
+		if errors.Is(err, history.ErrForeign) {
+			t.refused++
+			t.refusal, err = text.Clip(fmt.Sprintf("envelope %d: %v", one.seq, err), maxRefusal), nil
+		}
+		if err != nil {
+			return err
+		}
+		t.count++
+		t.applied = one.seq
+	}
+	return nil
 }
 
 // maxLost bounds the audits that one envelope may say are lost.
 const maxLost = 1 << 32
 
-// rows adds the rows of an envelope. It returns the aliases that are new, and how many audits the
-// envelope says are lost.
-func (x *copier) rows(ctx context.Context, letter fleet.Envelope) (fresh history.Places, lost int64, err error) {
-	if len(letter.Evidence) == 0 {
-		return fresh, 0, nil
-	}
-	var rows history.Shipment
-	if err := json.Unmarshal(letter.Evidence, &rows); err != nil {
-		return fresh, 0, fmt.Errorf("%w: %w", history.ErrForeign, err)
-	}
-	if err := x.seek(ctx, rows.Began); err != nil {
-		return fresh, 0, err
-	}
-	if rows.Reset { // what is still open comes again; the end of the rest may have been lost
-		if err := x.store.Abandon(ctx, sqlite.Stamp(letter.At)); err != nil {
-			return fresh, 0, err
+func (t *turn) add(one addition, to *history.Importer, places *history.Places) error {
+	if one.rows.Reset { // what is still open comes again; the end of the rest may have been lost
+		if err := to.Abandon(sqlite.Stamp(one.at)); err != nil {
+			return err
 		}
 	}
-	after := *x.places
-	if err := x.store.Import(ctx, rows, &after); err != nil {
-		return fresh, 0, err
-	}
-	fresh.Parts, fresh.Documents = added(x.places.Parts, after.Parts), added(x.places.Documents, after.Documents)
-	x.places = &after
-	return fresh, rows.Lost, nil
-}
-
-// added returns what a map has that it did not have before, or had otherwise.
-func added(before, after map[int64]int64) map[int64]int64 {
-	fresh := map[int64]int64{}
-	for number, id := range after {
-		if was, has := before[number]; !has || was != id {
-			fresh[number] = id
-		}
-	}
-	return fresh
-}
-
-// seek reads where the rows of a history go, unless it did that for the envelope before.
-func (x *copier) seek(ctx context.Context, began int64) error {
-	info, err := os.Stat(history.Path(x.home))
-	if err != nil {
-		return fmt.Errorf("read the size of a memory: %w", err)
-	}
-	if info.Size() > maxMemory {
-		return fmt.Errorf("%w: its memory has %d bytes already", history.ErrForeign, info.Size())
-	}
-	if x.places != nil && x.of == began && len(x.places.Parts)+len(x.places.Documents) <= maxAliases {
-		return nil
-	}
-	p, err := placesOf(ctx, x.d, x.store, x.chain.id, began)
+	fresh, err := to.Import(*one.rows, places)
 	if err != nil {
 		return err
 	}
-	x.of, x.places = began, &p
+	maps.Copy(t.aliases.Parts, fresh.Parts)
+	maps.Copy(t.aliases.Documents, fresh.Documents)
+	t.lost += min(max(0, one.rows.Lost), maxLost)
 	return nil
+}
+
+// seek returns where the rows of a history go.
+func (x *copier) seek(ctx context.Context, began int64) (p history.Places, err error) {
+	info, err := os.Stat(history.Path(x.home))
+	if err != nil {
+		return p, fmt.Errorf("read the size of a memory: %w", err)
+	}
+	if info.Size() > maxMemory {
+		return p, fmt.Errorf("%w: its memory has %d bytes already", history.ErrForeign, info.Size())
+	}
+	return placesOf(ctx, x.d, x.store, x.chain.id, began)
+}
+
+// keep notes what is in the memory now, and how that looks if it could be read. More reports
+// whether another envelope follows.
+func (x *copier) keep(ctx context.Context, t turn, v view, isSeen bool) (more bool, err error) {
+	encoded, err := sqlite.Encode(v)
+	if err != nil {
+		return false, err
+	}
+	x.chain.applied, x.chain.lost = t.applied, x.chain.lost+t.lost
+	err = x.d.Update(ctx, func(tx sqlite.Tx) error {
+		if err := keepAliases(tx, x.chain.id, t.aliases); err != nil {
+			return err
+		}
+		if err := tx.Do(`UPDATE chains SET applied = ?2, lost = ?3, refused = refused + ?4, refusal = iif(?4 > 0, ?5, refusal),
+			view = iif(?6, ?7, view) WHERE id = ?1`, x.chain.id, t.applied, x.chain.lost, t.refused, t.refusal, isSeen, encoded); err != nil {
+			return err
+		}
+		next, err := numberAfter(tx, *x.chain)
+		more = next > 0
+		return err
+	})
+	return more, err
 }

@@ -11,7 +11,8 @@ import (
 )
 
 // placesOf returns where rows go. Those of a new memory of the host go behind all others, and
-// what was open in the one before is ended.
+// what was open in the one before is ended. That is on the disk before a row is added: else, after
+// a power failure, the same rows would go behind themselves.
 func placesOf(ctx context.Context, d *sqlite.DB, store *history.Store, chain, began int64) (p history.Places, err error) {
 	var known bool
 	err = d.View(ctx, func(tx sqlite.Tx) error {
@@ -35,7 +36,7 @@ func placesOf(ctx context.Context, d *sqlite.DB, store *history.Store, chain, be
 	if err := store.Abandon(ctx, began); err != nil {
 		return p, err
 	}
-	return p, d.Update(ctx, func(tx sqlite.Tx) error {
+	return p, d.UpdateNow(ctx, func(tx sqlite.Tx) error {
 		return tx.Do("INSERT INTO generations (chain, began, span, finding, action) VALUES (?, ?, ?, ?, ?)", chain, began, p.Span, p.Finding, p.Action)
 	})
 }
