@@ -68,5 +68,8 @@ func explained(err error) error {
 	if errors.Is(err, nats.ErrNoResponders) {
 		return errors.New("the broker has no stream for it now: the hub makes it when it starts, and a cluster that lost a server needs some seconds")
 	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("the hub does not answer in time: %w", err)
+	}
 	return err
 }

@@ -73,14 +73,14 @@ func PinOfFile(path string) (string, error) {
 }
 
 // Connect connects once. It does not connect again if the connection ends: a host tries again
-// after its next audit. The error is [ErrPin] or [ErrRefused] if an address that answers is
-// so. The caller closes the connection; it ends with the context, too.
+// after its next audit. The error is an [UnreachedError], and also [ErrPin] or [ErrRefused] if an
+// address that answers is so. The caller closes the connection; it ends with the context, too.
 func Connect(ctx context.Context, o Options) (*nats.Conn, error) {
 	options, err := o.all(nats.NoReconnect(), nats.ReconnectWait(0))
 	if err != nil {
 		return nil, err
 	}
-	var errs []error
+	unreached := &UnreachedError{}
 	for i, url := range o.URLs {
 		d := &dialer{}
 		stop := context.AfterFunc(ctx, d.cut)
@@ -89,9 +89,9 @@ func Connect(ctx context.Context, o Options) (*nats.Conn, error) {
 			return c, nil
 		}
 		stop()
-		errs = append(errs, err)
+		unreached.URLs, unreached.Reasons = append(unreached.URLs, url), append(unreached.Reasons, err)
 	}
-	return nil, fmt.Errorf("connect to the hub: %w", errors.Join(errs...))
+	return nil, unreached
 }
 
 // Stay connects, and connects again to any of the addresses for as long as the program runs, for
