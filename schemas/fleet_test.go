@@ -6,13 +6,17 @@ import (
 	"testing"
 	"time"
 
+	"stackpolicy/facts"
 	"stackpolicy/finding"
 	"stackpolicy/fleet"
 	"stackpolicy/fleet/archive"
 	"stackpolicy/fleet/overview"
 	"stackpolicy/fleet/questions"
+	"stackpolicy/fleet/spool"
+	"stackpolicy/history"
 	"stackpolicy/internal/output"
 	"stackpolicy/replay"
+	"stackpolicy/report/daily"
 	report "stackpolicy/report/fleet"
 )
 
@@ -62,6 +66,17 @@ func TestOutputOfStackfleetFits(t *testing.T) {
 			}},
 			{Source: aSource, Error: "no evidence"},
 		}))
+	})
+}
+
+// What status writes fits its schema, of a host and of one that is a member of a fleet.
+func TestStatusFits(t *testing.T) {
+	audit := &history.AuditSpan{From: aTime, To: aTime, Count: 1}
+	open := history.Occurrence{Finding: finding.Finding{Evidence: map[string]any{"a": 1}, Waiver: &finding.Waiver{Until: aTime}}, ResolvedAt: &aTime}
+	waiting := spool.Waiting{Confirmed: aTime, Reached: aTime, Audits: 1, Since: aTime}
+	writes(t, "v1/status.json", daily.StatusFormats(), daily.Status{Now: aTime}, daily.Status{Now: aTime, Member: &daily.Member{Problem: "x"}}, daily.Status{
+		Now: aTime, LastAudit: audit, Occurrences: []history.Occurrence{open}, Holds: []facts.Hold{{}}, AuditedBy: daily.ByTimer,
+		Member: &daily.Member{Source: aSource, Hub: []string{"hub:4222"}, Enrolled: aTime, Waiting: waiting},
 	})
 }
 

@@ -17,6 +17,7 @@ import (
 	"stackpolicy/fleet/overview"
 	"stackpolicy/fleet/questions"
 	"stackpolicy/gate"
+	"stackpolicy/report/daily"
 	report "stackpolicy/report/fleet"
 	"stackpolicy/watch"
 )
@@ -34,6 +35,7 @@ func TestSchemasAreFresh(t *testing.T) {
 		{"v1/gate.json", gate.Schema, reflect.TypeFor[gate.Result]()},
 		{"v1/drill.json", drill.Schema, reflect.TypeFor[drill.Result]()},
 		{"v1/watch.json", watch.Schema, reflect.TypeFor[watch.Line]()},
+		{"v1/status.json", daily.StatusSchema, reflect.TypeFor[daily.StatusDocument]()},
 		{"v1/fleet.json", overview.Schema, reflect.TypeFor[overview.Fleet]()},
 		{"v1/fleet-members.json", report.MembersSchema, reflect.TypeFor[report.Members]()},
 		{"v1/fleet-verify.json", report.VerifySchema, reflect.TypeFor[report.Verified]()},
@@ -93,7 +95,7 @@ func neverNull(s *jsonschema.Schema) {
 	neverNull(s.Items)
 	neverNull(s.AdditionalProperties)
 	for name, p := range s.Properties {
-		writtenAsNull := len(p.Types) == 2 && p.Types[1] == "object" && slices.Contains(s.Required, name)
+		writtenAsNull := len(p.Types) == 2 && p.Types[1] != "array" && slices.Contains(s.Required, name)
 		types := p.Types
 		neverNull(p)
 		if writtenAsNull {

@@ -51,10 +51,11 @@ func sendEvidence(ctx context.Context, stateHome string, store *history.Store) e
 			return courier.Over(c), nil
 		},
 	})
-	if err != nil {
-		return fmt.Errorf("evidence for the hub waits: %w", err)
+	if err == nil {
+		return nil
 	}
-	return nil
+	waiting, _ := spool.ReadWaiting(ctx, stateHome, m.Source, store) // without it the line says no number
+	return &unsentError{waiting, err}
 }
 
 // releasesInBeat says how the account's releases are. What cannot be read is said by the facts.

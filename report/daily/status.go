@@ -32,6 +32,7 @@ type Status struct {
 	Occurrences []history.Occurrence // that are open
 	Holds       []facts.Hold         // in force now
 	AuditedBy   Auditor              // what started audits at the last one
+	Member      *Member              // of a fleet; nil: of none
 	Steps       func(finding.Finding) []string
 }
 
@@ -97,6 +98,10 @@ func WriteStatus(w io.Writer, st Status) error {
 			s.paragraph(2, label, sentence(g))
 		}
 	}
+	if st.Member != nil {
+		s.line("")
+		s.paragraph(0, "fleet: ", st.Member.line(st.LastAudit, st.Now))
+	}
 	return s.err
 }
 
@@ -121,19 +126,26 @@ func (s Status) shown() (open []history.Occurrence, gaps []string) {
 	return open, gaps
 }
 
+// StatusDocument is what status writes as JSON, [StatusSchema].
+type StatusDocument struct {
+	Schema    string        `json:"schema"`
+	At        time.Time     `json:"at"`
+	ExitCode  int           `json:"exit_code"`
+	Stale     bool          `json:"stale"`
+	Age       *int64        `json:"age_seconds"` // null: there was no audit
+	Audit     *auditJSON    `json:"audit"`       // null: there was none
+	AuditedBy Auditor       `json:"audited_by"`  // empty: not known
+	Findings  []findingJSON `json:"findings"`
+	Holds     []facts.Hold  `json:"holds"`
+	Fleet     *memberJSON   `json:"fleet"` // null: the account is a member of none
+}
+
 // WriteStatusJSON writes the verdict for programs, with every open finding.
 func WriteStatusJSON(w io.Writer, st Status) error {
-	out := struct {
-		Schema    string        `json:"schema"`
-		At        time.Time     `json:"at"`
-		ExitCode  int           `json:"exit_code"`
-		Stale     bool          `json:"stale"`
-		Age       *int64        `json:"age_seconds"` // null: there was no audit
-		Audit     *auditJSON    `json:"audit"`       // null: there was none
-		AuditedBy Auditor       `json:"audited_by"`  // empty: not known
-		Findings  []findingJSON `json:"findings"`
-		Holds     []facts.Hold  `json:"holds"`
-	}{Schema: StatusSchema, AuditedBy: st.AuditedBy, At: st.Now, ExitCode: st.ExitCode(), Stale: true, Findings: each(st.Occurrences, findingOf), Holds: list(st.Holds)}
+	out := StatusDocument{
+		Schema: StatusSchema, AuditedBy: st.AuditedBy, At: st.Now, ExitCode: st.ExitCode(), Stale: true,
+		Findings: each(st.Occurrences, findingOf), Holds: list(st.Holds), Fleet: memberOf(st.Member, st.LastAudit, st.Now),
+	}
 	if st.LastAudit != nil {
 		last, age := auditOf(*st.LastAudit), int64(st.Now.Sub(st.LastAudit.To).Seconds())
 		out.Audit, out.Age, out.Stale = &last, &age, stale(*st.LastAudit, st.Now) != ""
