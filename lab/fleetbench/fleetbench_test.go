@@ -26,7 +26,10 @@ func TestParse(t *testing.T) {
 	if o, err := parse([]string{"-hosts", "3"}, new(bytes.Buffer)); err != nil || o.histories != 3 {
 		t.Errorf("%+v, %v", o, err)
 	}
-	for _, args := range [][]string{{"x"}, {"-hosts", "0"}, {"-days", "-1"}} {
+	if o, err := parse([]string{"-hosts", "30", "-histories", "5"}, new(bytes.Buffer)); err != nil || o.histories != 5 {
+		t.Errorf("%+v, %v", o, err)
+	}
+	for _, args := range [][]string{{"x"}, {"-hosts", "0"}, {"-days", "-1"}, {"-histories", "-1"}} {
 		if _, err := parse(args, new(bytes.Buffer)); err == nil {
 			t.Errorf("%v is taken", args)
 		}

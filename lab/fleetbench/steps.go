@@ -11,19 +11,15 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"text/tabwriter"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"golang.org/x/sync/errgroup"
 
 	"stackpolicy/fleet"
 	"stackpolicy/fleet/link"
-	"stackpolicy/fleet/questions"
 	"stackpolicy/fleet/streams"
-	"stackpolicy/replay"
 )
 
 // row is a figure with its bound.
@@ -215,61 +211,6 @@ func (b *bench) look(ctx context.Context) error {
 	return err
 }
 
-// ask measures an impact over all hosts, by one worker and by two, and by a host itself.
-func (b *bench) ask(ctx context.Context) error {
-	layer := filepath.Join(b.folder, "settings.yaml")
-	text := "settings: {decide: [{invariant: stack_running, units: [\"*\"], severity: ticket}]}\n"
-	if err := os.WriteFile(layer, []byte(text), 0o600); err != nil {
-		return err
-	}
-	var took [3]time.Duration
-	for _, workers := range []int{1, 2} {
-		work, cancel := context.WithCancel(ctx)
-		group, within := errgroup.WithContext(work)
-		for range workers {
-			group.Go(func() error {
-				cmd := exec.CommandContext(within, b.stackfleet, "--data", b.data, "worker")
-				cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-				cmd.Stderr = os.Stderr
-				_ = cmd.Run()
-				return nil
-			})
-		}
-		begin := time.Now()
-		i, err := decoded[questions.Impact](b.run(ctx, "impact", "--only-ask", "--settings", layer, "--since", "400d", "-o", "json"))
-		took[workers] = time.Since(begin)
-		cancel()
-		_ = group.Wait()
-		if err != nil {
-			return err
-		}
-		if i.Sources != b.hosts || i.Audits == 0 {
-			return fmt.Errorf("the impact is of %d hosts and %d audits", i.Sources, i.Audits)
-		}
-		b.say("impact of %d audits by %d workers: %.1f s", i.Audits, workers, took[workers].Seconds())
-		if workers == 1 {
-			b.figure("impact: of a host and day, one worker", took[1].Seconds()/float64(b.hosts*b.days)*1000, 0, "ms", true)
-			b.figure("impact: of a document, one worker", took[1].Seconds()/float64(i.Documents)*1000, b.own(ctx, layer)*1000, "ms", true)
-		}
-	}
-	b.figure("impact: two workers against one", took[1].Seconds()/took[2].Seconds(), 1.7, "times", false)
-	return nil
-}
-
-// own is how long a host takes for a document of its own impact, in seconds.
-func (b *bench) own(ctx context.Context, layer string) float64 {
-	cmd := exec.CommandContext(ctx, b.policy, "impact", "--memory", filepath.Join(b.folder, "history0", "stackpolicy", "history.db"), "--settings", layer, "--since", "400d", "-o", "json")
-	begin := time.Now()
-	out, _ := cmd.Output() // 1 is a change
-	took := time.Since(begin)
-	i, err := decoded[replay.Impact](out, nil)
-	if err != nil || i.Documents == 0 {
-		b.say("the host's own impact: %v\n%s", err, out)
-		return 0
-	}
-	return took.Seconds() / float64(i.Documents)
-}
-
 // send measures what a host spends on the hub: stackpolicy send-alerts of a member with one new
 // audit, without what the same command needs when nothing is due.
 func (b *bench) send(ctx context.Context) error {
@@ -345,7 +286,7 @@ func (b *bench) join(ctx context.Context, policy func(...string) (*exec.Cmd, *by
 // table prints the figures.
 func (b *bench) table(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%d hosts, %d days, %d units\tMEASURED\tBOUND\n", b.hosts, b.days, b.units)
+	fmt.Fprintf(w, "%d hosts with %d histories, %d days, %d units\tMEASURED\tBOUND\n", b.hosts, b.options.histories, b.days, b.units)
 	missed := 0
 	for _, r := range b.rows {
 		mark := ""
