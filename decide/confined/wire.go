@@ -36,12 +36,12 @@ type request struct {
 type reply struct {
 	Done      bool
 	Error     string           // why the request failed
-	Problems  []policy.Problem // why the folder is refused
-	NoTests   bool
-	Loaded    loaded
-	Report    regotest.Report
-	Formatted []policy.File
-	ID        string // of the invariant that Findings and Error answer
+	Problems  []policy.Problem `json:",omitzero"` // why the folder is refused
+	NoTests   bool             `json:",omitzero"`
+	Loaded    loaded           `json:",omitzero"`
+	Report    regotest.Report  `json:",omitzero"`
+	Formatted []policy.File    `json:",omitzero"`
+	ID        string           // of the invariant that Findings and Error answer
 	Findings  []wireFinding
 	ReadTime  bool // they can be others at another time
 }
