@@ -9,8 +9,8 @@ import (
 	"stackpolicy/decide/policy"
 )
 
-// maxRules is how many rules a worker keeps loaded. Those that are not built in have a process of
-// their own.
+// maxRules is how many rules a worker keeps loaded for the next host. Those that are not built in
+// have a process of their own.
 const maxRules = 4
 
 // rulebooks loads the rules that decided then, and keeps the last ones: most hosts have the same.
@@ -45,12 +45,16 @@ func (r *rulebooks) get(_ context.Context, digest string, files []policy.File) (
 		end()
 		return nil, err
 	}
-	if len(r.kept) == maxRules {
+	r.kept = append(r.kept, rulebook{p, end})
+	return p, nil
+}
+
+// trim closes all but the last few, once no host needs them.
+func (r *rulebooks) trim() {
+	for len(r.kept) > maxRules {
 		r.kept[0].close()
 		r.kept = slices.Delete(r.kept, 0, 1)
 	}
-	r.kept = append(r.kept, rulebook{p, end})
-	return p, nil
 }
 
 func isSame(a, b []policy.File) bool {

@@ -252,6 +252,7 @@ func publish(post *posts, job string, a answer) error {
 // impact is what `stackpolicy impact` says of a memory.
 func (s *session) impact(ctx context.Context, m archive.Memory) SourceImpact {
 	out := SourceImpact{Source: m.Source, Key: m.Key.Fingerprint()}
+	defer s.then.trim()
 	store, err := history.OpenReadOnly(ctx, m.Home)
 	if err == nil {
 		defer store.Close()
