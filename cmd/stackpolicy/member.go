@@ -50,7 +50,7 @@ type unsentError struct {
 func (e *unsentError) Unwrap() error { return e.why }
 
 func (e *unsentError) Error() string {
-	why := e.why.Error()
+	why := strings.ReplaceAll(e.why.Error(), "\n", "; ")
 	var away *link.UnreachedError
 	if errors.As(e.why, &away) && !errors.Is(e.why, link.ErrPin) && !errors.Is(e.why, link.ErrRefused) {
 		why = away.Brief()

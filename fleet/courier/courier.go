@@ -6,6 +6,7 @@ package courier
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,13 +36,14 @@ type Options struct {
 	Dial      func(context.Context) (Hub, error)
 	Now       func() time.Time
 	Pause     time.Duration // between two envelopes of a backlog; 0 is [Pause]
+	Limit     time.Duration // of one call; 0 is [Limit]
 }
 
 // Limits of one call. A thousand hosts that were away send their backlog over some audits, not
 // all of it at once.
 const (
 	Pause      = 50 * time.Millisecond
-	maxTime    = 10 * time.Second
+	Limit      = 10 * time.Second
 	maxBacklog = 60 // envelopes
 	maxUnsent  = 200
 )
@@ -52,10 +54,11 @@ type Result struct {
 	IsBacklog bool // more waits, for the next call
 }
 
-// Send sends what is new. It connects only if something is due, and returns after ten seconds
-// at the latest. If another process of the account is sending, it does nothing.
+// Send sends what is new. It connects only if something is due, and returns after o.Limit at the
+// latest, whatever the hub does. If another process of the account is sending, it does nothing.
 func Send(ctx context.Context, o Options) (r Result, err error) {
-	ctx, cancel := context.WithTimeout(ctx, maxTime)
+	o.Limit = cmp.Or(o.Limit, Limit)
+	ctx, cancel := context.WithTimeout(ctx, o.Limit)
 	defer cancel()
 	waiting, err := spool.Open(ctx, o.StateHome, o.Source, o.Now())
 	if held := (*lock.HeldError)(nil); errors.As(err, &held) {
@@ -95,7 +98,7 @@ type trip struct {
 // sent nevertheless, and kept.
 func (t *trip) run(ctx context.Context) error {
 	unread := t.acknowledge(ctx)
-	if errors.Is(unread, spool.ErrCloned) {
+	if errors.Is(unread, spool.ErrCloned) || ctx.Err() != nil {
 		return unread
 	}
 	return errors.Join(unread, t.send(ctx))
@@ -187,10 +190,7 @@ func (t *trip) rest(ctx context.Context) error {
 
 // breathe waits between two envelopes, not for the same time on each host.
 func (t *trip) breathe(ctx context.Context) {
-	pause := t.Pause
-	if pause == 0 {
-		pause = Pause
-	}
+	pause := cmp.Or(t.Pause, Pause)
 	select {
 	case <-ctx.Done():
 	case <-time.After(pause/2 + rand.N(pause)):
@@ -200,7 +200,7 @@ func (t *trip) breathe(ctx context.Context) {
 // isOver reports whether what is left has to wait for the next call.
 func (t *trip) isOver(ctx context.Context) bool {
 	end, has := ctx.Deadline()
-	return t.Sent >= maxBacklog || ctx.Err() != nil || has && time.Until(end) < maxTime/5
+	return t.Sent >= maxBacklog || ctx.Err() != nil || has && time.Until(end) < t.Limit/5
 }
 
 func (t *trip) publish(ctx context.Context, e spool.Envelope) error {
