@@ -65,11 +65,13 @@ func (h natsHub) Last(ctx context.Context, subject string) ([]byte, error) {
 
 // explained says what an answer that does not come may mean.
 func explained(err error) error {
-	if errors.Is(err, nats.ErrNoResponders) {
+	switch {
+	case errors.Is(err, nats.ErrNoResponders):
 		return errors.New("the broker has no stream for it now: the hub makes it when it starts, and a cluster that lost a server needs some seconds")
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("the hub does not answer in time: %w", err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return errors.New("the hub does not answer in time")
+	case errors.Is(err, nats.ErrConnectionClosed):
+		return errors.New("the connection to the hub broke")
 	}
 	return err
 }
