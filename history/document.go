@@ -137,6 +137,46 @@ func (l AuditLog) Document(ctx context.Context, digest string, at time.Time) (*f
 	return l.Snapshots().Document(ctx, digest, at)
 }
 
+// DocumentHead is [AuditLog.Document] without the units and the time, which reads far less. That
+// the units are there is not checked.
+func (l AuditLog) DocumentHead(ctx context.Context, digest string) (*facts.Document, error) {
+	var head *decoded
+	err := l.db.View(ctx, func(tx sqlite.Tx) error {
+		ids, err := partsOf(tx, digest)
+		if err != nil {
+			return err
+		}
+		if len(ids) == 0 {
+			return errParts
+		}
+		var want []byte
+		if err = tx.One("SELECT digest FROM parts WHERE id = ?", ids[0]).Scan(&want); err == nil {
+			head, err = new(unpacker).decode(tx.One("SELECT content FROM parts WHERE id = ?", ids[0]), true, maxWeight)
+		}
+		if err == nil && !bytes.Equal(head.digest[:], want) {
+			err = errParts
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the head of document %q of the history: %w", digest, err)
+	}
+	return &head.head, nil
+}
+
+// partsOf returns the ids of a document's parts. If it is not kept, the error is [fs.ErrNotExist].
+func partsOf(tx sqlite.Tx, digest string) (ids []int64, err error) {
+	var text string
+	err = tx.One("SELECT parts FROM documents WHERE digest = ?", digest).Scan(&text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, fs.ErrNotExist
+	}
+	if err == nil {
+		err = sqlite.Decode(text, &ids)
+	}
+	return ids, err
+}
+
 // Snapshots reads one document after the other. Most parts of one are those of the last, and
 // are not read again.
 type Snapshots struct {
@@ -172,15 +212,7 @@ func (s *Snapshots) Document(ctx context.Context, digest string, at time.Time) (
 }
 
 func (s *Snapshots) read(tx sqlite.Tx, digest string) (*facts.Document, error) {
-	var text string
-	err := tx.One("SELECT parts FROM documents WHERE digest = ?", digest).Scan(&text)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, fs.ErrNotExist
-	}
-	var ids []int64
-	if err == nil {
-		err = sqlite.Decode(text, &ids)
-	}
+	ids, err := partsOf(tx, digest)
 	if err != nil {
 		return nil, err
 	}

@@ -256,6 +256,36 @@ func TestDocument(t *testing.T) {
 	}
 }
 
+// The head of a document is all of it but the units, and is read alone.
+func TestDocumentHead(t *testing.T) {
+	s, _ := opened(t)
+	recorded(t, s, audited(document(t, 3), noon))
+	digest := must(s.LastAudit(t.Context()))(t).DocumentDigest
+	want := must(s.Document(t.Context(), digest, time.Time{}))(t)
+	want.Units = nil
+	change := func(query string, args ...any) {
+		t.Helper()
+		if err := s.db.Update(t.Context(), func(tx sqlite.Tx) error { return tx.Do(query, args...) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	change("DELETE FROM parts WHERE id = 2")
+	if d := cmp.Diff(want, must(s.DocumentHead(t.Context(), digest))(t)); d != "" {
+		t.Errorf("-want +got\n%s", d)
+	}
+	if _, err := s.DocumentHead(t.Context(), "sha256:none"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("one that is not kept: %v", err)
+	}
+	change("UPDATE parts SET content = ? WHERE id = 1", new(press).press([]byte(`{}`)))
+	if _, err := s.DocumentHead(t.Context(), digest); !errors.Is(err, errParts) {
+		t.Errorf("one that was changed: %v", err)
+	}
+	change("DELETE FROM parts WHERE id = 1")
+	if _, err := s.DocumentHead(t.Context(), digest); err == nil {
+		t.Error("one that is gone reads as if it were there")
+	}
+}
+
 func TestDocumentsShareParts(t *testing.T) {
 	s, _ := opened(t)
 	doc := document(t, 20)

@@ -39,7 +39,7 @@ func viewOf(ctx context.Context, store *history.Store, now time.Time) (v view, e
 	v.AsOf = spans[0].To
 	if len(v.Findings) > 0 {
 		// A document that cannot be read makes no finding less: the steps are then those with Home Manager.
-		doc, _ := store.Document(ctx, spans[0].DocumentDigest, spans[0].To)
+		doc, _ := store.DocumentHead(ctx, spans[0].DocumentDigest)
 		if doc != nil && doc.Declared != nil {
 			v.NoHomeManager, v.NixOS = doc.Declared.Source == "", doc.Declared.Activation.Service != nil
 		}
