@@ -230,3 +230,37 @@ func TestApplyUpToChange(t *testing.T) {
 		}
 	}
 }
+
+// Chains of which envelopes wait are worked on at the same time, and what is wrong with one
+// delays no other. A source that is named twice is one.
+func TestApplyManyChains(t *testing.T) {
+	hub := newHub(t)
+	hosts, sources := []*host{}, []fleet.Source{}
+	for i := range 8 {
+		h := newHost(t, hub, fmt.Sprint("host", i))
+		for n := range 3 {
+			h.audit(t, fmt.Sprint(n), "exited")
+			hub.take(t, h.at, h.Source, h.seal(t))
+		}
+		hosts, sources = append(hosts, h), append(sources, h.Source, h.Source)
+	}
+	d, err := hub.shard(t.Context(), shardOf(hosts[3].Source))
+	if err == nil {
+		err = execute(t, d, "UPDATE envelopes SET sealed = x'00' WHERE seq = 1 AND chain IN (SELECT id FROM chains WHERE subject LIKE '%host3%')")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	more, err := hub.Apply(t.Context(), hosts[0].at, sources...)
+	if err == nil || more || strings.Count(err.Error(), "add to the memory") != 1 {
+		t.Errorf("more %t, error %v", more, err)
+	}
+	for i, h := range hosts {
+		if i == 3 {
+			continue
+		}
+		if d := cmp.Diff(remembered(t, h.Store), hub.memory(t, h.Source.Host)); d != "" {
+			t.Errorf("%s: -host +hub\n%s", h.Source.Host, d)
+		}
+	}
+}

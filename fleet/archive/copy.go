@@ -46,7 +46,8 @@ func (a *Archive) memoryFolder(subject string, key fleet.PublicKey) string {
 // there. The order matters: the memory's transaction is on the disk before the shard says so. A
 // process that is killed between the two, or the machine, adds the same envelopes again, which
 // changes nothing. The other way round they would be missing in the memory for ever.
-func (a *Archive) applyChain(ctx context.Context, d *sqlite.DB, c applied, now time.Time) (more bool, err error) {
+func (a *Archive) applyChain(ctx context.Context, c applied, now time.Time) (more bool, err error) {
+	d := c.shard
 	if from, err := nextNumber(ctx, d, c); err != nil || from == 0 {
 		return false, err
 	}
