@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -119,14 +120,16 @@ func Open(subject string, sealed []byte, key PublicKey) (Envelope, error) {
 	if len(key) != ed25519.PublicKeySize || ed25519.VerifyWithOptions(ed25519.PublicKey(key), signed(subject, body), signature, purpose) != nil {
 		return e, errSignature
 	}
-	text, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(body)), maxOpened+1))
+	i := inflaters.Get().(*inflater)
+	defer i.release()
+	text, err := i.inflate(body)
 	if err != nil {
 		return e, fmt.Errorf("decompress an envelope: %w", err)
 	}
 	if len(text) > maxOpened {
 		return e, fmt.Errorf("an envelope has more than %d bytes", maxOpened)
 	}
-	if err := json.Unmarshal(text, &e); err != nil {
+	if err := json.Unmarshal(text, &e); err != nil { // which keeps nothing of the text
 		return Envelope{}, fmt.Errorf("decode an envelope: %w", err)
 	}
 	if e.Source != source {
@@ -136,6 +139,36 @@ func Open(subject string, sealed []byte, key PublicKey) (Envelope, error) {
 		return Envelope{}, fmt.Errorf("envelope %d of %s has no place in a chain", e.Seq, subject)
 	}
 	return e, nil
+}
+
+// inflater decompresses one envelope after the other: most are small, and a new decompressor is not.
+type inflater struct {
+	packed bytes.Reader
+	flate  io.ReadCloser
+	text   bytes.Buffer
+}
+
+var inflaters = sync.Pool{New: func() any { return &inflater{flate: flate.NewReader(new(bytes.Reader))} }}
+
+// inflate returns up to one byte more than maxOpened. They are valid until it is released.
+func (i *inflater) inflate(body []byte) ([]byte, error) {
+	i.packed.Reset(body)
+	if err := i.flate.(flate.Resetter).Reset(&i.packed, nil); err != nil {
+		return nil, err
+	}
+	i.text.Reset()
+	_, err := i.text.ReadFrom(io.LimitReader(i.flate, maxOpened+1))
+	return i.text.Bytes(), err
+}
+
+// maxHeld is the largest text of which the memory is used again, in bytes.
+const maxHeld = 1 << 20
+
+func (i *inflater) release() {
+	i.packed.Reset(nil)
+	if i.text.Cap() <= maxHeld {
+		inflaters.Put(i)
+	}
 }
 
 // DigestOf returns the digest by which the next envelope names this one.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"sync"
 
 	"stackpolicy/internal/sqlite"
 )
@@ -53,14 +54,19 @@ func (s *Store) Import(ctx context.Context, sh Shipment, p *Places) error {
 // it returns an error, nothing of them is added. Like any transaction, it takes no more than ten
 // seconds.
 func (s *Store) ImportAll(ctx context.Context, work func(*Importer) error) error {
+	press := presses.Get().(*press)
+	defer presses.Put(press)
 	err := s.db.UpdateNow(ctx, func(tx sqlite.Tx) error {
-		return work(&Importer{tx: tx, digests: map[int64][]byte{}})
+		return work(&Importer{tx: tx, press: press, digests: map[int64][]byte{}})
 	})
 	if err != nil {
 		return fmt.Errorf("add to the copy of a history: %w", err)
 	}
 	return nil
 }
+
+// presses are used again: a new one needs a megabyte.
+var presses = sync.Pool{New: func() any { return new(press) }}
 
 // Abandon ends the findings that are open, because the sender began a new history. That is on the
 // disk when it returns.
@@ -71,7 +77,7 @@ func (s *Store) Abandon(ctx context.Context, began int64) error {
 // Importer adds to a copy of a history, within [Store.ImportAll].
 type Importer struct {
 	tx      sqlite.Tx
-	press   press
+	press   *press
 	digests map[int64][]byte // of parts that are here, by id; not of all
 
 	sh       Shipment // the one that is added
@@ -221,7 +227,12 @@ func placed(places map[int64]int64, number int64) int64 {
 
 func (i *Importer) rules() error {
 	for _, r := range i.sh.Rules {
-		if err := i.tx.Do("INSERT OR IGNORE INTO rules (digest, files) VALUES (?, ?)", r.Digest, i.press.press(r.Files)); err != nil {
+		var has bool
+		err := i.tx.One("SELECT EXISTS (SELECT 1 FROM rules WHERE digest = ?)", r.Digest).Scan(&has)
+		if err == nil && !has { // to compress them takes longer than all the rest
+			err = i.tx.Do("INSERT INTO rules (digest, files) VALUES (?, ?)", r.Digest, i.press.press(r.Files))
+		}
+		if err != nil {
 			return err
 		}
 	}
