@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -37,12 +40,43 @@ func TestMemberStatus(t *testing.T) {
 	host.says(t, "without the hub", "The hub has confirmed nothing yet. 3 audits wait since .* to be sent.$")
 
 	serve = serveHub(t, hub)
-	if out, err := host.run("stackpolicy", "send-alerts"); err != nil || out != "" {
-		t.Errorf("with the hub: %v\n%s", err, out)
+	sends := func() {
+		t.Helper()
+		if out, err := host.run("stackpolicy", "send-alerts"); err != nil || out != "" {
+			t.Errorf("with the hub: %v\n%s", err, out)
+		}
 	}
-	host.says(t, "with the hub", `The hub confirmed what it has at .* \(.* ago\). Nothing waits to be sent.$`)
+	sends()
+	host.says(t, "with the hub", `Nothing waits to be sent.$`)
+	// What the archive confirms a moment later is read when something new is sent.
+	for i, end := 3, time.Now().Add(20*time.Second); host.confirmed().IsZero() && time.Now().Before(end); i++ {
+		record(t, o.Store, time.Now(), i)
+		sends()
+	}
+	host.says(t, "confirmed", `The hub confirmed what it has at .* \(.* ago\). Nothing waits to be sent.$`)
 	_ = serve.cmd.Process.Kill()
 	_ = serve.wait()
+
+	// What cannot be read does not change the verdict.
+	_, before := host.run("stackpolicy", "status")
+	for _, c := range [][2]string{{"fleet.db", "^member of home as web .* It is not known what waits: "}, {"fleet.json", "^It is not known what waits: "}} {
+		name, want := c[0], c[1]
+		if err := os.WriteFile(filepath.Join(host.home, ".local/state/stackpolicy", name), []byte(strings.Repeat("nonsense ", 1000)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		host.says(t, "damaged "+name, want)
+		if _, err := host.run("stackpolicy", "status"); exitStatus(err) != exitStatus(before) {
+			t.Errorf("damaged %s: %v, before %v", name, err, before)
+		}
+	}
+}
+
+// confirmed is when the hub last confirmed something, as status says; zero: never.
+func (h terminal) confirmed() time.Time {
+	out, _ := h.command("stackpolicy", "status", "-o", "json").Output()
+	var st struct{ Fleet struct{ Confirmed time.Time } }
+	_ = json.Unmarshal(out, &st) // null is zero
+	return st.Fleet.Confirmed
 }
 
 // says wants that status says something of the fleet, nothing if want is "", and that its JSON fits
