@@ -3,6 +3,7 @@ package questions
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"slices"
 
 	"stackpolicy/decide"
@@ -13,6 +14,12 @@ import (
 // have a process of their own.
 const maxRules = 4
 
+// maxOfHost is how many rules one host may have had in the time that is asked about. Somebody who
+// edits them every day has 31 in a month; a hostile host could start any number of processes.
+const maxOfHost = 40
+
+var errTooMany = fmt.Errorf("the host had more than %d rules in this time; ask about less of it", maxOfHost)
+
 // rulebooks loads the rules that decided then, and keeps the last ones: most hosts have the same.
 // Use it from one goroutine.
 type rulebooks struct {
@@ -20,6 +27,7 @@ type rulebooks struct {
 	load    func(context.Context, []policy.File) (*decide.Policies, error)
 	present *decide.Policies
 	kept    []rulebook // the one that was used last is the last
+	loaded  int        // for this host
 }
 
 // rulebook is rules that are loaded, until they are closed.
@@ -39,6 +47,10 @@ func (r *rulebooks) get(_ context.Context, digest string, files []policy.File) (
 		r.kept = append(slices.Delete(r.kept, i, i+1), found)
 		return found.Policies, nil
 	}
+	if r.loaded == maxOfHost {
+		return nil, errTooMany
+	}
+	r.loaded++
 	life, end := context.WithCancel(r.life)
 	p, err := r.load(life, files)
 	if err != nil {
@@ -51,6 +63,7 @@ func (r *rulebooks) get(_ context.Context, digest string, files []policy.File) (
 
 // trim closes all but the last few, once no host needs them.
 func (r *rulebooks) trim() {
+	r.loaded = 0
 	for len(r.kept) > maxRules {
 		r.kept[0].close()
 		r.kept = slices.Delete(r.kept, 0, 1)

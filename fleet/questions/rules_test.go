@@ -10,7 +10,7 @@ import (
 	"stackpolicy/decide/policy"
 )
 
-// Rules are loaded once, as long as their files are the same. A host can have any number; after it
+// Rules are loaded once, as long as their files are the same. After a host
 // the last few stay, and the processes of the others end.
 func TestRulebooks(t *testing.T) {
 	broken, lives := errors.New("broken"), map[string]context.Context{}
@@ -61,4 +61,24 @@ func TestRulebooks(t *testing.T) {
 func rules(digest string) *decide.Policies {
 	source := policy.Source{Files: []policy.File{{Text: []byte(digest)}}}
 	return decide.New(source, nil, policy.Settings{}, digest, nil, decide.Options{})
+}
+
+// A host cannot start any number of processes. The next one is asked as if nothing had been.
+func TestTooManyRules(t *testing.T) {
+	r := rulebooks{life: t.Context(), present: rules("present"), load: func(_ context.Context, files []policy.File) (*decide.Policies, error) {
+		return rules(string(files[0].Text)), nil
+	}}
+	for i := range maxOfHost + 2 {
+		_, err := r.get(t.Context(), fmt.Sprint(i), []policy.File{{Text: fmt.Append(nil, i)}})
+		if isOver := i >= maxOfHost; errors.Is(err, errTooMany) != isOver || (err != nil) != isOver {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+	if _, err := r.get(t.Context(), "0", []policy.File{{Text: []byte("0")}}); err != nil {
+		t.Errorf("one that is loaded: %v", err)
+	}
+	r.trim()
+	if _, err := r.get(t.Context(), "new", []policy.File{{Text: []byte("new")}}); err != nil || len(r.kept) != maxRules+1 {
+		t.Errorf("the next host: %v, %d are kept", err, len(r.kept))
+	}
 }
