@@ -86,7 +86,7 @@ func openMemory(ctx context.Context, d *sqlite.DB, c *applied, home string) (*hi
 	c.applied, c.lost = 0, 0
 	if err := d.UpdateNow(ctx, func(tx sqlite.Tx) error {
 		return errors.Join(
-			tx.Do("UPDATE chains SET applied = 0, lost = 0 WHERE id = ?", c.id),
+			tx.Do("UPDATE chains SET applied = 0, lost = 0 WHERE id = ? AND applied + lost > 0", c.id), // of a new chain nothing is written
 			tx.Do("DELETE FROM generations WHERE chain = ?", c.id),
 			tx.Do("DELETE FROM aliases WHERE chain = ?", c.id))
 	}); err != nil {
