@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"sync"
 	"time"
@@ -20,15 +21,19 @@ import (
 // killed, what was added is added again, which changes nothing. More reports whether some
 // source has more.
 //
-// Several chains are worked on at the same time. The error says what is wrong with any of them;
-// that delays no other chain.
+// Several chains are worked on at the same time, and only some, whichever, while the archive is
+// busy. The error says what is wrong with any of them; that delays no other chain.
 func (a *Archive) Apply(ctx context.Context, now time.Time, sources ...fleet.Source) (more bool, err error) {
 	due, err := a.due(ctx, sources)
-	errs := []error{err}
+	errs, isCut := []error{err}, false
 	var mu sync.Mutex
 	var group errgroup.Group
 	group.SetLimit(min(runtime.GOMAXPROCS(0), maxWorkers))
-	for _, c := range due {
+	rand.Shuffle(len(due), func(i, k int) { due[i], due[k] = due[k], due[i] })
+	for n, c := range due {
+		if isCut = n >= aFew && a.IsBusy != nil && a.IsBusy(); isCut {
+			break
+		}
 		group.Go(func() error {
 			left, err := a.applyChain(ctx, c, now)
 			mu.Lock()
@@ -41,8 +46,11 @@ func (a *Archive) Apply(ctx context.Context, now time.Time, sources ...fleet.Sou
 		})
 	}
 	_ = group.Wait() // the errors are in errs
-	return more, errors.Join(errs...)
+	return more || isCut, errors.Join(errs...)
 }
+
+// aFew is how many chains are worked on if the archive is busy.
+const aFew = 16
 
 // maxWorkers bounds the chains that are worked on at the same time. Each needs some 50 MB at most.
 const maxWorkers = 4

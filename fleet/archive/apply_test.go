@@ -264,3 +264,27 @@ func TestApplyManyChains(t *testing.T) {
 		}
 	}
 }
+
+// While the archive is busy only a few chains are worked on. All are in the end.
+func TestApplyWhileBusy(t *testing.T) {
+	hub := newHub(t)
+	for i := range 2*aFew + 1 {
+		h := newHost(t, hub, fmt.Sprint("host", i))
+		h.audit(t, "a")
+		hub.take(t, h.at, h.Source, h.seal(t))
+	}
+	hub.IsBusy = func() bool { return true }
+	for calls := 1; ; calls++ {
+		more, err := hub.Apply(t.Context(), noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := hub.Memories(t.Context())
+		if err != nil || len(all) != min(calls*aFew, 2*aFew+1) || more != (calls < 3) {
+			t.Errorf("call %d: %d memories, more %t, %v", calls, len(all), more, err)
+		}
+		if !more {
+			break
+		}
+	}
+}

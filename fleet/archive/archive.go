@@ -35,6 +35,9 @@ type Archive struct {
 	// signature is not by the key that is known; it calls Enroll.
 	Learn func(context.Context, fleet.Source) error
 
+	// IsBusy, if not nil, reports whether Apply has to leave the processor and the disk to Take.
+	IsBusy func() bool
+
 	mu         sync.Mutex
 	identities map[string]fleet.Identity // by subject, as far as they were asked for
 }

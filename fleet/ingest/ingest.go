@@ -53,6 +53,7 @@ func Run(ctx context.Context, o Options) error {
 		_, err := r.learn(ctx, s)
 		return err
 	}
+	o.Archive.IsBusy = r.isBusy
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.again(ctx, "move evidence", r.move) })
 	g.Go(func() error { return r.again(ctx, "follow identities", r.follow) })
@@ -69,11 +70,13 @@ type run struct {
 	Options
 	js jetstream.JetStream
 
-	isBehind    atomic.Bool // much evidence comes
+	busyUntil   atomic.Int64 // much evidence comes; nanoseconds since 1970
 	mu          sync.Mutex
 	marks, rows dirty
 	wake        chan struct{} // there are rows
 }
+
+func (r *run) isBusy() bool { return r.Now().UnixNano() < r.busyUntil.Load() }
 
 // dirty are sources for which something is to be done.
 type dirty map[fleet.Source]bool
@@ -158,7 +161,7 @@ func (r *run) lookAfter(ctx context.Context) error {
 // other; it is tried again with all that was left.
 func (r *run) apply(ctx context.Context) error {
 	for more := true; ; {
-		for waited := time.Duration(0); r.isBehind.Load() && waited < maxYield; waited += yield {
+		for waited := time.Duration(0); r.isBusy() && waited < maxYield; waited += yield {
 			if !sleep(ctx, yield) {
 				return ctx.Err()
 			}

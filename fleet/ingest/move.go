@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -19,7 +18,8 @@ const (
 	batch      = 4000                  // messages
 	batchBytes = 16 << 20              // of them, and one message more
 	moment     = 50 * time.Millisecond // for the rest of a batch
-	busy       = 50                    // messages in that time, which are 1,000 a second
+	many       = 50                    // messages of a batch, which are 1,000 a second
+	calm       = 3 * time.Second       // after many, until the memories are added to again: a broker delivers little while it writes
 	pull       = 10 * time.Second      // of a request; after as long without a sign the reader begins anew
 	forgotten  = time.Minute           // then the broker drops a reader that went away
 )
@@ -43,9 +43,12 @@ func (r *run) move(ctx context.Context) error {
 		return fmt.Errorf("read evidence: %w", err)
 	}
 	defer messages.Stop()
-	for b := (batched{messages: messages, isBehind: &r.isBehind}); ; {
+	for b := (batched{messages: messages}); ; {
 		if err := b.fetch(ctx); err != nil {
 			return fmt.Errorf("read evidence: %w", err)
+		}
+		if len(b.list) > many {
+			r.busyUntil.Store(r.Now().Add(calm).UnixNano())
 		}
 		sources, err := r.Archive.Take(ctx, b.list)
 		if err != nil {
@@ -61,8 +64,7 @@ func (r *run) move(ctx context.Context) error {
 // batched reads messages in batches. After an error it is not used again.
 type batched struct {
 	messages jetstream.MessagesContext
-	isBehind *atomic.Bool // whether so much comes that it goes first
-	given    uint64       // messages that the reader was given
+	given    uint64 // messages that the reader was given
 
 	list []archive.Received
 	size int
@@ -72,16 +74,11 @@ type batched struct {
 // fetch waits for a message, and reads what comes within a moment.
 func (b *batched) fetch(ctx context.Context) error {
 	b.list, b.size = nil, 0
-	m, err := b.messages.Next(jetstream.NextMaxWait(moment))
-	if errors.Is(err, nats.ErrTimeout) {
-		b.isBehind.Store(false)
-		m, err = b.messages.Next(jetstream.NextContext(ctx))
-	}
+	m, err := b.messages.Next(jetstream.NextContext(ctx))
 	for end := time.Now().Add(moment); err == nil; {
 		if err := b.add(m); err != nil {
 			return err
 		}
-		b.isBehind.Store(len(b.list) > busy)
 		if len(b.list) >= batch || b.size >= batchBytes {
 			return nil
 		}
