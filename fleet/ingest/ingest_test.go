@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 	"stackpolicy/fleet/courier"
 	"stackpolicy/fleet/overview"
 	"stackpolicy/fleet/streams"
+	"stackpolicy/history"
 	"stackpolicy/internal/sqlite"
 	"stackpolicy/lab/debian"
 	"stackpolicy/lab/hub"
@@ -220,6 +223,56 @@ func TestAWorkQueueIsMadeAnew(t *testing.T) {
 	}
 	if d := cmp.Diff(h.Read(web.Store), h.Memory(web)); d != "" {
 		t.Errorf("-host +hub\n%s", d)
+	}
+}
+
+// Beside a new archive, because the old one was put away, hosts send again all that they remember.
+// What the old one had is shown as missing.
+func TestANewArchive(t *testing.T) {
+	h := hub.New(t)
+	h.StartArchiver()
+	at := time.Now().Add(-time.Hour)
+	web := h.Enroll("web", "alice", at)
+	for i := range 5 {
+		at = at.Add(time.Minute)
+		web.Audit(at, fmt.Sprint(i), "exited")
+		send(t, web)
+		if err := h.Await(10*time.Second, web); err != nil {
+			t.Fatal(err)
+		}
+	}
+	time.Sleep(1500 * time.Millisecond) // the watermark
+	at = at.Add(time.Minute)
+	web.Audit(at, "acknowledged")
+	send(t, web)
+	h.StopArchiver()
+	if err := os.Rename(archive.Path(h.Data), filepath.Join(h.Data, "archive-old")); err != nil {
+		t.Fatal(err)
+	}
+	h.StartArchiver()
+	var s overview.Source
+	for end := time.Now().Add(20 * time.Second); s.Applied == 0 || s.Applied < s.Newest; s = sourceOf(t, h, web) {
+		if time.Now().After(end) {
+			t.Fatalf("%+v", s)
+		}
+		time.Sleep(100 * time.Millisecond)
+		at = at.Add(time.Minute)
+		web.Audit(at, fmt.Sprint("new", at.Minute()))
+		if _, err := courier.Send(t.Context(), web.Options); err != nil {
+			t.Log(err)
+		}
+	}
+	if len(s.Missing) != 1 || s.Missing[0].From != 1 || s.Missing[0].To < 5 {
+		t.Errorf("missing: %v", s.Missing)
+	}
+	got, want := h.Memory(web), h.Read(web.Store)
+	if d := cmp.Diff(want.Findings, got.Findings); d != "" || len(got.Audits) < 6 {
+		t.Errorf("%d audits; findings: -host +hub\n%s", len(got.Audits), d)
+	}
+	for _, a := range want.Audits {
+		if a.To.Before(at.Add(-time.Minute)) && !slices.ContainsFunc(got.Audits, func(b history.AuditSpan) bool { return cmp.Equal(a, b) }) {
+			t.Errorf("the hub lacks the audit of %s", a.To)
+		}
 	}
 }
 
