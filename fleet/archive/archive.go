@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -110,7 +111,7 @@ func (a *Archive) shard(ctx context.Context, i int) (*sqlite.DB, error) {
 	if s.db != nil {
 		return s.db, nil
 	}
-	path := filepath.Join(a.dir, fmt.Sprintf("shard-%02d.db", i))
+	path := a.shardPath(i)
 	d, err := sqlite.Open(ctx, path, a.readOnly, check)
 	if errors.Is(err, fs.ErrNotExist) && !a.readOnly {
 		if err = create(ctx, path); err == nil {
@@ -124,9 +125,16 @@ func (a *Archive) shard(ctx context.Context, i int) (*sqlite.DB, error) {
 	return d, nil
 }
 
+func (a *Archive) shardPath(i int) string {
+	return filepath.Join(a.dir, fmt.Sprintf("shard-%02d.db", i))
+}
+
 // eachShard calls work for each shard that exists.
 func (a *Archive) eachShard(ctx context.Context, work func(*sqlite.DB) error) error {
 	for i := range Shards {
+		if _, err := os.Lstat(a.shardPath(i)); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
 		d, err := a.shard(ctx, i)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -191,6 +192,89 @@ func deleteStream(t *testing.T, h *hub.Hub, name string) {
 	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
 		t.Fatal(err)
 	}
+}
+
+// While the archive's disk is full nothing is acknowledged, and nothing is damaged. With space again
+// all is there.
+func TestTheArchivesDiskIsFull(t *testing.T) {
+	h := hub.New(t)
+	dir := archive.Path(h.Data)
+	small(t, dir)
+	h.StartArchiver()
+	at := time.Now()
+	web, db := h.Enroll("web", "alice", at), h.Enroll("db", "alice", at)
+	web.Audit(at, "a", "exited")
+	send(t, web)
+	if err := h.Await(10*time.Second, web); err != nil {
+		t.Fatal(err)
+	}
+	filler := filepath.Join(dir, "filler")
+	if err := os.WriteFile(filler, make([]byte, 16<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		at = at.Add(time.Minute)
+		for _, x := range []*hub.Host{web, db} {
+			x.Audit(at, fmt.Sprint("full", i))
+			send(t, x)
+		}
+	}
+	if err := h.Await(3*time.Second, web, db); err == nil {
+		t.Error("all is there, on a disk that is full")
+	}
+	if n := waiting(t, h); n == 0 {
+		t.Error("the broker has nothing any more")
+	}
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Await(40*time.Second, web, db); err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []*hub.Host{web, db} {
+		if d := cmp.Diff(h.Read(x.Store), h.Memory(x)); d != "" {
+			t.Errorf("%s: -host +hub\n%s", x.Source.Host, d)
+		}
+	}
+	aside, err := filepath.Glob(filepath.Join(dir, "*damaged*"))
+	if broken, err2 := filepath.Glob(filepath.Join(dir, "*broken*")); err != nil || err2 != nil || len(aside)+len(broken) > 0 {
+		t.Errorf("set aside: %v %v, %v, %v", aside, broken, err, err2)
+	}
+}
+
+// small mounts a disk of four megabytes, which is too small for shards that no host needs.
+func small(t *testing.T, dir string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can mount a small disk")
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=4m,mode=700"); err != nil {
+		t.Skipf("no small disk can be mounted here: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// waiting returns how many envelopes are at the broker.
+func waiting(t *testing.T, h *hub.Hub) uint64 {
+	t.Helper()
+	c := h.Own()
+	defer c.Close()
+	js, err := jetstream.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := js.Stream(t.Context(), streams.Evidence)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.CachedInfo().State.Msgs
 }
 
 // A stream of the version that had it as a work queue is made anew. What waited in it comes again.
