@@ -146,7 +146,7 @@ func TestChaos(t *testing.T) {
 				t.Log(err)
 			}
 		}
-		if h.Await(2*time.Second, hosts...) == nil {
+		if h.Await(2*time.Second, hosts...) == nil && isSame(h, hosts) {
 			break
 		}
 	}
@@ -158,6 +158,16 @@ func TestChaos(t *testing.T) {
 			t.Errorf("%s: -host +hub\n%s", x.Source.Host, d)
 		}
 	}
+}
+
+// isSame reports whether the hub remembers what the hosts do.
+func isSame(h *hub.Hub, hosts []*hub.Host) bool {
+	for _, x := range hosts {
+		if !cmp.Equal(h.Read(x.Store), h.Memory(x)) {
+			return false
+		}
+	}
+	return true
 }
 
 // disturb does one of several bad things, or nothing.

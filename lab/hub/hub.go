@@ -196,9 +196,15 @@ func (h *Hub) Enroll(name, user string, now time.Time) *Host {
 func (h *Hub) Await(limit time.Duration, hosts ...*Host) error {
 	a := archive.OpenReadOnly(h.Data, h.Keys.Registry.Public())
 	defer a.Close()
+	c := h.Own()
+	defer c.Close()
+	js, err := jetstream.New(c)
+	h.must(err)
 	end := time.Now().Add(limit)
 	for {
+		waiting := h.waiting(js) // first: what is not there any more is in the archive
 		behind, err := h.behind(a, hosts)
+		behind = waiting + behind
 		if behind == "" && err == nil {
 			return nil
 		}
@@ -207,6 +213,18 @@ func (h *Hub) Await(limit time.Duration, hosts ...*Host) error {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+}
+
+// waiting says what is at the broker.
+func (h *Hub) waiting(js jetstream.JetStream) string {
+	s, err := js.Stream(context.WithoutCancel(h.T.Context()), streams.Evidence)
+	if err != nil {
+		return err.Error() + "; "
+	}
+	if n := s.CachedInfo().State.Msgs; n > 0 {
+		return fmt.Sprintf("%d envelopes at the broker; ", n)
+	}
+	return ""
 }
 
 func (h *Hub) behind(a *archive.Archive, hosts []*Host) (string, error) {
