@@ -12,13 +12,14 @@ import (
 	"stackpolicy/report/timeline"
 )
 
-// returned lists the findings that appeared more than once, most often first.
+// returned lists the findings that appeared again after they were resolved, most often first. Two
+// that are open at the same time are two.
 func returned(r timeline.Record, c clock) Table {
-	type key struct{ subject, invariant, kind string }
+	type key struct{ subject, invariant, kind, object string }
 	of := map[key][]history.Occurrence{}
 	var order []key
 	for _, s := range r.Occurrences {
-		k := key{s.Subject, s.Invariant, s.Case()}
+		k := key{s.Subject, s.Invariant, s.Case(), s.Object()}
 		if of[k] == nil {
 			order = append(order, k)
 		}
@@ -27,7 +28,7 @@ func returned(r timeline.Record, c clock) Table {
 	slices.SortStableFunc(order, func(x, y key) int { return len(of[y]) - len(of[x]) })
 	var rows [][]string
 	for _, k := range order {
-		if len(of[k]) > 1 {
+		if cameBack(of[k]) {
 			rows = append(rows, recurrence(of[k], r, c))
 		}
 	}
@@ -35,6 +36,15 @@ func returned(r timeline.Record, c clock) Table {
 		Caption: "Findings that appeared more than once", None: "No finding appeared more than once.",
 		Head: []string{"Unit", "Invariant", "How often", "Open in total", "Last appeared", "Now"},
 	}.with(rows)
+}
+
+// cameBack reports whether one appeared after another had ended.
+func cameBack(list []history.Occurrence) bool {
+	return slices.ContainsFunc(list, func(a history.Occurrence) bool {
+		return a.ResolvedAt != nil && slices.ContainsFunc(list, func(b history.Occurrence) bool {
+			return b.Since.After(a.Since) && !b.Since.Before(*a.ResolvedAt)
+		})
+	})
 }
 
 // recurrence sums up the times that one finding was open.
