@@ -9,6 +9,7 @@ import (
 	"stackpolicy/fleet/spool"
 	"stackpolicy/history"
 	"stackpolicy/internal/text"
+	"stackpolicy/internal/times"
 )
 
 // Member is what the account itself knows of its fleet.
@@ -62,7 +63,7 @@ func (m Member) advice(last *history.AuditSpan, now time.Time) string {
 	if last == nil {
 		return ""
 	}
-	reached, confirmed := later(m.Reached, m.Enrolled), later(m.Confirmed, m.Enrolled)
+	reached, confirmed := times.Later(m.Reached, m.Enrolled), times.Later(m.Confirmed, m.Enrolled)
 	switch {
 	case last.To.Sub(reached) > away:
 		return fmt.Sprintf("The hub was not reached for %s: `systemctl --user status stackpolicy-alerts.service` says why. It is sent when the hub answers.",
@@ -72,13 +73,6 @@ func (m Member) advice(last *history.AuditSpan, now time.Time) string {
 			text.Elapsed(now.Sub(confirmed)))
 	}
 	return ""
-}
-
-func later(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return b
-	}
-	return a
 }
 
 // memberJSON is a [Member] for programs.
