@@ -126,7 +126,7 @@ func busyHub(b *testing.B, hosts int) (h *hub, rounds [][]Received) {
 }
 
 // BenchmarkApply adds the envelopes of two days of some hosts to their memories: all that wait,
-// or each round of one envelope of each host by itself.
+// or each round of one envelope of each host separately.
 func BenchmarkApply(b *testing.B) {
 	for name, together := range map[string]int{"waiting": 1000, "one": 1} {
 		b.Run(name, func(b *testing.B) {

@@ -1,5 +1,5 @@
 // Package ingest moves evidence from the broker to the archive of the hub. A message is deleted
-// at the broker when it is on the archive's disk, and then the source is told so by a watermark.
+// at the broker when it is on the archive's disk, and then a watermark says so to the source.
 //
 // Start at [Run].
 package ingest

@@ -287,8 +287,8 @@ func waiting(t *testing.T, h *hub.Hub) uint64 {
 	return s.CachedInfo().State.Msgs
 }
 
-// A stream of the version that had it as a work queue is made anew. What waited in it comes again.
-func TestAWorkQueueIsMadeAnew(t *testing.T) {
+// A stream of the version that had it as a work queue is replaced. What waited in it comes again.
+func TestAWorkQueueIsReplaced(t *testing.T) {
 	h := hub.New(t)
 	deleteStream(t, h, streams.Evidence)
 	c := h.Own()

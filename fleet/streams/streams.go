@@ -73,7 +73,7 @@ func isWithoutLeader(err error) bool {
 func ensure(ctx context.Context, js jetstream.JetStream, replicas int) error {
 	if s, err := js.Stream(ctx, Evidence); err == nil && s.CachedInfo().Config.Retention == jetstream.WorkQueuePolicy {
 		if err := js.DeleteStream(ctx, Evidence); err != nil {
-			return fmt.Errorf("make the stream %s anew: %w", Evidence, err)
+			return fmt.Errorf("replace the stream %s of an earlier version: %w", Evidence, err)
 		}
 	}
 	for _, c := range []jetstream.StreamConfig{evidence(replicas), statements(replicas), work(replicas), answers(replicas)} {

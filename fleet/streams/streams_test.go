@@ -11,16 +11,22 @@ import (
 	"stackpolicy/lab/hub"
 )
 
-// Making the streams again keeps what is in them, and what another version set otherwise becomes
-// as this one wants it.
-func TestEnsure(t *testing.T) {
-	h := hub.New(t)
-	conn := h.Own()
-	defer conn.Close()
+// broker connects to the broker of a hub.
+func broker(t *testing.T) jetstream.JetStream {
+	t.Helper()
+	conn := hub.New(t).Own()
+	t.Cleanup(conn.Close)
 	js, err := jetstream.New(conn)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return js
+}
+
+// Making the streams again keeps what is in them, and what another version set otherwise becomes
+// as this one wants it.
+func TestEnsure(t *testing.T) {
+	js := broker(t)
 	for _, subject := range []string{"evidence.home.web.ada", "watermark.home.web.ada", "work.1", "job.1"} {
 		if _, err := js.Publish(t.Context(), subject, []byte("x")); err != nil {
 			t.Fatal(err)
@@ -51,15 +57,10 @@ func TestEnsure(t *testing.T) {
 
 // A source that sends more than may wait is refused. Others are not, and nothing is lost.
 func TestPerSource(t *testing.T) {
-	h := hub.New(t)
-	conn := h.Own()
-	defer conn.Close()
-	js, err := jetstream.New(conn)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := broker(t)
 	var last jetstream.PubAckFuture
 	for range streams.PerSource {
+		var err error
 		if last, err = js.PublishAsync("evidence.home.web.ada", []byte("x"), jetstream.WithStallWait(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
@@ -69,7 +70,7 @@ func TestPerSource(t *testing.T) {
 	case err := <-last.Err():
 		t.Fatal(err)
 	}
-	_, err = js.Publish(t.Context(), "evidence.home.web.ada", []byte("x"))
+	_, err := js.Publish(t.Context(), "evidence.home.web.ada", []byte("x"))
 	if refused := (*jetstream.APIError)(nil); !errors.As(err, &refused) {
 		t.Errorf("one too many: %v", err)
 	}
